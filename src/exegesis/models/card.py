@@ -1,0 +1,63 @@
+"""The model card: a README that says what a model is, what it was trained on, and how well it does."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import torch
+
+from exegesis._version import __version__
+from exegesis.models.scores import Score
+from exegesis.models.training import TrainResult
+
+
+def card_text(name: str, result: TrainResult, *, command: str, data: Mapping[str, str], seed: int) -> str:
+    """A model card in Markdown. ``data`` maps train, dev and test to where they came from."""
+    config = result.model.module.config
+    best = result.history[result.best_epoch - 1]
+    weights = sum(parameter.numel() for parameter in result.model.module.parameters())
+    lines = [
+        f"# {name}",
+        "",
+        f"A text classifier with the labels {', '.join(config.labels)}, trained with Exegesis {__version__}.",
+        "",
+        f"- Model: {describe(result)}; {weights:,} weights.",
+        *(f"- {split}: {where}, {result.sizes[split]:,} texts" for split, where in data.items()),
+        f"- Seed: {seed}. Best of {len(result.history)} epochs on the development texts: {result.best_epoch}.",
+        f"- Command: `{command}`",
+        f"- Date: {datetime.now(UTC):%Y-%m-%d}. Machine: {machine()}.",
+        "",
+        "## Accuracy",
+        "",
+        f"- Training loss of the kept epoch: {best.loss:.4f} nats",
+        f"- Development: {result.dev.accuracy:.2%} of {result.dev.total:,} texts",
+    ]
+    if result.test is not None:
+        lines += [f"- Test: {result.test.accuracy:.2%} of {result.test.total:,} texts", "", *_table(result.test)]
+    return "\n".join(lines) + "\n"
+
+
+def describe(result: TrainResult) -> str:
+    """The shape of a model in one phrase."""
+    config = result.model.module.config
+    cell = "tanh-RNN" if config.cell == "rnn" else config.cell.upper()
+    name = f"bidirectional {cell}" if config.bidirectional else cell
+    layers = "1 layer" if config.layers == 1 else f"{config.layers} layers"
+    readout = "last state" if config.readout == "last" else config.readout
+    return (
+        f"{name}, {layers}, {config.embedding} wide embeddings of {config.vocabulary:,} words, hidden size "
+        f"{config.hidden}, readout: {readout}"
+    )
+
+
+def machine() -> str:
+    """What a run was made on, in a few words."""
+    return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def _table(test: Score) -> list[str]:
+    head = ["gold \\ predicted", *test.labels]
+    rows = [[label, *map(str, row)] for label, row in zip(test.labels, test.confusion, strict=True)]
+    return ["| " + " | ".join(row) + " |" for row in (head, ["---", *["---:"] * len(test.labels)], *rows)]

@@ -1,0 +1,135 @@
+"""Labelled texts made ready for training: labels found, a vocabulary built, texts turned into numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from exegesis.core.data import Example
+from exegesis.core.errors import TextError, UsageError, unknown
+from exegesis.models.vocabulary import Vocabulary
+
+NEUTRAL = -1  # the class number of a text that speaks for no class
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``ids`` are padded on the right; ``classes`` are numbers of labels, or NEUTRAL."""
+
+    ids: Int[Tensor, "b t"]
+    lengths: Int[Tensor, " b"]
+    classes: Int[Tensor, " b"]
+
+    def to(self, device: torch.device) -> Self:
+        """The same on a device; lengths stay on the CPU, where packing wants them."""
+        return type(self)(self.ids.to(device), self.lengths, self.classes.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Texts as ids, each with the number of its class."""
+
+    texts: tuple[Int[Tensor, " t"], ...]
+    classes: tuple[int, ...]
+    pad: int
+
+    @classmethod
+    def of(
+        cls,
+        examples: Sequence[Example],
+        vocabulary: Vocabulary,
+        labels: Sequence[str],
+        neutral: str | None = None,
+    ) -> Self:
+        """Read the texts. Raises TextError for a text without words, UsageError for a label not in ``labels``."""
+        numbers = {label: n for n, label in enumerate(labels)}
+        if neutral is not None:
+            numbers[neutral] = NEUTRAL
+        texts, classes = [], []
+        for example in examples:
+            if example.label not in numbers:
+                raise unknown("label", example.label, labels)
+            try:
+                ids = vocabulary.read(single(example)).ids
+            except TextError as error:
+                raise TextError(f"example {example.id}: {error}") from None
+            texts.append(torch.tensor(ids))
+            classes.append(numbers[example.label])
+        return cls(tuple(texts), tuple(classes), vocabulary.pad)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def batch(self, rows: Sequence[int]) -> Batch:
+        """Some texts, in the order given."""
+        texts = [self.texts[i] for i in rows]
+        return Batch(
+            ids=pad_sequence(texts, batch_first=True, padding_value=self.pad),
+            lengths=torch.tensor([len(text) for text in texts]),
+            classes=torch.tensor([self.classes[i] for i in rows]),
+        )
+
+    def in_order(self, size: int) -> Iterator[Batch]:
+        """Every text, sorted by length so that little is padded."""
+        rows = sorted(range(len(self)), key=lambda i: len(self.texts[i]))
+        return (self.batch(rows[i : i + size]) for i in range(0, len(rows), size))
+
+    def shuffled(self, size: int, generator: torch.Generator) -> list[list[int]]:
+        """Rows of random batches of texts of like length: shuffled, sorted within 100 batches, shuffled again."""
+        rows = torch.randperm(len(self), generator=generator).tolist()
+        batches = []
+        for start in range(0, len(rows), 100 * size):
+            pool = sorted(rows[start : start + 100 * size], key=lambda i: len(self.texts[i]))
+            batches += [pool[i : i + size] for i in range(0, len(pool), size)]
+        order = torch.randperm(len(batches), generator=generator).tolist()
+        return [batches[i] for i in order]
+
+    def fingerprint(self) -> str:
+        """A hash of every id and class, in order."""
+        digest = hashlib.blake2b(digest_size=16)
+        for text, number in zip(self.texts, self.classes, strict=True):
+            digest.update(f"{number} {len(text)} ".encode())
+            digest.update(text.numpy().tobytes())
+        return digest.hexdigest()
+
+
+def single(example: Example) -> str:
+    """The example's text. Raises UsageError for a pair, which these classifiers do not read."""
+    if isinstance(example.text, str):
+        return example.text
+    raise UsageError("the examples are pairs of texts; give a column with a single text (--text)")
+
+
+def find_labels(examples: Iterable[Example], neutral: str | None = None) -> tuple[str, ...]:
+    """The labels that occur, sorted (as numbers where all are), without ``neutral``.
+
+    Raises UsageError where an example has no label, or fewer than two labels occur.
+    """
+    found = set()
+    for example in examples:
+        if example.label is None:
+            raise UsageError(f"a training example has no label ({str(example.text)[:40]!r}); give its column (--label)")
+        found.add(example.label)
+    found.discard(neutral or "")
+    if len(found) < 2:
+        raise UsageError(f"the training examples have {len(found)} label(s); give at least two, or the right column")
+    numeric = all(label.isdecimal() for label in found)
+    return tuple(sorted(found, key=lambda label: (int(label), label) if numeric else (0, label)))
+
+
+def split_off(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
+    """A seeded split into the rest and a ``share`` (at least one), by content: equal texts fall together."""
+    texts = sorted({str(example.text) for example in examples})
+    order = torch.randperm(len(texts), generator=torch.Generator().manual_seed(seed)).tolist()
+    held = {texts[i] for i in order[: max(1, round(share * len(texts)))]}
+    rest = [example for example in examples if str(example.text) not in held]
+    if not rest:
+        raise UsageError("too few different texts to set a development split aside; give one (--dev)")
+    return rest, [example for example in examples if str(example.text) in held]

@@ -1,0 +1,231 @@
+"""Model folders: save and load a trained classifier, whole or not at all, and without pickles.
+
+A folder holds ``config.json`` (format, version, shape, labels), ``model.safetensors`` (the weights, perhaps in
+float16; they load as float32), ``vocabulary.json`` and ``README.md`` (the model card).
+
+Saving writes a temporary folder beside the target, flushes it to the disk and renames it. An existing folder
+is refused, or with ``overwrite`` moved aside, replaced and then removed: at no moment does a half-written
+folder bear the name, though for an instant between two renames none does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from exegesis.core.errors import ExegesisError, FileError, ModelError, UsageError
+from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
+from exegesis.models.vocabulary import Vocabulary
+
+FORMAT = "exegesis-recurrent-classifier"
+VERSION = 1
+CONFIG, WEIGHTS, WORDS, CARD = "config.json", "model.safetensors", "vocabulary.json", "README.md"
+_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedClassifier:
+    """A classifier with what is needed to feed it: ``vocabulary.read(raw)`` gives the ids of a text."""
+
+    module: RecurrentClassifier
+    vocabulary: Vocabulary
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.module.config.labels
+
+
+def save_folder(
+    folder: str | Path, model: TrainedClassifier, card: str, *, overwrite: bool = False, half: bool = False
+) -> None:
+    """Write a model folder; ``half`` stores the weights in float16.
+
+    Raises FileError where the folder exists (or, with ``overwrite``, is no model folder) or cannot be
+    written, ModelError for a weight that is not finite.
+    """
+    target = Path(folder)
+    refuse_existing(target, overwrite=overwrite)
+    files = {
+        CONFIG: _config_json(model.module.config),
+        WEIGHTS: save(_checked(model.module.state_dict(), half=half)),
+        WORDS: model.vocabulary.to_json().encode("ascii"),
+        CARD: card.encode("utf-8", "backslashreplace"),
+    }
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            for name, content in files.items():
+                _write(fresh / name, content)
+            fresh.chmod(0o755)
+            _swap(fresh, target)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    except OSError as error:
+        raise FileError(f"{target}: cannot be written ({error.strerror or error}); choose another place") from None
+
+
+def refuse_existing(target: Path, *, overwrite: bool) -> None:
+    """Raise FileError where saving to ``target`` would lose something that the user did not give up."""
+    if not (target.exists() or target.is_symlink()):
+        return
+    if not overwrite:
+        raise FileError(f"{target} exists already; choose another folder, or overwrite it (--overwrite)")
+    if not is_model_folder(target):
+        raise FileError(f"{target} exists and is no model folder, so it is not overwritten; choose another")
+
+
+def is_model_folder(path: str | Path) -> bool:
+    """Whether a folder bears this format's mark, damaged or not."""
+    try:
+        return bool(json.loads((Path(path) / CONFIG).read_bytes()).get("format") == FORMAT)
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return False
+
+
+def load_folder(folder: str | Path) -> TrainedClassifier:
+    """Read a model folder; the module is in eval mode, in float32, on the CPU.
+
+    Raises FileError where a file is missing, damaged, of an unknown version, or pickled (pickles run code and
+    are never opened), ModelError for a weight that is NaN or infinite, named.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise FileError(f"{path}: no such folder; give a folder written by 'exegesis train'")
+    config = _read_config(path)
+    vocabulary = _read_vocabulary(path)
+    if len(vocabulary) != config.vocabulary:
+        raise FileError(
+            f"{path}: {WORDS} lists {len(vocabulary)} words but {CONFIG} says {config.vocabulary}; train or copy again"
+        )
+    weights = _read_weights(path)
+    with torch.device("meta"):
+        module = RecurrentClassifier(config)
+    _compare(path, module.state_dict(), weights)
+    module.load_state_dict(_checked(weights), assign=True)
+    return TrainedClassifier(module.eval(), vocabulary)
+
+
+def _config_json(config: RecurrentConfig) -> bytes:
+    shape = {**asdict(config), "labels": list(config.labels)}
+    return json.dumps({"format": FORMAT, "version": VERSION, **shape}, indent=2).encode("ascii") + b"\n"
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _swap(fresh: Path, target: Path) -> None:
+    _sync(fresh)
+    if not target.exists():
+        fresh.rename(target)
+    else:
+        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+        target.rename(aside / target.name)
+        try:
+            fresh.rename(target)
+        except OSError:
+            (aside / target.name).rename(target)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+    _sync(target.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Flush a folder's entries to the disk, where the system can open folders."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _file(folder: Path, name: str) -> Path:
+    path = folder / name
+    if path.is_file():
+        return path
+    pickled = sorted(p.name for p in folder.iterdir() if p.suffix in _PICKLES)
+    if pickled and not (folder / WEIGHTS).is_file():
+        raise FileError(
+            f"{folder}: the weights are pickled ({pickled[0]}), which could run code, so they are not opened; "
+            "convert them to safetensors, or load them yourself and use exegesis.wrap"
+        )
+    raise FileError(f"{path} is missing; give a folder written by 'exegesis train', or copy it again")
+
+
+def _read_config(folder: Path) -> RecurrentConfig:
+    path = _file(folder, CONFIG)
+    try:
+        data: dict[str, Any] = json.loads(path.read_bytes())
+        kind, version = data.pop("format"), data.pop("version")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise FileError(f"{path} is damaged or of another kind; give a folder written by 'exegesis train'") from None
+    if kind != FORMAT:
+        raise FileError(f"{path}: the format {kind!r} is not known here; expected {FORMAT!r}")
+    if version != VERSION:
+        raise FileError(f"{path}: version {version!r} is not known (this is {VERSION}); upgrade exegesis")
+    wrong = {field.name for field in fields(RecurrentConfig)} ^ set(data)
+    if wrong:
+        raise FileError(f"{path}: missing or unknown entry {sorted(wrong)[0]!r}; train or copy the model again")
+    try:
+        labels = data.pop("labels")
+        if not (isinstance(labels, list) and all(isinstance(label, str) for label in labels)):
+            raise UsageError("labels are no list of strings")
+        if type(data["bidirectional"]) is not bool:
+            raise UsageError("bidirectional is neither true nor false")
+        return RecurrentConfig(labels=tuple(labels), **data)
+    except (UsageError, TypeError) as error:
+        raise FileError(f"{path} is damaged: {error}") from None
+
+
+def _read_vocabulary(folder: Path) -> Vocabulary:
+    path = _file(folder, WORDS)
+    try:
+        return Vocabulary.from_json(path.read_text("utf-8"))
+    except (OSError, ValueError, ExegesisError) as error:
+        raise FileError(f"{path} is damaged ({error}); train or copy the model again") from None
+
+
+def _read_weights(folder: Path) -> dict[str, Tensor]:
+    path = _file(folder, WEIGHTS)
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise FileError(f"{path} is damaged ({error}); train or copy the model again") from None
+
+
+def _compare(folder: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+    where = f"{folder / WEIGHTS} does not fit {CONFIG}"
+    odd = sorted(set(expected) ^ set(found))
+    if odd:
+        raise FileError(f"{where}: tensor {odd[0]!r} is {'missing' if odd[0] in expected else 'not expected'}")
+    for name, tensor in found.items():
+        if tensor.shape != expected[name].shape:
+            shapes = f"{list(tensor.shape)} instead of {list(expected[name].shape)}"
+            raise FileError(f"{where}: tensor {name!r} has the shape {shapes}; train or copy the model again")
+        if not tensor.is_floating_point():
+            raise FileError(f"{where}: tensor {name!r} holds {tensor.dtype}, not floating-point numbers")
+
+
+def _checked(weights: dict[str, Tensor], *, half: bool = False) -> dict[str, Tensor]:
+    """The weights as float32 or float16 on the CPU, each one finite."""
+    out = {}
+    for name, tensor in weights.items():
+        out[name] = tensor.detach().to("cpu", torch.float16 if half else torch.float32).contiguous()
+        if not bool(torch.isfinite(out[name]).all()):
+            raise ModelError(f"the weights {name!r} hold a NaN or an infinite number; train the model again")
+    return out

@@ -1,0 +1,52 @@
+"""Accuracy and confusion of a classifier on labelled texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from exegesis.models.corpus import NEUTRAL, Corpus
+from exegesis.models.rnn import RecurrentClassifier
+
+
+@dataclass(frozen=True)
+class Score:
+    """``confusion[i][j]`` counts the texts of class i that were taken for class j; ``loss`` is their mean
+    cross-entropy in nats. Neutral texts are left out."""
+
+    labels: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    loss: float
+
+    @property
+    def total(self) -> int:
+        return sum(map(sum, self.confusion))
+
+    @property
+    def accuracy(self) -> float:
+        """The share of texts on the diagonal; NaN where there is no text."""
+        right = sum(row[i] for i, row in enumerate(self.confusion))
+        return right / self.total if self.total else float("nan")
+
+
+@torch.no_grad()
+def score(module: RecurrentClassifier, corpus: Corpus, batch: int = 256) -> Score:
+    """Hold a classifier against labels; its mode is put back afterwards."""
+    labels = module.config.labels
+    device = module.output.weight.device
+    table = torch.zeros(len(labels), len(labels), dtype=torch.long)
+    loss, training = 0.0, module.training
+    module.eval()
+    try:
+        for part in corpus.in_order(batch):
+            logits = module(part.ids.to(device), part.lengths).double().cpu()
+            real = part.classes != NEUTRAL
+            gold, logits = part.classes[real], logits[real]
+            loss += float(functional.cross_entropy(logits, gold, reduction="sum"))
+            table.index_put_((gold, logits.argmax(dim=1)), torch.tensor(1), accumulate=True)
+    finally:
+        module.train(training)
+    total = int(table.sum())
+    return Score(labels, tuple(tuple(row) for row in table.tolist()), loss / total if total else float("nan"))

@@ -1,0 +1,115 @@
+"""A rule tokenizer with character offsets, in the manner of the Penn Treebank. Imports no torch.
+
+Every character that is not white space belongs to exactly one token, whatever the text holds. The rules,
+in order, first match wins:
+
+1.  bracket codes of the treebank: ``-LRB-``, ``-RRB-``, ``-LSB-`` ...;
+2.  a web address, up to the next blank;
+3.  clitics: ``n't``, and ``'s 're 've 'll 'd 'm`` at the end of a word; the curly apostrophe counts too;
+4.  ``'em``, ``'til``, ``'n'``, and decades such as ``'70s``;
+5.  numbers with inner points, commas or colons (``10,000``, ``7:30``), abbreviations (``U.S.``, ``Mr.``);
+6.  ``cannot``, which becomes ``can`` ``not`` (``can not`` is two words already);
+7.  an emoji with its modifiers and joiners, and a flag of two regional letters;
+8.  one Chinese or Japanese character (those scripts are written without blanks);
+9.  a word: letters, digits, marks, with inner hyphens and apostrophes; it ends before a clitic;
+10. a run of one repeated sign: ``!!!``, ``...``, ``--``, two backticks or apostrophes (quotes); a slash with
+    the treebank's backslash;
+11. any other single character.
+
+Text that is tokenised already (``does n't``) comes out as it is. Each rule looks ahead by a bounded number
+of characters, or over what it then takes, so the time is linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from itertools import chain
+from typing import NamedTuple
+from unicodedata import category
+
+_LONGEST = 200  # characters; a longer token is no word, and sorting its marks could take quadratic time
+
+_SIGNS = str.maketrans(
+    {"’": "'", "‘": "'", "‛": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'}
+    | {"‐": "-", "‑": "-", "‒": "--", "–": "--", "—": "--", "―": "--", "−": "-"}
+)
+_WHOLE = {"\\/": "/", "-lrb-": "(", "-rrb-": ")", "-lsb-": "[", "-rsb-": "]", "-lcb-": "{", "-rcb-": "}"}
+_RUN = {".": "...", "-": "--", "'": '"', "_": "_"}
+
+
+class Token(NamedTuple):
+    """A normalised token and the half-open range of characters that it covers."""
+
+    string: str
+    start: int
+    stop: int
+
+
+def tokenize(raw: str, *, lowercase: bool = True) -> list[Token]:
+    """The tokens of a text, in order; none for a blank text."""
+    return [Token(normalise(m.group(), lowercase=lowercase), *m.span()) for m in _pattern().finditer(raw)]
+
+
+def normalise(surface: str, *, lowercase: bool = True) -> str:
+    """The token under which a piece of text is looked up; never empty.
+
+    Compatibility forms are composed (NFKC), invisible format characters dropped, curly quotes and dashes made
+    plain, treebank codes and quotes resolved, runs of a sign shortened ("!!!" to "!", "...." to "...", two
+    backticks to one double quote).
+    """
+    token = surface
+    if len(token) > 1 or not token.isascii():
+        token = token.translate(_SIGNS)
+        if not token.isascii() and len(token) <= _LONGEST:
+            token = unicodedata.normalize("NFKC", token)
+            token = "".join(c for c in token if category(c) != "Cf") or surface
+        first = token[0]
+        if not first.isalnum() and len(token) > 1:
+            if token == first * len(token):
+                return _RUN.get(first, first)
+            token = _WHOLE.get(token.lower(), token)
+    return token.lower() if lowercase else token
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    """The compiled rules; the class of marks and format characters is read off the Unicode database."""
+    joined = _ranges("Mn", "Mc", "Me", "Cf")
+    end = r"(?!\w)"
+    quote = "['’´]"
+    emoji = r"[\U0001F000-\U0001F1E5\U0001F200-\U0001F3FA\U0001F400-\U0001FAFF\u2300-\u27BF\u2B00-\u2BFF]"
+    tail = rf"[{joined}\U0001F3FB-\U0001F3FF]*+"
+    ideograph = r"\u3040-\u30FF\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\U00020000-\U0003FFFF"
+    not_ = rf"[nN]{quote}[tT]{end}"
+    clitic = rf"{quote}(?i:s|re|ve|ll|d|m){end}"
+    inner = rf"(?:[-\u2010\u2011]|(?!{clitic}){quote})(?=[^\W_])"
+    rules = (
+        r"(?i:-[lr][rsc]b-)",
+        r"(?i:https?)://\S++",
+        rf"{not_}|{clitic}",
+        rf"{quote}(?i:em|til|cause|n{quote}|\d\ds?){end}",
+        rf"\d++(?:[.,:]\d++)++{end}",
+        rf"(?:[A-Za-z]\.){{2,}}+{end}|(?i:mr|mrs|ms|dr|jr|sr|st|vs)\.{end}",
+        rf"(?i:can)(?=(?i:not){end})",
+        rf"[\U0001F1E6-\U0001F1FF]{{2}}|{emoji}{tail}(?:(?<=\u200d){emoji}{tail})*+",
+        rf"[{ideograph}][{joined}]*+",
+        rf"(?:(?!{not_})[^\W{ideograph}][{joined}]*+(?:{inner})?|[{joined}]++)++",
+        r"\\/|([^\w\s])\1++",
+        r"\S",
+    )
+    return re.compile("|".join(rules))
+
+
+def _ranges(*categories: str) -> str:
+    """The characters of some Unicode categories, as the inside of a character class."""
+    runs: list[list[int]] = []
+    for n in chain(range(0x80, 0x3100), range(0xA000, 0xAC00), range(0xFB00, 0x17000), range(0x1B000, 0x1F000)):
+        if category(chr(n)) in categories:
+            if runs and runs[-1][1] == n - 1:
+                runs[-1][1] = n
+            else:
+                runs.append([n, n])
+    runs.append([0xE0000, 0xE01EF])  # tags and variation selectors; the blocks left out above hold no marks
+    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in runs)

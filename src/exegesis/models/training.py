@@ -1,0 +1,259 @@
+"""Training of recurrent text classifiers: seeded, resumable, stopped early on the development texts.
+
+With one seed, one machine and the CPU, a run gives the same weights bit for bit, also when it was interrupted
+and resumed in between; the caller's random state is left as it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from exegesis.core.data import Example
+from exegesis.core.errors import ModelError, UsageError
+from exegesis.models.checkpoint import read_checkpoint, write_checkpoint
+from exegesis.models.corpus import NEUTRAL, Batch, Corpus, find_labels, single, split_off
+from exegesis.models.folder import TrainedClassifier
+from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
+from exegesis.models.scores import Score, score
+from exegesis.models.vectors import read_vectors
+from exegesis.models.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to train; the shape of the model is a RecurrentConfig.
+
+    ``patience`` epochs without a better development accuracy end the run; ``clip`` bounds the gradient's norm;
+    ``average`` is the decay a step of an exponential moving average of the weights, which is then what is
+    evaluated and kept (0: the weights themselves). ``word_dropout`` turns words into the unknown one.
+    ``neutral`` is the label of texts that speak for no class: they are trained towards equal probabilities and
+    left out of every score. ``minimum_count`` and ``lowercase`` shape the vocabulary; ``vectors`` starts the
+    embeddings, ``freeze`` keeps them. ``development`` is the share set aside where no such texts are given.
+    """
+
+    epochs: int = 20
+    batch: int = 64
+    lr: float = 1e-3
+    patience: int = 3
+    clip: float = 1.0
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    word_dropout: float = 0.0
+    average: float = 0.0
+    neutral: str | None = None
+    minimum_count: int = 1
+    lowercase: bool = True
+    vectors: Path | None = None
+    freeze: bool = False
+    development: float = 0.1
+    seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "patience", "minimum_count"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; give a whole number from 1")
+        for name in ("label_smoothing", "word_dropout", "average"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; give a number from 0 to below 1")
+        for name in ("lr", "clip"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise UsageError(f"{name} is {getattr(self, name)}; give a number above 0")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise UsageError(f"weight_decay is {self.weight_decay}; give a number from 0")
+        if not 0 < self.development < 1:
+            raise UsageError(f"development is {self.development}; give a share between 0 and 1")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"seed is {self.seed}; give a whole number from 0 to below 2^63")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass: its number from 1, mean training loss in nats, development accuracy and loss, seconds."""
+
+    number: int
+    loss: float
+    dev_accuracy: float
+    dev_loss: float
+    seconds: float
+
+
+class Watcher(Protocol):
+    """Hears how far a run is."""
+
+    def step(self, epoch: int, done: int, total: int, loss: float) -> None: ...
+    def epoch(self, epoch: Epoch, *, best: bool) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """The classifier of the best epoch (counted from 1), its scores, and the sizes of what it was trained on."""
+
+    model: TrainedClassifier
+    history: tuple[Epoch, ...]
+    best_epoch: int
+    dev: Score
+    test: Score | None
+    sizes: Mapping[str, int]
+    vectors_found: int
+
+
+def train(
+    examples: Sequence[Example],
+    dev: Sequence[Example] | None = None,
+    test: Sequence[Example] | None = None,
+    *,
+    extra: Sequence[Example] = (),
+    config: RecurrentConfig | None = None,
+    options: TrainOptions | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    watcher: Watcher | None = None,
+) -> TrainResult:
+    """Train a classifier on ``examples`` and ``extra`` ones, keep the epoch best on ``dev``, score ``test``.
+
+    ``vocabulary`` and ``labels`` of the config are filled in from the examples, ``embedding`` from a vector
+    file. Without ``dev``, a seeded share of ``examples`` is set aside. With ``checkpoint`` the state is kept in
+    that file after every epoch; ``resume`` goes on from it (or starts, if there is none yet) and needs the
+    same examples, config and options, though ``epochs`` and ``patience`` may have changed.
+    Raises UsageError for unusable examples or options, ModelError where the loss is no longer finite.
+    """
+    options, config = options or TrainOptions(), config or RecurrentConfig()
+    _check_device(options.device)
+    if dev is None:
+        examples, dev = split_off(examples, options.development, options.seed)
+    everything = [*examples, *extra]
+    labels = find_labels(everything, options.neutral)
+    vocabulary = Vocabulary.from_texts(
+        map(single, everything), lowercase=options.lowercase, minimum=options.minimum_count
+    )
+    width, vectors = read_vectors(options.vectors, vocabulary.numbers) if options.vectors else (0, {})
+    config = replace(config, vocabulary=len(vocabulary), labels=labels, embedding=width or config.embedding)
+    parts = {"train": everything, "dev": dev, "test": test or ()}
+    corpora = {name: Corpus.of(part, vocabulary, labels, options.neutral) for name, part in parts.items()}
+    if not any(number != NEUTRAL for number in corpora["dev"].classes):
+        raise UsageError("the development split holds no text with a class; give one (--dev)")
+    devices = [torch.device(options.device)] if options.device != "cpu" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(options.seed)
+        module = RecurrentClassifier(config)
+        with torch.no_grad():
+            for word, vector in vectors.items():
+                module.embedding.weight[vocabulary.numbers[word]] = torch.from_numpy(vector)
+        run = _Run(module, corpora["train"], corpora["dev"], options, vocabulary.unknown or 0)
+        run.go(checkpoint, resume, watcher)
+    module.load_state_dict(run.best)
+    module.cpu().eval().requires_grad_(True)
+    return TrainResult(
+        model=TrainedClassifier(module, vocabulary),
+        history=tuple(run.history),
+        best_epoch=run.best_epoch,
+        dev=score(module, corpora["dev"]),
+        test=score(module, corpora["test"]) if test else None,
+        sizes={name: len(corpus) for name, corpus in corpora.items()},
+        vectors_found=len(vectors),
+    )
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise UsageError(f"the device {device!r} cannot be used here; give cpu, or cuda where there is one") from None
+
+
+class _Run:
+    """The state of a run between two epochs, and the loop over them."""
+
+    def __init__(
+        self, module: RecurrentClassifier, train: Corpus, dev: Corpus, options: TrainOptions, unknown: int
+    ) -> None:
+        self.module = module.to(options.device)
+        self.average = RecurrentClassifier(module.config).to(options.device) if options.average else module
+        self.average.load_state_dict(module.state_dict())
+        module.embedding.weight.requires_grad_(not options.freeze)
+        self.train, self.dev, self.options, self.unknown = train, dev, options, unknown
+        trained = [p for p in module.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(trained, lr=options.lr, weight_decay=options.weight_decay, fused=True)
+        self.generator = torch.Generator().manual_seed(options.seed)
+        self.history: list[Epoch] = []
+        self.best: dict[str, Tensor] = {}
+        self.best_epoch = 0
+
+    def go(self, checkpoint: Path | None, resume: bool, watcher: Watcher | None) -> None:
+        if checkpoint is not None:
+            checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            if resume and checkpoint.exists():
+                read_checkpoint(checkpoint, self, self.identity())
+        while len(self.history) < self.options.epochs and self.waited < self.options.patience:
+            epoch = self._epoch(watcher)
+            best = not self.best_epoch or epoch.dev_accuracy > self.history[self.best_epoch - 1].dev_accuracy
+            self.history.append(epoch)
+            if best:
+                self.best_epoch = epoch.number
+                self.best = {name: tensor.clone() for name, tensor in self.average.state_dict().items()}
+            if checkpoint is not None:
+                write_checkpoint(checkpoint, self, self.identity())
+            if watcher is not None:
+                watcher.epoch(epoch, best=best)
+
+    @property
+    def waited(self) -> int:
+        """Epochs since the best one."""
+        return len(self.history) - self.best_epoch
+
+    def identity(self) -> dict[str, Any]:
+        """What must be equal for a checkpoint to fit."""
+        options = {k: str(v) for k, v in asdict(self.options).items() if k not in ("epochs", "patience")}
+        shape = {f"config.{k}": str(v) for k, v in asdict(self.module.config).items()}
+        data = {"training texts": self.train.fingerprint(), "development texts": self.dev.fingerprint()}
+        return {**options, **shape, **data}
+
+    def _epoch(self, watcher: Watcher | None) -> Epoch:
+        start, number, total = time.perf_counter(), len(self.history) + 1, 0.0
+        batches = self.train.shuffled(self.options.batch, self.generator)
+        self.module.train()
+        for done, rows in enumerate(batches, 1):
+            loss = self._step(self.train.batch(rows).to(torch.device(self.options.device)))
+            total += loss * len(rows)
+            if watcher is not None:
+                watcher.step(number, done, len(batches), loss)
+        result = score(self.average, self.dev)
+        seconds = time.perf_counter() - start
+        return Epoch(number, total / len(self.train), result.accuracy, result.loss, seconds)
+
+    def _step(self, batch: Batch) -> float:
+        ids = batch.ids
+        if self.options.word_dropout:
+            drawn = torch.rand(ids.shape, generator=self.generator).to(ids.device)
+            ids = ids.masked_fill(drawn < self.options.word_dropout, self.unknown)
+        logits = self.module(ids, batch.lengths)
+        wanted = functional.one_hot(batch.classes.clamp(min=0), logits.shape[1]).to(logits)
+        wanted[batch.classes == NEUTRAL] = 1 / logits.shape[1]
+        loss = functional.cross_entropy(logits, wanted, label_smoothing=self.options.label_smoothing)
+        if not torch.isfinite(loss):
+            raise ModelError("the training loss is no longer finite; lower the learning rate (--lr)")
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.module.parameters(), self.options.clip)
+        self.optimizer.step()
+        if self.average is not self.module:
+            self._blend()
+        return loss.item()
+
+    @torch.no_grad()
+    def _blend(self) -> None:
+        """Move the average towards the weights; slowly later, faster over the first steps."""
+        steps = float(self.optimizer.state[self.module.output.weight]["step"])
+        share = 1 - min(self.options.average, (steps + 1) / (steps + 10))
+        pairs = zip(self.average.parameters(), self.module.parameters(), strict=True)
+        for mean, weight in pairs:
+            mean.lerp_(weight, share)

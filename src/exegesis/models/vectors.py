@@ -1,0 +1,58 @@
+"""Word vectors from text files: GloVe's format, and word2vec's with its header line. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from exegesis.core.errors import FileError
+
+Vectors = dict[str, Float32[np.ndarray, " d"]]
+
+
+def read_vectors(path: Path, wanted: Container[str]) -> tuple[int, Vectors]:
+    """The width of a file's vectors, and those of the ``wanted`` words.
+
+    A line is a word and its numbers, divided by blanks; a first line of just two whole numbers is word2vec's
+    header. A word may hold blanks itself; the first of two equal words counts.
+    Raises FileError for a file that cannot be read, a line of another width, or a number that is not finite.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+            return _read(path, lines, wanted)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
+
+
+def _read(path: Path, lines: Iterable[str], wanted: Container[str]) -> tuple[int, Vectors]:
+    width = 0
+    found: Vectors = {}
+    for n, line in enumerate(lines, 1):
+        cells = line.rstrip().split(" ")
+        if n == 1 and len(cells) == 2 and all(cell.isdecimal() for cell in cells):
+            width = int(cells[1])
+            continue
+        if not line.strip():
+            continue
+        width = width or len(cells) - 1
+        if width < 1 or len(cells) <= width:
+            raise FileError(f"{path}, line {n}: {len(cells) - 1} numbers where {width or 'some'} are expected")
+        word = " ".join(cells[:-width])
+        if word in wanted and word not in found:
+            found[word] = _numbers(path, n, cells[-width:])
+    if not width:
+        raise FileError(f"{path}: holds no vectors; give a file in GloVe's or word2vec's text format")
+    return width, found
+
+
+def _numbers(path: Path, line: int, cells: list[str]) -> Float32[np.ndarray, " d"]:
+    try:
+        vector = np.array([float(cell) for cell in cells], dtype=np.float32)
+    except ValueError:
+        raise FileError(f"{path}, line {line}: a word and its numbers are expected; mend this line") from None
+    if not np.isfinite(vector).all():
+        raise FileError(f"{path}, line {line}: a number is not finite; mend this line")
+    return vector
