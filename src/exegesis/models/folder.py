@@ -109,8 +109,7 @@ def load_folder(folder: str | Path) -> TrainedClassifier:
             f"{path}: {WORDS} lists {len(vocabulary)} words but {CONFIG} says {config.vocabulary}; train or copy again"
         )
     weights = _read_weights(path)
-    with torch.device("meta"):
-        module = RecurrentClassifier(config)
+    module = _empty(path, config, len(weights))
     _compare(path, module.state_dict(), weights)
     module.load_state_dict(_checked(weights), assign=True)
     return TrainedClassifier(module.eval(), vocabulary)
@@ -206,6 +205,18 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (OSError, SafetensorError, ValueError) as error:
         raise FileError(f"{path} is damaged ({error}); train or copy the model again") from None
+
+
+def _empty(folder: Path, config: RecurrentConfig, tensors: int) -> RecurrentClassifier:
+    """The module without memory for its weights, so that a wrong config costs nothing and no number is drawn."""
+    try:
+        if config.layers > tensors:
+            raise ValueError(f"{config.layers} layers")
+        with torch.device("meta"):
+            return RecurrentClassifier(config)
+    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+        first = str(error).splitlines()[0]
+        raise FileError(f"{folder / CONFIG} does not fit {WEIGHTS} ({first}); train or copy the model again") from None
 
 
 def _compare(folder: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
