@@ -1,0 +1,166 @@
+"""Any function from texts to probabilities as a model: a scikit-learn pipeline, a web service."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from exegesis.core.batch import Batch, pad
+from exegesis.core.errors import ModelError, TextError, UsageError
+from exegesis.core.model import Raw
+from exegesis.core.target import Link
+from exegesis.core.text import Text, text_of_words
+from exegesis.models.tokenizer import tokenize
+
+NEAR = 1e-3  # how far a row may be from a distribution (half precision rounds to 5e-4)
+
+
+class BlackBox:
+    """A function from a list of texts to their probabilities, ``[n, labels]`` (or ``[n]``: of the second of two).
+
+    A piece is a word with the white space after it (the first one also with the white space before it), and the
+    pieces of a row joined are the text that the function gets: the user's own text, to the character, where nothing
+    was removed. ``mask`` and ``unknown`` are words that methods may put in a word's place; ``batch`` is the most texts
+    a call. Equal texts of one call are asked once, so the function should give the same answer each time. With
+    ``multilabel`` each label has a probability of its own; else they sum to one.
+
+    A piece's id is a hash of its string, so ids mean the same in every process; the strings met are kept.
+    """
+
+    lacks: ClassVar[Mapping[str, str]] = {
+        "Differentiable": "a function of texts has no word vectors; wrap the model itself to see them",
+        "Recurrent": "a function of texts shows no recurrent states; wrap the model itself to see them",
+    }
+
+    def __init__(
+        self,
+        function: Callable[[list[str]], Any],
+        labels: Sequence[str],
+        name: str | None = None,
+        *,
+        mask: str | None = None,
+        unknown: str | None = None,
+        batch: int = 256,
+        multilabel: bool = False,
+    ) -> None:
+        """Raises UsageError for what is no function, for labels that are too few or not distinct, a batch below 1."""
+        if not callable(function):
+            raise UsageError(f"a black box needs a function of a list of texts, not a {type(function).__name__}")
+        if isinstance(labels, str) or len(labels) < (1 if multilabel else 2) or len(set(labels)) < len(labels):
+            raise UsageError("a black box needs two or more different labels (one or more with multilabel=True)")
+        if batch < 1:
+            raise UsageError(f"batch is the most texts a call, 1 or more, not {batch}")
+        self.function, self.batch, self.multilabel = function, batch, multilabel
+        self._labels = tuple(map(str, labels))
+        self._name = name or getattr(function, "__qualname__", None) or type(function).__name__
+        self._strings = {0: ""}
+        roles = {"mask": mask, "unknown": unknown}
+        self._tokens = {"pad": 0} | {role: self._intern(word + " ") for role, word in roles.items() if word}
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self._labels
+
+    @property
+    def link(self) -> Link:
+        return Link.PROBABILITY
+
+    @property
+    def tokens(self) -> Mapping[str, int]:
+        """Ids by role: ``pad``, which is written as nothing, and ``mask`` and ``unknown`` where they were given."""
+        return self._tokens
+
+    def __repr__(self) -> str:
+        return f"BlackBox({self.name}, labels={list(self.labels)})"
+
+    def read(self, raw: Raw) -> Text:
+        """The words of a text. Raises TextError for a blank text, and for a pair, which the function cannot take."""
+        if not isinstance(raw, str):
+            raise TextError(f"model {self.name} takes one text, not {type(raw).__name__}: join the parts of a pair")
+        words = tokenize(raw)
+        if not words:
+            raise TextError("the text is empty or blank; give a text with at least one word")
+        starts = [0, *(word.start for word in words[1:]), len(raw)]
+        pieces = [raw[start:stop] for start, stop in pairwise(starts)]
+        ids = [self._intern(piece) for piece in pieces]
+        return text_of_words(raw, [(p, w.start, w.stop) for p, w in zip(pieces, words, strict=True)], ids)
+
+    def encode(self, texts: Sequence[Text]) -> Batch:
+        for text in texts:  # a text that another process read
+            for piece in text.pieces:
+                self._intern(piece)
+        return pad(texts, self.tokens["pad"])
+
+    def write(self, batch: Batch) -> list[str]:
+        """The texts that the function gets for the rows of a batch."""
+        rows = zip(batch.ids.tolist(), batch.lengths.tolist(), strict=True)
+        return ["".join(self._strings[i] for i in ids[:length]) for ids, length in rows]
+
+    def outputs(self, batch: Batch) -> Float[Tensor, "b c"]:
+        """The function's probabilities, float64.
+
+        Raises ModelError where the function fails, or answers with another shape, NaN, numbers outside 0 to 1 or rows
+        that do not sum to one.
+        """
+        written = self.write(batch)
+        texts = list(dict.fromkeys(written))
+        answers = [self._ask(texts[i : i + self.batch]) for i in range(0, len(texts), self.batch)]
+        every = np.concatenate([*answers, np.zeros((0, len(self.labels)))])
+        row = {text: number for number, text in enumerate(texts)}
+        return torch.from_numpy(every[[row[text] for text in written]])
+
+    def _intern(self, piece: str) -> int:
+        digest = hashlib.blake2b(piece.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        number = int.from_bytes(digest, "big") >> 1
+        self._strings[number] = piece
+        return number
+
+    def _ask(self, texts: list[str]) -> Float[np.ndarray, "n c"]:
+        try:
+            answer = self.function(list(texts))
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            line = re.sub(r"\s+", " ", str(error))[:200]
+            raise ModelError(f"the function {self.name} raised {type(error).__name__}: {line}") from error
+        return self._checked(answer, len(texts))
+
+    def _checked(self, answer: Any, rows: int) -> Float[np.ndarray, "n c"]:
+        try:
+            plain = answer.detach().to("cpu", torch.float64) if isinstance(answer, Tensor) else answer
+            found = np.asarray(plain, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise self._wrong(f"a {type(answer).__name__} that is no table of numbers", rows) from error
+        count = len(self.labels)
+        if found.shape in ((rows,), (rows, 1)) and count == 2 and not self.multilabel:
+            found = np.stack([1 - found.reshape(rows), found.reshape(rows)], 1)
+        if found.shape != (rows, count):
+            raise self._wrong(f"numbers of shape {list(found.shape)}", rows)
+        if not np.isfinite(found).all():
+            raise self._wrong("NaN or infinity", rows)
+        if found.min(initial=0) < -NEAR or found.max(initial=0) > 1 + NEAR:
+            raise self._wrong(f"{found.min():.4g} to {found.max():.4g} (logits? apply softmax)", rows)
+        sums = found.sum(1)
+        if not self.multilabel and np.abs(sums - 1).max(initial=0) > NEAR:
+            worst = sums[np.abs(sums - 1).argmax()]
+            raise self._wrong(f"a row that sums to {worst:.4g} (labels on their own? multilabel=True)", rows)
+        return found.clip(0, 1)
+
+    def _wrong(self, what: str, rows: int) -> ModelError:
+        each = "each from 0 to 1" if self.multilabel else "which sum to one"
+        return ModelError(
+            f"the function {self.name} gave {what} for {rows} texts: it must give [{rows}, {len(self.labels)}] "
+            f"probabilities of {', '.join(self.labels[:10])}, {each}"
+        )

@@ -1,0 +1,161 @@
+"""What a Hugging Face module's config and a trial say of it: labels, link, positions, padding, word vectors."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from exegesis.core.batch import Batch
+from exegesis.core.errors import ModelError, TextError, UnsupportedError, UsageError
+from exegesis.core.target import Link
+from exegesis.models.hf_model import About, HuggingFaceClassifier, HuggingFaceModel, input_embeddings
+from exegesis.models.hf_reading import Reader, type_exceptions
+
+_POSITIONS = ("position_embeddings", "position_embedding", "embed_positions", "positions_embed", "wpe")
+_PROBES = ("a word", "a word and some more of them")
+
+
+def wrap_huggingface(
+    module: nn.Module,
+    tokenizer: Any,
+    labels: Sequence[str] | None = None,
+    *,
+    name: str | None = None,
+    truncate: bool = False,
+) -> HuggingFaceModel:
+    """A PreTrainedModel that classifies sequences, with its tokenizer, both as they stand.
+
+    ``labels`` default to the config's ``id2label``. What the outputs mean follows the config: ``problem_type``, and
+    without one softmax, or plain numbers (a regression) for a single output. ``truncate`` cuts texts that are longer
+    than the model's positions; its name says so then.
+
+    The module is tried on two short texts: whether padding changes its outputs (then only texts of equal length share
+    a call), and whether its word vectors can be replaced (then the result is a ``HuggingFaceClassifier``, which serves
+    gradients; else a plain ``HuggingFaceModel``).
+
+    Raises UnsupportedError for a tokenizer that gives no offsets, UsageError for labels that do not fit, ModelError
+    for a module that gives no logits or too many.
+    """
+    config = getattr(module, "config", None)
+    if config is None or not callable(getattr(module, "forward", None)):
+        raise UsageError(f"a {type(module).__name__} is no Hugging Face model: it has no config; use exegesis.wrap")
+    name = name or getattr(config, "_name_or_path", "") or type(module).__name__
+    if not getattr(tokenizer, "is_fast", False):
+        raise UnsupportedError(
+            f"the tokenizer of model {name} ({type(tokenizer).__name__}) gives no character offsets: take its fast "
+            "version (AutoTokenizer.from_pretrained, with tokenizer.json or the package sentencepiece installed)"
+        )
+    limit = _limit(module, config, tokenizer)
+    if truncate and limit is not None:
+        name = f"{name} (texts cut at {limit} pieces)"
+    size = _size(module, config)
+    types = "token_type_ids" in tokenizer.model_input_names and _takes_types(module)
+    reader = Reader(tokenizer, name, limit, truncate, types, type_exceptions(tokenizer) if types else {})
+    found = _labels(config, labels, name)
+    about = About(name, found, _link(config), _tokens(config, tokenizer, size), size, padded=True)
+    return _probed(HuggingFaceModel(module, reader, about))
+
+
+def _labels(config: Any, given: Sequence[str] | None, name: str) -> tuple[str, ...]:
+    listed = getattr(config, "id2label", None) or {}
+    found = tuple(map(str, given)) if given is not None else tuple(str(listed[key]) for key in sorted(listed))
+    count = getattr(config, "num_labels", len(found))
+    if len(found) != count:
+        raise UsageError(f"model {name} has {count} outputs and {len(found)} labels: give labels=[...], one an output")
+    if len(set(found)) < len(found):
+        raise UsageError(f"model {name} has two labels of one name ({', '.join(found[:10])}): give labels=[...]")
+    return found
+
+
+def _link(config: Any) -> Link:
+    problem, count = getattr(config, "problem_type", None), config.num_labels
+    if problem == "regression" or (problem is None and count == 1):
+        return Link.IDENTITY
+    return Link.SIGMOID if problem == "multi_label_classification" or count == 1 else Link.SOFTMAX
+
+
+def _tokens(config: Any, tokenizer: Any, size: int) -> dict[str, int]:
+    pads = (tokenizer.pad_token_id, getattr(config, "pad_token_id", None), tokenizer.eos_token_id, 0)
+    roles = {"pad": pads, "unknown": (tokenizer.unk_token_id,), "mask": (tokenizer.mask_token_id,)}
+    usable = {role: [i for i in ids if isinstance(i, int) and 0 <= i < size] for role, ids in roles.items()}
+    return {role: ids[0] for role, ids in usable.items() if ids}
+
+
+def _limit(module: nn.Module, config: Any, tokenizer: Any) -> int | None:
+    """How many pieces the model takes: rows of its table of positions, less those that its numbering skips."""
+    tables = [
+        part.num_embeddings - (0 if part.padding_idx is None else part.padding_idx + 1) - getattr(part, "offset", 0)
+        for path, part in module.named_modules()
+        if isinstance(part, nn.Embedding) and path.rsplit(".", 1)[-1] in _POSITIONS
+    ]
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    known = tables or [getattr(text, "max_position_embeddings", None), tokenizer.model_max_length]
+    return min((int(n) for n in known if isinstance(n, int) and 0 < n < 10**9), default=None)
+
+
+def _size(module: nn.Module, config: Any) -> int:
+    try:
+        return int(input_embeddings(module).num_embeddings)  # type: ignore[arg-type]
+    except (AttributeError, NotImplementedError):
+        return int(getattr(config, "vocab_size", 1))
+
+
+def _takes_types(module: nn.Module) -> bool:
+    return "token_type_ids" in inspect.signature(module.forward).parameters
+
+
+def _probed(model: HuggingFaceModel) -> HuggingFaceModel:
+    """The model with ``padded`` found out, as a HuggingFaceClassifier where its word vectors can be replaced."""
+    try:
+        texts = [model.read(probe) for probe in _PROBES]
+    except TextError:  # the vocabulary cannot spell the probes: assume that padding matters
+        padded, batch = False, None
+    else:
+        padded, batch = _bears_padding(model, model.encode(texts)), model.encode(texts[:1])
+    about = dataclasses.replace(model.about, padded=padded)
+    shown = HuggingFaceClassifier(model.module, model.reader, about)
+    return shown if _shows_vectors(shown, batch) else HuggingFaceModel(model.module, model.reader, about)
+
+
+def _bears_padding(model: HuggingFaceModel, batch: Batch) -> bool:
+    lengths = batch.lengths
+    alone = torch.cat([model.outputs(batch.take(torch.tensor([row]))) for row in range(len(batch))])
+    try:
+        together = model.outputs(batch)
+    except ModelError:
+        return False
+    weight = next((w.dtype for w in model.module.parameters() if w.is_floating_point()), torch.float32)
+    near = {torch.float64: 1e-9, torch.float32: 1e-5}.get(weight, 2e-2) * max(1.0, float(alone.abs().max()))
+    return bool(lengths[0] < lengths[1]) and torch.allclose(together, alone, rtol=0, atol=near)
+
+
+def _shows_vectors(model: HuggingFaceClassifier, batch: Batch | None) -> bool:
+    """Whether the embedding layer is called once, on the rows, and what is put in its place reaches the outputs."""
+    if batch is None:
+        ids = torch.arange(min(4, model.about.size), device=model.device)[None]
+        batch = Batch(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
+    calls: list[torch.Size] = []
+
+    def note(_layer: nn.Module, _given: object, out: Tensor) -> None:
+        calls.append(out.shape)
+
+    try:
+        handle = input_embeddings(model.module).register_forward_hook(note)
+    except (AttributeError, NotImplementedError):
+        return False
+    try:
+        with torch.enable_grad():
+            vectors = model.embed(batch).requires_grad_()
+            calls.clear()
+            seen = model.outputs_from(vectors, batch).requires_grad
+        rows, width, _ = vectors.shape
+        return seen and len(calls) == 1 and calls[0][0] == rows and calls[0][1] >= width
+    except ModelError:
+        return False
+    finally:
+        handle.remove()

@@ -1,0 +1,144 @@
+"""Hugging Face sequence classifiers: load one by name or folder, or wrap one that is at hand."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from exegesis.core.errors import (
+    ExegesisError,
+    FileError,
+    MissingExtraError,
+    ModelError,
+    UnsupportedError,
+    UsageError,
+)
+from exegesis.models.hf_model import HuggingFaceClassifier, HuggingFaceModel
+from exegesis.models.hf_wrapping import wrap_huggingface
+
+__all__ = ["HuggingFaceClassifier", "HuggingFaceModel", "load_huggingface", "wrap_huggingface"]
+
+
+def load_huggingface(
+    source: str | os.PathLike[str],
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    truncate: bool = False,
+    labels: Sequence[str] | None = None,
+    revision: str | None = None,
+    local_files_only: bool = False,
+) -> HuggingFaceModel:
+    """A sequence classifier and its tokenizer, from a folder or by its name on the hub.
+
+    Weights come from safetensors files alone: nothing is unpickled, and no code that lies beside the weights is run.
+    ``dtype`` and ``device`` move the module after loading (default: as it was saved, on the CPU). For ``labels`` and
+    ``truncate`` see ``wrap_huggingface``.
+
+    Raises MissingExtraError without the package transformers; FileError where there is no such model, a file of it is
+    missing or damaged, its weights are pickled, or they have no classification head; ModelError for weights that hold
+    NaN; UnsupportedError for adapters without their base, and as ``wrap_huggingface`` does.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise MissingExtraError("transformers", "transformers", "loading a Hugging Face model") from error
+    name = os.fspath(source)
+    where = _device(device)
+    _check_folder(name)
+    options = {"revision": revision or "main", "local_files_only": local_files_only}
+    with _quiet(transformers), _one_line(name):
+        if transformers.utils.find_adapter_config_file(name, **options) is not None:
+            raise UnsupportedError(f"{name} holds an adapter (PEFT), not a model: merge it into its base and save that")
+        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **options)
+        if str(getattr(config, "transformers_weights", None) or ".safetensors").endswith(".bin"):
+            raise _pickled(name)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)
+        module, info = transformers.AutoModelForSequenceClassification.from_pretrained(
+            name, config=config, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
+        )
+    missing = sorted(info["missing_keys"]) + sorted(str(key) for key in info.get("mismatched_keys", ()))
+    if missing:
+        raise FileError(
+            f"{name} holds no trained classification head (no weights for {', '.join(missing[:3])}): take a model that "
+            "was fine-tuned to classify texts"
+        )
+    if not all(bool(torch.isfinite(w).all()) for w in module.state_dict().values() if w.is_floating_point()):
+        raise ModelError(f"the weights of {name} hold NaN or infinity: the file is damaged or its training diverged")
+    module = module.to(where) if dtype is None else module.to(where, dtype)
+    label = Path(name).name if os.path.isdir(name) else name
+    with _quiet(transformers):
+        return wrap_huggingface(module.eval(), tokenizer, labels, name=label, truncate=truncate)
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    try:
+        return torch.device(device or "cpu")
+    except RuntimeError as error:
+        raise UsageError(f"unknown device {str(device)!r}: take cpu, cuda or cuda:0") from error
+
+
+def _check_folder(name: str) -> None:
+    """Raises FileError for a folder that lacks what is needed, before anything of it is read."""
+    folder = Path(name)
+    if folder.is_file():
+        raise FileError(f"{name} is a file: give the folder that holds config.json and model.safetensors")
+    if not folder.is_dir():
+        if name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
+            raise FileError(f"there is no folder {name!r}: give a folder, or the name of a model on the hub")
+        return
+    if not (folder / "config.json").is_file():
+        raise FileError(f"{name} is no Hugging Face model: it holds no config.json")
+    if not any((folder / file).is_file() for file in ("model.safetensors", "model.safetensors.index.json")):
+        if any(path.suffix in (".bin", ".pt", ".pth", ".pkl", ".ckpt") for path in folder.iterdir()):
+            raise _pickled(name)
+        raise FileError(f"{name} holds no weights: model.safetensors is missing")
+
+
+def _pickled(name: str) -> FileError:
+    return FileError(
+        f"{name} holds its weights only in a pickled file, which can run code when it is read: convert it to "
+        "safetensors (save_pretrained does) where you trust it"
+    )
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """No progress bars, log lines or warnings while loading, and no request to have weights converted on the hub."""
+    log = transformers.utils.logging
+    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    conversion = os.environ.get("DISABLE_SAFETENSORS_CONVERSION")
+    os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
+    log.set_verbosity(log.CRITICAL)
+    log.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.set_verbosity(level)
+        if bars:
+            log.enable_progress_bar()
+        if conversion is None:
+            del os.environ["DISABLE_SAFETENSORS_CONVERSION"]
+        else:
+            os.environ["DISABLE_SAFETENSORS_CONVERSION"] = conversion
+
+
+@contextmanager
+def _one_line(name: str) -> Iterator[None]:
+    """Whatever goes wrong in loading, as a FileError of one line."""
+    try:
+        yield
+    except (ExegesisError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        line = " ".join(str(error).split())[:300] or type(error).__name__
+        where = "" if os.path.isdir(name) else " (no folder here; asked for on the hub)"
+        raise FileError(f"cannot load the model {name}{where}: {line}") from error
