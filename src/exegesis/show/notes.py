@@ -1,0 +1,74 @@
+"""What stands around the words of a panel: its header, its scale, and what its numbers are. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from exegesis.show.layout import Block, Panel
+from exegesis.show.wording import account_line, account_short, common, facts, number, signed
+
+
+class Scales(NamedTuple):
+    """The ends of the colour scale in words, ``-1.62`` and ``+1.62``; which kinds of score a panel holds.
+
+    Where rows differ in their maximum, ``low`` and ``high`` say so in place of numbers.
+    """
+
+    low: str
+    high: str
+    zero: str
+    signs: bool
+    sizes: bool
+    note: str
+
+
+def header(panel: Panel, minus: str = "-") -> dict[str, str]:
+    """What all blocks share: prediction, target and number explained, method, model, time, by these names."""
+    every = [facts(block.result, minus) for block in panel.blocks]
+    shared = {name: common([known.get(name, "") for known in every]) for name in every[0]}
+    return {name: value for name, value in shared.items() if value}
+
+
+def scales(panel: Panel, minus: str = "-") -> Scales | None:
+    """The scale of a panel; None where every score is zero."""
+    blocks = [block for block in panel.blocks if block.limit]
+    if not blocks:
+        return None
+    signs, sizes = any(block.signed for block in blocks), any(not block.signed for block in blocks)
+    limits = {block.limit for block in blocks}
+    if len(limits) > 1:
+        return Scales(f"{minus}max", "+max" if signs else "max", "0", signs, sizes, "each row to its own maximum")
+    limit = limits.pop()
+    low, high = signed(-limit, limit, minus=minus), signed(limit, limit, minus=minus, sign=signs)
+    return Scales(low, high, "0", signs, sizes, "one scale for all rows" if len(panel.blocks) > 1 else "")
+
+
+def notes(panel: Panel, minus: str = "-") -> list[tuple[str, str]]:
+    """Lines under a panel as (whose, what): a whole sentence for one block, an equation each for several."""
+    if len(panel.blocks) == 1:
+        block = panel.blocks[0]
+        return [("", line) for line in (account_line(block.result, minus), *_asides(panel, block, minus))]
+    every = []
+    for block in panel.blocks:
+        scale = "" if panel.shared or not block.limit else f"; max {number(block.limit)}"
+        every.append((block.label, account_short(block.result, minus) + scale))
+        every += [(block.label, line) for line in _asides(panel, block, minus)]
+    return every
+
+
+def _asides(panel: Panel, block: Block, minus: str) -> list[str]:
+    """What a block could not draw in its rows."""
+    lines = []
+    for row in block.rows:
+        if row.hidden:
+            lines.append(f"{row.hidden} weaker overlapping spans ({row.level}) are not drawn; a .csv file has them.")
+        if row.outside:
+            parts = ", ".join(f"{name} {signed(score, block.limit, minus=minus)}" for name, score in row.outside)
+            lines.append(f"Outside the text: {parts}.")
+    return lines
+
+
+def spoken(panel: Panel, block: Block, level: str) -> str:
+    """A row's name: the block where there are several, the level where it has several, the part of a pair."""
+    parts = [block.label] if len(panel.blocks) > 1 else []
+    return " · ".join([*parts, level] if len(block.rows) > 1 or not parts else parts)
