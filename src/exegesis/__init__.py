@@ -1,0 +1,51 @@
+"""Exegesis explains neural NLP models: why did this model say this about this text?
+
+>>> import exegesis
+>>> model = exegesis.load()                      # the bundled sentiment model; or a folder, or a Hugging Face name
+>>> result = exegesis.explain(model, "The fight scenes are fun but it grows tedious", method="reat")
+>>> [word.text for word in result.top(2)]
+['tedious', 'fun']
+
+Names are imported when first used: reading and showing a saved result never loads torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from exegesis._version import __version__
+
+if TYPE_CHECKING:
+    from exegesis.api import blackbox, explain, load, methods, predict, wrap
+    from exegesis.core.explanation import Attribution, save
+    from exegesis.core.saving import read
+
+__all__ = [
+    "Attribution",
+    "__version__",
+    "blackbox",
+    "explain",
+    "load",
+    "methods",
+    "predict",
+    "read",
+    "save",
+    "wrap",
+]
+
+_HOMES = {
+    "Attribution": "exegesis.core.explanation",
+    "save": "exegesis.core.explanation",
+    "read": "exegesis.core.saving",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__") or name not in __all__:
+        raise AttributeError(f"module 'exegesis' has no attribute {name!r}")
+    return getattr(import_module(_HOMES.get(name, "exegesis.api")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

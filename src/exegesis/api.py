@@ -1,0 +1,234 @@
+"""The public functions: load or wrap a model, explain texts, read saved results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast, overload
+
+from torch import nn
+
+import exegesis.attribute  # noqa: F401 - registers the methods
+from exegesis.core.errors import TextError, UsageError, unknown
+from exegesis.core.explain import Spans, run
+from exegesis.core.explanation import LEVELS, Attribution
+from exegesis.core.method import Card, Method, cards, lacking, make
+from exegesis.core.model import Classifier, Raw, offers
+from exegesis.core.target import ask
+from exegesis.core.text import Span, Text
+from exegesis.hierarchy.levels import levels as word_levels
+from exegesis.hierarchy.tagging import Tagger, default_tagger
+from exegesis.models.blackbox import BlackBox
+from exegesis.models.wrapped import wrap
+
+__all__ = ["blackbox", "explain", "load", "methods", "predict", "wrap"]
+
+BUNDLED = "bundled"
+PREFERRED = ("reat", "integrated-gradients", "leave-one-out")
+
+
+def load(model: str | os.PathLike[str] = BUNDLED, *, device: str | None = None, truncate: bool = False) -> Classifier:
+    """A model to explain: ``"bundled"``, a folder that ``exegesis train`` wrote, or a Hugging Face name or folder.
+
+    A Hugging Face model needs a sequence classification head and safetensors weights; ``truncate`` lets it cut texts
+    that are longer than its positions. Nothing is ever unpickled. Raises FileError for what is missing or damaged.
+    """
+    from exegesis.models.folder import is_model_folder, load_folder
+
+    path = bundled_folder() if str(model) == BUNDLED else Path(model)
+    if is_model_folder(path) or _is_trained(path):
+        trained = load_folder(path)
+        module = trained.module.to(device) if device else trained.module
+        name = BUNDLED if str(model) == BUNDLED else path.name
+        return wrap(module, vocabulary=trained.vocabulary, labels=trained.labels, name=name)
+    from exegesis.models.huggingface import load_huggingface
+
+    return load_huggingface(os.fspath(model), device=device, truncate=truncate)
+
+
+def bundled_folder() -> Path:
+    """Where the bundled sentiment model lies."""
+    return Path(__file__).parent / "models" / "bundled" / "sentiment"
+
+
+def _is_trained(path: Path) -> bool:
+    """Whether a folder without a readable configuration was meant to be one of ours."""
+    return path.is_dir() and (path / "vocabulary.json").exists()
+
+
+def blackbox(function: Callable[[list[str]], Any], labels: Sequence[str], **options: Any) -> BlackBox:
+    """Any function from a list of texts to an array of probabilities as a model (see ``BlackBox``)."""
+    return BlackBox(function, labels, **options)
+
+
+def methods(model: Classifier | None = None) -> tuple[Card, ...]:
+    """The cards of all methods, or of those that a model can serve."""
+    return tuple(card for card in cards() if model is None or lacking(model, card) is None)
+
+
+@overload
+def explain(model: Classifier | str, text: Raw, method: str | Method | None = None, **options: Any) -> Attribution: ...
+@overload
+def explain(
+    model: Classifier | str, text: list[Raw] | list[str], method: str | Method | None = None, **options: Any
+) -> list[Attribution]: ...
+
+
+def explain(
+    model: Classifier | str,
+    text: Raw | list[Raw] | list[str],
+    method: str | Method | None = None,
+    target: str | int | None = None,
+    *,
+    level: str = "word",
+    spans: Sequence[tuple[int, int]] | str | None = None,
+    tagger: Tagger | None = None,
+    progress: bool = False,
+    **parameters: Any,
+) -> Attribution | list[Attribution]:
+    """Why did the model say this about this text? One text gives one result, a list gives a list.
+
+    ``text`` is a string, or a pair (a tuple of two strings) for a model of pairs. ``method`` is a name (see
+    ``methods``), with its ``parameters`` as further arguments, or a method value; by default the first of reat,
+    integrated-gradients and leave-one-out that the model can serve.
+
+    ``target``: by default the logit of each text's predicted class; a label or its number; ``"all"`` for every class
+    at once; ``"probability:LABEL"``; ``"margin:A,B"`` (see ``core.target.ask``).
+
+    ``level``: ``word``, or also ``phrase``, ``clause``, ``text``, or ``all`` of them (REAT paper, Sec. 3.3), found by
+    ``tagger``, by default the bundled one. ``spans``: further spans of word numbers (start, stop), or ``"all"``.
+    Methods that score spans directly (leave-one-out) do; for others a span is the sum of its words.
+
+    Raises UsageError for wrong arguments, TextError for a text that cannot be explained, UnsupportedError where the
+    model cannot serve the method, ModelError where it misbehaves.
+    """
+    if isinstance(text, list):
+        return list(explain_each(model, text, method, target, level, spans, tagger, progress, parameters))
+    (result,) = explain_each(model, [text], method, target, level, spans, tagger, progress, parameters)
+    return result
+
+
+def explain_each(
+    model: Classifier | str,
+    texts: Sequence[Raw],
+    method: str | Method | None,
+    target: str | int | None,
+    level: str,
+    spans: Sequence[tuple[int, int]] | str | None,
+    tagger: Tagger | None,
+    progress: bool,
+    parameters: dict[str, Any],
+) -> list[Attribution]:
+    classifier = as_model(model)
+    chosen = make(method or preferred(classifier), parameters)
+    asked = ask(target, classifier.labels, classifier.link)
+    find = _spans(level, spans, tagger)
+    read = [_read(classifier, raw, number, len(texts)) for number, raw in enumerate(texts)]
+    found: list[Attribution | None] = [None] * len(read)
+    with _bar(progress, len(read), type(chosen).__name__) as advance:
+        for number, result in run(classifier, read, chosen, asked, find):
+            found[number] = result
+            advance()
+    return cast(list[Attribution], found)
+
+
+def as_model(model: Classifier | str | os.PathLike[str]) -> Classifier:
+    """A model from whatever a user gives. Raises UsageError, saying what to do, where it is none."""
+    if isinstance(model, str | os.PathLike):
+        return load(model)
+    if isinstance(model, nn.Module):
+        raise UsageError(
+            f"a bare {type(model).__name__} reads no text: explain exegesis.wrap(module, vocabulary=..., labels=[...])"
+        )
+    if not offers(model, Classifier):
+        if callable(model):
+            raise UsageError("a function is explained through exegesis.blackbox(function, labels=[...])")
+        raise UsageError(f"{type(model).__name__} is no model: use exegesis.load, exegesis.wrap or exegesis.blackbox")
+    return model
+
+
+def preferred(model: Classifier) -> str:
+    """The method taken by default: the first of ``PREFERRED`` that the model can serve."""
+    able = {card.name for card in methods(model)}
+    return next(name for name in PREFERRED if name in able)
+
+
+def predict(model: Classifier | str, texts: Sequence[Raw]) -> list[dict[str, float]]:
+    """Each label's probability for each text."""
+    from exegesis.core.batch import groups
+    from exegesis.core.explain import PIECES, ROWS, finite
+
+    classifier = as_model(model)
+    read = [_read(classifier, raw, number, len(texts)) for number, raw in enumerate(texts)]
+    found: list[dict[str, float]] = [{} for _ in read]
+    for rows in groups([len(text) for text in read], PIECES, ROWS):
+        raw = finite(classifier.outputs(classifier.encode([read[row] for row in rows])), classifier, "outputs")
+        for row, each in zip(rows, classifier.link.probabilities(raw.double()).tolist(), strict=True):
+            found[row] = dict(zip(classifier.labels, each, strict=True))
+    return found
+
+
+def _read(model: Classifier, raw: object, number: int, count: int) -> Text:
+    where = f"text {number + 1} of {count}: " if count > 1 else ""
+    pair = isinstance(raw, tuple) and len(raw) == 2 and all(isinstance(part, str) for part in raw)
+    if not isinstance(raw, str) and not pair:
+        raise UsageError(f"{where}a text is a string, or a tuple of two for a pair, not {type(raw).__name__}")
+    try:
+        text = model.read(cast(Raw, raw))
+    except (TextError, UsageError) as error:
+        raise type(error)(f"{where}{error}") from error
+    if not text.words:
+        raise TextError(f"{where}the text holds no word that the model reads")
+    return text
+
+
+def _spans(level: str, spans: Sequence[tuple[int, int]] | str | None, tagger: Tagger | None) -> Spans | None:
+    if level not in (*LEVELS, "all"):
+        raise unknown("level", level, (*LEVELS, "all"))
+    if isinstance(spans, str) and spans != "all":
+        raise unknown("choice of spans", spans, ("all",))
+    names = LEVELS[1:] if level == "all" else () if level == "word" else (level,)
+    if not names and spans is None:
+        return None
+
+    def find(text: Text) -> list[tuple[str, Span]]:
+        found: list[tuple[str, Span]] = []
+        if names:
+            parts = word_levels(text.word_strings(), tagger or _tagger())
+            found += [(name, text.over(span)) for name in names for span in parts[name]]
+        count = len(text.words)
+        if spans == "all":
+            found += [("span", text.over(Span(q, r))) for q in range(count) for r in range(q + 1, count + 1)]
+        elif spans is not None:
+            found += [("span", text.over(Span(int(q), int(r)))) for q, r in cast(Sequence[tuple[int, int]], spans)]
+        return found
+
+    return find
+
+
+@lru_cache(1)
+def _tagger() -> Tagger:
+    return default_tagger()
+
+
+@contextmanager
+def _bar(shown: bool, total: int, what: str) -> Iterator[Callable[[], None]]:
+    if not shown:
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
+
+
+def each_method(given: Iterable[str]) -> list[str]:
+    """Method names as a user lists them, commas allowed, doubles dropped."""
+    return list(dict.fromkeys(name.strip() for one in given for name in one.split(",") if name.strip()))
+
+

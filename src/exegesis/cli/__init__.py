@@ -1,0 +1,89 @@
+"""The command line. Errors are one line on standard error; exit code 0, 1 for a failure of the work, 2 for wrong usage.
+
+Nothing heavy is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from exegesis._version import __version__
+from exegesis.cli.explain import explain
+from exegesis.cli.listing import methods, predict
+from exegesis.cli.train import train
+from exegesis.core.errors import ExegesisError, UsageError
+
+app = typer.Typer(
+    name="exegesis",
+    help="Explains neural NLP models: why did this model say this about this text?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command()(explain)
+app.command()(predict)
+app.command()(methods)
+app.command()(train)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"exegesis {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Explains neural NLP models: why did this model say this about this text?
+
+    Start with: [bold]exegesis explain "The fight scenes are fun but it grows tedious" --level all[/bold]
+    """
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and give its exit code. EXEGESIS_DEBUG=1 shows the traceback of an unexpected error."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=arguments, prog_name="exegesis", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except ExegesisError as error:
+        return _say(str(error), 2 if isinstance(error, UsageError) else 1)
+    except (KeyboardInterrupt, EOFError):
+        return _say("interrupted", 130)
+    except BrokenPipeError:  # the reader of a pipe left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except typer.Exit as leave:
+        return int(leave.exit_code)
+    except typer.Abort:
+        return _say("interrupted", 130)
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # the parser's own complaint
+            return _say(str(error.format_message()), int(error.exit_code), hint=True)
+        if os.environ.get("EXEGESIS_DEBUG"):
+            raise
+        what = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        return _say(f"unexpected failure ({what}); EXEGESIS_DEBUG=1 shows where", 1)
+
+
+def _say(message: str, code: int, *, hint: bool = False) -> int:
+    line = " ".join(message.split())
+    tail = "" if not hint or line.endswith(("--help", ")")) else " (exegesis --help)"
+    visible = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line + tail)
+    print(f"exegesis: {visible}".encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
+    return code

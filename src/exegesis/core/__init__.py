@@ -1,0 +1,1 @@
+"""What every folder may import: texts, results, targets, batches, the protocols of a model, errors."""

@@ -1,0 +1,98 @@
+"""Texts as one padded tensor of ids, and the arithmetic of taking rows and removing pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from exegesis.core.text import Text
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Texts padded on the right.
+
+    ``ids[b, t]`` are the model's ids, ``mask[b, t]`` is true on real pieces, ``segments[b, t]`` numbers the part of a
+    pair. ``texts`` are the texts themselves where the rows still are whole texts, and empty for perturbed rows.
+    """
+
+    ids: Int[Tensor, "b t"]
+    mask: Bool[Tensor, "b t"]
+    segments: Int[Tensor, "b t"]
+    texts: tuple[Text, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def lengths(self) -> Int[Tensor, " b"]:
+        return self.mask.sum(1)
+
+    @property
+    def device(self) -> torch.device:
+        return self.ids.device
+
+    def take(self, rows: Int[Tensor, " n"]) -> Batch:
+        """The rows named, in that order, cut to the longest of them."""
+        index = rows.to(self.device)
+        width = max(int(self.lengths[index].max()), 1) if len(rows) else self.ids.shape[1]
+        return replace(
+            self,
+            ids=self.ids[index, :width],
+            mask=self.mask[index, :width],
+            segments=self.segments[index, :width],
+            texts=tuple(self.texts[i] for i in rows.tolist()) if self.texts else (),
+        )
+
+    def to(self, device: torch.device) -> Batch:
+        if device == self.device:
+            return self
+        return replace(
+            self, ids=self.ids.to(device), mask=self.mask.to(device), segments=self.segments.to(device)
+        )
+
+
+def pad(texts: Sequence[Text], pad_id: int, device: torch.device | str = "cpu") -> Batch:
+    """A batch of texts, padded on the right with ``pad_id``."""
+    width = max((len(text) for text in texts), default=0)
+    ids = torch.full((len(texts), width), pad_id, dtype=torch.long)
+    mask = torch.zeros((len(texts), width), dtype=torch.bool)
+    segments = torch.zeros((len(texts), width), dtype=torch.long)
+    for row, text in enumerate(texts):
+        ids[row, : len(text)] = torch.tensor(text.ids, dtype=torch.long)
+        mask[row, : len(text)] = True
+        for number, segment in enumerate(text.segments[1:], 1):
+            segments[row, segment.start : segment.stop] = number
+    return Batch(ids.to(device), mask.to(device), segments.to(device), tuple(texts))
+
+
+def compact(batch: Batch, keep: Bool[Tensor, "b t"], pad_id: int) -> Batch:
+    """Each row without the pieces where ``keep`` is false; the rest moves up, order kept."""
+    keep = keep & batch.mask
+    order = torch.argsort((~keep).to(torch.uint8), dim=1, stable=True)
+    lengths = keep.sum(1)
+    width = max(int(lengths.max()), 1) if len(keep) else 0
+    order = order[:, :width]
+    mask = torch.arange(width, device=keep.device) < lengths[:, None]
+    ids = batch.ids.gather(1, order).masked_fill(~mask, pad_id)
+    segments = batch.segments.gather(1, order).masked_fill(~mask, 0)
+    return Batch(ids, mask, segments)
+
+
+def groups(lengths: Sequence[int], pieces: int, rows: int) -> list[list[int]]:
+    """Rows in groups of like length, longest first: at most ``rows`` rows and ``pieces`` padded pieces a group.
+
+    A single row longer than ``pieces`` has a group of its own.
+    """
+    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+    found: list[list[int]] = []
+    for row in order:
+        if found and len(found[-1]) < rows and (len(found[-1]) + 1) * lengths[found[-1][0]] <= pieces:
+            found[-1].append(row)
+        else:
+            found.append([row])
+    return found

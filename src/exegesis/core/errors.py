@@ -1,0 +1,62 @@
+"""The error tree. Every message is one line: what was wrong, and what to do.
+
+::
+
+    ExegesisError
+    ├── UsageError            the call is wrong: an unknown label, method, level, option (also a ValueError)
+    │   ├── TextError         the text cannot be explained: empty, or only blanks
+    │   └── SpanError         a span outside the text, or one that cuts a word
+    ├── UnsupportedError      the call is sound, but this model cannot serve it (also a TypeError)
+    ├── ModelError            the model misbehaves: NaN weights or outputs, a wrong shape
+    ├── FileError             a file or folder is missing, damaged, or of another kind (also an OSError)
+    └── MissingExtraError     an optional dependency is not installed (also an ImportError)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ExegesisError(Exception):
+    """Anything that Exegesis refuses or cannot do; the command line prints it as one line."""
+
+
+class UsageError(ExegesisError, ValueError):
+    """The call is wrong; the command line exits with 2."""
+
+
+class TextError(UsageError):
+    """The text cannot be explained."""
+
+
+class SpanError(UsageError):
+    """A span lies outside the text or cuts a word."""
+
+
+class UnsupportedError(ExegesisError, TypeError):
+    """The model cannot serve this method; the message names what would be needed."""
+
+
+class ModelError(ExegesisError):
+    """The model gives something that cannot be explained (NaN, a wrong shape)."""
+
+
+class FileError(ExegesisError, OSError):
+    """A file or folder is missing, damaged, or not what it should be."""
+
+
+class MissingExtraError(ExegesisError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package {package}: pip install 'exegesis[{extra}]'")
+
+
+def unknown(kind: str, given: object, known: Iterable[str]) -> UsageError:
+    """A UsageError that lists what is known and suggests the nearest name."""
+    names = list(known)
+    near = difflib.get_close_matches(str(given), names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
+    return UsageError(f"unknown {kind} {str(given)!r}{hint} (known: {shown})")

@@ -1,0 +1,142 @@
+"""From texts to results: read, batch by length, run a method, put its scores on words and spans."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from exegesis.core.batch import groups
+from exegesis.core.errors import ModelError
+from exegesis.core.explanation import Attribution, Number, Prediction
+from exegesis.core.method import Card, Method, Scores, require
+from exegesis.core.model import Classifier
+from exegesis.core.target import Ask, Target
+from exegesis.core.text import Span, Text
+
+Spans = Callable[[Text], Sequence[tuple[str, Span]]]
+PIECES, ROWS = 16384, 64
+
+
+def run(
+    model: Classifier, texts: Sequence[Text], method: Method, asked: Ask, spans: Spans | None = None
+) -> Iterator[tuple[int, Attribution]]:
+    """Explain texts; results come as they are ready, each with the number of its text.
+
+    ``spans`` names further spans of each text (level and span of pieces) to be scored beside its words: by the
+    method's own ``spans`` where it has one, else as sums over the words. Batches that run out of memory are tried
+    again in halves. Raises UnsupportedError where the model cannot serve the method, ModelError where its outputs or
+    the scores are not finite.
+    """
+    card = require(model, method)
+    queue = groups([len(text) for text in texts], PIECES, ROWS)
+    while queue:
+        rows = queue.pop(0)
+        try:
+            found = _explain(model, [texts[row] for row in rows], method, card, asked, spans)
+        except (torch.OutOfMemoryError, MemoryError):
+            if len(rows) == 1:
+                raise
+            queue[:0] = [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
+            continue
+        yield from zip(rows, found, strict=True)
+
+
+def _explain(
+    model: Classifier, texts: Sequence[Text], method: Method, card: Card, asked: Ask, spans: Spans | None
+) -> list[Attribution]:
+    start = time.perf_counter()
+    batch = model.encode(texts)
+    raw = finite(model.outputs(batch), model, "outputs")
+    target = asked.of(raw, model.link)
+    scores = method(model, batch, target)
+    named = [tuple(spans(text)) if spans else () for text in texts]
+    extra = _score_spans(method, model, batch, target, scores, [[span for _, span in one] for one in named])
+    finite(scores.values, model, f"scores of {card.name}")
+    explained = _array(target.of(raw))
+    probabilities = _array(model.link.probabilities(raw))
+    decided = model.link.decide(raw).tolist()
+    account = {part: _array(value) for part, value in scores.account.items()}
+    values = _array(scores.values)
+    seconds = (time.perf_counter() - start) / len(texts)
+    results = []
+    for b, text in enumerate(texts):
+        words = _over_words(values[b], text)
+        kept = dict(account)
+        special = values[b].sum(-1) - words.sum(-1)
+        parts: dict[str, Number] = {part: _number(value[b]) for part, value in kept.items()}
+        if any(text.special):
+            parts["special tokens"] = _number(special)
+        every = np.concatenate([words, extra[b]], -1)
+        results.append(
+            Attribution(
+                text=text,
+                spans=(*text.words, *(span for _, span in named[b])),
+                scores=every[0] if target.count == 1 else every,
+                targets=target.names(b, model.labels),
+                method=repr(method),
+                name=card.name,
+                prediction=_prediction(model, probabilities[b], decided[b]),
+                explained=_number(explained[b]),
+                levels=("word",) * len(text.words) + tuple(level for level, _ in named[b]),
+                account=parts,
+                complete=card.complete,
+                seconds=seconds,
+                model=model.name,
+                details=scores.details[b] if scores.details else {},
+            )
+        )
+    return results
+
+
+def _score_spans(
+    method: Method,
+    model: Classifier,
+    batch: object,
+    target: Target,
+    scores: Scores,
+    spans: Sequence[Sequence[Span]],
+) -> list[np.ndarray]:
+    if not any(spans):
+        return [np.zeros((target.count, 0)) for _ in spans]
+    direct = getattr(method, "spans", None)
+    if direct is not None:
+        return [_array(found) for found in direct(model, batch, target, spans)]
+    values = _array(scores.values)
+    totals = np.concatenate([np.zeros((*values.shape[:2], 1)), values.cumsum(-1)], -1)
+    return [
+        np.stack([totals[b][:, s.stop] - totals[b][:, s.start] for s in one], -1)
+        if one
+        else np.zeros((target.count, 0))
+        for b, one in enumerate(spans)
+    ]
+
+
+def _over_words(values: np.ndarray, text: Text) -> np.ndarray:
+    return np.stack([values[:, word.start : word.stop].sum(-1) for word in text.words], -1)
+
+
+def _prediction(model: Classifier, probabilities: np.ndarray, decided: int) -> Prediction:
+    each = dict(zip(model.labels, probabilities.tolist(), strict=True))
+    label = model.labels[decided]
+    return Prediction(label, each[label], each)
+
+
+def finite(values: Tensor, model: Classifier, what: str) -> Tensor:
+    """The values as they are. Raises ModelError where one is NaN or infinite."""
+    if not bool(torch.isfinite(values).all()):
+        raise ModelError(
+            f"the {what} of model {model.name} are not finite (NaN or infinity): check its weights and its input"
+        )
+    return values
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return values.detach().to("cpu", torch.float64).numpy()
+
+
+def _number(value: np.ndarray) -> Number:
+    return float(value[0]) if value.shape == (1,) else value

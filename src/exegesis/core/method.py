@@ -1,0 +1,135 @@
+"""The registry of methods. A method is a frozen dataclass of its parameters that is called with a model."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from exegesis.core.batch import Batch
+from exegesis.core.errors import UnsupportedError, UsageError, unknown
+from exegesis.core.model import Classifier, members, offers
+from exegesis.core.target import Target
+from exegesis.core.text import Span
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What a method gives: ``values[b, k, t]`` for text b, target k, piece t (zero on padding).
+
+    A word's score is the sum of its pieces'. ``account`` names the parts of the explained numbers that no piece
+    carries (the output bias, the value at the baseline). ``details`` has one mapping a text for whatever else the
+    method has to say, in plain values.
+    """
+
+    values: Float[Tensor, "b k t"]
+    account: Mapping[str, Float[Tensor, "b k"]] = field(default_factory=dict)
+    details: Sequence[Mapping[str, Any]] = ()
+
+
+class Method(Protocol):
+    """Which words? Called with a model, a batch of whole texts and the numbers to explain."""
+
+    def __call__(self, model: Any, batch: Batch, target: Target) -> Scores: ...
+
+
+class Spanwise(Protocol):
+    """A method that scores spans of pieces directly instead of summing over their words."""
+
+    def spans(
+        self, model: Any, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
+    ) -> Sequence[Float[Tensor, "k n"]]: ...
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the methods table says of a method. ``complete``: it promises that its account closes."""
+
+    name: str
+    question: str
+    summary: str
+    paper: str
+    year: int
+    complete: bool
+    needs: type
+    cls: type
+
+
+_cards: dict[str, Card] = {}
+T = TypeVar("T", bound=type)
+
+
+def method(
+    name: str, *, question: str, summary: str, paper: str, year: int, complete: bool = False
+) -> Callable[[T], T]:
+    """Register a frozen dataclass as a method. What it needs of a model is read off ``__call__``'s annotation."""
+
+    def register(cls: T) -> T:
+        if name in _cards:
+            raise UsageError(f"a method named {name!r} is registered already")
+        if not dataclasses.is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+            raise UsageError(f"method {name!r} is not a frozen dataclass")
+        needs = typing.get_type_hints(cls.__call__).get("model")
+        if not isinstance(needs, type) or not members(needs) >= members(Classifier):
+            raise UsageError(f"method {name!r}: annotate model with a protocol of exegesis.core.model")
+        _cards[name] = Card(name, question, summary, paper, year, complete, needs, cls)
+        return cls
+
+    return register
+
+
+def cards() -> tuple[Card, ...]:
+    """Every registered method, by name."""
+    return tuple(_cards[name] for name in sorted(_cards))
+
+
+def card_of(method: object) -> Card:
+    """The card of a method value."""
+    for card in _cards.values():
+        if type(method) is card.cls:
+            return card
+    raise UsageError(f"{method!r} is not a method: take a name ({', '.join(sorted(_cards))}) or a method value")
+
+
+def make(given: str | Method, parameters: Mapping[str, Any] | None = None) -> Method:
+    """A method value from its name and parameters, or as it is. Raises UsageError for what it does not know."""
+    if not isinstance(given, str):
+        card_of(given)
+        return dataclasses.replace(given, **parameters) if parameters else given  # type: ignore[type-var]
+    if given not in _cards:
+        raise unknown("method", given, sorted(_cards))
+    names = [f.name for f in dataclasses.fields(_cards[given].cls)]
+    for parameter in parameters or {}:
+        if parameter not in names:
+            raise unknown(f"parameter of {given}", parameter, names)
+    made: Method = _cards[given].cls(**(parameters or {}))
+    return made
+
+
+def lacking(model: object, card: Card) -> str | None:
+    """Why a model cannot serve a method, in words; None where it can.
+
+    A model may explain itself through ``lacks``, a mapping from the name of a protocol to a reason.
+    """
+    if offers(model, card.needs):
+        return None
+    reasons: Mapping[str, str] = getattr(model, "lacks", {})
+    needed = card.needs.__name__
+    missing = sorted(member for member in members(card.needs) if not hasattr(type(model), member))
+    reason = reasons.get(needed) or f"it offers no {', '.join(missing)}"
+    return f"{card.name} needs a {needed.lower()} model: {reason}"
+
+
+def require(model: object, method: Method) -> Card:
+    """The method's card. Raises UnsupportedError, with the reason, where the model cannot serve it."""
+    card = card_of(method)
+    reason = lacking(model, card)
+    if reason:
+        able = [c.name for c in cards() if lacking(model, c) is None]
+        raise UnsupportedError(f"{reason}; this model can serve: {', '.join(able) or 'no method'}")
+    return card

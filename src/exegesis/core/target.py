@@ -1,0 +1,193 @@
+"""Which number is explained: a class's logit or probability, or the margin between two classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from exegesis.core.errors import UnsupportedError, UsageError, unknown
+
+KINDS = ("logit", "probability", "margin")
+
+
+class Link(Enum):
+    """How a model's raw outputs ``[b, c]`` become probabilities of its labels."""
+
+    SOFTMAX = "softmax"  # one logit a label, probabilities sum to one
+    SIGMOID = "sigmoid"  # one logit a label, each label on its own (multi-label)
+    BINARY = "binary"  # one logit z for two labels: probabilities (1 - sigmoid(z), sigmoid(z))
+    IDENTITY = "identity"  # plain numbers (a regression): no probabilities
+    PROBABILITY = "probability"  # the model gives probabilities, its logits are out of sight
+
+    def width(self, labels: int) -> int:
+        """How many raw outputs a model of so many labels has."""
+        return 1 if self is Link.BINARY else labels
+
+    def probabilities(self, raw: Float[Tensor, "*b c"]) -> Float[Tensor, "*b l"]:
+        """Probabilities of the labels; NaN for a regression."""
+        if self is Link.SOFTMAX:
+            return raw.softmax(-1)
+        if self is Link.SIGMOID:
+            return raw.sigmoid()
+        if self is Link.BINARY:
+            return torch.cat([(-raw).sigmoid(), raw.sigmoid()], -1)
+        return raw if self is Link.PROBABILITY else torch.full_like(raw, torch.nan)
+
+    def decide(self, raw: Float[Tensor, "b c"]) -> Int[Tensor, " b"]:
+        """The predicted label of each row."""
+        if self is Link.BINARY:
+            return (raw[:, 0] > 0).long()
+        return raw.argmax(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The numbers to explain, k of them for each of b texts.
+
+    ``logit``: the class's raw output (for a single-output binary model z for the second label, -z for the first;
+    for a regression the output). ``margin``: the log odds of one class against another, which is the difference of
+    their logits. ``probability``: the class's probability.
+    """
+
+    kind: str
+    index: Int[Tensor, "b k"]
+    against: Int[Tensor, "b k"] | None
+    link: Link
+
+    def of(self, raw: Float[Tensor, "b c"]) -> Float[Tensor, "b k"]:
+        """The numbers, from raw outputs."""
+        if self.kind == "probability":
+            return self.link.probabilities(raw).gather(1, self.index)
+        if self.link is Link.PROBABILITY:
+            return raw.gather(1, self.index).log() - raw.gather(1, self._other()).log()
+        return (self.linear(raw.shape[1]).to(raw) * raw[:, None]).sum(-1)
+
+    def linear(self, width: int) -> Float[Tensor, "b k c"]:
+        """The matrix that turns raw outputs into the numbers.
+
+        Raises UnsupportedError for a probability, which no matrix gives.
+        """
+        if self.kind == "probability" or self.link is Link.PROBABILITY:
+            raise UnsupportedError(
+                "this method decomposes a logit and cannot decompose a probability: take the target logit:LABEL or "
+                "margin:LABEL,LABEL"
+            )
+        if self.link is Link.BINARY:
+            return (2.0 * self.index - 1.0)[..., None]
+        plus = torch.nn.functional.one_hot(self.index, width)
+        if self.kind == "margin":
+            return (plus - torch.nn.functional.one_hot(self._other(), width)).double()
+        return plus.double()
+
+    def take(self, rows: Int[Tensor, " n"]) -> Target:
+        """The targets of the rows named (a row may be named often)."""
+        rows = rows.to(self.index.device)
+        against = None if self.against is None else self.against[rows]
+        return replace(self, index=self.index[rows], against=against)
+
+    def only(self, number: int) -> Target:
+        """Target ``number`` of the k."""
+        against = None if self.against is None else self.against[:, number : number + 1]
+        return replace(self, index=self.index[:, number : number + 1], against=against)
+
+    @property
+    def count(self) -> int:
+        return self.index.shape[1]
+
+    def to(self, device: torch.device) -> Target:
+        against = None if self.against is None else self.against.to(device)
+        return replace(self, index=self.index.to(device), against=against)
+
+    def names(self, row: int, labels: Sequence[str]) -> tuple[str, ...]:
+        """What the numbers of one text are called: ``logit:positive``, ``margin:positive,negative``."""
+        plus = [labels[i] for i in self.index[row].tolist()]
+        if self.against is None:
+            return tuple(f"{self.kind}:{label}" for label in plus)
+        minus = [labels[i] for i in self.against[row].tolist()]
+        return tuple(f"{self.kind}:{a},{b}" for a, b in zip(plus, minus, strict=True))
+
+    def _other(self) -> Int[Tensor, "b k"]:
+        if self.against is None:
+            raise UnsupportedError("a model that gives probabilities has no logits: take the target probability:LABEL")
+        return self.against
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A target as a user asks for it, before any text is seen. ``labels`` is empty for the predicted class."""
+
+    kind: str
+    labels: tuple[int, ...] = ()
+
+    def of(self, raw: Float[Tensor, "b c"], link: Link) -> Target:
+        """The target of each text, given the model's outputs for it."""
+        rows = len(raw)
+        if not self.labels:
+            return Target(self.kind, link.decide(raw)[:, None], None, link)
+        index = torch.tensor(self.labels, device=raw.device)
+        if self.kind == "margin":
+            return Target("margin", index[:1].expand(rows, 1), index[1:].expand(rows, 1), link)
+        return Target(self.kind, index.expand(rows, len(self.labels)), None, link)
+
+
+def ask(target: str | int | None, labels: Sequence[str], link: Link) -> Ask:
+    """Read a user's words for a target.
+
+    None or ``"predicted"``: the predicted class of each text. A label or its number: that class. ``"all"``: every
+    class at once. ``"logit:"``, ``"probability:"`` before any of these choose the number; ``"margin:A,B"`` is the log
+    odds of A against B. Without a prefix it is the logit (for a model that gives probabilities only: the probability).
+    Raises UsageError for an unknown label, UnsupportedError where the model has no such number.
+    """
+    default = "probability" if link is Link.PROBABILITY else "logit"
+    if target is None:
+        return Ask(default)
+    if isinstance(target, bool) or not isinstance(target, str | int):
+        raise UsageError(f"a target is a label, its number, 'all', 'probability:LABEL' or 'margin:A,B', not {target!r}")
+    if isinstance(target, int) or target in labels:
+        return Ask(default, (_label(target, labels),))
+    kind, colon, rest = target.partition(":")
+    if not colon or kind not in KINDS:
+        kind, rest = default, target
+    if kind == "logit" and link is Link.PROBABILITY:
+        raise UnsupportedError("a model that gives probabilities has no logits: take the target probability:LABEL")
+    if kind != "logit" and link is Link.IDENTITY:
+        raise UnsupportedError("a regression has no probabilities: take the target logit:LABEL (its plain output)")
+    if kind == "margin":
+        return Ask(kind, _pair(rest, labels))
+    if rest == "predicted":
+        return Ask(kind)
+    if rest == "all" and rest not in labels:
+        return Ask(kind, tuple(range(len(labels))))
+    return Ask(kind, (_label(rest, labels),))
+
+
+def _pair(rest: str, labels: Sequence[str]) -> tuple[int, int]:
+    cuts = [i for i, character in enumerate(rest) if character == ","]
+    for cut in cuts:  # a label may itself hold a comma
+        if rest[:cut].strip() in labels and rest[cut + 1 :].strip() in labels:
+            pair = labels.index(rest[:cut].strip()), labels.index(rest[cut + 1 :].strip())
+            break
+    else:
+        if len(cuts) != 1:
+            raise UsageError(f"a margin names two labels, as margin:{labels[0]},{labels[-1]}, not {rest!r}")
+        pair = _label(rest[: cuts[0]], labels), _label(rest[cuts[0] + 1 :], labels)
+    if pair[0] == pair[1]:
+        raise UsageError(f"a margin needs two different labels, not {rest!r}")
+    return pair
+
+
+def _label(given: str | int, labels: Sequence[str]) -> int:
+    if isinstance(given, str) and given.strip() in labels:
+        return labels.index(given.strip())
+    try:
+        number = int(given)
+    except ValueError:
+        raise unknown("label", given, labels) from None
+    if not 0 <= number < len(labels):
+        raise UsageError(f"label number {number} is out of range: the {len(labels)} labels are {', '.join(labels)}")
+    return number

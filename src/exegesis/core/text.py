@@ -1,0 +1,101 @@
+"""Texts and spans: the one coordinate system of the package. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from exegesis.core.errors import SpanError
+
+
+class Span(NamedTuple):
+    """Pieces ``start`` to ``stop`` of a text, half open."""
+
+    start: int
+    stop: int
+
+    def covers(self, other: Span) -> bool:
+        """Whether another span lies inside this one."""
+        return self.start <= other.start and other.stop <= self.stop
+
+    @property
+    def width(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text as a model reads it.
+
+    ``pieces`` are the model's tokens (subwords, or whole words for a word vocabulary), special ones
+    included; ``ids`` are their numbers in the model's vocabulary; ``offsets[i]`` is the half-open range of
+    characters of ``raw`` that piece ``i`` covers (an empty range for a special piece). ``words`` and
+    ``segments`` are spans of pieces: the user's words in reading order, and the parts of a pair (one
+    segment for a single text). For a pair ``raw`` holds both texts, joined by a line feed.
+    """
+
+    raw: str
+    pieces: tuple[str, ...]
+    ids: tuple[int, ...]
+    offsets: tuple[tuple[int, int], ...]
+    words: tuple[Span, ...]
+    segments: tuple[Span, ...]
+    special: tuple[bool, ...]
+
+    def __len__(self) -> int:
+        """The number of pieces."""
+        return len(self.pieces)
+
+    def characters(self, span: Span) -> tuple[int, int]:
+        """The range of characters of ``raw`` that the pieces of a span cover, special pieces aside."""
+        inside = [self.offsets[i] for i in range(span.start, span.stop) if not self.special[i]]
+        if not inside:
+            return (0, 0)
+        return min(start for start, _ in inside), max(stop for _, stop in inside)
+
+    def surface(self, span: Span) -> str:
+        """The user's own characters under a span; of a span over both parts of a pair, both."""
+        start, stop = self.characters(span)
+        return self.raw[start:stop]
+
+    def word_strings(self) -> tuple[str, ...]:
+        """The user's words, as written."""
+        return tuple(self.surface(word) for word in self.words)
+
+    def over(self, words: Span) -> Span:
+        """The span of pieces under a span of word numbers.
+
+        Raises SpanError where it lies outside the text or is empty.
+        """
+        if not 0 <= words.start < words.stop <= len(self.words):
+            raise SpanError(
+                f"words {words.start} to {words.stop} lie outside the text, which has {len(self.words)} words"
+            )
+        return Span(self.words[words.start].start, self.words[words.stop - 1].stop)
+
+    def words_under(self, span: Span) -> Span:
+        """The span of word numbers that a span of pieces covers.
+
+        Raises SpanError where the span lies outside the text, covers no word, or cuts one.
+        """
+        if not 0 <= span.start < span.stop <= len(self.pieces):
+            raise SpanError(f"pieces {span.start} to {span.stop} lie outside the text of {len(self.pieces)} pieces")
+        inside = [n for n, word in enumerate(self.words) if span.covers(word)]
+        touched = [n for n, word in enumerate(self.words) if word.start < span.stop and span.start < word.stop]
+        if not inside or inside != touched:
+            raise SpanError(f"pieces {span.start} to {span.stop} cover no whole word or cut one; give whole words")
+        return Span(inside[0], inside[-1] + 1)
+
+
+def text_of_words(raw: str, words: Sequence[tuple[str, int, int]], ids: Iterable[int]) -> Text:
+    """A Text whose pieces are its words: ``words`` gives each one's token and range of characters."""
+    return Text(
+        raw=raw,
+        pieces=tuple(token for token, _, _ in words),
+        ids=tuple(ids),
+        offsets=tuple((start, stop) for _, start, stop in words),
+        words=tuple(Span(i, i + 1) for i in range(len(words))),
+        segments=(Span(0, len(words)),),
+        special=(False,) * len(words),
+    )

@@ -1,0 +1,1 @@
+"""How things are computed; each mechanism serves several questions."""

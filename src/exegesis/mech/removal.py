@@ -1,0 +1,140 @@
+"""What a model says of a text with some pieces removed: the mechanism of every method that blanks out words.
+
+Perturbed texts of many inputs are pooled, duplicates run once, texts of like length share a call, and no more than a
+fixed number of pieces is in memory, however many texts there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from exegesis.core.batch import Batch, compact
+from exegesis.core.errors import UnsupportedError, unknown
+from exegesis.core.model import Classifier, Differentiable, offers
+from exegesis.mech.suffix import Suffixes
+
+HOW = ("drop", "zero", "pad", "unknown", "mask")
+PIECES = 32768  # padded pieces in one call of the model
+POOL = 1 << 20  # padded pieces of perturbed texts that are built at a time
+
+
+def check(model: Classifier, how: str) -> None:
+    """Raises UsageError for an unknown way of removing, UnsupportedError for one that the model cannot do."""
+    if how not in HOW:
+        raise unknown("way of removing", how, HOW)
+    if how == "zero" and not offers(model, Differentiable):
+        reason = getattr(model, "lacks", {}).get("Differentiable", "its word vectors are out of sight")
+        raise UnsupportedError(f"how='zero' sets word vectors to zero, but {reason}: take how='drop'")
+    if how in ("unknown", "mask") and how not in model.tokens:
+        raise UnsupportedError(f"the model's vocabulary has no {how} token: take how='drop' or how='pad'")
+
+
+def outputs_keeping(
+    model: Classifier, batch: Batch, owner: Int[Tensor, " n"], keep: Bool[Tensor, "n t"], how: str
+) -> Float[Tensor, "n c"]:
+    """Raw outputs for text ``owner[j]`` with the pieces where ``keep[j]`` is false removed; special pieces stay.
+
+    ``drop`` takes pieces out; ``pad``, ``unknown`` and ``mask`` put that token in their place, ``zero`` a zero vector.
+    A text of which nothing remains is shown as one pad piece.
+    """
+    special = special_pieces(batch)
+    found = []
+    width = batch.ids.shape[1]
+    for part in torch.split(torch.arange(len(owner)), max(POOL // max(width, 1), 1)):
+        rows = owner[part].to(batch.device)
+        stays = keep[part].to(batch.device) | special[rows]
+        found.append(_run(model, batch, rows, stays & batch.mask[rows], how))
+    return torch.cat(found) if found else torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)
+
+
+def outputs_without(
+    model: Classifier,
+    batch: Batch,
+    owner: Int[Tensor, " n"],
+    start: Int[Tensor, " n"],
+    stop: Int[Tensor, " n"],
+    how: str,
+) -> Float[Tensor, "n c"]:
+    """Raw outputs for text ``owner[j]`` without its pieces ``start[j]`` to ``stop[j]``.
+
+    Where the model is one recurrent layer over its word vectors, the states before the span are those of the whole
+    text and only what follows it is run.
+    """
+    suffixes = Suffixes.of(model, batch, how)
+    if suffixes is not None:
+        return suffixes.outputs(owner, start, stop)
+    width = batch.ids.shape[1]
+    step = torch.arange(width)
+    found = []
+    for part in torch.split(torch.arange(len(owner)), max(POOL // max(width, 1), 1)):
+        keep = (step < start[part, None]) | (step >= stop[part, None])
+        found.append(outputs_keeping(model, batch, owner[part], keep, how))
+    return torch.cat(found) if found else torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)
+
+
+def special_pieces(batch: Batch) -> Bool[Tensor, "b t"]:
+    """True on [CLS], [SEP] and their like."""
+    special = torch.zeros(batch.mask.shape, dtype=torch.bool)
+    for row, text in enumerate(batch.texts):
+        if any(text.special):
+            special[row, : len(text)] = torch.tensor(text.special)
+    return special.to(batch.device)
+
+
+def _run(
+    model: Classifier, batch: Batch, rows: Int[Tensor, " n"], keep: Bool[Tensor, "n t"], how: str
+) -> Float[Tensor, "n c"]:
+    whole = Batch(batch.ids[rows], batch.mask[rows], batch.segments[rows])
+    pad = model.tokens["pad"]
+    zeroed = None
+    if how == "drop":
+        whole = compact(whole, keep, pad)
+        empty = ~whole.mask.any(1)
+        if bool(empty.any()):
+            mask = whole.mask.clone()
+            mask[empty, 0] = True
+            whole = replace(whole, mask=mask)
+    elif how == "zero":
+        zeroed = whole.mask & ~keep
+    else:
+        gone = whole.mask & ~keep
+        whole = replace(whole, ids=torch.where(gone, model.tokens[how], whole.ids))
+    key = torch.cat([whole.ids, whole.segments, whole.mask.long()], 1)
+    if zeroed is not None:
+        key = torch.cat([key, zeroed.long()], 1)
+    first, back = _unique(key)
+    whole = whole.take(first)
+    lengths = whole.lengths.cpu()
+    order = torch.argsort(lengths, descending=True, stable=True)
+    found, at = [], 0
+    while at < len(order):
+        part = order[at : at + max(PIECES // max(int(lengths[order[at]]), 1), 1)]
+        some = whole.take(part)
+        if zeroed is None:
+            found.append(model.outputs(some))
+        else:
+            found.append(_zeroed(cast(Differentiable, model), some, zeroed[first[part.to(first.device)]]))
+        at += len(part)
+    return torch.cat(found)[torch.argsort(order).to(batch.device)][back]
+
+
+def _zeroed(model: Differentiable, batch: Batch, gone: Bool[Tensor, "n t"]) -> Float[Tensor, "n c"]:
+    vectors = model.embed(batch).masked_fill(gone[:, : batch.ids.shape[1], None], 0.0)
+    with torch.no_grad():
+        return model.outputs_from(vectors, batch)
+
+
+def _unique(key: Int[Tensor, "n w"]) -> tuple[Int[Tensor, " u"], Int[Tensor, " n"]]:
+    """The first row of each distinct one, and for each row the number of its like."""
+    if len(key) < 2:
+        index = torch.arange(len(key), device=key.device)
+        return index, index
+    _, back = torch.unique(key, dim=0, return_inverse=True)
+    first = torch.full((int(back.max()) + 1,), len(key), dtype=torch.long, device=key.device)
+    first.scatter_reduce_(0, back, torch.arange(len(key), device=key.device), "amin")
+    return first, back

@@ -1,0 +1,1 @@
+"""Torch parts that several folders use: recurrent cells written out, modules held still."""

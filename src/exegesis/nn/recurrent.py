@@ -1,0 +1,163 @@
+"""Recurrent layers written out: gates and cell states of every step from what the library's kernel leaves.
+
+The kernel gives all hidden states; the gates of all steps are then one matrix product over ``(x_t, h_{t-1})`` and
+the cell states an elementwise scan, so no step is computed twice in a Python loop over matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from exegesis.core.recurrent import Direction
+
+GATES = {"lstm": "ifgo", "gru": "rzn", "rnn_tanh": "n", "rnn_relu": "n"}
+
+
+def reading_order(
+    values: Shaped[Tensor, "b t *rest"], lengths: Int[Tensor, " b"], reverse: bool
+) -> Shaped[Tensor, "b t *rest"]:
+    """Positions in the order in which a direction reads them; its own inverse. Padding stays on the right."""
+    if not reverse:
+        return values
+    width = values.shape[1]
+    step = torch.arange(width, device=values.device)
+    turned = torch.where(step < lengths[:, None], lengths[:, None] - 1 - step, step)
+    return values[torch.arange(len(values), device=values.device)[:, None], turned]
+
+
+def before(direction: Direction) -> Float[Tensor, "b t h"]:
+    """The hidden state before each step."""
+    return torch.cat([direction.h0[:, None], direction.hidden[:, :-1]], 1)
+
+
+def gates(direction: Direction, names: str) -> tuple[Float[Tensor, "b t h"], ...]:
+    """Activations of the gates named by letters (LSTM i f g o, GRU r z n), after their sigmoid or tanh."""
+    letters = GATES[direction.cell]
+    size = direction.hidden.shape[-1]
+    wanted = "".join(dict.fromkeys([*names, *("r" if "n" in names and direction.cell == "gru" else "")]))
+    rows = torch.cat([torch.arange(size) + letters.index(letter) * size for letter in wanted])
+    rows = rows.to(direction.hidden.device)
+    whole = wanted == letters
+
+    def part(weight: Tensor | None) -> Tensor | None:
+        return weight if weight is None or whole else weight[rows]
+
+    from_x = linear(direction.inputs, _real(part(direction.weight_ih)), part(direction.bias_ih))
+    from_h = linear(before(direction), _real(part(direction.weight_hh)), part(direction.bias_hh))
+    if direction.cell == "gru" and "n" in wanted:
+        return _gru_gates(from_x, from_h, wanted, names)
+    summed = from_x.add_(from_h) if not from_x.requires_grad else from_x + from_h
+    found = dict(zip(wanted, summed.chunk(len(wanted), -1), strict=True))
+    return tuple(_activate(found[letter], letter, direction.cell) for letter in names)
+
+
+def _gru_gates(from_x: Tensor, from_h: Tensor, wanted: str, names: str) -> tuple[Tensor, ...]:
+    x = dict(zip(wanted, from_x.chunk(len(wanted), -1), strict=True))
+    h = dict(zip(wanted, from_h.chunk(len(wanted), -1), strict=True))
+    reset = (x["r"] + h["r"]).sigmoid()
+    found = {"r": reset, "n": (x["n"] + reset * h["n"]).tanh()}
+    if "z" in wanted:
+        found["z"] = (x["z"] + h["z"]).sigmoid()
+    return tuple(found[letter] for letter in names)
+
+
+def _activate(value: Tensor, letter: str, cell: str) -> Tensor:
+    if cell == "rnn_relu":
+        return value.relu()
+    return value.tanh() if letter in "gn" else value.sigmoid()
+
+
+def cells(direction: Direction) -> Float[Tensor, "b t h"]:
+    """Cell states c_t of an LSTM at every step: c_t = f_t c_{t-1} + i_t g_t."""
+    i, f, g = gates(direction, "ifg")
+    return scan(f, i * g, _real(direction.c0))
+
+
+def scan(
+    factor: Float[Tensor, "b t h"], term: Float[Tensor, "b t h"], start: Float[Tensor, "b h"]
+) -> Float[Tensor, "b t h"]:
+    """y_t = factor_t y_{t-1} + term_t, for all t."""
+    state, states = start, []
+    for step in range(factor.shape[1]):
+        state = torch.addcmul(term[:, step], factor[:, step], state)
+        states.append(state)
+    return torch.stack(states, 1) if states else term
+
+
+def kind_of(module: nn.RNNBase) -> str:
+    """The cell of a library module: lstm, gru, rnn_tanh or rnn_relu."""
+    if isinstance(module, nn.RNN):
+        return f"rnn_{module.nonlinearity}"
+    return "lstm" if isinstance(module, nn.LSTM) else "gru"
+
+
+def directions(
+    module: nn.RNNBase,
+    inputs: Float[Tensor, "b t d"],
+    outputs: Float[Tensor, "b t h"],
+    lengths: Int[Tensor, " b"],
+    state: Sequence[Float[Tensor, "l b h"]] | None,
+) -> tuple[tuple[Direction, ...], ...]:
+    """All layers of a library module as Directions, from its padded inputs, its outputs and its initial state.
+
+    Inputs of upper layers are not among the kernel's results; lower layers are run again, one direction at a time.
+    """
+    names = ["reverse"] if module.bidirectional else []
+    layers: list[tuple[Direction, ...]] = []
+    for layer in range(module.num_layers):
+        top = layer == module.num_layers - 1
+        found = []
+        for number, suffix in enumerate(["", *(f"_{name}" for name in names)]):
+            row = layer * (1 + len(names)) + number
+            weights = [getattr(module, f"{kind}_l{layer}{suffix}", None) for kind in _WEIGHTS]
+            read = reading_order(inputs, lengths, number == 1)
+            first = inputs.new_zeros(len(inputs), module.hidden_size) if state is None else state[0][row]
+            cell = None
+            if isinstance(module, nn.LSTM):
+                cell = torch.zeros_like(first) if state is None else state[1][row]
+            half = outputs[..., number * module.hidden_size : (number + 1) * module.hidden_size]
+            hidden = reading_order(half, lengths, number == 1)
+            w_ih, w_hh = _real(weights[0]), _real(weights[1])
+            kind = kind_of(module)
+            one = Direction(kind, number == 1, w_ih, w_hh, *weights[2:], read, hidden, first, cell, lengths)
+            found.append(one if top else replace(one, hidden=continue_from(one, read, first, cell)))
+        layers.append(tuple(found))
+        inputs = torch.cat([reading_order(d.hidden, lengths, d.reverse) for d in found], -1)
+    return tuple(layers)
+
+
+_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+def continue_from(
+    direction: Direction, inputs: Float[Tensor, "b t d"], h0: Float[Tensor, "b h"], c0: Float[Tensor, "b h"] | None
+) -> Float[Tensor, "b t h"]:
+    """Hidden states of a direction's cell over other inputs from another state, through the library's kernel."""
+    size, hidden = direction.inputs.shape[-1], direction.hidden.shape[-1]
+    bias = direction.bias_ih is not None
+    single: nn.RNNBase
+    if direction.cell.startswith("rnn"):
+        kind = direction.cell.removeprefix("rnn_")
+        single = nn.RNN(size, hidden, nonlinearity=kind, bias=bias, batch_first=True, device="meta")
+    elif direction.cell == "lstm":
+        single = nn.LSTM(size, hidden, bias=bias, batch_first=True, device="meta")
+    else:
+        single = nn.GRU(size, hidden, bias=bias, batch_first=True, device="meta")
+    for name in _WEIGHTS if bias else _WEIGHTS[:2]:
+        weight = getattr(direction, name)
+        setattr(single, f"{name}_l0", weight if isinstance(weight, nn.Parameter) else nn.Parameter(weight))
+    first = h0[None].contiguous()
+    with torch.no_grad():
+        states: Tensor = single(inputs, first if c0 is None else (first, c0[None].contiguous()))[0]
+    return states
+
+
+def _real(value: Tensor | None) -> Tensor:
+    assert value is not None, "an LSTM has a cell state, every layer has weights"
+    return value
