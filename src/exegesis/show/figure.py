@@ -1,0 +1,123 @@
+"""Results as figures, like the paper's Figures 4, 5 and 6: SVG, PNG, PDF, or a matplotlib Figure. Imports no torch.
+
+No global state of matplotlib is read or changed: no pyplot, no rcParams but within a call. The same results give the
+same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.ft2font import FT2Font
+from matplotlib.path import Path
+from matplotlib.text import Text as Writing
+
+from exegesis.core.explanation import Attribution
+from exegesis.show import fonts
+from exegesis.show import svg as writer
+from exegesis.show.layout import Scale
+from exegesis.show.palette import Palette
+from exegesis.show.scene import Box, Scene, Words, scene
+from exegesis.show.visual import shaped
+
+DPI, TALLEST = 200, 30_000  # dots an inch; dots of a picture's longer side, beyond which it is drawn coarser
+SHAPES = hasattr(FT2Font, "_layout")  # matplotlib 3.11 and later order and join the letters of Hebrew, Arabic, ...
+Results = Attribution | Sequence[Attribution]
+
+
+def figure(
+    results: Results,
+    *,
+    palette: str | Palette = "green-red",
+    scale: Scale | None = None,
+    width: float = 7.0,
+    numbers: bool = False,
+    dark: bool = False,
+) -> Figure:
+    """A matplotlib Figure, ``width`` inches wide and as tall as it must be, to save or to put further things on.
+
+    Each line of text stands once for each row: methods, models or targets under each other, or the levels of a result,
+    each box over the words that it spans. ``numbers=True`` writes every score under its word.
+    """
+    return _figure(scene(results, palette=palette, scale=scale, width=width, numbers=numbers, dark=dark))
+
+
+def svg(results: Results, **options: Any) -> bytes:
+    """As an SVG document whose text is text; options as of ``figure``."""
+    return writer.written(scene(results, **options)).encode("utf-8")
+
+
+def png(results: Results, **options: Any) -> bytes:
+    """As a PNG picture of 200 dots an inch; options as of ``figure``."""
+    drawing = scene(results, **options)
+    dpi = min(DPI, TALLEST * 72 / max(drawing.height, drawing.width))
+    return _saved(drawing, format="png", dpi=dpi, metadata={"Software": None})
+
+
+def pdf(results: Results, **options: Any) -> bytes:
+    """As a PDF page with its fonts; options as of ``figure``."""
+    dates: dict[str, None] = {"CreationDate": None}
+    return _saved(scene(results, **options), format="pdf", metadata=dates)
+
+
+def _saved(drawing: Scene, **how: Any) -> bytes:
+    out = io.BytesIO()
+    settings = {name: value for name, value in matplotlib.rcParamsDefault.items() if "backend" not in name}
+    with matplotlib.rc_context({**settings, "pdf.fonttype": 42}):
+        _figure(drawing).savefig(out, facecolor=drawing.paper, bbox_inches=None, **how)
+    return out.getvalue()
+
+
+def _figure(drawing: Scene) -> Figure:
+    drawn = Figure(figsize=(drawing.width / 72, drawing.height / 72), dpi=DPI, facecolor=drawing.paper)
+    drawn.set_layout_engine("none")
+    FigureCanvasAgg(drawn)
+    axes = drawn.add_axes((0, 0, 1, 1), frameon=False)
+    axes.set_xlim(0, drawing.width)
+    axes.set_ylim(drawing.height, 0)
+    axes.set_axis_off()
+    paths = [_path(box) for box in drawing.boxes]
+    fills = [box.fill for box in drawing.boxes]
+    axes.add_collection(PathCollection(paths, facecolors=fills, linewidths=0, antialiaseds=True), autolim=False)
+    for words in drawing.words:
+        for artist in _writing(words):
+            axes.add_artist(artist)
+    return drawn
+
+
+def _path(box: Box) -> Path:
+    x, y, right, low = box.x, box.y, box.x + box.width, box.y + box.height
+    if not box.radius:
+        return Path([(x, y), (right, y), (right, low), (x, low), (x, y)], closed=True)
+    r = min(box.radius, box.width / 2, box.height / 2)
+    corners = [(x + r, y), (right - r, y), (right, y), (right, y + r), (right, low - r), (right, low), (right - r, low),
+               (x + r, low), (x, low), (x, low - r), (x, y + r), (x, y), (x + r, y), (x + r, y)]  # fmt: skip
+    curve = [Path.LINETO, Path.CURVE3, Path.CURVE3]
+    return Path(corners, [Path.MOVETO, *curve, *curve, *curve, *curve, Path.CLOSEPOLY])
+
+
+def _writing(words: Words) -> list[Writing]:
+    """A text, cut where another font must draw a part of it."""
+    parts = [words.text] if fonts.word(words.text, words.bold).text == words.text else words.text.split(" ")
+    x, drawn = words.x, []
+    for part in parts:
+        word = fonts.word(part, words.bold)
+        if word.text:
+            drawn.append(_artist(x, words, word))
+        x += words.size * (word.width + 0.318)
+    return drawn
+
+
+def _artist(x: float, words: Words, word: fonts.Word) -> Writing:
+    return Writing(
+        x, words.y, shaped(word.text, SHAPES),
+        fontproperties=FontProperties(fname=word.font, size=words.size),
+        color=words.colour, ha="left", va="baseline", usetex=False, parse_math=False,
+    )  # fmt: skip
