@@ -38,6 +38,7 @@ class BlackBox:
     lacks: ClassVar[Mapping[str, str]] = {
         "Differentiable": "a function of texts has no word vectors; wrap the model itself to see them",
         "Recurrent": "a function of texts shows no recurrent states; wrap the model itself to see them",
+        "Gated": "a function of texts shows no gates; wrap the model itself to see them",
     }
 
     def __init__(
@@ -143,15 +144,15 @@ class BlackBox:
             found = np.asarray(plain, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise self._wrong(f"a {type(answer).__name__} that is no table of numbers", rows) from error
+        if not np.isfinite(found).all():
+            raise self._wrong("NaN or infinity", rows)
+        if found.min(initial=0) < -NEAR or found.max(initial=0) > 1 + NEAR:
+            raise self._wrong(f"{found.min():.4g} to {found.max():.4g} (logits? apply softmax)", rows)
         count = len(self.labels)
         if found.shape in ((rows,), (rows, 1)) and count == 2 and not self.multilabel:
             found = np.stack([1 - found.reshape(rows), found.reshape(rows)], 1)
         if found.shape != (rows, count):
             raise self._wrong(f"numbers of shape {list(found.shape)}", rows)
-        if not np.isfinite(found).all():
-            raise self._wrong("NaN or infinity", rows)
-        if found.min(initial=0) < -NEAR or found.max(initial=0) > 1 + NEAR:
-            raise self._wrong(f"{found.min():.4g} to {found.max():.4g} (logits? apply softmax)", rows)
         sums = found.sum(1)
         if not self.multilabel and np.abs(sums - 1).max(initial=0) > NEAR:
             worst = sums[np.abs(sums - 1).argmax()]

@@ -58,7 +58,8 @@ class HuggingFaceModel:
 
     lacks: ClassVar[Mapping[str, str]] = {
         "Differentiable": "its word vectors cannot be replaced from outside (an encoder-decoder, say)",
-        "Recurrent": "a transformer has no recurrent states",
+        "Recurrent": "a Hugging Face model shows no recurrent states",
+        "Gated": "a Hugging Face model shows no gates",
     }
 
     def __repr__(self) -> str:
@@ -215,7 +216,9 @@ class HuggingFaceClassifier(HuggingFaceModel):
     number its positions otherwise, and BART fail.)
     """
 
-    lacks: ClassVar[Mapping[str, str]] = {"Recurrent": HuggingFaceModel.lacks["Recurrent"]}
+    lacks: ClassVar[Mapping[str, str]] = {
+        need: reason for need, reason in HuggingFaceModel.lacks.items() if need != "Differentiable"
+    }
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> Float[Tensor, "b t d"]:

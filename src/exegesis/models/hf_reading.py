@@ -102,7 +102,7 @@ class Reader:
 
 def parts_of(raw: object) -> tuple[str, ...]:
     """The one or two texts of an input. Raises TextError for anything else, and for a blank part."""
-    parts = raw if isinstance(raw, tuple | list) else (raw,)
+    parts = raw if isinstance(raw, tuple) else (raw,)
     if len(parts) not in (1, 2) or not all(isinstance(part, str) for part in parts):
         raise TextError(f"give a text or a pair of texts, not {type(raw).__name__} {str(raw)[:40]!r}")
     if not all(part.strip() for part in parts):

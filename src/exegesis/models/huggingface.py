@@ -63,6 +63,8 @@ def load_huggingface(
         module, info = transformers.AutoModelForSequenceClassification.from_pretrained(
             name, config=config, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
         )
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # what transformers makes up without files
+        raise FileError(f"{name} holds no tokenizer (tokenizer.json or its vocabulary): save it beside the model")
     missing = sorted(info["missing_keys"]) + sorted(str(key) for key in info.get("mismatched_keys", ()))
     if missing:
         raise FileError(
@@ -87,10 +89,12 @@ def _device(device: str | torch.device | None) -> torch.device:
 def _check_folder(name: str) -> None:
     """Raises FileError for a folder that lacks what is needed, before anything of it is read."""
     folder = Path(name)
+    if not name.strip():
+        raise FileError("the name of the model is empty: give a folder, or the name of a model on the hub")
     if folder.is_file():
         raise FileError(f"{name} is a file: give the folder that holds config.json and model.safetensors")
     if not folder.is_dir():
-        if name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
+        if name.startswith((".", "/", "~")) or name.count("/") > 1:
             raise FileError(f"there is no folder {name!r}: give a folder, or the name of a model on the hub")
         return
     if not (folder / "config.json").is_file():
