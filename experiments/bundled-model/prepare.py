@@ -8,7 +8,8 @@ FOLDER gets ``train.tsv``, ``dev.tsv``, ``test.tsv`` (the SST-2 test sentences a
 ``test-trees.tsv`` (the same sentences with their punctuation and capitals).
 
 Training texts are every phrase of every training tree, once, by its mean class over its occurrences
-(below 1.5 negative, above 2.5 positive, else neutral), and the SST-2 training sentences. A text that is,
+(below 1.5 negative, above 2.5 positive, else neutral), and the SST-2 training sentences. Phrases of 2 to 8
+words with a negation are listed four times, so that the few of them count for something. A text that is,
 letters and digits alone, equal to a development or test sentence is left out.
 """
 
@@ -20,6 +21,8 @@ from collections import defaultdict
 from pathlib import Path
 
 NAMES = {"0": "negative", "1": "positive"}
+NEGATIONS = frozenset(["not", "n't", "never", "no", "without", "nothing", "hardly", "neither", "nor"])
+REPEATS = 4
 Rows = list[tuple[str, str]]
 
 
@@ -42,6 +45,12 @@ def phrases(tree: str) -> list[tuple[int, str]]:
 
 def name(mean: float) -> str:
     return "negative" if mean < 1.5 else "positive" if mean > 2.5 else "neutral"
+
+
+def repeats(text: str) -> int:
+    """How often a training text is listed."""
+    words = text.lower().split()
+    return REPEATS if 2 <= len(words) <= 8 and not NEGATIONS.isdisjoint(words) else 1
 
 
 def key(text: str) -> str:
@@ -70,6 +79,7 @@ def main(data: Path, folder: Path) -> None:
     train = [(text, name(sum(found) / len(found))) for text, found in classes.items()] + binary["train"]
     kept = [(text, label) for text, label in train if key(text) not in held]
     print(f"left out as equal to a development or test sentence: {len(train) - len(kept)} of {len(train)}")
+    kept = [row for row in kept for _ in range(repeats(row[0]))]
     folder.mkdir(parents=True, exist_ok=True)
     parts = {
         "train": kept,

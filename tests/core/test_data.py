@@ -133,6 +133,8 @@ def test_missing_file(tmp_path: Path) -> None:
         read_examples(tmp_path / "none.tsv")
     with pytest.raises(FileError, match="cannot be read"):
         read_examples(str(tmp_path / "none.csv"))
+    with pytest.raises(FileError, match="cannot be read"):
+        read_examples(str(tmp_path / "none"))
 
 
 def test_folders(tmp_path: Path) -> None:

@@ -215,6 +215,42 @@ def test_early_stopping_and_the_best_epoch() -> None:
     assert result.dev.accuracy == result.history[result.best_epoch - 1].dev_accuracy
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch": 16},
+        {"lr": 0.02},
+        {"clip": 0.01},
+        {"weight_decay": 0.1},
+        {"label_smoothing": 0.2},
+        {"word_dropout": 0.5},
+        {"average": 0.0},
+        {"seed": 1},
+        {"freeze": True},
+    ],
+    ids=str,
+)
+def test_every_option_counts(change: dict[str, float]) -> None:
+    options = replace(OPTIONS, epochs=1)
+    dev = sentences(10, 1)
+    one = train(sentences(40), dev, config=SHAPE, options=options)
+    other = train(sentences(40), dev, config=SHAPE, options=replace(options, **change))  # type: ignore[arg-type]
+    assert not same(one, other)
+
+
+def test_the_average_of_the_weights() -> None:
+    examples = sentences(6)
+    options = TrainOptions(epochs=1, batch=6, average=0.9)  # one step, after which the share is 1 - 2/11
+    torch.manual_seed(0)
+    vocabulary = Vocabulary.from_texts([str(example.text) for example in examples])
+    start = RecurrentClassifier(replace(SHAPE, vocabulary=len(vocabulary))).state_dict()
+    stepped = train(examples, examples, config=SHAPE, options=replace(options, average=0.0))
+    averaged = train(examples, examples, config=SHAPE, options=options)
+    for name, tensor in weights(averaged).items():
+        expected = start[name] + (1 - 2 / 11) * (weights(stepped)[name] - start[name])
+        torch.testing.assert_close(tensor, expected, rtol=0, atol=1e-6)
+
+
 def test_freezing_and_vectors(tmp_path: Path) -> None:
     path = tmp_path / "vectors.txt"
     path.write_text("3 2\nfilm 1.5 -2\nnever 1 1\ngood 3 4\n")
@@ -347,7 +383,8 @@ def test_the_command(tmp_path: Path) -> None:
     rows(data / "test.tsv", sentences(50, 2))
     more = rows(tmp_path / "more.tsv", sentences(100, 3))
     command = f"{data} --out {out} --arch bigru --hidden 12 --embedding 8 --epochs 12 --lr 0.02 --batch 16 --half"
-    options = f"{command} --extra {more} --names negative,positive"
+    (tmp_path / "about.md").write_text("Mind the *limits*.\n")
+    options = f"{command} --extra {more} --names negative,positive --about {tmp_path / 'about.md'}"
     done = CliRunner().invoke(APP, options.split())
     assert done.exit_code == 0, done.output
     assert "test accuracy" in done.output
@@ -358,6 +395,7 @@ def test_the_command(tmp_path: Path) -> None:
     card = (out / "README.md").read_text()
     assert f"train: {data} (train) and {more}, 400 texts" in card
     assert "Seed: 0" in card
+    assert "\n\nMind the *limits*.\n\n## Training\n" in card
     assert "| gold \\ predicted | negative | positive |" in card
     again = CliRunner().invoke(APP, command.split())
     assert isinstance(again.exception, FileError)

@@ -72,6 +72,9 @@ def train(
     freeze: Annotated[bool, typer.Option("--freeze", help="Do not tune embeddings.", rich_help_panel=_SHAPE)] = False,
     min_count: Annotated[int, typer.Option(min=1, help="Rarer words are unknown.", rich_help_panel=_SHAPE)] = 1,
     cased: Annotated[bool, typer.Option("--cased", help="Keep capitals apart.", rich_help_panel=_SHAPE)] = False,
+    about: Annotated[
+        Path | None, typer.Option(help="Markdown to set into the model card.", rich_help_panel=_SHAPE)
+    ] = None,
     half: Annotated[bool, typer.Option("--half", help="Save in float16.", rich_help_panel=_SHAPE)] = False,
     dropout: Annotated[float, typer.Option(help="On the readout.", rich_help_panel=_RUN)] = 0.5,
     embedding_dropout: Annotated[float, typer.Option(help="On features of embeddings.", rich_help_panel=_RUN)] = 0.0,
@@ -98,6 +101,7 @@ def train(
     """
     from rich.console import Console
 
+    from exegesis.core.files import read_text
     from exegesis.models.card import card_text
     from exegesis.models.folder import refuse_existing, save_folder
     from exegesis.models.rnn import RecurrentConfig
@@ -105,6 +109,7 @@ def train(
     from exegesis.models.training import train as run
 
     refuse_existing(out, overwrite=overwrite)
+    own_words = read_text(about) if about is not None else ""
     config = RecurrentConfig(
         cell=cast(Literal["lstm", "gru", "rnn"], arch.value.removeprefix("bi")),
         bidirectional=arch.value.startswith("bi"),
@@ -153,7 +158,7 @@ def train(
         except KeyboardInterrupt:
             raise ExegesisError("interrupted; give the same command with --resume to go on") from None
     command = shlex.join(["exegesis", *sys.argv[1:]])
-    card = card_text(out.name, result, command=command, data=origins, seed=seed)
+    card = card_text(out.name, result, command=command, data=origins, seed=seed, about=own_words)
     save_folder(out, result.model, card, overwrite=overwrite, half=half)
     checkpoint.unlink(missing_ok=True)
     if not quiet:
@@ -170,17 +175,17 @@ def _read(
     header: bool | None,
 ) -> tuple[dict[str, list[Example]], dict[str, str]]:
     """The examples of each split, and where they came from."""
-    from exegesis.core.data import find_split, read_examples
+    from exegesis.core.data import find_split, is_dataset_name, read_examples
 
     def read(source: str, split: str | None) -> list[Example]:
         return read_examples(source, text, label, split=split, header=header)
 
     path = Path(data)
-    bundle = path.is_dir() or not (path.exists() or path.suffix)
+    bundle = path.is_dir() or is_dataset_name(data)
     sources: dict[str, tuple[str, str | None]] = {"train": (data, "train" if bundle else None)}
     for split, given in (("dev", dev), ("test", test)):
         if given is not None:
-            sources[split] = (given, split if Path(given).is_dir() else None)
+            sources[split] = (given, split if Path(given).is_dir() or is_dataset_name(given) else None)
         elif bundle and (not path.is_dir() or find_split(path, split)):
             sources[split] = (data, split)
     parts, origins = {}, {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -84,6 +85,13 @@ def find_split(folder: Path, split: str) -> list[Path]:
     return [p for p in sorted(folder.rglob("*.parquet")) if p.name.split(".")[0].split("-")[0] in stems]
 
 
+def is_dataset_name(source: str) -> bool:
+    """Whether a source can only be the name of a Hugging Face dataset: no such path, and no table's suffix."""
+    path = Path(source)
+    named = re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?(:[\w.-]+)?", source) is not None
+    return named and not path.exists() and path.suffix.lower() not in (*SUFFIXES, ".parquet")
+
+
 def _table(source: str | Path, split: str | None, header: bool | None, names: list[str]) -> Table:
     path = Path(source)
     if path.is_dir():
@@ -92,11 +100,11 @@ def _table(source: str | Path, split: str | None, header: bool | None, names: li
         from exegesis.core.datasets import parquet_table
 
         return parquet_table([path])
-    if path.exists() or path.suffix.lower() in (*SUFFIXES, ".parquet") or isinstance(source, Path):
-        return read_table(path, header, names)
-    from exegesis.core.datasets import hub_table
+    if isinstance(source, str) and is_dataset_name(source):
+        from exegesis.core.datasets import hub_table
 
-    return hub_table(str(source), split)
+        return hub_table(source, split)
+    return read_table(path, header, names)
 
 
 def _folder(folder: Path, split: str | None, header: bool | None, names: list[str]) -> Table:

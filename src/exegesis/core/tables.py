@@ -55,8 +55,10 @@ def read_table(path: Path, header: bool | None = None, names: Iterable[str] = ()
     (sentence, text, label, ...) or one of ``names``. A ``.txt`` file is one text a line and has no header.
     Raises FileError for a missing, empty or ragged file, a NUL byte, a doubled header, or broken JSON.
     """
-    content = decode(path)
     kind = path.suffix.lower()
+    if kind not in SUFFIXES and path.is_file():
+        raise FileError(f"{path}: unknown kind of file {kind!r}; give one of {', '.join(SUFFIXES)}")
+    content = decode(path)
     if kind == ".jsonl":
         return _jsonl(path, content)
     if kind == ".txt":
@@ -64,8 +66,6 @@ def read_table(path: Path, header: bool | None = None, names: Iterable[str] = ()
             (n, (line,)) for n, line in enumerate(_split(content), 1) if line.strip()
         ]
         return _build(path, numbered, header=False)
-    if kind not in SUFFIXES:
-        raise FileError(f"{path}: unknown kind of file {kind!r}; give one of {', '.join(SUFFIXES)}")
     rows = list(_csv(path, content) if kind == ".csv" else _tsv(content))
     if header is None and rows:
         known = _HEADER_WORDS | {name.lower() for name in names}

@@ -13,8 +13,11 @@ from exegesis.models.scores import Score
 from exegesis.models.training import TrainResult
 
 
-def card_text(name: str, result: TrainResult, *, command: str, data: Mapping[str, str], seed: int) -> str:
-    """A model card in Markdown. ``data`` maps train, dev and test to where they came from."""
+def card_text(
+    name: str, result: TrainResult, *, command: str, data: Mapping[str, str], seed: int, about: str = ""
+) -> str:
+    """A model card in Markdown. ``data`` maps train, dev and test to where they came from; ``about`` is
+    Markdown of the author's own, set before the facts."""
     config = result.model.module.config
     best = result.history[result.best_epoch - 1]
     weights = sum(parameter.numel() for parameter in result.model.module.parameters())
@@ -22,6 +25,9 @@ def card_text(name: str, result: TrainResult, *, command: str, data: Mapping[str
         f"# {name}",
         "",
         f"A text classifier with the labels {', '.join(config.labels)}, trained with Exegesis {__version__}.",
+        "",
+        *([about.strip(), ""] if about.strip() else []),
+        "## Training",
         "",
         f"- Model: {describe(result)}; {weights:,} weights.",
         *(f"- {split}: {where}, {result.sizes[split]:,} texts" for split, where in data.items()),

@@ -109,9 +109,12 @@ def load_folder(folder: str | Path) -> TrainedClassifier:
             f"{path}: {WORDS} lists {len(vocabulary)} words but {CONFIG} says {config.vocabulary}; train or copy again"
         )
     weights = _read_weights(path)
-    module = _empty(path, config, len(weights))
-    _compare(path, module.state_dict(), weights)
-    module.load_state_dict(_checked(weights), assign=True)
+    _compare(path, _outline(config), weights)
+    with torch.random.fork_rng([]):
+        module = RecurrentClassifier(config)
+    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    _compare(path, expected, weights, complete=True)
+    module.load_state_dict(_checked(weights))
     return TrainedClassifier(module.eval(), vocabulary)
 
 
@@ -207,29 +210,31 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
         raise FileError(f"{path} is damaged ({error}); train or copy the model again") from None
 
 
-def _empty(folder: Path, config: RecurrentConfig, tensors: int) -> RecurrentClassifier:
-    """The module without memory for its weights, so that a wrong config costs nothing and no number is drawn."""
-    try:
-        if config.layers > tensors:
-            raise ValueError(f"{config.layers} layers")
-        with torch.device("meta"):
-            return RecurrentClassifier(config)
-    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
-        first = str(error).splitlines()[0]
-        raise FileError(f"{folder / CONFIG} does not fit {WEIGHTS} ({first}); train or copy the model again") from None
+def _outline(config: RecurrentConfig) -> dict[str, tuple[int, ...]]:
+    """The shapes that bound all others: compared first, so that a wrong config cannot ask for any memory."""
+    gates = {"lstm": 4, "gru": 3, "rnn": 1}[config.cell]
+    return {
+        "embedding.weight": (config.vocabulary, config.embedding),
+        f"recurrent.weight_hh_l{config.layers - 1}": (gates * config.hidden, config.hidden),
+        "output.weight": (len(config.labels), config.width),
+    }
 
 
-def _compare(folder: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+def _compare(
+    folder: Path, expected: dict[str, tuple[int, ...]], found: dict[str, Tensor], *, complete: bool = False
+) -> None:
+    """Raise FileError for a tensor that is missing, of another shape or kind, or (if complete) not expected."""
     where = f"{folder / WEIGHTS} does not fit {CONFIG}"
-    odd = sorted(set(expected) ^ set(found))
-    if odd:
-        raise FileError(f"{where}: tensor {odd[0]!r} is {'missing' if odd[0] in expected else 'not expected'}")
-    for name, tensor in found.items():
-        if tensor.shape != expected[name].shape:
-            shapes = f"{list(tensor.shape)} instead of {list(expected[name].shape)}"
+    if missing := sorted(set(expected) - set(found)):
+        raise FileError(f"{where}: tensor {missing[0]!r} is missing; train or copy the model again")
+    if complete and (odd := sorted(set(found) - set(expected))):
+        raise FileError(f"{where}: tensor {odd[0]!r} is not expected; train or copy the model again")
+    for name, shape in expected.items():
+        if tuple(found[name].shape) != shape:
+            shapes = f"{list(found[name].shape)} instead of {list(shape)}"
             raise FileError(f"{where}: tensor {name!r} has the shape {shapes}; train or copy the model again")
-        if not tensor.is_floating_point():
-            raise FileError(f"{where}: tensor {name!r} holds {tensor.dtype}, not floating-point numbers")
+        if not found[name].is_floating_point():
+            raise FileError(f"{where}: tensor {name!r} holds {found[name].dtype}, not floating-point numbers")
 
 
 def _checked(weights: dict[str, Tensor], *, half: bool = False) -> dict[str, Tensor]:

@@ -141,9 +141,9 @@ class RecurrentClassifier(nn.Module):
         if self.config.readout == "last":
             return last
         every = pad_packed_sequence(states, batch_first=True)[0] if isinstance(states, PackedSequence) else states
+        if self.config.readout == "mean":  # the states at padding are zeros
+            return every.sum(dim=1) / lengths.to(every)[:, None]
         real = torch.arange(every.shape[1], device=every.device) < lengths.to(every.device)[:, None]
         if self.attention is not None:
             return cast(Tensor, self.attention(every, real))
-        if self.config.readout == "max":
-            return every.masked_fill(~real[..., None], -torch.inf).amax(dim=1)
-        return (every * real[..., None]).sum(dim=1) / lengths.to(every)[:, None]
+        return every.masked_fill(~real[..., None], -torch.inf).amax(dim=1)

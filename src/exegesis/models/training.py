@@ -6,6 +6,7 @@ and resumed in between; the caller's random state is left as it was.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -177,8 +178,7 @@ class _Run:
         self, module: RecurrentClassifier, train: Corpus, dev: Corpus, options: TrainOptions, unknown: int
     ) -> None:
         self.module = module.to(options.device)
-        self.average = RecurrentClassifier(module.config).to(options.device) if options.average else module
-        self.average.load_state_dict(module.state_dict())
+        self.average = copy.deepcopy(module) if options.average else module
         module.embedding.weight.requires_grad_(not options.freeze)
         self.train, self.dev, self.options, self.unknown = train, dev, options, unknown
         trained = [p for p in module.parameters() if p.requires_grad]
