@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from exegesis._version import __version__
+from exegesis.show import register
 
 if TYPE_CHECKING:
     from exegesis.api import blackbox, explain, load, methods, predict, wrap
@@ -39,6 +40,9 @@ _HOMES = {
     "save": "exegesis.core.explanation",
     "read": "exegesis.core.saving",
 }
+
+
+register()  # results know how to show themselves; each view is loaded when it is first used
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,296 @@
+"""Exegesis beside captum and lime and beside the plain forward pass, all in one run; only ratios are meant to be kept.
+
+    python benchmarks/attribution.py --data DATA --out benchmarks/results/attribution.json
+
+DATA is a folder with ``sst2/train.tsv`` and ``sst2/test.tsv`` (sentence<TAB>label); EXEGESIS_DATA is its default. The
+model is an LSTM classifier (300 wide, hidden 150, last state), trained here for a few epochs with a fixed seed, so that
+gradients and gaps are those of a real model. Every competitor gets its texts in batches of 64 sorted by length, and the
+setting that suits it best; timings of a pair alternate, and the median of the pairwise ratios counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import exegesis
+from exegesis.attribute.integrated import IntegratedGradients
+from exegesis.attribute.leave_one_out import LeaveOneOut
+from exegesis.attribute.lime import Lime
+from exegesis.attribute.reat import Reat
+from exegesis.core.batch import Batch
+from exegesis.core.data import read_examples
+from exegesis.core.target import Target, ask
+from exegesis.mech.additive import all_spans
+from exegesis.models.vocabulary import Vocabulary
+
+BATCH = 64
+
+
+class Lstm(nn.Module):
+    """A user's classifier: nothing of Exegesis in it."""
+
+    def __init__(self, words: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(words, 300)
+        self.lstm = nn.LSTM(300, 150, batch_first=True)
+        self.dropout = nn.Dropout(0.5)
+        self.output = nn.Linear(150, 2)
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        states, _ = self.lstm(self.embedding(ids))
+        last = states[torch.arange(len(ids)), lengths - 1]
+        return self.output(self.dropout(last))
+
+    def from_vectors(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        states, _ = self.lstm(vectors)
+        return self.output(self.dropout(states[torch.arange(len(vectors)), lengths - 1]))
+
+
+def train(module: Lstm, model: Any, data: Path, epochs: int) -> None:
+    examples = read_examples(data / "sst2" / "train.tsv")
+    texts = [model.read(e.text) for e in examples]
+    gold = torch.tensor([int(e.label or 0) for e in examples])
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    generator = torch.Generator().manual_seed(0)
+    module.train()
+    for _ in range(epochs):
+        order = sorted(torch.randperm(len(texts), generator=generator).tolist(), key=lambda i: len(texts[i]) // 4)
+        runs = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
+        for number in torch.randperm(len(runs), generator=generator).tolist():
+            batch = model.encode([texts[i] for i in runs[number]])
+            loss = nn.functional.cross_entropy(module(batch.ids, batch.lengths), gold[runs[number]])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    module.eval()
+
+
+def paired(ours: Callable[[], Any], theirs: Callable[[], Any], runs: int) -> dict[str, float]:
+    """Median seconds of both and the median ratio theirs / ours, runs alternating, one warm-up each."""
+    times: list[tuple[float, float]] = []
+    for run in range(runs + 1):
+        pair = []
+        for call in (ours, theirs):
+            start = time.perf_counter()
+            call()
+            pair.append(time.perf_counter() - start)
+        if run:
+            times.append((pair[0], pair[1]))
+    return {
+        "ours_s": statistics.median(a for a, _ in times),
+        "theirs_s": statistics.median(b for _, b in times),
+        "theirs_over_ours": statistics.median(b / a for a, b in times),
+    }
+
+
+def against_forward(batches: Sequence[Batch], targets: Sequence[Target], module: Lstm, model: Any, runs: int) -> Any:
+    def forward() -> None:
+        with torch.no_grad():
+            for batch in batches:
+                module(batch.ids, batch.lengths)
+
+    def reat() -> None:
+        method = Reat()
+        for batch, target in zip(batches, targets, strict=True):
+            all_spans(method(model, batch, target).values)
+
+    found = paired(reat, forward, runs)
+    return {**found, "times_forward": 1 / found["theirs_over_ours"], "goal": "<= 2 x forward (all words, all phrases)"}
+
+
+def against_captum_ig(batches: Sequence[Batch], targets: Sequence[Target], module: Lstm, model: Any, runs: int) -> Any:
+    from captum.attr import IntegratedGradients as Theirs
+
+    theirs = Theirs(module.from_vectors)
+    gaps: dict[str, list[float]] = {"ours": [], "theirs": []}
+
+    def run_theirs() -> None:
+        gaps["theirs"].clear()
+        for batch, target in zip(batches, targets, strict=True):
+            with torch.no_grad():
+                vectors = module.embedding(batch.ids)
+            _, delta = theirs.attribute(
+                vectors,
+                baselines=torch.zeros_like(vectors),
+                target=target.index[:, 0],
+                additional_forward_args=(batch.lengths,),
+                n_steps=50,
+                return_convergence_delta=True,
+                internal_batch_size=None if len(batch) * 50 * batch.ids.shape[1] < 200_000 else 512,
+            )
+            gaps["theirs"] += delta.abs().tolist()
+
+    method = IntegratedGradients()
+
+    def run_ours() -> None:
+        gaps["ours"].clear()
+        for batch, target in zip(batches, targets, strict=True):
+            scores = method(model, batch, target)
+            gap = target.of(model.outputs(batch)) - scores.values.sum(-1) - scores.account["value at the baseline"]
+            gaps["ours"] += gap[:, 0].abs().tolist()
+
+    found: dict[str, Any] = dict(paired(run_ours, run_theirs, runs))
+    for who, values in gaps.items():
+        found[f"{who}_gap_mean"], found[f"{who}_gap_max"] = float(np.mean(values)), float(np.max(values))
+    return {**found, "goal": ">= 2 x faster at a gap no larger than captum's at 50 points"}
+
+
+def against_captum_ablation(
+    batches: Sequence[Batch], targets: Sequence[Target], module: Lstm, model: Any, runs: int, pad: int
+) -> Any:
+    from captum.attr import FeatureAblation
+
+    theirs = FeatureAblation(module)
+
+    def run_theirs(per_call: int, some: int | None = None) -> list[Tensor]:
+        return [
+            theirs.attribute(
+                batch.ids,
+                baselines=pad,
+                target=target.index[:, 0],
+                additional_forward_args=(batch.lengths,),
+                perturbations_per_eval=per_call,
+            )
+            for batch, target in list(zip(batches, targets, strict=True))[:some]
+        ]
+
+    trial = {n: min(_seconds(lambda n=n: run_theirs(n, 8)) for _ in range(2)) for n in (1, 2, 4, 8, 16, 32)}
+    best = min(trial, key=lambda n: trial[n])
+    method = LeaveOneOut(how="pad")
+
+    def run_ours() -> list[Tensor]:
+        return [method(model, b, t).values[:, 0] for b, t in zip(batches, targets, strict=True)]
+
+    worst = max(
+        float((a.double() - b.double()).masked_fill(~batch.mask, 0).abs().max())
+        for a, b, batch in zip(run_ours(), run_theirs(best), batches, strict=True)
+    )
+    found = paired(run_ours, lambda: run_theirs(best), runs)
+    return {**found, "captum_perturbations_per_eval": best, "largest_difference": worst, "goal": ">= 2 x faster"}
+
+
+def against_lime(texts: Sequence[str], module: Lstm, model: Any, runs: int, samples: int = 1000) -> Any:
+    from lime.lime_text import LimeTextExplainer
+    from sklearn.linear_model import Ridge
+
+    vocabulary: Vocabulary = model.reader.vocabulary
+    numbers, unknown = vocabulary.numbers, vocabulary.unknown
+
+    def classify(strings: list[str]) -> np.ndarray:
+        rows = [[numbers.get(w, unknown) for w in s.split()] or [vocabulary.pad] for s in strings]
+        order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
+        found = np.zeros((len(rows), 2))
+        for at in range(0, len(rows), 256):
+            part = order[at : at + 256]
+            width = len(rows[part[0]])
+            ids = torch.tensor([rows[i] + [vocabulary.pad] * (width - len(rows[i])) for i in part])
+            with torch.no_grad():
+                raw = module(ids, torch.tensor([len(rows[i]) for i in part]))
+            found[part] = raw.softmax(1).numpy()
+        return found
+
+    explainer = LimeTextExplainer(split_expression=r"\s+", bow=False, random_state=0, feature_selection="none")
+    fits: dict[str, list[float]] = {"ours": [], "theirs": []}
+
+    def run_theirs() -> None:
+        fits["theirs"].clear()
+        for text in texts:
+            words = len(text.split())
+            found = explainer.explain_instance(
+                text, classify, num_features=words, num_samples=samples, labels=(1,), model_regressor=Ridge(alpha=1.0)
+            )
+            fits["theirs"].append(float(found.score[1] if isinstance(found.score, dict) else found.score))
+
+    def run_ours() -> None:
+        results = exegesis.explain(model, list(texts), Lime(samples=samples), target="probability:positive")
+        fits["ours"] = [float(result.details["r2"][0]) for result in results]
+
+    found: dict[str, Any] = dict(paired(run_ours, run_theirs, runs))
+    found |= {f"{who}_r2_mean": float(np.mean(values)) for who, values in fits.items()}
+    return {**found, "sentences": len(texts), "samples": samples, "goal": ">= 1.3 x faster at equal samples and fit"}
+
+
+def memory(model: Any, texts: Sequence[str]) -> Any:
+    """Peak memory of explaining 1 and 8 times the texts in one call: it must not grow with their number."""
+    import resource
+
+    peaks = []
+    for times in (1, 4):
+        exegesis.explain(model, list(texts) * times, LeaveOneOut())
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return {"peak_MiB_after_1x": peaks[0], "peak_MiB_after_4x": peaks[1], "texts": len(texts)}
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default=os.environ.get("EXEGESIS_DATA"), help="folder with sst2/")
+    parser.add_argument("--out", default=None, help="where to keep the figures, a .json file")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=["memory", "forward", "ig", "ablation", "lime"])
+    options = parser.parse_args()
+    if not options.data:
+        parser.error("give --data, or set EXEGESIS_DATA")
+    data = Path(options.data)
+    torch.manual_seed(0)
+    torch.set_num_threads(min(torch.get_num_threads(), os.cpu_count() or 1))
+    texts = [str(e.text) for e in read_examples(data / "sst2" / "test.tsv")]
+    vocabulary = Vocabulary.from_texts([str(e.text) for e in read_examples(data / "sst2" / "train.tsv")])
+    module = Lstm(len(vocabulary))
+    module.eval()
+    model = exegesis.wrap(module, vocabulary=vocabulary, labels=["negative", "positive"])
+    train(module, model, data, options.epochs)
+    read = sorted((model.read(text) for text in texts), key=len, reverse=True)
+    batches = [model.encode(read[at : at + BATCH]) for at in range(0, len(read), BATCH)]
+    asked = ask(None, model.labels, model.link)
+    targets = [asked.of(model.outputs(batch), model.link) for batch in batches]
+    found: dict[str, Any] = {
+        "date": date.today().isoformat(),
+        "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}, Python {platform.python_version()}",
+        "texts": len(texts),
+    }
+    if "memory" in options.only:
+        found["memory"] = memory(model, texts[:400])
+    if "forward" in options.only:
+        found["reat / forward pass"] = against_forward(batches, targets, module, model, options.runs)
+    if "ig" in options.only:
+        found["integrated-gradients / captum"] = against_captum_ig(batches, targets, module, model, max(options.runs // 2, 1))
+    if "ablation" in options.only:
+        pad = vocabulary.pad
+        found["leave-one-out / captum"] = against_captum_ablation(batches, targets, module, model, options.runs, pad)
+    if "lime" in options.only:
+        found["lime / lime"] = against_lime(texts[:60], module, model, options.runs)
+    for name, values in found.items():
+        if isinstance(values, dict):
+            print(f"\n{name}")
+            for key, value in values.items():
+                print(f"  {key:32} {value:.4g}" if isinstance(value, float) else f"  {key:32} {value}")
+        else:
+            print(f"{name:10} {values}")
+    if options.out:
+        Path(options.out).parent.mkdir(parents=True, exist_ok=True)
+        Path(options.out).write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
