@@ -43,6 +43,8 @@ def result(
 ) -> Attribution:
     """Word scores of one target and further spans as (level, first word, last word + 1, score)."""
     text = words_of(raw) if isinstance(raw, str) else raw
+    with np.errstate(all="ignore"):  # some tests hold infinities of both signs
+        total = float(np.sum(scores))
     every = [*scores, *(score for *_, score in spans)]
     return Attribution(
         text=text,
@@ -52,7 +54,7 @@ def result(
         method=f"{name.upper().replace('-', '_')}()",
         name=name,
         prediction=Prediction(label, probability, {label: probability, "other": 1 - probability}),
-        explained=float(np.sum(scores)) + bias + gap,
+        explained=total + bias + gap,
         levels=("word",) * len(text.words) + tuple(level for level, *_ in spans),
         account={"output bias": bias} if bias else {},
         complete=complete,
@@ -146,3 +148,37 @@ def targets() -> Attribution:
         seconds=0.004,
         model="lstm-3",
     )
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"onmouseover="alert(1)',
+    "'><img src=x onerror=alert(1)>",
+    "{{7*7}}",
+    "{% raw %}",
+    "</style><b>",
+    "]]>",
+    "&amp;",
+    "\x1b[31mred\x1b[0m",
+    "\x1b]0;title\x07",
+    "\x9b31m",
+    "nul\x00nul",
+    "\x7f",
+    "\u202eoverride",
+    "\u2066isolate",
+    "\udc80\ud800",
+    "\ufffe\uffff\U0001fffe",
+    "\N{ZERO WIDTH SPACE}",
+    "$x^2$",
+    r"\end{document}",
+    "50%#1_{a}~^&",
+    "--",
+    "日本語の文章",
+    "😀👩‍👩‍👧🏽🏳️‍🌈🇩🇪",
+    "שלום",
+    "مرحبا",
+    "e\u0301\u0301\u0301",
+    "x" * 300,
+    "\x1c\x1d\x85",
+    "\u2028",
+)

@@ -104,7 +104,7 @@ class Attribution:
     def residual(self) -> Number:
         """``explained`` less the sum of the words' scores (of the finest level, where there are no words)."""
         finest = self.at(self.level_names[0]).scores.sum(-1)
-        return _plain(np.asarray(self.explained, dtype=np.float64) - finest)
+        return _plain(np.asarray(np.asarray(self.explained, dtype=np.float64) - finest))
 
     @property
     def gap(self) -> Number:
@@ -112,7 +112,7 @@ class Attribution:
         total = np.asarray(self.residual, dtype=np.float64)
         for part in self.account.values():
             total = total - np.asarray(part, dtype=np.float64)
-        return _plain(total)
+        return _plain(np.asarray(total))
 
     # parts ----------------------------------------------------------------------------------------------
 
@@ -269,7 +269,7 @@ def save(results: Sequence[Attribution], path: str | os.PathLike[str]) -> Path:
     return write_whole(path, _view(ending)(results))
 
 
-def _plain(value: Float[np.ndarray, "*any"]) -> Number:
+def _plain(value: Float[np.ndarray, "*any"] | np.float64) -> Number:
     return float(value) if value.ndim == 0 else value
 
 

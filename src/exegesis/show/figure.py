@@ -22,9 +22,10 @@ from matplotlib.text import Text as Writing
 from exegesis.core.explanation import Attribution
 from exegesis.show import fonts
 from exegesis.show import svg as writer
+from exegesis.show.canvas import Box, Scene, Words
 from exegesis.show.layout import Scale
 from exegesis.show.palette import Palette
-from exegesis.show.scene import Box, Scene, Words, scene
+from exegesis.show.scene import scene
 from exegesis.show.visual import shaped
 
 DPI, TALLEST = 200, 30_000  # dots an inch; dots of a picture's longer side, beyond which it is drawn coarser
@@ -88,7 +89,8 @@ def _figure(drawing: Scene) -> Figure:
     axes.add_collection(PathCollection(paths, facecolors=fills, linewidths=0, antialiaseds=True), autolim=False)
     for words in drawing.words:
         for artist in _writing(words):
-            axes.add_artist(artist)
+            artist.set_transform(axes.transData)
+            drawn.add_artist(artist, clip=False)
     return drawn
 
 

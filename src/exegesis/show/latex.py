@@ -16,7 +16,7 @@ from exegesis.show.wording import signed
 
 HEAD = r"""% Explanations by Exegesis. In the preamble: \usepackage{xcolor}
 % (and \usepackage[T1]{fontenc} with pdfLaTeX; text beyond Latin letters needs XeLaTeX or LuaLaTeX).
-% A box above the line of the text speaks for, a box with a rule under its words against.
+% A rule under words: they speak against.
 \begingroup
 \setlength{\fboxsep}{0pt}\setlength{\parindent}{0pt}\sloppy
 """
@@ -58,7 +58,8 @@ def _panel(panel: Panel, palette: Palette) -> str:
         if several and len(block.rows) > 1:
             lines.append(rf"{{\footnotesize\textbf{{{escaped(block.label)}}}\par}}" + "\n")
         for row in block.rows if panel.atoms else ():
-            name = block.label if several and len(block.rows) == 1 else row.level
+            name = escaped(block.label if several and len(block.rows) == 1 else row.level)
+            name += rf" {{\tiny {escaped(block.note)}}}" if block.note and len(block.rows) == 1 else ""
             lines += [_row(panel, block, row, palette, name, part) for part in range(panel.parts)]
     lines.append(_legend(panel, palette))
     for name, text in notes(panel):
@@ -69,10 +70,10 @@ def _panel(panel: Panel, palette: Palette) -> str:
 
 def _row(panel: Panel, block: Block, row: Row, palette: Palette, name: str, part: int) -> str:
     """One row as a paragraph whose later lines are indented past its name."""
-    label = escaped(name) + (f" {part + 1}" if panel.parts > 1 else "")
+    label = name + (f" {part + 1}" if panel.parts > 1 else "")
     words = "".join(_words(panel, block, row, palette, part))
     return (
-        rf"\hangindent=8em\hangafter=1\makebox[8em][l]{{\footnotesize {label}}}\ignorespaces{words}"
+        rf"\hangindent=9em\hangafter=1\makebox[9em][l]{{\footnotesize {label}}}\ignorespaces{words}"
         + "\\par\\vspace{2pt}\n"
     )
 
@@ -103,10 +104,9 @@ def _words(panel: Panel, block: Block, row: Row, palette: Palette, part: int) ->
 
 def _box(cell: Cell, text: str, block: Block, palette: Palette) -> str:
     paint = palette.paint(cell.share, signed=block.signed)
-    inner = rf"\strut {text}"
     if block.signed and cell.share <= -MARKED:
-        inner = rf"\underline{{{inner}}}"
-    return rf"\colorbox[HTML]{{{paint.ground[1:].upper()}}}{{{inner}}}"
+        text = rf"\underline{{\smash{{{text}}}}}"
+    return rf"\colorbox[HTML]{{{paint.ground[1:].upper()}}}{{\strut {text}}}"
 
 
 def _score(block: Block, cell: Cell) -> str:
@@ -125,7 +125,7 @@ def _legend(panel: Panel, palette: Palette) -> str:
         ramp = "".join(_swatch(palette, k / 6, False) for k in range(7))
         parts.append(f"size 0 {ramp} {escaped(scale.high.lstrip('+'))}")
     note = [escaped(scale.note)] if scale.note else []
-    return r"{\scriptsize " + r"\quad ".join(parts + note) + r"\par}" + "\n"
+    return r"\smallskip{\scriptsize " + r"\quad ".join(parts + note) + r"\par}\smallskip" + "\n"
 
 
 def _swatch(palette: Palette, share: float, signs: bool) -> str:

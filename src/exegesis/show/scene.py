@@ -1,69 +1,22 @@
-"""A figure as boxes and words at places, which matplotlib and the SVG writer both draw. Imports no torch.
-
-Lengths are in points, from the upper left corner, y downwards.
-"""
+"""Results laid out as boxes and words at places, which matplotlib and the SVG writer both draw. Imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from exegesis.core.explanation import Attribution
 from exegesis.show import fonts
+from exegesis.show.canvas import MARGIN, SIZE, SMALL, TINY, Box, Scene, clipped
+from exegesis.show.caption import Caption
 from exegesis.show.layout import Block, Cell, Panel, Row, Scale, panels
 from exegesis.show.lines import fill
-from exegesis.show.notes import header, notes, scales
 from exegesis.show.palette import Paint, Palette, ground, palette_named
 from exegesis.show.visual import order
 from exegesis.show.wording import MINUS, signed
 
-MARGIN, SIZE, SMALL, TINY = 14.0, 10.0, 7.8, 6.4
 PAD, BLANK, TIGHT = 2.6, 2.2, 0.7  # inside a word's box; between words; between words that no blank divides
 BOX, ROW, SCORED = 16.0, 19.0, 26.5  # heights: of a box, of a row, of a row with numbers under its boxes
 MARKED = 0.1  # share of the scale from which a bar marks the sign
-
-
-class Box(NamedTuple):
-    x: float
-    y: float
-    width: float
-    height: float
-    fill: str
-    title: str = ""
-    radius: float = 0.0
-
-
-class Words(NamedTuple):
-    """A text whose baseline lies at ``y``, from ``x`` on; ``width`` is what it takes."""
-
-    x: float
-    y: float
-    text: str
-    size: float
-    colour: str
-    width: float
-    bold: bool = False
-
-
-@dataclass
-class Scene:
-    """What is drawn, boxes below words."""
-
-    width: float
-    height: float = 0.0
-    title: str = ""
-    paper: str = "#ffffff"
-    boxes: list[Box] = field(default_factory=list)
-    words: list[Words] = field(default_factory=list)
-
-    def write(
-        self, x: float, y: float, text: str, size: float, colour: str, *, bold: bool = False, anchor: float = 0.0
-    ) -> float:
-        """A text; ``anchor`` is the share of it that stands left of ``x``. Gives its width."""
-        room = fonts.width(text, size, bold)
-        self.words.append(Words(x - anchor * room, y, text, size, colour, room, bold))
-        return room
 
 
 def scene(
@@ -76,9 +29,11 @@ def scene(
     dark: bool = False,
 ) -> Scene:
     """Results laid out at some width in inches, each text with all its results under each other."""
-    drawing = Scene(72 * max(2.0, width), paper=ground(dark).paper)
+    every = panels(results, scale)
+    title = "; ".join(panel.surface(Cell(0, min(30, len(panel.atoms)), 0.0, 0.0)) for panel in every[:3])
+    drawing = Scene(72 * max(2.0, width), title=f"Explanation of: {title}", paper=ground(dark).paper)
     y = MARGIN
-    for i, panel in enumerate(panels(results, scale)):
+    for i, panel in enumerate(every):
         if i:
             drawing.boxes.append(Box(MARGIN, y + 8, drawing.width - 2 * MARGIN, 0.6, ground(dark).line))
             y += 22
@@ -102,7 +57,8 @@ class _Page:
         self.widths = self._widths()
 
     def draw(self, y: float) -> float:
-        y = self._header(y)
+        caption = Caption(self.on, self.panel, self.palette, self.dark)
+        y = caption.header(y)
         if not self.panel.atoms:
             self.on.write(MARGIN, y + 11, "(the text is empty)", SIZE, self.muted)
             y += ROW
@@ -111,25 +67,14 @@ class _Page:
             y += (7.0 if tall else 1.5) if line.start else 0.0
             for block in self.panel.blocks:
                 y = self._block(block, line, y)
-        return self._notes(self._legend(y + 8))
-
-    def _header(self, y: float) -> float:
-        x = MARGIN
-        for name, text in header(self.panel, MINUS).items():
-            bold = name == "prediction"
-            size = SIZE if bold else SMALL
-            shown = _clipped(text, self.room, size, bold)
-            if x > MARGIN and x + fonts.width(shown, size, bold) > MARGIN + self.room:
-                x, y = MARGIN, y + 12
-            x += self.on.write(x, y + 9, shown, size, self.ink if bold else self.muted, bold=bold) + 11
-        return y + (19 if x > MARGIN else 0)
+        return caption.notes(caption.legend(y + 8))
 
     # rows ---------------------------------------------------------------------------------------------
 
     def _block(self, block: Block, line: range, y: float) -> float:
         several = len(self.panel.blocks) > 1
         if several and len(block.rows) > 1:
-            self.on.write(MARGIN, y + 10, _clipped(block.label, self.room, SMALL, True), SMALL, self.ink, bold=True)
+            self.on.write(MARGIN, y + 10, clipped(block.label, self.room, SMALL, True), SMALL, self.ink, bold=True)
             y += 14
         for row in block.rows:
             scored = self.numbers or not self.panel.fine(row)
@@ -149,9 +94,9 @@ class _Page:
             self.on.write(edge + 10, y + 10.9, number, TINY, self.ink, anchor=0.5)
         colour = self.ink if strong else self.muted
         up = 3.0 if note else 0.0
-        self.on.write(edge, y + 11 - up, _clipped(name, room, SMALL, strong), SMALL, colour, bold=strong, anchor=1.0)
+        self.on.write(edge, y + 11 - up, clipped(name, room, SMALL, strong), SMALL, colour, bold=strong, anchor=1.0)
         if note:
-            self.on.write(edge, y + 16, _clipped(note, room, TINY), TINY, self.muted, anchor=1.0)
+            self.on.write(edge, y + 16, clipped(note, room, TINY), TINY, self.muted, anchor=1.0)
 
     def _row(self, block: Block, row: Row, line: range, y: float, scored: bool) -> None:
         places = self._places(line)
@@ -210,46 +155,6 @@ class _Page:
     def _name(self, block: Block, row: Row) -> str:
         return block.label if len(self.panel.blocks) > 1 and len(block.rows) == 1 else row.level
 
-    # under the rows -------------------------------------------------------------------------------------
-
-    def _legend(self, y: float) -> float:
-        scale = scales(self.panel, MINUS)
-        if scale is None:
-            return y
-        x = MARGIN
-        if scale.signs:
-            x = self._ramp(x, y, f"against {scale.low}", f"{scale.high} for", True)
-        if scale.sizes:
-            x = self._ramp(x, y, "size 0", scale.high.lstrip("+"), False)
-        note = " · ".join(
-            part for part in (scale.note, "bar above: for, below: against" if scale.signs else "") if part
-        )
-        if x + fonts.width(note, SMALL) > MARGIN + self.room:
-            x, y = MARGIN, y + 12
-        self.on.write(x, y + 7, _clipped(note, self.room, SMALL), SMALL, self.muted)
-        return y + 17
-
-    def _ramp(self, x: float, y: float, before: str, after: str, signs: bool) -> float:
-        x += self.on.write(x, y + 7, before, SMALL, self.muted) + 4
-        steps = 12
-        for k in range(-steps if signs else 0, steps + 1):
-            paint = self.palette.paint(k / steps, dark=self.dark, signed=signs)
-            self.on.boxes.append(Box(x, y - 0.5, 3.4, 9.5, paint.ground))
-            x += 3.4
-        return x + 4 + self.on.write(x + 4, y + 7, after, SMALL, self.muted) + 14
-
-    def _notes(self, y: float) -> float:
-        every = notes(self.panel, MINUS)
-        room = min(max((fonts.width(name, SMALL, True) for name, _ in every), default=0.0), 0.34 * self.room)
-        left = room + 10 if room else 0.0
-        for name, text in every:
-            if name:
-                self.on.write(MARGIN, y + 7, _clipped(name, room, SMALL, True), SMALL, self.muted, bold=True)
-            for part in _folded(text, self.room - left):
-                self.on.write(MARGIN + left, y + 7, part, SMALL, self.muted)
-                y += 11.5
-        return y
-
 
 def _runs(owners: list[Cell | None], visual: list[int]) -> list[tuple[Cell, list[int]]]:
     """Cells with their atoms that stand side by side, from left to right."""
@@ -263,22 +168,3 @@ def _runs(owners: list[Cell | None], visual: list[int]) -> list[tuple[Cell, list
             runs.append((cell, [i]))
         last = cell
     return runs
-
-
-def _clipped(text: str, room: float, size: float, bold: bool = False) -> str:
-    if fonts.width(text, size, bold) <= room + 0.01:
-        return text
-    while text and fonts.width(text + "…", size, bold) > room:
-        text = text[:-1]
-    return text + "…"
-
-
-def _folded(text: str, room: float) -> list[str]:
-    lines, line = [], ""
-    for part in text.split(" "):
-        if line and fonts.width(f"{line} {part}", SMALL) > room:
-            lines.append(line)
-            line = part
-        else:
-            line = f"{line} {part}" if line else part
-    return [*lines, line]

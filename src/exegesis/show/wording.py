@@ -152,7 +152,8 @@ def _sums(result: Attribution, minus: str) -> tuple[float, float, list[tuple[str
     explained = _single(result.explained)
     parts = [(visible(name), _single(value)) for name, value in result.account.items()]
     worded = [("less" if value >= 0 else "plus", f"{name} {number(abs(value), minus)}") for name, value in parts]
-    return explained - _single(result.residual), _single(result.gap), worded
+    with np.errstate(all="ignore"):  # scores that are not finite have no sum, which the caller says
+        return explained - _single(result.residual), _single(result.gap), worded
 
 
 def _closed(result: Attribution, gap: float) -> bool:

@@ -1,0 +1,172 @@
+"""The figures: what stands where, text as text, the same bytes each time, no warning and no global state."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib
+import matplotlib.image
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from exegesis.show.figure import figure, pdf, png, svg
+from exegesis.show.scene import scene
+from exegesis.show.visual import direction, order, shaped
+from exegesis.show.wording import visible
+from show import samples
+from show.strategies import results, some
+
+SVG = "{http://www.w3.org/2000/svg}"
+MIXED = "שלום עולם hello big world זה טוב 日本語 😀 naïve"
+
+
+def texts(source: bytes) -> list[str]:
+    return [e.text for e in ElementTree.fromstring(source).iter(f"{SVG}text")]
+
+
+@some
+@given(results())
+def test_svg_is_sound_and_holds_every_word(made):
+    one = made()
+    root = ElementTree.fromstring(svg(one))
+    assert {e.tag for e in root.iter()} <= {f"{SVG}{tag}" for tag in ("svg", "title", "rect", "g", "text")}
+    drawn = "".join(e.text for e in root.iter(f"{SVG}text"))
+    for word in one.words:
+        assert visible(word)[:24] in drawn
+    assert not [name for e in root.iter() for name in e.attrib if name.startswith("on") or "href" in name]
+
+
+@settings(some, max_examples=12)
+@given(results())
+def test_pictures_of_hostile_texts(made):
+    assert png(made(), width=3.0).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("draw", [svg, png, pdf])
+def test_the_same_bytes_in_another_process(draw, tmp_path):
+    script = (
+        "import sys; from show import samples; from exegesis.show import figure;"
+        f"sys.stdout.buffer.write(figure.{draw.__name__}([samples.hierarchy(), *samples.models()]))"
+    )
+    tests = str(Path(__file__).parents[1])
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": tests}
+        made = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=True).stdout
+        assert made == draw([samples.hierarchy(), *samples.models()])
+
+
+def test_files_are_what_they_say_and_hold_no_date():
+    assert png(samples.pair()).startswith(b"\x89PNG")
+    document = pdf(samples.pair())
+    assert document.startswith(b"%PDF")
+    assert b"CreationDate" not in document
+    assert b"/FontFile2" in document  # TrueType, so text stays text
+    picture = matplotlib.image.imread(BytesIO(png(samples.pair(), width=4)))
+    assert picture.shape[1] == 800
+
+
+@pytest.mark.parametrize("options", [{}, {"numbers": True}, {"dark": True, "palette": "blue-orange"}, {"width": 3.3}])
+def test_nothing_overlaps_and_nothing_leaves_the_page(options):
+    every = [*samples.methods(), samples.hierarchy(), *samples.models(), samples.pair(), samples.targets()]
+    drawn = scene(every, **options)
+    rows: dict[float, list[tuple[float, float]]] = {}
+    for word in drawn.words:
+        assert word.x >= 0
+        assert word.x + word.width <= drawn.width + 0.01
+        assert 0 < word.y < drawn.height
+        rows.setdefault(round(word.y, 2), []).append((word.x, word.x + word.width))
+    for places in rows.values():
+        ordered = sorted(places)
+        assert all(a[1] <= b[0] + 0.01 for a, b in zip(ordered, ordered[1:], strict=False))
+
+
+def test_each_box_spans_its_words():
+    drawn = scene(samples.hierarchy())
+    boxes = {box.title: box for box in drawn.boxes if box.title}
+    phrase = boxes["does n't serve up: +1.54"]
+    inside = [
+        w.text
+        for w in drawn.words
+        if w.size == 10 and phrase.x < w.x < phrase.x + phrase.width and phrase.y < w.y < phrase.y + 16
+    ]
+    assert inside == ["does", "n't", "serve", "up"]
+    assert boxes["does: −0.55"].x == pytest.approx(phrase.x)
+    assert boxes["up: +0.12"].x + boxes["up: +0.12"].width == pytest.approx(phrase.x + phrase.width)
+    assert [w.text for w in drawn.words if w.text in ("word", "phrase", "clause", "text")] == [
+        "word",
+        "phrase",
+        "clause",
+        "text",
+    ]
+
+
+def test_methods_and_models_are_named_rows():
+    found = texts(svg(samples.methods()))
+    assert [text for text in dict.fromkeys(found) if text in {one.name for one in samples.methods()}] == [
+        one.name for one in samples.methods()
+    ]
+    assert {"gru", "positive 51.6 %", "bigru", "negative 62.7 %"} <= set(texts(svg(samples.models())))
+
+
+def test_the_sum_and_the_scale_are_said():
+    found = texts(svg(samples.hierarchy()))
+    assert "The scores add up to 1.45: the logit of negative, 1.56, less output bias 0.11." in found
+    assert {"against −1.62", "+1.62 for", "+1.54"} <= set(found)
+
+
+def test_dollars_are_not_mathematics():
+    one = samples.result("costs $x^2$ \\frac{1} _a_", [1.0, -1.0, 0.5, 0.2])
+    assert png(one) != png(samples.result("costs x2 \\frac{1} _a_", [1.0, -1.0, 0.5, 0.2]))
+    assert "$x^2$" in texts(svg(one))
+
+
+def test_characters_without_a_font_warn_of_nothing():
+    count = len(MIXED.split())
+    one = samples.result(MIXED, np.linspace(-1, 1, count))
+    assert png(one)
+    assert pdf(one)
+    assert "日本語" in texts(svg(one))
+    drawn = figure(one)
+    drawn.savefig(BytesIO(), format="png")
+
+
+def test_right_to_left_words_stand_in_their_order():
+    from exegesis.show.layout import panels
+
+    (panel,) = panels(samples.result(MIXED, [0.0] * len(MIXED.split())))
+    placed = [panel.atoms[i].text for i in order(panel, range(len(panel.atoms)))]
+    assert placed == ["naïve", "😀", "日本語", "טוב", "זה", "hello", "big", "world", "עולם", "שלום"]
+    (panel,) = panels(samples.result("one שלום עולם two", [0.0] * 4))
+    assert [panel.atoms[i].text for i in order(panel, range(4))] == ["one", "עולם", "שלום", "two"]
+    assert direction("12", True)
+    assert shaped("שלום", False) == "םולש"
+    assert shaped("שלום", True) == shaped("שלום", True) == "שלום"
+
+
+def test_no_state_of_matplotlib_changes():
+    before = dict(matplotlib.rcParams)
+    png(samples.pair())
+    svg(samples.pair())
+    figure(samples.pair())
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_a_reader_s_settings_change_nothing():
+    plain = png(samples.pair())
+    with matplotlib.rc_context(
+        {"text.usetex": True, "font.size": 40, "savefig.bbox": "tight", "figure.autolayout": True}
+    ):
+        assert png(samples.pair()) == plain
+
+
+def test_long_words_and_empty_texts():
+    drawn = scene(samples.result("x" * 500, [1.0]), width=3)
+    assert sum(len(w.text) for w in drawn.words if set(w.text) == {"x"}) == 500
+    assert "(the text is empty)" in texts(svg(samples.result("", [])))
+    assert png([]).startswith(b"\x89PNG")

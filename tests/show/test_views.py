@@ -1,0 +1,65 @@
+"""Every ending has its view, and none is loaded before it is used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from exegesis.core.explanation import save
+from exegesis.show import VIEWS, register, view
+from show import samples
+
+STARTS = {".html": b"<!DOCTYPE", ".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF", ".tex": b"% Expl", ".txt": b"negative",
+          ".csv": b"example,model"}  # fmt: skip
+EVERY = [samples.hierarchy, samples.methods, samples.models, samples.pair, samples.targets]
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    register()
+
+
+@pytest.mark.parametrize("ending", STARTS)
+def test_a_result_saves_itself_by_ending(ending, tmp_path):
+    path = samples.hierarchy().save(tmp_path / f"a{ending}")
+    assert path.read_bytes().startswith(STARTS[ending])
+
+
+@pytest.mark.parametrize("ending", STARTS)
+@pytest.mark.parametrize("made", EVERY)
+def test_every_view_draws_every_kind_of_result(ending, made, tmp_path):
+    results = made()
+    save(results if isinstance(results, list) else [results], tmp_path / f"a{ending}")
+    assert (tmp_path / f"a{ending}").stat().st_size > 100
+
+
+def test_a_notebook_gets_a_fragment():
+    assert samples.hierarchy()._repr_html_().startswith('<div class="exegesis-')
+
+
+@pytest.mark.parametrize("ending", VIEWS)
+def test_views_do_not_change_results(ending):
+    one, two = samples.hierarchy(), samples.hierarchy()
+    view(ending)([one])
+    assert one.to_dict() == two.to_dict()
+    assert view(ending)([one]) == view(ending)([one])
+
+
+def loaded_after(statement: str) -> set[str]:
+    script = f"import sys; {statement}; print(*sys.modules)"
+    names = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    return {name.split(".")[0] for name in names}
+
+
+def test_registering_loads_no_view():
+    loaded = loaded_after("import exegesis.show; exegesis.show.register()")
+    assert not loaded & {"torch", "rich", "jinja2", "matplotlib", "spacy", "pandas"}
+
+
+def test_drawing_loads_no_torch():
+    modules = "bars canvas caption cube figure fonts html latex layout lines look notes palette scene svg table terminal visual wording"
+    loaded = loaded_after(f"import {', '.join(f'exegesis.show.{name}' for name in modules.split())}")
+    assert "matplotlib" in loaded
+    assert not loaded & {"torch", "spacy", "pandas", "transformers"}
