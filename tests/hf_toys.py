@@ -22,7 +22,7 @@ UNTYPED = ["input_ids", "attention_mask"]
 TYPED = ["input_ids", "token_type_ids", "attention_mask"]
 
 
-def wordpiece(*, lowercase: bool = True, types: bool = True) -> PreTrainedTokenizerFast:
+def wordpiece(*, lowercase: bool = True, inputs: list[str] = TYPED) -> PreTrainedTokenizerFast:
     """BERT's: lower case, accents stripped, control characters dropped, [UNK] for words it cannot spell."""
     core = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     core.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
@@ -31,15 +31,19 @@ def wordpiece(*, lowercase: bool = True, types: bool = True) -> PreTrainedTokeni
     core.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    inputs = TYPED if types else UNTYPED
-    return _bert_marks(core, inputs)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
+        mask_token="[MASK]", model_input_names=inputs,
+    )  # fmt: skip
 
 
 def whole_words() -> PreTrainedTokenizerFast:
     """Words between blanks, without any unknown one but [UNK]; no special pieces added."""
     core = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "a": 2, "film": 3, "good": 4}, unk_token="[UNK]"))
     core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=core, unk_token="[UNK]", pad_token="[PAD]")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, unk_token="[UNK]", pad_token="[PAD]", model_input_names=UNTYPED
+    )
 
 
 def byte_bpe(*, roberta: bool = False) -> PreTrainedTokenizerFast:
@@ -60,7 +64,9 @@ def byte_bpe(*, roberta: bool = False) -> PreTrainedTokenizerFast:
         )  # fmt: skip
     core.post_processor = processors.ByteLevel(trim_offsets=False)
     end = "<|endoftext|>"
-    return PreTrainedTokenizerFast(tokenizer_object=core, bos_token=end, eos_token=end, unk_token=end)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, bos_token=end, eos_token=end, unk_token=end, model_input_names=UNTYPED
+    )
 
 
 def unigram() -> PreTrainedTokenizerFast:
@@ -74,13 +80,9 @@ def unigram() -> PreTrainedTokenizerFast:
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 2), ("</s>", 3)]
     )
     return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        bos_token="<s>",
-        eos_token="</s>",
-        unk_token="<unk>",
-        pad_token="<pad>",
-        mask_token="<mask>",
-    )
+        tokenizer_object=core, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<pad>",
+        mask_token="<mask>", model_input_names=UNTYPED,
+    )  # fmt: skip
 
 
 def byte_fallback() -> PreTrainedTokenizerFast:
@@ -98,21 +100,16 @@ def byte_fallback() -> PreTrainedTokenizerFast:
     core.post_processor = processors.TemplateProcessing(
         single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", vocabulary["<s>"])]
     )
-    return PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, bos_token="<s>", eos_token="</s>", unk_token="<unk>", model_input_names=UNTYPED
+    )
 
 
 def _parts(state: str) -> tuple[dict[str, int], list[tuple[str, str]]]:
     import json
 
     model = json.loads(state)["model"]
-    return model["vocab"], [tuple(merge) for merge in model["merges"]]
-
-
-def _bert_marks(core: Tokenizer, inputs: list[str]) -> PreTrainedTokenizerFast:
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
-        mask_token="[MASK]", model_input_names=inputs,
-    )  # fmt: skip
+    return model["vocab"], [tuple(m.split(" ") if isinstance(m, str) else m) for m in model["merges"]]
 
 
 TOKENIZERS = {
@@ -186,11 +183,11 @@ def bart() -> transformers.PreTrainedModel:
 
 KINDS = {
     "bert": (bert, wordpiece),
-    "distilbert": (distilbert, wordpiece),
+    "distilbert": (distilbert, lambda: wordpiece(inputs=UNTYPED)),
     "roberta": (roberta, lambda: byte_bpe(roberta=True)),
     "gpt2": (gpt2, byte_bpe),
     "xlm-roberta": (xlm_roberta, unigram),
-    "fnet": (fnet, wordpiece),
+    "fnet": (fnet, lambda: wordpiece(inputs=TYPED[:2])),
 }
 
 

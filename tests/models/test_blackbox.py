@@ -118,9 +118,9 @@ def test_forms_of_an_answer(form: Callable[[np.ndarray], Any]) -> None:
         ([[-0.5, 1.5], [0.5, 0.5]], "-0.5 to 1.5"),
         ([[2.0, -3.0], [0.5, 0.5]], "logits"),
         ([[0.5, 0.4], [0.5, 0.5]], "sums to 0.9"),
-        ([0.5, 1.5], "gave 0.5 to 1.5"),
+        ([0.5, 1.5], r" 0\.5 to 1\.5"),
         ("yes", "no table of numbers"),
-        (None, "NaN|shape|no table"),
+        (None, "NaN"),
         ([{"label": "yes"}] * 2, "no table of numbers"),
         ([[0.5, 0.5], [0.5]], "no table of numbers"),
     ],
@@ -159,14 +159,13 @@ def test_an_error_inside_the_function() -> None:
 
 def test_what_is_no_black_box() -> None:
     for function, labels, options in [
-        (None, LABELS, {}),
         (lengths, ["one"], {}),
         (lengths, ["a", "a"], {}),
         (lengths, "ab", {}),
         (lengths, LABELS, {"batch": 0}),
     ]:
         with pytest.raises(UsageError, match=r"^[^\n]+$"):
-            BlackBox(function, labels, **options)  # type: ignore[arg-type]
+            BlackBox(function, labels, **options)
     with pytest.raises(TextError, match="takes one text"):
         box().read(("a", "b"))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exegesis.core.errors import TextError
 from exegesis.core.text import Span
-from exegesis.models.hf_reading import Reader
+from exegesis.models.hf_reading import Reader, parts_of
 from exegesis.models.hf_words import align
 from exegesis.models.tokenizer import tokenize
 from hf_toys import TOKENIZERS, byte_bpe, wordpiece
@@ -24,7 +24,7 @@ texts = st.lists(st.sampled_from(ODD) | st.characters(), max_size=12).map("".joi
 
 @functools.cache
 def reader(name: str, limit: int | None = None) -> Reader:
-    return Reader(TOKENIZERS[name](), name, limit, limit is not None, False, {})
+    return Reader(TOKENIZERS[name](), name, limit, limit is not None, None, {})
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
@@ -119,7 +119,7 @@ def test_a_cut_text_ends_at_its_last_piece() -> None:
 
 
 def test_a_pair() -> None:
-    text = Reader(wordpiece(), "bert", None, False, True, {}).read(("a fine film", "it's good"))
+    text = Reader(wordpiece(), "bert", None, False, (0, 1), {}).read(("a fine film", "it's good"))
     assert text.raw == "a fine film\nit's good"
     assert text.word_strings() == ("a", "fine", "film", "it", "'s", "good")
     assert text.segments[0].start == 0
@@ -130,15 +130,21 @@ def test_a_pair() -> None:
 
 
 def test_a_pair_without_special_pieces() -> None:
-    text = Reader(byte_bpe(), "gpt2", None, False, False, {}).read(("a film", "good"))
+    text = Reader(byte_bpe(), "gpt2", None, False, None, {}).read(("a film", "good"))
     assert text.word_strings() == ("a", "film", "good")
     assert text.segments == (Span(0, text.words[2].start), Span(text.words[2].start, len(text)))
 
 
-@pytest.mark.parametrize("raw", ["", "  \n\t", ("a", " "), ("", "a"), 7, None, ("a",) * 3, b"a", ["a", "b"]])
+@pytest.mark.parametrize("raw", ["", "  \n\t", ("a", " "), ("", "a")])
+def test_blank_texts(raw: str | tuple[str, str]) -> None:
+    with pytest.raises(TextError, match=r"^[^\n]*is empty or blank[^\n]*$"):
+        reader("wordpiece").read(raw)
+
+
+@pytest.mark.parametrize("raw", [7, None, (), ("a",) * 3, ("a", None), b"a", ["a", "b"]])
 def test_what_is_no_text(raw: object) -> None:
-    with pytest.raises(TextError, match=r"^[^\n]+$"):
-        reader("wordpiece").read(raw)  # type: ignore[arg-type]
+    with pytest.raises(TextError, match=r"^give a text or a pair of texts, not [^\n]+$"):
+        parts_of(raw)
 
 
 def test_nothing_left_of_a_text() -> None:

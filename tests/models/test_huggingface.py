@@ -23,7 +23,7 @@ from exegesis.core.errors import FileError, MissingExtraError, ModelError, TextE
 from exegesis.core.model import Classifier, Differentiable, Recurrent, offers
 from exegesis.core.target import Link
 from exegesis.models.huggingface import HuggingFaceClassifier, HuggingFaceModel, load_huggingface, wrap_huggingface
-from hf_toys import KINDS, bart, bert, byte_bpe, gpt2, roberta, whole_words, wordpiece
+from hf_toys import KINDS, UNTYPED, bart, bert, byte_bpe, gpt2, roberta, whole_words, wordpiece
 
 TEXTS = ["good", "a fine film, really!", "don't you like the café?", "unbelievable acting 🙂 and it's dull"]
 PAIRS = [("a fine film", "it's good"), ("a", "unbelievable acting and a dull plot"), ("don't you like it?", "a")]
@@ -71,6 +71,13 @@ def test_outputs_are_the_modules_own_and_batched_is_alone(kind: str, raws: list[
     torch.testing.assert_close(model.outputs_from(embeds, batch), alone, rtol=0, atol=1e-9)
     back = torch.arange(len(raws) - 1, -1, -1)
     torch.testing.assert_close(model.outputs(batch.take(back)), alone.flip(0), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whether_lengths_may_be_mixed(kind: str) -> None:
+    """Only FNet, which has no attention mask, needs a call for each length."""
+    module, tokenizer = (make() for make in KINDS[kind])
+    assert wrap_huggingface(module.float(), tokenizer).about.padded == (kind != "fnet")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -160,8 +167,8 @@ def test_token_types_follow_the_tokenizer() -> None:
     assert seen[-1] is not None
     assert seen[-1].tolist() == [tokenizer(*PAIRS[0]).token_type_ids]
     assert seen[-1].sum() > 1
-    assert not wrap_huggingface(bert(), wordpiece(types=False)).reader.types
-    assert not wrap_huggingface(roberta(), byte_bpe(roberta=True)).reader.types
+    assert wrap_huggingface(bert(), wordpiece(inputs=UNTYPED)).reader.types is None
+    assert wrap_huggingface(roberta(), byte_bpe(roberta=True)).reader.types is None
 
 
 def test_token_types_of_special_pieces() -> None:
@@ -177,7 +184,12 @@ def test_token_types_of_special_pieces() -> None:
     for raw in (TEXTS[1], PAIRS[0]):
         text = model.read(raw)
         torch.testing.assert_close(model.outputs(model.encode([text])), plain(model, raw), rtol=0, atol=1e-12)
-    core.post_processor = processors.TemplateProcessing(single="$A:1", pair="$A:1 $B:0", special_tokens=marks)
+    core.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B", special_tokens=marks)
+    flat = wrap_huggingface(module, tokenizer)  # both parts of one type
+    torch.testing.assert_close(
+        flat.outputs(flat.encode([flat.read(PAIRS[0])])), plain(flat, PAIRS[0]), rtol=0, atol=1e-12
+    )
+    core.post_processor = processors.TemplateProcessing(single="$A:1", pair="$A $B:1", special_tokens=marks)
     with pytest.raises(UnsupportedError, match="token types"):
         wrap_huggingface(module, tokenizer)
 
@@ -186,7 +198,6 @@ def test_a_model_without_pad_token() -> None:
     """GPT-2's head finds the last piece by the config's pad id; here there is none, also not afterwards."""
     model = toy("gpt2")
     assert model.module.config.pad_token_id is None
-    assert model.about.padded
     ended = [model.read(raw) for raw in ("good<|endoftext|>", "a film<|endoftext|><|endoftext|>", "a")]
     alone = torch.cat([plain(model, text.raw) for text in ended])
     torch.testing.assert_close(model.outputs(model.encode(ended)), alone, rtol=0, atol=1e-9)
@@ -219,7 +230,7 @@ def test_a_row_without_any_piece() -> None:
 
 
 def test_an_encoder_decoder_serves_outputs_alone() -> None:
-    model = wrap_huggingface(bart(), wordpiece())
+    model = wrap_huggingface(bart(), wordpiece(inputs=UNTYPED))
     assert type(model) is HuggingFaceModel
     assert offers(model, Classifier)
     assert not offers(model, Differentiable)
@@ -405,7 +416,7 @@ def test_no_classification_head(folder: Path) -> None:
         ("no weights", "model.safetensors is missing"),
         ("half the weights", "cannot load"),
         ("other shapes", "cannot load|no trained"),
-        ("no tokenizer", "holds no tokenizer"),
+        ("no tokenizer", "holds no tokenizer|cannot load"),
         ("bad tokenizer", "cannot load"),
         ("adapter", "adapter"),
         ("binary by config", "pickled"),

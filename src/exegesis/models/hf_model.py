@@ -131,8 +131,8 @@ class HuggingFaceModel:
         with still(self.module), self._pad_id(batch) as fill, self._vectors(embeds):
             ids = batch.ids.masked_fill(~batch.mask, fill)
             given: dict[str, Any] = {"attention_mask": batch.mask.long(), "use_cache": False, "return_dict": True}
-            if self.reader.types:
-                given["token_type_ids"] = self._types(batch)
+            if self.reader.types is not None:
+                given["token_type_ids"] = self._types(batch, self.reader.types)
             try:
                 out = self.module(ids, **{name: value for name, value in given.items() if name in self._accepted})
             except (torch.OutOfMemoryError, MemoryError):
@@ -163,8 +163,8 @@ class HuggingFaceModel:
         mask[empty, 0] = True
         return Batch(ids, mask, segments)
 
-    def _types(self, batch: Batch) -> Int[Tensor, "b t"]:
-        types = batch.segments
+    def _types(self, batch: Batch, parts: tuple[int, int]) -> Int[Tensor, "b t"]:
+        types = torch.where(batch.segments == 0, *parts)
         for special, number in self.reader.exceptions.items():
             types = types.masked_fill(batch.ids == special, number)
         return types

@@ -18,16 +18,16 @@ _UNPAIRED = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 class Reader:
     """A fast tokenizer, and what a ``Text`` needs beyond it.
 
-    ``limit`` is the number of pieces that the model takes, special ones included (None: any number). ``types`` says
-    whether the model takes token types, ``exceptions`` which pieces have a type that is not the number of their part
-    (XLNet's <cls>).
+    ``limit`` is the number of pieces that the model takes, special ones included (None: any number). ``types`` are the
+    token types of the two parts (None where the model takes none), ``exceptions`` those of special pieces that have a
+    type of their own (XLNet's <cls>).
     """
 
     tokenizer: Any
     name: str
     limit: int | None
     truncate: bool
-    types: bool
+    types: tuple[int, int] | None
     exceptions: Mapping[int, int]
 
     def read(self, raw: str | tuple[str, str]) -> Text:
@@ -88,12 +88,12 @@ class Reader:
         return found.encodings[0]
 
     def _check_types(self, text: Text, types: Sequence[int]) -> None:
-        if not self.types:
+        if self.types is None:
             return
-        number = [0] * len(text)
-        for n, segment in enumerate(text.segments):
-            number[segment.start : segment.stop] = [n] * segment.width
-        if [self.exceptions.get(i, n) for i, n in zip(text.ids, number, strict=True)] != list(types):
+        expected = [0] * len(text)
+        for number, segment in zip(self.types, text.segments, strict=False):
+            expected[segment.start : segment.stop] = [number] * segment.width
+        if [self.exceptions.get(i, number) for i, number in zip(text.ids, expected, strict=True)] != list(types):
             raise UnsupportedError(
                 f"the token types of model {self.name} do not follow from the parts of a text; such a model cannot be "
                 "explained"
@@ -111,17 +111,20 @@ def parts_of(raw: object) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def type_exceptions(tokenizer: Any) -> dict[int, int]:
-    """The special pieces whose token type is not the number of the part that they lie in."""
-    found: dict[int, int] = {}
-    for parts in (("a",), ("a", "a")):
-        encoding = tokenizer(*parts, verbose=False).encodings[0]
-        segments = _segments(encoding.sequence_ids, len(parts))
-        for number, segment in enumerate(segments):
+def token_types(tokenizer: Any) -> tuple[tuple[int, int], dict[int, int]]:
+    """The token types of the two parts of a pair, and of the special pieces that have another than their part."""
+    encodings = [tokenizer(*parts, verbose=False).encodings[0] for parts in (("a",), ("a", "a"))]
+    types = [0, 1]
+    for seen, number in zip(encodings[1].sequence_ids, encodings[1].type_ids, strict=True):
+        if seen is not None:
+            types[seen] = number
+    exceptions = {}
+    for encoding in encodings:
+        for part, segment in enumerate(_segments(encoding.sequence_ids, 2)):
             for i in range(segment.start, segment.stop):
-                if encoding.type_ids[i] != number and encoding.sequence_ids[i] is None:
-                    found[encoding.ids[i]] = encoding.type_ids[i]
-    return found
+                if encoding.type_ids[i] != types[part] and encoding.sequence_ids[i] is None:
+                    exceptions[encoding.ids[i]] = encoding.type_ids[i]
+    return (types[0], types[1]), exceptions
 
 
 def _segments(parts_seen: Sequence[int | None], count: int) -> tuple[Span, ...]:

@@ -14,7 +14,7 @@ from exegesis.core.batch import Batch
 from exegesis.core.errors import ModelError, TextError, UnsupportedError, UsageError
 from exegesis.core.target import Link
 from exegesis.models.hf_model import About, HuggingFaceClassifier, HuggingFaceModel, input_embeddings
-from exegesis.models.hf_reading import Reader, type_exceptions
+from exegesis.models.hf_reading import Reader, token_types
 
 _POSITIONS = ("position_embeddings", "position_embedding", "embed_positions", "positions_embed", "wpe")
 _PROBES = ("a word", "a word and some more of them")
@@ -54,8 +54,9 @@ def wrap_huggingface(
     if truncate and limit is not None:
         name = f"{name} (texts cut at {limit} pieces)"
     size = _size(module, config)
-    types = "token_type_ids" in tokenizer.model_input_names and _takes_types(module)
-    reader = Reader(tokenizer, name, limit, truncate, types, type_exceptions(tokenizer) if types else {})
+    typed = "token_type_ids" in tokenizer.model_input_names and _takes_types(module)
+    types, exceptions = token_types(tokenizer) if typed else (None, {})
+    reader = Reader(tokenizer, name, limit, truncate, types, exceptions)
     found = _labels(config, labels, name)
     about = About(name, found, _link(config), _tokens(config, tokenizer, size), size, padded=True)
     return _probed(HuggingFaceModel(module, reader, about))
