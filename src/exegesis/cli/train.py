@@ -103,7 +103,7 @@ def train(
 
     from exegesis.core.files import read_text
     from exegesis.models.card import card_text
-    from exegesis.models.folder import refuse_existing, save_folder
+    from exegesis.models.folder import make_parent, refuse_existing, save_folder
     from exegesis.models.rnn import RecurrentConfig
     from exegesis.models.training import TrainOptions
     from exegesis.models.training import train as run
@@ -141,6 +141,7 @@ def train(
     parts, origins = _read(data, dev, test, extra or [], text, label, header)
     if names is not None:
         parts = _rename(parts, names, neutral)
+    make_parent(out)
     checkpoint = out.with_name(f"{out.name}.checkpoint")
     console = Console(stderr=True)
     with _Progress(console, epochs, quiet=quiet) as watcher:

@@ -61,7 +61,7 @@ def hub_table(name: str, split: str | None) -> Table:
     return _build(f"{name}[{chosen}]", {key: list(data[key]) for key in data.column_names}, names)
 
 
-def _build(source: str, columns: dict[str, list[object]], names: dict[str, list[str] | None]) -> Table:
+def _build(source: str, columns: dict[str, list[object]], names: dict[str, Sequence[str] | None]) -> Table:
     cells = [[_named(value, names.get(key)) for value in values] for key, values in columns.items()]
     rows = tuple(zip(*cells, strict=True))
     if not rows:
@@ -69,7 +69,7 @@ def _build(source: str, columns: dict[str, list[object]], names: dict[str, list[
     return Table(source, tuple(columns), rows, tuple(range(1, len(rows) + 1)))
 
 
-def _named(value: object, names: list[str] | None) -> Cell:
+def _named(value: object, names: Sequence[str] | None) -> Cell:
     if names and isinstance(value, int):
         return names[value] if 0 <= value < len(names) else None
     return as_cell(value)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.files import write_whole
+from exegesis.models.folder import make_parent
 
 if TYPE_CHECKING:
     from exegesis.models.training import _Run
@@ -41,6 +42,7 @@ def write_checkpoint(path: Path, run: _Run, identity: dict[str, Any]) -> None:
         "best_epoch": run.best_epoch,
     }
     own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    make_parent(path)
     write_whole(path, save(own, {"state": json.dumps(state)}))
 
 

@@ -36,7 +36,7 @@ class Batch:
 class Corpus:
     """Texts as ids, each with the number of its class."""
 
-    texts: tuple[Int[Tensor, " t"], ...]
+    texts: tuple[Int[Tensor, " _"], ...]
     classes: tuple[int, ...]
     pad: int
 

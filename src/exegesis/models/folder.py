@@ -61,8 +61,8 @@ def save_folder(
         WORDS: model.vocabulary.to_json().encode("ascii"),
         CARD: card.encode("utf-8", "backslashreplace"),
     }
+    make_parent(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
             for name, content in files.items():
@@ -83,6 +83,14 @@ def refuse_existing(target: Path, *, overwrite: bool) -> None:
         raise FileError(f"{target} exists already; choose another folder, or overwrite it (--overwrite)")
     if not is_model_folder(target):
         raise FileError(f"{target} exists and is no model folder, so it is not overwritten; choose another")
+
+
+def make_parent(path: Path) -> None:
+    """Make the folder that is to hold ``path``. Raises FileError where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from None
 
 
 def is_model_folder(path: str | Path) -> bool:
@@ -187,8 +195,10 @@ def _read_config(folder: Path) -> RecurrentConfig:
         labels = data.pop("labels")
         if not (isinstance(labels, list) and all(isinstance(label, str) for label in labels)):
             raise UsageError("labels are no list of strings")
-        if type(data["bidirectional"]) is not bool:
-            raise UsageError("bidirectional is neither true nor false")
+        for field in fields(RecurrentConfig):
+            kind = type(field.default)
+            if field.name in data and type(data[field.name]) not in ((float, int) if kind is float else (kind,)):
+                raise UsageError(f"{field.name} is {data[field.name]!r}, not of the kind {kind.__name__}")
         return RecurrentConfig(labels=tuple(labels), **data)
     except (UsageError, TypeError) as error:
         raise FileError(f"{path} is damaged: {error}") from None

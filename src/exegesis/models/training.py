@@ -189,10 +189,8 @@ class _Run:
         self.best_epoch = 0
 
     def go(self, checkpoint: Path | None, resume: bool, watcher: Watcher | None) -> None:
-        if checkpoint is not None:
-            checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            if resume and checkpoint.exists():
-                read_checkpoint(checkpoint, self, self.identity())
+        if checkpoint is not None and resume and checkpoint.exists():
+            read_checkpoint(checkpoint, self, self.identity())
         while len(self.history) < self.options.epochs and self.waited < self.options.patience:
             epoch = self._epoch(watcher)
             best = not self.best_epoch or epoch.dev_accuracy > self.history[self.best_epoch - 1].dev_accuracy
