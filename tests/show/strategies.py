@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from functools import partial
 
@@ -10,9 +11,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from exegesis.core.explanation import Attribution
+from exegesis.show.wording import visible
 from show.samples import HOSTILE, result
 
-some = settings(max_examples=40, deadline=None)  # each example draws a whole view, under shape checks
+some = settings(max_examples=25, deadline=None)  # each example draws a whole view, under shape checks
 
 _words = st.one_of(
     st.sampled_from(HOSTILE),
@@ -36,3 +38,8 @@ def results(draw: st.DrawFn) -> Callable[[], Attribution]:
         spans = [("phrase", start, draw(st.integers(start + 1, count)), draw(_scores)), ("text", 0, count, 0.5)]
     names = {"label": draw(_words), "model": draw(_words), "probability": draw(st.floats(0, 1))}
     return partial(result, raw, scores, spans=spans, **names)
+
+
+def ink(text: str) -> str:
+    """What a view shows of a text, blanks aside."""
+    return visible("".join(c for c in text if c not in " \t\n\r" and unicodedata.category(c) not in ("Zs", "Zl", "Zp")))

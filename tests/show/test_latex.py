@@ -16,7 +16,8 @@ from show.strategies import results, some
 
 BACK = {r"\textbackslash{}": "\\", r"\textasciicircum{}": "^", r"\textasciitilde{}": "~", r"\textless{}": "<",
         r"\textgreater{}": ">", r"\textbar{}": "|", r"\textquotedbl{}": '"', r"\textquotesingle{}": "'",
-        r"\textasciigrave{}": "`", r"\ensuremath{-}": "−", r"\ensuremath{\infty}": "∞", r"\textperiodcentered{}": "·"}  # fmt: skip
+        r"\textasciigrave{}": "`",
+        r"\ensuremath{-}": "−", r"\ensuremath{\infty}": "∞", r"\textperiodcentered{}": "·"}  # fmt: skip
 
 
 def unescaped(source: str) -> str:
@@ -48,9 +49,11 @@ def test_braces_match_and_no_text_is_a_command(made):
         assert depth >= 0
     assert depth == 0
     assert not re.search(r"(?<!\\)[$&#_%^~]", source)
-    known = r"par|bigskip|smallskip|small|scriptsize|footnotesize|tiny|quad|hangindent|hangafter|makebox|ignorespaces|vspace|strut"
-    known += r"|colorbox|underline|smash|allowbreak|textbf|textsubscript|kern|begingroup|endgroup|setlength|fboxsep|parindent|sloppy"
-    known += r"|ensuremath|infty|text(backslash|ascii\w+|less|greater|bar|quotedbl|quotesingle|periodcentered)"
+    known = (
+        r"par|bigskip|smallskip|small|scriptsize|footnotesize|tiny|quad|hangindent|hangafter|makebox|ignorespaces|strut|"
+        r"vspace|colorbox|underline|smash|allowbreak|textbf|textsubscript|kern|begingroup|endgroup|setlength|fboxsep|"
+        r"parindent|sloppy|ensuremath|infty|text(backslash|ascii\w+|less|greater|bar|quotedbl|quotesingle|periodcentered)"
+    )
     commands = set(re.findall(r"\\([A-Za-z]+)", source))
     assert not [c for c in commands if not re.fullmatch(known, c)]
 
@@ -59,9 +62,7 @@ def test_rows_and_colours():
     source = latex([samples.hierarchy(), *samples.models()])
     assert r"\usepackage{xcolor}" in source.splitlines()[0]
     assert source.count(r"\makebox[9em]") == 7
-    assert r"\colorbox[HTML]{44CE8B}" in source or re.search(
-        r"\\colorbox\[HTML\]\{[0-9A-F]{6}\}\{\\strut \\,n\\textquotesingle\{\}t", source
-    )
+    assert re.search(r"\\colorbox\[HTML\]\{[0-9A-F]{6}\}\{\\strut \\,n\\textquotesingle\{\}t", source)
     assert r"\underline{\smash{\,laughs\,}}" in source
     assert "positive 51.6 \\%" in source
     assert "The scores add up to 1.45" in source

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,13 +13,8 @@ from exegesis.core.text import Span, Text
 from exegesis.show.layout import LANES, panels
 from exegesis.show.lines import fill
 from exegesis.show.notes import header, notes, scales
-from exegesis.show.wording import visible
 from show import samples
-from show.strategies import results, some
-
-
-def ink(text: str) -> str:
-    return re.sub(r"\s|\\u202[89]|\\x85|[\u241c-\u241f]", "", visible(text))
+from show.strategies import ink, results, some
 
 
 @some

@@ -11,8 +11,8 @@ from exegesis.core.explanation import save
 from exegesis.show import VIEWS, register, view
 from show import samples
 
-STARTS = {".html": b"<!DOCTYPE", ".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF", ".tex": b"% Expl", ".txt": b"negative",
-          ".csv": b"example,model"}  # fmt: skip
+STARTS = {".html": b"<!DOCTYPE", ".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF", ".tex": b"% Expl",
+          ".txt": b"negative", ".csv": b"example,model"}  # fmt: skip
 EVERY = [samples.hierarchy, samples.methods, samples.models, samples.pair, samples.targets]
 
 
@@ -59,7 +59,8 @@ def test_registering_loads_no_view():
 
 
 def test_drawing_loads_no_torch():
-    modules = "bars canvas caption cube figure fonts html latex layout lines look notes palette scene svg table terminal visual wording"
+    names = "bars canvas caption cube figure fonts html latex layout lines look notes palette scene svg table terminal"
+    modules = f"{names} visual wording"
     loaded = loaded_after(f"import {', '.join(f'exegesis.show.{name}' for name in modules.split())}")
     assert "matplotlib" in loaded
     assert not loaded & {"torch", "spacy", "pandas", "transformers"}

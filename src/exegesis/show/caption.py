@@ -9,6 +9,7 @@ from exegesis.show.notes import header, notes, scales
 from exegesis.show.palette import Palette, ground
 from exegesis.show.wording import MINUS
 
+STEPS, STEP = 12, 3.4  # of the colour scale on each side of zero, and how wide each is
 HELP = "bar above: for, below: against"
 
 
@@ -37,23 +38,26 @@ class Caption:
             return y
         x = MARGIN
         if scale.signs:
-            x = self._ramp(x, y, f"against {scale.low}", f"{scale.high} for", True)
+            x, y = self._ramp(x, y, f"against {scale.low}", f"{scale.high} for", True)
         if scale.sizes:
-            x = self._ramp(x, y, "size 0", scale.high.lstrip("+"), False)
+            x, y = self._ramp(x, y, "size 0", scale.high.lstrip("+"), False)
         note = " · ".join(filter(None, (scale.note, HELP if scale.signs else "")))
         if x + fonts.width(note, SMALL) > MARGIN + self.room:
             x, y = MARGIN, y + 12
         self.on.write(x, y + 7, clipped(note, self.room, SMALL), SMALL, self.muted)
         return y + 17
 
-    def _ramp(self, x: float, y: float, before: str, after: str, signs: bool) -> float:
+    def _ramp(self, x: float, y: float, before: str, after: str, signs: bool) -> tuple[float, float]:
+        steps = range(-STEPS if signs else 0, STEPS + 1)
+        needed = fonts.width(before, SMALL) + fonts.width(after, SMALL) + STEP * len(steps) + 8
+        if x > MARGIN and x + needed > MARGIN + self.room:
+            x, y = MARGIN, y + 12
         x += self.on.write(x, y + 7, before, SMALL, self.muted) + 4
-        steps = 12
-        for k in range(-steps if signs else 0, steps + 1):
-            paint = self.palette.paint(k / steps, dark=self.dark, signed=signs)
-            self.on.boxes.append(Box(x, y - 0.5, 3.4, 9.5, paint.ground))
-            x += 3.4
-        return x + 4 + self.on.write(x + 4, y + 7, after, SMALL, self.muted) + 14
+        for k in steps:
+            paint = self.palette.paint(k / STEPS, dark=self.dark, signed=signs)
+            self.on.boxes.append(Box(x, y - 0.5, STEP, 9.5, paint.ground))
+            x += STEP
+        return x + 4 + self.on.write(x + 4, y + 7, after, SMALL, self.muted) + 14, y
 
     def notes(self, y: float) -> float:
         every = notes(self.panel, MINUS)

@@ -187,7 +187,7 @@ def _rows(result: Attribution, places: list[tuple[int, int]], starts: list[int])
         lanes, hidden = _lanes(cells)
         rows += [Row(level, tuple(lane)) for lane in lanes] or [Row(level, ())]
         rows[-1] = rows[-1]._replace(hidden=hidden, outside=tuple(outside))
-    return tuple(rows)
+    return tuple(rows) or (Row("word", ()),)
 
 
 def _lanes(cells: list[Cell]) -> tuple[list[list[Cell]], int]:

@@ -95,7 +95,7 @@ class _Drawing:
         several = len(self.panel.blocks) > 1
         if several and len(block.rows) > 1:
             yield [Segment(_label(block), Style(bold=True))]
-        if not block.rows or not self.panel.fine(block.rows[0]):
+        if not self.panel.fine(block.rows[0]):
             yield [self._left("text", line), *self._words(block, None, [a.text for a in self.panel.atoms], line)]
         for row, own in zip(block.rows, texts, strict=True):
             fine = self.panel.fine(row)
