@@ -16,7 +16,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from exegesis.cli.train import train as train_command
-from exegesis.core.data import Example
+from exegesis.core.data import Example, read_examples
 from exegesis.core.errors import FileError, ModelError, UsageError
 from exegesis.models.corpus import Corpus, find_labels, split_off
 from exegesis.models.folder import load_folder
@@ -411,6 +411,27 @@ def test_the_command_on_one_file_sets_development_texts_aside(tmp_path: Path) ->
     assert done.exit_code == 0, done.output
     assert done.output == ""
     assert "a seeded tenth of the training texts" in (tmp_path / "m" / "README.md").read_text()
+
+
+def test_the_command_goes_on_with_an_interrupted_run(tmp_path: Path) -> None:
+    path, out, checkpoint = rows(tmp_path / "all.tsv", sentences(80)), tmp_path / "m", tmp_path / "m.checkpoint"
+    command = [str(path), "--hidden", "4", "--embedding", "4", "--quiet", "--out"]
+
+    def run(target: Path, *more: str) -> None:
+        done = CliRunner().invoke(APP, [*command, str(target), *more])
+        if done.exception is not None:
+            raise done.exception
+
+    run(tmp_path / "whole", "--epochs", "2")
+    rest, dev = split_off(read_examples(path), 0.1, 0)
+    config, options = RecurrentConfig(embedding=4, hidden=4), TrainOptions(epochs=1)
+    train(rest, dev, config=config, options=options, checkpoint=checkpoint)
+    with pytest.raises(FileError, match=r"is an interrupted run: go on with it \(--resume\)"):
+        run(out, "--epochs", "2")
+    run(out, "--epochs", "2", "--resume")
+    assert not checkpoint.exists()
+    one, other = (load_folder(folder).module.state_dict() for folder in (out, tmp_path / "whole"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize("names", ["a", "a,a", "a,b,c", "a,"])

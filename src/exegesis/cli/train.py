@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from exegesis.core.errors import ExegesisError, UsageError
+from exegesis.core.errors import ExegesisError, FileError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -143,6 +143,8 @@ def train(
         parts = _rename(parts, names, neutral)
     make_parent(out)
     checkpoint = out.with_name(f"{out.name}.checkpoint")
+    if checkpoint.exists() and not (resume or overwrite):
+        raise FileError(f"{checkpoint} is an interrupted run: go on with it (--resume) or start again (--overwrite)")
     console = Console(stderr=True)
     with _Progress(console, epochs, quiet=quiet) as watcher:
         try:
