@@ -22,7 +22,7 @@ from exegesis.core.text import Span, Text
 from exegesis.hierarchy.levels import levels as word_levels
 from exegesis.hierarchy.tagging import Tagger, default_tagger
 from exegesis.models.blackbox import BlackBox
-from exegesis.models.wrapped import wrap
+from exegesis.models.wrapping import wrap
 
 __all__ = ["blackbox", "explain", "load", "methods", "predict", "wrap"]
 

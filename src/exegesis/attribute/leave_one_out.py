@@ -44,7 +44,7 @@ class LeaveOneOut:
 
     def spans(
         self, model: Classifier, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
-    ) -> list[Float[Tensor, "k n"]]:
+    ) -> list[Float[Tensor, "k _"]]:
         """The same for any spans of pieces of each text."""
         check(model, self.how)
         counts = [len(one) for one in spans]

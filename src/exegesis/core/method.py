@@ -43,7 +43,7 @@ class Spanwise(Protocol):
 
     def spans(
         self, model: Any, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
-    ) -> Sequence[Float[Tensor, "k n"]]: ...
+    ) -> Sequence[Float[Tensor, "k _"]]: ...
 
 
 @dataclass(frozen=True)

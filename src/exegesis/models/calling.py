@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,8 @@ from exegesis.core.errors import ExegesisError, ModelError, UsageError
 from exegesis.nn.still import still
 
 Call = Callable[[nn.Module, Batch], Any]
-MASKS: dict[str, torch.dtype] = {"bool": torch.bool, "int": torch.long, "float": torch.float32}
+MASKS = ("bool", "int", "float")
+LENGTHS = re.compile(r"(?:^|_|seq|sent|text|src|input|word|token)(?:len|lens|length|lengths|sizes)(?:_|$)")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Plan:
 
     ``arguments`` maps a parameter's name to ``lengths``, ``mask``, ``padding`` (a mask that is true on padding) or
     ``segments``. ``pads`` says that a text's outputs are the same beside a longer text; otherwise only texts of one
-    length share a call.
+    length share a call. ``rows`` is the most texts a call in which the module keeps their order, 0 for any number.
     """
 
     time_first: bool = False
@@ -33,19 +35,22 @@ class Plan:
     lengths_on_device: bool = False
     mask_type: str = "bool"
     pads: bool = True
+    rows: int = 0
     own: Call | None = None
 
     def __call__(self, module: nn.Module, batch: Batch) -> Any:
         if self.own is not None:
             return self.own(module, batch)
         ids = batch.ids.t().contiguous() if self.time_first else batch.ids
-        return module(ids, **{name: self._value(kind, batch) for name, kind in self.arguments})
+        floats = next((w.dtype for w in module.parameters() if w.is_floating_point()), torch.float32)
+        return module(ids, **{name: self._value(kind, batch, floats) for name, kind in self.arguments})
 
-    def _value(self, kind: str, batch: Batch) -> Tensor:
+    def _value(self, kind: str, batch: Batch, floats: torch.dtype) -> Tensor:
         if kind == "lengths":
             return batch.lengths if self.lengths_on_device else batch.lengths.cpu()
         value = {"mask": batch.mask, "padding": ~batch.mask, "segments": batch.segments}[kind]
-        value = value if kind == "segments" else value.to(MASKS[self.mask_type])
+        if kind != "segments":
+            value = value.to({"bool": torch.bool, "int": torch.long, "float": floats}[self.mask_type])
         return value.t().contiguous() if self.time_first else value
 
 
@@ -58,15 +63,9 @@ def arguments_of(module: nn.Module) -> tuple[tuple[str, str], ...]:
     parameters = list(inspect.signature(module.forward).parameters.values())
     plain = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY, p.POSITIONAL_ONLY)]
     for parameter in plain[1:]:
-        name = parameter.name.lower()
-        if "len" in name or name in ("sizes", "seq_sizes"):
-            found.append((parameter.name, "lengths"))
-        elif "pad" in name and "mask" in name:
-            found.append((parameter.name, "padding"))
-        elif name in ("mask", "masks", "attention_mask", "attn_mask", "input_mask", "text_mask", "token_mask"):
-            found.append((parameter.name, "mask"))
-        elif name in ("token_type_ids", "segments", "segment_ids"):
-            found.append((parameter.name, "segments"))
+        kind = _kind(parameter.name.lower())
+        if kind is not None:
+            found.append((parameter.name, kind))
         elif parameter.default is parameter.empty:
             raise UsageError(
                 f"cannot tell what forward's argument {parameter.name!r} wants: give "
@@ -75,38 +74,58 @@ def arguments_of(module: nn.Module) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+def _kind(name: str) -> str | None:
+    if LENGTHS.search(name) and not re.search(r"max|min|total|hidden|embed", name):
+        return "lengths"
+    if "mask" in name.split("_") or name in ("masks", "attnmask"):
+        return "padding" if "pad" in name else "mask"
+    return "segments" if name in ("token_type_ids", "segments", "segment_ids") else None
+
+
 def plans(module: nn.Module, own: Call | None) -> Iterator[Plan]:
-    """The ways of calling that are worth a trial, the likeliest first."""
+    """The ways of calling that are worth a trial, the likeliest first.
+
+    A mask named after padding is tried both ways, true on padding and true on pieces.
+    """
     if own is not None:
         yield Plan(own=own)
         return
-    arguments = arguments_of(module)
-    kinds = {kind for _, kind in arguments}
-    for time_first in (False, True):
-        for mask_type in MASKS if kinds & {"mask", "padding"} else ("bool",):
-            for on_device in (False, True) if "lengths" in kinds else (False,):
-                yield Plan(time_first, arguments, on_device, mask_type)
+    named = arguments_of(module)
+    kinds = {kind for _, kind in named}
+    turned = tuple((name, "mask" if kind == "padding" else kind) for name, kind in named)
+    for arguments in (named, turned) if "padding" in kinds else (named,):
+        for time_first in (False, True):
+            for mask_type in MASKS if kinds & {"mask", "padding"} else ("bool",):
+                for on_device in (False, True) if "lengths" in kinds else (False,):
+                    yield Plan(time_first, arguments, on_device, mask_type)
 
 
 def logits(answer: Any, rows: int) -> Float[Tensor, "b c"]:
-    """The raw outputs in whatever a module returns: a tensor, the first of a tuple, ``.logits``, ``["logits"]``."""
+    """The raw outputs in whatever a module returns.
+
+    A tensor [b, c], [b], or with one more dimension of size one; else the first of a tuple, ``.logits``, a mapping's
+    ``logits`` or its only tensor.
+    """
     if hasattr(answer, "logits"):
         answer = answer.logits
-    elif isinstance(answer, dict) and "logits" in answer:
-        answer = answer["logits"]
+    elif isinstance(answer, Mapping):
+        only = [value for value in answer.values() if isinstance(value, Tensor)]
+        answer = answer.get("logits", only[0] if len(only) == 1 else answer)
     elif isinstance(answer, tuple | list) and answer:
         answer = answer[0]
     if not isinstance(answer, Tensor) or not answer.is_floating_point():
         raise ModelError(f"the module returns {type(answer).__name__}; it must return logits of shape [batch, classes]")
-    if answer.ndim == 1 and len(answer) == rows:
-        return answer[:, None]
-    if rows == 1 and answer.ndim < 2:
-        return answer.reshape(1, -1)
-    if answer.ndim != 2 or len(answer) != rows:
-        raise ModelError(
-            f"the module returns shape {list(answer.shape)} for {rows} texts; it must return logits [batch, classes]"
-        )
-    return answer
+    found: Tensor = answer
+    shape = list(found.shape)
+    if found.ndim == 3 and 1 in shape[:2] and rows in shape[:2]:
+        found = found.squeeze(1 - shape[:2].index(rows))
+    if found.ndim == 1 and len(found) == rows:
+        return found[:, None]
+    if rows == 1 and found.ndim < 2:
+        return found.reshape(1, -1)
+    if found.ndim != 2 or len(found) != rows:
+        raise ModelError(f"the module returns shape {shape} for {rows} texts; it must return logits [batch, classes]")
+    return found
 
 
 def find_plan(module: nn.Module, probe: Batch, own: Call | None) -> tuple[Plan, int]:
@@ -119,32 +138,46 @@ def find_plan(module: nn.Module, probe: Batch, own: Call | None) -> tuple[Plan, 
     fallback: tuple[Plan, int] | None = None
     for plan in plans(module, own):
         try:
-            alone = [_try(plan, module, probe.take(torch.tensor([row]))) for row in range(len(probe))]
-            twice = _try(plan, module, probe.take(torch.tensor([0, 0])))
-        except ExegesisError as error:
-            complaint = complaint or error
-            continue
+            alone = _alone(plan, module, probe)
         except Exception as error:  # the user's own code: whatever it raises is a reason to try the next plan
-            complaint = error if complaint is None or isinstance(complaint, ExegesisError) else complaint
-            continue
-        if len({out.shape[1] for out in [*alone, twice]}) != 1 or not _near(twice, torch.cat([alone[0]] * 2)):
+            if complaint is None or isinstance(complaint, ExegesisError) > isinstance(error, ExegesisError):
+                complaint = error
             continue
         try:
-            together = _try(plan, module, probe)
-            if _near(together, torch.cat(alone)):
-                return plan, together.shape[1]
-        except Exception:
+            if _near(_try(plan, module, probe), alone):
+                return plan, alone.shape[1]
+        except Exception:  # a module that takes texts of one length only
             pass
-        if fallback is None:
-            fallback = (replace(plan, pads=False), alone[0].shape[1])
+        fallback = fallback or (replace(plan, pads=False), alone.shape[1])
     if fallback is not None:
         return fallback
-    reason = f"{type(complaint).__name__}: {complaint}" if complaint else "its outputs depend on the neighbours"
-    reason = reason.splitlines()[0]
+    assert complaint is not None
+    if isinstance(complaint, ModelError):
+        raise complaint
+    reason = f"{type(complaint).__name__}: {complaint}".splitlines()[0]
     raise ModelError(
         f"the module could not be run on a batch of ids ({reason}); give call=lambda module, batch: ..., "
         "where batch has ids [b, t], mask, lengths and segments"
-    )
+    ) from complaint
+
+
+def _alone(plan: Plan, module: nn.Module, probe: Batch) -> Float[Tensor, "b c"]:
+    """The outputs of each text by itself. Raises ModelError where they are no function of the text."""
+    alone = [_try(plan, module, probe.take(torch.tensor([row]))) for row in range(len(probe))]
+    if len({out.shape[1] for out in alone}) != 1:
+        raise ModelError(f"the module returns {_shapes(alone)} outputs for texts of {_shapes(probe.lengths)} pieces")
+    found = torch.cat(alone)
+    if not bool(torch.isfinite(found).all()):
+        raise ModelError("the module's outputs are not finite (NaN or infinity): check its weights")
+    if not _near(_try(plan, module, probe.take(torch.tensor([0]))), found[:1]):
+        raise ModelError("the module gives the same text other outputs each time: let it be deterministic in eval mode")
+    if not _near(_try(plan, module, probe.take(torch.tensor([0, 0]))), found[[0, 0]]):
+        raise ModelError("the module's outputs for a text depend on its batch (is batch_first right?)")
+    return found
+
+
+def _shapes(values: Sequence[Tensor] | Tensor) -> str:
+    return ", ".join(str(int(v) if v.ndim == 0 else v.shape[1]) for v in values)
 
 
 def _try(plan: Plan, module: nn.Module, batch: Batch) -> Tensor:
@@ -153,5 +186,5 @@ def _try(plan: Plan, module: nn.Module, batch: Batch) -> Tensor:
 
 
 def _near(first: Tensor, second: Tensor) -> bool:
-    tight = 1e-9 if first.dtype == torch.float64 else 1e-5 if first.dtype == torch.float32 else 1e-2
+    tight = {torch.float64: 1e-9, torch.float32: 1e-5}.get(first.dtype, 1e-2)
     return first.shape == second.shape and torch.allclose(first, second, rtol=tight, atol=tight)

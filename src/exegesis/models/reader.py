@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 from exegesis.core.errors import ModelError, TextError, UsageError
 from exegesis.core.model import Raw
@@ -69,6 +69,34 @@ class WordReader:
         return number
 
 
+@dataclass(frozen=True, eq=False)
+class PieceReader:
+    """Reads the pieces of a fast Hugging Face tokenizer, its special ones included, as ``tokenizer(text)`` gives them.
+
+    Raises TextError for a blank text, and one that the tokenizer leaves nothing of.
+    """
+
+    tokenizer: Any
+
+    @cached_property
+    def tokens(self) -> Mapping[str, int]:
+        known = {"pad": self.tokenizer.pad_token_id or 0}
+        roles = {"unknown": self.tokenizer.unk_token_id, "mask": self.tokenizer.mask_token_id}
+        return known | {role: number for role, number in roles.items() if number is not None}
+
+    @property
+    def size(self) -> int:
+        return len(self.tokenizer)
+
+    def read(self, raw: Raw) -> Text:
+        from exegesis.models.hf_reading import Reader as HuggingFaceReader
+
+        if not isinstance(raw, str):
+            raise UsageError("this model reads one text at a time, not a pair of texts")
+        name = type(self.tokenizer).__name__
+        return HuggingFaceReader(self.tokenizer, name, None, False, None, {}).read(raw)
+
+
 def _place(raw: str, tokens: Sequence[str]) -> list[tuple[str, int, int]]:
     """Each token with the range of characters where it stands, in order."""
     lowered = raw.lower() if len(raw.lower()) == len(raw) else raw
@@ -91,9 +119,9 @@ def _place(raw: str, tokens: Sequence[str]) -> list[tuple[str, int, int]]:
 def reader_of(vocabulary: object, tokenizer: object, lowercase: bool | None) -> Reader:
     """The reader for what a user gives to ``wrap``. Raises UsageError where it is not enough."""
     if tokenizer is not None and hasattr(tokenizer, "convert_ids_to_tokens"):
-        from exegesis.models.huggingface import HuggingFaceReader
-
-        return HuggingFaceReader(tokenizer)
+        if not getattr(tokenizer, "is_fast", False):
+            raise UsageError(f"a {type(tokenizer).__name__} gives no character offsets: take its fast version")
+        return PieceReader(tokenizer)
     if tokenizer is not None and not callable(tokenizer):
         raise UsageError(f"tokenizer must be a function from a text to tokens, not {type(tokenizer).__name__}")
     if vocabulary is None:

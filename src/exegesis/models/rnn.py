@@ -68,10 +68,11 @@ class AdditiveAttention(nn.Module):
         super().__init__()
         self.hidden = nn.Linear(width, width)
         self.score = nn.Linear(width, 1, bias=False)
+        self.softmax = nn.Softmax(dim=1)  # a part of its own, so that its weights can be seen from outside
 
     def forward(self, states: Float[Tensor, "b t h"], real: Bool[Tensor, "b t"]) -> Float[Tensor, "b h"]:
         scores = self.score(torch.tanh(self.hidden(states))).squeeze(-1)
-        weights = scores.masked_fill(~real, -torch.inf).softmax(dim=1)
+        weights = self.softmax(scores.masked_fill(~real, -torch.inf))
         return torch.einsum("bt,bth->bh", weights, states)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import nn
@@ -15,25 +15,30 @@ def still(module: nn.Module) -> Iterator[None]:
 
     No process-wide flag is touched. cuDNN refuses the backward pass of a recurrent layer that ran in evaluation
     mode; there the layer alone runs in training mode with its dropout at zero, which computes the same numbers.
-    Every training flag, dropout rate and ``requires_grad`` is put back at the end.
+    At the end every attribute of every submodule is what it was: training flags, dropout rates, what ``forward``
+    noted on ``self`` (a hidden state kept for the next call, say), and the rows that an embedding with ``max_norm``
+    shortened. What ``forward`` changes in place is out of reach.
     """
     modules = list(module.modules())
-    flags = [part.training for part in modules]
-    trained = [weight for weight in module.parameters() if weight.requires_grad]
-    rates = [(part, part.dropout) for part in modules if isinstance(part, nn.RNNBase)]
-    try:
+    with ExitStack() as after:
+        for part in modules:
+            after.callback(_put_back, part, dict(part.__dict__), dict(part._buffers))
+            if isinstance(part, nn.Embedding) and part.max_norm is not None:
+                after.callback(part.weight.data.copy_, part.weight.data.clone())
+        for weight in module.parameters():
+            if weight.requires_grad:
+                after.callback(weight.requires_grad_, True)
+                weight.requires_grad_(False)
         for part in modules:
             part.training = False
-        for weight in trained:
-            weight.requires_grad_(False)
-        for part, _ in rates:
-            if torch.is_grad_enabled() and next(part.parameters()).is_cuda:
+            if isinstance(part, nn.RNNBase) and torch.is_grad_enabled() and next(part.parameters()).is_cuda:
                 part.training, part.dropout = True, 0.0
         yield
-    finally:
-        for part, flag in zip(modules, flags, strict=True):
-            part.training = flag
-        for weight in trained:
-            weight.requires_grad_(True)
-        for part, rate in rates:
-            part.dropout = rate
+
+
+def _put_back(part: nn.Module, attributes: dict[str, object], buffers: dict[str, torch.Tensor | None]) -> None:
+    for name in part.__dict__.keys() - attributes.keys():
+        del part.__dict__[name]
+    part.__dict__.update(attributes)
+    part._buffers.clear()
+    part._buffers.update(buffers)

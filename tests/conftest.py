@@ -1,0 +1,26 @@
+"""Every function of the package is checked, while tests run, against the shapes and types that it declares."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if importlib.util.find_spec("beartype") is None:  # a missing checker must not pass for a checked run
+    raise pytest.UsageError("the tests check shapes with beartype: pip install 'exegesis[dev]'")
+
+from jaxtyping import install_import_hook
+
+install_import_hook("exegesis", "shape_checks.check")
+
+import torch  # noqa: E402
+
+torch.set_num_threads(1)
+
+
+def pytest_report_header() -> str:
+    where = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU: the tests marked cuda are skipped"
+    return f"shapes checked by jaxtyping and beartype; torch {torch.__version__}, {where}"

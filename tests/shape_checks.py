@@ -1,0 +1,35 @@
+"""The checker that ``conftest`` puts on every function of the package: beartype, with what it cannot know left out."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from beartype import BeartypeConf, FrozenDict, beartype
+
+
+def check(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with its arguments and result checked.
+
+    Three kinds of hint are taken as ``object``: Self (the decorator sees functions, not their class), names that only a
+    type checker imports, and protocols (``core.model.offers`` looks at types, where isinstance would look at objects).
+    """
+    hints: dict[str, Any] = {}
+    protocols: dict[Any, Any] = {}
+    for name, hint in getattr(function, "__annotations__", {}).items():
+        parts = list(_parts(hint))
+        hints[name] = object if any(isinstance(part, str) or part is typing.Self for part in parts) else hint
+        protocols |= {part: object for part in parts if getattr(part, "_is_protocol", False) and isinstance(part, type)}
+    function.__annotations__ = hints
+    return beartype(function, conf=BeartypeConf(hint_overrides=FrozenDict(protocols), is_pep484_tower=True))
+
+
+def _parts(hint: Any) -> Iterator[Any]:
+    yield hint
+    for part in typing.get_args(hint):
+        if isinstance(part, list):  # the arguments of a Callable
+            for inner in part:
+                yield from _parts(inner)
+        else:
+            yield from _parts(part)
