@@ -163,6 +163,15 @@ def xlm_roberta() -> transformers.PreTrainedModel:
     return _made(transformers.XLMRobertaForSequenceClassification, config)
 
 
+def longformer() -> transformers.PreTrainedModel:
+    """A model that pads by itself, to whole windows."""
+    config = transformers.LongformerConfig(
+        vocab_size=340, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=98, type_vocab_size=1, num_labels=2, attention_window=[4, 4],
+    )  # fmt: skip
+    return _made(transformers.LongformerForSequenceClassification, config)
+
+
 def fnet() -> transformers.PreTrainedModel:
     """A model without an attention mask: padding always changes its outputs."""
     config = transformers.FNetConfig(

@@ -108,13 +108,15 @@ def test_align(
     assert found == ranges
 
 
-def test_a_cut_text_ends_at_its_last_piece() -> None:
-    cut = reader("byte-level", 5).read("a fine film, really unbelievable")
-    assert len(cut) == 5
-    assert "".join(cut.word_strings()) in "afinefilm,reallyunbelievable"
-    assert cut.characters(cut.words[-1])[1] == cut.offsets[-1][1] < len(cut.raw)
-    whole = reader("byte-level").read(cut.raw)
-    assert cut.ids == whole.ids[:5]
+@pytest.mark.parametrize("limit", range(1, 12))
+def test_a_cut_text_ends_at_its_last_piece(limit: int) -> None:
+    raw = "a fine film, really unbelievable"
+    cut, whole = reader("byte-level", limit).read(raw), reader("byte-level").read(raw)
+    assert cut.raw == raw
+    assert cut.ids == whole.ids[:limit]
+    seen = [(start, stop) for start, stop in cut.offsets if start < stop]
+    assert seen == [(start, stop) for start, stop in whole.offsets[:limit] if start < stop]
+    assert "".join(cut.word_strings()) == "".join(raw[: seen[-1][1]].split())
     assert cut.word_strings()[:-1] == whole.word_strings()[: len(cut.words) - 1]
 
 

@@ -23,7 +23,7 @@ from exegesis.core.errors import FileError, MissingExtraError, ModelError, TextE
 from exegesis.core.model import Classifier, Differentiable, Recurrent, offers
 from exegesis.core.target import Link
 from exegesis.models.huggingface import HuggingFaceClassifier, HuggingFaceModel, load_huggingface, wrap_huggingface
-from hf_toys import KINDS, UNTYPED, bart, bert, byte_bpe, gpt2, roberta, whole_words, wordpiece
+from hf_toys import KINDS, UNTYPED, bart, bert, byte_bpe, gpt2, longformer, roberta, whole_words, wordpiece
 
 TEXTS = ["good", "a fine film, really!", "don't you like the café?", "unbelievable acting 🙂 and it's dull"]
 PAIRS = [("a fine film", "it's good"), ("a", "unbelievable acting and a dull plot"), ("don't you like it?", "a")]
@@ -214,6 +214,29 @@ def test_a_pad_id_that_the_model_does_not_know() -> None:
     alone = torch.cat([toy("gpt2").outputs(model.encode([model.read(raw)])) for raw in TEXTS])
     torch.testing.assert_close(model.outputs(model.encode([model.read(r) for r in TEXTS])), alone, rtol=0, atol=1e-9)
     assert module.config.pad_token_id == tokenizer.pad_token_id
+    assert wrap_huggingface(module.float(), tokenizer).about.padded
+
+
+def test_a_config_that_names_no_pad_token() -> None:
+    module, tokenizer = gpt2(), byte_bpe()
+    vars(module.config).pop("pad_token_id")
+    model = wrap_huggingface(module, tokenizer)
+    model.outputs(model.encode([model.read(raw) for raw in TEXTS]))
+    assert "pad_token_id" not in vars(module.config)
+
+
+def test_running_out_of_memory_is_left_to_the_caller() -> None:
+    module = bert()
+    model = wrap_huggingface(module, wordpiece())
+    before = state(module)
+
+    def full(*given: object, **more: object) -> None:
+        raise torch.OutOfMemoryError("full")
+
+    module.forward = full
+    with pytest.raises(torch.OutOfMemoryError):  # who tries again with fewer texts
+        model.outputs(model.encode([model.read("good")]))
+    assert state(module) == before
 
 
 def test_a_row_without_any_piece() -> None:
@@ -222,7 +245,7 @@ def test_a_row_without_any_piece() -> None:
     batch = model.encode([text, model.read("a film")])
     keep = batch.mask.clone()
     keep[0] = False
-    empty = compact(batch, keep, model.tokens["pad"])
+    empty = compact(batch, keep, 5)
     outputs = model.outputs(empty)
     torch.testing.assert_close(outputs[0], plain(model, "<|endoftext|>")[0], rtol=0, atol=1e-9)
     torch.testing.assert_close(model.outputs_from(model.embed(empty), empty), outputs, rtol=0, atol=1e-12)
@@ -239,6 +262,17 @@ def test_an_encoder_decoder_serves_outputs_alone() -> None:
     assert not offers(toy("bert"), Recurrent)
     alone = torch.cat([plain(model, raw) for raw in TEXTS])
     torch.testing.assert_close(model.outputs(model.encode([model.read(r) for r in TEXTS])), alone, rtol=0, atol=1e-9)
+
+
+def test_a_module_that_pads_by_itself() -> None:
+    """Longformer fills rows up to whole windows; what it adds keeps its own vectors. (Inside it is float32.)"""
+    model = wrap_huggingface(longformer(), byte_bpe(roberta=True))
+    assert isinstance(model, HuggingFaceClassifier)
+    batch = model.encode([model.read(raw) for raw in TEXTS])
+    assert batch.ids.shape[1] % 4
+    outputs = model.outputs(batch)
+    torch.testing.assert_close(outputs, torch.cat([plain(model, raw) for raw in TEXTS]), rtol=0, atol=1e-5)
+    torch.testing.assert_close(model.outputs_from(model.embed(batch), batch), outputs, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
