@@ -154,4 +154,7 @@ def test_ten_thousand_words_are_quick():
     source = page(one)
     assert time.process_time() - start < 2
     assert source.count('role="listitem"') == 10_000
+    assert source.count('<td class="score">') == 400
+    weakest = np.sort(np.abs(one.scores))[-400]
+    assert float(re.search(r'<td class="score">[+−]([\d.]+)', source).group(1)) >= weakest - 0.005
     assert "9600 weaker ones are left out here" in source

@@ -119,6 +119,13 @@ def test_overlapping_spans_take_lanes_and_the_weakest_are_counted():
     assert any("are not drawn" in text for _, text in notes(panel))
 
 
+def test_spans_that_overlap_a_little_do_not_share_a_row():
+    spans = [("phrase", 0, 3, 1.0), ("phrase", 1, 4, 2.0), ("phrase", 3, 5, 3.0)]
+    (panel,) = panels(samples.result("a b c d e", [1.0] * 5, spans=spans))
+    drawn = [[panel.surface(cell) for cell in row.cells] for row in panel.blocks[0].rows[1:]]
+    assert drawn == [["a b c", "d e"], ["b c d"]]
+
+
 def test_text_that_no_word_covers_is_kept():
     text = samples.text_of_words("so … good", [("so", 0, 2), ("good", 5, 9)], [0, 1])
     (panel,) = panels(samples.result(text, [1.0, 2.0]))

@@ -66,6 +66,11 @@ def test_a_comparison_says_how_far_two_agree():
     assert "\x1b[" in comparison(methods[5].compare(methods[3]), color=True)
 
 
+def test_a_comparison_sends_no_control_character():
+    one = samples.result("\x1b[31mred \udc80", [1.0, -1.0])
+    assert not set("\x1b\udc80") & set(comparison(one.compare(one), color=False))
+
+
 def test_a_comparison_of_one_word_says_what_it_cannot():
     one = samples.result("fun", [1.0])
     assert "none" in comparison(one.compare(one), color=False)

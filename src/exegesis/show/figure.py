@@ -42,7 +42,7 @@ def figure(
     numbers: bool = False,
     dark: bool = False,
 ) -> Figure:
-    """A matplotlib Figure, ``width`` inches wide and as tall as it must be, to save or to put further things on.
+    """A matplotlib Figure, at most ``width`` inches wide and as tall as it must be, to save or to draw more on.
 
     Each line of text stands once for each row: methods, models or targets under each other, or the levels of a result,
     each box over the words that it spans. ``numbers=True`` writes every score under its word.

@@ -28,7 +28,7 @@ def scene(
     numbers: bool = False,
     dark: bool = False,
 ) -> Scene:
-    """Results laid out at some width in inches, each text with all its results under each other."""
+    """Results laid out at some width in inches, or less where they need less, each text with all its results."""
     every = panels(results, scale)
     title = "; ".join(panel.surface(Cell(0, min(30, len(panel.atoms)), 0.0, 0.0)) for panel in every[:3])
     drawing = Scene(72 * max(2.0, width), title=f"Explanation of: {title}", paper=ground(dark).paper)
@@ -39,7 +39,18 @@ def scene(
             y += 22
         y = _Page(drawing, panel, palette_named(palette), numbers, dark).draw(y)
     drawing.height = y + MARGIN - 4
+    if not any(panel.rtl for panel in every):
+        _narrow(drawing)
     return drawing
+
+
+def _narrow(drawing: Scene) -> None:
+    """Take off the empty right side of short texts; what is drawn across the page shrinks with it."""
+    rights = [word.x + word.width for word in drawing.words] or [drawing.width]
+    rights += [box.x + box.width for box in drawing.boxes if box.title]
+    drawing.width = min(drawing.width, max(rights) + MARGIN)
+    room = drawing.width - MARGIN
+    drawing.boxes = [box._replace(width=min(box.width, room - box.x)) for box in drawing.boxes]
 
 
 class _Page:
