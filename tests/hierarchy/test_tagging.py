@@ -89,12 +89,14 @@ def test_loading_leaves_torch_as_it_was():
     expected = torch.rand(2)
     torch.manual_seed(3)
     torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
     try:
         tagger = load_tagger(BUNDLED)
         assert tagger(["It", "works"]) == ["PRP", "VBZ"]
         assert torch.get_default_dtype() == torch.float64
     finally:
         torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
     assert torch.equal(torch.rand(2), expected)
     assert default_tagger() is default_tagger()
 

@@ -34,7 +34,8 @@ class TagNetwork(nn.Module):
     def forward(self, features: Tensor, lengths: Sequence[int]) -> Tensor:
         """Logits (texts, words, tags) of features (texts, words, FEATURES), padded on the right."""
         inputs = self.dropout(self.table(features).flatten(2))
-        packed = pack_padded_sequence(inputs, torch.as_tensor(lengths), batch_first=True, enforce_sorted=False)
+        counts = torch.as_tensor(lengths, device="cpu")
+        packed = pack_padded_sequence(inputs, counts, batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
         logits: Tensor = self.readout(self.dropout(states))
         return logits

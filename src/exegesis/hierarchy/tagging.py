@@ -72,7 +72,7 @@ class BundledTagger:
             return []
         rows = [features(word, self._rows) for word in words]
         with torch.inference_mode():
-            inputs = torch.tensor([rows], device=self._network.table.weight.device)
+            inputs = torch.tensor([rows], device="cpu")
             best: list[int] = self._network(inputs, [len(words)])[0].argmax(-1).tolist()
         return [self.tags[number] for number in best]
 
@@ -95,11 +95,11 @@ def load_tagger(folder: Path) -> BundledTagger:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         weights = load_file(folder / "model.safetensors", device="cpu")
         tags = tuple(str(tag) for tag in config["tags"])
-        with torch.device("meta"):
-            network = TagNetwork(config["rows"], config["width"], config["hidden"], len(tags))
         if not all(bool(value.isfinite().all()) for value in weights.values()):
             raise ValueError("its weights hold NaN or infinity")
-        network.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
+        with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+            network = TagNetwork(config["rows"], config["width"], config["hidden"], len(tags)).float()
+        network.load_state_dict(weights)
     except Exception as error:  # safetensors and torch raise many kinds; all mean a damaged folder
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileError(f"the tagger in {folder} cannot be read ({reason}); install exegesis again") from error
