@@ -2,7 +2,7 @@
 
 A direction's state before a span does not change when the span does. For every (text, span) the layer starts from the
 whole text's state before the span and reads the rest; poolings combine it with what the states before gave. The
-numbers are those of a whole new run, at half of its steps.
+numbers are those of a whole new run, at half of its steps, and the product of word vectors and weights is done once.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from exegesis.core.batch import Batch
-from exegesis.core.errors import UnsupportedError
-from exegesis.core.model import Classifier, Recurrent, offers
+from exegesis.core.model import Classifier, Recurrent
 from exegesis.core.recurrent import Direction, Term, Unrolled
-from exegesis.nn.recurrent import cells, continue_from, reading_order
+from exegesis.mech.plain import plain_pass
+from exegesis.nn.recurrent import cells
+from exegesis.nn.steps import Cell, cell_of
 
-PIECES = 32768
+ROWS = 4096  # perturbed texts that step together
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,30 +32,24 @@ class Suffixes:
     batch: Batch
     how: str
     seen: Unrolled
-    cells: tuple[Float[Tensor, "b t h"] | None, ...]
     filler: Float[Tensor, " d"] | None
 
     @classmethod
+    @torch.no_grad()
     def of(cls, model: Classifier, batch: Batch, how: str) -> Self | None:
-        """None where the model, or this way of removing, does not allow it (the caller then runs whole texts)."""
-        if not offers(model, Recurrent) or len(batch) == 0 or int(batch.lengths.max()) < 2:
+        """None where the model does not allow it (the caller then runs whole texts)."""
+        seen = plain_pass(model, batch)
+        if seen is None:
             return None
         model = cast(Recurrent, model)
-        try:
-            seen = model.unroll(batch)
-        except UnsupportedError:
-            return None
-        known = all(term.kind in ("last", "first", "mean", "sum", "max") for term in seen.terms)
-        if len(seen.layers) != 1 or not known or not _plain(model, batch, seen):
-            return None
         filler = None
         if how == "zero":
             filler = torch.zeros_like(seen.layers[0][0].inputs[0, 0])
         elif how != "drop":
             filler = model.embed(_one(batch, model.tokens[how]))[0, 0]
-        states = tuple(cells(d) if d.cell == "lstm" else None for d in seen.layers[0])
-        return cls(model, batch, how, seen, states, filler)
+        return cls(model, batch, how, seen, filler)
 
+    @torch.no_grad()
     def outputs(
         self, owner: Int[Tensor, " n"], start: Int[Tensor, " n"], stop: Int[Tensor, " n"]
     ) -> Float[Tensor, "n c"]:
@@ -62,102 +57,76 @@ class Suffixes:
         device = self.batch.device
         owner, start, stop = owner.to(device), start.to(device), stop.to(device)
         lengths = self.batch.lengths[owner]
-        gone = (start == 0) & (stop == lengths) if self.how == "drop" else torch.zeros_like(start, dtype=torch.bool)
         raw = self.seen.bias.expand(len(owner), -1).clone()
         for number, direction in enumerate(self.seen.layers[0]):
             terms = [term for term in self.seen.terms if term.direction == number]
-            first, last = (lengths - stop, lengths - start) if direction.reverse else (start, stop)
             if terms:
-                self._add(raw, number, terms, owner, first, last)
-        if bool(gone.any()):
+                first, last = (lengths - stop, lengths - start) if direction.reverse else (start, stop)
+                _Tails(direction, terms, self.how == "drop", self.filler).add_to(raw, owner, first, last)
+        gone = (start == 0) & (stop == lengths)
+        if self.how == "drop" and bool(gone.any()):
             raw[gone] = self.model.outputs(_one(self.batch, self.model.tokens["pad"]))[0]
         return raw
 
-    def _add(self, raw: Tensor, number: int, terms: list[Term], owner: Tensor, first: Tensor, last: Tensor) -> None:
-        """Add one direction's part, rows of like remaining length sharing a run."""
-        direction = self.seen.layers[0][number]
-        begin = last if self.how == "drop" else first
-        remaining = direction.lengths.to(owner.device)[owner] - begin
-        kept = direction.lengths.to(owner.device)[owner] - (last - first if self.how == "drop" else 0)
-        before = _Before(direction, [term.kind for term in terms])
-        order = torch.argsort(remaining, descending=True, stable=True)
-        sizes = remaining[order].tolist()
-        at = 0
-        while at < len(sizes):
-            part = order[at : at + max(PIECES // max(sizes[at], 1), 1)]
-            rows, place = owner[part], first[part]
-            hidden = self._rest(number, rows, place, last[part], begin[part], sizes[at])
-            for term in terms:
-                value = before.pooled(term.kind, rows, place, hidden, remaining[part], kept[part])
-                raw[part] += torch.nn.functional.linear(value, term.linear)
-            at += len(part)
 
-    def _rest(
-        self, number: int, rows: Tensor, first: Tensor, last: Tensor, begin: Tensor, width: int
-    ) -> Float[Tensor, "n s h"]:
-        """States over what remains from ``begin`` on, started from the state before ``first``."""
-        direction, states = self.seen.layers[0][number], self.cells[number]
-        ahead = (first - 1).clamp_min(0)
-        opening = (first == 0)[:, None]
-        h0 = torch.where(opening, direction.h0[rows], direction.hidden[rows, ahead])
-        c0 = None
-        if states is not None and direction.c0 is not None:
-            c0 = torch.where(opening, direction.c0[rows], states[rows, ahead])
-        if width == 0:
-            return h0[:, None, :][:, :0]
-        step = begin[:, None] + torch.arange(width, device=rows.device)
-        inputs = direction.inputs[rows[:, None], step.clamp_max(direction.inputs.shape[1] - 1)]
-        if self.filler is not None:
-            inputs = torch.where(((step >= first[:, None]) & (step < last[:, None]))[..., None], self.filler, inputs)
-        return continue_from(direction, inputs, h0, c0)
+class _Tails:
+    """One direction: continues each text behind (or from) its span, aligned at the ends of the texts."""
 
-
-class _Before:
-    """What the states before a span contribute to a pooling."""
-
-    def __init__(self, direction: Direction, kinds: list[str]) -> None:
-        self.direction = direction
+    def __init__(self, direction: Direction, terms: list[Term], drop: bool, filler: Float[Tensor, " d"] | None) -> None:
+        self.direction, self.terms, self.drop = direction, terms, drop
+        self.kinds = {term.kind for term in terms}
+        self.cell: Cell = cell_of(direction)
+        pre = self.cell.pre(direction.inputs).flatten(0, 1)
+        self.pre = pre if filler is None else torch.cat([pre, self.cell.pre(filler[None])])
+        self.states = [direction.hidden, *([cells(direction)] if direction.c0 is not None else [])]
+        self.starts = [direction.h0, *([direction.c0] if direction.c0 is not None else [])]
         hidden = direction.hidden
-        start = hidden.new_zeros(len(hidden), 1, hidden.shape[-1])
-        if {"mean", "sum"} & set(kinds):
-            self.sums = torch.cat([start, hidden.cumsum(1)], 1)
-        if "max" in kinds:
-            self.highest = torch.cat([start - torch.inf, hidden.cummax(1).values], 1)
+        none = hidden.new_zeros(len(hidden), 1, hidden.shape[-1])
+        if self.kinds & {"mean", "sum"}:
+            self.sums = torch.cat([none, hidden.cumsum(1)], 1)
+        if "max" in self.kinds:
+            self.highest = torch.cat([none - torch.inf, hidden.cummax(1).values], 1)
 
-    def pooled(
-        self, kind: str, rows: Tensor, first: Tensor, hidden: Tensor, remaining: Tensor, kept: Tensor
-    ) -> Float[Tensor, "n h"]:
-        whole = self.direction.hidden
-        width = hidden.shape[1]
-        inside = (torch.arange(width, device=rows.device) < remaining[:, None])[..., None]
-        index = torch.arange(len(rows), device=rows.device)
-        earlier = torch.where((first > 0)[:, None], whole[rows, (first - 1).clamp_min(0)], self.direction.h0[rows])
-        if kind == "last":
-            if width == 0:
-                return earlier
-            return torch.where((remaining > 0)[:, None], hidden[index, (remaining - 1).clamp_min(0)], earlier)
-        if kind == "first":
-            fresh = hidden[:, 0] if width else earlier
-            return torch.where((first > 0)[:, None], whole[rows, 0], fresh)
-        if kind == "max":
-            rest = hidden.masked_fill(~inside, -torch.inf)
-            ahead = self.highest[rows, first]
-            return torch.maximum(ahead, rest.amax(1)) if width else ahead
-        total = self.sums[rows, first] + (hidden * inside).sum(1)
-        return total / kept.clamp_min(1)[:, None] if kind == "mean" else total
+    def add_to(self, raw: Tensor, owner: Tensor, first: Tensor, last: Tensor) -> None:
+        lengths = self.direction.lengths.to(owner.device)[owner]
+        remaining = lengths - (last if self.drop else first)
+        for part in torch.split(torch.argsort(remaining, descending=True, stable=True), ROWS):
+            read = self._run(owner[part], first[part], last[part], remaining[part])
+            kept = lengths[part] - (last[part] - first[part] if self.drop else 0)
+            for term in self.terms:
+                value = read[term.kind if term.kind != "mean" else "sum"]
+                value = value / kept.clamp_min(1)[:, None] if term.kind == "mean" else value
+                raw[part] += torch.nn.functional.linear(value, term.linear)
 
-
-def _plain(model: Recurrent, batch: Batch, seen: Unrolled) -> bool:
-    """Whether the layer reads the word vectors themselves, and starts every text from the same state."""
-    vectors = model.embed(batch)
-    for d in seen.layers[0]:
-        inputs = reading_order(d.inputs, d.lengths, d.reverse)
-        if inputs.shape != vectors.shape or not torch.equal(inputs[batch.mask], vectors[batch.mask]):
-            return False
-        for state in (d.h0, d.c0):
-            if state is not None and not torch.equal(state, state[:1].expand_as(state)):
-                return False
-    return True
+    def _run(self, rows: Tensor, first: Tensor, last: Tensor, remaining: Tensor) -> dict[str, Float[Tensor, "n h"]]:
+        """Each pooling of the states of each row; rows come with the longest rest first."""
+        width = self.direction.inputs.shape[1]
+        ahead, opening = (first - 1).clamp_min(0), (first == 0)[:, None]
+        state = [torch.where(opening, s[rows], h[rows, ahead]) for s, h in zip(self.starts, self.states, strict=True)]
+        total = self.sums[rows, first] if self.kinds & {"mean", "sum"} else None
+        top = self.highest[rows, first] if "max" in self.kinds else None
+        fresh = torch.where(opening, state[0], self.direction.hidden[rows, 0])
+        end = rows * width + self.direction.lengths.to(rows.device)[rows]
+        border = end - remaining + (last - first)
+        sizes = remaining.tolist()
+        active = 0
+        for left in range(sizes[0] if sizes else 0, 0, -1):
+            known = active
+            while active < len(sizes) and sizes[active] >= left:
+                active += 1
+            at = end[:active] - left
+            if not self.drop:
+                at = torch.where(at < border[:active], len(self.pre) - 1, at)
+            new, _ = self.cell.forward(self.pre.index_select(0, at), [s[:active] for s in state])
+            for old, value in zip(state, new, strict=True):
+                old[:active] = value
+            fresh[known:active] = torch.where(opening[known:active], new[0][known:], fresh[known:active])
+            if total is not None:
+                total[:active] += new[0]
+            if top is not None:
+                torch.maximum(top[:active], new[0], out=top[:active])
+        found = {"last": state[0], "first": fresh}
+        return found | ({} if total is None else {"sum": total}) | ({} if top is None else {"max": top})
 
 
 def _one(batch: Batch, number: int) -> Batch:
