@@ -140,6 +140,7 @@ def test_a_clause_border_cuts_a_chunk():
         "although/IN sad/JJ ,/, it/PRP works/VBZ",
         "I/PRP think/VBP | it/PRP works/VBZ",
         "I/PRP think/VBP | it/PRP really/RB works/VBZ",
+        "I/PRP told/VBD you/PRP the/DT film/NN works/VBZ",
         "I/PRP left/VBD | even/RB though/IN I/PRP cried/VBD",
         "the/DT film/NN is/VBZ one/CD | in/IN which/WDT nothing/NN happens/VBZ",
         "he/PRP came/VBD ,/, | and/CC when/WRB he/PRP left/VBD | we/PRP slept/VBD",

@@ -17,7 +17,7 @@ from exegesis.core.errors import FileError, MissingExtraError, ModelError, Unsup
 from exegesis.hierarchy.network import FEATURES, features, shape
 from exegesis.hierarchy.tagging import BUNDLED, UNIVERSAL, default_tagger, load_tagger, spacy_tagger, universal
 
-ODD = ["", "\ud800", "\0", "\U0001f600", "שלום", "a b", "\u202e", "x" * 100_000]
+ODD = ["", "\ud800", "\0", "a\0b", "\U0001f600", "שלום", "a b", "\u202e", "x" * 100_000]
 
 
 def gold(name: str) -> list[tuple[list[str], list[str]]]:
@@ -93,6 +93,7 @@ def test_loading_leaves_torch_as_it_was():
     try:
         tagger = load_tagger(BUNDLED)
         assert tagger(["It", "works"]) == ["PRP", "VBZ"]
+        assert tagger._network.table.weight.dtype == torch.float32
         assert torch.get_default_dtype() == torch.float64
     finally:
         torch.set_default_dtype(torch.float32)

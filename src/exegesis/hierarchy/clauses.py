@@ -116,9 +116,8 @@ def _joined(strengths: Sequence[int], finite: Sequence[bool]) -> tuple[Span, ...
     places = [place for place in range(1, last) if strengths[place]] + [last] * (last > 0)
     spans: list[Span] = []
     start = begun = 0  # where the part that is open starts, and the first word of it not looked at yet
-    held = False
     for stop in places:
-        held = held or any(finite[begun:stop])
+        held = any(finite[begun:stop])
         begun = stop
         leftwards = bool(spans) and (stop == last or strengths[start] <= strengths[stop])
         if held or (stop == last and not spans):
@@ -127,5 +126,5 @@ def _joined(strengths: Sequence[int], finite: Sequence[bool]) -> tuple[Span, ...
             spans[-1] = Span(spans[-1].start, stop)
         else:
             continue
-        start, held = stop, False
+        start = stop
     return tuple(spans)

@@ -145,8 +145,8 @@ class SpacyTagger:
 def spacy_tagger(nlp: Any) -> SpacyTagger:
     """A user's spaCy pipeline (any with Penn tags in ``token.tag_``, as spaCy's English ones) as a Tagger.
 
-    Words are handed over as they are, so the pipeline's tokeniser plays no part; characters that spaCy
-    refuses (a lone surrogate, NUL) are replaced in a copy.
+    Words are handed over as they are, so the pipeline's tokeniser plays no part; what spaCy refuses
+    (a lone surrogate, an empty word) is replaced in a copy.
 
     Raises:
         MissingExtraError: spaCy is not installed.
@@ -178,6 +178,5 @@ def _name(nlp: Any) -> str:
 
 
 def _clean(word: str) -> str:
-    """A word that spaCy accepts: characters that UTF-8 cannot hold, and NUL, become U+FFFD; empty too."""
-    kept = word.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return kept or "\N{REPLACEMENT CHARACTER}"
+    """A word that spaCy accepts: a lone surrogate becomes "?", the empty word U+FFFD."""
+    return word.encode("utf-8", "replace").decode("utf-8") or "\N{REPLACEMENT CHARACTER}"
