@@ -190,6 +190,15 @@ def bart() -> transformers.PreTrainedModel:
     return _made(transformers.BartForSequenceClassification, config)
 
 
+def t5() -> transformers.PreTrainedModel:
+    """An encoder-decoder of which both halves read through one embedding; texts end in piece 3."""
+    config = transformers.T5Config(
+        vocab_size=100, d_model=16, num_layers=1, num_heads=2, d_kv=8, d_ff=32, num_labels=2, eos_token_id=3,
+        decoder_start_token_id=0, pad_token_id=0,
+    )  # fmt: skip
+    return _made(transformers.T5ForSequenceClassification, config)
+
+
 KINDS = {
     "bert": (bert, wordpiece),
     "distilbert": (distilbert, lambda: wordpiece(inputs=UNTYPED)),

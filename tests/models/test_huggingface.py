@@ -8,6 +8,7 @@ import importlib.util
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import torch
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import processors
+from tokenizers import pre_tokenizers, processors
 from torch import Tensor
 
 from exegesis.core.batch import Batch, compact, pad
@@ -23,7 +24,20 @@ from exegesis.core.errors import FileError, MissingExtraError, ModelError, TextE
 from exegesis.core.model import Classifier, Differentiable, Recurrent, offers
 from exegesis.core.target import Link
 from exegesis.models.huggingface import HuggingFaceClassifier, HuggingFaceModel, load_huggingface, wrap_huggingface
-from hf_toys import KINDS, UNTYPED, bart, bert, byte_bpe, gpt2, longformer, roberta, whole_words, wordpiece
+from hf_toys import (
+    KINDS,
+    UNTYPED,
+    bart,
+    bert,
+    byte_bpe,
+    distilbert,
+    gpt2,
+    longformer,
+    roberta,
+    t5,
+    whole_words,
+    wordpiece,
+)
 
 TEXTS = ["good", "a fine film, really!", "don't you like the café?", "unbelievable acting 🙂 and it's dull"]
 PAIRS = [("a fine film", "it's good"), ("a", "unbelievable acting and a dull plot"), ("don't you like it?", "a")]
@@ -78,6 +92,13 @@ def test_whether_lengths_may_be_mixed(kind: str) -> None:
     """Only FNet, which has no attention mask, needs a call for each length."""
     module, tokenizer = (make() for make in KINDS[kind])
     assert wrap_huggingface(module.float(), tokenizer).about.padded == (kind != "fnet")
+
+
+def test_a_trial_that_shows_nothing() -> None:
+    """Where both trial texts have one length, padding is assumed to matter."""
+    tokenizer = whole_words()
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Split("|", "isolated")
+    assert not wrap_huggingface(bert().float(), tokenizer).about.padded
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -169,6 +190,9 @@ def test_token_types_follow_the_tokenizer() -> None:
     assert seen[-1].sum() > 1
     assert wrap_huggingface(bert(), wordpiece(inputs=UNTYPED)).reader.types is None
     assert wrap_huggingface(roberta(), byte_bpe(roberta=True)).reader.types is None
+    assert (
+        wrap_huggingface(distilbert(), wordpiece()).reader.types is None
+    )  # the tokenizer gives them, nobody takes them
 
 
 def test_token_types_of_special_pieces() -> None:
@@ -252,8 +276,9 @@ def test_a_row_without_any_piece() -> None:
     assert model.outputs(pad([], 0)).shape == (0, 2)
 
 
-def test_an_encoder_decoder_serves_outputs_alone() -> None:
-    model = wrap_huggingface(bart(), wordpiece(inputs=UNTYPED))
+@pytest.mark.parametrize("make", [bart, t5])
+def test_an_encoder_decoder_serves_outputs_alone(make: Callable[[], torch.nn.Module]) -> None:
+    model = wrap_huggingface(make(), wordpiece(inputs=UNTYPED))
     assert type(model) is HuggingFaceModel
     assert offers(model, Classifier)
     assert not offers(model, Differentiable)
@@ -261,7 +286,7 @@ def test_an_encoder_decoder_serves_outputs_alone() -> None:
     assert offers(toy("bert"), Differentiable)
     assert not offers(toy("bert"), Recurrent)
     alone = torch.cat([plain(model, raw) for raw in TEXTS])
-    torch.testing.assert_close(model.outputs(model.encode([model.read(r) for r in TEXTS])), alone, rtol=0, atol=1e-9)
+    torch.testing.assert_close(model.outputs(model.encode([model.read(r) for r in TEXTS])), alone, rtol=0, atol=1e-6)
 
 
 def test_a_module_that_pads_by_itself() -> None:
@@ -429,7 +454,7 @@ def test_load_from_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]) -> 
 def test_pickled_weights_are_never_read(folder: Path) -> None:
     torch.save(bert(2).state_dict(), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(FileError, match=r"^[^\n]*pickled[^\n]*safetensors[^\n]*$"):
+    with pytest.raises(FileError, match=r"^[^\n]*in a pickled file[^\n]*safetensors[^\n]*$"):
         load_huggingface(folder)
 
 
@@ -444,7 +469,7 @@ def test_no_classification_head(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        ("no config", "no config.json"),
+        ("no config", "it holds no config.json"),
         ("bad config", "cannot load"),
         ("other config", "cannot load"),
         ("no weights", "model.safetensors is missing"),
@@ -452,8 +477,8 @@ def test_no_classification_head(folder: Path) -> None:
         ("other shapes", "cannot load|no trained"),
         ("no tokenizer", "holds no tokenizer|cannot load"),
         ("bad tokenizer", "cannot load"),
-        ("adapter", "adapter"),
-        ("binary by config", "pickled"),
+        ("adapter", "holds an adapter"),
+        ("binary by config", "in a pickled file"),
     ],
 )
 def test_damaged_folders(folder: Path, damage: str, message: str) -> None:
