@@ -31,6 +31,7 @@ REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     summary="size of the gradient at each word's vector",
     paper="Simonyan et al., Deep Inside Convolutional Networks; Li et al., Visualizing and Understanding Neural Models",
     year=2014,
+    signed=False,
 )
 @dataclass(frozen=True)
 class Gradient:
@@ -100,6 +101,11 @@ class SmoothGrad:
             raise UsageError("smoothgrad needs samples >= 1 and noise >= 0")
         if self.reduce not in REDUCTIONS:
             raise unknown("reduction of smoothgrad", self.reduce, REDUCTIONS)
+
+    @property
+    def signed(self) -> bool:
+        """Whether scores speak for or against; the norms are sizes."""
+        return self.reduce == "x-input"
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         vectors = model.embed(batch)

@@ -32,6 +32,7 @@ class _Path:
     summary="the order in which words can go while the prediction stays; what is left at the end",
     paper="Feng et al., Pathologies of Neural Models Make Interpretations Difficult",
     year=2018,
+    signed=False,
 )
 @dataclass(frozen=True)
 class InputReduction:

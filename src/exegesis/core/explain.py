@@ -62,6 +62,7 @@ def _explain(
     account = {part: _array(value) for part, value in scores.account.items()}
     values = _array(scores.values)
     seconds = (time.perf_counter() - start) / len(texts)
+    marks = {} if getattr(method, "signed", card.signed) else {"signed": False}
     results = []
     for b, text in enumerate(texts):
         words = _over_words(values[b], text)
@@ -86,7 +87,7 @@ def _explain(
                 complete=card.complete,
                 seconds=seconds,
                 model=model.name,
-                details=scores.details[b] if scores.details else {},
+                details={**marks, **(scores.details[b] if scores.details else {})},
             )
         )
     return results

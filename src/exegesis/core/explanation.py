@@ -103,7 +103,7 @@ class Attribution:
     @property
     def residual(self) -> Number:
         """``explained`` less the sum of the words' scores (of the finest level, where there are no words)."""
-        finest = self.at(self.level_names[0]).scores.sum(-1)
+        finest = self.at(self.level_names[0]).scores.sum(-1) if self.spans else np.zeros(self.scores.shape[:-1])
         return _plain(np.asarray(np.asarray(self.explained, dtype=np.float64) - finest))
 
     @property

@@ -48,7 +48,11 @@ class Spanwise(Protocol):
 
 @dataclass(frozen=True)
 class Card:
-    """What the methods table says of a method. ``complete``: it promises that its account closes."""
+    """What the methods table says of a method.
+
+    ``complete``: it promises that its account closes. ``signed``: a score below zero speaks against the target; the
+    scores of other methods are sizes.
+    """
 
     name: str
     question: str
@@ -56,6 +60,7 @@ class Card:
     paper: str
     year: int
     complete: bool
+    signed: bool
     needs: type
     cls: type
 
@@ -65,7 +70,14 @@ T = TypeVar("T", bound=type)
 
 
 def method(
-    name: str, *, question: str, summary: str, paper: str, year: int, complete: bool = False
+    name: str,
+    *,
+    question: str,
+    summary: str,
+    paper: str,
+    year: int,
+    complete: bool = False,
+    signed: bool = True,
 ) -> Callable[[T], T]:
     """Register a frozen dataclass as a method. What it needs of a model is read off ``__call__``'s annotation."""
 
@@ -77,7 +89,7 @@ def method(
         needs = typing.get_type_hints(cls.__call__).get("model")
         if not isinstance(needs, type) or not members(needs) >= members(Classifier):
             raise UsageError(f"method {name!r}: annotate model with a protocol of exegesis.core.model")
-        _cards[name] = Card(name, question, summary, paper, year, complete, needs, cls)
+        _cards[name] = Card(name, question, summary, paper, year, complete, signed, needs, cls)
         return cls
 
     return register

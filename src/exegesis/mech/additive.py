@@ -14,13 +14,15 @@ Readouts other than the last state are sums ``Σ_t ω_t ⊙ h_t``; each h_t is d
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.recurrent import Direction, Term, Unrolled
-from exegesis.nn.recurrent import before, cells, gates, reading_order
+from exegesis.nn.recurrent import cells, gates, reading_order
 
 
 def decompose(seen: Unrolled, *, naive: bool = False) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b c"]]:
@@ -35,15 +37,11 @@ def decompose(seen: Unrolled, *, naive: bool = False) -> tuple[Float[Tensor, "b 
         terms = [term for term in seen.terms if term.direction == number]
         if not terms:
             continue
-        state, start, factor, opened = _naive(direction) if naive else _states(direction)
-        previous = torch.cat([start[:, None], state[:, :-1]], 1)
-        kept = previous if factor is None else factor * previous
-        update = state - kept
+        states = _naive(direction) if naive else _states(direction)
         for term in terms:
-            weight = _remaining(term, direction, factor, opened)
-            piece = torch.nn.functional.linear(update * weight, term.linear)
+            piece, start = _last(term, direction, states) if term.kind == "last" else _any(term, states)
             words = words + reading_order(piece, direction.lengths, direction.reverse)
-            initial = initial + torch.nn.functional.linear(kept[:, 0] * weight[:, 0], term.linear)
+            initial = initial + start
     step = torch.arange(words.shape[1], device=words.device)
     inside = step < top[0].lengths.to(words.device)[:, None]
     return words.masked_fill(~inside[..., None], 0.0), initial
@@ -55,50 +53,73 @@ def all_spans(words: Float[Tensor, "*axes t"]) -> Float[Tensor, "*axes t t"]:
     return (prefix[..., None, 1:] - prefix[..., :-1, None]).triu()
 
 
-def _states(direction: Direction) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """State, its start, forgetting factor and output gate: h, h_0, z, none for a GRU; tanh c, tanh c_0, f, o."""
+@dataclass(frozen=True, eq=False)
+class _States:
+    """What follows y_t = factor_t y_{t-1} + update_t, its start, and the gate through which it is read (h = o y)."""
+
+    state: Float[Tensor, "b t h"]
+    start: Float[Tensor, "b h"]
+    factor: Float[Tensor, "b t h"] | None
+    opened: Float[Tensor, "b t h"] | None
+
+
+def _states(direction: Direction) -> _States:
+    """h, h_0, z and no gate for a GRU; tanh c, tanh c_0, f and o for an LSTM."""
     if direction.cell == "gru":
         (update,) = gates(direction, "z")
-        return direction.hidden, direction.h0, update, None
-    if direction.cell != "lstm":
+        return _States(direction.hidden, direction.h0, update, None)
+    if direction.cell != "lstm" or direction.c0 is None:
         raise UnsupportedError(
             "reat needs the forgetting gate of an LSTM or GRU; a plain RNN has none (naive-reat can explain it)"
         )
-    assert direction.c0 is not None
     forget, output = gates(direction, "fo")
-    step = torch.arange(output.shape[1], device=output.device)
-    inside = (step < direction.lengths.to(output.device)[:, None])[..., None]
-    shut = torch.finfo(output.dtype).tiny ** 0.5
-    if bool(((output > shut) | ~inside).all()):
-        state = direction.hidden / output.clamp_min(shut)  # h_t = o_t tanh(c_t), to rounding
+    if float(output.min()) > torch.finfo(output.dtype).tiny ** 0.5:
+        state = direction.hidden / output  # h_t = o_t tanh(c_t), to rounding
     else:
         state = cells(direction).tanh()
-    return state, direction.c0.tanh(), forget, output
+    return _States(state, direction.c0.tanh(), forget, output)
 
 
-def _naive(direction: Direction) -> tuple[Tensor, Tensor, None, None]:
-    return direction.hidden, before(direction)[:, 0], None, None
+def _naive(direction: Direction) -> _States:
+    return _States(direction.hidden, direction.h0, None, None)
 
 
-def _remaining(
-    term: Term, direction: Direction, factor: Tensor | None, opened: Tensor | None
-) -> Float[Tensor, "b t u"]:
-    """How much of an update at each position reaches what the output layer reads."""
-    lengths = direction.lengths.to(term.weights.device)
-    step = torch.arange(term.weights.shape[1], device=lengths.device)
-    if factor is None:
-        return term.weights.flip(1).cumsum(1).flip(1)
-    if term.kind == "last":
-        later = factor.masked_fill(~(step < lengths[:, None])[..., None], 1.0)[:, 1:]
-        product = torch.cat([later, torch.ones_like(factor[:, :1])], 1).flip(1).cumprod(1).flip(1)
-        if opened is None:
-            return product
-        return product * opened[torch.arange(len(lengths), device=lengths.device), lengths - 1][:, None]
-    gained = term.weights if opened is None else term.weights * opened
-    state = torch.zeros_like(factor[:, 0])
-    found = []
-    for t in range(factor.shape[1] - 1, -1, -1):
-        state = gained[:, t] + state
-        found.append(state)
-        state = factor[:, t] * state
-    return torch.stack(found[::-1], 1)
+def _last(term: Term, direction: Direction, states: _States) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b c"]]:
+    """Scores where the last state is read, as differences of P_t; and P_0."""
+    lengths = direction.lengths.to(states.state.device)
+    index = torch.arange(len(lengths), device=lengths.device)
+    step = torch.arange(states.state.shape[1], device=lengths.device)
+    reach = states.state
+    first = states.start
+    if states.factor is not None:
+        behind = step >= lengths[:, None]
+        factor = states.factor.masked_fill(behind[..., None], 1.0) if bool(behind.any()) else states.factor
+        product = factor.flip(1).cumprod(1).flip(1)  # over k >= t
+        reach = reach.clone()
+        reach[:, :-1] *= product[:, 1:]
+        first = first * product[:, 0]
+    weight = term.linear
+    if states.opened is not None:
+        opened = states.opened[index, lengths - 1]
+        reach, first = reach * opened[:, None], first * opened
+    prefix = torch.nn.functional.linear(reach, weight)
+    start = torch.nn.functional.linear(first, weight)
+    return torch.cat([prefix[:, :1] - start[:, None], prefix[:, 1:] - prefix[:, :-1]], 1), start
+
+
+def _any(term: Term, states: _States) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b c"]]:
+    """Scores for any weights over the states; and what the initial state adds."""
+    previous = torch.cat([states.start[:, None], states.state[:, :-1]], 1)
+    kept = previous if states.factor is None else states.factor * previous
+    gained = term.weights if states.opened is None else term.weights * states.opened
+    if states.factor is None:
+        weight = gained.flip(1).cumsum(1).flip(1)
+    else:
+        rest, found = torch.zeros_like(states.start), []
+        for t in range(states.factor.shape[1] - 1, -1, -1):
+            rest = gained[:, t] + rest
+            found.append(rest)
+            rest = states.factor[:, t] * rest
+        weight = torch.stack(found[::-1], 1)
+    start = torch.nn.functional.linear(kept[:, 0] * weight[:, 0], term.linear)
+    return torch.nn.functional.linear((states.state - kept) * weight, term.linear), start

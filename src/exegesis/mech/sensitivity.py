@@ -27,6 +27,6 @@ def gradients(
     return numbers.detach(), torch.stack(found, 1)
 
 
-def chunks(rows: int, width: int, pieces: int = PIECES) -> list[Int[Tensor, " n"]]:
+def chunks(rows: int, width: int, pieces: int = PIECES) -> list[Int[Tensor, " _"]]:
     """Row numbers in runs of at most ``pieces`` padded pieces (at least one row each)."""
     return list(torch.split(torch.arange(rows), max(pieces // max(width, 1), 1)))

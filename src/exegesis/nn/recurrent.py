@@ -12,9 +12,9 @@ from dataclasses import replace
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from exegesis.core.recurrent import Direction
+from exegesis.nn.product import linear
 
 GATES = {"lstm": "ifgo", "gru": "rzn", "rnn_tanh": "n", "rnn_relu": "n"}
 
@@ -38,32 +38,31 @@ def before(direction: Direction) -> Float[Tensor, "b t h"]:
 
 def gates(direction: Direction, names: str) -> tuple[Float[Tensor, "b t h"], ...]:
     """Activations of the gates named by letters (LSTM i f g o, GRU r z n), after their sigmoid or tanh."""
-    letters = GATES[direction.cell]
-    size = direction.hidden.shape[-1]
-    wanted = "".join(dict.fromkeys([*names, *("r" if "n" in names and direction.cell == "gru" else "")]))
-    rows = torch.cat([torch.arange(size) + letters.index(letter) * size for letter in wanted])
-    rows = rows.to(direction.hidden.device)
-    whole = wanted == letters
+    if direction.cell == "gru" and "n" in names:
+        return _gru_gates(direction, names)
+    letters, size = GATES[direction.cell], direction.hidden.shape[-1]
 
-    def part(weight: Tensor | None) -> Tensor | None:
-        return weight if weight is None or whole else weight[rows]
+    def rows(value: Tensor) -> Tensor:
+        parts = torch.split(value, size)
+        return value if names == letters else torch.cat([parts[letters.index(letter)] for letter in names])
 
-    from_x = linear(direction.inputs, _real(part(direction.weight_ih)), part(direction.bias_ih))
-    from_h = linear(before(direction), _real(part(direction.weight_hh)), part(direction.bias_hh))
-    if direction.cell == "gru" and "n" in wanted:
-        return _gru_gates(from_x, from_h, wanted, names)
-    summed = from_x.add_(from_h) if not from_x.requires_grad else from_x + from_h
-    found = dict(zip(wanted, summed.chunk(len(wanted), -1), strict=True))
+    weight = torch.cat([rows(direction.weight_ih), rows(direction.weight_hh)], 1)
+    bias = None
+    if direction.bias_ih is not None and direction.bias_hh is not None:
+        bias = rows(direction.bias_ih) + rows(direction.bias_hh)
+    plain = not set(names) & set("gn")
+    summed = linear(torch.cat([direction.inputs, before(direction)], -1), weight, bias, sigmoid=plain)
+    if plain:
+        return summed.chunk(len(names), -1)
+    found = dict(zip(names, summed.chunk(len(names), -1), strict=True))
     return tuple(_activate(found[letter], letter, direction.cell) for letter in names)
 
 
-def _gru_gates(from_x: Tensor, from_h: Tensor, wanted: str, names: str) -> tuple[Tensor, ...]:
-    x = dict(zip(wanted, from_x.chunk(len(wanted), -1), strict=True))
-    h = dict(zip(wanted, from_h.chunk(len(wanted), -1), strict=True))
-    reset = (x["r"] + h["r"]).sigmoid()
-    found = {"r": reset, "n": (x["n"] + reset * h["n"]).tanh()}
-    if "z" in wanted:
-        found["z"] = (x["z"] + h["z"]).sigmoid()
+def _gru_gates(direction: Direction, names: str) -> tuple[Tensor, ...]:
+    from_x = linear(direction.inputs, direction.weight_ih, direction.bias_ih).chunk(3, -1)
+    from_h = linear(before(direction), direction.weight_hh, direction.bias_hh).chunk(3, -1)
+    reset = (from_x[0] + from_h[0]).sigmoid()
+    found = {"r": reset, "z": (from_x[1] + from_h[1]).sigmoid(), "n": (from_x[2] + reset * from_h[2]).tanh()}
     return tuple(found[letter] for letter in names)
 
 
@@ -100,7 +99,7 @@ def kind_of(module: nn.RNNBase) -> str:
 def directions(
     module: nn.RNNBase,
     inputs: Float[Tensor, "b t d"],
-    outputs: Float[Tensor, "b t h"],
+    outputs: Float[Tensor, "b t w"],
     lengths: Int[Tensor, " b"],
     state: Sequence[Float[Tensor, "l b h"]] | None,
 ) -> tuple[tuple[Direction, ...], ...]:
@@ -115,7 +114,7 @@ def directions(
         found = []
         for number, suffix in enumerate(["", *(f"_{name}" for name in names)]):
             row = layer * (1 + len(names)) + number
-            weights = [getattr(module, f"{kind}_l{layer}{suffix}", None) for kind in _WEIGHTS]
+            weights = [_held(module, f"{kind}_l{layer}{suffix}") for kind in _WEIGHTS]
             read = reading_order(inputs, lengths, number == 1)
             first = inputs.new_zeros(len(inputs), module.hidden_size) if state is None else state[0][row]
             cell = None
@@ -125,7 +124,8 @@ def directions(
             hidden = reading_order(half, lengths, number == 1)
             w_ih, w_hh = _real(weights[0]), _real(weights[1])
             kind = kind_of(module)
-            one = Direction(kind, number == 1, w_ih, w_hh, *weights[2:], read, hidden, first, cell, lengths)
+            b_ih, b_hh = weights[2], weights[3]
+            one = Direction(kind, number == 1, w_ih, w_hh, b_ih, b_hh, read, hidden, first, cell, lengths)
             found.append(one if top else replace(one, hidden=continue_from(one, read, first, cell)))
         layers.append(tuple(found))
         inputs = torch.cat([reading_order(d.hidden, lengths, d.reverse) for d in found], -1)
@@ -151,11 +151,17 @@ def continue_from(
         single = nn.GRU(size, hidden, bias=bias, batch_first=True, device="meta")
     for name in _WEIGHTS if bias else _WEIGHTS[:2]:
         weight = getattr(direction, name)
-        setattr(single, f"{name}_l0", weight if isinstance(weight, nn.Parameter) else nn.Parameter(weight))
+        setattr(single, f"{name}_l0", nn.Parameter(weight, requires_grad=False))
     first = h0[None].contiguous()
     with torch.no_grad():
         states: Tensor = single(inputs, first if c0 is None else (first, c0[None].contiguous()))[0]
     return states
+
+
+def _held(module: nn.RNNBase, name: str) -> Tensor | None:
+    """A weight by its name, cut off from gradients."""
+    weight: Tensor | None = getattr(module, name, None)
+    return None if weight is None else weight.detach()
 
 
 def _real(value: Tensor | None) -> Tensor:

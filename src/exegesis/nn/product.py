@@ -1,0 +1,38 @@
+"""A linear map, without a gradient, by the fastest kernel that the machine has."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def linear(
+    inputs: Float[Tensor, "*rows d"],
+    weight: Float[Tensor, "g d"],
+    bias: Float[Tensor, " g"] | None,
+    *,
+    sigmoid: bool = False,
+) -> Float[Tensor, "*rows g"]:
+    """``inputs @ weight.T + bias``, through a sigmoid if asked for.
+
+    For float32 on the CPU through oneDNN, the kernels that the library's own recurrent layers use there: on processors
+    for which the default matrix product is not tuned it is about twice as fast. Elsewhere, where a gradient is wanted,
+    or where this build of torch has no oneDNN, it is the ordinary function.
+    """
+    plain = inputs.device.type != "cpu" or inputs.dtype != torch.float32 or weight.dtype != torch.float32
+    if plain or not torch._C._has_mkldnn or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        return _ordinary(inputs, weight, bias, sigmoid)
+    if torch.is_grad_enabled() and (inputs.requires_grad or weight.requires_grad):
+        return _ordinary(inputs, weight, bias, sigmoid)
+    rows = inputs.reshape(-1, inputs.shape[-1]).contiguous()
+    if not len(rows):
+        return _ordinary(inputs, weight, bias, sigmoid)
+    after = "sigmoid" if sigmoid else "none"
+    found: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight.contiguous(), bias, after, [], "")
+    return found.reshape(*inputs.shape[:-1], -1)
+
+
+def _ordinary(inputs: Tensor, weight: Tensor, bias: Tensor | None, sigmoid: bool) -> Tensor:
+    found = torch.nn.functional.linear(inputs, weight, bias)
+    return found.sigmoid() if sigmoid else found

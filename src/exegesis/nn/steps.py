@@ -1,0 +1,107 @@
+"""Recurrent cells stepped by hand, forwards and backwards, over what the inputs add to the gates.
+
+The product of inputs and weights is done once for all uses of a text; a step then costs one product with the state.
+Rows end at different times: callers keep them sorted so that the active ones are the first ``n``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from exegesis.core.recurrent import Direction
+from exegesis.nn.product import linear
+
+
+class Cell(ABC):
+    """One direction of one layer as a step function. ``state`` is h, and (h, c) for an LSTM."""
+
+    def __init__(self, direction: Direction) -> None:
+        self.direction = direction
+        self.weight = direction.weight_hh
+        self.turned = direction.weight_hh.t().contiguous()
+
+    def pre(self, inputs: Float[Tensor, "*b d"], *, bias: bool = True) -> Float[Tensor, "*b g"]:
+        """What inputs add to the gates, biases included unless told otherwise."""
+        return linear(inputs, self.direction.weight_ih, self._bias() if bias else None)
+
+    def _bias(self) -> Float[Tensor, " g"] | None:
+        d = self.direction
+        return None if d.bias_ih is None or d.bias_hh is None else d.bias_ih + d.bias_hh
+
+    @abstractmethod
+    def forward(self, pre: Float[Tensor, "n g"], state: list[Tensor]) -> tuple[list[Tensor], Any]:
+        """The next state, and what the way back needs. ``pre`` may be overwritten."""
+
+    @abstractmethod
+    def backward(self, kept: Any, slope: list[Tensor]) -> tuple[Float[Tensor, "n g"], list[Tensor]]:
+        """From the slope of the new state: the slope of ``pre`` and of the old state."""
+
+
+class _Lstm(Cell):
+    def forward(self, pre: Tensor, state: list[Tensor]) -> tuple[list[Tensor], Any]:
+        size = self.weight.shape[1]
+        z = pre.add_(linear(state[0], self.weight, None))
+        z[:, : 2 * size].sigmoid_()
+        z[:, 2 * size : 3 * size].tanh_()
+        z[:, 3 * size :].sigmoid_()
+        i, f, g, o = z.chunk(4, 1)
+        c = torch.addcmul(i * g, f, state[1])
+        t = c.tanh()
+        return [o * t, c], (z, state[1], t)
+
+    def backward(self, kept: Any, slope: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        z, before, t = kept
+        size = self.weight.shape[1]
+        i, f, g, o = z.chunk(4, 1)
+        dh, dc = slope
+        dc = dc + dh * o * (1 - t * t)
+        d = torch.cat([dc * g, dc * before, dc * i, dh * t], 1)
+        d *= torch.addcmul(z, z, z, value=-1)
+        torch.mul(dc * i, 1 - g * g, out=d[:, 2 * size : 3 * size])
+        return d, [linear(d, self.turned, None), dc * f]
+
+
+class _Gru(Cell):
+    def _bias(self) -> Float[Tensor, " g"] | None:
+        return self.direction.bias_ih  # the other one stands inside the reset gate's product
+
+    def forward(self, pre: Tensor, state: list[Tensor]) -> tuple[list[Tensor], Any]:
+        size = self.weight.shape[1]
+        (h,) = state
+        from_h = linear(h, self.weight, self.direction.bias_hh)
+        rz = (pre[:, : 2 * size] + from_h[:, : 2 * size]).sigmoid_()
+        r, z = rz.chunk(2, 1)
+        inner = from_h[:, 2 * size :]
+        n = torch.addcmul(pre[:, 2 * size :], r, inner).tanh_()
+        return [torch.lerp(n, h, z)], (rz, n, inner, h)
+
+    def backward(self, kept: Any, slope: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        rz, n, inner, before = kept
+        r, z = rz.chunk(2, 1)
+        (dh,) = slope
+        dn = dh * (1 - z) * (1 - n * n)
+        dr = dn * inner * (r - r * r)
+        dz = dh * (before - n) * (z - z * z)
+        back = linear(torch.cat([dr, dz, dn * r], 1), self.turned, None)
+        return torch.cat([dr, dz, dn], 1), [torch.addcmul(back, dh, z)]
+
+
+class _Rnn(Cell):
+    def forward(self, pre: Tensor, state: list[Tensor]) -> tuple[list[Tensor], Any]:
+        summed = pre.add_(linear(state[0], self.weight, None))
+        h = summed.tanh_() if self.direction.cell == "rnn_tanh" else summed.relu_()
+        return [h], h
+
+    def backward(self, kept: Any, slope: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        d = slope[0] * (1 - kept * kept if self.direction.cell == "rnn_tanh" else (kept > 0))
+        return d, [linear(d, self.turned, None)]
+
+
+def cell_of(direction: Direction) -> Cell:
+    """The step function of a direction."""
+    return {"lstm": _Lstm, "gru": _Gru}.get(direction.cell, _Rnn)(direction)
