@@ -25,6 +25,11 @@ def check(function: Callable[..., Any]) -> Callable[..., Any]:
     return beartype(function, conf=BeartypeConf(hint_overrides=FrozenDict(protocols), is_pep484_tower=True))
 
 
+def unchecked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function without its checks, to see what it says itself of an argument of a wrong type."""
+    return getattr(function, "__wrapped__", function)
+
+
 def _parts(hint: Any) -> Iterator[Any]:
     yield hint
     for part in typing.get_args(hint):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -77,7 +79,7 @@ def test_gradients_are_finite_differences(shape, target):
                 "l2": [np.sqrt(sum(v * v for v in word)) for word in g],
                 "squared": [sum(v * v for v in word) for word in g],
                 "mean-absolute": [sum(abs(v) for v in word) / len(word) for word in g],
-                "x": [sum(v * x for v, x in zip(word, at, strict=True)) for word, at in zip(g, vectors.tolist())],
+                "x": [sum(a * b for a, b in zip(*pair, strict=True)) for pair in zip(g, vectors.tolist(), strict=True)],
             }
             for name, values in expected.items():
                 np.testing.assert_allclose(plain_scores(found[name][row])[k], values, rtol=1e-5, atol=1e-7)
@@ -204,9 +206,9 @@ def test_links(outputs, labels, said, targets):
 
     for target in targets:
         result = explain(seen, "w3 w1 w4", "gradient-x-input", target)
-        vectors, _ = numbers_of_raw(seen, result.text)
+        vectors, raw_of = numbers_of_raw(seen, result.text)
         for k, name in enumerate(labels if target == "all" else [target]):
-            f = lambda x, name=name: number(numbers_of_raw(seen, result.text)[1](x), name)  # noqa: E731
+            f = partial(lambda x, raw_of, name: number(raw_of(x), name), raw_of=raw_of, name=name)
             g = slow.gradient(f, vectors)
             np.testing.assert_allclose(plain_scores(result)[k], (g * vectors).sum(1), atol=1e-12)
             np.testing.assert_allclose(np.atleast_1d(result.explained)[k], float(f(vectors).detach()), atol=1e-12)

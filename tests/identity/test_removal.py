@@ -268,9 +268,11 @@ def test_input_reduction_is_the_plain_beam_search(shape, beam):
     for result in explain(seen, texts([6, 1, 4, 7], 8), "input-reduction", beam=beam):
         words = list(result.words)
         label = int(raw(words).argmax())
-        left, gone = slow.input_reduction(
-            lambda w, label=label: (float(raw(w)[label]), int(raw(w).argmax())), words, beam
-        )
+
+        def number(words, label=label):
+            return float(raw(words)[label]), int(raw(words).argmax())
+
+        left, gone = slow.input_reduction(number, words, beam)
         assert result.details["left"] == left
         assert result.details["order"] == gone
         assert result.details["reduced"] == [words[i] for i in left]

@@ -140,8 +140,7 @@ def find_plan(module: nn.Module, probe: Batch, own: Call | None) -> tuple[Plan, 
         try:
             alone = _alone(plan, module, probe)
         except Exception as error:  # the user's own code: whatever it raises is a reason to try the next plan
-            if complaint is None or isinstance(complaint, ExegesisError) > isinstance(error, ExegesisError):
-                complaint = error
+            complaint = error if complaint is None or _telling(error) > _telling(complaint) else complaint
             continue
         try:
             if _near(_try(plan, module, probe), alone):
@@ -153,12 +152,21 @@ def find_plan(module: nn.Module, probe: Batch, own: Call | None) -> tuple[Plan, 
         return fallback
     assert complaint is not None
     if isinstance(complaint, ModelError):
-        raise complaint
+        raise ModelError(str(complaint)) from complaint
     reason = f"{type(complaint).__name__}: {complaint}".splitlines()[0]
     raise ModelError(
         f"the module could not be run on a batch of ids ({reason}); give call=lambda module, batch: ..., "
         "where batch has ids [b, t], mask, lengths and segments"
     ) from complaint
+
+
+class _RanError(ModelError):
+    """The module ran, but gave no function of a text."""
+
+
+def _telling(error: Exception) -> int:
+    """How much an error says of the module itself: more if it ran, less if its outputs have another shape."""
+    return 2 if isinstance(error, _RanError) else 0 if isinstance(error, ExegesisError) else 1
 
 
 def _alone(plan: Plan, module: nn.Module, probe: Batch) -> Float[Tensor, "b c"]:
@@ -168,11 +176,11 @@ def _alone(plan: Plan, module: nn.Module, probe: Batch) -> Float[Tensor, "b c"]:
         raise ModelError(f"the module returns {_shapes(alone)} outputs for texts of {_shapes(probe.lengths)} pieces")
     found = torch.cat(alone)
     if not bool(torch.isfinite(found).all()):
-        raise ModelError("the module's outputs are not finite (NaN or infinity): check its weights")
+        raise _RanError("the module's outputs are not finite (NaN or infinity): check its weights")
     if not _near(_try(plan, module, probe.take(torch.tensor([0]))), found[:1]):
-        raise ModelError("the module gives the same text other outputs each time: let it be deterministic in eval mode")
+        raise _RanError("the module gives the same text other outputs each time: let it be deterministic in eval mode")
     if not _near(_try(plan, module, probe.take(torch.tensor([0, 0]))), found[[0, 0]]):
-        raise ModelError("the module's outputs for a text depend on its batch (is batch_first right?)")
+        raise _RanError("the module's outputs for a text depend on its batch (is batch_first right?)")
     return found
 
 

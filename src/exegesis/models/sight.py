@@ -76,7 +76,8 @@ def unroll(seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"]
     if getattr(part, "proj_size", 0):
         raise UnsupportedError("an LSTM with projections (proj_size) has no states h = o tanh(c): drop proj_size")
     inputs, states = _padded(received, part, lengths), _padded(given[0], part, lengths)
-    start = None if state is None else (tuple(state) if isinstance(state, tuple | list) else (state,))
+    given_state = tuple(state) if isinstance(state, tuple | list) else (state,)
+    start = None if state is None else tuple(each.detach() for each in given_state)
     layers = directions(part, inputs, states, lengths, start)
     linear, read = head(seen.parts, outputs, lengths)
     terms = recognise(layers[-1], linear.weight.detach(), read, [given for _, _, given in seen.parts])
@@ -132,7 +133,7 @@ def _padded(value: Any, part: nn.RNNBase, lengths: Int[Tensor, " b"]) -> Float[T
         padded, packed = pad_packed_sequence(value, batch_first=True)
         if not torch.equal(packed, lengths.cpu()):
             raise UnsupportedError("the packed sequence does not hold the texts in order, one position a piece")
-        return padded
+        return padded.detach()
     if not isinstance(value, Tensor) or value.ndim != 3:
         raise UnsupportedError("the recurrent layer reads an unbatched input; it must read [batch, time, size]")
     value = value if part.batch_first else torch.transpose(value, 0, 1)
@@ -141,5 +142,5 @@ def _padded(value: Any, part: nn.RNNBase, lengths: Int[Tensor, " b"]) -> Float[T
             f"the recurrent layer reads {value.shape[1]} positions of {value.shape[0]} rows for {rows} texts of up to "
             f"{width} pieces: one position a piece is needed"
         )
-    cut: Tensor = value[:, :width]
+    cut: Tensor = value[:, :width].detach()
     return cut

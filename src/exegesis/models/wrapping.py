@@ -24,7 +24,7 @@ from exegesis.models.wrapped import TorchClassifier, TorchDifferentiable, TorchG
 
 T = TypeVar("T", bound=TorchClassifier)
 OUTPUTS = ("logits", "probabilities", "multi-label")
-SHAPING = ("Squeeze", "View", "Select", "Slice", "Reshape", "Transpose", "TBackward", "Clone", "Alias", "Cat", "Index")
+SHAPING = ("queeze", "View", "Select", "Slice", "Reshape", "Transpose", "TBackward", "Clone", "Alias", "Cat", "Index")
 
 
 def wrap(

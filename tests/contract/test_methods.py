@@ -1,0 +1,299 @@
+"""What holds for every registered method on every kind of model that can take it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import zlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import exegesis
+from exegesis.api import blackbox, explain, methods
+from exegesis.core.errors import ModelError, UnsupportedError, UsageError
+from exegesis.core.explanation import Attribution, save
+from exegesis.core.method import cards, make
+from exegesis.core.model import Classifier, members
+from exegesis.core.saving import read
+from exegesis.models.wrapping import wrap
+from torch_toys import WORDS, Bag, Shape, model, net, texts
+from user_modules import ZOO
+
+LENGTHS = [4, 1, 7, 2, 4]
+
+
+def probabilities(rows: list[str]) -> np.ndarray:
+    """A black box that looks at words and their order."""
+    found = []
+    for row in rows:
+        z = np.zeros(3)
+        for place, word in enumerate(row.split()):
+            z[zlib.crc32(word.encode()) % 3] += 1 / (1 + place)
+        found.append(np.exp(z) / np.exp(z).sum())
+    return np.array(found)
+
+
+def zoo(name: str) -> Classifier:
+    torch.manual_seed(3)
+    module = ZOO[name].make()
+    for weight in module.parameters():
+        weight.data = torch.randn(weight.shape) * 0.8
+    labels = list(ZOO[name].labels)
+    return wrap(module.double().train(), vocabulary=WORDS, tokenizer=str.split, labels=labels, **ZOO[name].options)
+
+
+def hugging_face() -> Classifier:
+    hf_toys = pytest.importorskip("hf_toys")
+    from exegesis.models.hf_wrapping import wrap_huggingface
+
+    return wrap_huggingface(hf_toys.bert().double(), hf_toys.wordpiece(), name="bert")
+
+
+MODELS: dict[str, Callable[[], Classifier]] = {
+    "linear bag": lambda: wrap(Bag(), vocabulary=WORDS, tokenizer=str.split),
+    "bending bag": lambda: wrap(Bag(bends=True, seed=1), vocabulary=WORDS, tokenizer=str.split),
+    "lstm": lambda: model(Shape("lstm", starts=True)),
+    "bigru attention": lambda: model(Shape("gru", 1, True, "attention", seed=2)),
+    "two bilstms max": lambda: model(Shape("lstm", 2, True, "max", seed=3)),
+    "gru with a bent head": lambda: model(Shape("gru", bends=True, seed=4)),
+    "tanh rnn": lambda: model(Shape("rnn", 1, True, "mean", seed=5)),
+    "one output": lambda: model(Shape("gru", outputs=1, readout="concat", seed=6), ["no", "yes"]),
+    "regression": lambda: model(Shape("lstm", 2, outputs=1, seed=7), ["stars"]),
+    "multi-label": lambda: model(Shape("gru", readout="sum", seed=8), outputs="multi-label"),
+    "inexact under padding": lambda: zoo("max with the zeros of padding"),
+    "time first": lambda: zoo("time first with lengths, packed"),
+    "sorts its rows": lambda: zoo("sorts its rows before the embedding"),
+    "drops pads itself": lambda: zoo("lengths from the ids inside, packed"),
+    "cells in a loop": lambda: zoo("a loop over nn.LSTMCell"),
+    "embedding bag": lambda: zoo("embedding bag"),
+    "probabilities": lambda: zoo("softmax, said"),
+    "one probability": lambda: zoo("one probability"),
+    "black box": lambda: blackbox(probabilities, ["a", "b", "c"]),
+    "transformer": hugging_face,
+}
+# few points and samples, so that the whole table is quick
+OPTIONS: dict[str, dict[str, object]] = {
+    "integrated-gradients": {"points": 3, "limit": 6},
+    "lime": {"samples": 15},
+    "smoothgrad": {"samples": 2},
+}
+PAIRS = [(name, card.name) for name in MODELS for card in cards()]
+built = lru_cache(None)(lambda name: MODELS[name]())
+
+
+def made(method: str) -> object:
+    return make(method, OPTIONS.get(method, {}))
+
+
+def target_of(seen: Classifier, method: str) -> str:
+    return "predicted" if method == "input-reduction" else "all"
+
+
+def able(name: str, method: str) -> Classifier:
+    seen = built(name)
+    if method not in {card.name for card in methods(seen)}:
+        pytest.skip("the model cannot serve it; test_what_cannot_be_served_is_refused holds the reason")
+    return seen
+
+
+@lru_cache(None)
+def results(name: str, method: str) -> list[Attribution]:
+    seen = built(name)
+    return explain(seen, texts(LENGTHS, 1), made(method), target_of(seen, method))
+
+
+@pytest.mark.parametrize(("name", "method"), PAIRS)
+def test_what_cannot_be_served_is_refused(name, method):
+    """``methods(model)`` and what really happens agree, for every method."""
+    seen = built(name)
+    if method in {card.name for card in methods(seen)}:
+        assert all(np.isfinite(result.scores).all() for result in results(name, method))
+        return
+    with pytest.raises(UnsupportedError, match=rf"^{method} needs a \w+ model: [^\n]+; this model can serve: [^\n]+$"):
+        explain(seen, "w1 w2", made(method))
+
+
+@pytest.mark.parametrize(("name", "method"), PAIRS)
+def test_batched_is_alone_in_any_order_and_again(name, method):
+    """Neighbours, padding, order and repetition change nothing."""
+    seen = able(name, method)
+    raw = texts(LENGTHS, 1)
+    target = target_of(seen, method)
+    together = results(name, method)
+    for row in (1, 2):
+        alone = explain(seen, raw[row], made(method), target)
+        np.testing.assert_allclose(together[row].scores, alone.scores, rtol=0, atol=1e-9)
+        assert together[row].targets == alone.targets
+    back = explain(seen, raw[::-1], made(method), target)[::-1]
+    again = explain(seen, raw, made(method), target)
+    for one, turned, second in zip(together, back, again, strict=True):
+        np.testing.assert_allclose(one.scores, turned.scores, rtol=0, atol=1e-9)
+        np.testing.assert_array_equal(one.scores, second.scores)
+        assert one.details == second.details
+
+
+@pytest.mark.parametrize(("name", "method"), PAIRS)
+def test_the_account(name, method):
+    """The result says what was explained, and what words leave over is accounted for where that is promised."""
+    seen = able(name, method)
+    for text, result in zip(texts(LENGTHS, 1), results(name, method), strict=True):
+        assert result.text.raw == text
+        assert len(result.scores.T) == len(result.spans) == len(result.words)
+        batch = seen.encode([result.text])
+        raw = seen.outputs(batch)
+        probability = seen.link.probabilities(raw)[0]
+        assert result.prediction.label == seen.labels[int(seen.link.decide(raw)[0])]
+        np.testing.assert_allclose(list(result.prediction.probabilities.values()), probability, atol=1e-9)
+        np.testing.assert_allclose(
+            np.asarray(result.residual), np.asarray(result.explained) - result.scores.sum(-1), atol=1e-12
+        )
+        if result.complete and method != "integrated-gradients":
+            np.testing.assert_allclose(result.gap, 0, atol=1e-9)
+        assert result.complete == next(card.complete for card in cards() if card.name == method)
+
+
+@pytest.mark.parametrize(("name", "method"), PAIRS)
+def test_a_result_is_read_back_to_the_last_bit(name, method, tmp_path):
+    able(name, method)
+    for ending in (".json", ".jsonl"):
+        path = save(results(name, method), tmp_path / f"r{ending}")
+        for one, other in zip(results(name, method), read(path), strict=True):
+            np.testing.assert_array_equal(one.scores, other.scores)
+            assert one.spans == other.spans
+            assert one.targets == other.targets
+            assert one.method == other.method
+            assert one.text == other.text
+            np.testing.assert_array_equal(one.gap, other.gap)
+
+
+def photograph(module):
+    """Weights, flags, gradients, hooks, attributes, random state."""
+    parts = list(module.modules())
+    return {
+        "flags": [part.training for part in parts],
+        "grads": [(weight.requires_grad, weight.grad) for weight in module.parameters()],
+        "hooks": [
+            [len(value) for key, value in sorted(vars(part).items()) if key.endswith("_hooks")] for part in parts
+        ],
+        "attributes": [{key: id(value) for key, value in vars(part).items()} for part in parts],
+        "random": torch.random.get_rng_state().tolist(),
+        "grad mode": torch.is_grad_enabled(),
+    }
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["returns", "raises"])
+@pytest.mark.parametrize(("name", "method"), PAIRS)
+def test_the_model_is_left_as_it_was(name, method, fails):
+    seen = able(name, method)
+    module = getattr(seen, "module", None)
+    if module is None:
+        pytest.skip("a function of texts has nothing to restore")
+    weights = {key: value.clone() for key, value in module.state_dict().items()}
+    np.random.seed(5)  # noqa: NPY002 - the state that must not move
+    mixed = np.random.get_state()[1].tolist()  # noqa: NPY002
+    handle, calls = None, []
+    if fails:
+
+        def fail(*_):
+            calls.append(1)
+            if len(calls) > 1:
+                raise RuntimeError("midway")
+
+        linear = [part for part in module.modules() if isinstance(part, torch.nn.Linear)][-1]
+        before_hook = photograph(module)
+        handle = linear.register_forward_hook(fail)
+    before = photograph(module)
+    if fails:
+        with pytest.raises((ModelError, RuntimeError), match="midway"):
+            explain(seen, texts(LENGTHS, 2), made(method))
+        assert photograph(module) == before
+        handle.remove()
+        assert photograph(module) == before_hook
+    else:
+        explain(seen, texts(LENGTHS[:2], 2), made(method))
+        assert photograph(module) == before
+    assert all(torch.equal(value, weights[key]) for key, value in module.state_dict().items())
+    assert np.random.get_state()[1].tolist() == mixed  # noqa: NPY002
+
+
+VARIED = {
+    "gradient": [{"norm": "squared"}],
+    "input-reduction": [{"beam": 2, "how": "pad"}],
+    "integrated-gradients": [{"baseline": 'text:it\'s "odd"\n', "tolerance": 1e-5, "points": 3, "limit": 64}],
+    "leave-one-out": [{"how": "zero"}],
+    "lime": [{"samples": 9, "kernel": 1.5, "ridge": 0.1, "features": 2, "how": "mask", "seed": 4}],
+    "smoothgrad": [{"samples": 3, "noise": 0.1, "reduce": "x-input", "seed": 9}],
+}
+
+
+@pytest.mark.parametrize("card", cards(), ids=lambda card: card.name)
+def test_repr_rebuilds_the_method(card):
+    space = {each.cls.__name__: each.cls for each in cards()}
+    for options in ({}, *VARIED.get(card.name, [])):
+        value = make(card.name, options)
+        assert eval(repr(value), space) == value
+        assert hash(value) == hash(make(card.name, options))
+    result = explain(built("lstm"), "w1 w2", make(card.name))
+    assert eval(result.method, space) == make(card.name)
+    assert result.name == card.name
+
+
+@pytest.mark.parametrize("card", cards(), ids=lambda card: card.name)
+def test_a_card_tells_the_truth(card):
+    assert members(card.needs) >= members(Classifier)
+    assert card.cls.__doc__
+    assert 1990 < card.year < 2030
+    assert "\n" not in card.summary
+    for parameter in ("nonsense", "nrom"):
+        with pytest.raises(UsageError, match="unknown parameter"):
+            make(card.name, {parameter: 1})
+
+
+def test_draws_belong_to_a_text_and_not_to_the_batch():
+    """The same text twice in a batch, and beside others, is drawn for alike; another seed, or text, is not."""
+    seen = built("lstm")
+    for method in ("lime", "smoothgrad"):
+        one, two, three = explain(seen, ["w1 w2 w3", "w4 w5", "w1 w2 w3"], made(method))
+        np.testing.assert_array_equal(one.scores, three.scores)
+        assert len({tuple(explain(seen, "w1 w2 w3", method, seed=seed).scores) for seed in (0, 1)}) == 2
+        assert not np.allclose(one.scores[:2], two.scores)
+
+
+def test_an_example_method_in_one_file():
+    path = Path(__file__).parents[2] / "docs" / "example_method.py"
+    spec = importlib.util.spec_from_file_location("example_method", path)
+    example = importlib.util.module_from_spec(spec)
+    registered = exegesis.core.method._cards
+    before = dict(registered)
+    try:
+        sys.modules["example_method"] = example
+        spec.loader.exec_module(example)
+        seen = built("lstm")
+        result = explain(seen, "w1 w2 w3", "swap", "c0")
+        outputs = [seen.outputs(seen.encode([seen.read(text)]))[0, 0] for text in ("w1 w2 w3", "w2 w1 w3", "w1 w3 w2")]
+        np.testing.assert_allclose(result.scores, [outputs[0] - outputs[1], outputs[0] - outputs[2], 0], atol=1e-12)
+        raw = texts(LENGTHS)
+        for text, together in zip(raw, explain(seen, raw, "swap", "all", distance=2), strict=True):
+            np.testing.assert_allclose(
+                together.scores, explain(seen, text, "swap", "all", distance=2).scores, atol=1e-9
+            )
+        for result in explain(built("linear bag"), raw, "swap", "all"):
+            np.testing.assert_allclose(result.scores, 0, atol=1e-12)
+        assert explain(built("black box"), "w1 w2", "swap").scores.shape == (2,)
+    finally:
+        sys.modules.pop("example_method", None)
+        registered.clear()
+        registered.update(before)
+
+
+def test_net_is_left_in_training_mode():
+    """The toys of this file would not notice a forgotten evaluation mode otherwise."""
+    module = net()
+    assert module.training
+    ids, lengths = torch.tensor([[3, 4, 5]]), torch.tensor([3])
+    assert not torch.equal(module(ids, lengths), module(ids, lengths))
