@@ -125,10 +125,14 @@ class RecurrentClassifier(nn.Module):
     ) -> tuple[Tensor | PackedSequence, Float[Tensor, "b h"]]:
         """All states of the top layer, and the last one of each direction side by side.
 
-        Packs only where lengths differ: the kernels for unpacked input are faster.
+        Packs only where lengths differ and a reverse direction would read padding first: the kernels for unpacked
+        input are faster.
         """
         shortest, longest = int(lengths.min()), int(lengths.max())
         source: Tensor | PackedSequence = embeds[:, :longest]
+        if not self.config.bidirectional:
+            every = cast(Tensor, self.recurrent(source)[0])
+            return every, every[torch.arange(len(every), device=every.device), lengths.to(every.device) - 1]
         if shortest != longest:
             source = pack_padded_sequence(embeds, lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, final = self.recurrent(source)
@@ -142,9 +146,9 @@ class RecurrentClassifier(nn.Module):
         if self.config.readout == "last":
             return last
         every = pad_packed_sequence(states, batch_first=True)[0] if isinstance(states, PackedSequence) else states
-        if self.config.readout == "mean":  # the states at padding are zeros
-            return every.sum(dim=1) / lengths.to(every)[:, None]
         real = torch.arange(every.shape[1], device=every.device) < lengths.to(every.device)[:, None]
         if self.attention is not None:
             return cast(Tensor, self.attention(every, real))
-        return every.masked_fill(~real[..., None], -torch.inf).amax(dim=1)
+        if self.config.readout == "max":
+            return every.masked_fill(~real[..., None], -torch.inf).amax(dim=1)
+        return every.masked_fill(~real[..., None], 0.0).sum(dim=1) / lengths.to(every)[:, None]
