@@ -9,7 +9,8 @@ FOLDER gets ``train.tsv``, ``dev.tsv``, ``test.tsv`` (the SST-2 test sentences a
 
 Training texts are every phrase of every training tree, once, by its mean class over its occurrences
 (below 1.5 negative, above 2.5 positive, else neutral), and the SST-2 training sentences. Phrases of 2 to 8
-words with a negation are listed four times, so that the few of them count for something. A text that is,
+words with a negation are listed several times, the positive ones most often, so that the few of them count
+for something, and a negation is not merely a sign of the negative (three in four of them are). A text that is,
 letters and digits alone, equal to a development or test sentence is left out.
 """
 
@@ -22,7 +23,7 @@ from pathlib import Path
 
 NAMES = {"0": "negative", "1": "positive"}
 NEGATIONS = frozenset(["not", "n't", "never", "no", "without", "nothing", "hardly", "neither", "nor"])
-REPEATS = 4
+REPEATS = {"negative": 4, "neutral": 2, "positive": 13}
 Rows = list[tuple[str, str]]
 
 
@@ -47,10 +48,10 @@ def name(mean: float) -> str:
     return "negative" if mean < 1.5 else "positive" if mean > 2.5 else "neutral"
 
 
-def repeats(text: str) -> int:
+def repeats(text: str, label: str) -> int:
     """How often a training text is listed."""
     words = text.lower().split()
-    return REPEATS if 2 <= len(words) <= 8 and not NEGATIONS.isdisjoint(words) else 1
+    return REPEATS[label] if 2 <= len(words) <= 8 and not NEGATIONS.isdisjoint(words) else 1
 
 
 def key(text: str) -> str:
@@ -79,7 +80,7 @@ def main(data: Path, folder: Path) -> None:
     train = [(text, name(sum(found) / len(found))) for text, found in classes.items()] + binary["train"]
     kept = [(text, label) for text, label in train if key(text) not in held]
     print(f"left out as equal to a development or test sentence: {len(train) - len(kept)} of {len(train)}")
-    kept = [row for row in kept for _ in range(repeats(row[0]))]
+    kept = [row for row in kept for _ in range(repeats(*row))]
     folder.mkdir(parents=True, exist_ok=True)
     parts = {
         "train": kept,

@@ -134,6 +134,11 @@ def test_it_learns_what_needs_order(cell: str) -> None:
     assert result.history[result.best_epoch - 1].dev_accuracy == result.dev.accuracy
 
 
+def test_the_first_of_equal_epochs_is_kept() -> None:
+    still = train(sentences(20), sentences(9, 1), config=SHAPE, options=TrainOptions(lr=1e-12, patience=2))
+    assert (still.best_epoch, len(still.history)) == (1, 3)
+
+
 def test_one_seed_one_result_and_the_callers_random_state_is_kept() -> None:
     state = torch.get_rng_state()
     first = train(sentences(60), config=SHAPE, options=OPTIONS)
