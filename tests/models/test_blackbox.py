@@ -45,6 +45,11 @@ def test_the_function_gets_the_text_to_the_character(raw: str) -> None:
     assert all(word == word.strip() for word in covered)
 
 
+def test_a_lone_surrogate_is_passed_on() -> None:
+    model = box()
+    assert model.write(model.encode([model.read("x\ud800 y")])) == ["x\ud800 y"]
+
+
 def test_words_and_pieces() -> None:
     text = box().read("  Don't go,  good\nfilm ")
     assert text.word_strings() == ("Do", "n't", "go", ",", "good", "film")
@@ -116,6 +121,7 @@ def test_forms_of_an_answer(form: Callable[[np.ndarray], Any]) -> None:
         ([[0.2, 0.3, 0.5]] * 2, r"shape \[2, 3\]"),
         ([[np.nan, 1.0], [0.5, 0.5]], "NaN"),
         ([[-0.5, 1.5], [0.5, 0.5]], "-0.5 to 1.5"),
+        ([[-0.5, 0.5], [0.5, 0.5]], "-0.5 to 0.5"),
         ([[2.0, -3.0], [0.5, 0.5]], "logits"),
         ([[0.5, 0.4], [0.5, 0.5]], "sums to 0.9"),
         ([0.5, 1.5], r"\b0\.5 to 1\.5"),

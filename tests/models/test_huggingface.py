@@ -26,6 +26,7 @@ from exegesis.core.target import Link
 from exegesis.models.huggingface import HuggingFaceClassifier, HuggingFaceModel, load_huggingface, wrap_huggingface
 from hf_toys import (
     KINDS,
+    TYPED,
     UNTYPED,
     bart,
     bert,
@@ -266,7 +267,7 @@ def test_running_out_of_memory_is_left_to_the_caller() -> None:
 def test_a_row_without_any_piece() -> None:
     model = toy("gpt2")
     text = model.read("good")
-    batch = model.encode([text, model.read("a film")])
+    batch = model.encode([text, model.read("a film<|endoftext|>")])
     keep = batch.mask.clone()
     keep[0] = False
     empty = compact(batch, keep, 5)
@@ -274,6 +275,18 @@ def test_a_row_without_any_piece() -> None:
     torch.testing.assert_close(outputs[0], plain(model, "<|endoftext|>")[0], rtol=0, atol=1e-9)
     torch.testing.assert_close(model.outputs_from(model.embed(empty), empty), outputs, rtol=0, atol=1e-12)
     assert model.outputs(pad([], 0)).shape == (0, 2)
+
+
+def test_words_that_enter_twice_are_not_replaced() -> None:
+    """GPT-2 looks its token types up among its words, so what is put in would take their place too."""
+    tokenizer = byte_bpe()
+    tokenizer.model_input_names = TYPED
+    model = wrap_huggingface(gpt2(), tokenizer)
+    assert model.reader.types == (0, 0)
+    assert type(model) is HuggingFaceModel
+    texts = [model.read(raw) for raw in TEXTS]
+    alone = torch.cat([plain(model, raw) for raw in TEXTS])
+    torch.testing.assert_close(model.outputs(model.encode(texts)), alone, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("make", [bart, t5])
