@@ -55,10 +55,12 @@ class Unrolled:
     """A whole recurrent pass over a batch.
 
     ``layers`` stand from below, each with its one or two directions. The raw ``outputs`` are the ``terms`` over the
-    top layer, each through its ``linear``, summed, plus ``bias``.
+    top layer, each through its ``linear``, summed, plus ``bias``. ``same_start`` says that the initial states are the
+    same for every text, also for those that are not in this batch.
     """
 
     layers: tuple[tuple[Direction, ...], ...]
     terms: tuple[Term, ...]
     bias: Float[Tensor, " c"]
     outputs: Float[Tensor, "b c"]
+    same_start: bool = False

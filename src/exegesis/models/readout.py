@@ -18,6 +18,9 @@ from exegesis.core.errors import UnsupportedError
 from exegesis.core.recurrent import Direction, Term
 from exegesis.nn.recurrent import reading_order
 
+Pooling = tuple[tuple[float, int, str], ...]  # what is added for one block: each a scale, a direction, a kind
+Readout = tuple[Pooling, ...]  # block by block of the vector that the last layer reads
+
 KINDS = ("last", "mean", "max", "sum", "first")
 # poolings of the two directions that may be added: (of the normal one, of the reverse one)
 ADDED = (("last", "last"), ("last", "first"), ("first", "last"), ("mean", "mean"), ("max", "max"), ("sum", "sum"))
@@ -65,26 +68,74 @@ def _behind(received: Tensor, given: Tensor, outputs: Tensor, lengths: Tensor) -
     return None
 
 
-def recognise(
-    top: Sequence[Direction], weight: Float[Tensor, "c m"], read: Float[Tensor, "b m"], given: Sequence[Any]
-) -> tuple[Term, ...]:
-    """Cut the vector that the last layer reads into blocks, each a pooling of one direction's states (or of a sum).
+def choices(top: Sequence[Direction], read: Float[Tensor, "b m"], given: Sequence[Any]) -> list[list[Pooling]]:
+    """For each block of the vector that the last layer reads, all poolings that equal it on these texts.
 
     ``given`` is what the module's other parts gave: attention weights may be among it. Raises UnsupportedError for a
     block that is no pooling.
     """
+    pools = [_Pools(direction, given) for direction in top]
+    found = [_matches(block, pools) for block in _blocks(read, top)]
+    if not all(found):
+        raise _unseen(list(read.shape), top[0].hidden.shape[-1])
+    return [list(dict.fromkeys(_named(one) for one in matches)) for matches in found]
+
+
+def settle(parts: Sequence[list[list[Pooling]]]) -> Readout:
+    """The readout that fits several runs: on one short text a maximum may be the last state, on all of them it is not.
+
+    Raises UnsupportedError where none fits all.
+    """
+    settled = []
+    for block in zip(*parts, strict=True):
+        common = [pooling for pooling in block[0] if all(pooling in other for other in block[1:])]
+        if not common:
+            raise UnsupportedError("the module reads its states in different ways for different texts")
+        settled.append(common[0])
+    return tuple(settled)
+
+
+def recognise(
+    top: Sequence[Direction],
+    weight: Float[Tensor, "c m"],
+    read: Float[Tensor, "b m"],
+    given: Sequence[Any],
+    readout: Readout,
+) -> tuple[Term, ...]:
+    """The readout found again, its weights taken from these texts.
+
+    Where a block is another pooling than it was, its weights hold for these texts only, as those of attention do, and
+    so does its kind. Raises UnsupportedError for a block that is no pooling.
+    """
+    size = top[0].hidden.shape[-1]
+    pools = [_Pools(direction, given) for direction in top]
+    terms: list[Term] = []
+    for number, (block, expected) in enumerate(zip(_blocks(read, top), readout, strict=True)):
+        columns = weight[:, number * size : (number + 1) * size]
+        fixed = all(kind != "attention" for _, _, kind in expected)
+        if fixed and _equal(block, _value(expected, pools)):
+            found = expected
+        else:
+            matches = [one for one in _matches(block, pools) if fixed or _named(one) == expected]
+            if not matches:
+                raise _unseen(list(read.shape), size)
+            found, fixed = matches[0], False
+        for scale, way, kind in found:
+            name = kind if fixed else "attention"
+            terms.append(Term(way, name, pools[way].weights(kind), scale * columns))
+    return tuple(terms)
+
+
+def _blocks(read: Tensor, top: Sequence[Direction]) -> list[Tensor]:
     size = top[0].hidden.shape[-1]
     if read.shape[1] % size:
         raise _unseen(list(read.shape), size)
-    pools = [_Pools(direction, given) for direction in top]
-    terms: list[Term] = []
-    for start in range(0, read.shape[1], size):
-        found = _match(read[:, start : start + size], pools)
-        if not found:
-            raise _unseen(list(read.shape), size)
-        columns = weight[:, start : start + size]
-        terms += [Term(way, kind.split()[0], pools[way].weights(kind), scale * columns) for scale, way, kind in found]
-    return tuple(terms)
+    return list(torch.split(read, size, 1))
+
+
+def _named(pooling: Pooling) -> Pooling:
+    """The pooling with plain names: ``attention`` for ``attention 3``."""
+    return tuple((scale, way, kind.split()[0]) for scale, way, kind in pooling)
 
 
 class _Pools:
@@ -132,22 +183,20 @@ class _Pools:
         return [kind for kind in self._weights if kind.startswith("attention")]
 
 
-def _match(block: Tensor, pools: Sequence[_Pools]) -> list[tuple[float, int, str]]:
-    """The pooling that equals a block, of one direction or of the sum or mean of both: scale, direction, kind."""
-    for kind in KINDS:
-        for way, pool in enumerate(pools):
-            if _equal(block, pool.value(kind)):
-                return [(1.0, way, kind)]
-    attentions = pools[0].attentions()
-    for kind in attentions:
-        for way, pool in enumerate(pools):
-            if kind in pool.attentions() and _equal(block, pool.value(kind)):
-                return [(1.0, way, kind)]
-    for one, other in (*ADDED, *((kind, kind) for kind in attentions)) if len(pools) == 2 else ():
-        for scale in (1.0, 0.5):
-            if _equal(block, scale * (pools[0].value(one) + pools[1].value(other))):
-                return [(scale, 0, one), (scale, 1, other)]
-    return []
+def _value(pooling: Pooling, pools: Sequence[_Pools]) -> Tensor:
+    first, *rest = [scale * pools[way].value(kind) for scale, way, kind in pooling]
+    return sum(rest, first)
+
+
+def _matches(block: Tensor, pools: Sequence[_Pools]) -> list[Pooling]:
+    """All poolings that equal a block: of one direction, then of the sum or mean of both."""
+    shared = [kind for kind in pools[0].attentions() if all(kind in pool.attentions() for pool in pools)]
+    ways = range(len(pools))
+    single: list[Pooling] = [((1.0, way, kind),) for kind in KINDS for way in ways]
+    single += [((1.0, way, kind),) for way in ways for kind in pools[way].attentions()]
+    pairs = [*ADDED, *((kind, kind) for kind in shared)] if len(pools) == 2 else []
+    double: list[Pooling] = [((s, 0, one), (s, 1, other)) for one, other in pairs for s in (1.0, 0.5)]
+    return [pooling for pooling in (*single, *double) if _equal(block, _value(pooling, pools))]
 
 
 def _attention(value: Any, rows: int, width: int) -> list[Float[Tensor, "b t 1"]]:

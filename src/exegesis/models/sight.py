@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from exegesis.core.errors import UnsupportedError
-from exegesis.core.recurrent import Direction, Unrolled
-from exegesis.models.readout import head, recognise
+from exegesis.core.recurrent import Direction, Term, Unrolled
+from exegesis.models.readout import Pooling, Readout, choices, head, recognise
 from exegesis.nn.recurrent import directions
 
 
@@ -68,8 +68,27 @@ def replacing(parts: Sequence[nn.Embedding], give: Callable[[int, Tensor, Tensor
         yield
 
 
-def unroll(seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"]) -> Unrolled:
+def unroll(
+    seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"], readout: Readout, *, same_start: bool
+) -> Unrolled:
     """The recurrent pass that a run showed. Raises UnsupportedError, by name, where it cannot be seen through."""
+    layers = _layers(seen, lengths)
+    linear, read = head(seen.parts, outputs, lengths)
+    given = [given for _, _, given in seen.parts]
+    terms = recognise(layers[-1], linear.weight.detach(), read, given, readout)
+    bias = outputs.new_zeros(outputs.shape[1]) if linear.bias is None else linear.bias.detach()
+    return Unrolled(layers, terms, bias, outputs, same_start)
+
+
+def readouts(seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"]) -> list[list[Pooling]]:
+    """What the readout of a run may be, block by block (see ``readout.choices``)."""
+    layers = _layers(seen, lengths)
+    _, read = head(seen.parts, outputs, lengths)
+    return choices(layers[-1], read, [given for _, _, given in seen.parts])
+
+
+def _layers(seen: Seen, lengths: Int[Tensor, " b"]) -> tuple[tuple[Direction, ...], ...]:
+    """All layers of the recurrent part that ran last."""
     if not seen.recurrent:
         raise UnsupportedError("the module runs no nn.LSTM, nn.GRU or nn.RNN")
     part, received, state, given = seen.recurrent[-1]
@@ -78,11 +97,7 @@ def unroll(seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"]
     inputs, states = _padded(received, part, lengths), _padded(given[0], part, lengths)
     given_state = tuple(state) if isinstance(state, tuple | list) else (state,)
     start = None if state is None else tuple(each.detach() for each in given_state)
-    layers = directions(part, inputs, states, lengths, start)
-    linear, read = head(seen.parts, outputs, lengths)
-    terms = recognise(layers[-1], linear.weight.detach(), read, [given for _, _, given in seen.parts])
-    bias = outputs.new_zeros(outputs.shape[1]) if linear.bias is None else linear.bias.detach()
-    return Unrolled(layers, terms, bias, outputs)
+    return directions(part, inputs, states, lengths, start)
 
 
 def join(parts: Sequence[Unrolled], order: Int[Tensor, " b"]) -> Unrolled:
@@ -92,7 +107,7 @@ def join(parts: Sequence[Unrolled], order: Int[Tensor, " b"]) -> Unrolled:
     """
     first = parts[0]
     for part in parts[1:]:
-        if [term.direction for term in part.terms] != [term.direction for term in first.terms]:
+        if [_signature(term) for term in part.terms] != [_signature(term) for term in first.terms]:
             raise UnsupportedError("the module reads its states in different ways for texts of different lengths")
 
     def rows(values: Sequence[Tensor]) -> Tensor:
@@ -111,18 +126,18 @@ def join(parts: Sequence[Unrolled], order: Int[Tensor, " b"]) -> Unrolled:
             lengths=rows([d.lengths for d in many]),
         )
 
-    def weights(number: int) -> Tensor:
-        """Poolings are alike on a text of one piece, so that there a maximum may have been taken for a last state."""
-        many = [part.terms[number].weights for part in parts]
-        units = max(one.shape[-1] for one in many)
-        return rows([one.expand(-1, -1, units) for one in many])
-
     layers = tuple(
         tuple(direction([part.layers[i][j] for part in parts]) for j in range(len(layer)))
         for i, layer in enumerate(first.layers)
     )
-    terms = tuple(replace(term, weights=weights(number)) for number, term in enumerate(first.terms))
-    return Unrolled(layers, terms, first.bias, rows([part.outputs for part in parts]))
+    terms = tuple(
+        replace(term, weights=rows([part.terms[n].weights for part in parts])) for n, term in enumerate(first.terms)
+    )
+    return Unrolled(layers, terms, first.bias, rows([part.outputs for part in parts]), first.same_start)
+
+
+def _signature(term: Term) -> tuple[int, str, int]:
+    return term.direction, term.kind, term.weights.shape[-1]
 
 
 def _padded(value: Any, part: nn.RNNBase, lengths: Int[Tensor, " b"]) -> Float[Tensor, "b t d"]:

@@ -20,7 +20,8 @@ from exegesis.core.target import Link
 from exegesis.core.text import Text
 from exegesis.models.calling import Plan, logits
 from exegesis.models.reader import Reader
-from exegesis.models.sight import join, replacing, unroll, watching
+from exegesis.models.readout import Readout, settle
+from exegesis.models.sight import join, readouts, replacing, unroll, watching
 from exegesis.nn.still import still
 
 
@@ -152,7 +153,27 @@ class TorchDifferentiable(TorchClassifier):
 
 
 class TorchRecurrent(TorchDifferentiable):
-    """A module whose recurrent layer and readout are seen through (``core.model.Recurrent``)."""
+    """A module whose recurrent layer and readout are seen through (``core.model.Recurrent``).
+
+    ``readout`` and ``same_start`` are learned once, on texts that tell poolings apart: on a single short text a maximum
+    may be the last state, and any initial state is the same for all.
+    """
+
+    readout: Readout = ()
+    same_start: bool = False
+
+    def learn(self, batch: Batch) -> None:
+        """Learn the readout. Raises UnsupportedError, naming what is out of sight, where it is not recognised."""
+        with torch.no_grad(), still(self.module):
+            found = []
+            for rows in self._parts(batch) or [torch.arange(len(batch))]:
+                part = batch.take(rows)
+                with watching(self.module) as seen:
+                    outputs = self._call(part)
+                found.append(readouts(seen, outputs, part.lengths))
+        self.readout = settle(found)
+        starts = [s for d in self.unroll(batch).layers[-1] for s in (d.h0, d.c0) if s is not None]
+        self.same_start = all(torch.equal(start, start[:1].expand_as(start)) for start in starts)
 
     def unroll(self, batch: Batch) -> Unrolled:
         """Raises UnsupportedError, naming what is out of sight, where states or readout are not recognised."""
@@ -166,7 +187,7 @@ class TorchRecurrent(TorchDifferentiable):
     def _see(self, batch: Batch) -> Unrolled:
         with watching(self.module) as seen:
             outputs = self._call(batch)
-        return unroll(seen, outputs, batch.lengths)
+        return unroll(seen, outputs, batch.lengths, self.readout, same_start=self.same_start)
 
 
 class TorchGated(TorchRecurrent):

@@ -164,6 +164,7 @@ def _most(bare: TorchClassifier, probe: Batch, ties: Batch) -> TorchClassifier:
         return bare
     able = _as(TorchRecurrent, seen)
     try:
+        able.learn(probe)
         cell = able.unroll(probe).layers[-1][0].cell
         _check_aligned(able, probe)
         _keep_order(able, lambda: able.unroll(ties))
