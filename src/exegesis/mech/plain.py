@@ -1,16 +1,24 @@
-"""Whether a model is one recurrent layer over its word vectors, so that its steps can be shared between runs."""
+"""Models that are one recurrent layer over their word vectors: their steps can be taken by hand and shared.
+
+For such a model what a token adds to the gates depends on the token alone, so the product of vectors and weights is
+done once a distinct token, however many perturbed texts hold it; a step then costs one product with the state.
+"""
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import dataclass
+from typing import Self, cast
 
 import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from exegesis.core.batch import Batch
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.model import Classifier, Recurrent, offers
 from exegesis.core.recurrent import Unrolled
 from exegesis.nn.recurrent import reading_order
+from exegesis.nn.steps import Cell, cell_of
 
 POOLS = ("last", "first", "mean", "sum", "max")
 
@@ -37,3 +45,98 @@ def plain_pass(model: Classifier, batch: Batch) -> Unrolled | None:
             if state is not None and not torch.equal(state, state[:1].expand_as(state)):
                 return None
     return seen
+
+
+@dataclass(eq=False)
+class Pools:
+    """Poolings of the states of rows, gathered as they step; ``total`` and ``top`` only where they are wanted."""
+
+    first: Float[Tensor, "n h"]
+    started: Bool[Tensor, "n 1"]
+    total: Float[Tensor, "n h"] | None = None
+    top: Float[Tensor, "n h"] | None = None
+
+    def add(self, hidden: Float[Tensor, "a h"], step: int) -> None:
+        active = len(hidden)
+        if step == 0:
+            self.first[:active] = torch.where(self.started[:active], self.first[:active], hidden)
+        if self.total is not None:
+            self.total[:active] += hidden
+        if self.top is not None:
+            torch.maximum(self.top[:active], hidden, out=self.top[:active])
+
+    def value(self, kind: str, state: Float[Tensor, "n h"], length: Int[Tensor, " n"]) -> Float[Tensor, "n h"]:
+        """A pooling by its name, over ``length`` states in all."""
+        if kind == "mean":
+            return cast(Tensor, self.total) / length.clamp_min(1)[:, None]
+        found = {"last": state, "first": self.first, "sum": self.total, "max": self.top}[kind]
+        return cast(Tensor, found)
+
+
+def step_through(
+    cell: Cell,
+    table: Float[Tensor, "m g"],
+    index: Int[Tensor, "n w"],
+    remaining: Int[Tensor, " n"],
+    state: list[Tensor],
+    pools: Pools,
+) -> list[Tensor]:
+    """Step rows through ``table[index]``, ``remaining`` steps each, the longest first; ``state`` is overwritten."""
+    steps = torch.arange(index.shape[1], device=remaining.device)
+    active: list[int] = (remaining[:, None] > steps).sum(0).tolist()
+    for step, count in enumerate(active):
+        if count == 0:
+            break
+        pre = table.index_select(0, index[:count, step])
+        new, _ = cell.forward(pre, [s[:count] for s in state])
+        for old, value in zip(state, new, strict=True):
+            old[:count] = value
+        pools.add(new[0], step)
+    return state
+
+
+@dataclass(frozen=True, eq=False)
+class PlainRunner:
+    """Outputs of such a model for any ids, by steps over a table of the distinct tokens."""
+
+    model: Recurrent
+    seen: Unrolled
+
+    @classmethod
+    def of(cls, model: Classifier, batch: Batch) -> Self | None:
+        """None where the model is not plain (see ``plain_pass``, which ``batch`` is for)."""
+        seen = plain_pass(model, batch)
+        return None if seen is None else cls(cast(Recurrent, model), seen)
+
+    @torch.no_grad()
+    def outputs(self, batch: Batch, zeroed: Bool[Tensor, "n t"] | None = None) -> Float[Tensor, "n c"]:
+        """Raw outputs, rows in any order; where ``zeroed`` is true the vector is zero."""
+        lengths = batch.lengths
+        order = torch.argsort(lengths, descending=True, stable=True)
+        lengths, ids = lengths[order], batch.ids[order]
+        tokens, index = torch.unique(ids, return_inverse=True)
+        if zeroed is not None:
+            index = index.masked_fill(zeroed[order, : index.shape[1]], len(tokens))
+        row = Batch(tokens[None], torch.ones_like(tokens[None], dtype=torch.bool), torch.zeros_like(tokens[None]))
+        vectors = self.model.embed(row)[0]
+        vectors = torch.cat([vectors, torch.zeros_like(vectors[:1])])
+        raw = self.seen.bias.expand(len(ids), -1).clone()
+        for number, direction in enumerate(self.seen.layers[0]):
+            terms = [term for term in self.seen.terms if term.direction == number]
+            if not terms:
+                continue
+            cell = cell_of(direction)
+            kinds = {term.kind for term in terms}
+            start = [s[:1].expand(len(ids), -1).clone() for s in (direction.h0, direction.c0) if s is not None]
+            none = torch.zeros_like(start[0])
+            pools = Pools(
+                none.clone(),
+                torch.zeros_like(lengths, dtype=torch.bool)[:, None],
+                none.clone() if kinds & {"mean", "sum"} else None,
+                none - torch.inf if "max" in kinds else None,
+            )
+            turned = reading_order(index, lengths, direction.reverse)
+            state = step_through(cell, cell.pre(vectors), turned, lengths, start, pools)
+            for term in terms:
+                raw += torch.nn.functional.linear(pools.value(term.kind, state[0], lengths), term.linear)
+        return raw[torch.argsort(order)]

@@ -6,7 +6,9 @@ fixed number of pieces is in memory, however many texts there are.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor
 from exegesis.core.batch import Batch, compact
 from exegesis.core.errors import UnsupportedError, unknown
 from exegesis.core.model import Classifier, Differentiable, offers
+from exegesis.mech.plain import PlainRunner
 from exegesis.mech.suffix import Suffixes
 
 HOW = ("drop", "zero", "pad", "unknown", "mask")
@@ -42,13 +45,14 @@ def outputs_keeping(
     ``drop`` takes pieces out; ``pad``, ``unknown`` and ``mask`` put that token in their place, ``zero`` a zero vector.
     A text of which nothing remains is shown as one pad piece.
     """
+    runner = _runner(model, batch, how)
     special = special_pieces(batch)
     found = []
     width = batch.ids.shape[1]
     for part in torch.split(torch.arange(len(owner)), max(POOL // max(width, 1), 1)):
         rows = owner[part].to(batch.device)
         stays = keep[part].to(batch.device) | special[rows]
-        found.append(_run(model, batch, rows, stays & batch.mask[rows], how))
+        found.append(_run(model, runner, batch, rows, stays & batch.mask[rows], how))
     return torch.cat(found) if found else torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)
 
 
@@ -77,22 +81,6 @@ def outputs_without(
     return torch.cat(found) if found else torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)
 
 
-def _agrees(suffixes: Suffixes, model: Classifier, batch: Batch, how: str) -> bool:
-    """Whether the model takes what stands in a piece's place for an ordinary vector.
-
-    A module that finds its own padding (``ids != pad``, or vectors of zeros) does not; three texts show it.
-    """
-    if how not in ("pad", "zero"):
-        return True
-    owner = torch.arange(min(len(batch), 3))
-    middle = batch.lengths.cpu()[owner] // 2
-    step = torch.arange(batch.ids.shape[1])
-    plain = outputs_keeping(model, batch, owner, step != middle[:, None], how)
-    quick = suffixes.outputs(owner, middle, middle + 1)
-    tight = {torch.float64: 1e-9, torch.float32: 1e-4}.get(plain.dtype, 1e-2)
-    return torch.allclose(plain, quick, rtol=tight, atol=tight)
-
-
 def special_pieces(batch: Batch) -> Bool[Tensor, "b t"]:
     """True on [CLS], [SEP] and their like."""
     special = torch.zeros(batch.mask.shape, dtype=torch.bool)
@@ -102,8 +90,66 @@ def special_pieces(batch: Batch) -> Bool[Tensor, "b t"]:
     return special.to(batch.device)
 
 
+Run = Callable[[Batch, Bool[Tensor, "n t"] | None], Float[Tensor, "n c"]]
+
+
+def _runner(model: Classifier, batch: Batch, how: str) -> Run:
+    """How perturbed texts are run: by shared steps where the model allows it, else by the model itself."""
+    some, gone, expected = _trial(model, batch, how)
+    plain = PlainRunner.of(model, batch.take(_longest(batch)))
+    if plain is not None and _close(expected, plain.outputs(some, gone)):
+        return plain.outputs
+    return partial(_by_model, model)
+
+
+def _agrees(suffixes: Suffixes, model: Classifier, batch: Batch, how: str) -> bool:
+    """Whether the model takes what stands in a piece's place for an ordinary vector.
+
+    A module that finds its own padding (``ids != pad``, or vectors of zeros) does not; three texts show it.
+    """
+    if how not in ("pad", "zero"):
+        return True
+    owner = _longest(batch)
+    middle = batch.lengths[owner.to(batch.device)] // 2
+    return _close(_trial(model, batch, how)[2], suffixes.outputs(owner, middle, middle + 1))
+
+
+def _longest(batch: Batch) -> Int[Tensor, " n"]:
+    return torch.argsort(batch.lengths.cpu(), descending=True, stable=True)[:3]
+
+
+def _trial(model: Classifier, batch: Batch, how: str) -> tuple[Batch, Bool[Tensor, "n t"] | None, Float[Tensor, "n c"]]:
+    """Three texts with their middle piece replaced (not dropped), which vectors are to be zero, the model's outputs."""
+    some = batch.take(_longest(batch))
+    middle = (torch.arange(len(some), device=some.device), some.lengths // 2)
+    gone = None
+    if how == "zero":
+        gone = torch.zeros_like(some.mask)
+        gone[middle] = True
+    elif how != "drop":
+        ids = some.ids.clone()
+        ids[middle] = model.tokens[how]
+        some = replace(some, ids=ids, texts=())
+    return some, gone, _by_model(model, some, gone)
+
+
+def _by_model(model: Classifier, batch: Batch, gone: Bool[Tensor, "n t"] | None) -> Float[Tensor, "n c"]:
+    """The model's own outputs, with zero vectors where ``gone`` is true."""
+    if gone is None:
+        return model.outputs(batch)
+    able = cast(Differentiable, model)
+    vectors = able.embed(batch).masked_fill(gone[:, : batch.ids.shape[1], None], 0.0)
+    with torch.no_grad():
+        return able.outputs_from(vectors, batch)
+
+
+def _close(first: Tensor, second: Tensor) -> bool:
+    tight = {torch.float64: 1e-9, torch.float32: 1e-4}.get(first.dtype, 1e-2)
+    return torch.allclose(first, second, rtol=tight, atol=tight)
+
+
 def _run(
-    model: Classifier, batch: Batch, rows: Int[Tensor, " n"], keep: Bool[Tensor, "n t"], how: str
+    model: Classifier, run: Run, batch: Batch, rows: Int[Tensor, " n"], keep: Bool[Tensor, "n t"], how: str
 ) -> Float[Tensor, "n c"]:
     whole = Batch(batch.ids[rows], batch.mask[rows], batch.segments[rows])
     pad = model.tokens["pad"]
@@ -130,19 +176,9 @@ def _run(
     found, at = [], 0
     while at < len(order):
         part = order[at : at + max(PIECES // max(int(lengths[order[at]]), 1), 1)]
-        some = whole.take(part)
-        if zeroed is None:
-            found.append(model.outputs(some))
-        else:
-            found.append(_zeroed(cast(Differentiable, model), some, zeroed[first[part.to(first.device)]]))
+        found.append(run(whole.take(part), None if zeroed is None else zeroed[first[part.to(first.device)]]))
         at += len(part)
     return torch.cat(found)[torch.argsort(order).to(batch.device)][back]
-
-
-def _zeroed(model: Differentiable, batch: Batch, gone: Bool[Tensor, "n t"]) -> Float[Tensor, "n c"]:
-    vectors = model.embed(batch).masked_fill(gone[:, : batch.ids.shape[1], None], 0.0)
-    with torch.no_grad():
-        return model.outputs_from(vectors, batch)
 
 
 def _unique(key: Int[Tensor, "n w"]) -> tuple[Int[Tensor, " u"], Int[Tensor, " n"]]:

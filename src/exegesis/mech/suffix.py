@@ -17,7 +17,7 @@ from torch import Tensor
 from exegesis.core.batch import Batch
 from exegesis.core.model import Classifier, Recurrent
 from exegesis.core.recurrent import Direction, Term, Unrolled
-from exegesis.mech.plain import plain_pass
+from exegesis.mech.plain import Pools, plain_pass, step_through
 from exegesis.nn.recurrent import cells
 from exegesis.nn.steps import Cell, cell_of
 
@@ -91,42 +91,30 @@ class _Tails:
         lengths = self.direction.lengths.to(owner.device)[owner]
         remaining = lengths - (last if self.drop else first)
         for part in torch.split(torch.argsort(remaining, descending=True, stable=True), ROWS):
-            read = self._run(owner[part], first[part], last[part], remaining[part])
             kept = lengths[part] - (last[part] - first[part] if self.drop else 0)
+            state, pools = self._run(owner[part], first[part], last[part], remaining[part])
             for term in self.terms:
-                value = read[term.kind if term.kind != "mean" else "sum"]
-                value = value / kept.clamp_min(1)[:, None] if term.kind == "mean" else value
-                raw[part] += torch.nn.functional.linear(value, term.linear)
+                raw[part] += torch.nn.functional.linear(pools.value(term.kind, state, kept), term.linear)
 
-    def _run(self, rows: Tensor, first: Tensor, last: Tensor, remaining: Tensor) -> dict[str, Float[Tensor, "n h"]]:
-        """Each pooling of the states of each row; rows come with the longest rest first."""
+    def _run(
+        self, rows: Tensor, first: Tensor, last: Tensor, remaining: Tensor
+    ) -> tuple[Float[Tensor, "n h"], Pools]:
+        """The last state of each row and the poolings of all; rows come with the longest rest first."""
         width = self.direction.inputs.shape[1]
         ahead, opening = (first - 1).clamp_min(0), (first == 0)[:, None]
         state = [torch.where(opening, s[rows], h[rows, ahead]) for s, h in zip(self.starts, self.states, strict=True)]
-        total = self.sums[rows, first] if self.kinds & {"mean", "sum"} else None
-        top = self.highest[rows, first] if "max" in self.kinds else None
-        fresh = torch.where(opening, state[0], self.direction.hidden[rows, 0])
-        end = rows * width + self.direction.lengths.to(rows.device)[rows]
-        border = end - remaining + (last - first)
-        sizes = remaining.tolist()
-        active = 0
-        for left in range(sizes[0] if sizes else 0, 0, -1):
-            known = active
-            while active < len(sizes) and sizes[active] >= left:
-                active += 1
-            at = end[:active] - left
-            if not self.drop:
-                at = torch.where(at < border[:active], len(self.pre) - 1, at)
-            new, _ = self.cell.forward(self.pre.index_select(0, at), [s[:active] for s in state])
-            for old, value in zip(state, new, strict=True):
-                old[:active] = value
-            fresh[known:active] = torch.where(opening[known:active], new[0][known:], fresh[known:active])
-            if total is not None:
-                total[:active] += new[0]
-            if top is not None:
-                torch.maximum(top[:active], new[0], out=top[:active])
-        found = {"last": state[0], "first": fresh}
-        return found | ({} if total is None else {"sum": total}) | ({} if top is None else {"max": top})
+        pools = Pools(
+            torch.where(opening, state[0], self.direction.hidden[rows, 0]),
+            ~opening,
+            self.sums[rows, first] if self.kinds & {"mean", "sum"} else None,
+            self.highest[rows, first] if "max" in self.kinds else None,
+        )
+        begin = (last if self.drop else first)[:, None]
+        step = begin + torch.arange(int(remaining.max()) if len(remaining) else 0, device=rows.device)
+        index = rows[:, None] * width + step.clamp_max(width - 1)
+        if not self.drop:
+            index = index.masked_fill(step < last[:, None], len(self.pre) - 1)
+        return step_through(self.cell, self.pre, index, remaining, state, pools)[0], pools
 
 
 def _one(batch: Batch, number: int) -> Batch:
