@@ -188,7 +188,7 @@ class HuggingFaceModel:
         if known is not None and 0 <= known < self.about.size:
             yield known
             return
-        used = set(batch.ids[batch.mask].unique().tolist())
+        used = set(batch.ids[batch.mask].tolist())
         fill = next(i for i in range(len(used) + 1) if i not in used)
         before = [vars(config).get("pad_token_id", _ABSENT) for config in configs]
         try:

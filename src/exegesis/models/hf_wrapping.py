@@ -89,7 +89,7 @@ def _tokens(config: Any, tokenizer: Any, size: int) -> dict[str, int]:
 
 def _limit(module: nn.Module, config: Any, tokenizer: Any) -> int | None:
     """How many pieces the model takes: rows of its table of positions, less those that its numbering skips."""
-    tables = [
+    tables: list[Any] = [
         part.num_embeddings - (0 if part.padding_idx is None else part.padding_idx + 1) - getattr(part, "offset", 0)
         for path, part in module.named_modules()
         if isinstance(part, nn.Embedding) and path.rsplit(".", 1)[-1] in _POSITIONS
