@@ -20,9 +20,10 @@ from exegesis.core.data import Example, read_examples
 from exegesis.core.errors import FileError, ModelError, UsageError
 from exegesis.models.corpus import Corpus, find_labels, split_off
 from exegesis.models.folder import load_folder
+from exegesis.models.options import TrainOptions
 from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
 from exegesis.models.scores import score
-from exegesis.models.training import Epoch, TrainOptions, TrainResult, train
+from exegesis.models.training import Epoch, TrainResult, train
 from exegesis.models.vectors import read_vectors
 from exegesis.models.vocabulary import Vocabulary
 
@@ -279,6 +280,8 @@ def test_vector_files(tmp_path: Path) -> None:
     path.write_text("a 1 2\n. . 3 4\na 5 6\n\n")
     width, found = read_vectors(path, {"a", ". ."})
     assert (width, {word: vector.tolist() for word, vector in found.items()}) == (2, {"a": [1, 2], ". .": [3, 4]})
+    path.write_text("2 2\n. . 3 4\na 5 6\n")  # the header tells that the first word holds a blank
+    assert read_vectors(path, {". ."})[1][". ."].tolist() == [3, 4]
     for content, message in [
         ("a 1 2\nb 1\n", "line 2: 1 numbers where 2"),
         ("a 1 x\n", "line 1: a word and its numbers"),

@@ -165,6 +165,7 @@ def test_users_vocabulary_corners() -> None:
     assert Vocabulary.of(["a", "b"], unknown="b", pad=1).read("z").ids == (1,)
     assert Vocabulary.of(["b", "a", "b"], unknown="a").read("b").ids == (0,)
     assert Vocabulary.of(gaps) is gaps
+    assert Vocabulary(("<pad>", "<unk>", "a", "a")).read("a").ids == (2,)
 
 
 @pytest.mark.parametrize(

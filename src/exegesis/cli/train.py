@@ -104,8 +104,8 @@ def train(
     from exegesis.core.files import read_text
     from exegesis.models.card import card_text
     from exegesis.models.folder import make_parent, refuse_existing, save_folder
+    from exegesis.models.options import TrainOptions
     from exegesis.models.rnn import RecurrentConfig
-    from exegesis.models.training import TrainOptions
     from exegesis.models.training import train as run
 
     refuse_existing(out, overwrite=overwrite)

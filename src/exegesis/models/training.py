@@ -22,58 +22,11 @@ from exegesis.core.errors import ModelError, UsageError
 from exegesis.models.checkpoint import read_checkpoint, write_checkpoint
 from exegesis.models.corpus import NEUTRAL, Batch, Corpus, find_labels, single, split_off
 from exegesis.models.folder import TrainedClassifier
+from exegesis.models.options import TrainOptions
 from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
 from exegesis.models.scores import Score, score
 from exegesis.models.vectors import read_vectors
 from exegesis.models.vocabulary import Vocabulary
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """How to train; the shape of the model is a RecurrentConfig.
-
-    ``patience`` epochs without a better development accuracy end the run; ``clip`` bounds the gradient's norm;
-    ``average`` is the decay a step of an exponential moving average of the weights, which is then what is
-    evaluated and kept (0: the weights themselves). ``word_dropout`` turns words into the unknown one.
-    ``neutral`` is the label of texts that speak for no class: they are trained towards equal probabilities and
-    left out of every score. ``minimum_count`` and ``lowercase`` shape the vocabulary; ``vectors`` starts the
-    embeddings, ``freeze`` keeps them. ``development`` is the share set aside where no such texts are given.
-    """
-
-    epochs: int = 20
-    batch: int = 64
-    lr: float = 1e-3
-    patience: int = 3
-    clip: float = 1.0
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    word_dropout: float = 0.0
-    average: float = 0.0
-    neutral: str | None = None
-    minimum_count: int = 1
-    lowercase: bool = True
-    vectors: Path | None = None
-    freeze: bool = False
-    development: float = 0.1
-    seed: int = 0
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "patience", "minimum_count"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; give a whole number from 1")
-        for name in ("label_smoothing", "word_dropout", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; give a number from 0 to below 1")
-        for name in ("lr", "clip"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise UsageError(f"{name} is {getattr(self, name)}; give a number above 0")
-        if not 0 <= self.weight_decay < float("inf"):
-            raise UsageError(f"weight_decay is {self.weight_decay}; give a number from 0")
-        if not 0 < self.development < 1:
-            raise UsageError(f"development is {self.development}; give a share between 0 and 1")
-        if not 0 <= self.seed < 2**63:
-            raise UsageError(f"seed is {self.seed}; give a whole number from 0 to below 2^63")
 
 
 @dataclass(frozen=True)
