@@ -1,0 +1,148 @@
+"""Write what the documents hold of the code: the table of methods, the picture of the layers, the pictures of results.
+
+python scripts/docs.py                                        the table and the layers
+python scripts/docs.py --pictures                             also what the bundled model's explanations look like
+python scripts/docs.py --pictures --models runs/figures       also three trained models (docs/figures.md says how)
+python scripts/docs.py --check                                write nothing; exit 1 where a file is stale
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import layers
+
+import exegesis
+from exegesis.core.explanation import Attribution
+from exegesis.core.files import write_whole
+from exegesis.core.method import Card
+from exegesis.show.figure import svg
+from exegesis.show.terminal import render
+
+ROOT = Path(__file__).resolve().parent.parent
+IMAGES = ROOT / "docs" / "images"
+
+FUN = "The fight scenes are fun but it grows tedious"
+ENORMOUSLY = "Enormously likable , partly because it is aware of its own grasp of the absurd ."
+LAUGHS = "Serving Sara does n't serve up a whole lot of laughs ."
+FIGURE_4 = ("gradient", "integrated-gradients", "gradient-x-input", "lime", "leave-one-out", "naive-reat", "reat")
+FIGURE_5 = ("gru", "lstm", "bigru")
+FIGURE_6 = ("leave-one-out", "reat")
+WIDE = 9.0  # inches: a whole sentence on a line
+
+NEEDS = {  # of a model, by the name of the protocol
+    "Classifier": "any model, a black box too",
+    "Differentiable": "word vectors and gradients",
+    "Recurrent": "an LSTM, GRU or RNN",
+    "Gated": "an LSTM or GRU",
+}
+
+
+def methods() -> str:
+    """The registry as a table. Raises KeyError for a protocol that ``NEEDS`` has no words for."""
+    rows = ["| method | question | needs | adds up | paper | year |", "|---|---|---|:-:|---|--:|"]
+    return "\n".join([*rows, *map(_row, exegesis.methods())])
+
+
+def _row(card: Card) -> str:
+    cells = [f"`{card.name}`", card.question, NEEDS[card.needs.__name__], "✓" if card.complete else "", card.paper]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in [*cells, str(card.year)]) + " |"
+
+
+def accuracies(results: Sequence[Attribution]) -> str:
+    """What each model of Figure 5 says of the sentence."""
+    rows = ["| model | says | positive | tedious | fun |", "|---|---|--:|--:|--:|"]
+    for result in results:
+        score = {row.text: f"{row.score:+.2f}" for row in result.rows()}
+        share = result.prediction.probabilities["positive"]
+        cells = [result.model, result.prediction.label, f"{share:.1%}", score["tedious"], score["fun"]]
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def between(document: str, name: str, content: str) -> str:
+    """The document with what stands between ``<!-- name -->`` and ``<!-- /name -->`` replaced. Raises ValueError."""
+    marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    found, count = marks.subn(lambda mark: f"{mark[1]}{content}\n{mark[2]}", document)
+    if count != 1:
+        raise ValueError(f"the document needs one place <!-- {name} --> ... <!-- /{name} -->, not {count}")
+    return found
+
+
+def timeless(result: Attribution) -> Attribution:
+    """The result without its seconds, so that the same model gives the same picture."""
+    return replace(result, seconds=0.0)
+
+
+def hero() -> Attribution:
+    return timeless(exegesis.explain("bundled", FUN, "integrated-gradients", level="all"))
+
+
+def bundled_pictures() -> Iterator[tuple[Path, str]]:
+    """The explanations that the bundled model gives of the paper's sentences."""
+    first = hero()
+    model = exegesis.load()
+    stacked = [timeless(exegesis.explain(model, ENORMOUSLY, name, "positive")) for name in FIGURE_4]
+    hierarchy = [timeless(exegesis.explain(model, LAUGHS, name, "negative", level="all")) for name in FIGURE_6]
+    yield IMAGES / "why.svg", drawn([first])
+    yield IMAGES / "why-dark.svg", drawn([first], dark=True)
+    yield IMAGES / "figure4.svg", drawn(stacked)
+    yield IMAGES / "figure6.svg", drawn(hierarchy)
+    yield readme("terminal", f"```text\n{render([first], color=False, width=96).rstrip()}\n```")
+
+
+def trained_pictures(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The explanations that three trained models give of one sentence."""
+    results = [timeless(exegesis.explain(str(folder / name), FUN, "reat", "positive")) for name in FIGURE_5]
+    yield IMAGES / "figure5.svg", drawn(results)
+    page = ROOT / "docs" / "figures.md"
+    yield page, between(page.read_text("utf-8"), "figure5", accuracies(results))
+
+
+def drawn(results: Sequence[Attribution], *, dark: bool = False) -> str:
+    return svg(results, dark=dark, width=WIDE).decode()
+
+
+def readme(name: str, content: str) -> tuple[Path, str]:
+    page = ROOT / "README.md"
+    return page, between(page.read_text("utf-8"), name, content)
+
+
+def always() -> Iterator[tuple[Path, str]]:
+    """What follows from the code alone."""
+    yield readme("methods", methods())
+    yield IMAGES / "layers.svg", layers.picture()
+    yield IMAGES / "layers-dark.svg", layers.picture(dark=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file is stale")
+    parser.add_argument("--pictures", action="store_true", help="also draw the bundled model's explanations")
+    parser.add_argument("--models", type=Path, help="with --pictures: a folder with the models gru, lstm, bigru")
+    given = parser.parse_args(arguments)
+    sources = [always]
+    if given.pictures:
+        sources.append(bundled_pictures)
+        if given.models is not None:
+            sources.append(lambda: trained_pictures(given.models))
+    stale = []
+    for source in sources:
+        for path, content in source():
+            if path.exists() and path.read_text("utf-8") == content:
+                continue
+            stale.append(path)
+            if not given.check:
+                write_whole(path, content)
+    for path in stale:
+        print(f"{path.relative_to(ROOT)}: {'stale' if given.check else 'written'}")
+    return 1 if given.check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+"""``python -m exegesis``: the command line."""
+
+from exegesis.cli import main
+
+main()
