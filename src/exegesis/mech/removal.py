@@ -153,14 +153,13 @@ def _run(
 ) -> Float[Tensor, "n c"]:
     whole = Batch(batch.ids[rows], batch.mask[rows], batch.segments[rows])
     pad = model.tokens["pad"]
-    zeroed = None
+    zeroed, empty = None, torch.zeros_like(rows, dtype=torch.bool)
     if how == "drop":
         whole = compact(whole, keep, pad)
         empty = ~whole.mask.any(1)
-        if bool(empty.any()):
-            mask = whole.mask.clone()
-            mask[empty, 0] = True
-            whole = replace(whole, mask=mask)
+        mask = whole.mask.clone()
+        mask[empty, 0] = True
+        whole = replace(whole, mask=mask)
     elif how == "zero":
         zeroed = whole.mask & ~keep
     else:
@@ -178,7 +177,11 @@ def _run(
         part = order[at : at + max(PIECES // max(int(lengths[order[at]]), 1), 1)]
         found.append(run(whole.take(part), None if zeroed is None else zeroed[first[part.to(first.device)]]))
         at += len(part)
-    return torch.cat(found)[torch.argsort(order).to(batch.device)][back]
+    raw = torch.cat(found)[torch.argsort(order).to(batch.device)][back]
+    if bool(empty.any()):  # a pad piece may be no ordinary one, so the model itself is asked
+        lone = torch.full((1, 1), pad, device=batch.device)
+        raw[empty] = model.outputs(Batch(lone, torch.ones_like(lone, dtype=torch.bool), torch.zeros_like(lone)))[0]
+    return raw
 
 
 def _unique(key: Int[Tensor, "n w"]) -> tuple[Int[Tensor, " u"], Int[Tensor, " n"]]:
