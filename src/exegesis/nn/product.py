@@ -7,6 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 
+SMALL = 1 << 22  # products below this, which one thread does before several are woken, go to the ordinary function
+
+
 def linear(
     inputs: Float[Tensor, "*rows d"],
     weight: Float[Tensor, "g d"],
@@ -26,7 +29,7 @@ def linear(
     if torch.is_grad_enabled() and (inputs.requires_grad or weight.requires_grad):
         return _ordinary(inputs, weight, bias, sigmoid)
     rows = inputs.reshape(-1, inputs.shape[-1]).contiguous()
-    if not len(rows):
+    if len(rows) * weight.numel() < SMALL:
         return _ordinary(inputs, weight, bias, sigmoid)
     after = "sigmoid" if sigmoid else "none"
     found: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight.contiguous(), bias, after, [], "")
