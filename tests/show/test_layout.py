@@ -70,7 +70,7 @@ def test_each_target_is_a_block():
     (panel,) = panels(samples.targets())
     assert [block.label for block in panel.blocks] == ["logit of positive", "logit of neutral", "logit of negative"]
     assert panel.shared
-    assert [text for _, text in notes(panel)][1] == "sum 1.30 = logit of neutral 1.40 - output bias 0.10"
+    assert [text for _, text in notes(panel)][1] == "logit of neutral 1.40 = sum 1.30 + output bias 0.10"
 
 
 def test_a_pair_has_two_parts():

@@ -97,7 +97,7 @@ def test_colour_where_the_terminal_has_it(monkeypatch, environment, tty, coloure
 def test_the_header_and_the_account():
     drawn = plain(samples.hierarchy())
     assert drawn.startswith("negative 99.5 % · logit of negative 1.56 · reat · lstm-sst2 · 3.1 ms\n")
-    assert "The scores add up to 1.45: the logit of negative, 1.56, less output bias 0.11." in drawn
+    assert "The scores add up to 1.45; with output bias 0.11 they make the logit of negative, 1.56." in drawn
 
 
 def test_numbers_are_a_table_with_signed_bars():

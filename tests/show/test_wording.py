@@ -58,21 +58,22 @@ def test_targets_as_words():
 
 def test_the_account_of_a_complete_method():
     one = hierarchy()
-    assert account_line(one) == "The scores add up to 1.45: the logit of negative, 1.56, less output bias 0.11."
-    assert account_short(one) == "sum 1.45 = logit of negative 1.56 - output bias 0.11"
+    assert account_line(one) == "The scores add up to 1.45; with output bias 0.11 they make the logit of negative, 1.56."
+    assert account_short(one) == "logit of negative 1.56 = sum 1.45 + output bias 0.11"
 
 
-def test_a_negative_bias_is_added_back():
+def test_a_negative_bias_is_said_with_its_sign():
     one = result("a b", [1.0, 2.0], bias=-0.5)
-    assert account_line(one) == "The scores add up to 3.00: the logit of positive, 2.50, plus output bias 0.50."
-    assert account_short(one) == "sum 3.00 = logit of positive 2.50 + output bias 0.50"
+    assert account_line(one) == "The scores add up to 3.00; with output bias -0.50 they make the logit of positive, 2.50."
+    assert account_short(one) == "logit of positive 2.50 = sum 3.00 + output bias -0.50"
 
 
 def test_a_gap_is_said():
-    assert account_line(result("a b", [1.0, 2.0], gap=0.25)).endswith("less output bias 0.11, but for a gap of 0.25.")
+    line = account_line(result("a b", [1.0, 2.0], gap=0.25))
+    assert line.endswith("with output bias 0.11 they make the logit of positive, 3.36, but for a gap of 0.25.")
     loose = result("a b", [1.0, 2.0], bias=0, gap=0.25, complete=False)
-    assert account_line(loose).endswith("3.25; 0.25 stays unexplained (this method promises no sum).")
-    assert account_short(loose) == "sum 3.00 = logit of positive 3.25 - gap 0.25 (promises no sum)"
+    assert account_line(loose).endswith("3.00; the logit of positive is 3.25 (this method promises no sum).")
+    assert account_short(loose) == "sum 3.00, logit of positive 3.25 (promises no sum)"
 
 
 def test_what_cannot_add_up_is_not_added_up():

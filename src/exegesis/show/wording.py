@@ -113,8 +113,8 @@ def model_name(result: Attribution) -> str:
 def account_line(result: Attribution, minus: str = "-") -> str:
     """What the numbers are and whether they add up: one sentence on a result of one target.
 
-    ``The scores add up to 4.76: the logit of positive, 4.87, less output bias 0.11.`` A method that promises no sum
-    says so, and how much its scores leave unexplained.
+    ``The scores add up to 4.76; with output bias 0.11 they make the logit of positive, 4.87.`` A method that promises
+    no sum says so.
     """
     what, explained = target_phrase(result.target), _single(result.explained)
     if not result.spans:
@@ -124,15 +124,15 @@ def account_line(result: Attribution, minus: str = "-") -> str:
     total, gap, parts = _sums(result, minus)
     if not math.isfinite(total + gap):
         return f"Each score is a share in the {what}."
-    tail = "".join((" and " if i else ", ") + f"{joint} {part}" for i, (joint, part) in enumerate(parts))
-    start = f"The scores add up to {number(total, minus)}: the {what}, {number(explained, minus)}{tail}"
+    start, whole = f"The scores add up to {number(total, minus)}", f"the {what}, {number(explained, minus)}"
     if not result.complete:
-        return f"{start}; {number(gap, minus)} stays unexplained (this method promises no sum)."
-    return f"{start}." if _closed(result, gap) else f"{start}, but for a gap of {number(gap, minus)}."
+        return f"{start}; the {what} is {number(explained, minus)} (this method promises no sum)."
+    sentence = f"{start}; with {' and '.join(parts)} they make {whole}" if parts else f"{start} for {whole}"
+    return f"{sentence}." if _closed(result, gap) else f"{sentence}, but for a gap of {number(gap, minus)}."
 
 
 def account_short(result: Attribution, minus: str = "-") -> str:
-    """The same as an equation, for lists: ``sum 4.76 = logit of positive 4.87 - output bias 0.11``."""
+    """The same as an equation, for lists: ``logit of positive 4.87 = sum 4.76 + output bias 0.11``."""
     what, explained = target_phrase(result.target), _single(result.explained)
     if not result.spans:
         return "nothing to score"
@@ -141,19 +141,19 @@ def account_short(result: Attribution, minus: str = "-") -> str:
     total, gap, parts = _sums(result, minus)
     if not math.isfinite(total + gap):
         return f"shares in the {what}"
-    tail = "".join(f" {minus if joint == 'less' else '+'} {part}" for joint, part in parts)
-    rest = "" if _closed(result, gap) else f" {minus if gap >= 0 else '+'} gap {number(abs(gap), minus)}"
-    note = "" if result.complete else " (promises no sum)"
-    return f"sum {number(total, minus)} = {what} {number(explained, minus)}{tail}{rest}{note}"
+    whole = f"{what} {number(explained, minus)}"
+    if not result.complete:
+        return f"sum {number(total, minus)}, {whole} (promises no sum)"
+    rest = [] if _closed(result, gap) else [f"gap {number(gap, minus)}"]
+    return f"{whole} = " + " + ".join([f"sum {number(total, minus)}", *parts, *rest])
 
 
-def _sums(result: Attribution, minus: str) -> tuple[float, float, list[tuple[str, str]]]:
-    """The sum of the scores, the gap, and each part of the account with whether it is taken off or added back."""
+def _sums(result: Attribution, minus: str) -> tuple[float, float, list[str]]:
+    """The sum of the scores, the gap, and each part of the account with its number."""
     explained = _single(result.explained)
-    parts = [(visible(name), _single(value)) for name, value in result.account.items()]
-    worded = [("less" if value >= 0 else "plus", f"{name} {number(abs(value), minus)}") for name, value in parts]
+    parts = [f"{visible(name)} {number(_single(value), minus)}" for name, value in result.account.items()]
     with np.errstate(all="ignore"):  # scores that are not finite have no sum, which the caller says
-        return explained - _single(result.residual), _single(result.gap), worded
+        return explained - _single(result.residual), _single(result.gap), parts
 
 
 def _closed(result: Attribution, gap: float) -> bool:
