@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from slow import cells as slow
-from torch_toys import Shape, model, texts
 
 from exegesis.nn.recurrent import cells, gates, reading_order
+from slow import cells as slow
+from torch_toys import Shape, model, texts
 
 
 @pytest.mark.parametrize("starts", [False, True])
@@ -26,7 +26,9 @@ def test_gates_and_states_of_all_layers(cell, both, starts):
             words = slow.plain(seen.module.embedding.weight)[list(text.ids)]
             for number, layer in enumerate(unrolled.layers):
                 lower = seen.module.rnn.__class__(3, 4, number + 1, batch_first=True, bidirectional=both).double()
-                lower.load_state_dict({k: v for k, v in seen.module.rnn.state_dict().items() if k in lower.state_dict()})
+                lower.load_state_dict(
+                    {k: v for k, v in seen.module.rnn.state_dict().items() if k in lower.state_dict()}
+                )
                 ways = len(layer)
                 start = None
                 if starts:
@@ -42,7 +44,7 @@ def test_gates_and_states_of_all_layers(cell, both, starts):
                         np.testing.assert_allclose(o, steps.o[1:], **close)
                         c = np.array(steps.c)
                         np.testing.assert_allclose(i * g, c[1:] - f.numpy() * c[:-1], **close)
-                        assert (gates(direction, "of")[0][row, : len(text)] == o).all()
+                        torch.testing.assert_close(gates(direction, "of")[0][row, : len(text)], o)
                     elif cell == "gru":
                         r, z, n = (value[row, : len(text)] for value in gates(direction, "rzn"))
                         np.testing.assert_allclose(z, steps.u[1:], **close)

@@ -110,18 +110,75 @@ class PadsInside(nn.Module):
 
 
 @pytest.mark.parametrize("pool", ["mean", "max"])
-def test_pads_that_the_module_skips_itself(pool):
-    torch.manual_seed(0)
+@pytest.mark.parametrize("seed", range(3))
+def test_pads_that_the_module_skips_itself(pool, seed):
+    torch.manual_seed(seed)
     module = PadsInside(pool).double()
     seen = wrap(module, vocabulary=WORDS, tokenizer=str.split)
-    words = ["w1", "w2", "w3", "w4", "w5"]
+
+    @torch.no_grad()
+    def raw(words):
+        ids = [WORDS.index(word) for word in words]
+        blank = [1] if pool == "mean" else [0]  # nothing is left: a mean over nothing is no number
+        return module(torch.tensor([ids if any(ids) else blank]))[0]
+
+    words = texts([2, 3, 5][seed : seed + 1], seed)[0].split()
     for how in ("drop", "pad", "unknown"):
-        result = explain(seen, " ".join(words), "leave-one-out", "all", how=how)
-        for t in range(5):
-            left = torch.tensor([[WORDS.index(w) for w in slow.without(words, t, t + 1, FILLERS[how])]])
-            whole = torch.tensor([[WORDS.index(w) for w in words]])
-            with torch.no_grad():
-                np.testing.assert_allclose(result.scores[:, t], (module(whole) - module(left))[0], atol=1e-10)
+        result = explain(seen, " ".join(words), "leave-one-out", "all", how=how, spans="all")
+        expected = expected_spans(raw, words, result.spans, how)
+        np.testing.assert_allclose(result.scores, expected, atol=1e-10, err_msg=how)
+        method = Lime(samples=20, how=how, ridge=0.5)
+        result = explain(seen, " ".join(words), method, 1)
+        Z = method._draw(result.text).numpy().astype(float)
+        kept = [[w if z[i] else FILLERS[how] for i, w in enumerate(words) if z[i] or FILLERS[how]] for z in Z]
+        weight = np.array([slow.lime_weight(z, 25.0) for z in Z])
+        b, _ = slow.ridge(Z, np.array([float(raw(one)[1]) for one in kept]), weight, 0.5)
+        np.testing.assert_allclose(result.scores, b, atol=1e-10, err_msg=how)
+
+
+@pytest.mark.parametrize("readout", ["max", "mean", "attention"])
+def test_short_texts_do_not_hide_the_readout(readout):
+    """On two words the last state is often the maximum: what is removed from it must still be a maximum."""
+    for seed in range(6):
+        seen = model(Shape("gru", 1, False, readout, hidden=1, seed=seed))
+        raw = fresh(seen.module)
+        for text in texts([2, 2, 3], seed):
+            for how in ("drop", "mask"):
+                result = explain(seen, text, "leave-one-out", "all", how=how, spans="all")
+                expected = expected_spans(raw, list(result.words), result.spans, how)
+                np.testing.assert_allclose(result.scores, expected, atol=1e-10)
+
+
+class StartsFromText(nn.Module):
+    """The initial state is made from the text, so that a removed word changes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(len(WORDS), 4)
+        self.rnn = nn.GRU(4, 4, batch_first=True)
+        self.out = nn.Linear(4, 2)
+
+    def forward(self, ids):
+        vectors = self.embedding(ids)
+        return self.out(self.rnn(vectors, vectors.mean(1)[None])[0][:, -1])
+
+
+def test_a_start_that_depends_on_the_text():
+    torch.manual_seed(0)
+    module = StartsFromText().double()
+    seen = wrap(module, vocabulary=WORDS, tokenizer=str.split)
+
+    @torch.no_grad()
+    def raw(words):
+        return module(torch.tensor([[WORDS.index(word) for word in words or ["<pad>"]]]))[0]
+
+    for text in (["w1 w2 w3"], ["w1 w2 w3", "w1 w2 w3"], ["w1 w2 w3", "w4 w5"]):
+        for how in ("drop", "unknown"):
+            for result in explain(seen, text, "leave-one-out", "all", how=how):
+                words = list(result.words)
+                np.testing.assert_allclose(result.scores, expected_spans(raw, words, result.spans, how), atol=1e-10)
+        for result in explain(seen, text, "integrated-gradients", "all", tolerance=1e-6):
+            np.testing.assert_allclose(result.gap, 0, atol=1e-5)
 
 
 @pytest.mark.parametrize("target", ["c1", "probability:c1", "margin:c0,c2"])
@@ -145,7 +202,7 @@ def test_equal_texts_run_once(monkeypatch):
     run = type(seen).outputs
     monkeypatch.setattr(type(seen), "outputs", lambda self, batch: rows.append(len(batch)) or run(self, batch))
     explain(seen, ["w1 w1 w1 w1", "w1 w1 w1 w1"], "leave-one-out")
-    assert sum(rows) == 2 + 2 + 1  # for the prediction, for the whole texts, and one text of three words
+    assert sum(rows) <= 2 + 2 + 2 + 1  # for the prediction, the whole texts, a trial, and one text of three words
 
 
 def test_what_the_vocabulary_lacks_is_refused():

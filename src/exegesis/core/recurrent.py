@@ -55,8 +55,9 @@ class Unrolled:
     """A whole recurrent pass over a batch.
 
     ``layers`` stand from below, each with its one or two directions. The raw ``outputs`` are the ``terms`` over the
-    top layer, each through its ``linear``, summed, plus ``bias``. ``same_start`` says that the initial states are the
-    same for every text, also for those that are not in this batch.
+    top layer, each through its ``linear``, summed, plus ``bias``. What holds for all texts of the model, not
+    only for these: ``same_start``, that every one starts from the same states; ``blind``, that pieces are told apart
+    by their vectors alone, so that neither a pad token nor a vector of zeros is left out or counted otherwise.
     """
 
     layers: tuple[tuple[Direction, ...], ...]
@@ -64,3 +65,4 @@ class Unrolled:
     bias: Float[Tensor, " c"]
     outputs: Float[Tensor, "b c"]
     same_start: bool = False
+    blind: bool = False

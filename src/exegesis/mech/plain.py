@@ -34,16 +34,13 @@ def plain_pass(model: Classifier, batch: Batch) -> Unrolled | None:
         seen = model.unroll(batch)
     except UnsupportedError:
         return None
-    if len(seen.layers) != 1 or any(term.kind not in POOLS for term in seen.terms):
+    if len(seen.layers) != 1 or not seen.same_start or any(term.kind not in POOLS for term in seen.terms):
         return None
     vectors = model.embed(batch)
     for d in seen.layers[0]:
         inputs = reading_order(d.inputs, d.lengths, d.reverse)
         if inputs.shape != vectors.shape or not torch.equal(inputs[batch.mask], vectors[batch.mask]):
             return None
-        for state in (d.h0, d.c0):
-            if state is not None and not torch.equal(state, state[:1].expand_as(state)):
-                return None
     return seen
 
 

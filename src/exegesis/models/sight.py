@@ -68,16 +68,14 @@ def replacing(parts: Sequence[nn.Embedding], give: Callable[[int, Tensor, Tensor
         yield
 
 
-def unroll(
-    seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"], readout: Readout, *, same_start: bool
-) -> Unrolled:
+def unroll(seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"], readout: Readout) -> Unrolled:
     """The recurrent pass that a run showed. Raises UnsupportedError, by name, where it cannot be seen through."""
     layers = _layers(seen, lengths)
     linear, read = head(seen.parts, outputs, lengths)
     given = [given for _, _, given in seen.parts]
     terms = recognise(layers[-1], linear.weight.detach(), read, given, readout)
     bias = outputs.new_zeros(outputs.shape[1]) if linear.bias is None else linear.bias.detach()
-    return Unrolled(layers, terms, bias, outputs, same_start)
+    return Unrolled(layers, terms, bias, outputs)
 
 
 def readouts(seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"]) -> list[list[Pooling]]:
@@ -133,7 +131,7 @@ def join(parts: Sequence[Unrolled], order: Int[Tensor, " b"]) -> Unrolled:
     terms = tuple(
         replace(term, weights=rows([part.terms[n].weights for part in parts])) for n, term in enumerate(first.terms)
     )
-    return Unrolled(layers, terms, first.bias, rows([part.outputs for part in parts]), first.same_start)
+    return Unrolled(layers, terms, first.bias, rows([part.outputs for part in parts]))
 
 
 def _signature(term: Term) -> tuple[int, str, int]:

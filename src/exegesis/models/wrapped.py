@@ -155,12 +155,13 @@ class TorchDifferentiable(TorchClassifier):
 class TorchRecurrent(TorchDifferentiable):
     """A module whose recurrent layer and readout are seen through (``core.model.Recurrent``).
 
-    ``readout`` and ``same_start`` are learned once, on texts that tell poolings apart: on a single short text a maximum
-    may be the last state, and any initial state is the same for all.
+    ``readout``, ``same_start`` and ``blind`` (see ``core.recurrent.Unrolled``) are learned once, on texts that tell
+    poolings apart: on a single short text a maximum may be the last state, and any initial state is the same for all.
     """
 
     readout: Readout = ()
     same_start: bool = False
+    blind: bool = False
 
     def learn(self, batch: Batch) -> None:
         """Learn the readout. Raises UnsupportedError, naming what is out of sight, where it is not recognised."""
@@ -174,20 +175,42 @@ class TorchRecurrent(TorchDifferentiable):
         self.readout = settle(found)
         starts = [s for d in self.unroll(batch).layers[-1] for s in (d.h0, d.c0) if s is not None]
         self.same_start = all(torch.equal(start, start[:1].expand_as(start)) for start in starts)
+        self.blind = self._blind(batch)
+
+    def _blind(self, batch: Batch) -> bool:
+        """Whether the outputs stay as they are where all ids but the first turn into pads (the vectors being kept), and
+        hardly move where vectors of zeros become tiny ones.
+        """
+        later = batch.mask.clone()
+        later[:, 0] = False
+        vectors = self.embed(batch)
+        padded = replace(batch, ids=batch.ids.masked_fill(later, self.tokens["pad"]), texts=())
+        zeros = vectors.masked_fill(later[..., None], 0.0)
+        tiny = zeros.masked_fill(later[..., None], 1e-10 if vectors.dtype == torch.float64 else 1e-6)
+        tight = 1e-7 if vectors.dtype == torch.float64 else 1e-3
+        try:
+            with torch.no_grad():
+                pairs = [(self.outputs_from(vectors, padded), self.outputs_from(vectors, batch))]
+                pairs.append((self.outputs_from(zeros, batch), self.outputs_from(tiny, batch)))
+        except (ModelError, UnsupportedError):
+            return False
+        return all(torch.allclose(one, other, rtol=tight, atol=tight) for one, other in pairs)
 
     def unroll(self, batch: Batch) -> Unrolled:
         """Raises UnsupportedError, naming what is out of sight, where states or readout are not recognised."""
         with torch.no_grad(), still(self.module):
             parts = self._parts(batch)
             if parts is None:
-                return self._see(batch)
-            seen = [self._see(batch.take(rows)) for rows in parts]
-            return join(seen, torch.argsort(torch.cat(parts)).to(batch.device))
+                found = self._see(batch)
+            else:
+                seen = [self._see(batch.take(rows)) for rows in parts]
+                found = join(seen, torch.argsort(torch.cat(parts)).to(batch.device))
+        return replace(found, same_start=self.same_start, blind=self.blind)
 
     def _see(self, batch: Batch) -> Unrolled:
         with watching(self.module) as seen:
             outputs = self._call(batch)
-        return unroll(seen, outputs, batch.lengths, self.readout, same_start=self.same_start)
+        return unroll(seen, outputs, batch.lengths, self.readout)
 
 
 class TorchGated(TorchRecurrent):
