@@ -133,16 +133,23 @@ def against_captum_ig(batches: Sequence[Batch], targets: Sequence[Target], modul
             )
             gaps["theirs"] += delta.abs().tolist()
 
-    method = IntegratedGradients()
+    tolerance = 1e-1
 
     def run_ours() -> None:
         gaps["ours"].clear()
+        method = IntegratedGradients(tolerance=tolerance)
         for batch, target in zip(batches, targets, strict=True):
             scores = method(model, batch, target)
             gap = target.of(model.outputs(batch)) - scores.values.sum(-1) - scores.account["value at the baseline"]
             gaps["ours"] += gap[:, 0].abs().tolist()
 
-    found: dict[str, Any] = dict(paired(run_ours, run_theirs, runs))
+    run_theirs()
+    while True:  # the loosest tolerance whose gaps are no larger than captum's, in the mean and at worst
+        run_ours()
+        if np.mean(gaps["ours"]) <= np.mean(gaps["theirs"]) and max(gaps["ours"]) <= max(gaps["theirs"]):
+            break
+        tolerance /= 10
+    found: dict[str, Any] = {"our_tolerance": tolerance, **paired(run_ours, run_theirs, runs)}
     for who, values in gaps.items():
         found[f"{who}_gap_mean"], found[f"{who}_gap_max"] = float(np.mean(values)), float(np.max(values))
     return {**found, "goal": ">= 2 x faster at a gap no larger than captum's at 50 points"}
@@ -175,7 +182,7 @@ def against_captum_ablation(
         return [method(model, b, t).values[:, 0] for b, t in zip(batches, targets, strict=True)]
 
     worst = max(
-        float((a.double() - b.double()).masked_fill(~batch.mask, 0).abs().max())
+        (a.double() - b.detach().double()).masked_fill(~batch.mask, 0).abs().max().item()
         for a, b, batch in zip(run_ours(), run_theirs(best), batches, strict=True)
     )
     found = paired(run_ours, lambda: run_theirs(best), runs)
@@ -224,7 +231,7 @@ def against_lime(texts: Sequence[str], module: Lstm, model: Any, runs: int, samp
 
 
 def memory(model: Any, texts: Sequence[str]) -> Any:
-    """Peak memory of explaining 1 and 8 times the texts in one call: it must not grow with their number."""
+    """Peak memory of explaining the texts once and four times over in one call: it must not grow with their number."""
     import resource
 
     peaks = []
@@ -274,7 +281,8 @@ def main() -> None:
     if "forward" in options.only:
         found["reat / forward pass"] = against_forward(batches, targets, module, model, options.runs)
     if "ig" in options.only:
-        found["integrated-gradients / captum"] = against_captum_ig(batches, targets, module, model, max(options.runs // 2, 1))
+        runs = max(options.runs // 2, 1)
+        found["integrated-gradients / captum"] = against_captum_ig(batches, targets, module, model, runs)
     if "ablation" in options.only:
         pad = vocabulary.pad
         found["leave-one-out / captum"] = against_captum_ablation(batches, targets, module, model, options.runs, pad)
