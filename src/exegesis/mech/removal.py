@@ -97,7 +97,7 @@ Run = Callable[[Batch, Bool[Tensor, "n t"] | None], Float[Tensor, "n c"]]
 def _runner(model: Classifier, batch: Batch, how: str) -> Run:
     """How perturbed texts are run: by shared steps where the model allows it, else by the model itself."""
     plain = PlainRunner.of(model, batch.take(_longest(batch)))
-    if plain is not None:
+    if plain is not None and _ordinary(plain.seen, how):
         some, gone, expected = _trial(model, batch, how)
         if _close(expected, plain.outputs(some, gone)):
             return plain.outputs
