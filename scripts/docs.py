@@ -28,10 +28,11 @@ ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 
 FUN = "The fight scenes are fun but it grows tedious"
-ENORMOUSLY = "Enormously likable , partly because it is aware of its own grasp of the absurd ."
-LAUGHS = "Serving Sara does n't serve up a whole lot of laughs ."
+ENORMOUSLY = "enormously likable , partly because it is aware of its own grasp of the absurd"
+LAUGHS = "serving sara does n't serve up a whole lot of laughs"
 FIGURE_4 = ("gradient", "integrated-gradients", "gradient-x-input", "lime", "leave-one-out", "naive-reat", "reat")
 FIGURE_5 = ("gru", "lstm", "bigru")
+PAPER = {"gru": ("81.9 %", "51.6 %"), "lstm": ("80.4 %", "96.2 %"), "bigru": ("80.9 %", "37.3 %")}
 FIGURE_6 = ("leave-one-out", "reat")
 WIDE = 9.0  # inches: a whole sentence on a line
 
@@ -54,14 +55,17 @@ def _row(card: Card) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in [*cells, str(card.year)]) + " |"
 
 
-def accuracies(results: Sequence[Attribution]) -> str:
-    """What each model of Figure 5 says of the sentence."""
-    rows = ["| model | says | positive | tedious | fun |", "|---|---|--:|--:|--:|"]
+def outcomes(folder: Path, results: Sequence[Attribution]) -> str:
+    """What each model of Figure 5 says of the sentence, beside what the paper's says (Table 3, Sec. 4.6.2)."""
+    rows = ["| | test | positive | fun | tedious | paper: test | paper: positive |", "|---|--:|--:|--:|--:|--:|--:|"]
     for result in results:
+        card = (folder / result.model / "README.md").read_text("utf-8")
+        test = re.search(r"^- Test: ([\d.]+)%", card, re.MULTILINE)
         score = {row.text: f"{row.score:+.2f}" for row in result.rows()}
-        share = result.prediction.probabilities["positive"]
-        cells = [result.model, result.prediction.label, f"{share:.1%}", score["tedious"], score["fun"]]
-        rows.append("| " + " | ".join(cells) + " |")
+        ours = [f"{test[1]} %" if test else "", f"{result.prediction.probabilities['positive']:.1%}".replace("%", " %")]
+        rows.append(
+            "| " + " | ".join([result.model, *ours, score["fun"], score["tedious"], *PAPER[result.model]]) + " |"
+        )
     return "\n".join(rows)
 
 
@@ -83,25 +87,36 @@ def hero() -> Attribution:
     return timeless(exegesis.explain("bundled", FUN, "integrated-gradients", level="all"))
 
 
+def stacked(model: str) -> str:
+    """As the paper's Figure 4: methods under each other."""
+    known = exegesis.load(model)
+    return drawn([timeless(exegesis.explain(known, ENORMOUSLY, name, "positive")) for name in FIGURE_4])
+
+
+def nested(model: str) -> str:
+    """As the paper's Figure 6: words, phrases and the whole, by two methods."""
+    known = exegesis.load(model)
+    return drawn([timeless(exegesis.explain(known, LAUGHS, name, "negative", level="all")) for name in FIGURE_6])
+
+
 def bundled_pictures() -> Iterator[tuple[Path, str]]:
     """The explanations that the bundled model gives of the paper's sentences."""
     first = hero()
-    model = exegesis.load()
-    stacked = [timeless(exegesis.explain(model, ENORMOUSLY, name, "positive")) for name in FIGURE_4]
-    hierarchy = [timeless(exegesis.explain(model, LAUGHS, name, "negative", level="all")) for name in FIGURE_6]
     yield IMAGES / "why.svg", drawn([first])
     yield IMAGES / "why-dark.svg", drawn([first], dark=True)
-    yield IMAGES / "figure4.svg", drawn(stacked)
-    yield IMAGES / "figure6.svg", drawn(hierarchy)
+    yield IMAGES / "figure4.svg", stacked("bundled")
+    yield IMAGES / "figure6.svg", nested("bundled")
     yield readme("terminal", f"```text\n{render([first], color=False, width=96).rstrip()}\n```")
 
 
 def trained_pictures(folder: Path) -> Iterator[tuple[Path, str]]:
-    """The explanations that three trained models give of one sentence."""
+    """The explanations that models of the paper's architectures give: GRU, all three, LSTM."""
     results = [timeless(exegesis.explain(str(folder / name), FUN, "reat", "positive")) for name in FIGURE_5]
+    yield IMAGES / "figure4-gru.svg", stacked(str(folder / "gru"))
     yield IMAGES / "figure5.svg", drawn(results)
+    yield IMAGES / "figure6-lstm.svg", nested(str(folder / "lstm"))
     page = ROOT / "docs" / "figures.md"
-    yield page, between(page.read_text("utf-8"), "figure5", accuracies(results))
+    yield page, between(page.read_text("utf-8"), "figure5", outcomes(folder, results))
 
 
 def drawn(results: Sequence[Attribution], *, dark: bool = False) -> str:

@@ -2,7 +2,7 @@
 
 >>> import exegesis
 >>> model = exegesis.load()                      # the bundled sentiment model; or a folder, or a Hugging Face name
->>> result = exegesis.explain(model, "The fight scenes are fun but it grows tedious", method="reat")
+>>> result = exegesis.explain(model, "The fight scenes are fun but it grows tedious", "integrated-gradients")
 >>> [word.text for word in result.top(2)]
 ['tedious', 'fun']
 

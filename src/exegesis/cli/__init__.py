@@ -31,10 +31,11 @@ app.command()(methods)
 app.command()(train)
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         print(f"exegesis {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

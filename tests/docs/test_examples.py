@@ -1,0 +1,89 @@
+"""Every example runs, offline and in seconds, and shows what it says it shows."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import exegesis
+from doc_pages import ROOT, furnish
+
+EXAMPLES = ROOT / "examples"
+FOLDER = "distilbert/distilbert-base-uncased-finetuned-sst-2-english"
+
+
+@pytest.fixture
+def example(tmp_path, monkeypatch, capsys):
+    """Runs an example as a program in a furnished folder, and gives what it prints."""
+    furnish(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def run(name: str, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments])
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_every_example_has_a_test():
+    tested = Path(__file__).read_text("utf-8")
+    for path in EXAMPLES.glob("*.py"):
+        assert f'example("{path.stem}"' in tested, f"no test runs {path.name}"
+
+
+def test_quickstart(example, tmp_path):
+    assert "positive" in example("quickstart")
+    assert (tmp_path / "quickstart.html").exists()
+
+
+def test_own_lstm_learns_and_is_explained(example, tmp_path):
+    out = example("own_lstm", "own.html")
+    assert float(out.split("fresh reviews: ")[1].split("%")[0]) > 95
+    page = (tmp_path / "own.html").read_text("utf-8")
+    assert all(name in page for name in ("reat", "integrated-gradients", "leave-one-out", "friendly"))
+
+
+def test_corpus_writes_a_result_a_text(example, tmp_path):
+    out = example("corpus", "reviews.tsv", "results.jsonl", "--text", "text")
+    lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text("utf-8").splitlines()]
+    assert len(lines) == len((tmp_path / "reviews.tsv").read_text("utf-8").splitlines()) - 1
+    assert {line["target"] for line in lines} == {"logit:positive"}
+    assert out.index("fine") < out.index("dull")
+
+
+def test_comparison_draws_all_signed_methods(example, tmp_path):
+    example("compare_methods", "A fine film, but too long.", "methods.svg")
+    picture = (tmp_path / "methods.svg").read_text("utf-8")
+    for card in exegesis.methods(exegesis.load()):
+        shown = card.signed and card.name != "smoothgrad"  # its default is a norm
+        assert (f">{card.name}</text>" in picture) == shown
+
+
+def test_a_scikit_learn_pipeline(example):
+    pytest.importorskip("sklearn")
+    out = example("blackbox_sklearn")
+    assert "lime" in out
+    assert "broken" in out
+
+
+def test_a_hugging_face_folder(example):
+    out = example("huggingface", FOLDER, "A fine film.")
+    assert "integrated-gradients" in out
+    assert "fine" in out
+
+
+def test_python_m_is_the_command_line():
+    done = subprocess.run([sys.executable, "-m", "exegesis", "--version"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, f"exegesis {exegesis.__version__}\n")
+
+
+def test_examples_and_scripts_name_no_home():
+    for path in [*EXAMPLES.glob("*.py"), *(ROOT / "scripts").iterdir()]:
+        if path.is_file():
+            assert not any(part in path.read_text("utf-8") for part in ("/home/", "/root/", "/Users/"))
