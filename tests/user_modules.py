@@ -470,6 +470,21 @@ class Bends(Base):
         return self.fc(torch.relu(self.hidden(self.rnn(self.emb(x))[0][:, -1])))
 
 
+class Doubled(nn.Linear):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+@case("a linear layer of its own kind", able="gradients", reason="nn.Linear called last", pads=False)
+class OwnLinear(Base):
+    def __init__(self):
+        super().__init__(batch_first=True)
+        self.fc = Doubled(H, C)
+
+    def forward(self, x):
+        return self.fc(self.rnn(self.emb(x))[0][:, -1])
+
+
 @case("head on hidden [1, b, h]", pads=False)
 class KeepsLayer(Base):
     def __init__(self):

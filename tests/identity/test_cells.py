@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from exegesis.nn.product import linear
 from exegesis.nn.recurrent import cells, gates, reading_order
 from slow import cells as slow
 from torch_toys import Shape, model, texts
@@ -55,6 +56,21 @@ def test_gates_and_states_of_all_layers(cell, both, starts):
                     else:
                         (n,) = gates(direction, "n")
                         np.testing.assert_allclose(n[row, : len(text)], steps.h[1:], **close)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("rows", [(3,), (2, 5), (0,)])
+def test_the_fast_product_is_the_ordinary_one(dtype, rows):
+    draws = torch.Generator().manual_seed(0)
+    x, w, b = (torch.randn(*size, generator=draws, dtype=dtype) for size in ((*rows, 6), (8, 6), (8,)))
+    for bias in (b, None):
+        plain = torch.nn.functional.linear(x, w, bias)
+        torch.testing.assert_close(linear(x, w, bias), plain, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(linear(x, w, bias, sigmoid=True), plain.sigmoid(), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(linear(x, w.t().contiguous().t(), bias), plain, rtol=1e-5, atol=1e-5)
+    leaf = x.clone().requires_grad_(True)
+    linear(leaf, w, b).sum().backward()
+    torch.testing.assert_close(leaf.grad, w.sum(0).expand_as(x))
 
 
 def test_reading_order_turns_texts_and_leaves_padding():

@@ -9,6 +9,7 @@ import torch
 
 from exegesis.api import explain, wrap
 from exegesis.core.errors import UnsupportedError
+from exegesis.mech.additive import all_spans
 from slow import cells, reat
 from torch_toys import READOUTS, WORDS, Shape, model, texts
 
@@ -194,11 +195,11 @@ def test_equations_16_20_21_22_by_name(both):
                 np.testing.assert_allclose(score, reat.word_13(W, steps[0].h, alpha, q, T), rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("gate", [1e-8, 1e-120, 1e-200, 1e-300])
+@pytest.mark.parametrize("exponent", [-18.0, -276.0, -460.0, -690.0, -714.0, -760.0])
 @pytest.mark.parametrize("readout", ["last", "mean"])
 @pytest.mark.parametrize("both", [False, True])
-def test_output_gates_nearly_shut(gate, readout, both):
-    """Eq. 20 divides by the gate; the truth is taken with 60 digits. The gate shuts on every third word's vector."""
+def test_output_gates_nearly_shut(exponent, readout, both):
+    """Gates of 1e-8 down to 1e-330, which is zero in float64. Eq. 20 divides by them; the truth has 60 digits."""
     shape = Shape("lstm", 1, both, readout, seed=11)
     seen = model(shape)
     module = seen.module
@@ -209,14 +210,14 @@ def test_output_gates_nearly_shut(gate, readout, both):
         for end in ("", "_reverse") if both else ("",):
             weight = getattr(module.rnn, f"weight_ih_l0{end}")
             weight[:, 0] = 0.0
-            weight[3 * n :, 0] = float(np.log(gate))
+            weight[3 * n :, 0] = exponent
     ids = torch.tensor([[3, 4, 6, 5, 9, 7, 8, 12]])
     text = " ".join(WORDS[i] for i in ids[0].tolist())
     result = explain(seen, text, "reat", "all", spans="all")
     x = cells.plain(module.embedding.weight, exact=True)[ids[0].numpy()]
     steps = cells.stack(module.rnn, x, exact=True)
-    shut = min(float(value) for step in steps[0].o[1:] for value in step)
-    assert gate * 1e-2 < shut < gate * 1e2
+    shut = min(value for step in steps[0].o[1:] for value in step)
+    assert abs(float(mpmath.log(shut)) - exponent) < 5
     W = cells.plain(module.out.weight, exact=True)
     T = len(x)
     read = [mpmath.mpf(0)] * (T - 1) + [mpmath.mpf(1)] if readout == "last" else [mpmath.mpf(1) / T] * T
@@ -226,6 +227,16 @@ def test_output_gates_nearly_shut(gate, readout, both):
         expected = paper_score(shape, steps, blocks, span.start + 1, span.stop, False)
         np.testing.assert_allclose(score, expected.astype(float), rtol=0, atol=1e-10)
     np.testing.assert_allclose(result.gap, 0, atol=1e-10)
+
+
+def test_all_spans_at_once():
+    draws = torch.Generator().manual_seed(0)
+    words = torch.randn(2, 3, 7, generator=draws, dtype=torch.float64)
+    table = all_spans(words)
+    assert table.shape == (2, 3, 7, 7)
+    for q in range(7):
+        for r in range(7):
+            torch.testing.assert_close(table[..., q, r], words[..., q : r + 1].sum(-1), rtol=0, atol=1e-12)
 
 
 def test_targets_are_linear_in_the_logits():

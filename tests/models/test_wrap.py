@@ -154,7 +154,8 @@ def test_rows_of_one_length_keep_their_order():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize(
-    "name", ["mean, max and last side by side", "one output, squeezed", "mask that is inverted by ~"]
+    "name",
+    ["mean, max and last side by side", "one output, squeezed", "packed, sorted inside", "packed, sorted demanded"],
 )
 def test_other_precisions(name, dtype):
     case = ZOO[name]
@@ -166,8 +167,9 @@ def test_other_precisions(name, dtype):
     seen = wrapped(module, case)
     exact = wrapped(made(case), case)
     tolerance = {torch.float32: 2e-5}.get(dtype, 0.3)
-    for method in ("reat", "gradient-x-input", "leave-one-out"):
-        for one, other in zip(*(explain(m, texts([2, 4]), method, 0) for m in (seen, exact)), strict=True):
+    for method in ("reat", "gradient-x-input", "leave-one-out", "lime", "integrated-gradients"):
+        options = QUICK.get(method, {}) | ({"limit": 4} if method == "integrated-gradients" else {})
+        for one, other in zip(*(explain(m, texts([2, 4]), method, 0, **options) for m in (seen, exact)), strict=True):
             np.testing.assert_allclose(one.scores, other.scores, atol=tolerance)
 
 
