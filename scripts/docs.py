@@ -37,8 +37,8 @@ FIGURE_6 = ("leave-one-out", "reat")
 WIDE = 9.0  # inches: a whole sentence on a line
 
 NEEDS = {  # of a model, by the name of the protocol
-    "Classifier": "any model, a black box too",
-    "Differentiable": "word vectors and gradients",
+    "Classifier": "any model",
+    "Differentiable": "gradients",
     "Recurrent": "an LSTM, GRU or RNN",
     "Gated": "an LSTM or GRU",
 }
