@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
@@ -39,7 +39,10 @@ def decompose(seen: Unrolled, *, naive: bool = False) -> tuple[Float[Tensor, "b 
             continue
         states = _naive(direction) if naive else _states(direction)
         for term in terms:
-            piece, start = _last(term, direction, states) if term.kind == "last" else _any(term, states)
+            if term.kind == "last":
+                piece, start = _last(term, direction, states, own=len(terms) == 1 and not naive)
+            else:
+                piece, start = _any(term, states)
             words = words + reading_order(piece, direction.lengths, direction.reverse)
             initial = initial + start
     step = torch.arange(words.shape[1], device=words.device)
@@ -84,27 +87,39 @@ def _naive(direction: Direction) -> _States:
     return _States(direction.hidden, direction.h0, None, None)
 
 
-def _last(term: Term, direction: Direction, states: _States) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b c"]]:
-    """Scores where the last state is read, as differences of P_t; and P_0."""
+def _last(
+    term: Term, direction: Direction, states: _States, *, own: bool
+) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b c"]]:
+    """Scores where the last state is read, as differences of P_t; and P_0. ``own``: the states may be overwritten."""
     lengths = direction.lengths.to(states.state.device)
     index = torch.arange(len(lengths), device=lengths.device)
     step = torch.arange(states.state.shape[1], device=lengths.device)
-    reach = states.state
-    first = states.start
+    opened = None if states.opened is None else states.opened[index, lengths - 1]
+    reach, first = states.state, states.start
     if states.factor is not None:
-        behind = step >= lengths[:, None]
-        factor = states.factor.masked_fill(behind[..., None], 1.0) if bool(behind.any()) else states.factor
-        product = factor.flip(1).cumprod(1).flip(1)  # over k >= t
-        reach = reach.clone()
+        product = _products(states.factor, step >= lengths[:, None], own)
+        # a GRU's states are the model's own, an LSTM's were computed here
+        reach = reach if own and states.opened is not None else reach.clone()
         reach[:, :-1] *= product[:, 1:]
         first = first * product[:, 0]
     weight = term.linear
-    if states.opened is not None:
-        opened = states.opened[index, lengths - 1]
-        reach, first = reach * opened[:, None], first * opened
+    if opened is not None:
+        reach, first = reach.mul_(opened[:, None]) if own else reach * opened[:, None], first * opened
     prefix = torch.nn.functional.linear(reach, weight)
     start = torch.nn.functional.linear(first, weight)
     return torch.cat([prefix[:, :1] - start[:, None], prefix[:, 1:] - prefix[:, :-1]], 1), start
+
+
+def _products(factor: Float[Tensor, "b t h"], behind: Bool[Tensor, "b t"], own: bool) -> Float[Tensor, "b t h"]:
+    """Products of the factors from each position to the end of its text."""
+    factor = factor if own else factor.clone()
+    if bool(behind.any()):
+        factor.masked_fill_(behind[..., None], 1.0)
+    if factor.device.type != "cpu":
+        return factor.flip(1).cumprod(1).flip(1)
+    for t in range(factor.shape[1] - 2, -1, -1):
+        factor[:, t] *= factor[:, t + 1]
+    return factor
 
 
 def _any(term: Term, states: _States) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b c"]]:

@@ -215,6 +215,8 @@ def _attention(value: Any, rows: int, width: int) -> list[Float[Tensor, "b t 1"]
 
 
 def _equal(block: Tensor, candidate: Tensor) -> bool:
+    if torch.equal(block, candidate):
+        return True
     tight = {torch.float64: 1e-11, torch.float32: 1e-5}.get(block.dtype, 1e-2)
     scale = float(block.detach().abs().max()) if block.numel() else 0.0
     return block.shape == candidate.shape and torch.allclose(block, candidate, rtol=tight, atol=tight * scale)

@@ -51,7 +51,12 @@ def gates(direction: Direction, names: str) -> tuple[Float[Tensor, "b t h"], ...
     if direction.bias_ih is not None and direction.bias_hh is not None:
         bias = rows(direction.bias_ih) + rows(direction.bias_hh)
     plain = not set(names) & set("gn")
-    summed = linear(torch.cat([direction.inputs, before(direction)], -1), weight, bias, sigmoid=plain)
+    width = direction.inputs.shape[-1]
+    both = direction.inputs.new_empty(*direction.inputs.shape[:2], weight.shape[1])
+    both[..., :width] = direction.inputs
+    both[:, 0, width:] = direction.h0
+    both[:, 1:, width:] = direction.hidden[:, :-1]
+    summed = linear(both, weight, bias, sigmoid=plain)
     if plain:
         return summed.chunk(len(names), -1)
     found = dict(zip(names, summed.chunk(len(names), -1), strict=True))
@@ -70,6 +75,19 @@ def _activate(value: Tensor, letter: str, cell: str) -> Tensor:
     if cell == "rnn_relu":
         return value.relu()
     return value.tanh() if letter in "gn" else value.sigmoid()
+
+
+def preactivations(
+    direction: Direction, names: str
+) -> tuple[tuple[Float[Tensor, "b t h"], ...], tuple[Float[Tensor, "b t h"], ...]]:
+    """What the inputs, and what the states before, add to the first gates, without biases.
+
+    ``names`` are the gates' letters, in PyTorch's order.
+    """
+    rows = len(names) * direction.hidden.shape[-1]
+    from_x = linear(direction.inputs, direction.weight_ih[:rows], None)
+    from_h = linear(before(direction), direction.weight_hh[:rows], None)
+    return from_x.chunk(len(names), -1), from_h.chunk(len(names), -1)
 
 
 def cells(direction: Direction) -> Float[Tensor, "b t h"]:
@@ -128,7 +146,8 @@ def directions(
             one = Direction(kind, number == 1, w_ih, w_hh, b_ih, b_hh, read, hidden, first, cell, lengths)
             found.append(one if top else replace(one, hidden=continue_from(one, read, first, cell)))
         layers.append(tuple(found))
-        inputs = torch.cat([reading_order(d.hidden, lengths, d.reverse) for d in found], -1)
+        if not top:
+            inputs = torch.cat([reading_order(d.hidden, lengths, d.reverse) for d in found], -1)
     return tuple(layers)
 
 
