@@ -152,6 +152,44 @@ def test_rows_of_one_length_keep_their_order():
                 np.testing.assert_allclose(result.scores, alone.scores, atol=1e-9, err_msg=f"{name} {method}")
 
 
+def test_all_embeddings_of_a_word_are_its_vector():
+    """A word's vector of zeros is zero in both embeddings, side by side."""
+    name = "two embeddings side by side"
+    module = made(ZOO[name])
+    seen = wrapped(module, ZOO[name])
+    assert seen.embed(seen.encode([seen.read("w1 w2")])).shape == (1, 2, 10)
+    zeros = copy.deepcopy(module)
+    zeros.emb.weight.data[:] = zeros.fixed.weight.data[:] = 0.0
+    result = explain(seen, "w1 w2 w3", "integrated-gradients", "all", tolerance=1e-8)
+    np.testing.assert_allclose(result.account["value at the baseline"], own_call(zeros, [4, 5, 6]), atol=1e-12)
+    np.testing.assert_allclose(result.gap, 0, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["packed, sorted demanded", "max with the zeros of padding", "turns the vectors inside", "mean of packed states"],
+)
+def test_batches_come_in_any_order(name):
+    seen = wrapped(made(ZOO[name]), ZOO[name])
+    read = [seen.read(text) for text in texts([2, 6, 1, 3, 6])]
+    batch = seen.encode(read)
+    given = seen.outputs_from(seen.embed(batch), batch)
+    unrolled = seen.unroll(batch)
+    for row, text in enumerate(read):
+        alone = seen.encode([text])
+        expected = seen.outputs(alone)[0]
+        for found in (seen.outputs(batch)[row], given[row], unrolled.outputs[row]):
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+        for one, other in zip(unrolled.layers[-1], seen.unroll(alone).layers[-1], strict=True):
+            assert one.lengths[row] == len(text)
+            for field in ("inputs", "hidden"):
+                torch.testing.assert_close(getattr(one, field)[row, : len(text)], getattr(other, field)[0])
+    unequal = seen.encode(read[:2])
+    empty = type(unequal)(unequal.ids, unequal.mask & (torch.arange(2) > 0)[:, None], unequal.segments)
+    with pytest.raises(UnsupportedError, match="without any piece"):
+        seen.outputs(empty)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize(
     "name",
