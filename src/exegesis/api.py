@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import Any, Self, cast, overload
 
 from torch import nn
 
 import exegesis.attribute  # noqa: F401 - registers the methods
+from exegesis.core.device import usable_device
 from exegesis.core.errors import TextError, UsageError, unknown
 from exegesis.core.explain import Spans, run
 from exegesis.core.explanation import LEVELS, Attribution
-from exegesis.core.method import Card, Method, cards, lacking, make
+from exegesis.core.method import Card, Method, card_of, cards, lacking, make, require
 from exegesis.core.model import Classifier, Raw, offers
-from exegesis.core.target import ask
+from exegesis.core.target import Ask, ask
 from exegesis.core.text import Span, Text
 from exegesis.hierarchy.levels import levels as word_levels
 from exegesis.hierarchy.tagging import Tagger, default_tagger
@@ -41,7 +43,7 @@ def load(model: str | os.PathLike[str] = BUNDLED, *, device: str | None = None, 
     path = bundled_folder() if str(model) == BUNDLED else Path(model)
     if is_model_folder(path) or _is_trained(path):
         trained = load_folder(path)
-        module = trained.module.to(device) if device else trained.module
+        module = trained.module.to(usable_device(device))
         name = BUNDLED if str(model) == BUNDLED else path.name
         return wrap(module, vocabulary=trained.vocabulary, labels=trained.labels, name=name)
     from exegesis.models.huggingface import load_huggingface
@@ -105,34 +107,51 @@ def explain(
     Raises UsageError for wrong arguments, TextError for a text that cannot be explained, UnsupportedError where the
     model cannot serve the method, ModelError where it misbehaves.
     """
-    if isinstance(text, list):
-        return list(explain_each(model, text, method, target, level, spans, tagger, progress, parameters))
-    (result,) = explain_each(model, [text], method, target, level, spans, tagger, progress, parameters)
-    return result
-
-
-def explain_each(
-    model: Classifier | str,
-    texts: Sequence[Raw],
-    method: str | Method | None,
-    target: str | int | None,
-    level: str,
-    spans: Sequence[tuple[int, int]] | str | None,
-    tagger: Tagger | None,
-    progress: bool,
-    parameters: dict[str, Any],
-) -> list[Attribution]:
     classifier = as_model(model)
-    chosen = make(method or preferred(classifier), parameters)
-    asked = ask(target, classifier.labels, classifier.link)
-    find = _spans(level, spans, tagger)
-    read = [_read(classifier, raw, number, len(texts)) for number, raw in enumerate(texts)]
-    found: list[Attribution | None] = [None] * len(read)
-    with _bar(progress, len(read), type(chosen).__name__) as advance:
-        for number, result in run(classifier, read, chosen, asked, find):
+    plan = Plan.of(classifier, method, parameters, target, level, spans, tagger)
+    several = text if isinstance(text, list) else [text]
+    read = [read_text(classifier, raw, number, len(several)) for number, raw in enumerate(several)]
+    with bar(progress, len(read), plan.name) as advance:
+        results = plan.explain(read, advance)
+    return results if isinstance(text, list) else results[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """One call of ``explain``, its arguments checked before any text is read: a method on a model, for a target."""
+
+    model: Classifier
+    method: Method
+    asked: Ask
+    spans: Spans | None
+
+    @classmethod
+    def of(
+        cls,
+        model: Classifier,
+        method: str | Method | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        target: str | int | None = None,
+        level: str = "word",
+        spans: Sequence[tuple[int, int]] | str | None = None,
+        tagger: Tagger | None = None,
+    ) -> Self:
+        """The plan of the arguments of ``explain``, and its errors."""
+        chosen = make(method or preferred(model), parameters)
+        require(model, chosen)
+        return cls(model, chosen, ask(target, model.labels, model.link), _spans(level, spans, tagger))
+
+    @property
+    def name(self) -> str:
+        return card_of(self.method).name
+
+    def explain(self, texts: Sequence[Text], advance: Callable[[], object] = lambda: None) -> list[Attribution]:
+        """The results of texts that the model has read, in order; ``advance`` is called after each."""
+        found: list[Attribution | None] = [None] * len(texts)
+        for number, result in run(self.model, texts, self.method, self.asked, self.spans):
             found[number] = result
             advance()
-    return cast(list[Attribution], found)
+        return cast(list[Attribution], found)
 
 
 def as_model(model: Classifier | str | os.PathLike[str]) -> Classifier:
@@ -162,7 +181,7 @@ def predict(model: Classifier | str, texts: Sequence[Raw]) -> list[dict[str, flo
     from exegesis.core.explain import PIECES, ROWS, finite
 
     classifier = as_model(model)
-    read = [_read(classifier, raw, number, len(texts)) for number, raw in enumerate(texts)]
+    read = [read_text(classifier, raw, number, len(texts)) for number, raw in enumerate(texts)]
     found: list[dict[str, float]] = [{} for _ in read]
     for rows in groups([len(text) for text in read], PIECES, ROWS):
         raw = finite(classifier.outputs(classifier.encode([read[row] for row in rows])), classifier, "outputs")
@@ -171,7 +190,8 @@ def predict(model: Classifier | str, texts: Sequence[Raw]) -> list[dict[str, flo
     return found
 
 
-def _read(model: Classifier, raw: object, number: int, count: int) -> Text:
+def read_text(model: Classifier, raw: object, number: int = 0, count: int = 1) -> Text:
+    """A text as the model reads it. Errors name the text by its number where there are several."""
     where = f"text {number + 1} of {count}: " if count > 1 else ""
     pair = isinstance(raw, tuple) and len(raw) == 2 and all(isinstance(part, str) for part in raw)
     if not isinstance(raw, str) and not pair:
@@ -215,20 +235,26 @@ def _tagger() -> Tagger:
 
 
 @contextmanager
-def _bar(shown: bool, total: int, what: str) -> Iterator[Callable[[], None]]:
+def bar(shown: bool, total: int, what: str, done: int = 0) -> Iterator[Callable[[], None]]:
+    """A progress bar on standard error that is gone at the end."""
     if not shown:
         yield lambda: None
         return
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total, completed=done)
         yield lambda: progress.advance(task)
 
 
 def each_method(given: Iterable[str]) -> list[str]:
     """Method names as a user lists them, commas allowed, doubles dropped."""
     return list(dict.fromkeys(name.strip() for one in given for name in one.split(",") if name.strip()))
-
-

@@ -5,7 +5,9 @@ Nothing heavy is imported before a command needs it.
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -19,8 +21,6 @@ from exegesis.core.errors import ExegesisError, UsageError
 
 app = typer.Typer(
     name="exegesis",
-    help="Explains neural NLP models: why did this model say this about this text?",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -41,17 +41,28 @@ def _version(wanted: bool) -> bool:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+        bool,
+        typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Show the version and leave."),
     ] = False,
 ) -> None:
     """Explains neural NLP models: why did this model say this about this text?
 
-    Start with: [bold]exegesis explain "The fight scenes are fun but it grows tedious" --level all[/bold]
+    \b
+    exegesis explain "The fight scenes are fun but it grows tedious"
+    exegesis explain "A fine film." --level all --figure why.svg
+    exegesis predict --file reviews.txt
+    exegesis methods --for bundled
+    exegesis train sst2/ --arch bigru --out my-model
+    exegesis COMMAND --help
     """
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and leave with its exit code. A request to end is taken as Ctrl-C: nothing stays behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # where the terminal's encoding lacks a character
     sys.exit(run(sys.argv[1:]))
 
 
@@ -59,7 +70,7 @@ def run(arguments: list[str]) -> int:
     """Run one command and give its exit code. EXEGESIS_DEBUG=1 shows the traceback of an unexpected error."""
     command = typer.main.get_command(app)
     try:
-        code = command.main(args=arguments, prog_name="exegesis", standalone_mode=False)
+        code = command.main(args=arguments or ["--help"], prog_name="exegesis", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except ExegesisError as error:

@@ -8,6 +8,7 @@
     │   └── SpanError         a span outside the text, or one that cuts a word
     ├── UnsupportedError      the call is sound, but this model cannot serve it (also a TypeError)
     ├── ModelError            the model misbehaves: NaN weights or outputs, a wrong shape
+    ├── CapacityError         a text needs more memory than there is (also a MemoryError)
     ├── FileError             a file or folder is missing, damaged, or of another kind (also an OSError)
     └── MissingExtraError     an optional dependency is not installed (also an ImportError)
 """
@@ -42,6 +43,10 @@ class ModelError(ExegesisError):
     """The model gives something that cannot be explained (NaN, a wrong shape)."""
 
 
+class CapacityError(ExegesisError, MemoryError):
+    """A text needs more memory than there is, also when it is explained alone."""
+
+
 class FileError(ExegesisError, OSError):
     """A file or folder is missing, damaged, or not what it should be."""
 
@@ -60,3 +65,12 @@ def unknown(kind: str, given: object, known: Iterable[str]) -> UsageError:
     hint = f"; did you mean {near[0]!r}?" if near else ""
     shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
     return UsageError(f"unknown {kind} {str(given)!r}{hint} (known: {shown})")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: Python's, a GPU's, or torch's on the CPU, which is a RuntimeError."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error))
+    )

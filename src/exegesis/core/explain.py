@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from exegesis.core.batch import groups
-from exegesis.core.errors import ModelError
+from exegesis.core.errors import CapacityError, ModelError, out_of_memory
 from exegesis.core.explanation import Attribution, Number, Prediction
 from exegesis.core.method import Card, Method, Scores, require
 from exegesis.core.model import Classifier
@@ -29,7 +29,7 @@ def run(
     ``spans`` names further spans of each text (level and span of pieces) to be scored beside its words: by the
     method's own ``spans`` where it has one, else as sums over the words. Batches that run out of memory are tried
     again in halves. Raises UnsupportedError where the model cannot serve the method, ModelError where its outputs or
-    the scores are not finite.
+    the scores are not finite, CapacityError where one text alone is too much.
     """
     card = require(model, method)
     queue = groups([len(text) for text in texts], PIECES, ROWS)
@@ -37,9 +37,14 @@ def run(
         rows = queue.pop(0)
         try:
             found = _explain(model, [texts[row] for row in rows], method, card, asked, spans)
-        except (torch.OutOfMemoryError, MemoryError):
-            if len(rows) == 1:
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
                 raise
+            if len(rows) == 1:
+                size = f"text {rows[0] + 1} of {len(texts)}, of {len(texts[rows[0]].words)} words,"
+                raise CapacityError(
+                    f"{card.name} needs more memory for {size} than there is: take a shorter text or another method"
+                ) from error
             queue[:0] = [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
             continue
         yield from zip(rows, found, strict=True)

@@ -216,14 +216,14 @@ class Attribution:
 
         return from_dict(values)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
         """Write the result whole or not at all; the ending says how.
 
         ``.json`` and ``.jsonl`` can be read again with ``exegesis.read``; ``.html``, ``.svg``, ``.png``, ``.pdf``,
-        ``.tex``, ``.txt`` and ``.csv`` are views. Raises FileError for another ending, or where the place cannot
-        be written.
+        ``.tex``, ``.txt`` and ``.csv`` are views, which take ``options`` (``palette="blue-orange"``). Raises FileError
+        for another ending, or where the place cannot be written, UsageError for an option that the view does not have.
         """
-        return save([self], path)
+        return save([self], path, **options)
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a span and target: level, text, start, stop (characters), target, score."""
@@ -240,7 +240,7 @@ class Attribution:
 
 
 # Views live in a folder above this one, which fills this table; a view takes results and gives text or bytes.
-View = Callable[[Sequence[Attribution]], str | bytes]
+View = Callable[..., str | bytes]
 _views: dict[str, Callable[[], View]] = {}
 
 
@@ -256,17 +256,26 @@ def _view(ending: str) -> View:
     return _views[ending]()
 
 
-def save(results: Sequence[Attribution], path: str | os.PathLike[str]) -> Path:
+def save(results: Sequence[Attribution], path: str | os.PathLike[str], **options: Any) -> Path:
     """Write results to one file, whole or not at all; the ending says how (see ``Attribution.save``)."""
     from exegesis.core.files import write_whole
+
+    return write_whole(path, rendered(results, Path(path).suffix, **options))
+
+
+def rendered(results: Sequence[Attribution], ending: str, **options: Any) -> str | bytes:
+    """What ``save`` writes to a file of that ending."""
     from exegesis.core.saving import to_json, to_jsonl
 
-    ending = Path(path).suffix.lower()
-    if ending == ".json":
-        return write_whole(path, to_json(results))
-    if ending == ".jsonl":
-        return write_whole(path, to_jsonl(results))
-    return write_whole(path, _view(ending)(results))
+    plain: dict[str, View] = {".json": to_json, ".jsonl": to_jsonl}
+    view = plain.get(ending.lower()) or _view(ending.lower())
+    try:
+        return view(results, **options)
+    except TypeError as error:
+        _, unexpected, name = str(error).partition("unexpected keyword argument ")
+        if not unexpected:
+            raise
+        raise UsageError(f"a {ending} file has no option {name.split()[0]}; leave it out") from error
 
 
 def _plain(value: Float[np.ndarray, "*any"] | np.float64) -> Number:

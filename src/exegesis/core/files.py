@@ -4,48 +4,90 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from exegesis.core.errors import FileError
 
+Put = Callable[[str | bytes], object]
 
-def write_whole(path: str | os.PathLike[str], data: str | bytes) -> Path:
-    """Write a file through a temporary one beside it, so that a reader sees the old file or the new one.
 
-    Text is written as UTF-8; characters that UTF-8 cannot hold (lone surrogates) become ``\\udXXX``.
-    Raises FileError where the place cannot be written.
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[Put]:
+    """Write a file part by part: what ``put`` is given lands in a temporary file beside it, which takes the name at
+    the end of the block. After an error nothing is left, and a file that stood there before stands as it was.
+
+    Text is written as UTF-8; characters that UTF-8 cannot hold (lone surrogates) become ``\\udXXX``. A pipe or a
+    device (such as /dev/stdout) is written directly. A link is followed. Raises FileError where the place cannot be
+    written.
     """
     target = Path(path)
-    raw = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
-    temporary: str | None = None
+    with _named(target):
+        final = target.resolve()
+        direct = final.exists() and not final.is_file()  # a folder is refused by opening it
+        handle, temporary = (None, "") if direct else tempfile.mkstemp(prefix=f".{_stem(final)}.", dir=final.parent)
+        file = final.open("wb") if handle is None else os.fdopen(handle, "wb")
     try:
-        if target.exists() and not target.is_file():
-            # a pipe or a device (such as /dev/stdout) is written directly; a folder is an error
-            target.write_bytes(raw)
-            return target
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(raw)
+        yield lambda data: _put(file, data, target)
+        with _named(target):
             file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except OSError as error:
-        raise FileError(f"cannot write {target}: {error.strerror or error}") from error
+            if not direct:
+                os.fsync(file.fileno())
+            file.close()
+            if not direct:
+                os.chmod(temporary, final.stat().st_mode & 0o777 if final.exists() else 0o666 & ~_umask())
+                os.replace(temporary, final)
     finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-    return target
+        _discard(file, temporary)
+
+
+def write_whole(path: str | os.PathLike[str], data: str | bytes) -> Path:
+    """Write a file at once, as ``writing`` does."""
+    with writing(path) as put:
+        put(data)
+    return Path(path)
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
     """A whole UTF-8 file. Raises FileError where it is missing or is not UTF-8 text."""
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
+        return Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"{path} is not UTF-8 text (byte {error.start}); convert it first") from error
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # a name that holds a NUL is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise FileError(f"cannot read {path} ({reason}); check the path") from error
+
+
+def _put(file: IO[bytes], data: str | bytes, target: Path) -> None:
+    with _named(target):
+        file.write(data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data)
+
+
+@contextmanager
+def _named(target: Path) -> Iterator[None]:
+    """Whatever the system refuses, as a FileError that names the file (a reader who left a pipe aside)."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError, RuntimeError) as error:  # a name with a NUL; links in a circle
+        reason = getattr(error, "strerror", None) or error
+        raise FileError(f"cannot write {target} ({reason}); choose another place") from error
+
+
+def _discard(file: IO[bytes], temporary: str) -> None:
+    with suppress(OSError):
+        file.close()
+    if temporary and os.path.exists(temporary):
+        os.unlink(temporary)
+
+
+def _stem(path: Path) -> str:
+    """The beginning of a name, so that a temporary name is never too long for the file system."""
+    return path.name.encode("utf-8", "surrogateescape")[:100].decode("utf-8", "ignore")
 
 
 def _umask() -> int:

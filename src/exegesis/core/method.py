@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import numbers
+import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,6 +69,7 @@ class Card:
 
 
 _cards: dict[str, Card] = {}
+_KINDS = {str: "a word", int: "a whole number", float: "a number", bool: "true or false", type(None): "none"}
 T = TypeVar("T", bound=type)
 
 
@@ -119,8 +123,23 @@ def make(given: str | Method, parameters: Mapping[str, Any] | None = None) -> Me
     for parameter in parameters or {}:
         if parameter not in names:
             raise unknown(f"parameter of {given}", parameter, names)
-    made: Method = _cards[given].cls(**(parameters or {}))
+    kinds = typing.get_type_hints(_cards[given].cls)
+    made: Method = _cards[given].cls(**{key: _fit(key, value, kinds[key]) for key, value in (parameters or {}).items()})
     return made
+
+
+def _fit(name: str, value: Any, kind: Any) -> Any:
+    """A parameter's value as the plain kind that it is declared as. Raises UsageError for another kind."""
+    kinds = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
+    if not set(kinds) <= set(_KINDS):
+        return value  # of a kind that the method checks itself
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):  # NumPy's numbers count
+        plain: Any = int(value) if int in kinds and isinstance(value, numbers.Integral) else float(value)
+    else:
+        plain = value
+    if type(plain) not in kinds or (isinstance(plain, float) and not math.isfinite(plain)):
+        raise UsageError(f"the parameter {name} is {' or '.join(_KINDS[one] for one in kinds)}, not {value!r}")
+    return plain
 
 
 def lacking(model: object, card: Card) -> str | None:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.batch import Batch, pad
-from exegesis.core.errors import ModelError, TextError, UsageError
+from exegesis.core.errors import ModelError, TextError, UsageError, out_of_memory
 from exegesis.core.model import Raw
 from exegesis.core.target import Link
 from exegesis.core.text import Text, text_of_words
@@ -131,9 +131,9 @@ class BlackBox:
     def _ask(self, texts: list[str]) -> Float[np.ndarray, "n c"]:
         try:
             answer = self.function(list(texts))
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
         except Exception as error:
+            if out_of_memory(error):
+                raise
             line = re.sub(r"\s+", " ", str(error))[:200]
             raise ModelError(f"the function {self.name} raised {type(error).__name__}: {line}") from error
         return self._checked(answer, len(texts))

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from exegesis.core.batch import Batch, groups, pad
-from exegesis.core.errors import ModelError
+from exegesis.core.errors import ModelError, out_of_memory
 from exegesis.core.model import Raw
 from exegesis.core.target import Link
 from exegesis.core.text import Text
@@ -135,9 +135,9 @@ class HuggingFaceModel:
                 given["token_type_ids"] = self._types(batch, self.reader.types)
             try:
                 out = self.module(ids, **{name: value for name, value in given.items() if name in self._accepted})
-            except (torch.OutOfMemoryError, MemoryError):
-                raise
             except Exception as error:
+                if out_of_memory(error):
+                    raise
                 line = " ".join(str(error).split())[:200]
                 raise ModelError(f"model {self.name} failed with {type(error).__name__}: {line}") from error
         logits = out[0] if isinstance(out, tuple) else getattr(out, "logits", None)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from exegesis.core.data import Example
+from exegesis.core.device import usable_device
 from exegesis.core.errors import ModelError, UsageError
 from exegesis.models.checkpoint import read_checkpoint, write_checkpoint
 from exegesis.models.corpus import NEUTRAL, Batch, Corpus, find_labels, single, split_off
@@ -81,7 +82,7 @@ def train(
     Raises UsageError for unusable examples or options, ModelError where the loss is no longer finite.
     """
     options, config = options or TrainOptions(), config or RecurrentConfig()
-    _check_device(options.device)
+    usable_device(options.device)
     if dev is None:
         examples, dev = split_off(examples, options.development, options.seed)
     everything = [*examples, *extra]
@@ -115,13 +116,6 @@ def train(
         sizes={name: len(corpus) for name, corpus in corpora.items()},
         vectors_found=len(vectors),
     )
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise UsageError(f"the device {device!r} cannot be used here; give cpu, or cuda where there is one") from None
 
 
 class _Run:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from exegesis.core.batch import Batch, pad
-from exegesis.core.errors import ExegesisError, ModelError, UnsupportedError
+from exegesis.core.errors import ExegesisError, ModelError, UnsupportedError, out_of_memory
 from exegesis.core.model import Raw
 from exegesis.core.recurrent import Unrolled
 from exegesis.core.target import Link
@@ -87,9 +87,9 @@ class TorchClassifier:
         """
         try:
             raw = logits(self.plan(self.module, batch), len(batch))
-        except (ExegesisError, torch.OutOfMemoryError, MemoryError):
-            raise
         except Exception as error:  # the user's own code
+            if isinstance(error, ExegesisError) or out_of_memory(error):
+                raise
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise ModelError(f"the module {self.name} raised {reason} on texts of {_sizes(batch)}") from error
         return torch.cat([1 - raw, raw], 1) if self.link is Link.PROBABILITY and raw.shape[1] == 1 else raw

@@ -1,0 +1,88 @@
+"""What a user gives on the command line: texts, and parameters of methods."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from exegesis.core.errors import FileError, UsageError
+
+Raw = str | tuple[str, str]
+
+
+def texts_given(
+    texts: list[str] | None, file: Path | None, column: str | None, pair: str | None, pair_column: str | None
+) -> list[Raw]:
+    """The texts of the arguments, of the file, or of standard input (a text a line)."""
+    if file is not None:
+        if texts:
+            raise UsageError("give texts as arguments or --file, not both")
+        if pair is not None:
+            raise UsageError("--pair belongs to a text argument; for a file name the --pair-column")
+        return _in_file(file, column, pair_column)
+    if column is not None or pair_column is not None:
+        raise UsageError("--column and --pair-column belong to --file")
+    if not texts or texts == ["-"]:
+        texts = _lines()
+    elif "-" in texts:
+        raise UsageError("'-' is standard input and goes alone, not with other texts")
+    if pair is None:
+        return list(texts)
+    if len(texts) != 1:
+        raise UsageError(f"--pair goes with one text, not {len(texts)}; for more give a --file with a --pair-column")
+    return [(texts[0], pair)]
+
+
+def _in_file(file: Path, column: str | None, pair_column: str | None) -> list[Raw]:
+    from exegesis.core.data import read_examples
+
+    if file.is_dir():
+        raise FileError(f"{file} is a folder; give a .txt, .tsv, .csv or .jsonl file")
+    return [example.text for example in read_examples(file, text=column, pair=pair_column)]
+
+
+def _lines() -> list[str]:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError('no text given: exegesis explain "A fine film.", or --file, or pipe lines into it')
+    content = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").removeprefix("\N{BOM}")
+    found = [line.rstrip("\r") for line in content.split("\n")]
+    found = [line for line in found if line.strip()]
+    if not found:
+        raise UsageError("standard input holds no text; give a text a line, or texts as arguments")
+    return found
+
+
+def parameters_given(given: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
+    """``NAME=VALUE`` for those of the methods that have a parameter of that name."""
+    import dataclasses
+
+    from exegesis.core.errors import unknown
+    from exegesis.core.method import cards
+
+    fields = {card.name: [f.name for f in dataclasses.fields(card.cls)] for card in cards()}
+    for name in names:
+        if name not in fields:
+            raise unknown("method", name, fields)
+    known = sorted({field for name in names for field in fields[name]})
+    found: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for one in given:
+        key, sign, value = one.partition("=")
+        if not sign:
+            raise UsageError(f"--param {one}: write NAME=VALUE, such as samples=500")
+        if not known:
+            raise UsageError(f"--param {one}: no parameters belong to {' or '.join(names)}; leave it out")
+        owners = [name for name in names if key in fields[name]]
+        if not owners:
+            raise unknown("parameter", key, known)
+        for name in owners:
+            found[name][key] = _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None if text in ("none", "None") else text
