@@ -136,6 +136,42 @@ def test_pads_that_the_module_skips_itself(pool, seed):
         np.testing.assert_allclose(result.scores, b, atol=1e-10, err_msg=how)
 
 
+class UnknownOutside(nn.Module):
+    """A module that leaves unknown words out of its mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(len(WORDS), 3)
+        self.rnn = nn.LSTM(3, 4, batch_first=True)
+        self.out = nn.Linear(4, 2)
+
+    def forward(self, ids):
+        known = (ids != WORDS.index("<unk>"))[..., None]
+        states = self.rnn(self.embedding(ids))[0]
+        return self.out((states * known).sum(1) / known.sum(1).clamp_min(1))
+
+
+def test_unknown_words_that_the_module_leaves_out():
+    torch.manual_seed(0)
+    module = UnknownOutside().double()
+    seen = wrap(module, vocabulary=WORDS, tokenizer=str.split)
+
+    @torch.no_grad()
+    def raw(words):
+        ids = [WORDS.index(word) if word in WORDS else WORDS.index("<unk>") for word in words]
+        return module(torch.tensor([ids or [0]]))[0]
+
+    rows = [*texts([6, 5, 5], 0), "zzz " + texts([2], 1)[0]]  # the short text alone holds an unknown word
+    for how in ("drop", "unknown"):
+        for text, result in zip(rows, explain(seen, rows, "leave-one-out", "all", how=how, spans="all"), strict=True):
+            expected = expected_spans(raw, text.split(), result.spans, how)
+            np.testing.assert_allclose(result.scores, expected, atol=1e-10, err_msg=f"{how}: {text}")
+        for method in ("lime", "input-reduction"):
+            for text, result in zip(rows, explain(seen, rows, method, how=how), strict=True):
+                alone = explain(seen, text, method, how=how)
+                np.testing.assert_allclose(result.scores, alone.scores, atol=1e-10, err_msg=f"{method} {how}: {text}")
+
+
 @pytest.mark.parametrize("readout", ["max", "mean", "attention"])
 def test_short_texts_do_not_hide_the_readout(readout):
     """On two words the last state is often the maximum: what is removed from it must still be a maximum."""

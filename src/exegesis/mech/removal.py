@@ -71,7 +71,7 @@ def outputs_without(
     text and only what follows it is run.
     """
     suffixes = Suffixes.of(model, batch, how)
-    if suffixes is not None and _ordinary(suffixes.seen, how):
+    if suffixes is not None and _ordinary(suffixes.seen, how) and _continues(model, batch, how, suffixes):
         return suffixes.outputs(owner, start, stop)
     width = batch.ids.shape[1]
     step = torch.arange(width)
@@ -95,8 +95,11 @@ Run = Callable[[Batch, Bool[Tensor, "n t"] | None], Float[Tensor, "n c"]]
 
 
 def _runner(model: Classifier, batch: Batch, how: str) -> Run:
-    """How perturbed texts are run: by shared steps where the model allows it, else by the model itself."""
-    plain = PlainRunner.of(model, batch.take(_longest(batch)))
+    """How perturbed texts are run: by shared steps where the model allows it for all texts, else by the model itself.
+
+    All texts are looked at: a module may count one token otherwise (unknown words, say) that only a short text holds.
+    """
+    plain = PlainRunner.of(model, batch)
     if plain is not None and _ordinary(plain.seen, how):
         some, gone, expected = _trial(model, batch, how)
         if _close(expected, plain.outputs(some, gone)):
@@ -117,18 +120,26 @@ def _longest(batch: Batch) -> Int[Tensor, " n"]:
 
 
 def _trial(model: Classifier, batch: Batch, how: str) -> tuple[Batch, Bool[Tensor, "n t"] | None, Float[Tensor, "n c"]]:
-    """Three texts with their middle piece replaced (not dropped), which vectors are to be zero, the model's outputs."""
-    some = batch.take(_longest(batch))
-    middle = (torch.arange(len(some), device=some.device), some.lengths // 2)
-    gone = None
+    """The longest texts with all pieces but the first replaced (not dropped), which vectors are to be zero, the model's
+    outputs.
+    """
+    some, gone = batch.take(_longest(batch)), None
+    later = some.mask.clone()
+    later[:, 0] = False
     if how == "zero":
-        gone = torch.zeros_like(some.mask)
-        gone[middle] = True
+        gone = later
     elif how != "drop":
-        ids = some.ids.clone()
-        ids[middle] = model.tokens[how]
-        some = replace(some, ids=ids, texts=())
+        some = replace(some, ids=some.ids.masked_fill(later, model.tokens[how]), texts=())
     return some, gone, _by_model(model, some, gone)
+
+
+def _continues(model: Classifier, batch: Batch, how: str, suffixes: Suffixes) -> bool:
+    """Whether continued states give the model's own outputs where a token is put in the place of words."""
+    if how == "drop":
+        return True
+    rows = _longest(batch)
+    _, _, expected = _trial(model, batch, how)
+    return _close(expected, suffixes.outputs(rows, torch.ones_like(rows), batch.lengths.cpu()[rows]))
 
 
 def _by_model(model: Classifier, batch: Batch, gone: Bool[Tensor, "n t"] | None) -> Float[Tensor, "n c"]:
