@@ -35,8 +35,10 @@ class Lime:
     regression has an intercept and penalty ``ridge``. ``features`` keeps the words of largest weight (times presence)
     and fits again on them alone, the rest score zero (Sec. 3.4's sparsity); None keeps all.
 
-    It deviates in two points: every occurrence of a word is a feature of its own (the authors join equal words), and
-    the number is the target asked for (theirs is always a probability). ``how`` says what takes a word's place.
+    It deviates in three points: every occurrence of a word is a feature of its own (the authors join equal words); the
+    number is the target asked for (theirs is always a probability); ``features`` are chosen by the same regression
+    (their package chooses with a penalty of 0.01, and adds six or fewer one by one). ``how`` says what takes a word's
+    place.
     ``details`` hold the intercept and the weighted R² of the fit for each target; draws belong to text and ``seed``.
     """
 
