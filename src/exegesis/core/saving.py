@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from exegesis.core.errors import FileError, MissingExtraError
-from exegesis.core.explanation import Attribution, Number, Prediction
+from exegesis.core.explanation import Attribution, Number
 from exegesis.core.files import read_text
-from exegesis.core.text import Span, Text
+from exegesis.core.restoring import restore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,64 +78,23 @@ def to_dict(result: Attribution) -> dict[str, Any]:
 def from_dict(values: Mapping[str, Any]) -> Attribution:
     """The result that ``to_dict`` wrote. Raises FileError where it is damaged, of another kind or newer."""
     if not isinstance(values, Mapping) or values.get("format") != FORMAT:
-        raise FileError("this is not a saved explanation (no format 'exegesis.attribution')")
-    if not isinstance(values.get("version"), int) or values["version"] > VERSION:
-        raise FileError(
-            f"this explanation was saved in version {values.get('version')!r}, newer than {VERSION}: upgrade exegesis"
-        )
+        raise FileError("this is not a saved explanation (no format 'exegesis.attribution'); give what save() wrote")
+    version = values.get("version")
+    if type(version) is int and version > VERSION:
+        raise FileError(f"this explanation was saved in version {version}, newer than {VERSION}: upgrade exegesis")
     try:
-        return _from_dict(values)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise FileError(f"damaged explanation: {type(error).__name__}: {error}") from error
-
-
-def _from_dict(values: Mapping[str, Any]) -> Attribution:
-    reading = values["reading"]
-    text = Text(
-        raw=values["text"],
-        pieces=tuple(reading["pieces"]),
-        ids=tuple(reading["ids"]),
-        offsets=tuple((int(a), int(b)) for a, b in reading["offsets"]),
-        words=tuple(Span(int(a), int(b)) for a, b in reading["words"]),
-        segments=tuple(Span(int(a), int(b)) for a, b in reading["segments"]),
-        special=tuple(bool(flag) for flag in reading["special"]),
-    )
-    target = values["target"]
-    several = isinstance(target, list)
-    scores = np.array([span["score"] for span in values["spans"]], dtype=np.float64)
-    prediction = values["prediction"]
-    return Attribution(
-        text=text,
-        spans=tuple(Span(int(a), int(b)) for a, b in (span["pieces"] for span in values["spans"])),
-        scores=scores.T if several else scores,
-        targets=tuple(target) if several else (target,),
-        method=values["parameters"],
-        name=values["method"],
-        prediction=Prediction(
-            prediction["label"],
-            _back(prediction["probability"]),  # type: ignore[arg-type]
-            {k: _back(v) for k, v in prediction["probabilities"].items()},  # type: ignore[misc]
-        ),
-        explained=_back(values["explained"]),
-        levels=tuple(span["level"] for span in values["spans"]),
-        account={name: _back(part) for name, part in values["account"].items()},
-        complete=bool(values["complete"]),
-        seconds=float(values["seconds"]),
-        model=values["model"],
-        details=values["details"],
-    )
+        if type(version) is not int or version < 1:
+            raise ValueError(f"its version is {version!r}")
+        return restore(values)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise FileError(f"damaged explanation ({reason}); save it again") from error
 
 
 def _number(value: Number) -> Any:
     if np.ndim(value):
         return [_number(v) for v in np.asarray(value).tolist()]
     return float(value) if math.isfinite(float(value)) else None
-
-
-def _back(value: Any) -> Number:
-    if isinstance(value, list):
-        return np.array([_back(v) for v in value], dtype=np.float64)
-    return float("nan") if value is None else float(value)
 
 
 def to_json(results: Sequence[Attribution]) -> str:
@@ -157,9 +116,7 @@ def read(path: str | os.PathLike[str]) -> Attribution | list[Attribution]:
     content = read_text(path)
     if Path(path).suffix.lower() == ".jsonl":
         return [
-            _parse(line, f"{path}, line {number}")
-            for number, line in enumerate(content.splitlines(), 1)
-            if line.strip()
+            _parse(line, f"{path}, line {number}") for number, line in enumerate(content.split("\n"), 1) if line.strip()
         ]
     values = _json(content, str(path))
     if isinstance(values, list):
@@ -170,8 +127,8 @@ def read(path: str | os.PathLike[str]) -> Attribution | list[Attribution]:
 def _json(content: str, where: str) -> Any:
     try:
         return json.loads(content)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise FileError(f"{where}: not JSON ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{where}: not JSON ({error}); save it again") from error
 
 
 def _parse(content: str, where: str) -> Attribution:

@@ -52,7 +52,7 @@ def figure(
 
 def svg(results: Results, **options: Any) -> bytes:
     """As an SVG document whose text is text; options as of ``figure``."""
-    return writer.written(scene(results, **options)).encode("utf-8")
+    return writer.written(scene(results, **options)).encode("utf-8", "backslashreplace")
 
 
 def png(results: Results, **options: Any) -> bytes:

@@ -1,0 +1,126 @@
+"""A result from its plain form, every part checked: what it gives, all views can draw. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from exegesis.core.explanation import Attribution, Number, Prediction
+from exegesis.core.text import Span, Text
+
+
+def restore(values: Mapping[str, Any]) -> Attribution:
+    """The result that ``saving.to_dict`` wrote. Raises KeyError, TypeError or ValueError where it is damaged."""
+    text = _text(values)
+    target = values["target"]
+    several = isinstance(target, list)
+    targets = tuple(_word(name, "target") for name in (target if several else [target]))
+    shape = (len(targets),) if several else ()
+    spans = [_mapping(span, "spans") for span in _list(values["spans"], "spans")]
+    scores = [_numbers(span["score"], shape, "score") for span in spans]
+    if not np.isfinite(scores).all():
+        raise ValueError("a score is no finite number")
+    return Attribution(
+        text=text,
+        spans=tuple(_span(span["pieces"], len(text), "pieces") for span in spans),
+        scores=np.array(scores, dtype=np.float64).reshape(-1, *shape).T,
+        targets=targets,
+        method=_word(values["parameters"], "parameters"),
+        name=_word(values["method"], "method"),
+        prediction=_prediction(_mapping(values["prediction"], "prediction")),
+        explained=_plain(_numbers(values["explained"], shape, "explained")),
+        levels=tuple(_word(span["level"], "level") for span in spans),
+        account={
+            _word(name, "account"): _plain(_numbers(part, shape, "account"))
+            for name, part in _mapping(values["account"], "account").items()
+        },
+        complete=_flag(values["complete"], "complete"),
+        seconds=float(_numbers(values["seconds"], (), "seconds")),
+        model=_word(values["model"], "model"),
+        details=dict(_mapping(values["details"], "details")),
+    )
+
+
+def _text(values: Mapping[str, Any]) -> Text:
+    raw, reading = _word(values["text"], "text"), _mapping(values["reading"], "reading")
+    pieces = tuple(_word(piece, "pieces") for piece in _list(reading["pieces"], "pieces"))
+    count = len(pieces)
+    parts = {name: _list(reading[name], name) for name in ("ids", "offsets", "special", "words", "segments")}
+    if any(len(parts[name]) != count for name in ("ids", "offsets", "special")):
+        raise ValueError("ids, offsets and special are not as many as the pieces")
+    if not all(type(number) is int for number in parts["ids"]):
+        raise TypeError("ids are no whole numbers")
+    return Text(
+        raw=raw,
+        pieces=pieces,
+        ids=tuple(parts["ids"]),
+        offsets=tuple((a, b) for a, b in (_span(pair, len(raw), "offsets", empty=True) for pair in parts["offsets"])),
+        words=tuple(_span(pair, count, "words") for pair in parts["words"]),
+        segments=tuple(_span(pair, count, "segments", empty=True) for pair in parts["segments"]),
+        special=tuple(_flag(flag, "special") for flag in parts["special"]),
+    )
+
+
+def _prediction(values: Mapping[str, Any]) -> Prediction:
+    each = _mapping(values["probabilities"], "probabilities")
+    return Prediction(
+        _word(values["label"], "label"),
+        float(_numbers(values["probability"], (), "probability")),
+        {label: float(_numbers(value, (), "probabilities")) for label, value in each.items()},
+    )
+
+
+def _word(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: {_short(value)} is no text")
+    return value
+
+
+def _flag(value: Any, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}: {_short(value)} is neither true nor false")
+    return value
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{name}: {_short(value)} is no list")
+    return value
+
+
+def _mapping(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name}: {_short(value)} is no object")
+    return value
+
+
+def _span(value: Any, limit: int, name: str, *, empty: bool = False) -> Span:
+    if not (isinstance(value, list) and len(value) == 2 and all(type(edge) is int for edge in value)):
+        raise TypeError(f"{name}: {_short(value)} is no pair of whole numbers")
+    start, stop = value
+    if not (0 <= start <= stop <= limit) or (start == stop and not empty):
+        raise ValueError(f"{name}: {_short(value)} lies outside what it counts")
+    return Span(start, stop)
+
+
+def _numbers(value: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """A number, or as many as there are targets; null stands for NaN."""
+    given = _list(value, name) if shape else [value]
+    if shape and len(given) != shape[0]:
+        raise ValueError(f"{name}: {len(given)} numbers for {shape[0]} targets")
+    for one in given:
+        if not (one is None or type(one) in (int, float)):
+            raise TypeError(f"{name}: {_short(one)} is no number")
+    return np.array([math.nan if one is None else float(one) for one in given]).reshape(shape)
+
+
+def _plain(value: np.ndarray) -> Number:
+    return value if value.ndim else float(value)
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 40 else shown[:39] + "…"
