@@ -1,0 +1,85 @@
+"""Layer-wise relevance propagation for recurrent models (Arras et al. 2019, "Explaining and Interpreting LSTMs")."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from exegesis.core.batch import Batch
+from exegesis.core.errors import UsageError, unknown
+from exegesis.core.method import Scores, method
+from exegesis.core.model import Recurrent
+from exegesis.core.recurrent import Unrolled
+from exegesis.core.target import Target
+from exegesis.mech.relevance import relevance
+from exegesis.mech.rules import PRODUCTS, Rules
+
+BIASES = ("keep", "spread")
+
+
+@method(
+    "lrp",
+    question="which words?",
+    summary="the number handed back through the network, each neuron giving its inputs their shares",
+    paper="Arras et al., Explaining and Interpreting LSTMs",
+    year=2019,
+    complete=True,
+)
+@dataclass(frozen=True)
+class Lrp:
+    """A word's relevance for a logit or margin: the sum over the components of its vector, in units of the logit.
+
+    Identity: words + biases + absorbed by epsilon (+ initial states, where they are not zero) = the number, to
+    rounding. Rounding is that of the largest relevance on the way, and a neuron whose inputs nearly cancel hands on
+    up to 1 / ``epsilon`` times what it received.
+
+    Linear maps and accumulations follow the epsilon rule (Sec. 11.3.1, 11.3.3) with sign(0) = 1; all poolings and
+    the output layer are one linear map from states to the number, so ``epsilon`` acts on the number itself. Products
+    of a gate and a signal follow ``product`` (Table 11.1): ``all`` (the signal takes all), ``prop``, ``abs`` or
+    ``half``, with the values before activation; ``prop`` and ``abs`` have ``stabilizer`` in the denominator, by
+    default ``epsilon`` (the chapter needed 0.2 for ``prop``). What it absorbs counts as absorbed by epsilon. With
+    ``bias="keep"`` a bias keeps its share; with ``"spread"`` it and what epsilon adds are shared evenly by the map's
+    inputs: the components of x_t and h_{t-1}, the two terms of an accumulation, the components of the states that are
+    read. The initial states then receive shares even where they are zero.
+
+    Beyond the chapter: stacked layers; a GRU in PyTorch's form, where 1 - z has the value -a_z before activation, the
+    products with the signals n and h_{t-1} both reach z, ``r q`` is one input of n's map beside x_t, and
+    q = U h_{t-1} + b a map of its own; a plain RNN, where no product is. Attention weights and the places of maxima are
+    constants of this text. What a module does between its embedding and its recurrent layer is left to the word.
+
+    Raises UsageError where an ``epsilon`` or ``stabilizer`` of 0 would divide relevance by zero, or relevance overflows
+    (``prop`` with a small stabilizer multiplies it at every step where gate and signal nearly cancel).
+    """
+
+    epsilon: float = 0.001
+    product: str = "all"
+    stabilizer: float | None = None
+    bias: str = "keep"
+
+    def __post_init__(self) -> None:
+        if self.product not in PRODUCTS:
+            raise unknown("product rule", self.product, PRODUCTS)
+        if self.bias not in BIASES:
+            raise unknown("treatment of biases", self.bias, BIASES)
+        for value in (self.epsilon, self.stabilizer or 0.0):
+            if not (math.isfinite(value) and value >= 0):
+                raise UsageError(f"lrp needs epsilon and stabilizer of zero or more, not {value}")
+
+    def __call__(self, model: Recurrent, batch: Batch, target: Target) -> Scores:
+        matrix = target.linear(model.link.width(len(model.labels)))  # refuses a probability before any work is done
+        seen = model.unroll(batch)
+        stabilizer = self.epsilon if self.stabilizer is None else self.stabilizer
+        rules = Rules(self.epsilon, self.product, stabilizer, self.bias == "spread")
+        with torch.no_grad():
+            values, account = relevance(seen, matrix.to(seen.outputs), rules)
+        if bool(seen.outputs.isfinite().all()) and not bool(values.isfinite().all()):
+            raise UsageError("relevance grew beyond all numbers on its way: take a larger epsilon or stabilizer")
+        kept = {name: part for name, part in account.items() if name != "initial states" or self._starts(seen)}
+        return Scores(values, kept)
+
+    def _starts(self, seen: Unrolled) -> bool:
+        """Whether initial states can receive relevance."""
+        states = [state for layer in seen.layers for d in layer for state in (d.h0, d.c0) if state is not None]
+        return self.bias == "spread" or any(bool((state != 0).any()) for state in states)
