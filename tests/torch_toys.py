@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from exegesis.models.wrapped import TorchClassifier
 from exegesis.models.wrapping import wrap
 
 WORDS = ["<pad>", "<unk>", "<mask>", *(f"w{i}" for i in range(17))]
-CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN, "relu": partial(nn.RNN, nonlinearity="relu")}
 READOUTS = ("last", "first", "mean", "sum", "max", "attention", "concat", "summed", "averaged")
 
 

@@ -23,28 +23,61 @@ ROWS = {"NORM": 8, "PREFIX": 1, "SUFFIX": 3, "SHAPE": 1}  # shares of the rows o
 def pipeline(width: int, depth: int, rows: int, parser: bool) -> Language:
     """An untrained pipeline; `rows` is the size of the word table, the other tables follow from it."""
     nlp = spacy.blank("en")
-    nlp.add_pipe("tok2vec", config={"model": {
-        "@architectures": "spacy.Tok2Vec.v2",
-        "embed": {"@architectures": "spacy.MultiHashEmbed.v2", "width": width, "attrs": list(ROWS),
-                  "rows": [max(200, rows * share // 8) for share in ROWS.values()],
-                  "include_static_vectors": False},
-        "encode": {"@architectures": "spacy.MaxoutWindowEncoder.v2", "width": width, "depth": depth,
-                   "window_size": 1, "maxout_pieces": 3},
-    }})
+    nlp.add_pipe(
+        "tok2vec",
+        config={
+            "model": {
+                "@architectures": "spacy.Tok2Vec.v2",
+                "embed": {
+                    "@architectures": "spacy.MultiHashEmbed.v2",
+                    "width": width,
+                    "attrs": list(ROWS),
+                    "rows": [max(200, rows * share // 8) for share in ROWS.values()],
+                    "include_static_vectors": False,
+                },
+                "encode": {
+                    "@architectures": "spacy.MaxoutWindowEncoder.v2",
+                    "width": width,
+                    "depth": depth,
+                    "window_size": 1,
+                    "maxout_pieces": 3,
+                },
+            }
+        },
+    )
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": width, "upstream": "*"}
     nlp.add_pipe("tagger", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": listener}})
     if parser:
-        nlp.add_pipe("parser", config={"model": {
-            "@architectures": "spacy.TransitionBasedParser.v2", "tok2vec": listener, "state_type": "parser",
-            "extra_state_tokens": False, "hidden_width": 64, "maxout_pieces": 2, "use_upper": True}})
+        nlp.add_pipe(
+            "parser",
+            config={
+                "model": {
+                    "@architectures": "spacy.TransitionBasedParser.v2",
+                    "tok2vec": listener,
+                    "state_type": "parser",
+                    "extra_state_tokens": False,
+                    "hidden_width": 64,
+                    "maxout_pieces": 2,
+                    "use_upper": True,
+                }
+            },
+        )
     return nlp
 
 
 def example(vocab: Vocab, sentence: ewt.Sentence, parser: bool) -> Example:
     words = list(sentence.words)
-    gold = Doc(vocab, words=words, tags=list(sentence.tags), sent_starts=[True] + [False] * (len(words) - 1)) \
-        if not parser else Doc(vocab, words=words, tags=list(sentence.tags), heads=list(sentence.heads),
-                               deps=[r.split(":")[0] if r != "root" else "ROOT" for r in sentence.relations])
+    gold = (
+        Doc(vocab, words=words, tags=list(sentence.tags), sent_starts=[True] + [False] * (len(words) - 1))
+        if not parser
+        else Doc(
+            vocab,
+            words=words,
+            tags=list(sentence.tags),
+            heads=list(sentence.heads),
+            deps=[r.split(":")[0] if r != "root" else "ROOT" for r in sentence.relations],
+        )
+    )
     return Example(Doc(vocab, words=words), gold)
 
 

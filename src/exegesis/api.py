@@ -86,7 +86,7 @@ def explain(
     target: str | int | None = None,
     *,
     level: str = "word",
-    spans: Sequence[tuple[int, int]] | str | None = None,
+    spans: object = None,
     tagger: Tagger | None = None,
     progress: bool = False,
     **parameters: Any,
@@ -133,7 +133,7 @@ class Plan:
         parameters: Mapping[str, Any] | None = None,
         target: str | int | None = None,
         level: str = "word",
-        spans: Sequence[tuple[int, int]] | str | None = None,
+        spans: object = None,
         tagger: Tagger | None = None,
     ) -> Self:
         """The plan of the arguments of ``explain``, and its errors."""
@@ -205,11 +205,12 @@ def read_text(model: Classifier, raw: object, number: int = 0, count: int = 1) -
     return text
 
 
-def _spans(level: str, spans: Sequence[tuple[int, int]] | str | None, tagger: Tagger | None) -> Spans | None:
+def _spans(level: str, spans: object, tagger: Tagger | None) -> Spans | None:
     if level not in (*LEVELS, "all"):
         raise unknown("level", level, (*LEVELS, "all"))
     if isinstance(spans, str) and spans != "all":
         raise unknown("choice of spans", spans, ("all",))
+    pairs = [] if spans is None or isinstance(spans, str) else _pairs(spans)
     names = LEVELS[1:] if level == "all" else () if level == "word" else (level,)
     if not names and spans is None:
         return None
@@ -222,11 +223,19 @@ def _spans(level: str, spans: Sequence[tuple[int, int]] | str | None, tagger: Ta
         count = len(text.words)
         if spans == "all":
             found += [("span", text.over(Span(q, r))) for q in range(count) for r in range(q + 1, count + 1)]
-        elif spans is not None:
-            found += [("span", text.over(Span(int(q), int(r)))) for q, r in cast(Sequence[tuple[int, int]], spans)]
-        return found
+        return found + [("span", text.over(span)) for span in pairs]
 
     return find
+
+
+def _pairs(spans: object) -> list[Span]:
+    """The user's spans of word numbers. Raises UsageError for anything else."""
+    whole = isinstance(spans, Sequence) and all(
+        isinstance(one, Sequence) and len(one) == 2 and all(isinstance(edge, int) for edge in one) for one in spans
+    )
+    if not whole:
+        raise UsageError(f"spans are pairs of word numbers (start, stop), as [(0, 2), (3, 4)], or 'all', not {spans!r}")
+    return [Span(*one) for one in cast(Sequence[tuple[int, int]], spans)]
 
 
 @lru_cache(1)

@@ -33,8 +33,22 @@ def gold(name: str) -> list[tuple[list[str], list[str]]]:
 
 @pytest.mark.parametrize(
     ("tag", "coarse"),
-    [("MD", "VERB"), ("VBZ", "VERB"), ("RP", "PART"), ("TO", "PART"), ("POS", "PART"), ("RB", "ADV"), ("NNP", "NOUN"),
-     ("IN", "ADP"), ("CC", "CONJ"), ("DT", "DET"), ("PRP$", "PRON"), ("JJS", "ADJ"), ("?", "X"), ("", "X")],
+    [
+        ("MD", "VERB"),
+        ("VBZ", "VERB"),
+        ("RP", "PART"),
+        ("TO", "PART"),
+        ("POS", "PART"),
+        ("RB", "ADV"),
+        ("NNP", "NOUN"),
+        ("IN", "ADP"),
+        ("CC", "CONJ"),
+        ("DT", "DET"),
+        ("PRP$", "PRON"),
+        ("JJS", "ADJ"),
+        ("?", "X"),
+        ("", "X"),
+    ],
 )
 def test_universal(tag, coarse):
     assert universal(tag) == coarse

@@ -157,7 +157,7 @@ def test_points_grow_only_for_the_texts_that_need_them(target):
 PATHS = [
     Shape(cell, 1, both, readout, seed=number, starts=number % 2 == 0)
     for number, readout in enumerate(("last", "first", "mean", "sum", "concat", "summed", "averaged", "max"))
-    for cell, both in (("lstm", True), ("gru", True), ("rnn", True), ("lstm", False), ("gru", False), ("rnn", False))
+    for cell, both in (("lstm", True), ("gru", True), ("rnn", True), ("lstm", False), ("gru", False), ("relu", False))
     if both or readout not in ("summed", "averaged")
 ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from exegesis.attribute.lime import Lime, _ridge
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.text import Span
 from exegesis.mech import removal
+from exegesis.mech.plain import PlainRunner
 from exegesis.mech.suffix import Suffixes
 from exegesis.models.wrapping import wrap
 from slow import removal as slow
@@ -53,7 +56,7 @@ def expected_spans(raw, words, spans, how):
 SHAPES = [
     Shape(cell, 1, both, readout, seed=number, starts=number % 2 == 0)
     for number, readout in enumerate(READOUTS)
-    for cell, both in (("lstm", True), ("gru", True), ("rnn", True), ("lstm", False), ("gru", False))
+    for cell, both in (("lstm", True), ("gru", True), ("relu", True), ("lstm", False), ("gru", False), ("rnn", False))
     if both or readout not in ("summed", "averaged")
 ]
 
@@ -89,6 +92,24 @@ def test_states_are_reused_where_they_can(readout):
         assert Suffixes.of(seen, batch, how) is not None, how
     for shape in (Shape("lstm", 2), Shape("gru", bends=True), Shape("lstm", readout="attention")):
         assert Suffixes.of(model(shape), batch, "drop") is None
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda s: f"{s.cell}-{s.both}-{s.readout}")
+def test_steps_over_a_table_are_the_models_own(shape):
+    """Perturbed texts, in any order and with zeroed vectors, run by shared steps; not by the model behind them."""
+    seen = model(shape)
+    batch = seen.encode([seen.read(text) for text in texts([3, 1, 6, 2], 1)])
+    runner = PlainRunner.of(seen, batch)
+    assert (runner is None) == (shape.readout == "attention")
+    if runner is None:
+        return
+    gone = torch.zeros_like(batch.mask)
+    gone[0, 1] = gone[2, 0] = gone[2, 5] = True
+    vectors = seen.embed(batch)
+    with torch.no_grad():
+        torch.testing.assert_close(runner.outputs(batch), seen.outputs(batch), rtol=0, atol=1e-12)
+        zeroed = seen.outputs_from(vectors.masked_fill(gone[..., None], 0.0), batch)
+        torch.testing.assert_close(runner.outputs(batch, gone), zeroed, rtol=0, atol=1e-12)
 
 
 class PadsInside(nn.Module):
@@ -217,18 +238,22 @@ def test_a_start_that_depends_on_the_text():
             np.testing.assert_allclose(result.gap, 0, atol=1e-5)
 
 
-@pytest.mark.parametrize("target", ["c1", "probability:c1", "margin:c0,c2"])
+@pytest.mark.parametrize("target", ["c1", "probability:c1", "margin:c0,c2", "predicted"])
 def test_leave_one_out_of_each_number(target):
     seen = model(Shape("gru"))
     raw = fresh(seen.module)
 
-    def number(words):
+    def number(words, label):
         z = raw(words)
-        return float({"c1": z[1], "probability:c1": z.softmax(0)[1], "margin:c0,c2": z[0] - z[2]}[target])
+        every = {"c1": z[1], "probability:c1": z.softmax(0)[1], "margin:c0,c2": z[0] - z[2], "predicted": z[label]}
+        return float(every[target])
 
     for how in ("drop", "mask"):
-        for result in explain(seen, texts(LENGTHS), "leave-one-out", target, how=how):
-            expected = slow.leave_one_out(number, list(result.words), FILLERS[how])
+        results = explain(seen, texts(LENGTHS), "leave-one-out", target, how=how)
+        assert len({result.prediction.label for result in results}) > 1
+        for result in results:
+            number_of = partial(number, label=int(raw(list(result.words)).argmax()))
+            expected = slow.leave_one_out(number_of, list(result.words), FILLERS[how])
             np.testing.assert_allclose(result.scores, expected, atol=1e-10)
 
 

@@ -64,7 +64,9 @@ def test_every_text_is_shown_as_text(made):
     cells = [e for e in parsed.all if e.get("data-s")]
     assert len(cells) == len(one.spans)
     assert all(e["aria-label"].endswith(": " + e["data-s"]) for e in cells)
-    assert visible(one.prediction.label) in re.sub(r"\s+", " ", parsed.of(**{"class": "prediction"})[0]["text"])
+    assert re.sub(r"\s+", " ", visible(one.prediction.label)) in re.sub(
+        r"\s+", " ", parsed.of(**{"class": "prediction"})[0]["text"]
+    )
 
 
 @pytest.mark.parametrize(

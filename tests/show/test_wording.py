@@ -58,13 +58,17 @@ def test_targets_as_words():
 
 def test_the_account_of_a_complete_method():
     one = hierarchy()
-    assert account_line(one) == "The scores add up to 1.45; with output bias 0.11 they make the logit of negative, 1.56."
+    assert (
+        account_line(one) == "The scores add up to 1.45; with output bias 0.11 they make the logit of negative, 1.56."
+    )
     assert account_short(one) == "logit of negative 1.56 = sum 1.45 + output bias 0.11"
 
 
 def test_a_negative_bias_is_said_with_its_sign():
     one = result("a b", [1.0, 2.0], bias=-0.5)
-    assert account_line(one) == "The scores add up to 3.00; with output bias -0.50 they make the logit of positive, 2.50."
+    assert (
+        account_line(one) == "The scores add up to 3.00; with output bias -0.50 they make the logit of positive, 2.50."
+    )
     assert account_short(one) == "logit of positive 2.50 = sum 3.00 + output bias -0.50"
 
 

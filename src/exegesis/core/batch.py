@@ -51,9 +51,7 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         if device == self.device:
             return self
-        return replace(
-            self, ids=self.ids.to(device), mask=self.mask.to(device), segments=self.segments.to(device)
-        )
+        return replace(self, ids=self.ids.to(device), mask=self.mask.to(device), segments=self.segments.to(device))
 
 
 def pad(texts: Sequence[Text], pad_id: int, device: torch.device | str = "cpu") -> Batch:

@@ -74,7 +74,7 @@ def _explain(
         kept = dict(account)
         special = values[b].sum(-1) - words.sum(-1)
         parts: dict[str, Number] = {part: _number(value[b]) for part, value in kept.items()}
-        if any(text.special):
+        if any(text.special) and not marks:
             parts["special tokens"] = _number(special)
         every = np.concatenate([words, extra[b]], -1)
         results.append(

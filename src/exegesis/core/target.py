@@ -22,7 +22,13 @@ class Link(Enum):
     SIGMOID = "sigmoid"  # one logit a label, each label on its own (multi-label)
     BINARY = "binary"  # one logit z for two labels: probabilities (1 - sigmoid(z), sigmoid(z))
     IDENTITY = "identity"  # plain numbers (a regression): no probabilities
-    PROBABILITY = "probability"  # the model gives probabilities, its logits are out of sight
+    PROBABILITY = "probability"  # the model gives probabilities that sum to one, its logits are out of sight
+    PROBABILITIES = "probabilities"  # the model gives each label's own probability (multi-label), logits out of sight
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the model gives probabilities and no logits."""
+        return self in (Link.PROBABILITY, Link.PROBABILITIES)
 
     def width(self, labels: int) -> int:
         """How many raw outputs a model of so many labels has."""
@@ -36,7 +42,7 @@ class Link(Enum):
             return raw.sigmoid()
         if self is Link.BINARY:
             return torch.cat([(-raw).sigmoid(), raw.sigmoid()], -1)
-        return raw if self is Link.PROBABILITY else torch.full_like(raw, torch.nan)
+        return raw if self.hidden else torch.full_like(raw, torch.nan)
 
     def decide(self, raw: Float[Tensor, "b c"]) -> Int[Tensor, " b"]:
         """The predicted label of each row."""
@@ -50,8 +56,9 @@ class Target:
     """The numbers to explain, k of them for each of b texts.
 
     ``logit``: the class's raw output (for a single-output binary model z for the second label, -z for the first;
-    for a regression the output). ``margin``: the log odds of one class against another, which is the difference of
-    their logits. ``probability``: the class's probability.
+    for a regression the output). ``margin``: the difference of two classes' logits, which for classes that exclude each
+    other is the log odds of one against the other; where labels stand each on their own, it is the difference of their
+    own log odds. ``probability``: the class's probability.
     """
 
     kind: str
@@ -63,8 +70,8 @@ class Target:
         """The numbers, from raw outputs."""
         if self.kind == "probability":
             return self.link.probabilities(raw).gather(1, self.index)
-        if self.link is Link.PROBABILITY:
-            return raw.gather(1, self.index).log() - raw.gather(1, self._other()).log()
+        if self.link.hidden:
+            return self._margin(raw.gather(1, self.index), raw.gather(1, self._other()))
         return (self.linear(raw.shape[1]).to(raw) * raw[:, None]).sum(-1)
 
     def linear(self, width: int) -> Float[Tensor, "b k c"]:
@@ -72,7 +79,7 @@ class Target:
 
         Raises UnsupportedError for a probability, which no matrix gives.
         """
-        if self.kind == "probability" or self.link is Link.PROBABILITY:
+        if self.kind == "probability" or self.link.hidden:
             raise UnsupportedError(
                 "this method decomposes a logit and cannot decompose a probability: take the target logit:LABEL or "
                 "margin:LABEL,LABEL"
@@ -111,6 +118,15 @@ class Target:
         minus = [labels[i] for i in self.against[row].tolist()]
         return tuple(f"{self.kind}:{a},{b}" for a, b in zip(plus, minus, strict=True))
 
+    def _margin(self, plus: Float[Tensor, "b k"], minus: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
+        """From probabilities. Raises UnsupportedError where one is 0 (or 1, of labels on their own)."""
+        own = self.link is Link.PROBABILITIES
+        if bool(((plus <= 0) | (minus <= 0)).any()) or (own and bool(((plus >= 1) | (minus >= 1)).any())):
+            raise UnsupportedError(
+                "the model gives a probability of exactly 0 or 1, which has no log odds: explain probability:LABEL"
+            )
+        return plus.logit() - minus.logit() if own else plus.log() - minus.log()
+
     def _other(self) -> Int[Tensor, "b k"]:
         if self.against is None:
             raise UnsupportedError("a model that gives probabilities has no logits: take the target probability:LABEL")
@@ -143,7 +159,7 @@ def ask(target: str | int | None, labels: Sequence[str], link: Link) -> Ask:
     odds of A against B. Without a prefix it is the logit (for a model that gives probabilities only: the probability).
     Raises UsageError for an unknown label, UnsupportedError where the model has no such number.
     """
-    default = "probability" if link is Link.PROBABILITY else "logit"
+    default = "probability" if link.hidden else "logit"
     if target is None:
         return Ask(default)
     if isinstance(target, bool) or not isinstance(target, str | int):
@@ -153,7 +169,7 @@ def ask(target: str | int | None, labels: Sequence[str], link: Link) -> Ask:
     kind, colon, rest = target.partition(":")
     if not colon or kind not in KINDS:
         kind, rest = default, target
-    if kind == "logit" and link is Link.PROBABILITY:
+    if kind == "logit" and link.hidden:
         raise UnsupportedError("a model that gives probabilities has no logits: take the target probability:LABEL")
     if kind != "logit" and link is Link.IDENTITY:
         raise UnsupportedError("a regression has no probabilities: take the target logit:LABEL (its plain output)")

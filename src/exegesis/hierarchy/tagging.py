@@ -168,8 +168,7 @@ def spacy_tagger(nlp: Any) -> SpacyTagger:
 def _no_tags(nlp: Any) -> UnsupportedError:
     parts = ", ".join(nlp.pipe_names) or "none"
     return UnsupportedError(
-        f"the spaCy pipeline {_name(nlp)} sets no part-of-speech tags (its components: {parts}); "
-        f"use one with a tagger"
+        f"the spaCy pipeline {_name(nlp)} sets no part-of-speech tags (its components: {parts}); use one with a tagger"
     )
 
 

@@ -23,7 +23,9 @@ from exegesis.mech.sensitivity import chunks, gradients
 from exegesis.nn.recurrent import reading_order
 from exegesis.nn.steps import cell_of
 
-PIECES = 16384
+PIECES = 16384  # padded pieces that are run at a time
+ROWS = 16  # points that run together however long the text is: one alone would take as long
+LONG = 1000  # pieces beyond which the library's own kernel, with fewer rows at a time, is faster than steps by hand
 
 
 class Paths:
@@ -36,7 +38,7 @@ class Paths:
     def numbers(self, rows: Int[Tensor, " n"], at: Float[Tensor, " n"]) -> Float[Tensor, "n k"]:
         """F at the fractions ``at`` of the paths ``rows``."""
         found = []
-        for part in chunks(len(rows), self._width(rows), PIECES):
+        for part in chunks(len(rows), self._width(rows), max(PIECES, ROWS * self._width(rows))):
             some, vectors = self._at(rows[part], at[part])
             with torch.no_grad():
                 found.append(self.target.take(rows[part]).of(self.model.outputs_from(vectors, some)))
@@ -45,7 +47,7 @@ class Paths:
     def shares(self, rows: Int[Tensor, " n"], at: Float[Tensor, " n"]) -> Float[Tensor, "n k t"]:
         """Each piece's share of F' at the fractions ``at`` of the paths ``rows``."""
         found = self.step.new_zeros(len(rows), self.target.count, self.step.shape[1])
-        for part in chunks(len(rows), self._width(rows), PIECES):
+        for part in chunks(len(rows), self._width(rows), max(PIECES, ROWS * self._width(rows))):
             some, vectors = self._at(rows[part], at[part])
             _, slope = gradients(self.model, vectors, some, self.target.take(rows[part]))
             width = vectors.shape[1]
@@ -175,7 +177,7 @@ class RecurrentPaths(Paths):
 
 def paths(model: Differentiable, batch: Batch, target: Target, start: Tensor, stop: Tensor) -> Paths:
     """The fastest way through a model from ``start`` to ``stop`` (whose last point must be the texts themselves)."""
-    seen = plain_pass(model, batch)
+    seen = None if int(batch.lengths.max()) > LONG else plain_pass(model, batch)
     if seen is None or any(term.kind == "max" for term in seen.terms):
         return Paths(model, batch, target, start, stop)
     return RecurrentPaths(model, batch, target, start, stop, seen)

@@ -79,8 +79,8 @@ def step_through(
     pools: Pools,
 ) -> list[Tensor]:
     """Step rows through ``table[index]``, ``remaining`` steps each, the longest first; ``state`` is overwritten."""
-    steps = torch.arange(index.shape[1], device=remaining.device)
-    active: list[int] = (remaining[:, None] > steps).sum(0).tolist()
+    ended = torch.bincount(remaining, minlength=index.shape[1] + 1).cumsum(0)[: index.shape[1]]
+    active: list[int] = (len(remaining) - ended).tolist()
     for step, count in enumerate(active):
         if count == 0:
             break

@@ -22,6 +22,7 @@ from exegesis.nn.recurrent import cells
 from exegesis.nn.steps import Cell, cell_of
 
 ROWS = 4096  # perturbed texts that step together
+STEPS = 1 << 23  # and at most so many places of their steps, so that a long text takes little memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,15 +91,14 @@ class _Tails:
     def add_to(self, raw: Tensor, owner: Tensor, first: Tensor, last: Tensor) -> None:
         lengths = self.direction.lengths.to(owner.device)[owner]
         remaining = lengths - (last if self.drop else first)
-        for part in torch.split(torch.argsort(remaining, descending=True, stable=True), ROWS):
+        rows = max(1, min(ROWS, STEPS // max(self.direction.inputs.shape[1], 1)))
+        for part in torch.split(torch.argsort(remaining, descending=True, stable=True), rows):
             kept = lengths[part] - (last[part] - first[part] if self.drop else 0)
             state, pools = self._run(owner[part], first[part], last[part], remaining[part])
             for term in self.terms:
                 raw[part] += torch.nn.functional.linear(pools.value(term.kind, state, kept), term.linear)
 
-    def _run(
-        self, rows: Tensor, first: Tensor, last: Tensor, remaining: Tensor
-    ) -> tuple[Float[Tensor, "n h"], Pools]:
+    def _run(self, rows: Tensor, first: Tensor, last: Tensor, remaining: Tensor) -> tuple[Float[Tensor, "n h"], Pools]:
         """The last state of each row and the poolings of all; rows come with the longest rest first."""
         width = self.direction.inputs.shape[1]
         ahead, opening = (first - 1).clamp_min(0), (first == 0)[:, None]

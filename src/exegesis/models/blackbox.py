@@ -76,7 +76,7 @@ class BlackBox:
 
     @property
     def link(self) -> Link:
-        return Link.PROBABILITY
+        return Link.PROBABILITIES if self.multilabel else Link.PROBABILITY
 
     @property
     def tokens(self) -> Mapping[str, int]:

@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-
 SMALL = 1 << 22  # products below this, which one thread does before several are woken, go to the ordinary function
 
 
