@@ -91,7 +91,8 @@ def check(shape, method, lengths=None, tolerance=1e-10, seed=None, activation=np
         seen = wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
     for result in explain(seen, texts(lengths or LENGTHS, shape.seed if seed is None else seed), method, "all"):
         for number in range(shape.outputs):
-            stabilizer = method.epsilon if method.stabilizer is None else method.stabilizer
+            default = 0.2 if method.product == "prop" else method.epsilon
+            stabilizer = default if method.stabilizer is None else method.stabilizer
             rule = slow.Lrp(method.epsilon, method.product, stabilizer, method.bias == "spread")
             expected = plainly(seen, shape, result.text.ids, np.eye(shape.outputs)[number], rule, activation)
             atol = tolerance * rule.largest
@@ -158,7 +159,7 @@ def test_relu(both, bias):
 def test_nothing_is_lost_without_biases_and_epsilon(cell, product):
     """Words alone are the number: no bias, no initial state, epsilon 0."""
     for shape in (Shape(cell, bias=False, head_bias=False), Shape(cell, 2, True, "mean", bias=False, head_bias=False)):
-        for result in explain(model(shape), texts([1, 3, 5]), Lrp(0.0, product), "all"):
+        for result in explain(model(shape), texts([1, 3, 5]), Lrp(0.0, product, stabilizer=0.0), "all"):
             np.testing.assert_allclose(result.scores.sum(1), result.explained, rtol=1e-8)
             np.testing.assert_allclose([list(part) for part in result.account.values()], 0, atol=1e-12)
 

@@ -39,7 +39,7 @@ class Lrp:
     the output layer are one linear map from states to the number, so ``epsilon`` acts on the number itself. Products
     of a gate and a signal follow ``product`` (Table 11.1): ``all`` (the signal takes all), ``prop``, ``abs`` or
     ``half``, with the values before activation; ``prop`` and ``abs`` have ``stabilizer`` in the denominator, by
-    default ``epsilon`` (the chapter needed 0.2 for ``prop``). What it absorbs counts as absorbed by epsilon. With
+    default ``epsilon``, and 0.2 for ``prop``, which the chapter found it to need (footnote 9). What it absorbs counts as absorbed by epsilon. With
     ``bias="keep"`` a bias keeps its share; with ``"spread"`` it and what epsilon adds are shared evenly by the map's
     inputs: the components of x_t and h_{t-1}, the two terms of an accumulation, the components of the states that are
     read. The initial states then receive shares even where they are zero.
@@ -67,11 +67,17 @@ class Lrp:
             if not (math.isfinite(value) and value >= 0):
                 raise UsageError(f"lrp needs epsilon and stabilizer of zero or more, not {value}")
 
+    @property
+    def denominator(self) -> float:
+        """What stabilises the products' denominators."""
+        if self.stabilizer is not None:
+            return self.stabilizer
+        return 0.2 if self.product == "prop" else self.epsilon
+
     def __call__(self, model: Recurrent, batch: Batch, target: Target) -> Scores:
         matrix = target.linear(model.link.width(len(model.labels)))  # refuses a probability before any work is done
         seen = model.unroll(batch)
-        stabilizer = self.epsilon if self.stabilizer is None else self.stabilizer
-        rules = Rules(self.epsilon, self.product, stabilizer, self.bias == "spread")
+        rules = Rules(self.epsilon, self.product, self.denominator, self.bias == "spread")
         with torch.no_grad():
             values, account = relevance(seen, matrix.to(seen.outputs), rules)
         if bool(seen.outputs.isfinite().all()) and not bool(values.isfinite().all()):
