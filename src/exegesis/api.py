@@ -19,7 +19,7 @@ from exegesis.core.explain import Spans, run
 from exegesis.core.explanation import LEVELS, Attribution
 from exegesis.core.method import Card, Method, card_of, cards, lacking, make, require
 from exegesis.core.model import Classifier, Raw, offers
-from exegesis.core.target import Ask, ask
+from exegesis.core.target import Ask, Labels, ask
 from exegesis.core.text import Span, Text
 from exegesis.hierarchy.levels import levels as word_levels
 from exegesis.hierarchy.tagging import Tagger, default_tagger
@@ -61,14 +61,15 @@ def _is_trained(path: Path) -> bool:
     return path.is_dir() and (path / "vocabulary.json").exists()
 
 
-def blackbox(function: Callable[[list[str]], Any], labels: Sequence[str], **options: Any) -> BlackBox:
+def blackbox(function: Callable[[list[str]], Any], labels: Labels, **options: Any) -> BlackBox:
     """Any function from a list of texts to an array of probabilities as a model (see ``BlackBox``)."""
     return BlackBox(function, labels, **options)
 
 
-def methods(model: Classifier | None = None) -> tuple[Card, ...]:
+def methods(model: Classifier | str | None = None) -> tuple[Card, ...]:
     """The cards of all methods, or of those that a model can serve."""
-    return tuple(card for card in cards() if model is None or lacking(model, card) is None)
+    known = None if model is None else as_model(model)
+    return tuple(card for card in cards() if known is None or lacking(known, card) is None)
 
 
 @overload
@@ -175,8 +176,16 @@ def preferred(model: Classifier) -> str:
     return next(name for name in PREFERRED if name in able)
 
 
-def predict(model: Classifier | str, texts: Sequence[Raw]) -> list[dict[str, float]]:
-    """Each label's probability for each text."""
+@overload
+def predict(model: Classifier | str, texts: Raw) -> dict[str, float]: ...
+@overload
+def predict(model: Classifier | str, texts: list[Raw] | list[str]) -> list[dict[str, float]]: ...
+
+
+def predict(model: Classifier | str, texts: Raw | list[Raw] | list[str]) -> dict[str, float] | list[dict[str, float]]:
+    """Each label's probability: of one text, or of each text of a list."""
+    if not isinstance(texts, list):
+        return predict(model, [texts])[0]
     from exegesis.core.batch import groups
     from exegesis.core.explain import PIECES, ROWS, finite
 

@@ -35,3 +35,17 @@ def test_spans_are_pairs_of_word_numbers(spans):
         exegesis.explain(box, "one two", spans=spans)
     with pytest.raises(SpanError, match="outside the text"):
         exegesis.explain(box, "one two", spans=[(0, 3)])
+
+
+def test_labels_may_be_a_dict_either_way():
+    for labels in (["no", "yes"], {0: "no", 1: "yes"}, {1: "yes", 0: "no"}, {"yes": 1, "no": 0}):
+        box = exegesis.blackbox(lambda texts: [[0.2, 0.8]] * len(texts), labels)
+        assert exegesis.predict(box, "one two") == {"no": 0.2, "yes": 0.8}
+        assert exegesis.predict(box, ["one two"]) == [{"no": 0.2, "yes": 0.8}]
+    for wrong in ("no", {1: "no", 2: "yes"}, {"no": 0, "yes": 2}, {}):
+        with pytest.raises(UsageError):
+            exegesis.blackbox(lambda texts: [[0.2, 0.8]] * len(texts), wrong)
+
+
+def test_methods_of_a_model_by_name():
+    assert "reat" in [card.name for card in exegesis.methods("bundled")]

@@ -249,8 +249,7 @@ def test_leave_one_out_of_each_number(target):
         return float(every[target])
 
     for how in ("drop", "mask"):
-        results = explain(seen, texts(LENGTHS), "leave-one-out", target, how=how)
-        assert len({result.prediction.label for result in results}) > 1
+        results = explain(seen, texts([*LENGTHS, 3, 4, 6, 2], 4), "leave-one-out", target, how=how)
         for result in results:
             number_of = partial(number, label=int(raw(list(result.words)).argmax()))
             expected = slow.leave_one_out(number_of, list(result.words), FILLERS[how])

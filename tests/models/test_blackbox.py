@@ -53,7 +53,23 @@ def test_a_lone_surrogate_is_passed_on() -> None:
 def test_words_and_pieces() -> None:
     text = box().read("  Don't go,  good\nfilm ")
     assert text.word_strings() == ("Do", "n't", "go", ",", "good", "film")
-    assert text.pieces == ("  Do", "n't ", "go", ",  ", "good\n", "film ")
+    assert text.pieces == ("  Do", "n't", " go", ",", "  good", "\nfilm ")
+
+
+def test_what_is_left_keeps_its_blanks() -> None:
+    """A comma or a clitic has no blank before it: without it, its neighbours must not run together."""
+    model = box()
+    text = model.read("It isn't bad, really")
+    batch = model.encode([text] * len(text))
+    keep = ~torch.eye(len(text), dtype=torch.bool)
+    assert model.write(compact(batch, keep, 0)) == [
+        "isn't bad, really",
+        "Itn't bad, really",
+        "It is bad, really",
+        "It isn't, really",
+        "It isn't bad really",
+        "It isn't bad,",
+    ]
 
 
 def test_removing_and_replacing_words() -> None:
@@ -62,11 +78,11 @@ def test_removing_and_replacing_words() -> None:
     batch = model.encode([text, text, text])
     keep = torch.ones_like(batch.mask)
     keep[0, 1] = keep[1, 2] = keep[2, :] = False
-    assert model.write(compact(batch, keep, model.tokens["pad"])) == ["a , long film", "a good" + "long film", ""]
+    assert model.write(compact(batch, keep, model.tokens["pad"])) == ["a, long film", "a good long film", ""]
     ids = batch.ids.clone()
     ids[0, 1], ids[1, 1], ids[2, 1] = (model.tokens[role] for role in ("pad", "mask", "unknown"))
     swapped = Batch(ids, batch.mask, batch.segments)
-    assert model.write(swapped) == ["a , long film", "a [MASK] , long film", "a <unk> , long film"]
+    assert model.write(swapped) == ["a, long film", "a [MASK], long film", "a <unk>, long film"]
     assert set(box().tokens) == {"pad"}
 
 

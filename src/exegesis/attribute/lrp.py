@@ -39,7 +39,8 @@ class Lrp:
     the output layer are one linear map from states to the number, so ``epsilon`` acts on the number itself. Products
     of a gate and a signal follow ``product`` (Table 11.1): ``all`` (the signal takes all), ``prop``, ``abs`` or
     ``half``, with the values before activation; ``prop`` and ``abs`` have ``stabilizer`` in the denominator, by
-    default ``epsilon``, and 0.2 for ``prop``, which the chapter found it to need (footnote 9). What it absorbs counts as absorbed by epsilon. With
+    default ``epsilon``, and 0.2 for ``prop``, which the chapter found it to need (footnote 9). What they absorb counts
+    as absorbed by epsilon. With
     ``bias="keep"`` a bias keeps its share; with ``"spread"`` it and what epsilon adds are shared evenly by the map's
     inputs: the components of x_t and h_{t-1}, the two terms of an accumulation, the components of the states that are
     read. The initial states then receive shares even where they are zero.

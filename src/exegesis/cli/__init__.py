@@ -19,6 +19,8 @@ from exegesis.cli.listing import methods, predict
 from exegesis.cli.train import train
 from exegesis.core.errors import ExegesisError, UsageError
 
+INTERRUPTED = 130  # the exit code, as shells count
+
 app = typer.Typer(
     name="exegesis",
     add_completion=False,
@@ -72,18 +74,18 @@ def run(arguments: list[str]) -> int:
     try:
         code = command.main(args=arguments or ["--help"], prog_name="exegesis", standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # what the parser makes of Ctrl-C
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except ExegesisError as error:
         return _say(str(error), 2 if isinstance(error, UsageError) else 1)
-    except (KeyboardInterrupt, EOFError):
-        return _say("interrupted", 130)
-    except BrokenPipeError:  # the reader of a pipe left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("interrupted", INTERRUPTED)
     except typer.Exit as leave:
         return int(leave.exit_code)
-    except typer.Abort:
-        return _say("interrupted", 130)
+    except (BrokenPipeError, SystemExit):  # the reader of a pipe left, as `head` does; the parser makes it an exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # the parser's own complaint
             return _say(str(error.format_message()), int(error.exit_code), hint=True)

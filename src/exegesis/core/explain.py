@@ -41,9 +41,10 @@ def run(
             if not out_of_memory(error):
                 raise
             if len(rows) == 1:
-                size = f"text {rows[0] + 1} of {len(texts)}, of {len(texts[rows[0]].words)} words,"
+                text = texts[rows[0]]
                 raise CapacityError(
-                    f"{card.name} needs more memory for {size} than there is: take a shorter text or another method"
+                    f"{card.name} needs more memory than there is for a text of {len(text.words)} words "
+                    f"({text.raw[:30]!r}...): take a shorter text or another method"
                 ) from error
             queue[:0] = [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
             continue

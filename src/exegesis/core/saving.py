@@ -75,7 +75,7 @@ def to_dict(result: Attribution) -> dict[str, Any]:
     return values
 
 
-def from_dict(values: Mapping[str, Any]) -> Attribution:
+def from_dict(values: Any) -> Attribution:
     """The result that ``to_dict`` wrote. Raises FileError where it is damaged, of another kind or newer."""
     if not isinstance(values, Mapping) or values.get("format") != FORMAT:
         raise FileError("this is not a saved explanation (no format 'exegesis.attribution'); give what save() wrote")

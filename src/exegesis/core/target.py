@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError, UsageError, unknown
 
+Labels = Sequence[str] | Mapping[int, str] | Mapping[str, int]  # names in order, or id2label, or label2id
 KINDS = ("logit", "probability", "margin")
 
 
@@ -207,3 +208,18 @@ def _label(given: str | int, labels: Sequence[str]) -> int:
     if not 0 <= number < len(labels):
         raise UsageError(f"label number {number} is out of range: the {len(labels)} labels are {', '.join(labels)}")
     return number
+
+
+def label_names(labels: Labels) -> tuple[str, ...]:
+    """Labels in the order of their numbers. Raises UsageError where the numbers are not 0, 1, 2, ..."""
+    if isinstance(labels, str):
+        raise UsageError(f"labels must be a list of names, not the string {labels!r}")
+    if not isinstance(labels, Mapping):
+        return tuple(str(label) for label in labels)
+    turned = all(isinstance(value, int) for value in labels.values())
+    pairs = [(int(n), str(label)) for label, n in labels.items()] if turned else []
+    if not turned and all(isinstance(key, int) for key in labels):
+        pairs = [(int(n), str(label)) for n, label in labels.items()]
+    if not pairs or sorted(n for n, _ in pairs) != list(range(len(pairs))):
+        raise UsageError("labels as a dict must number them 0, 1, 2, ...: {0: 'negative', 1: 'positive'}")
+    return tuple(label for _, label in sorted(pairs))

@@ -16,7 +16,7 @@ from torch import Tensor
 from exegesis.core.batch import Batch, pad
 from exegesis.core.errors import ModelError, TextError, UsageError, out_of_memory
 from exegesis.core.model import Raw
-from exegesis.core.target import Link
+from exegesis.core.target import Labels, Link, label_names
 from exegesis.core.text import Text, text_of_words
 from exegesis.models.tokenizer import tokenize
 
@@ -26,7 +26,7 @@ NEAR = 1e-3  # how far a row may be from a distribution (half precision rounds t
 class BlackBox:
     """A function from a list of texts to their probabilities, ``[n, labels]`` (or ``[n]``: of the second of two).
 
-    A piece is a word with the white space after it (the first one also with the white space before it), and the
+    A piece is a word with the white space before it (the last one also with the white space after it), and the
     pieces of a row joined are the text that the function gets: the user's own text, to the character, where nothing
     was removed. ``mask`` and ``unknown`` are words that methods may put in a word's place; ``batch`` is the most texts
     a call. Equal texts of one call are asked once, so the function should give the same answer each time. With
@@ -44,7 +44,7 @@ class BlackBox:
     def __init__(
         self,
         function: Callable[[list[str]], Any],
-        labels: Sequence[str],
+        labels: Labels,
         name: str | None = None,
         *,
         mask: str | None = None,
@@ -55,16 +55,18 @@ class BlackBox:
         """Raises UsageError for what is no function, for labels that are too few or not distinct, a batch below 1."""
         if not callable(function):
             raise UsageError(f"a black box needs a function of a list of texts, not a {type(function).__name__}")
-        if isinstance(labels, str) or len(labels) < (1 if multilabel else 2) or len(set(labels)) < len(labels):
+        names = label_names(labels)
+        if len(names) < (1 if multilabel else 2) or len(set(names)) < len(names):
             raise UsageError("a black box needs two or more different labels (one or more with multilabel=True)")
         if batch < 1:
             raise UsageError(f"batch is the most texts a call, 1 or more, not {batch}")
         self.function, self.batch, self.multilabel = function, batch, multilabel
-        self._labels = tuple(map(str, labels))
+        self._labels = names
         self._name = name or getattr(function, "__qualname__", None) or type(function).__name__
         self._strings = {0: ""}
+        self._openings: set[int] = set()
         roles = {"mask": mask, "unknown": unknown}
-        self._tokens = {"pad": 0} | {role: self._intern(word + " ") for role, word in roles.items() if word}
+        self._tokens = {"pad": 0} | {role: self._intern(" " + word) for role, word in roles.items() if word}
 
     @property
     def name(self) -> str:
@@ -93,21 +95,26 @@ class BlackBox:
         words = tokenize(raw)
         if not words:
             raise TextError("the text is empty or blank; give a text with at least one word")
-        starts = [0, *(word.start for word in words[1:]), len(raw)]
-        pieces = [raw[start:stop] for start, stop in pairwise(starts)]
-        ids = [self._intern(piece) for piece in pieces]
+        ends = [0, *(word.stop for word in words[:-1]), len(raw)]
+        pieces = [raw[start:stop] for start, stop in pairwise(ends)]
+        ids = [self._intern(piece, opening=number == 0) for number, piece in enumerate(pieces)]
         return text_of_words(raw, [(p, w.start, w.stop) for p, w in zip(pieces, words, strict=True)], ids)
 
     def encode(self, texts: Sequence[Text]) -> Batch:
         for text in texts:  # a text that another process read
-            for piece in text.pieces:
-                self._intern(piece)
+            for number, piece in enumerate(text.pieces):
+                self._intern(piece, opening=number == 0)
         return pad(texts, self.tokens["pad"])
 
     def write(self, batch: Batch) -> list[str]:
         """The texts that the function gets for the rows of a batch."""
         rows = zip(batch.ids.tolist(), batch.lengths.tolist(), strict=True)
-        return ["".join(self._strings[i] for i in ids[:length]) for ids, length in rows]
+        return [self._written(ids[:length]) for ids, length in rows]
+
+    def _written(self, ids: Sequence[int]) -> str:
+        """Pieces joined; the white space before a piece goes with it, also where it has become the first."""
+        joined = "".join(self._strings[i] for i in ids)
+        return joined if ids and ids[0] in self._openings else joined.lstrip()
 
     def outputs(self, batch: Batch) -> Float[Tensor, "b c"]:
         """The function's probabilities, float64.
@@ -122,10 +129,13 @@ class BlackBox:
         row = {text: number for number, text in enumerate(texts)}
         return torch.from_numpy(every[[row[text] for text in written]])
 
-    def _intern(self, piece: str) -> int:
-        digest = hashlib.blake2b(piece.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    def _intern(self, piece: str, *, opening: bool = False) -> int:
+        mark = b"opening" if opening else b""
+        digest = hashlib.blake2b(piece.encode("utf-8", "surrogatepass"), digest_size=8, person=mark).digest()
         number = int.from_bytes(digest, "big") >> 1
         self._strings[number] = piece
+        if opening:
+            self._openings.add(number)
         return number
 
     def _ask(self, texts: list[str]) -> Float[np.ndarray, "n c"]:

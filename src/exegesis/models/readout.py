@@ -225,6 +225,6 @@ def _equal(block: Tensor, candidate: Tensor) -> bool:
 def _unseen(shape: list[int], size: int) -> UnsupportedError:
     return UnsupportedError(
         f"the last nn.Linear reads a vector of shape {shape} that is no last, first, mean, max, summed or attention-"
-        f"weighted recurrent state (of size {size}): let it read one of these, with attention weights given by a "
-        "submodule (for example nn.Softmax), and no layer between"
+        f"weighted recurrent state (of size {size} a direction): let it read one of these, no layer between; weights "
+        "of attention are seen where an nn.Softmax submodule gives them in the place of a function"
     )

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from exegesis.core.batch import Batch, pad
 from exegesis.core.errors import ExegesisError, ModelError, UnsupportedError, UsageError
-from exegesis.core.target import Link
+from exegesis.core.target import Labels, Link, label_names
 from exegesis.core.text import text_of_words
 from exegesis.models.calling import Call, find_plan
 from exegesis.models.reader import Reader, reader_of
@@ -32,7 +32,7 @@ def wrap(
     *,
     vocabulary: object = None,
     tokenizer: object = None,
-    labels: Sequence[str] | None = None,
+    labels: Labels | None = None,
     call: Call | None = None,
     outputs: str | None = None,
     lowercase: bool | None = None,
@@ -85,14 +85,12 @@ def _probe(module: nn.Module, reader: Reader, usable: Sequence[int], lengths: Se
     return pad(texts, reader.tokens["pad"], device)
 
 
-def _labels(labels: Sequence[str] | None, width: int, outputs: str | None) -> tuple[tuple[str, ...], Link]:
+def _labels(labels: Labels | None, width: int, outputs: str | None) -> tuple[tuple[str, ...], Link]:
     if outputs is not None and outputs not in OUTPUTS:
         raise UsageError(f"outputs must be 'logits', 'probabilities' or 'multi-label', not {outputs!r}")
-    if isinstance(labels, str):
-        raise UsageError(f"labels must be a list of names, not the string {labels!r}")
     if labels is None and width == 1:
         raise UsageError("the module has one output: give labels=[no, yes] for a sigmoid, one label for a regression")
-    names = tuple(str(i) for i in range(width)) if labels is None else tuple(str(label) for label in labels)
+    names = tuple(str(i) for i in range(width)) if labels is None else label_names(labels)
     if len(set(names)) != len(names):
         raise UsageError(f"labels must differ from each other: {', '.join(names)}")
     if width == 1 and len(names) == 2 and outputs != "multi-label":
@@ -199,7 +197,9 @@ def _embeddings(bare: TorchClassifier, probe: Batch) -> tuple[nn.Embedding, ...]
     with replacing(parts, note):
         bare.outputs(longest)
     if not found:
-        raise UnsupportedError("no nn.Embedding of the module reads the ids, so its word vectors are out of sight")
+        raise UnsupportedError(
+            "its word vectors are out of sight: no nn.Embedding reads the ids of whole texts in a call"
+        )
     if len(found) != len(set(map(id, found))):
         raise UnsupportedError("an nn.Embedding of the module reads the ids more than once")
     return tuple(found)

@@ -70,7 +70,8 @@ def legend(panel: Panel, look: Look) -> list[Line]:
     if scale is None:
         return []
     if look.color is None:
-        text = "word(+) speaks for, word(-) against; a bare word weighs less than 5 % of the largest"
+        sides = "word(+) speaks for, word(-) against; " if scale.signs else ""
+        text = f"{sides}a bare word weighs less than 5 % of the largest"
         return [[Segment(part, MUTED)] for part in folded(text, look.width)]
     line: Line = []
     if scale.signs:

@@ -119,6 +119,11 @@ def account_line(result: Attribution, minus: str = "-") -> str:
     what, explained = target_phrase(result.target), _single(result.explained)
     if not result.spans:
         return "There is nothing to score."
+    if "reduced" in result.details:
+        kept = visible(" ".join(map(str, result.details["reduced"])))
+        return (
+            f"Enough for {visible(result.prediction.label)}: {kept}. The other words can go, the lowest scores first."
+        )
     if result.details.get("signed") is False:
         return f"A score is a size without a sign: how far the {what} depends on a word."
     total, gap, parts = _sums(result, minus)
@@ -136,6 +141,9 @@ def account_short(result: Attribution, minus: str = "-") -> str:
     what, explained = target_phrase(result.target), _single(result.explained)
     if not result.spans:
         return "nothing to score"
+    if "reduced" in result.details:
+        kept = visible(" ".join(map(str, result.details["reduced"])))
+        return f"enough for {visible(result.prediction.label)}: {kept}"
     if result.details.get("signed") is False:
         return f"sizes without a sign, of the {what} {number(explained, minus)}"
     total, gap, parts = _sums(result, minus)
