@@ -62,6 +62,7 @@ def root(
 def main() -> None:
     """Run the command line and leave with its exit code. A request to end is taken as Ctrl-C: nothing stays behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # where the terminal's encoding lacks a character
@@ -86,6 +87,9 @@ def run(arguments: list[str]) -> int:
     except (BrokenPipeError, SystemExit):  # the reader of a pipe left, as `head` does; the parser makes it an exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        place = error.filename or "standard output"
+        return _say(f"cannot read or write {place} ({error.strerror or error})", 1)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # the parser's own complaint
             return _say(str(error.format_message()), int(error.exit_code), hint=True)
