@@ -279,15 +279,24 @@ def test_memory_is_bounded(monkeypatch):
     seen = model(Shape("lstm", 2))
     raw = texts([9, 3, 9, 6], 2)
     whole = [result.scores for result in explain(seen, raw, "leave-one-out", spans="all")]
-    monkeypatch.setattr(removal, "PIECES", 20)
-    monkeypatch.setattr(removal, "POOL", 40)
     sizes = []
     run = type(seen).outputs
-    monkeypatch.setattr(type(seen), "outputs", lambda self, batch: sizes.append(batch.ids.numel()) or run(self, batch))
-    cut = [result.scores for result in explain(seen, raw, "leave-one-out", spans="all")]
-    for one, other in zip(whole, cut, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-12)
-    assert max(sizes[2:]) <= max(20, 9 * 4)
+
+    def count(self, batch):
+        if not batch.texts:  # perturbed ones
+            sizes.append(batch.ids.numel())
+        return run(self, batch)
+
+    monkeypatch.setattr(type(seen), "outputs", count)
+    for pool, limit in ((400, 20), (40, 1000)):
+        sizes.clear()
+        monkeypatch.setattr(removal, "PIECES", limit)
+        monkeypatch.setattr(removal, "POOL", pool)
+        cut = [result.scores for result in explain(seen, raw, "leave-one-out", spans="all")]
+        for one, other in zip(whole, cut, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-12)
+        assert len(sizes) > 5
+        assert max(sizes) <= min(pool, limit)
 
 
 # LIME ------------------------------------------------------------------------------------------------------
