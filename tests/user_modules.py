@@ -403,7 +403,7 @@ for _layout, _axis in (("b t 1", 1), ("b t", 1), ("b 1 t", 2), ("t b", 0)):
     )
 
 
-@case("attention through F.softmax", able="gradients", reason="for example nn.Softmax")
+@case("attention through F.softmax", able="gradients", reason="an nn.Softmax submodule")
 class HiddenAttention(Attended):
     def __init__(self):
         super().__init__(None)
