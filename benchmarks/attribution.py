@@ -222,7 +222,9 @@ def against_lime(texts: Sequence[str], module: Lstm, model: Any, runs: int, samp
             fits["theirs"].append(float(found.score[1] if isinstance(found.score, dict) else found.score))
 
     def run_ours() -> None:
-        results = exegesis.explain(model, list(texts), Lime(samples=samples), target="probability:positive")
+        # the package, too, puts a word that nobody knows in a removed word's place
+        method = Lime(samples=samples, how="unknown")
+        results = exegesis.explain(model, list(texts), method, target="probability:positive")
         fits["ours"] = [float(result.details["r2"][0]) for result in results]
 
     found: dict[str, Any] = dict(paired(run_ours, run_theirs, runs))
