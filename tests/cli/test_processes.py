@@ -16,7 +16,10 @@ import pytest
 import exegesis
 
 TEXT = "The fight scenes are fun but it grows tedious"
-MAIN = "import sys; sys.argv[0] = 'exegesis'; from exegesis.cli import main; main()"
+MAIN = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "  # ignored in background jobs
+    "sys.argv[0] = 'exegesis'; from exegesis.cli import main; main()"
+)
 
 
 def start(*arguments: object, environment: dict[str, str] | None = None, **options) -> subprocess.Popen:

@@ -169,6 +169,7 @@ def test_a_name_that_is_no_folder_and_no_connection(call, monkeypatch: pytest.Mo
 
 def test_a_message_with_odd_characters_stays_one_line(call) -> None:
     refused(call("explain", TEXT, "--target", "a\nb\x1b[2J\ud800\u2028"), 2, r"\x1b[2J\ud800\u2028")
+    refused(call("explain", TEXT, "--html", "a\x1b[2J\x07\u202e.txt"), 2, r"--html a\x1b[2J\x07\x202e.txt: the name")
 
 
 def test_what_was_not_foreseen(call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,18 +113,17 @@ def card_of(method: object) -> Card:
 
 
 def make(given: str | Method, parameters: Mapping[str, Any] | None = None) -> Method:
-    """A method value from its name and parameters, or as it is. Raises UsageError for what it does not know."""
-    if not isinstance(given, str):
-        card_of(given)
-        return dataclasses.replace(given, **parameters) if parameters else given  # type: ignore[type-var]
-    if given not in _cards:
+    """A method value from its name, or from another value, with parameters. Raises UsageError for what it does not
+    know."""
+    if isinstance(given, str) and given not in _cards:
         raise unknown("method", given, sorted(_cards))
-    names = [f.name for f in dataclasses.fields(_cards[given].cls)]
+    card = _cards[given] if isinstance(given, str) else card_of(given)
+    kinds, names = typing.get_type_hints(card.cls), [f.name for f in dataclasses.fields(card.cls)]
     for parameter in parameters or {}:
         if parameter not in names:
-            raise unknown(f"parameter of {given}", parameter, names)
-    kinds = typing.get_type_hints(_cards[given].cls)
-    made: Method = _cards[given].cls(**{key: _fit(key, value, kinds[key]) for key, value in (parameters or {}).items()})
+            raise unknown(f"parameter of {card.name}", parameter, names)
+    fitting = {key: _fit(key, value, kinds[key]) for key, value in (parameters or {}).items()}
+    made: Method = card.cls(**fitting) if isinstance(given, str) else dataclasses.replace(given, **fitting)  # type: ignore[type-var]
     return made
 
 

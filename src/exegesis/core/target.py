@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from numbers import Integral
 
 import torch
 from jaxtyping import Float, Int
@@ -163,6 +164,8 @@ def ask(target: str | int | None, labels: Sequence[str], link: Link) -> Ask:
     default = "probability" if link.hidden else "logit"
     if target is None:
         return Ask(default)
+    if isinstance(target, Integral) and not isinstance(target, bool):
+        target = int(target)  # NumPy's too, as argmax gives it
     if isinstance(target, bool) or not isinstance(target, str | int):
         raise UsageError(f"a target is a label, its number, 'all', 'probability:LABEL' or 'margin:A,B', not {target!r}")
     if isinstance(target, int) or target in labels:
