@@ -7,7 +7,7 @@ numbers are those of a whole new run, at half of its steps, and the product of w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self, cast
 
 import torch
@@ -34,6 +34,7 @@ class Suffixes:
     how: str
     seen: Unrolled
     filler: Float[Tensor, " d"] | None
+    tails: dict[int, _Tails] = field(default_factory=dict)  # one a direction, made when first used
 
     @classmethod
     @torch.no_grad()
@@ -63,7 +64,9 @@ class Suffixes:
             terms = [term for term in self.seen.terms if term.direction == number]
             if terms:
                 first, last = (lengths - stop, lengths - start) if direction.reverse else (start, stop)
-                _Tails(direction, terms, self.how == "drop", self.filler).add_to(raw, owner, first, last)
+                if number not in self.tails:
+                    self.tails[number] = _Tails(direction, terms, self.how == "drop", self.filler)
+                self.tails[number].add_to(raw, owner, first, last)
         gone = (start == 0) & (stop == lengths)
         if self.how == "drop" and bool(gone.any()):
             raw[gone] = self.model.outputs(_one(self.batch, self.model.tokens["pad"]))[0]
