@@ -103,17 +103,17 @@ def test_reading_back_what_was_written(call, tmp_path: Path) -> None:
 
 
 def test_pages_and_figures(call, tmp_path: Path) -> None:
-    for ending, mark in [(".svg", b"<svg"), (".png", b"\x89PNG"), (".pdf", b"%PDF"), (".tex", b"\\")]:
-        page, figure = tmp_path / f"p{ending}.html", tmp_path / f"f{ending}"
-        given = ["--html", page, "--figure", figure, "--palette", "blue-orange", "--numbers", "--level", "all"]
-        said = call("explain", TEXT, *given)
-        assert said.code == 0
-        assert said.err == f"wrote {page}\nwrote {figure}\n"
-        assert mark in figure.read_bytes()[:200].lower() or mark in figure.read_bytes()[:200]
-        assert page.read_text().lower().startswith("<!doctype html")
-    plain = tmp_path / "plain.svg"
-    call("explain", TEXT, "--figure", plain, "--level", "all")
-    assert plain.read_bytes() != (tmp_path / "f.svg").read_bytes()  # colours and numbers reach the figure
+    for ending, mark in [(".svg", b"<svg"), (".png", b"PNG"), (".pdf", b"%PDF"), (".tex", b"\\")]:
+        page, figure, saved = tmp_path / f"p{ending}.html", tmp_path / f"f{ending}", tmp_path / f"r{ending}.json"
+        given = ["--html", page, "--figure", figure, "--json", saved, "--palette", "blue-orange", "--numbers"]
+        said = call("explain", TEXT, *given, "--level", "all")
+        assert (said.code, said.err) == (0, f"wrote {saved}\nwrote {page}\nwrote {figure}\n")
+        assert mark in figure.read_bytes()[:200]
+        numbers = {} if ending == ".tex" else {"numbers": True}
+        exegesis.read(saved).save(tmp_path / f"same{ending}", palette="blue-orange", **numbers)
+        assert figure.read_bytes() == (tmp_path / f"same{ending}").read_bytes()  # colours and numbers reach the figure
+        exegesis.read(saved).save(tmp_path / "same.html", palette="blue-orange")
+        assert page.read_text() == (tmp_path / "same.html").read_text()
 
 
 def test_the_view(call) -> None:
