@@ -14,7 +14,7 @@ from exegesis.core.method import Scores, method
 from exegesis.core.model import Classifier
 from exegesis.core.target import Target
 from exegesis.core.text import Span
-from exegesis.mech.removal import check, outputs_without
+from exegesis.mech.removal import check, outputs_with_and_without
 
 
 @method(
@@ -50,7 +50,7 @@ class LeaveOneOut:
         counts = [len(one) for one in spans]
         owner = torch.repeat_interleave(torch.arange(len(spans)), torch.tensor(counts))
         edges = torch.tensor([list(span) for one in spans for span in one]).reshape(-1, 2)
-        raw = outputs_without(model, batch, owner, edges[:, 0], edges[:, 1], self.how)
-        whole = target.of(model.outputs(batch))
+        given, raw = outputs_with_and_without(model, batch, owner, edges[:, 0], edges[:, 1], self.how)
+        whole = target.of(given)
         differences = whole[owner.to(whole.device)] - target.take(owner).of(raw)
         return [part.t() for part in torch.split(differences, counts)]

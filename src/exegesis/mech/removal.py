@@ -65,21 +65,34 @@ def outputs_without(
     stop: Int[Tensor, " n"],
     how: str,
 ) -> Float[Tensor, "n c"]:
-    """Raw outputs for text ``owner[j]`` without its pieces ``start[j]`` to ``stop[j]``.
+    """Raw outputs for text ``owner[j]`` without its pieces ``start[j]`` to ``stop[j]``."""
+    return outputs_with_and_without(model, batch, owner, start, stop, how)[1]
+
+
+def outputs_with_and_without(
+    model: Classifier,
+    batch: Batch,
+    owner: Int[Tensor, " n"],
+    start: Int[Tensor, " n"],
+    stop: Int[Tensor, " n"],
+    how: str,
+) -> tuple[Float[Tensor, "b c"], Float[Tensor, "n c"]]:
+    """Raw outputs for whole texts, and for text ``owner[j]`` without its pieces ``start[j]`` to ``stop[j]``.
 
     Where the model is one recurrent layer over its word vectors, the states before the span are those of the whole
     text and only what follows it is run.
     """
     suffixes = Suffixes.of(model, batch, how)
     if suffixes is not None and _ordinary(suffixes.seen, how) and _continues(model, batch, how, suffixes):
-        return suffixes.outputs(owner, start, stop)
+        return suffixes.seen.outputs, suffixes.outputs(owner, start, stop)
     width = batch.ids.shape[1]
     step = torch.arange(width)
     found = []
     for part in torch.split(torch.arange(len(owner)), max(POOL // max(width, 1), 1)):
         keep = (step < start[part, None]) | (step >= stop[part, None])
         found.append(outputs_keeping(model, batch, owner[part], keep, how))
-    return torch.cat(found) if found else torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)
+    none = torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)
+    return model.outputs(batch), torch.cat(found) if found else none
 
 
 def special_pieces(batch: Batch) -> Bool[Tensor, "b t"]:

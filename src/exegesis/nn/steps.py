@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.recurrent import Direction
+from exegesis.nn.activation import tanh_
 from exegesis.nn.product import linear
 
 
@@ -47,11 +48,11 @@ class _Lstm(Cell):
         size = self.weight.shape[1]
         z = pre.add_(linear(state[0], self.weight, None))
         z[:, : 2 * size].sigmoid_()
-        z[:, 2 * size : 3 * size].tanh_()
+        tanh_(z[:, 2 * size : 3 * size])
         z[:, 3 * size :].sigmoid_()
         i, f, g, o = z.chunk(4, 1)
         c = torch.addcmul(i * g, f, state[1])
-        t = c.tanh()
+        t = tanh_(c.clone())
         return [o * t, c], (z, state[1], t)
 
     def backward(self, kept: Any, slope: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
@@ -77,7 +78,7 @@ class _Gru(Cell):
         rz = (pre[:, : 2 * size] + from_h[:, : 2 * size]).sigmoid_()
         r, z = rz.chunk(2, 1)
         inner = from_h[:, 2 * size :]
-        n = torch.addcmul(pre[:, 2 * size :], r, inner).tanh_()
+        n = tanh_(torch.addcmul(pre[:, 2 * size :], r, inner))
         return [torch.lerp(n, h, z)], (rz, n, inner, h)
 
     def backward(self, kept: Any, slope: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
@@ -94,7 +95,7 @@ class _Gru(Cell):
 class _Rnn(Cell):
     def forward(self, pre: Tensor, state: list[Tensor]) -> tuple[list[Tensor], Any]:
         summed = pre.add_(linear(state[0], self.weight, None))
-        h = summed.tanh_() if self.direction.cell == "rnn_tanh" else summed.relu_()
+        h = tanh_(summed) if self.direction.cell == "rnn_tanh" else summed.relu_()
         return [h], h
 
     def backward(self, kept: Any, slope: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
