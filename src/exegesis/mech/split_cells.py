@@ -110,7 +110,7 @@ class SplitCell(ABC):
         uncredited: Float[Tensor, "n 1"] | None,
     ) -> list[Tensor]:
         """The next state. ``seen`` are rows of ``table``, ``from_x`` is what the relevant part of the vector read adds
-        (None: nothing); ``uncredited`` is 1 where what biases alone make is not the phrase's, else 0 (None: 1 everywhere).
+        (None: nothing); ``uncredited`` is 1 where what biases alone make is not the phrase's, else 0 (None: always 1).
         """
 
     def _sum(self, from_x: Tensor | None, hidden: Tensor) -> Float[Tensor, "n g"]:
