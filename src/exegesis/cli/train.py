@@ -6,7 +6,7 @@ import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from exegesis.core.data import Example
+    from exegesis.models.rnn import Cell
     from exegesis.models.training import Epoch, TrainResult
 
 
@@ -28,6 +29,12 @@ class Arch(StrEnum):
     bilstm = "bilstm"
     bigru = "bigru"
     birnn = "birnn"
+    lstm_nondecreasing = "lstm-nondecreasing"
+    lstm_markov = "lstm-markov"
+    lstm_no_gates = "lstm-no-gates"
+    bilstm_nondecreasing = "bilstm-nondecreasing"
+    bilstm_markov = "bilstm-markov"
+    bilstm_no_gates = "bilstm-no-gates"
 
 
 class Pooling(StrEnum):
@@ -95,6 +102,9 @@ def train(
 ) -> None:
     """Train a text classifier: embedding, LSTM / GRU / tanh-RNN, readout, linear.
 
+    lstm-nondecreasing, lstm-markov and lstm-no-gates are the LSTMs made for relevance propagation by Arras et al.
+    (2019, Sec. 11.4).
+
     The state is kept beside OUT after every epoch; --resume goes on from there.
 
     Example: exegesis train sst2/ --arch bigru --out my-model
@@ -111,7 +121,7 @@ def train(
     refuse_existing(out, overwrite=overwrite)
     own_words = read_text(about) if about is not None else ""
     config = RecurrentConfig(
-        cell=cast(Literal["lstm", "gru", "rnn"], arch.value.removeprefix("bi")),
+        cell=cast("Cell", arch.value.removeprefix("bi")),
         bidirectional=arch.value.startswith("bi"),
         layers=layers,
         embedding=embedding,

@@ -48,7 +48,7 @@ def card_text(
 def describe(result: TrainResult) -> str:
     """The shape of a model in one phrase."""
     config = result.model.module.config
-    cell = "tanh-RNN" if config.cell == "rnn" else config.cell.upper()
+    cell = {"rnn": "tanh-RNN", "lstm": "LSTM", "gru": "GRU"}.get(config.cell, f"{config.cell} (Arras et al. 2019)")
     name = f"bidirectional {cell}" if config.bidirectional else cell
     layers = "1 layer" if config.layers == 1 else f"{config.layers} layers"
     readout = "last state" if config.readout == "last" else config.readout

@@ -222,10 +222,15 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
 
 def _outline(config: RecurrentConfig) -> dict[str, tuple[int, ...]]:
     """The shapes that bound all others: compared first, so that a wrong config cannot ask for any memory."""
-    gates = {"lstm": 4, "gru": 3, "rnn": 1}[config.cell]
+    if config.variant is None:
+        name, shape = f"weight_hh_l{config.layers - 1}", (len(config.gates) * config.hidden, config.hidden)
+    else:
+        last = config.layers * (2 if config.bidirectional else 1) - 1
+        read = config.embedding if config.layers == 1 else config.width
+        name, shape = f"cells.{last}.weight_z", (config.hidden, read)
     return {
         "embedding.weight": (config.vocabulary, config.embedding),
-        f"recurrent.weight_hh_l{config.layers - 1}": (gates * config.hidden, config.hidden),
+        f"recurrent.{name}": shape,
         "output.weight": (len(config.labels), config.width),
     }
 

@@ -1,4 +1,4 @@
-"""Recurrent text classifiers: embedding, LSTM / GRU / tanh-RNN, readout, linear.
+"""Recurrent text classifiers: embedding, LSTM / GRU / tanh-RNN or a variant of the LSTM, readout, linear.
 
 Plain modules: nothing here knows of explanations.
 """
@@ -15,10 +15,11 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from exegesis.core.errors import UsageError, unknown
+from exegesis.nn.variants import GATES, Kind, VariantLSTM
 
-Cell = Literal["lstm", "gru", "rnn"]
+Cell = Literal["lstm", "gru", "rnn", "lstm-nondecreasing", "lstm-markov", "lstm-no-gates"]
 Readout = Literal["last", "mean", "max", "attention"]
-_CELLS: dict[str, type[nn.LSTM | nn.GRU | nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+_LIBRARY: dict[str, type[nn.LSTM | nn.GRU | nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,9 @@ class RecurrentConfig:
     """The shape of a classifier; everything that is needed to build it again.
 
     ``embedding`` and ``hidden`` are widths (``hidden`` of one direction); ``vocabulary`` is the number of rows
-    of the embedding. ``dropout`` acts between layers and on the readout, ``embedding_dropout`` on whole
-    features of a text's embeddings, both while training only.
+    of the embedding. A ``cell`` lstm-KIND is a variant of Arras et al. 2019, Sec. 11.4 (``nn.variants``).
+    ``dropout`` acts between layers and on the readout, ``embedding_dropout`` on whole features of a text's
+    embeddings, both while training only.
     """
 
     cell: Cell = "gru"
@@ -42,8 +44,8 @@ class RecurrentConfig:
     labels: tuple[str, ...] = ("negative", "positive")
 
     def __post_init__(self) -> None:
-        if self.cell not in _CELLS:
-            raise unknown("cell", self.cell, _CELLS)
+        if self.cell not in get_args(Cell):
+            raise unknown("cell", self.cell, get_args(Cell))
         if self.readout not in get_args(Readout):
             raise unknown("readout", self.readout, get_args(Readout))
         for name in ("layers", "embedding", "hidden", "vocabulary"):
@@ -59,6 +61,26 @@ class RecurrentConfig:
     def width(self) -> int:
         """The width of the readout."""
         return self.hidden * (2 if self.bidirectional else 1)
+
+    @property
+    def variant(self) -> Kind | None:
+        """The kind of LSTM (``nn.variants``); None for a cell of the library."""
+        return None if self.cell in _LIBRARY else cast(Kind, self.cell.removeprefix("lstm-"))
+
+    @property
+    def gates(self) -> str:
+        """The cell's gates by letter, its input or new state among them, in the order of its weights."""
+        if self.variant is not None:
+            return "z" + GATES[self.variant]
+        return {"lstm": "ifgo", "gru": "rzn", "rnn": "n"}[self.cell]
+
+
+def _recurrent(config: RecurrentConfig) -> nn.LSTM | nn.GRU | nn.RNN | VariantLSTM:
+    dropout = config.dropout if config.layers > 1 else 0.0
+    sizes = (config.embedding, config.hidden, config.layers)
+    if config.variant is not None:
+        return VariantLSTM(config.variant, *sizes, bidirectional=config.bidirectional, dropout=dropout)
+    return _LIBRARY[config.cell](*sizes, batch_first=True, dropout=dropout, bidirectional=config.bidirectional)
 
 
 class AdditiveAttention(nn.Module):
@@ -89,14 +111,7 @@ class RecurrentClassifier(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocabulary, config.embedding)
-        self.recurrent = _CELLS[config.cell](
-            config.embedding,
-            config.hidden,
-            num_layers=config.layers,
-            batch_first=True,
-            dropout=config.dropout if config.layers > 1 else 0.0,
-            bidirectional=config.bidirectional,
-        )
+        self.recurrent = _recurrent(config)
         self.attention = AdditiveAttention(config.width) if config.readout == "attention" else None
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(config.width, len(config.labels))
@@ -130,6 +145,8 @@ class RecurrentClassifier(nn.Module):
         """
         shortest, longest = int(lengths.min()), int(lengths.max())
         source: Tensor | PackedSequence = embeds[:, :longest]
+        if isinstance(self.recurrent, VariantLSTM):
+            return self._run_variant(self.recurrent, embeds[:, :longest], lengths)
         if not self.config.bidirectional:
             every = cast(Tensor, self.recurrent(source)[0])
             return every, every[torch.arange(len(every), device=every.device), lengths.to(every.device) - 1]
@@ -139,6 +156,15 @@ class RecurrentClassifier(nn.Module):
         hidden = final[0] if self.config.cell == "lstm" else final
         directions = 2 if self.config.bidirectional else 1
         return states, torch.cat(tuple(hidden[-directions:]), dim=-1)
+
+    def _run_variant(
+        self, recurrent: VariantLSTM, embeds: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> tuple[Float[Tensor, "b t h"], Float[Tensor, "b h"]]:
+        every = recurrent(embeds, lengths)
+        last = every[torch.arange(len(every), device=every.device), lengths.to(every.device) - 1]
+        if self.config.bidirectional:
+            last = torch.cat([last[:, : self.config.hidden], every[:, 0, self.config.hidden :]], -1)
+        return every, last
 
     def _read_out(
         self, states: Tensor | PackedSequence, last: Float[Tensor, "b h"], lengths: Int[Tensor, " b"]

@@ -20,6 +20,7 @@ from exegesis.core.errors import UnsupportedError
 from exegesis.core.recurrent import Direction, Term, Unrolled
 from exegesis.models.readout import Pooling, Readout, choices, head, recognise
 from exegesis.nn.recurrent import directions
+from exegesis.nn.variants import VariantLSTM
 
 
 @dataclass
@@ -28,9 +29,11 @@ class Seen:
 
     ``recurrent`` has each call of a recurrent layer: the layer, its input, its initial state, what it gave. ``parts``
     has, in order, every other part that ran behind the first of them, with what it received first and gave.
+    ``variant`` is the kind of a ``VariantLSTM`` that ran.
     """
 
     recurrent: list[tuple[nn.RNNBase, Any, Any, Any]] = field(default_factory=list)
+    variant: str = ""
     parts: list[tuple[nn.Module, Any, Any]] = field(default_factory=list)
 
 
@@ -44,6 +47,8 @@ def watching(module: nn.Module) -> Iterator[Seen]:
         first = kwargs.get("input", received[0] if received else None)
         if isinstance(part, nn.RNNBase):
             seen.recurrent.append((part, first, kwargs.get("hx", args[1] if len(args) > 1 else None), given))
+        elif isinstance(part, VariantLSTM):
+            seen.variant = part.kind
         elif seen.recurrent:  # only what comes behind the recurrent layer matters
             seen.parts.append((part, first, given))
 
@@ -87,6 +92,11 @@ def readouts(seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b
 
 def _layers(seen: Seen, lengths: Int[Tensor, " b"]) -> tuple[tuple[Direction, ...], ...]:
     """All layers of the recurrent part that ran last."""
+    if not seen.recurrent and seen.variant:
+        raise UnsupportedError(
+            f"its recurrent layer is the LSTM variant {seen.variant!r} (Arras et al. 2019, Sec. 11.4), and the method "
+            "is defined for nn.LSTM, nn.GRU and nn.RNN"
+        )
     if not seen.recurrent:
         raise UnsupportedError("the module runs no nn.LSTM, nn.GRU or nn.RNN")
     part, received, state, given = seen.recurrent[-1]

@@ -28,6 +28,7 @@ from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
 from exegesis.models.scores import Score, score
 from exegesis.models.vectors import read_vectors
 from exegesis.models.vocabulary import Vocabulary
+from exegesis.nn.variants import VariantLSTM
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,8 @@ class _Run:
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.module.parameters(), self.options.clip)
         self.optimizer.step()
+        if isinstance(self.module.recurrent, VariantLSTM):
+            self.module.recurrent.constrain()
         if self.average is not self.module:
             self._blend()
         return loss.item()

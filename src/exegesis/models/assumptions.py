@@ -1,0 +1,142 @@
+"""The assumptions A1-A9 of Arras et al. 2019, Sec. 11.4.1, held against a model as it runs.
+
+They make relevance well defined: nothing is forgotten, contributions to a memory cell are positive and do not drift,
+and words reach the cell through its input z alone. Each of the three variants of the LSTM (``nn.variants``) promises
+those that speak of parts it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from exegesis.core.errors import ModelError, UnsupportedError, UsageError
+from exegesis.core.model import Raw
+from exegesis.models.wrapped import TorchClassifier
+from exegesis.nn.still import still
+from exegesis.nn.variants import GATES, Trace, VariantCell
+
+SAYS = {
+    "A1": "nothing is forgotten: c_t = c_{t-1} + i_t z_t",
+    "A2": "the cell input is positive, z_t >= 0 and a_g > 0, and its bias negative",
+    "A3": "the cell output is a_h tanh of the cell state, times the output gate where there is one, with a_h > 0",
+    "A4": "the cell input z_t reads x_t alone",
+    "A5": "the input gate i_t does not read x_t",
+    "A6": "the output gate o_t does not read x_t",
+    "A7": "the bias of the input gate is negative",
+    "A8": "the bias of the output gate is negative",
+    "A9": "the cell state starts from zero, is never negative and never falls",
+}
+CHANGED = 16  # positions of a text that are exchanged, spread evenly, to see what reads them
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """``violation`` is the largest amount, over texts, layers, directions, steps and units, by which a value is off
+    what the assumption says. It ``holds`` where that is rounding (1e-5 of the largest cell state in float32, 1e-12 in
+    float64), and a bias is below zero."""
+
+    name: str
+    says: str
+    violation: float
+    holds: bool
+
+
+def assumptions(model: TorchClassifier, texts: Sequence[Raw]) -> tuple[Assumption, ...]:
+    """What the model's LSTM variants promise, and the largest violation on these texts.
+
+    Raises UnsupportedError for a model without such a layer, UsageError without a text.
+    """
+    if not texts:
+        raise UsageError("no text is given to hold the assumptions against; give one or more")
+    found: dict[str, list[tuple[float, bool]]] = {}
+    for cell, inputs in _passes(model, texts):
+        for name, value, least in _measured(cell, inputs):
+            found.setdefault(name, []).append((value, value <= least))
+    if not found:
+        raise UnsupportedError(
+            f"{model.name} runs no LSTM variant of Sec. 11.4 (exegesis train --arch lstm-markov, ...)"
+        )
+    return tuple(
+        Assumption(name, SAYS[name], max(0.0, *(value for value, _ in found[name])), all(ok for _, ok in found[name]))
+        for name in sorted(found)
+    )
+
+
+def check_assumptions(model: TorchClassifier, texts: Sequence[Raw]) -> tuple[Assumption, ...]:
+    """The same. Raises ModelError, naming the first, where an assumption does not hold."""
+    report = assumptions(model, texts)
+    for one in report:
+        if not one.holds:
+            raise ModelError(
+                f"assumption {one.name} does not hold ({one.says}): off by {one.violation:.3g}; train the model "
+                "again, or explain it with a method that does not rest on it"
+            )
+    return report
+
+
+def _passes(model: TorchClassifier, texts: Sequence[Raw]) -> Iterator[tuple[VariantCell, Float[Tensor, "1 t d"]]]:
+    """Each cell with what it read, text by text (alone, so that no row is padded)."""
+    cells = [part for part in model.module.modules() if isinstance(part, VariantCell)]
+    for raw in texts:
+        seen: list[tuple[VariantCell, Tensor]] = []
+
+        def note(part: nn.Module, args: tuple[Any, ...], _: Tensor, seen: list[Any] = seen) -> None:
+            seen.append((cast(VariantCell, part), args[0].detach()))
+
+        with ExitStack() as after:
+            for cell in cells:
+                after.callback(cell.register_forward_hook(note).remove)
+            model.outputs(model.encode([model.read(raw)]))
+        with torch.no_grad(), still(model.module):
+            yield from seen
+
+
+def _measured(cell: VariantCell, inputs: Float[Tensor, "1 t d"]) -> Iterator[tuple[str, float, float]]:
+    """Name, violation, and the largest violation with which the assumption holds."""
+    a_g, a_h = cell.scales.tolist()
+    trace = cell.trace(inputs)
+    rounding = (1e-12 if inputs.dtype == torch.float64 else 1e-5) * max(1.0, _most(trace.c.abs()))
+    below_zero = -torch.finfo(inputs.dtype).tiny
+    added = trace.z if trace.i is None else trace.i * trace.z
+    before = torch.cat([torch.zeros_like(trace.c[:, :1]), trace.c[:, :-1]], 1)
+    yield "A1", _most((trace.c - before - added)[:, 1:].abs()), rounding
+    yield "A2", max(_most(-trace.z), -a_g), 0.0
+    yield "A2", _most(cell.bias_z), below_zero
+    read = a_h * torch.tanh(trace.c) * (1.0 if trace.o is None else trace.o)
+    yield "A3", max(_most((trace.y - read).abs()), -a_h), rounding
+    yield from _unread(cell, inputs, trace, rounding)
+    for name, gate in (("A7", "i"), ("A8", "o")):
+        if gate in GATES[cell.kind]:
+            bias = _most(cast(Tensor, getattr(cell, f"bias_{gate}")))
+            yield name, bias, below_zero
+    first = trace.c[:, 0] - added[:, 0]
+    yield "A9", max(_most(first.abs()), _most(-trace.c), _most(before - trace.c)), rounding
+
+
+def _unread(cell: VariantCell, inputs: Tensor, trace: Trace, rounding: float) -> Iterator[tuple[str, float, float]]:
+    """A4-A6: what moves where the vector of one position is exchanged."""
+    count = inputs.shape[1]
+    places = torch.linspace(0, count - 1, min(count, CHANGED)).long()
+    rows = inputs.repeat(len(places), 1, 1)
+    index = torch.arange(len(places))
+    rows[index, places] += 1.0
+    other, step = cell.trace(rows), torch.arange(count)
+    elsewhere = (step != places[:, None])[..., None].to(inputs)
+    not_later = (step <= places[:, None])[..., None].to(inputs)
+    yield "A4", _most((other.z - trace.z).abs() * elsewhere), rounding
+    if trace.i is not None and other.i is not None:
+        yield "A5", _most((other.i - trace.i).abs() * not_later), rounding
+    if trace.o is not None and other.o is not None:
+        yield "A6", _most((other.o - trace.o).abs() * not_later), rounding
+
+
+def _most(values: Tensor) -> float:
+    """The largest of the values; zero of none."""
+    return float(values.max()) if values.numel() else 0.0
