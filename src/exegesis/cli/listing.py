@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,11 @@ from exegesis.cli import options as given
 from exegesis.cli.given import texts_given
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from exegesis.core.method import Card
+
+WIDE = 110  # columns from which the methods fit a table
 
 
 def methods(
@@ -35,15 +40,30 @@ def methods(
             print(json.dumps(_row(card)))
         return
     from rich.console import Console
-    from rich.table import Table
 
+    _show(found, Console())
+
+
+def _show(found: Sequence[Card], console: Console) -> None:
+    """A table, or on a narrow terminal two lines a method."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    if console.width < WIDE:
+        for card in found:
+            head = Text.assemble(
+                (card.name, "bold"), f"  {card.question}  ({card.needs.__name__.lower()}, {card.year})"
+            )
+            console.print(head, Padding(Text(card.summary), (0, 0, 0, 4)))
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("method", no_wrap=True)
     for name in ("question", "needs", "year", "what a score is"):
         table.add_column(name, overflow="fold")
     for card in found:
         table.add_row(card.name, card.question, card.needs.__name__.lower(), str(card.year), card.summary)
-    Console().print(table)
+    console.print(table)
 
 
 def _row(card: Card) -> dict[str, Any]:

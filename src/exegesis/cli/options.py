@@ -37,7 +37,7 @@ Truncate = Annotated[
 ]
 Methods = Annotated[
     list[str] | None,
-    typer.Option("--method", "-M", metavar="METHOD", help="Repeatable; 'exegesis methods' lists them."),
+    typer.Option("--method", "-M", metavar="METHOD", help="See 'exegesis methods'; by default reat, if it can."),
 ]
 Param = Annotated[
     list[str] | None,
