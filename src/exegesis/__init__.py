@@ -18,15 +18,18 @@ from exegesis._version import __version__
 from exegesis.show import register
 
 if TYPE_CHECKING:
-    from exegesis.api import blackbox, explain, load, methods, predict, wrap
+    from exegesis.api import blackbox, explain, hierarchy, load, methods, predict, wrap
     from exegesis.core.explanation import Attribution, save
+    from exegesis.core.hierarchy import Hierarchy
     from exegesis.core.saving import read
 
 __all__ = [
     "Attribution",
+    "Hierarchy",
     "__version__",
     "blackbox",
     "explain",
+    "hierarchy",
     "load",
     "methods",
     "predict",
@@ -37,6 +40,7 @@ __all__ = [
 
 _HOMES = {
     "Attribution": "exegesis.core.explanation",
+    "Hierarchy": "exegesis.core.hierarchy",
     "save": "exegesis.core.explanation",
     "read": "exegesis.core.saving",
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Self, cast, overload
 
 from torch import nn
@@ -17,16 +19,19 @@ from exegesis.core.device import usable_device
 from exegesis.core.errors import TextError, UsageError, unknown
 from exegesis.core.explain import Spans, run
 from exegesis.core.explanation import LEVELS, Attribution
+from exegesis.core.hierarchy import Hierarchy
 from exegesis.core.method import Card, Method, card_of, cards, lacking, make, require
 from exegesis.core.model import Classifier, Raw, offers
 from exegesis.core.target import Ask, Labels, ask
 from exegesis.core.text import Span, Text
 from exegesis.hierarchy.levels import levels as word_levels
+from exegesis.hierarchy.plan import make_search, trees_for
+from exegesis.hierarchy.search import grow
 from exegesis.hierarchy.tagging import Tagger, default_tagger
 from exegesis.models.blackbox import BlackBox
 from exegesis.models.wrapping import wrap
 
-__all__ = ["blackbox", "explain", "load", "methods", "predict", "wrap"]
+__all__ = ["blackbox", "explain", "hierarchy", "load", "methods", "predict", "wrap"]
 
 BUNDLED = "bundled"
 PREFERRED = ("reat", "integrated-gradients", "leave-one-out")
@@ -212,6 +217,62 @@ def read_text(model: Classifier, raw: object, number: int = 0, count: int = 1) -
     if not text.words:
         raise TextError(f"{where}the text holds no word that the model reads")
     return text
+
+
+@overload
+def hierarchy(model: Classifier | str, text: Raw, search: str = "acd", **options: Any) -> Hierarchy: ...
+@overload
+def hierarchy(
+    model: Classifier | str, text: list[Raw] | list[str], search: str = "acd", **options: Any
+) -> list[Hierarchy]: ...
+
+
+def hierarchy(
+    model: Classifier | str,
+    text: Raw | list[Raw] | list[str],
+    search: str = "acd",
+    target: str | int | None = None,
+    *,
+    method: str | Method | None = None,
+    tree: object = None,
+    tagger: Tagger | None = None,
+    progress: bool = False,
+    **parameters: Any,
+) -> Hierarchy | list[Hierarchy]:
+    """Which phrases, and how do they act together? A tree of nested phrases with a score each, of one text or several.
+
+    ``search``: ``acd`` joins words from below, with the score of any ``method`` that scores phrases (contextual
+    decomposition where the model can serve it, else leave-one-out); ``soc`` and ``scd`` do so with the scores of those
+    names; ``hedge`` cuts from above where parts interact least; ``parse`` follows a tree with the scores of any method;
+    ``owen`` gives Owen values on a tree. ``tree`` are the phrases to follow, as spans of word numbers (a list of such
+    lists for several texts); without it they are the phrases and clauses that ``tagger`` finds, as for ``explain``.
+
+    ``target`` is one number, as for ``explain``; ``parameters`` are those of the search and of its method. Raises as
+    ``explain``, and SpanError where phrases cross.
+    """
+    classifier = as_model(model)
+    chosen = make_search(search, classifier, method, parameters)
+    asked = ask(target, classifier.labels, classifier.link)
+    several = text if isinstance(text, list) else [text]
+    read = [read_text(classifier, raw, number, len(several)) for number, raw in enumerate(several)]
+    trees = trees_for(read, tree, lambda: tagger or _tagger())
+    found: list[Hierarchy | None] = [None] * len(read)
+    with bar(progress, len(read), search) as advance:
+        for number, result in grow(classifier, read, search, chosen, asked, trees):
+            found[number] = result
+            advance()
+    results = cast(list[Hierarchy], found)
+    return results if isinstance(text, list) else results[0]
+
+
+class _Callable(ModuleType):
+    """The folder ``exegesis.hierarchy``, which shares its name with the function: called, it is the function."""
+
+    def __call__(self, *given: Any, **options: Any) -> Any:
+        return hierarchy(*given, **options)
+
+
+sys.modules["exegesis.hierarchy"].__class__ = _Callable
 
 
 def _spans(level: str, spans: object, tagger: Tagger | None) -> Spans | None:

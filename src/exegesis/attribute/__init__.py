@@ -1,5 +1,25 @@
 """Which words? One file a method; importing this package registers them all."""
 
-from exegesis.attribute import decomposition, gradient, input_reduction, integrated, leave_one_out, lime, lrp, reat
+from exegesis.attribute import (
+    decomposition,
+    gradient,
+    input_reduction,
+    integrated,
+    leave_one_out,
+    lime,
+    lrp,
+    reat,
+    shapley,
+)
 
-__all__ = ["decomposition", "gradient", "input_reduction", "integrated", "leave_one_out", "lime", "lrp", "reat"]
+__all__ = [
+    "decomposition",
+    "gradient",
+    "input_reduction",
+    "integrated",
+    "leave_one_out",
+    "lime",
+    "lrp",
+    "reat",
+    "shapley",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from exegesis.core.target import Ask, Target
 from exegesis.core.text import Span, Text
 
 Spans = Callable[[Text], Sequence[tuple[str, Span]]]
+Result = TypeVar("Result")
 PIECES, ROWS = 16384, 64
 
 
@@ -32,18 +34,33 @@ def run(
     the scores are not finite, CapacityError where one text alone is too much.
     """
     card = require(model, method)
+
+    def explained(some: Sequence[Text]) -> list[Attribution]:
+        return _explain(model, some, method, card, asked, spans)
+
+    yield from in_batches(texts, explained, card.name)
+
+
+def in_batches(
+    texts: Sequence[Text], work: Callable[[Sequence[Text]], list[Result]], name: str
+) -> Iterator[tuple[int, Result]]:
+    """Work on texts in batches of like length; each result with the number of its text, as they are ready.
+
+    Batches that run out of memory are tried again in halves. Raises CapacityError, with the ``name`` of the work, where
+    one text alone is too much.
+    """
     queue = groups([len(text) for text in texts], PIECES, ROWS)
     while queue:
         rows = queue.pop(0)
         try:
-            found = _explain(model, [texts[row] for row in rows], method, card, asked, spans)
+            found = work([texts[row] for row in rows])
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
             if len(rows) == 1:
                 text = texts[rows[0]]
                 raise CapacityError(
-                    f"{card.name} needs more memory than there is for a text of {len(text.words)} words "
+                    f"{name} needs more memory than there is for a text of {len(text.words)} words "
                     f"({text.raw[:30]!r}...): take a shorter text or another method"
                 ) from error
             queue[:0] = [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
@@ -60,13 +77,13 @@ def _explain(
     target = asked.of(raw, model.link)
     scores = method(model, batch, target)
     named = [tuple(spans(text)) if spans else () for text in texts]
-    extra = _score_spans(method, model, batch, target, scores, [[span for _, span in one] for one in named])
+    extra = score_spans(method, model, batch, target, scores, [[span for _, span in one] for one in named])
     finite(scores.values, model, f"scores of {card.name}")
-    explained = _array(target.of(raw))
-    probabilities = _array(model.link.probabilities(raw))
+    explained = array(target.of(raw))
+    probabilities = array(model.link.probabilities(raw))
     decided = model.link.decide(raw).tolist()
-    account = {part: _array(value) for part, value in scores.account.items()}
-    values = _array(scores.values)
+    account = {part: array(value) for part, value in scores.account.items()}
+    values = array(scores.values)
     seconds = (time.perf_counter() - start) / len(texts)
     marks = {} if getattr(method, "signed", card.signed) else {"signed": False}
     results = []
@@ -86,7 +103,7 @@ def _explain(
                 targets=target.names(b, model.labels),
                 method=repr(method),
                 name=card.name,
-                prediction=_prediction(model, probabilities[b], decided[b]),
+                prediction=prediction_of(model, probabilities[b], decided[b]),
                 explained=_number(explained[b]),
                 levels=("word",) * len(text.words) + tuple(level for level, _ in named[b]),
                 account=parts,
@@ -99,7 +116,7 @@ def _explain(
     return results
 
 
-def _score_spans(
+def score_spans(
     method: Method,
     model: Classifier,
     batch: object,
@@ -107,12 +124,13 @@ def _score_spans(
     scores: Scores,
     spans: Sequence[Sequence[Span]],
 ) -> list[np.ndarray]:
+    """Scores ``[k, spans]`` of the spans of each text: the method's own where it has them, else sums of its scores."""
     if not any(spans):
         return [np.zeros((target.count, 0)) for _ in spans]
     direct = getattr(method, "spans", None)
     if direct is not None:
-        return [_array(found) for found in direct(model, batch, target, spans)]
-    values = _array(scores.values)
+        return [array(found) for found in direct(model, batch, target, spans)]
+    values = array(scores.values)
     totals = np.concatenate([np.zeros((*values.shape[:2], 1)), values.cumsum(-1)], -1)
     return [
         np.stack([totals[b][:, s.stop] - totals[b][:, s.start] for s in one], -1)
@@ -126,7 +144,7 @@ def _over_words(values: np.ndarray, text: Text) -> np.ndarray:
     return np.stack([values[:, word.start : word.stop].sum(-1) for word in text.words], -1)
 
 
-def _prediction(model: Classifier, probabilities: np.ndarray, decided: int) -> Prediction:
+def prediction_of(model: Classifier, probabilities: np.ndarray, decided: int) -> Prediction:
     each = dict(zip(model.labels, probabilities.tolist(), strict=True))
     label = model.labels[decided]
     return Prediction(label, each[label], each)
@@ -141,7 +159,7 @@ def finite(values: Tensor, model: Classifier, what: str) -> Tensor:
     return values
 
 
-def _array(values: Tensor) -> np.ndarray:
+def array(values: Tensor) -> np.ndarray:
     return values.detach().to("cpu", torch.float64).numpy()
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Float
@@ -71,6 +71,8 @@ class Attribution:
     seconds: float = 0.0
     model: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    views: ClassVar[str] = "words"
 
     def __post_init__(self) -> None:
         scores = np.asarray(self.scores, dtype=np.float64)
@@ -214,7 +216,10 @@ class Attribution:
         """The result that ``to_dict`` wrote. Raises FileError where it is not one."""
         from exegesis.core.saving import from_dict
 
-        return from_dict(values)
+        found = from_dict(values)
+        if not isinstance(found, Attribution):
+            raise FileError("this is a saved hierarchy, not an explanation of words; read it with exegesis.read")
+        return found
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
         """Write the result whole or not at all; the ending says how.
@@ -232,43 +237,55 @@ class Attribution:
         return to_pandas([self])
 
     def _repr_html_(self) -> str:
-        return str(_view(".repr_html")([self]))
+        return str(view_of(self, ".repr_html")([self]))
 
     def __repr__(self) -> str:
         best = "" if self.scores.ndim > 1 else " ".join(f"{s.text}{s.score:+.3g}" for s in self.top(3))
         return f"<Attribution {self.name} of {self.target}={_short(self.explained)}: {len(self.spans)} spans; {best}>"
 
 
+class Result(Protocol):
+    """What can be saved and drawn: an Attribution, a Hierarchy. ``views`` names the table of its views."""
+
+    views: ClassVar[str]
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
 # Views live in a folder above this one, which fills this table; a view takes results and gives text or bytes.
 View = Callable[..., str | bytes]
-_views: dict[str, Callable[[], View]] = {}
+_views: dict[tuple[str, str], Callable[[], View]] = {}
 
 
-def register_view(ending: str, load: Callable[[], View]) -> None:
-    """Make ``save`` know a file ending; ``load`` imports the view only when it is asked for."""
-    _views[ending] = load
+def register_view(ending: str, load: Callable[[], View], kind: str = Attribution.views) -> None:
+    """Make ``save`` know a file ending of one kind of result; ``load`` imports the view only when it is asked for."""
+    _views[kind, ending] = load
 
 
-def _view(ending: str) -> View:
-    if ending not in _views:
-        known = ", ".join([".json", ".jsonl", *sorted(e for e in _views if e != ".repr_html")])
+def view_of(result: Result | type[Result], ending: str) -> View:
+    """What draws results of a kind for a file's ending. Raises FileError for an ending that is not known."""
+    if (result.views, ending) not in _views:
+        drawn = sorted(e for kind, e in _views if kind == result.views and e != ".repr_html")
+        known = ", ".join([".json", ".jsonl", *drawn])
         raise FileError(f"no way to save as {ending or 'a file without an ending'!r}; known endings: {known}")
-    return _views[ending]()
+    return _views[result.views, ending]()
 
 
-def save(results: Sequence[Attribution], path: str | os.PathLike[str], **options: Any) -> Path:
+def save(results: Sequence[Result], path: str | os.PathLike[str], **options: Any) -> Path:
     """Write results to one file, whole or not at all; the ending says how (see ``Attribution.save``)."""
     from exegesis.core.files import write_whole
 
     return write_whole(path, rendered(results, Path(path).suffix, **options))
 
 
-def rendered(results: Sequence[Attribution], ending: str, **options: Any) -> str | bytes:
-    """What ``save`` writes to a file of that ending."""
+def rendered(results: Sequence[Result], ending: str, **options: Any) -> str | bytes:
+    """What ``save`` writes to a file of that ending. Raises UsageError where results of two kinds are to be drawn."""
     from exegesis.core.saving import to_json, to_jsonl
 
     plain: dict[str, View] = {".json": to_json, ".jsonl": to_jsonl}
-    view = plain.get(ending.lower()) or _view(ending.lower())
+    if ending.lower() not in plain and len({result.views for result in results}) > 1:
+        raise UsageError("explanations of words and hierarchies are drawn in files of their own; save each kind apart")
+    view = plain.get(ending.lower()) or view_of(results[0] if results else Attribution, ending.lower())
     try:
         return view(results, **options)
     except TypeError as error:

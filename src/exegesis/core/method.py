@@ -118,13 +118,18 @@ def make(given: str | Method, parameters: Mapping[str, Any] | None = None) -> Me
     if isinstance(given, str) and given not in _cards:
         raise unknown("method", given, sorted(_cards))
     card = _cards[given] if isinstance(given, str) else card_of(given)
-    kinds, names = typing.get_type_hints(card.cls), [f.name for f in dataclasses.fields(card.cls)]
-    for parameter in parameters or {}:
-        if parameter not in names:
-            raise unknown(f"parameter of {card.name}", parameter, names)
-    fitting = {key: _fit(key, value, kinds[key]) for key, value in (parameters or {}).items()}
+    fitting = fitted(card.cls, card.name, parameters or {})
     made: Method = card.cls(**fitting) if isinstance(given, str) else dataclasses.replace(given, **fitting)  # type: ignore[type-var]
     return made
+
+
+def fitted(cls: type, name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of a dataclass as it declares them. Raises UsageError for one that it lacks, or of another kind."""
+    kinds, names = typing.get_type_hints(cls), [f.name for f in dataclasses.fields(cls)]
+    for parameter in parameters:
+        if parameter not in names:
+            raise unknown(f"parameter of {name}", parameter, names)
+    return {key: _fit(key, value, kinds[key]) for key, value in parameters.items()}
 
 
 def _fit(name: str, value: Any, kind: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from exegesis.core.explanation import Attribution, Number, Prediction
+from exegesis.core.hierarchy import Hierarchy, Part
 from exegesis.core.text import Span, Text
 
 
@@ -41,6 +42,42 @@ def restore(values: Mapping[str, Any]) -> Attribution:
         seconds=float(_numbers(values["seconds"], (), "seconds")),
         model=_word(values["model"], "model"),
         details=dict(_mapping(values["details"], "details")),
+    )
+
+
+def restore_hierarchy(values: Mapping[str, Any]) -> Hierarchy:
+    """The hierarchy that ``saving.hierarchy_to_dict`` wrote. Raises as ``restore`` does, also where it is no tree."""
+    text = _text(values)
+    return Hierarchy(
+        text=text,
+        parts=tuple(_part(_mapping(part, "parts"), len(text)) for part in _list(values["parts"], "parts")),
+        target=_word(values["target"], "target"),
+        method=_word(values["parameters"], "parameters"),
+        name=_word(values["search"], "search"),
+        scorer=_word(values["scorer"], "scorer"),
+        prediction=_prediction(_mapping(values["prediction"], "prediction")),
+        explained=float(_numbers(values["explained"], (), "explained")),
+        account={
+            _word(name, "account"): float(_numbers(part, (), "account"))
+            for name, part in _mapping(values["account"], "account").items()
+        },
+        complete=_flag(values["complete"], "complete"),
+        seconds=float(_numbers(values["seconds"], (), "seconds")),
+        model=_word(values["model"], "model"),
+        details=dict(_mapping(values["details"], "details")),
+    )
+
+
+def _part(values: Mapping[str, Any], pieces: int) -> Part:
+    interaction, children = values["interaction"], _list(values["children"], "children")
+    if not all(type(number) is int for number in [*children, values["step"]]):
+        raise TypeError("children or step are no whole numbers")
+    return Part(
+        _span(values["pieces"], pieces, "pieces"),
+        float(_numbers(values["score"], (), "score")),
+        None if interaction is None else float(_numbers(interaction, (), "interaction")),
+        tuple(children),
+        values["step"],
     )
 
 

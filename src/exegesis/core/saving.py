@@ -1,7 +1,7 @@
 """Results as plain values and back: JSON, JSONL, pandas. Imports no torch.
 
-The form is versioned: ``format`` is ``exegesis.attribution`` and ``version`` the number below. Reading refuses
-a newer version by name. Floats are written so that they read back to the last bit.
+The form is versioned: ``format`` is ``exegesis.attribution`` or ``exegesis.hierarchy``, ``version`` its number below.
+Reading refuses a newer version by name. Floats are written so that they read back to the last bit.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from exegesis.core.errors import FileError, MissingExtraError
-from exegesis.core.explanation import Attribution, Number
+from exegesis.core.explanation import Attribution, Number, Result
 from exegesis.core.files import read_text
-from exegesis.core.restoring import restore
+from exegesis.core.hierarchy import Hierarchy
+from exegesis.core.restoring import restore, restore_hierarchy
+from exegesis.core.text import Text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT, VERSION = "exegesis.attribution", 1
+FORMAT, HIERARCHY = "exegesis.attribution", "exegesis.hierarchy"
+Saved = Attribution | Hierarchy
+VERSIONS = {FORMAT: 1, HIERARCHY: 1}
 
 
 def to_dict(result: Attribution) -> dict[str, Any]:
@@ -32,13 +36,9 @@ def to_dict(result: Attribution) -> dict[str, Any]:
     several = result.scores.ndim > 1
     values: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSIONS[FORMAT],
         "text": result.text.raw,
-        "prediction": {
-            "label": result.prediction.label,
-            "probability": _number(result.prediction.probability),
-            "probabilities": {k: _number(v) for k, v in result.prediction.probabilities.items()},
-        },
+        "prediction": _prediction(result),
         "target": list(result.targets) if several else result.target,
         "method": result.name,
         "parameters": result.method,
@@ -63,29 +63,78 @@ def to_dict(result: Attribution) -> dict[str, Any]:
             }
             for i, (span, level) in enumerate(zip(result.spans, result.levels, strict=True))
         ],
-        "reading": {
-            "pieces": list(result.text.pieces),
-            "ids": list(result.text.ids),
-            "offsets": [list(pair) for pair in result.text.offsets],
-            "words": [list(span) for span in result.text.words],
-            "segments": [list(span) for span in result.text.segments],
-            "special": list(result.text.special),
-        },
+        "reading": _reading(result.text),
     }
     return values
 
 
-def from_dict(values: Any) -> Attribution:
+def hierarchy_to_dict(result: Hierarchy) -> dict[str, Any]:
+    """The plain form of a hierarchy. ``parts`` stand as in the result: children before what they make up."""
+    return {
+        "format": HIERARCHY,
+        "version": VERSIONS[HIERARCHY],
+        "text": result.text.raw,
+        "prediction": _prediction(result),
+        "target": result.target,
+        "search": result.name,
+        "scorer": result.scorer,
+        "parameters": result.method,
+        "model": result.model,
+        "explained": _number(result.explained),
+        "account": {name: _number(part) for name, part in result.account.items()},
+        "complete": result.complete,
+        "seconds": result.seconds,
+        "details": dict(result.details),
+        "parts": [
+            {
+                "text": result.text.surface(part.span),
+                "offset": list(result.text.characters(part.span)),
+                "pieces": list(part.span),
+                "score": part.score,
+                "interaction": part.interaction,
+                "children": list(part.children),
+                "step": part.step,
+            }
+            for part in result.parts
+        ],
+        "reading": _reading(result.text),
+    }
+
+
+def _prediction(result: Saved) -> dict[str, Any]:
+    return {
+        "label": result.prediction.label,
+        "probability": _number(result.prediction.probability),
+        "probabilities": {k: _number(v) for k, v in result.prediction.probabilities.items()},
+    }
+
+
+def _reading(text: Text) -> dict[str, Any]:
+    """How the model read the text."""
+    return {
+        "pieces": list(text.pieces),
+        "ids": list(text.ids),
+        "offsets": [list(pair) for pair in text.offsets],
+        "words": [list(span) for span in text.words],
+        "segments": [list(span) for span in text.segments],
+        "special": list(text.special),
+    }
+
+
+def from_dict(values: Any) -> Saved:
     """The result that ``to_dict`` wrote. Raises FileError where it is damaged, of another kind or newer."""
-    if not isinstance(values, Mapping) or values.get("format") != FORMAT:
-        raise FileError("this is not a saved explanation (no format 'exegesis.attribution'); give what save() wrote")
-    version = values.get("version")
-    if type(version) is int and version > VERSION:
-        raise FileError(f"this explanation was saved in version {version}, newer than {VERSION}: upgrade exegesis")
+    kind = values.get("format") if isinstance(values, Mapping) else None
+    if kind not in VERSIONS:
+        raise FileError(
+            f"this is not a saved explanation (no format {FORMAT!r} or {HIERARCHY!r}); give what save() wrote"
+        )
+    version, newest = values.get("version"), VERSIONS[kind]
+    if type(version) is int and version > newest:
+        raise FileError(f"this explanation was saved in version {version}, newer than {newest}: upgrade exegesis")
     try:
         if type(version) is not int or version < 1:
             raise ValueError(f"its version is {version!r}")
-        return restore(values)
+        return restore(values) if kind == FORMAT else restore_hierarchy(values)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise FileError(f"damaged explanation ({reason}); save it again") from error
@@ -97,19 +146,19 @@ def _number(value: Number) -> Any:
     return float(value) if math.isfinite(float(value)) else None
 
 
-def to_json(results: Sequence[Attribution]) -> str:
+def to_json(results: Sequence[Result]) -> str:
     """One result as an object, several as a list; ASCII, indented."""
-    values = [to_dict(result) for result in results]
+    values = [result.to_dict() for result in results]
     return json.dumps(values[0] if len(values) == 1 else values, indent=1, allow_nan=False) + "\n"
 
 
-def to_jsonl(results: Sequence[Attribution]) -> str:
+def to_jsonl(results: Sequence[Result]) -> str:
     """One result a line."""
-    return "".join(json.dumps(to_dict(result), allow_nan=False) + "\n" for result in results)
+    return "".join(json.dumps(result.to_dict(), allow_nan=False) + "\n" for result in results)
 
 
-def read(path: str | os.PathLike[str]) -> Attribution | list[Attribution]:
-    """Read what ``save`` wrote: one result from a ``.json`` of one, else a list.
+def read(path: str | os.PathLike[str]) -> Saved | list[Saved]:
+    """Read what ``save`` wrote: one Attribution or Hierarchy from a ``.json`` of one, else a list of them.
 
     Loads no torch. Raises FileError, naming the line of a ``.jsonl``, where the file is missing or damaged.
     """
@@ -131,11 +180,11 @@ def _json(content: str, where: str) -> Any:
         raise FileError(f"{where}: not JSON ({error}); save it again") from error
 
 
-def _parse(content: str, where: str) -> Attribution:
+def _parse(content: str, where: str) -> Saved:
     return _located(_json(content, where), where)
 
 
-def _located(values: Any, where: str) -> Attribution:
+def _located(values: Any, where: str) -> Saved:
     try:
         return from_dict(values)
     except FileError as error:

@@ -7,9 +7,9 @@ fixed number of pieces is in memory, however many texts there are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import cast
+from typing import Self, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -25,6 +25,7 @@ from exegesis.mech.suffix import Suffixes
 HOW = ("drop", "zero", "pad", "unknown", "mask")
 PIECES = 32768  # padded pieces in one call of the model
 POOL = 1 << 20  # padded pieces of perturbed texts that are built at a time
+Run = Callable[[Batch, Bool[Tensor, "n t"] | None], Float[Tensor, "n c"]]
 
 
 def check(model: Classifier, how: str) -> None:
@@ -46,15 +47,31 @@ def outputs_keeping(
     ``drop`` takes pieces out; ``pad``, ``unknown`` and ``mask`` put that token in their place, ``zero`` a zero vector.
     A text of which nothing remains is shown as one pad piece.
     """
-    runner = _runner(model, batch, how)
-    special = special_pieces(batch)
-    found = []
-    width = batch.ids.shape[1]
-    for part in torch.split(torch.arange(len(owner)), max(POOL // max(width, 1), 1)):
-        rows = owner[part].to(batch.device)
-        stays = keep[part].to(batch.device) | special[rows]
-        found.append(_run(model, runner, batch, rows, stays & batch.mask[rows], how))
-    return torch.cat(found) if found else torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)
+    return Remover.of(model, batch, how).keeping(owner, keep)
+
+
+@dataclass(frozen=True, eq=False)
+class Remover:
+    """The same for many questions about one batch: how its perturbed texts can be run is found out once."""
+
+    model: Classifier
+    batch: Batch
+    how: str
+    run: Run
+    special: Bool[Tensor, "b t"]
+
+    @classmethod
+    def of(cls, model: Classifier, batch: Batch, how: str) -> Self:
+        return cls(model, batch, how, _runner(model, batch, how), special_pieces(batch))
+
+    def keeping(self, owner: Int[Tensor, " n"], keep: Bool[Tensor, "n t"]) -> Float[Tensor, "n c"]:
+        """As ``outputs_keeping``."""
+        model, batch, found = self.model, self.batch, []
+        for part in torch.split(torch.arange(len(owner)), max(POOL // max(batch.ids.shape[1], 1), 1)):
+            rows = owner[part].to(batch.device)
+            stays = keep[part].to(batch.device) | self.special[rows]
+            found.append(_run(model, self.run, batch, rows, stays & batch.mask[rows], self.how))
+        return torch.cat(found) if found else torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)
 
 
 def outputs_without(
@@ -102,9 +119,6 @@ def special_pieces(batch: Batch) -> Bool[Tensor, "b t"]:
         if any(text.special):
             special[row, : len(text)] = torch.tensor(text.special)
     return special.to(batch.device)
-
-
-Run = Callable[[Batch, Bool[Tensor, "n t"] | None], Float[Tensor, "n c"]]
 
 
 def _runner(model: Classifier, batch: Batch, how: str) -> Run:
