@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from exegesis.core.recurrent import Term, Unrolled
+from exegesis.core.recurrent import Direction, Term, Unrolled
 from exegesis.mech.split_cells import SplitCell, split_cell
 from exegesis.nn.product import linear
 from exegesis.nn.recurrent import reading_order
@@ -71,7 +71,8 @@ def _through(
         for way, cell in enumerate(layer):
             terms = [term for term in seen.terms if term.direction == way] if top else []
             if terms or not top:
-                pooled, kept = _run(cell, phrases, below, terms, early, everywhere)
+                rows = _Rows(phrases, cell.direction, early, everywhere)
+                pooled, kept = _run(cell, rows, below, terms)
                 for term, value in zip(terms, pooled, strict=True):
                     raw += linear(value, term.linear, None)
                 states += [] if kept is None else [kept]
@@ -79,62 +80,75 @@ def _through(
     return raw
 
 
+class _Rows:
+    """Phrases in the order in which a direction reads, those with the most steps to take first.
+
+    ``counts[s]`` rows take step s, which is at ``begin + s``, or ``base + s`` of all positions of the batch; after
+    ``inside`` steps none is in its phrase. The last word of a phrase is not credited if ``early``.
+    """
+
+    def __init__(self, phrases: Phrases, direction: Direction, early: bool, everywhere: bool) -> None:
+        self.width, self.lengths = direction.hidden.shape[1], direction.lengths.to(phrases.owner.device)[phrases.owner]
+        mine = phrases.turned(self.lengths, direction.reverse)
+        begin = torch.zeros_like(mine.start) if everywhere else mine.start
+        self.order = torch.argsort(self.lengths - begin, descending=True, stable=True)
+        self.begin, mine, length = begin[self.order], mine.take(self.order), self.lengths[self.order]
+        self.start, self.stop, self.credited = mine.start, mine.stop, mine.stop - int(early)
+        self.base = mine.owner * self.width + self.begin
+        self.last = mine.owner * self.width + length - 1
+        self.inside = int((self.stop - self.begin).max())
+        ended = torch.bincount(length - self.begin).cumsum(0)
+        self.counts = [len(begin), *(len(begin) - ended[1:]).tolist()]
+
+    def at(self, step: int) -> Int[Tensor, " n"]:
+        return self.begin[: self.counts[step]] + step
+
+    def phrase(self, step: int) -> tuple[Bool[Tensor, "n 1"], Bool[Tensor, "n 1"]]:
+        """Where a step is outside the phrase, and where it is not credited with what biases alone make."""
+        at = self.at(step)
+        before = at < self.start[: len(at)]
+        outside, uncredited = before | (at >= self.stop[: len(at)]), before | (at >= self.credited[: len(at)])
+        return outside[:, None], uncredited[:, None]
+
+
 def _run(
-    cell: SplitCell,
-    phrases: Phrases,
-    below: Float[Tensor, "n t d"] | None,
-    terms: Sequence[Term],
-    early: bool,
-    everywhere: bool,
+    cell: SplitCell, rows: _Rows, below: Float[Tensor, "n t d"] | None, terms: Sequence[Term]
 ) -> tuple[list[Float[Tensor, "n h"]], Float[Tensor, "n t h"] | None]:
     """The rows through one direction: each term's pooling of the relevant parts; where there is no term, all of them,
-    in the order of the text.
+    in the order of the text. ``below`` are those of the layer below.
     """
-    direction = cell.direction
-    lengths = direction.lengths.to(phrases.owner.device)[phrases.owner]
-    mine = phrases.turned(lengths, direction.reverse)
-    begin = torch.zeros_like(mine.start) if everywhere else mine.start
-    order = torch.argsort(lengths - begin, descending=True, stable=True)
-    mine, begin, remaining = mine.take(order), begin[order], (lengths - begin)[order]
-    if below is not None:
-        below = reading_order(below, lengths, direction.reverse)[order]
-    width, size = direction.hidden.shape[1:]
-    pools = [_Pool(term, direction.hidden.new_zeros(len(order), size)) for term in terms]
-    states = None if terms else direction.hidden.new_zeros(len(order), width, size)
-    inside = int((mine.stop - begin).max())  # after so many steps no row is in its phrase
-    ended = torch.bincount(remaining).cumsum(0)
-    counts = [len(order), *(len(order) - ended[1:]).tolist()]
-    state = cell.start(len(order))
-    for step, (active, staying) in enumerate(pairwise(counts)):
-        at = begin[:active] + step
-        index = mine.owner[:active] * width + at
+    reverse, size = cell.direction.reverse, cell.size
+    below = None if below is None else reading_order(below, rows.lengths, reverse)[rows.order]
+    state = cell.start(len(rows.base))
+    weights = [term.weights.flatten(0, 1) for term in terms]
+    pooled = [torch.zeros_like(state[0]) for _ in terms]
+    states = None if terms else state[0].new_zeros(len(rows.base), rows.width, size)
+    ends = []
+    for step, (active, staying) in enumerate(pairwise(rows.counts)):
+        index = rows.base[:active] + step
         from_x, uncredited = None, None
-        if step < inside:
-            within = (at >= mine.start[:active]) & (at < mine.stop[:active])
-            from_x = cell.read.index_select(0, index).masked_fill_(~within[:, None], 0.0)
-            credited = within & (at < mine.stop[:active] - 1) if early else within
-            uncredited = (~credited)[:, None].to(from_x.dtype)
+        if step < rows.inside:
+            outside, where = rows.phrase(step)
+            uncredited = where.to(state[0].dtype)
+            from_x = cell.read.index_select(0, index).masked_fill_(outside, 0.0) if below is None else None
         if below is not None:
-            from_x = linear(below[torch.arange(active, device=at.device), at], cell.weight_x, None)
+            from_x = linear(_places(below, rows.at(step)), cell.weight_x, None)
         state = cell.step(cell.table.index_select(0, index), from_x, state, uncredited)
-        for pool in pools:
-            pool.add(state[0], index, staying)
+        for term, weight, value in zip(terms, weights, pooled, strict=True):
+            if term.kind != "last":
+                value[:active].addcmul_(state[0], weight.index_select(0, index))
         if states is not None:
-            states[torch.arange(active, device=at.device), at] = state[0]
+            states[torch.arange(active, device=index.device), rows.at(step)] = state[0]
+        ends.append(state[0][staying:])
         state = [part[:staying] for part in state]
-    back = torch.argsort(order)
-    kept = None if states is None else reading_order(states[back], lengths, direction.reverse)
-    return [pool.value[back] for pool in pools], kept
+    last, back = torch.cat(ends[::-1]), torch.argsort(rows.order)
+    for number, (term, weight) in enumerate(zip(terms, weights, strict=True)):
+        if term.kind == "last":
+            pooled[number] = last * weight[rows.last]
+    kept = None if states is None else reading_order(states[back], rows.lengths, reverse)
+    return [value[back] for value in pooled], kept
 
 
-class _Pool:
-    """A term's pooling of the relevant parts, added up as rows step. A term of last states waits for them."""
-
-    def __init__(self, term: Term, value: Float[Tensor, "n h"]) -> None:
-        self.value, self.weights, self.last = value, term.weights.flatten(0, 1), term.kind == "last"
-
-    def add(self, hidden: Float[Tensor, "a h"], index: Int[Tensor, " a"], staying: int) -> None:
-        """Add the states of the first rows after one step, of which the first ``staying`` go on."""
-        first, active = staying if self.last else 0, len(hidden)
-        if first < active:
-            self.value[first:active] += hidden[first:] * self.weights.index_select(0, index[first:])
+def _places(values: Float[Tensor, "n t h"], at: Int[Tensor, " a"]) -> Float[Tensor, "a h"]:
+    """``values[j, at[j]]`` of the first rows."""
+    return values[torch.arange(len(at), device=at.device), at]

@@ -19,84 +19,91 @@ from torch import Tensor
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.recurrent import Direction
 from exegesis.nn.product import linear
-from exegesis.nn.recurrent import gates, preactivations, scan
+from exegesis.nn.recurrent import before, gates, scan
 
 ORDERINGS = ("bias-first", "all")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shares:
     """Shares of relevant part, rest and bias in an activation of their sum: averages over orderings of what each adds.
 
-    The last ``curved`` columns pass a tanh (or a ReLU), those before a sigmoid. The orderings are the two that begin
-    with the bias, or ``all`` six. What the activation is at zero (1/2 for a sigmoid) goes to the bias.
+    The orderings are the two that begin with the bias, or ``all`` six. What the activation is at zero (1/2 for a
+    sigmoid) goes to the bias. Every argument is taken times ``slope``, one number a column: 1 for a sigmoid or ReLU, 2
+    for a tanh, because tanh x = 2 σ(2x) - 1, so that a difference of two tanh is 2 times one of sigmoids.
     """
 
-    curved: int
+    slope: Float[Tensor, " g"]
     relu: bool
     all: bool
 
-    def activate(self, value: Float[Tensor, "*n g"]) -> Float[Tensor, "*n g"]:
-        """The activation, in place."""
-        cut = value.shape[-1] - self.curved
-        value[..., :cut].sigmoid_()
-        if self.relu:
-            value[..., cut:].relu_()
-        else:
-            value[..., cut:].tanh_()
-        return value
+    def activate(self, argument: Float[Tensor, "*n g"]) -> Float[Tensor, "*n g"]:
+        """The activation itself."""
+        return argument.relu() if self.relu else argument.sigmoid() * self.slope - (self.slope - 1)
+
+    def known(self, total: Float[Tensor, "*n g"], lone: Float[Tensor, "#n g"]) -> Float[Tensor, "*n g"]:
+        """What ``of`` needs of the whole sums and of ``lone``, the activation of the bias."""
+        return self._curve(total.clone()) if self.all else (self.activate(total) + lone) / 2
 
     def of(
         self,
         part: Float[Tensor, "n g"],
         total: Float[Tensor, "n g"],
-        activated: Float[Tensor, "n g"],
+        known: Float[Tensor, "n g"],
         bias: Float[Tensor, "#n g"],
         lone: Float[Tensor, "#n g"],
     ) -> tuple[Float[Tensor, "n g"], Float[Tensor, "#n g"]]:
-        """The relevant part's share with the bias's, and the bias's alone.
-
-        ``total`` is the whole sum and ``activated`` its activation; ``lone`` is the activation of the bias.
-        """
-        act, rest = self.activate, total - part  # of the rest with the bias
-        with_bias = act(part + bias)
+        """The share of the relevant ``part`` with that of the bias, and that of the bias."""
+        rows, curve = len(part), self._curve
+        ends = part.new_empty(2 * rows, part.shape[1])
+        torch.add(part, bias, out=ends[:rows])
+        torch.sub(total, part, out=ends[rows:])
+        curve(ends)
+        with_bias, with_rest = ends[:rows], ends[rows:]  # the relevant part, and the rest, with the bias
         if not self.all:
-            return with_bias.sub_(act(rest)).add_(activated).add_(lone).mul_(0.5), lone
-        zero = act(torch.zeros_like(bias))
-        alone, rest_alone, both, with_rest = act(part.clone()), act(rest - bias), act(total - bias), act(rest)
-        own = (alone - zero + activated - with_rest) / 3 + (with_bias - lone + both - rest_alone) / 6
-        of_bias = (lone - zero + activated - both) / 3 + (with_bias - alone + with_rest - rest_alone) / 6 + zero
-        return own + of_bias, of_bias
+            return torch.addcmul(known, with_bias.sub_(with_rest), self.slope, value=0.5), lone
+        zero, only = curve(torch.zeros_like(bias)), curve(bias.clone())
+        alone, rest, both = curve(part.clone()), curve(total - part - bias), curve(total - bias)
+        own = (alone - zero + known - with_rest) / 3 + (with_bias - only + both - rest) / 6
+        of_bias = (only - zero + known - both) / 3 + (with_bias - alone + with_rest - rest) / 6
+        of_bias = of_bias * self.slope + self.activate(torch.zeros_like(bias))
+        return own * self.slope + of_bias, of_bias
+
+    def _curve(self, value: Float[Tensor, "*n g"]) -> Float[Tensor, "*n g"]:
+        return value.relu_() if self.relu else value.sigmoid_()
 
 
 class SplitCell(ABC):
     """One direction of one layer. ``table[b * t]`` is what a step needs to know of the whole text at its position,
-    ``read[b * t]`` what the vector read there adds to the activations that are shared. ``curved`` and ``letters`` are
-    those activations. The state is the relevant part of h, and of c for an LSTM.
+    ``read[b * t]`` what the vector read there adds to the shared activations, which ``letters`` name (the last passes a
+    tanh or ReLU). The state is the relevant part of h, and of c for an LSTM. Weights and biases are times the slopes.
     """
 
     letters: str
 
     def __init__(self, direction: Direction, orderings: str) -> None:
-        size = direction.hidden.shape[-1]
-        rows = len(self.letters) * size
-        self.direction, self.size = direction, size
-        self.shares = Shares(size, direction.cell == "rnn_relu", orderings == "all")
-        self.weight_x, self.weight_h = direction.weight_ih[:rows], direction.weight_hh[:rows]
-        none = direction.hidden.new_zeros(rows)
-        self.bias_x = none if direction.bias_ih is None else direction.bias_ih[:rows]
-        self.bias_h = none if direction.bias_hh is None else direction.bias_hh[:rows]
-        from_x, from_h = (torch.cat(parts, -1) for parts in preactivations(direction, self.letters))
+        self.direction, self.size = direction, direction.hidden.shape[-1]
+        rows, relu = len(self.letters) * self.size, direction.cell == "rnn_relu"
+        slope = direction.hidden.new_ones(rows)
+        slope[rows - self.size :] = 1.0 if relu else 2.0
+        self.shares = Shares(slope, relu, orderings == "all")
+        self.weight_x, self.weight_h = (
+            weight[:rows] * slope[:, None] for weight in (direction.weight_ih, direction.weight_hh)
+        )
+        self.bias_x, self.bias_h = (
+            torch.zeros_like(slope) if bias is None else bias[:rows] * slope
+            for bias in (direction.bias_ih, direction.bias_hh)
+        )
+        self.bias = (self.bias_x + self.bias_h)[None]
+        from_x = linear(direction.inputs, self.weight_x, None)
         self.read = from_x.flatten(0, 1)
-        self.table = torch.cat(self._known(from_x, from_h), -1).flatten(0, 1)
+        known = self._known(from_x, linear(before(direction), self.weight_h, None))
+        self.widths = [part.shape[-1] for part in known]
+        self.table = torch.cat(known, -1).flatten(0, 1)
 
     def start(self, rows: int) -> list[Tensor]:
         """The relevant parts before a phrase begins: zeros."""
         return [self.direction.hidden.new_zeros(rows, self.size) for _ in range(1 + (self.direction.c0 is not None))]
-
-    def lone(self) -> Float[Tensor, "1 g"]:
-        """The activation of the biases alone."""
-        return self.shares.activate((self.bias_x + self.bias_h)[None])
 
     @abstractmethod
     def _known(self, from_x: Float[Tensor, "b t g"], from_h: Float[Tensor, "b t g"]) -> list[Tensor]: ...
@@ -128,24 +135,23 @@ class _Lstm(SplitCell):
     letters = "ifg"
 
     def _known(self, from_x: Tensor, from_h: Tensor) -> list[Tensor]:
-        total = from_x + from_h + (self.bias_x + self.bias_h)
-        activated = self.shares.activate(total.clone())
-        i, f, g = activated.chunk(3, -1)
+        total = from_x.add(from_h).add_(self.bias)
+        self.lone = self.shares.activate(self.bias)
+        i, f, g = self.shares.activate(total).chunk(3, -1)
         start = self.direction.c0
         assert start is not None
         c = scan(f, i * g, start)
         (o,) = gates(self.direction, "o")
-        self.bias, self.alone = (self.bias_x + self.bias_h)[None], self.lone()
-        return [total, activated, c, c.tanh(), o]
+        return [total, self.shares.known(total, self.lone), 2 * c, self.direction.hidden / 2, o]
 
     def step(self, seen: Tensor, from_x: Tensor | None, state: list[Tensor], uncredited: Tensor | None) -> list[Tensor]:
-        size = self.size
-        total, activated, c, tanh_c, o = torch.split(seen, [3 * size, 3 * size, size, size, size], 1)
-        share, of_bias = self.shares.of(self._sum(from_x, state[0]), total, activated, self.bias, self.alone)
+        total, known, c_twice, half_h, o = seen.split_with_sizes(self.widths, 1)
+        share, of_bias = self.shares.of(self._sum(from_x, state[0]), total, known, self.bias, self.lone)
         i, f, g = share.chunk(3, 1)
         bias_i, _, bias_g = of_bias.chunk(3, 1)
         part = torch.addcmul(_less(i * g, bias_i * bias_g, uncredited), f, state[1])
-        return [(part.tanh() + tanh_c).sub_((c - part).tanh_()).mul_(0.5).mul_(o), part]
+        ends = torch.cat([part * 2, torch.sub(c_twice, part, alpha=2)]).sigmoid_()  # tanh x = 2 σ(2x) - 1
+        return [torch.addcmul(half_h, o, ends[: len(part)].sub_(ends[len(part) :])), part]
 
 
 class _Gru(SplitCell):
@@ -156,28 +162,28 @@ class _Gru(SplitCell):
     letters = "rzn"
 
     def _known(self, from_x: Tensor, from_h: Tensor) -> list[Tensor]:
-        size = self.size
-        total = from_x + self.bias_x
-        of_h = from_h + self.bias_h
-        total[..., : 2 * size] += of_h[..., : 2 * size]
-        self.first = replace(self.shares, curved=0)
-        total[..., 2 * size :] += total[..., :size].sigmoid() * of_h[..., 2 * size :]
-        self.bias = (self.bias_x + self.bias_h)[None, : 2 * size]
-        self.alone = self.bias.sigmoid()
-        return [total, self.shares.activate(total.clone())]
+        two, shares = 2 * self.size, self.shares
+        self.first, self.last = (replace(shares, slope=part) for part in (shares.slope[:two], shares.slope[two:]))
+        self.bias, self.inner = self.bias[:, :two], self.bias_h[two:]
+        self.lone = self.first.activate(self.bias)
+        first = from_x[..., :two] + from_h[..., :two] + self.bias
+        reset = first[..., : self.size].sigmoid()
+        last = from_x[..., two:] + self.bias_x[two:] + reset * (from_h[..., two:] + self.inner)
+        lone = self.last.activate(self.bias_x[two:] + self.lone[:, : self.size] * self.inner)
+        return [first, self.first.known(first, self.lone), last, self.last.known(last, lone)]
 
     def step(self, seen: Tensor, from_x: Tensor | None, state: list[Tensor], uncredited: Tensor | None) -> list[Tensor]:
         two = 2 * self.size
-        total, activated = seen.chunk(2, 1)
+        total, known, total_n, known_n = seen.split_with_sizes(self.widths, 1)
         from_h = linear(state[0], self.weight_h, None)
         first = from_h[:, :two] if from_x is None else from_h[:, :two] + from_x[:, :two]
-        share, of_bias = self.first.of(first, total[:, :two], activated[:, :two], self.bias, self.alone)
-        (r, z), (bias_r, bias_z), inner = share.chunk(2, 1), of_bias.chunk(2, 1), self.bias_h[two:]
-        part = r * (from_h[:, two:] + inner) - bias_r * inner
+        share, of_bias = self.first.of(first, total, known, self.bias, self.lone)
+        (r, z), (bias_r, bias_z) = share.chunk(2, 1), of_bias.chunk(2, 1)
+        part = r * (from_h[:, two:] + self.inner) - bias_r * self.inner
         if from_x is not None:
             part = part + from_x[:, two:]
-        bias = self.bias_x[two:] + bias_r * inner
-        n, bias_n = self.shares.of(part, total[:, two:], activated[:, two:], bias, bias.tanh())
+        bias = self.bias_x[two:] + bias_r * self.inner
+        n, bias_n = self.last.of(part, total_n, known_n, bias, self.last.activate(bias))
         new = _less((1 - z) * n, (1 - bias_z) * bias_n, uncredited)
         return [torch.addcmul(new, z, state[0])]
 
@@ -188,12 +194,13 @@ class _Rnn(SplitCell):
     letters = "n"
 
     def _known(self, from_x: Tensor, from_h: Tensor) -> list[Tensor]:
-        self.bias, self.alone = (self.bias_x + self.bias_h)[None], self.lone()
-        return [from_x + from_h + self.bias, self.direction.hidden]
+        total = from_x.add(from_h).add_(self.bias)
+        self.lone = self.shares.activate(self.bias)
+        return [total, self.shares.known(total, self.lone)]
 
     def step(self, seen: Tensor, from_x: Tensor | None, state: list[Tensor], uncredited: Tensor | None) -> list[Tensor]:
-        total, activated = seen.chunk(2, 1)
-        share, of_bias = self.shares.of(self._sum(from_x, state[0]), total, activated, self.bias, self.alone)
+        total, known = seen.split_with_sizes(self.widths, 1)
+        share, of_bias = self.shares.of(self._sum(from_x, state[0]), total, known, self.bias, self.lone)
         return [_less(share, of_bias, uncredited)]
 
 
