@@ -16,6 +16,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,14 @@ METHODS: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 
-def relevances(model: Any, trees: Sequence[Tree], name: str) -> Relevances:
+def relevances(model: Any, name: str, trees: Sequence[Tree]) -> Relevances:
     """Each word's relevance for the sentence's true class."""
     method, parameters, kind = METHODS[name]
     found: Relevances = [np.zeros(0)] * len(trees)
     for label, title in enumerate(NAMES):
         rows = [row for row, tree in enumerate(trees) if tree.label == label]
         texts = [trees[row].text for row in rows]
-        results = exegesis.explain(model, texts, method, f"{kind}:{title}", progress=True, **parameters)
+        results = exegesis.explain(model, texts, method, target=f"{kind}:{title}", progress=True, **parameters)
         for row, result in zip(rows, results, strict=True):
             found[row] = result.scores
     return found
@@ -67,10 +68,12 @@ def accuracy(model: Any, trees: Sequence[Tree], deleted: Sequence[Sequence[int]]
         " ".join(word for number, word in enumerate(words_of(model, tree)) if number not in set(gone))
         for tree, gone in zip(trees, deleted, strict=True)
     ]
-    right = [
-        max(p, key=p.__getitem__) == NAMES[tree.label] for p, tree in zip(predict(model, texts), trees, strict=True)
-    ]
-    return float(np.mean(right))
+    return float(np.mean(hits(predict(model, texts), trees)))
+
+
+def hits(predicted: Sequence[dict[str, float]], trees: Sequence[Tree]) -> list[bool]:
+    """Whether the label of the largest probability is the true one."""
+    return [max(p, key=p.__getitem__) == NAMES[tree.label] for p, tree in zip(predicted, trees, strict=True)]
 
 
 def predict(model: Any, texts: list[str]) -> list[dict[str, float]]:
@@ -194,7 +197,7 @@ def main() -> None:
         if name == "Random":
             results["curves"][name] = random_curves(model, right, wrong, given.seed)
         else:
-            results["curves"][name] = curves(model, right, wrong, lambda some, name=name: relevances(model, some, name))
+            results["curves"][name] = curves(model, right, wrong, partial(relevances, model, name))
         results["seconds"][name] = round(time.perf_counter() - start, 1)
         write_whole(path, json.dumps(results, indent=1))
         print(f"{name}: {results['seconds'][name]} s", flush=True)
