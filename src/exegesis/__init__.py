@@ -18,7 +18,7 @@ from exegesis._version import __version__
 from exegesis.show import register
 
 if TYPE_CHECKING:
-    from exegesis.api import blackbox, explain, hierarchy, load, methods, predict, wrap
+    from exegesis.api import blackbox, explain, hierarchy, language, load, methods, predict, wrap
     from exegesis.core.explanation import Attribution, save
     from exegesis.core.hierarchy import Hierarchy
     from exegesis.core.saving import read
@@ -30,6 +30,7 @@ __all__ = [
     "blackbox",
     "explain",
     "hierarchy",
+    "language",
     "load",
     "methods",
     "predict",

@@ -20,6 +20,7 @@ from exegesis.core.errors import TextError, UsageError, unknown
 from exegesis.core.explain import Spans, run
 from exegesis.core.explanation import LEVELS, Attribution
 from exegesis.core.hierarchy import Hierarchy
+from exegesis.core.language import LanguageModel, register_opener
 from exegesis.core.method import Card, Method, card_of, cards, lacking, make, require
 from exegesis.core.model import Classifier, Raw, offers
 from exegesis.core.target import Ask, Labels, ask
@@ -31,7 +32,7 @@ from exegesis.hierarchy.tagging import Tagger, default_tagger
 from exegesis.models.blackbox import BlackBox
 from exegesis.models.wrapping import wrap
 
-__all__ = ["blackbox", "explain", "hierarchy", "load", "methods", "predict", "wrap"]
+__all__ = ["blackbox", "explain", "hierarchy", "language", "load", "methods", "predict", "wrap"]
 
 BUNDLED = "bundled"
 PREFERRED = ("reat", "integrated-gradients", "leave-one-out")
@@ -263,6 +264,21 @@ def hierarchy(
             advance()
     results = cast(list[Hierarchy], found)
     return results if isinstance(text, list) else results[0]
+
+
+def language(name: str = "bundled") -> LanguageModel:
+    """A language model that draws words: ``bundled``, a folder, or a masked Hugging Face model (name or folder).
+
+    Any object with a ``name`` and a ``sample`` as ``core.language.LanguageModel`` says is one too. Raises FileError for
+    what is missing or damaged.
+    """
+    from exegesis.models.masked import open_language
+
+    found: LanguageModel = open_language(name)
+    return found
+
+
+register_opener(language)  # methods that draw words know them by name
 
 
 class _Callable(ModuleType):

@@ -57,16 +57,17 @@ def hugging_face() -> Classifier:
 
 ANY = {"leave-one-out", "lime", "input-reduction"}
 GRADIENTS = ANY | {"gradient", "gradient-x-input", "integrated-gradients", "smoothgrad"}
-RECURRENT = GRADIENTS | {"naive-reat", "lrp"}
+PARTS = GRADIENTS | {"lrp"}  # every part has a rule of relevance propagation
+RECURRENT = PARTS | {"naive-reat"}
 GATED = RECURRENT | {"reat"}
 # every kind of model, with the methods that it must be able to serve at least
 MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
-    "linear bag": (GRADIENTS, lambda: wrap(Bag(), vocabulary=WORDS, tokenizer=str.split)),
-    "bending bag": (GRADIENTS, lambda: wrap(Bag(bends=True, seed=1), vocabulary=WORDS, tokenizer=str.split)),
+    "linear bag": (PARTS, lambda: wrap(Bag(), vocabulary=WORDS, tokenizer=str.split)),
+    "bending bag": (PARTS, lambda: wrap(Bag(bends=True, seed=1), vocabulary=WORDS, tokenizer=str.split)),
     "lstm": (GATED, lambda: model(Shape("lstm", starts=True))),
     "bigru attention": (GATED, lambda: model(Shape("gru", 1, True, "attention", seed=2))),
     "two bilstms max": (GATED, lambda: model(Shape("lstm", 2, True, "max", seed=3))),
-    "gru with a bent head": (GRADIENTS, lambda: model(Shape("gru", bends=True, seed=4))),
+    "gru with a bent head": (PARTS, lambda: model(Shape("gru", bends=True, seed=4))),
     "tanh rnn": (RECURRENT, lambda: model(Shape("rnn", 1, True, "mean", seed=5))),
     "one output": (GATED, lambda: model(Shape("gru", outputs=1, readout="concat", seed=6), ["no", "yes"])),
     "regression": (GATED, lambda: model(Shape("lstm", 2, outputs=1, seed=7), ["stars"])),
@@ -75,7 +76,7 @@ MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
     "time first": (GATED, lambda: zoo("time first with lengths, packed")),
     "sorts its rows": (GATED, lambda: zoo("sorts its rows before the embedding")),
     "drops pads itself": (GATED, lambda: zoo("lengths from the ids inside, packed")),
-    "cells in a loop": (GRADIENTS, lambda: zoo("a loop over nn.LSTMCell")),
+    "cells in a loop": (PARTS, lambda: zoo("a loop over nn.LSTMCell")),
     "embedding bag": (ANY, lambda: zoo("embedding bag")),
     "probabilities": (GRADIENTS, lambda: zoo("softmax, said")),
     "one probability": (GRADIENTS, lambda: zoo("one probability")),
@@ -87,6 +88,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "integrated-gradients": {"points": 3, "limit": 6},
     "lime": {"samples": 15},
     "smoothgrad": {"samples": 2},
+    "soc": {"samples": 2, "neighbours": 1},
 }
 PAIRS = [(name, card.name) for name in MODELS for card in cards()]
 KNOWN = GATED  # a method that is new to this table is tried on every model
@@ -259,6 +261,8 @@ VARIED = {
     "integrated-gradients": [{"baseline": 'text:it\'s "odd"\n', "tolerance": 1e-5, "points": 3, "limit": 64}],
     "leave-one-out": [{"how": "zero"}],
     "lime": [{"samples": 9, "kernel": 1.5, "ridge": 0.1, "features": 2, "how": "mask", "seed": 4}],
+    "shapley": [{"samples": 6, "exact": 3, "how": "pad", "seed": 2}],
+    "soc": [{"neighbours": 2, "samples": 3, "how": "drop", "language": "bundled", "seed": 1}],
     "smoothgrad": [{"samples": 3, "noise": 0.1, "reduce": "x-input", "seed": 9}],
 }
 

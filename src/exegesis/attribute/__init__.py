@@ -10,6 +10,7 @@ from exegesis.attribute import (
     lrp,
     reat,
     shapley,
+    soc,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "lrp",
     "reat",
     "shapley",
+    "soc",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -77,3 +77,27 @@ def _check(model: LanguageModel, drawn: Sequence[Filling], count: int, width: in
         raise ModelError(f"the language model {model.name} gave other than {count} fillings of {width} words")
     if any(not word or word.split() != [word] for filling in drawn for word in filling):
         raise ModelError(f"the language model {model.name} filled a place with no word, or with a blank in it")
+
+
+_openers: list[Callable[[str], LanguageModel]] = []
+
+
+def register_opener(open_named: Callable[[str], LanguageModel]) -> None:
+    """Say how a language model is found by its name; this belongs to a folder above this one."""
+    _openers[:] = [open_named]
+
+
+def language_named(given: str | LanguageModel) -> LanguageModel:
+    """A language model itself, or the one of a name: ``bundled``, a folder, a masked model on the Hugging Face hub.
+
+    Raises UsageError for what is none, FileError where there is no model of that name.
+    """
+    if not isinstance(given, str):
+        if not callable(getattr(given, "sample", None)) or not isinstance(getattr(given, "name", None), str):
+            raise UsageError(
+                f"{type(given).__name__} is no language model: it needs a name and sample() (LanguageModel)"
+            )
+        return given
+    if not _openers:
+        raise UsageError(f"no language model is known by the name {given!r} here: give a LanguageModel itself")
+    return _openers[0](given)

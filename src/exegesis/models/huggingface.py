@@ -55,9 +55,9 @@ def load_huggingface(
         raise MissingExtraError("transformers", "transformers", "loading a Hugging Face model") from error
     name = os.fspath(source)
     where = usable_device(device)
-    _check_folder(name)
-    with _quiet(transformers), _one_line(name):
-        away = not (local_files_only or os.path.isdir(name) or _hub_answers(name))
+    check_folder(name)
+    with quiet(transformers), one_line(name):
+        away = not (local_files_only or os.path.isdir(name) or hub_answers(name))
         options = {"revision": revision or "main", "local_files_only": local_files_only or away}
         if transformers.utils.find_adapter_config_file(name, **options) is not None:
             raise UnsupportedError(f"{name} holds an adapter (PEFT), not a model: merge it into its base and save that")
@@ -80,11 +80,11 @@ def load_huggingface(
         raise ModelError(f"the weights of {name} hold NaN or infinity: the file is damaged or its training diverged")
     module = module.to(where) if dtype is None else module.to(where, dtype)
     label = Path(name).name if os.path.isdir(name) else name
-    with _quiet(transformers):
+    with quiet(transformers):
         return wrap_huggingface(module.eval(), tokenizer, labels, name=label, truncate=truncate)
 
 
-def _check_folder(name: str) -> None:
+def check_folder(name: str) -> None:
     """Raises FileError for a folder that lacks what is needed, before anything of it is read."""
     folder = Path(name)
     if not name.strip():
@@ -110,7 +110,7 @@ def _pickled(name: str) -> FileError:
     )
 
 
-def _hub_answers(name: str) -> bool:
+def hub_answers(name: str) -> bool:
     """Whether the hub can be reached: one short request, where loading would ask again and again for a minute."""
     import huggingface_hub
 
@@ -123,7 +123,7 @@ def _hub_answers(name: str) -> bool:
 
 
 @contextmanager
-def _quiet(transformers: Any) -> Iterator[None]:
+def quiet(transformers: Any) -> Iterator[None]:
     """No progress bars, log lines or warnings while loading, and no request to have weights converted on the hub."""
     log = transformers.utils.logging
     hub = logging.getLogger("huggingface_hub")
@@ -150,7 +150,7 @@ def _quiet(transformers: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _one_line(name: str) -> Iterator[None]:
+def one_line(name: str) -> Iterator[None]:
     """Whatever goes wrong in loading, as a FileError of one line."""
     try:
         yield

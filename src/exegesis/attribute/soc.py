@@ -1,0 +1,105 @@
+"""Sampling and occlusion: what a phrase means to the number, whatever words stand around it (Jin et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from exegesis.core.batch import Batch
+from exegesis.core.errors import UsageError
+from exegesis.core.language import language_named
+from exegesis.core.method import Scores, method
+from exegesis.core.model import Classifier
+from exegesis.core.target import Target
+from exegesis.core.text import Span, Text
+from exegesis.mech.contexts import Context, around, contexts, requests
+from exegesis.mech.removal import Remover, check
+
+ROWS, PIECES = 4096, 1 << 17  # contexts, and padded pieces of them, that are run at a time
+
+
+@method(
+    "soc",
+    question="which words and phrases?",
+    summary="the number less the number without the phrase, averaged over other words drawn for its context",
+    paper="Jin et al., Towards Hierarchical Importance Attribution",
+    year=2020,
+)
+@dataclass(frozen=True)
+class Soc:
+    """The mean, over drawn contexts, of the explained number less its value without the phrase, in its units (Eq. 7).
+
+    The words within ``neighbours`` of the phrase on either side (in its own part of a pair) are replaced ``samples``
+    times by draws from ``language``, given the phrase and the words further away; the model reads each text anew. In
+    each of them the phrase is taken away as ``how`` says: ``pad`` as in the paper, or as of leave-one-out. With no
+    neighbours to replace there is one context, the text itself, and the score is leave-one-out's.
+
+    ``language`` is a language model or its name: ``bundled``, a folder, a masked model of Hugging Face
+    (``exegesis.language``). A phrase is scored as a whole, so its score is not the sum of its words'. Draws belong to
+    the text, the phrase and ``seed``. The target is the label of the text itself, in every context.
+
+    Raises UsageError for parameters out of range or what is no language model, TextError where a text with other words
+    cannot be read (it may have become too long).
+    """
+
+    neighbours: int = 10
+    samples: int = 20
+    how: str = "pad"
+    language: Any = "bundled"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.neighbours < 0 or self.samples < 1:
+            raise UsageError("soc needs neighbours of 0 or more and samples of 1 or more")
+
+    def __call__(self, model: Classifier, batch: Batch, target: Target) -> Scores:
+        found = self.spans(model, batch, target, [text.words for text in batch.texts])
+        values = found[0].new_zeros(len(batch), target.count, batch.ids.shape[1])
+        for row, text in enumerate(batch.texts):
+            values[row, :, [word.start for word in text.words]] = found[row]
+        return Scores(values)
+
+    def spans(
+        self, model: Classifier, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
+    ) -> list[Float[Tensor, "k _"]]:
+        """The same for any spans of whole words."""
+        check(model, self.how)
+        phrases = [(row, text.words_under(span)) for row, text in enumerate(batch.texts) for span in spans[row]]
+        asked = [around(batch.texts[row], phrase, self.neighbours) for row, phrase in phrases]
+        drawn = requests(language_named(self.language), asked, self.samples, self.seed) if asked else []
+        read: dict[str, Text] = {text.raw: text for text in batch.texts}
+        scores = torch.zeros(len(phrases), target.count, dtype=torch.float64)
+        pending: list[tuple[int, Context]] = []
+        for number, (row, phrase) in enumerate(phrases):
+            found = contexts(model, batch.texts[row], phrase, asked[number], drawn[number], read)
+            pending += [(number, context) for context in found]
+            if len(pending) >= ROWS or number + 1 == len(phrases):
+                owner = torch.tensor([phrases[one][0] for one, _ in pending])
+                gains = self._gains(model, [context for _, context in pending], target.take(owner))
+                scores.index_add_(0, torch.tensor([one for one, _ in pending]), gains)
+                pending = []
+        scores /= torch.tensor([max(len(some), 1) for some in drawn], dtype=torch.float64)[:, None]
+        return [part.t() for part in torch.split(scores.to(batch.device), [len(some) for some in spans])]
+
+    def _gains(self, model: Classifier, some: Sequence[Context], target: Target) -> Float[Tensor, "n k"]:
+        """The number of each context less its number without the phrase."""
+        found = torch.zeros(len(some), target.count, dtype=torch.float64)
+        order = sorted(range(len(some)), key=lambda number: -len(some[number].text))
+        at = 0
+        while at < len(order):
+            rows = order[at : at + max(PIECES // max(len(some[order[at]].text), 1), 1)]
+            batch = model.encode([some[row].text for row in rows])
+            width = batch.ids.shape[1]
+            without = torch.stack([torch.from_numpy(some[row].without(width)) for row in rows])
+            owner = torch.arange(len(rows))
+            keep = torch.cat([torch.ones_like(without), without])
+            part = target.take(torch.tensor(rows))
+            whole, less = Remover.of(model, batch, self.how).keeping(torch.cat([owner, owner]), keep).chunk(2)
+            found[rows] = (part.of(whole) - part.of(less)).detach().to("cpu", torch.float64)
+            at += len(rows)
+        return found
