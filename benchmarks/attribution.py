@@ -11,19 +11,16 @@ setting that suits it best; timings of a pair alternate, and the median of the p
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
-import statistics
 import time
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from sentiment import BATCH, Lstm, heading, paired, report, trained
+from torch import Tensor
 
 import exegesis
 from exegesis.attribute.integrated import IntegratedGradients
@@ -35,65 +32,6 @@ from exegesis.core.data import read_examples
 from exegesis.core.target import Target, ask
 from exegesis.mech.additive import all_spans
 from exegesis.models.vocabulary import Vocabulary
-
-BATCH = 64
-
-
-class Lstm(nn.Module):
-    """A user's classifier: nothing of Exegesis in it."""
-
-    def __init__(self, words: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(words, 300)
-        self.lstm = nn.LSTM(300, 150, batch_first=True)
-        self.dropout = nn.Dropout(0.5)
-        self.output = nn.Linear(150, 2)
-
-    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        states, _ = self.lstm(self.embedding(ids))
-        last = states[torch.arange(len(ids)), lengths - 1]
-        return self.output(self.dropout(last))
-
-    def from_vectors(self, vectors: Tensor, lengths: Tensor) -> Tensor:
-        states, _ = self.lstm(vectors)
-        return self.output(self.dropout(states[torch.arange(len(vectors)), lengths - 1]))
-
-
-def train(module: Lstm, model: Any, data: Path, epochs: int) -> None:
-    examples = read_examples(data / "sst2" / "train.tsv")
-    texts = [model.read(e.text) for e in examples]
-    gold = torch.tensor([int(e.label or 0) for e in examples])
-    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
-    generator = torch.Generator().manual_seed(0)
-    module.train()
-    for _ in range(epochs):
-        order = sorted(torch.randperm(len(texts), generator=generator).tolist(), key=lambda i: len(texts[i]) // 4)
-        runs = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
-        for number in torch.randperm(len(runs), generator=generator).tolist():
-            batch = model.encode([texts[i] for i in runs[number]])
-            loss = nn.functional.cross_entropy(module(batch.ids, batch.lengths), gold[runs[number]])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    module.eval()
-
-
-def paired(ours: Callable[[], Any], theirs: Callable[[], Any], runs: int) -> dict[str, float]:
-    """Median seconds of both and the median ratio theirs / ours, runs alternating, one warm-up each."""
-    times: list[tuple[float, float]] = []
-    for run in range(runs + 1):
-        pair = []
-        for call in (ours, theirs):
-            start = time.perf_counter()
-            call()
-            pair.append(time.perf_counter() - start)
-        if run:
-            times.append((pair[0], pair[1]))
-    return {
-        "ours_s": statistics.median(a for a, _ in times),
-        "theirs_s": statistics.median(b for _, b in times),
-        "theirs_over_ours": statistics.median(b / a for a, b in times),
-    }
 
 
 def against_forward(batches: Sequence[Batch], targets: Sequence[Target], module: Lstm, model: Any, runs: int) -> Any:
@@ -260,24 +198,14 @@ def main() -> None:
     if not options.data:
         parser.error("give --data, or set EXEGESIS_DATA")
     data = Path(options.data)
-    torch.manual_seed(0)
-    torch.set_num_threads(min(torch.get_num_threads(), os.cpu_count() or 1))
+    module, model = trained(data, options.epochs)
+    vocabulary: Vocabulary = model.reader.vocabulary
     texts = [str(e.text) for e in read_examples(data / "sst2" / "test.tsv")]
-    vocabulary = Vocabulary.from_texts([str(e.text) for e in read_examples(data / "sst2" / "train.tsv")])
-    module = Lstm(len(vocabulary))
-    module.eval()
-    model = exegesis.wrap(module, vocabulary=vocabulary, labels=["negative", "positive"])
-    train(module, model, data, options.epochs)
     read = sorted((model.read(text) for text in texts), key=len, reverse=True)
     batches = [model.encode(read[at : at + BATCH]) for at in range(0, len(read), BATCH)]
     asked = ask(None, model.labels, model.link)
     targets = [asked.of(model.outputs(batch), model.link) for batch in batches]
-    found: dict[str, Any] = {
-        "date": date.today().isoformat(),
-        "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads, "
-        f"torch {torch.__version__}, Python {platform.python_version()}",
-        "texts": len(texts),
-    }
+    found = {**heading(), "texts": len(texts)}
     if "memory" in options.only:
         found["memory"] = memory(model, texts[:400])
     if "forward" in options.only:
@@ -290,16 +218,7 @@ def main() -> None:
         found["leave-one-out / captum"] = against_captum_ablation(batches, targets, module, model, options.runs, pad)
     if "lime" in options.only:
         found["lime / lime"] = against_lime(texts[:60], module, model, options.runs)
-    for name, values in found.items():
-        if isinstance(values, dict):
-            print(f"\n{name}")
-            for key, value in values.items():
-                print(f"  {key:32} {value:.4g}" if isinstance(value, float) else f"  {key:32} {value}")
-        else:
-            print(f"{name:10} {values}")
-    if options.out:
-        Path(options.out).parent.mkdir(parents=True, exist_ok=True)
-        Path(options.out).write_text(json.dumps(found, indent=2) + "\n")
+    report(found, options.out)
 
 
 if __name__ == "__main__":
