@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,10 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.batch import Batch
-from exegesis.core.errors import UnsupportedError, UsageError
+from exegesis.core.errors import UsageError
 from exegesis.core.method import Scores, method
 from exegesis.core.model import Differentiable
 from exegesis.core.target import Target
+from exegesis.mech.baseline import baseline_vectors, check_baseline
 from exegesis.mech.path import Paths, paths
 
 POOL = 1024  # panels integrated at a time
@@ -51,16 +52,13 @@ class IntegratedGradients:
     limit: int = 1024
 
     def __post_init__(self) -> None:
-        if not self.baseline.startswith("text:") and self.baseline not in ("zero", "pad", "unknown", "mask"):
-            raise UsageError(
-                f"unknown baseline {self.baseline!r} (known: zero, pad, unknown, mask, text:SOME OTHER TEXT)"
-            )
+        check_baseline(self.baseline)
         if not 1 <= self.points <= self.limit or self.tolerance <= 0:
             raise UsageError("integrated-gradients needs 1 <= points <= limit and tolerance > 0")
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         vectors = model.embed(batch)
-        path = paths(model, batch, target, self._start(model, batch, vectors), vectors)
+        path = paths(model, batch, target, baseline_vectors(model, batch, vectors, self.baseline), vectors)
         every = torch.arange(len(batch))
         first, last = path.numbers(every, torch.zeros(len(batch))), path.numbers(every, torch.ones(len(batch)))
         bound = self.tolerance * (last - first).abs().amax(1).clamp_min(1.0).double().cpu()
@@ -101,26 +99,6 @@ class IntegratedGradients:
             for panel, one in zip(part, sums, strict=True):
                 panel.share = one
                 panel.gap = float((panel.last - panel.first - one.sum(-1)).abs().max())
-
-    def _start(self, model: Differentiable, batch: Batch, vectors: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
-        special = torch.zeros_like(batch.mask)
-        for row, text in enumerate(batch.texts):
-            special[row, : len(text)] = torch.tensor(text.special, dtype=torch.bool)
-        keep = special | ~batch.mask
-        if self.baseline == "zero":
-            return torch.where(keep[..., None], vectors, torch.zeros_like(vectors))
-        if not self.baseline.startswith("text:"):
-            if self.baseline not in model.tokens:
-                raise UnsupportedError(f"the model's vocabulary has no {self.baseline} token to take as a baseline")
-            ids = torch.full_like(batch.ids, model.tokens[self.baseline])
-        else:
-            other = model.read(self.baseline.removeprefix("text:"))
-            plain = [i for i, flag in zip(other.ids, other.special, strict=True) if not flag]
-            ids = torch.full_like(batch.ids, model.tokens["pad"])
-            for row in range(len(batch)):
-                places = (~keep[row]).nonzero()[: len(plain), 0]
-                ids[row, places] = torch.tensor(plain[: len(places)], device=ids.device)
-        return model.embed(replace(batch, ids=torch.where(keep, batch.ids, ids)))
 
 
 @dataclass(eq=False)
