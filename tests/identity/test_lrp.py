@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from exegesis.api import explain, wrap
+from exegesis.api import blackbox, explain, wrap
 from exegesis.attribute.lrp import Lrp
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.target import ask
 from exegesis.mech import relevance as mech
 from slow import cells
 from slow import lrp as slow
-from torch_toys import READOUTS, WORDS, Bag, Shape, model, texts
+from torch_toys import READOUTS, WORDS, Shape, model, texts
 
 LENGTHS = [5, 1, 7, 2]
 PRODUCTS = ("all", "prop", "abs", "half")
@@ -278,9 +278,9 @@ def test_wrong_parameters(options):
         Lrp(**options)
 
 
-def test_what_is_not_recurrent_is_refused():
-    with pytest.raises(UnsupportedError, match=r"^lrp needs a recurrent model: [^\n]+$"):
-        explain(wrap(Bag(), vocabulary=WORDS, tokenizer=str.split), "w1 w2", "lrp")
+def test_a_model_that_gives_no_gradient_is_refused():
+    with pytest.raises(UnsupportedError, match=r"^lrp needs a differentiable model: [^\n]+$"):
+        explain(blackbox(lambda rows: np.ones((len(rows), 2)) / 2, ["a", "b"]), "w1 w2", "lrp")
 
 
 def test_long_texts_and_one_word():

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from exegesis.core.batch import Batch
-from exegesis.core.errors import UsageError, unknown
+from exegesis.core.errors import UnsupportedError, UsageError, unknown
 from exegesis.core.method import Scores, method
-from exegesis.core.model import Recurrent
+from exegesis.core.model import Differentiable, Recurrent, offers
 from exegesis.core.recurrent import Unrolled
 from exegesis.core.target import Target
+from exegesis.mech.passing import Shares
+from exegesis.mech.propagate import propagate, trial
 from exegesis.mech.relevance import relevance
 from exegesis.mech.rules import PRODUCTS, Rules
 
 BIASES = ("keep", "spread")
+LINEAR = ("epsilon", "gamma", "alpha-beta")
 
 
 @method(
@@ -58,15 +64,23 @@ class Lrp:
     product: str = "all"
     stabilizer: float | None = None
     bias: str = "keep"
+    rule: str = "epsilon"
+    gamma: float = 0.25
+    alpha: float = 2.0
+    beta: float = 1.0
 
     def __post_init__(self) -> None:
+        if self.rule not in LINEAR:
+            raise unknown("rule of linear and convolution layers", self.rule, LINEAR)
+        if not abs(self.alpha - self.beta - 1) < 1e-9 or self.beta < 0:
+            raise UsageError(f"lrp needs alpha - beta = 1 and beta >= 0, not {self.alpha} and {self.beta}")
         if self.product not in PRODUCTS:
             raise unknown("product rule", self.product, PRODUCTS)
         if self.bias not in BIASES:
             raise unknown("treatment of biases", self.bias, BIASES)
-        for value in (self.epsilon, self.stabilizer or 0.0):
+        for value in (self.epsilon, self.stabilizer or 0.0, self.gamma):
             if not (math.isfinite(value) and value >= 0):
-                raise UsageError(f"lrp needs epsilon and stabilizer of zero or more, not {value}")
+                raise UsageError(f"lrp needs epsilon, stabilizer and gamma of zero or more, not {value}")
 
     @property
     def denominator(self) -> float:
@@ -75,8 +89,44 @@ class Lrp:
             return self.stabilizer
         return 0.2 if self.product == "prop" else self.epsilon
 
-    def __call__(self, model: Recurrent, batch: Batch, target: Target) -> Scores:
+    @staticmethod
+    def lacks(model: Differentiable) -> str | None:
+        """Why a model cannot be served, found by one short trial; None where nothing speaks against it."""
+        if model.link.hidden:
+            return "it gives probabilities, and relevance decomposes a logit"
+        return None if offers(model, Recurrent) else trial(model)
+
+    def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         matrix = target.linear(model.link.width(len(model.labels)))  # refuses a probability before any work is done
+        if offers(model, Recurrent) and self.rule == "epsilon":
+            return self._unrolled(cast(Recurrent, model), batch, matrix)
+        values, account, _ = self.propagated(model, batch, matrix)
+        outside = values.sum(-1).masked_fill(batch.mask[:, None], 0.0)
+        if bool((outside != 0).any()):  # padding that the module reads
+            account["fixed parts"] = account.get("fixed parts", 0.0) + outside.sum(-1)
+        return Scores(values.sum(-1) - outside, account)
+
+    def propagated(
+        self, model: Differentiable, batch: Batch, target: Float[Tensor, "b k c"], *, nodes: bool = False
+    ) -> tuple[Float[Tensor, "b k t d"], dict[str, Float[Tensor, "b k"]], dict[str, Tensor]]:
+        """Relevance of every component of the word vectors, what they did not get, and of parts in between.
+
+        The general path (``mech.propagate``), whatever the model.
+        """
+        if self.bias == "spread":
+            raise UnsupportedError(
+                "bias='spread' is defined where all maps are seen: recurrent layers, a pooling and one linear layer, "
+                "under rule='epsilon'; take bias='keep'"
+            )
+        shares = Shares(self.epsilon, self.product, self.denominator, self.rule, self.gamma, self.alpha, self.beta)
+        values, account, found = propagate(model, batch, target, shares, nodes=nodes)
+        most = 1e30 if values.dtype != torch.float64 else 1e100
+        if not bool((values.abs() < most).all()):
+            raise UsageError("relevance grew beyond all numbers on its way: take a larger epsilon or stabilizer")
+        return values, account, found
+
+    def _unrolled(self, model: Recurrent, batch: Batch, matrix: Float[Tensor, "b k c"]) -> Scores:
+        """The fast path: all steps and targets at once."""
         seen = model.unroll(batch)
         rules = Rules(self.epsilon, self.product, self.denominator, self.bias == "spread")
         with torch.no_grad():

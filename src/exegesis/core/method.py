@@ -7,6 +7,7 @@ import math
 import numbers
 import types
 import typing
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -149,15 +150,31 @@ def _fit(name: str, value: Any, kind: Any) -> Any:
 def lacking(model: object, card: Card) -> str | None:
     """Why a model cannot serve a method, in words; None where it can.
 
-    A model may explain itself through ``lacks``, a mapping from the name of a protocol to a reason.
+    A model may explain itself through ``lacks``, a mapping from the name of a protocol to a reason. A method may refuse
+    a model that has all members by a static ``lacks(model)``, which gives the reason or None.
     """
     if offers(model, card.needs):
-        return None
+        further = _refuses(model, card)
+        return None if further is None else f"{card.name} needs a {card.needs.__name__.lower()} model: {further}"
     reasons: Mapping[str, str] = getattr(model, "lacks", {})
     needed = card.needs.__name__
     missing = sorted(member for member in members(card.needs) if not hasattr(type(model), member))
     reason = reasons.get(needed) or f"it offers no {', '.join(missing)}"
     return f"{card.name} needs a {needed.lower()} model: {reason}"
+
+
+_refused: weakref.WeakKeyDictionary[object, dict[str, str | None]] = weakref.WeakKeyDictionary()
+
+
+def _refuses(model: object, card: Card) -> str | None:
+    """What the method itself has against a model that offers all it asks for: its ``lacks``, tried once a model."""
+    ask = getattr(card.cls, "lacks", None)
+    if ask is None:
+        return None
+    known = _refused.setdefault(model, {})
+    if card.name not in known:
+        known[card.name] = ask(model)
+    return known[card.name]
 
 
 def require(model: object, method: Method) -> Card:

@@ -15,7 +15,7 @@ a word's total needs no product with the input weights, because what the word ad
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -28,6 +28,7 @@ from exegesis.mech.rules import Book, Coefficients, Rules, away, inverse
 from exegesis.nn.product import linear
 from exegesis.nn.recurrent import before, reading_order
 
+Place = tuple[int, int]  # layer from below, direction
 NUMBERS = 1 << 25  # of relevances held for one direction at once; further targets wait for their turn
 
 
@@ -41,17 +42,37 @@ class Ledger:
         self.parts[name] = self.parts[name] + amount if name in self.parts else amount
 
 
+@dataclass(frozen=True, eq=False)
+class Watch:
+    """What a pass takes and gives beside the words' totals, by layer and direction, in that direction's order.
+
+    ``hidden`` and ``cells``: relevance that arrives from outside at h_t and c_t. ``starts``, where given, is filled
+    with the relevance of h_0 and c_0, which is then not booked. ``states``, where given, is filled with the relevance
+    of h_t (and c_t): streams h and c, and ``above``, the part of h_t's that came from above or outside.
+    """
+
+    hidden: Mapping[Place, Float[Tensor, "b k t h"]] = field(default_factory=dict)
+    cells: Mapping[Place, Float[Tensor, "b k t h"]] = field(default_factory=dict)
+    starts: dict[Place, dict[str, Float[Tensor, "b k h"]]] | None = None
+    states: dict[Place, dict[str, Float[Tensor, "b k t h"]]] | None = None
+
+
 def relevance(
-    seen: Unrolled, target: Float[Tensor, "b k c"], rules: Rules
-) -> tuple[Float[Tensor, "b k t"], Mapping[str, Float[Tensor, "b k"]]]:
+    seen: Unrolled, target: Float[Tensor, "b k c"], rules: Rules, watch: Watch | None = None
+) -> tuple[Float[Tensor, "b k t *d"], Mapping[str, Float[Tensor, "b k"]]]:
     """Relevance of the vectors that the lowest layer reads, each summed over its components, in the text's order; and
-    what did not reach them, by name (biases, initial states, absorbed by epsilon).
+    what did not reach them, by name (biases, initial states, absorbed by epsilon). With a ``watch`` the components are
+    not summed, and all targets go at once.
 
     ``target`` is the matrix from raw outputs to the explained numbers, which are what is redistributed. Raises
     UsageError where relevance would be divided by zero.
     """
     plan = [[Coefficients(direction, rules) for direction in layer] for layer in seen.layers]
     rows = max(1, NUMBERS // max(1, max(d.direction.hidden.numel() for layer in plan for d in layer)))
+    if watch is not None:
+        ledger = Ledger()
+        arriving = _read_out(plan[-1], seen, target, rules, ledger)
+        return descend(plan, arriving, ledger, _components, watch), ledger.parts
     found, ledgers = [], []
     for some in torch.split(target, rows, 1):
         ledger = Ledger()
@@ -63,21 +84,41 @@ def relevance(
 def _through(
     plan: Sequence[Sequence[Coefficients]], seen: Unrolled, target: Tensor, rules: Rules, ledger: Ledger
 ) -> Float[Tensor, "b k t"]:
-    arriving = _read_out(plan[-1], seen, target, rules, ledger)
+    return descend(plan, _read_out(plan[-1], seen, target, rules, ledger), ledger, _totals)
+
+
+def descend(
+    plan: Sequence[Sequence[Coefficients]],
+    arriving: Sequence[Float[Tensor, "b k t h"]],
+    ledger: Ledger,
+    give: Callable[[Coefficients, Mapping[str, Tensor]], Tensor],
+    watch: Watch | None = None,
+) -> Float[Tensor, "b k t *d"]:
+    """From relevance that arrives at the top layer's states (each direction in its own order) to what ``give`` makes of
+    the lowest layer's, directions added, in the text's order.
+    """
+    watch = watch or Watch()
     for number in range(len(plan) - 1, -1, -1):
         received = []
-        for rule, relevance in zip(plan[number], arriving, strict=True):
-            streams = _backwards(rule, relevance, ledger)
+        for way, (rule, above) in enumerate(zip(plan[number], arriving, strict=True)):
+            place = number, way
+            above = above + watch.hidden[place] if place in watch.hidden else above
+            streams, start = _backwards(rule, above, watch.cells.get(place))
+            if watch.starts is None:
+                ledger.book("initial states", sum(start.values()).sum(-1))  # type: ignore[union-attr]
+            else:
+                watch.starts[place] = start
+            if watch.states is not None:
+                watch.states[place] = {**streams, "above": above}
             for name, book in (("biases", rule.biases), ("absorbed by epsilon", rule.absorbed)):
                 if book:
                     ledger.book(name, _received(book, streams).sum(-1))
-            down = _received(rule.words, streams) if number == 0 else _components(rule, streams)
-            received.append(_turned(down, rule.direction))
+            received.append(turned((give if number == 0 else _components)(rule, streams), rule.direction))
         total = sum(received[1:], received[0])
         if number == 0:
             return total
         below = [rule.direction for rule in plan[number - 1]]
-        arriving = [_turned(part, way) for part, way in zip(total.chunk(len(below), -1), below, strict=True)]
+        arriving = [turned(part, way) for part, way in zip(total.chunk(len(below), -1), below, strict=True)]
     raise AssertionError("a recurrent pass has a layer")
 
 
@@ -116,9 +157,9 @@ def _read_out(
 
 
 def _backwards(
-    rule: Coefficients, arriving: Float[Tensor, "b k t h"], ledger: Ledger
-) -> dict[str, Float[Tensor, "b k t h"]]:
-    """The relevance of h_t, and of c_t in an LSTM, from the last step to the first; that of the start is booked."""
+    rule: Coefficients, arriving: Float[Tensor, "b k t h"], cells: Float[Tensor, "b k t h"] | None = None
+) -> tuple[dict[str, Float[Tensor, "b k t h"]], dict[str, Float[Tensor, "b k h"]]]:
+    """The relevance of h_t, and of c_t in an LSTM, from the last step to the first; and that of the start."""
     direction, steps = rule.direction, range(arriving.shape[2])
     weight = rule.weight(rule.onto_h, direction.weight_hh)
     previous = _by_step(before(direction))
@@ -129,11 +170,13 @@ def _backwards(
     direct = None if rule.direct is None else _by_step(rule.direct)
     blocked = {stream: _by_step(where) for stream, where in rule.blocked.items()}
     above = arriving.unbind(2)
+    beside = None if cells is None else cells.unbind(2)
     back = carried = torch.zeros_like(above[0])
     held: dict[str, list[Tensor]] = {"h": [], "c": []} if kept is not None else {"h": []}
     for t in reversed(steps):
         now = {"h": above[t] + back}
         if kept is not None:
+            carried = carried if beside is None else carried + beside[t]
             now["c"] = carried + now["h"] if opened is None else torch.addcmul(carried, now["h"], opened[t])
             carried = now["c"] * kept[t]
         for stream, where in blocked.items():
@@ -146,8 +189,8 @@ def _backwards(
             back = back + (now[stream] * value[t]).sum(-1, keepdim=True)
         for stream, values in held.items():
             values.append(now[stream])
-    ledger.book("initial states", (back if kept is None else back + carried).sum(-1))
-    return {stream: torch.stack(values[::-1], 2) for stream, values in held.items()}
+    start = {"h": back} if kept is None else {"h": back, "c": carried}
+    return {stream: torch.stack(values[::-1], 2) for stream, values in held.items()}, start
 
 
 def _received(book: Book, streams: Mapping[str, Tensor]) -> Float[Tensor, "b k t"]:
@@ -156,10 +199,20 @@ def _received(book: Book, streams: Mapping[str, Tensor]) -> Float[Tensor, "b k t
     return sum(parts[1:], parts[0])
 
 
+def _totals(rule: Coefficients, streams: Mapping[str, Tensor]) -> Float[Tensor, "b k t"]:
+    """What the vectors that the layer reads receive, components summed."""
+    return _received(rule.words, streams)
+
+
+def slopes(rule: Coefficients, streams: Mapping[str, Tensor]) -> Float[Tensor, "b k t d"]:
+    """What each component of the vectors that the layer reads receives, divided by it (biases kept)."""
+    through = torch.cat([streams[stream] * factor[:, None] for stream, factor in rule.onto_x.values()], -1)
+    return linear(through, rule.weight(rule.onto_x, rule.direction.weight_ih), None)
+
+
 def _components(rule: Coefficients, streams: Mapping[str, Tensor]) -> Float[Tensor, "b k t d"]:
     """What each component of the vectors that the layer reads receives."""
-    through = torch.cat([streams[stream] * factor[:, None] for stream, factor in rule.onto_x.values()], -1)
-    found = linear(through, rule.weight(rule.onto_x, rule.direction.weight_ih), None) * rule.direction.inputs[:, None]
+    found = slopes(rule, streams) * rule.direction.inputs[:, None]
     return found + _received(rule.each_x, streams)[..., None] if rule.each_x else found
 
 
@@ -175,5 +228,6 @@ def _refuse_zero(relevance: Tensor, where: Tensor) -> None:
         )
 
 
-def _turned(values: Float[Tensor, "b k t *n"], direction: Direction) -> Float[Tensor, "b k t *n"]:
+def turned(values: Float[Tensor, "b k t *n"], direction: Direction) -> Float[Tensor, "b k t *n"]:
+    """From the text's order to a direction's own, and back."""
     return reading_order(values.transpose(1, 2), direction.lengths, direction.reverse).transpose(1, 2)

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from exegesis.core.batch import Batch, groups, pad
-from exegesis.core.errors import ModelError, out_of_memory
+from exegesis.core.errors import ExegesisError, ModelError, out_of_memory
 from exegesis.core.model import Raw
 from exegesis.core.target import Link
 from exegesis.core.text import Text
@@ -136,7 +136,7 @@ class HuggingFaceModel:
             try:
                 out = self.module(ids, **{name: value for name, value in given.items() if name in self._accepted})
             except Exception as error:
-                if out_of_memory(error):
+                if isinstance(error, ExegesisError) or out_of_memory(error):
                     raise
                 line = " ".join(str(error).split())[:200]
                 raise ModelError(f"model {self.name} failed with {type(error).__name__}: {line}") from error

@@ -121,29 +121,40 @@ def directions(
     lengths: Int[Tensor, " b"],
     state: Sequence[Float[Tensor, "l b h"]] | None,
 ) -> tuple[tuple[Direction, ...], ...]:
-    """All layers of a library module as Directions, from its padded inputs, its outputs and its initial state.
+    """All layers of a library module as Directions, from its padded inputs, its outputs and its initial state."""
+    ends = ("", "_reverse") if module.bidirectional else ("",)
+    weights = [
+        [[_held(module, f"{kind}_l{layer}{end}") for kind in _WEIGHTS] for end in ends]
+        for layer in range(module.num_layers)
+    ]
+    return stacked(kind_of(module), weights, inputs, outputs, lengths, state)
+
+
+def stacked(
+    kind: str,
+    weights: Sequence[Sequence[Sequence[Tensor | None]]],
+    inputs: Float[Tensor, "b t d"],
+    outputs: Float[Tensor, "b t w"],
+    lengths: Int[Tensor, " b"],
+    state: Sequence[Float[Tensor, "l b h"]] | None,
+) -> tuple[tuple[Direction, ...], ...]:
+    """The same from weights: W_x, W_h, b_x, b_h (None: no bias) of each direction of each layer, from below.
 
     Inputs of upper layers are not among the kernel's results; lower layers are run again, one direction at a time.
     """
-    names = ["reverse"] if module.bidirectional else []
     layers: list[tuple[Direction, ...]] = []
-    for layer in range(module.num_layers):
-        top = layer == module.num_layers - 1
+    for layer, ways in enumerate(weights):
+        top = layer == len(weights) - 1
         found = []
-        for number, suffix in enumerate(["", *(f"_{name}" for name in names)]):
-            row = layer * (1 + len(names)) + number
-            weights = [_held(module, f"{kind}_l{layer}{suffix}") for kind in _WEIGHTS]
+        for number, (w_ih, w_hh, b_ih, b_hh) in enumerate(ways):
+            row, size = layer * len(ways) + number, _real(w_hh).shape[1]
             read = reading_order(inputs, lengths, number == 1)
-            first = inputs.new_zeros(len(inputs), module.hidden_size) if state is None else state[0][row]
+            first = inputs.new_zeros(len(inputs), size) if state is None else state[0][row]
             cell = None
-            if isinstance(module, nn.LSTM):
+            if kind == "lstm":
                 cell = torch.zeros_like(first) if state is None else state[1][row]
-            half = outputs[..., number * module.hidden_size : (number + 1) * module.hidden_size]
-            hidden = reading_order(half, lengths, number == 1)
-            w_ih, w_hh = _real(weights[0]), _real(weights[1])
-            kind = kind_of(module)
-            b_ih, b_hh = weights[2], weights[3]
-            one = Direction(kind, number == 1, w_ih, w_hh, b_ih, b_hh, read, hidden, first, cell, lengths)
+            hidden = reading_order(outputs[..., number * size : (number + 1) * size], lengths, number == 1)
+            one = Direction(kind, number == 1, _real(w_ih), _real(w_hh), b_ih, b_hh, read, hidden, first, cell, lengths)
             found.append(one if top else replace(one, hidden=continue_from(one, read, first, cell)))
         layers.append(tuple(found))
         if not top:
