@@ -403,11 +403,16 @@ for _layout, _axis in (("b t 1", 1), ("b t", 1), ("b 1 t", 2), ("t b", 0)):
     )
 
 
-@case("attention through F.softmax", able="gradients", reason="an nn.Softmax submodule")
-class HiddenAttention(Attended):
-    def __init__(self):
-        super().__init__(None)
-        self.softmax = lambda scores: F.softmax(scores, 1)
+for _layout, _axis in (("b t 1", 1), ("b t", 1), ("b 1 t", 2), ("t b", 0)):
+    ZOO[f"attention through F.softmax, {_layout}"] = Case(
+        lambda layout=_layout, axis=_axis: Attended(lambda scores: F.softmax(scores, axis), layout)
+    )
+ZOO["attention through a tensor's softmax"] = Case(lambda: Attended(lambda scores: scores.softmax(1)))
+ZOO["attention without a softmax"] = Case(
+    lambda: Attended(lambda scores: scores.exp() / scores.exp().sum(1, keepdim=True)),
+    "gradients",
+    "where a softmax or a part",
+)
 
 
 class Scorer(nn.Module):

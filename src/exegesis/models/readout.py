@@ -27,7 +27,7 @@ ADDED = (("last", "last"), ("last", "first"), ("first", "last"), ("mean", "mean"
 
 
 def head(
-    parts: Sequence[tuple[nn.Module, Any, Any]], outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"]
+    parts: Sequence[tuple[object, Any, Any]], outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"]
 ) -> tuple[nn.Linear, Float[Tensor, "b m"]]:
     """The last linear layer, whose result are the outputs, and the vector that it reads for each text.
 
@@ -226,5 +226,5 @@ def _unseen(shape: list[int], size: int) -> UnsupportedError:
     return UnsupportedError(
         f"the last nn.Linear reads a vector of shape {shape} that is no last, first, mean, max, summed or attention-"
         f"weighted recurrent state (of size {size} a direction): let it read one of these, no layer between; weights "
-        "of attention are seen where an nn.Softmax submodule gives them in the place of a function"
+        "of attention are seen where a softmax or a part of the module gives them"
     )

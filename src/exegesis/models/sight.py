@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch.overrides import TorchFunctionMode
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.recurrent import Direction, Term, Unrolled
@@ -28,18 +29,37 @@ class Seen:
     """What one run of a module showed.
 
     ``recurrent`` has each call of a recurrent layer: the layer, its input, its initial state, what it gave. ``parts``
-    has, in order, every other part that ran behind the first of them, with what it received first and gave.
-    ``variant`` is the kind of a ``VariantLSTM`` that ran.
+    has, in order, every other part and every softmax function that ran behind the first of them, with what it received
+    first and gave. ``variant`` is the kind of a ``VariantLSTM`` that ran.
     """
 
     recurrent: list[tuple[nn.RNNBase, Any, Any, Any]] = field(default_factory=list)
     variant: str = ""
-    parts: list[tuple[nn.Module, Any, Any]] = field(default_factory=list)
+    parts: list[tuple[object, Any, Any]] = field(default_factory=list)
+
+
+class _Softmaxes(TorchFunctionMode):
+    """Notes what softmax functions give: weights of attention may be among it."""
+
+    def __init__(self, seen: Seen) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: object, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = func(*args, **(kwargs or {}))
+        if self.seen.recurrent and getattr(func, "__name__", "") == "softmax":
+            self.seen.parts.append((func, args[0] if args else None, given))
+        return given
 
 
 @contextmanager
-def watching(module: nn.Module) -> Iterator[Seen]:
-    """Record what the parts of a module receive and give, for the length of a block; hooks are removed at its end."""
+def watching(module: nn.Module, *, functions: bool) -> Iterator[Seen]:
+    """Record what the parts of a module receive and give, for the length of a block; hooks are removed at its end.
+
+    ``functions``: softmax functions too, where attention is to be seen.
+    """
     seen = Seen()
 
     def note(part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], given: Any) -> None:
@@ -55,6 +75,8 @@ def watching(module: nn.Module) -> Iterator[Seen]:
     with ExitStack() as after:
         for part in module.modules():
             after.callback(part.register_forward_hook(note, with_kwargs=True).remove)
+        if functions:
+            after.enter_context(_Softmaxes(seen))
         yield seen
 
 

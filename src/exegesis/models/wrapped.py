@@ -169,7 +169,7 @@ class TorchRecurrent(TorchDifferentiable):
             found = []
             for rows in self._parts(batch) or [torch.arange(len(batch))]:
                 part = batch.take(rows)
-                with watching(self.module) as seen:
+                with watching(self.module, functions=True) as seen:
                     outputs = self._call(part)
                 found.append(readouts(seen, outputs, part.lengths))
         self.readout = settle(found)
@@ -208,7 +208,8 @@ class TorchRecurrent(TorchDifferentiable):
         return replace(found, same_start=self.same_start, blind=self.blind)
 
     def _see(self, batch: Batch) -> Unrolled:
-        with watching(self.module) as seen:
+        attends = any(kind == "attention" for pooling in self.readout for _, _, kind in pooling)
+        with watching(self.module, functions=attends) as seen:
             outputs = self._call(batch)
         return unroll(seen, outputs, batch.lengths, self.readout)
 
