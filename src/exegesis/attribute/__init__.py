@@ -2,6 +2,7 @@
 
 from exegesis.attribute import (
     decomposition,
+    deeplift,
     gradient,
     input_reduction,
     integrated,
@@ -15,6 +16,7 @@ from exegesis.attribute import (
 
 __all__ = [
     "decomposition",
+    "deeplift",
     "gradient",
     "input_reduction",
     "integrated",
