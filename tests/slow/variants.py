@@ -75,3 +75,28 @@ def words(rule: Lrp, kind, x, w, R_states):
         R_x.append(rule.linear(x[t], w.W, w.b["z"], R_p))
     rule.account["initial states"] += R_y.sum() + R_c.sum()
     return np.array(R_x[::-1])
+
+
+def stack(kind, layers, x):
+    """What each layer reads (text order), and the top states of each direction, [T, n] (text order)."""
+    read, inputs, states = [], np.array(x), []
+    for ways in layers:
+        read.append(inputs)
+        states = [
+            np.array([y for _, _, y in forward(kind, inputs[:: -1 if way else 1], w)]) for way, w in enumerate(ways)
+        ]
+        states = [found[:: -1 if way else 1] for way, found in enumerate(states)]
+        inputs = np.concatenate(states, 1)
+    return read, states
+
+
+def all_words(rule: Lrp, kind, layers, x, R_top):
+    """Relevance of every word's vector through all layers; ``R_top`` has one [T, n] a direction, in text order."""
+    R = R_top
+    for ways, inputs in zip(layers[::-1], stack(kind, layers, x)[0][::-1], strict=True):
+        total = 0
+        for way, w in enumerate(ways):
+            turn = slice(None, None, -1 if way else 1)
+            total = total + words(rule, kind, inputs[turn], w, R[way][turn])[turn]
+        R = np.split(total, len(ways), axis=1) if inputs.shape[1] % len(ways) == 0 else total
+    return total

@@ -67,17 +67,20 @@ class VariantCell(nn.Module):
         return self.trace(inputs).y
 
     def trace(self, inputs: Float[Tensor, "b t d"]) -> Trace:
-        """The pass with all of its values."""
+        """The pass with all of its values.
+
+        The start is zero times the first cell input, so that the first step is computed as every other: relevance that
+        its gates receive is kept by their biases.
+        """
         a_g, a_h = self.scales
         z = a_g * torch.sigmoid(linear(inputs, self.weight_z, self.bias_z))
-        c = y = inputs.new_zeros(len(inputs), self.hidden)
+        c = y = 0.0 * z[:, 0]
         found: dict[str, list[Tensor]] = {name: [] for name in (*GATES[self.kind], "c", "y")}
         for z_t in z.unbind(1):
             now = {gate: self.gate(gate, y) for gate in GATES[self.kind]}
             c = c + (now["i"] * z_t if "i" in now else z_t)
-            y = a_h * torch.tanh(c)
-            if "o" in now:
-                y = now["o"] * y
+            y = torch.tanh(c)
+            y = a_h * (now["o"] * y if "o" in now else y)
             for name, value in (now | {"c": c, "y": y}).items():
                 found[name].append(value)
         stacked = {name: torch.stack(values, 1) for name, values in found.items()}
