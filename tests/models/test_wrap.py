@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+import text_cnns
 from exegesis.api import explain, methods
 from exegesis.core.errors import ModelError, TextError, UnsupportedError, UsageError
 from exegesis.core.target import Link
@@ -405,6 +406,52 @@ def test_an_empty_text_where_the_module_drops_pads_itself():
     without = wrap(module, vocabulary=["<pad>", *WORDS[3:]], tokenizer=str.split)
     with pytest.raises(ModelError, match=r"LengthsInside raised RuntimeError: .* on texts of 1 pieces"):
         explain(without, "w4", "leave-one-out")
+
+
+# text CNNs --------------------------------------------------------------------------------------------------------
+
+CNNS = {
+    "one dimension": (lambda: text_cnns.TextCnn(), 5, False),
+    "two dimensions": (lambda: text_cnns.FlatCnn(), 5, False),
+    "a mask": (lambda: text_cnns.MaskedCnn(), 5, True),
+    "padded inside": (lambda: text_cnns.PaddedCnn(), 1, False),
+    "a wide kernel": (lambda: text_cnns.TextCnn(widths=(20, 2)), 20, False),
+}
+
+
+@pytest.mark.parametrize("name", CNNS)
+def test_text_cnns(name):
+    """Texts shorter than the widest kernel are filled up with pad tokens, which are no part of the text."""
+    make, least, pads = CNNS[name]
+    module = text_cnns.made(make())
+    before = state(module)
+    seen = wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["a", "b", "c"])
+    assert (seen.plan.least, seen.plan.pads) == (least, pads)
+    assert {card.name for card in methods(seen)} >= ALL | {"lrp"}
+    raw = texts(LENGTHS, 3)
+    read = [seen.read(text) for text in raw]
+    found = seen.outputs(seen.encode(read))
+    for text, one in zip(read, found, strict=True):
+        full = [*text.ids, *[0] * (least - len(text))]
+        mask = (torch.arange(len(full)) < len(text))[None]
+        with torch.no_grad():
+            arguments = (torch.tensor([full]), mask) if pads else (torch.tensor([full]),)
+            expected = copy.deepcopy(module).eval()(*arguments)[0]
+        torch.testing.assert_close(one, expected, rtol=0, atol=1e-12)
+    for method in sorted(ALL | {"lrp"}):
+        options = QUICK.get(method, {})
+        target = "predicted" if method == "input-reduction" else "all"
+        together = explain(seen, raw, method, target, **options)
+        for row in (0, 1):
+            alone = explain(seen, raw[row], method, target, **options)
+            np.testing.assert_allclose(together[row].scores, alone.scores, rtol=0, atol=1e-9, err_msg=method)
+            assert together[row].scores.shape[-1] == len(read[row])
+    one = explain(seen, raw[1], "leave-one-out", 0)  # a text of one word, without it pad tokens alone
+    empty = seen.outputs(seen.encode([seen.read("w1")]).__class__(
+        torch.zeros(1, 1, dtype=torch.long), torch.ones(1, 1, dtype=torch.bool), torch.zeros(1, 1, dtype=torch.long)
+    ))  # fmt: skip
+    np.testing.assert_allclose(one.scores, found[1, 0] - empty[0, 0], atol=1e-12)
+    same(before, state(module))
 
 
 # a GPU ------------------------------------------------------------------------------------------------------------

@@ -13,12 +13,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from exegesis.core.batch import Batch
-from exegesis.core.errors import ExegesisError, ModelError, UsageError
+from exegesis.core.errors import ExegesisError, ModelError, UsageError, out_of_memory
 from exegesis.nn.still import still
 
 Call = Callable[[nn.Module, Batch], Any]
+LENGTHS = (12, 7, 5, 3, 2, 1)  # of the texts on which plans are tried, longest first
+LONGEST = 64  # pieces that the shortest text of a module may need
 MASKS = ("bool", "int", "float")
-LENGTHS = re.compile(r"(?:^|_|seq|sent|text|src|input|word|token)(?:len|lens|length|lengths|sizes)(?:_|$)")
+LENGTH_NAMES = re.compile(r"(?:^|_|seq|sent|text|src|input|word|token)(?:len|lens|length|lengths|sizes)(?:_|$)")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class Plan:
     ``arguments`` maps a parameter's name to ``lengths``, ``mask``, ``padding`` (a mask that is true on padding) or
     ``segments``. ``pads`` says that a text's outputs are the same beside a longer text; otherwise only texts of one
     length share a call. ``rows`` is the most texts a call in which the module keeps their order, 0 for any number.
+    ``least`` is the length of the shortest text that the module takes (a convolution needs as many pieces as its
+    kernel is wide); shorter ones are filled up with ``pad`` tokens, which masks and lengths tell from the text's own
+    pieces.
     """
 
     time_first: bool = False
@@ -37,8 +42,23 @@ class Plan:
     pads: bool = True
     rows: int = 0
     own: Call | None = None
+    least: int = 1
+    pad: int = 0
+
+    def widened(self, batch: Batch) -> Batch:
+        """The batch filled up with pad tokens, where it is narrower than the module takes."""
+        missing = self.least - batch.ids.shape[1]
+        if missing <= 0:
+            return batch
+        return replace(
+            batch,
+            ids=nn.functional.pad(batch.ids, (0, missing), value=self.pad),
+            mask=nn.functional.pad(batch.mask, (0, missing), value=False),
+            segments=nn.functional.pad(batch.segments, (0, missing)),
+        )
 
     def __call__(self, module: nn.Module, batch: Batch) -> Any:
+        batch = self.widened(batch)
         if self.own is not None:
             return self.own(module, batch)
         ids = batch.ids.t().contiguous() if self.time_first else batch.ids
@@ -75,7 +95,7 @@ def arguments_of(module: nn.Module) -> tuple[tuple[str, str], ...]:
 
 
 def _kind(name: str) -> str | None:
-    if LENGTHS.search(name) and not re.search(r"max|min|total|hidden|embed", name):
+    if LENGTH_NAMES.search(name) and not re.search(r"max|min|total|hidden|embed", name):
         return "lengths"
     if "mask" in name.split("_") or name in ("masks", "attnmask"):
         return "padding" if "pad" in name else "mask"
@@ -128,26 +148,33 @@ def logits(answer: Any, rows: int) -> Float[Tensor, "b c"]:
     return found
 
 
-def find_plan(module: nn.Module, probe: Batch, own: Call | None) -> tuple[Plan, int]:
-    """The plan that works on a probe of texts of different lengths, longest first, and the number of outputs.
+def find_plan(
+    module: nn.Module, probing: Callable[[Sequence[int]], Batch], own: Call | None, pad: int
+) -> tuple[Plan, int, Batch]:
+    """The plan that works on a probe of texts of different lengths, the number of outputs, and the probe.
 
-    Prefers a plan under which a text's outputs do not depend on a longer neighbour. Raises ModelError with the
+    ``probing`` gives texts of the lengths asked for, which are as in ``LENGTHS`` and as much longer as the module needs
+    to tell them apart.
+    Prefers a plan under which a text's outputs do not depend on a longer neighbour. ``pad`` is the id that fills up
+    texts which are too short for the module. Raises ModelError with the
     module's own complaint where no plan works.
     """
     complaint: Exception | None = None
-    fallback: tuple[Plan, int] | None = None
+    fallback: tuple[Plan, int, Batch] | None = None
     for plan in plans(module, own):
         try:
+            plan = replace(plan, least=_least(plan, module, probing((LONGEST,))), pad=pad)
+            probe = probing([length + plan.least - 1 for length in LENGTHS] + [2, 1] * (plan.least > 1))
             alone = _alone(plan, module, probe)
         except Exception as error:  # the user's own code: whatever it raises is a reason to try the next plan
             complaint = error if complaint is None or _telling(error) > _telling(complaint) else complaint
             continue
         try:
             if _near(_try(plan, module, probe), alone):
-                return plan, alone.shape[1]
+                return plan, alone.shape[1], probe
         except Exception:  # a module that takes texts of one length only
             pass
-        fallback = fallback or (replace(plan, pads=False), alone.shape[1])
+        fallback = fallback or (replace(plan, pads=False), alone.shape[1], probe)
     if fallback is not None:
         return fallback
     assert complaint is not None
@@ -167,6 +194,22 @@ class _RanError(ModelError):
 def _telling(error: Exception) -> int:
     """How much an error says of the module itself: more if it ran, less if its outputs have another shape."""
     return 2 if isinstance(error, _RanError) else 0 if isinstance(error, ExegesisError) else 1
+
+
+def _least(plan: Plan, module: nn.Module, longest: Batch) -> int:
+    """The length of the shortest text that the module takes; 1 where it takes none, whose complaint then is heard."""
+    for width in range(1, LONGEST + 1):
+        cut = replace(
+            longest, ids=longest.ids[:, :width], mask=longest.mask[:, :width], segments=longest.segments[:, :width]
+        )
+        try:
+            _try(replace(plan, least=width), module, cut)
+        except Exception as error:  # the user's own code
+            if out_of_memory(error):
+                raise
+            continue
+        return width
+    return 1
 
 
 def _alone(plan: Plan, module: nn.Module, probe: Batch) -> Float[Tensor, "b c"]:

@@ -138,6 +138,11 @@ class TorchDifferentiable(TorchClassifier):
             return torch.cat(found)[torch.argsort(torch.cat(parts)).to(embeds.device)]
 
     def _call_from(self, embeds: Tensor, batch: Batch) -> Tensor:
+        short, batch = embeds.shape[1], self.plan.widened(batch)
+        if batch.ids.shape[1] > short:  # pad tokens that are no part of the text keep their own vectors
+            with torch.no_grad():
+                filling = torch.cat([part(batch.ids[:, short:]) for part in self.embeddings], -1)
+            embeds = torch.cat([embeds, filling.to(embeds.dtype)], 1)
         vectors = torch.split(embeds, [part.embedding_dim for part in self.embeddings], -1)
 
         def give(number: int, ids: Tensor, _: Tensor) -> Tensor | None:

@@ -47,7 +47,8 @@ def wrap(
     tell (batch has ids [b, t], mask, lengths, segments). ``outputs`` says what the module returns: ``"logits"``,
     ``"probabilities"`` (it ends in a softmax or a sigmoid) or ``"multi-label"`` (logits of labels that do not exclude
     each other); without it logits are assumed, and what looks like probabilities is refused. The module is run in
-    evaluation mode and comes back as it was.
+    evaluation mode and comes back as it was. Texts shorter than the module takes (one with convolutions needs as many
+    pieces as its widest kernel) are filled up with pad tokens.
 
     Raises UsageError for missing or contradicting arguments, ModelError where the module cannot be run.
     """
@@ -55,8 +56,9 @@ def wrap(
         raise UsageError(f"wrap takes a torch nn.Module, not {type(module).__name__}; for a function use blackbox()")
     reader = reader_of(vocabulary, tokenizer, lowercase)
     usable = _usable(module, reader)
-    probe = _probe(module, reader, usable, (12, 7, 5, 3, 2, 1))
-    plan, width = find_plan(module, probe, call)
+    plan, width, probe = find_plan(
+        module, lambda lengths: _probe(module, reader, usable, lengths), call, reader.tokens["pad"]
+    )
     names, link = _labels(labels, width, outputs)
     bare = TorchClassifier(module, reader, names, link, plan, name or type(module).__name__)
     able = _most(bare, probe, _probe(module, reader, usable, (3,) * 32 + (2,) * 32))
@@ -187,7 +189,7 @@ def _embeddings(bare: TorchClassifier, probe: Batch) -> tuple[nn.Embedding, ...]
     """The embeddings that read the ids of the text."""
     found: list[nn.Embedding] = []
     parts = [part for part in bare.module.modules() if isinstance(part, nn.Embedding)]
-    longest = probe.take(torch.tensor([0]))
+    longest = bare.plan.widened(probe.take(torch.tensor([0])))
 
     def note(number: int, ids: Tensor, _: Tensor) -> None:
         own = longest.ids
