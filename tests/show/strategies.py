@@ -37,7 +37,8 @@ def results(draw: st.DrawFn) -> Callable[[], Attribution]:
         start = draw(st.integers(0, count - 2))
         spans = [("phrase", start, draw(st.integers(start + 1, count)), draw(_scores)), ("text", 0, count, 0.5)]
     names = {"label": draw(_words), "model": draw(_words), "probability": draw(st.floats(0, 1))}
-    return partial(result, raw, scores, spans=spans, **names)
+    details = draw(st.sampled_from([{}, {"unknown": list(range(count))}]))
+    return partial(result, raw, scores, spans=spans, details=details, **names)
 
 
 def ink(text: str) -> str:

@@ -91,6 +91,12 @@ def test_spans_of_special_pieces_stand_outside():
     assert ("", "Outside the text: [CLS] +0.50.") in notes(panel)
 
 
+def test_words_that_the_model_does_not_know_are_named_once():
+    one = samples.result("a zorp and a blick zorp", [0.1] * 6, details={"unknown": [1, 4, 5]})
+    (panel,) = panels(one)
+    assert ("", "Unknown to the model: zorp, blick.") in notes(panel)
+
+
 def test_rows_align_where_models_cut_the_text_differently():
     raw = "unbelievably good"
     words = samples.words_of(raw)

@@ -86,6 +86,7 @@ def _explain(
     values = array(scores.values)
     seconds = (time.perf_counter() - start) / len(texts)
     marks = {} if getattr(method, "signed", card.signed) else {"signed": False}
+    unread = model.tokens.get("unknown")
     results = []
     for b, text in enumerate(texts):
         words = _over_words(values[b], text)
@@ -110,7 +111,7 @@ def _explain(
                 complete=card.complete,
                 seconds=seconds,
                 model=model.name,
-                details={**marks, **(scores.details[b] if scores.details else {})},
+                details={**marks, **_unknown(text, unread), **(scores.details[b] if scores.details else {})},
             )
         )
     return results
@@ -138,6 +139,12 @@ def score_spans(
         else np.zeros((target.count, 0))
         for b, one in enumerate(spans)
     ]
+
+
+def _unknown(text: Text, number: int | None) -> dict[str, list[int]]:
+    """The words that the model reads as its unknown token alone, by their numbers."""
+    found = [n for n, word in enumerate(text.words) if set(text.ids[word.start : word.stop]) == {number}]
+    return {"unknown": found} if found else {}
 
 
 def _over_words(values: np.ndarray, text: Text) -> np.ndarray:

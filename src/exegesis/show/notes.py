@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from exegesis.show.layout import Block, Panel
-from exegesis.show.wording import account_line, account_short, common, facts, number, signed
+from exegesis.show.wording import account_line, account_short, common, facts, number, signed, visible
 
 
 class Scales(NamedTuple):
@@ -65,6 +65,11 @@ def _asides(panel: Panel, block: Block, minus: str) -> list[str]:
         if row.outside:
             parts = ", ".join(f"{name} {signed(score, block.limit, minus=minus)}" for name, score in row.outside)
             lines.append(f"Outside the text: {parts}.")
+    unknown = [word for word in block.result.details.get("unknown", ()) if word < len(block.result.words)]
+    if unknown:
+        named = list(dict.fromkeys(block.result.words[word] for word in unknown))
+        more = f" and {len(named) - 6} more" if len(named) > 6 else ""
+        lines.append(f"Unknown to the model: {', '.join(visible(word)[:40] for word in named[:6])}{more}.")
     return lines
 
 
