@@ -18,14 +18,16 @@ from exegesis._version import __version__
 from exegesis.show import register
 
 if TYPE_CHECKING:
-    from exegesis.api import blackbox, explain, hierarchy, language, load, methods, predict, wrap
+    from exegesis.api import blackbox, explain, hierarchy, language, load, methods, predict, relevance, wrap
     from exegesis.core.explanation import Attribution, save
     from exegesis.core.hierarchy import Hierarchy
+    from exegesis.core.relevance import Relevance
     from exegesis.core.saving import read
 
 __all__ = [
     "Attribution",
     "Hierarchy",
+    "Relevance",
     "__version__",
     "blackbox",
     "explain",
@@ -35,6 +37,7 @@ __all__ = [
     "methods",
     "predict",
     "read",
+    "relevance",
     "save",
     "wrap",
 ]
@@ -42,6 +45,7 @@ __all__ = [
 _HOMES = {
     "Attribution": "exegesis.core.explanation",
     "Hierarchy": "exegesis.core.hierarchy",
+    "Relevance": "exegesis.core.relevance",
     "save": "exegesis.core.explanation",
     "read": "exegesis.core.saving",
 }

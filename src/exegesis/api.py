@@ -23,6 +23,7 @@ from exegesis.core.hierarchy import Hierarchy
 from exegesis.core.language import LanguageModel, register_opener
 from exegesis.core.method import Card, Method, card_of, cards, lacking, make, require
 from exegesis.core.model import Classifier, Raw, offers
+from exegesis.core.relevance import Relevance
 from exegesis.core.target import Ask, Labels, ask
 from exegesis.core.text import Span, Text
 from exegesis.hierarchy.levels import levels as word_levels
@@ -32,7 +33,7 @@ from exegesis.hierarchy.tagging import Tagger, default_tagger
 from exegesis.models.blackbox import BlackBox
 from exegesis.models.wrapping import wrap
 
-__all__ = ["blackbox", "explain", "hierarchy", "language", "load", "methods", "predict", "wrap"]
+__all__ = ["blackbox", "explain", "hierarchy", "language", "load", "methods", "predict", "relevance", "wrap"]
 
 BUNDLED = "bundled"
 PREFERRED = ("reat", "integrated-gradients", "leave-one-out")
@@ -121,6 +122,20 @@ def explain(
     with bar(progress, len(read), plan.name) as advance:
         results = plan.explain(read, advance)
     return results if isinstance(text, list) else results[0]
+
+
+def relevance(model: Classifier | str, text: Raw, target: str | int | None = None, **parameters: Any) -> Relevance:
+    """What ``lrp`` hands to every component of every word vector and state of a network, for one number of one text.
+
+    ``parameters`` are those of ``lrp``, ``target`` is as in ``explain``, of one number. The result tells what its
+    ``states`` are called (see ``Relevance``). Errors are those of ``explain``.
+    """
+    from exegesis.attribute.lrp import Lrp
+    from exegesis.attribute.places import relevance_at
+
+    classifier, method = as_model(model), make("lrp", parameters)
+    asked = ask(target, classifier.labels, classifier.link)
+    return relevance_at(classifier, read_text(classifier, text), cast(Lrp, method), asked)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Layer-wise relevance propagation for recurrent models (Arras et al. 2019, "Explaining and Interpreting LSTMs")."""
+"""Layer-wise relevance propagation (Arras et al. 2019, "Explaining and Interpreting LSTMs"), recurrent models first."""
 
 from __future__ import annotations
 
@@ -37,27 +37,43 @@ LINEAR = ("epsilon", "gamma", "alpha-beta")
 class Lrp:
     """A word's relevance for a logit or margin: the sum over the components of its vector, in units of the logit.
 
-    Identity: words + biases + absorbed by epsilon (+ initial states, where they are not zero) = the number, to
-    rounding. Rounding is that of the largest relevance on the way, and a neuron whose inputs nearly cancel hands on
-    up to 1 / ``epsilon`` times what it received.
+    Identity: words + biases + absorbed by epsilon (+ initial states, where they are not zero, + fixed parts) = the
+    number, to rounding. Rounding is that of the largest relevance on the way, and a neuron whose inputs nearly cancel
+    hands on up to 1 / ``epsilon`` times what it received. *Fixed parts* are constants beside the words: added
+    positions, a vector put in front, pad tokens that fill up a text too short for a convolution.
 
-    Linear maps and accumulations follow the epsilon rule (Sec. 11.3.1, 11.3.3) with sign(0) = 1; all poolings and
-    the output layer are one linear map from states to the number, so ``epsilon`` acts on the number itself. Products
-    of a gate and a signal follow ``product`` (Table 11.1): ``all`` (the signal takes all), ``prop``, ``abs`` or
-    ``half``, with the values before activation; ``prop`` and ``abs`` have ``stabilizer`` in the denominator, by
-    default ``epsilon``, and 0.2 for ``prop``, which the chapter found it to need (footnote 9). What they absorb counts
-    as absorbed by epsilon. With
-    ``bias="keep"`` a bias keeps its share; with ``"spread"`` it and what epsilon adds are shared evenly by the map's
-    inputs: the components of x_t and h_{t-1}, the two terms of an accumulation, the components of the states that are
-    read. The initial states then receive shares even where they are zero.
+    Linear maps and accumulations follow the epsilon rule (Sec. 11.3.1, 11.3.3) with sign(0) = 1. Products of a gate
+    and a signal follow ``product`` (Table 11.1): ``all`` (the signal takes all), ``prop``, ``abs`` or ``half``, with
+    the values before activation; ``prop`` and ``abs`` have ``stabilizer`` in the denominator, by default ``epsilon``,
+    and 0.2 for ``prop``, which the chapter found it to need (footnote 9). What they absorb counts as absorbed by
+    epsilon. With ``bias="keep"`` a bias keeps its share; with ``"spread"`` it and what epsilon adds are shared evenly
+    by the map's inputs: the components of x_t and h_{t-1}, the two terms of an accumulation, the components of the
+    states that are read. The initial states then receive shares even where they are zero.
+
+    Models that read one linear layer off pooled recurrent states are computed at once for all steps and targets: their
+    poolings and output layer are one linear map from states to the number, so ``epsilon`` acts on the number itself.
+    What such a module does between its embedding and its recurrent layer is left to the word.
+
+    Any other module runs as it is (``mech.propagate``), if every function it applies to what depends on the words has a
+    rule: linear and convolution layers, recurrent layers and cells, sums and products of tensors, elementwise
+    activations (which hand on what they receive), poolings, attention. Each map and each sum of two tensors has its own
+    ``epsilon``. A factor that comes out of a sigmoid is a gate; where neither or both factors of a product are, ``all``
+    gives halves. Sums and means over positions, products with constants and a maximum's winner have no epsilon.
+    Cells written out in such functions are explained by the same rules, but x_t and h_{t-1} pass a sum of two maps.
+
+    ``rule``, for linear and convolution layers: ``epsilon``, ``gamma`` (with ``gamma``) or ``alpha-beta`` (with
+    ``alpha`` - ``beta`` = 1); see ``mech.signed`` for the forms taken. Recurrent layers and cells keep the epsilon
+    rule. Another rule than epsilon takes every module the general way.
 
     Beyond the chapter: stacked layers; a GRU in PyTorch's form, where 1 - z has the value -a_z before activation, the
     products with the signals n and h_{t-1} both reach z, ``r q`` is one input of n's map beside x_t, and
-    q = U h_{t-1} + b a map of its own; a plain RNN, where no product is. Attention weights and the places of maxima are
-    constants of this text. What a module does between its embedding and its recurrent layer is left to the word.
+    q = U h_{t-1} + b a map of its own; a plain RNN, where no product is. Attention weights (whatever a softmax gives)
+    and the places of maxima are constants of this text.
 
-    Raises UsageError where an ``epsilon`` or ``stabilizer`` of 0 would divide relevance by zero, or relevance overflows
-    (``prop`` with a small stabilizer multiplies it at every step where gate and signal nearly cancel).
+    Raises UnsupportedError for a part without a rule, by name, and for ``bias="spread"`` elsewhere than in plain
+    recurrent models. Raises UsageError where an ``epsilon`` or ``stabilizer`` of 0 would divide relevance by zero, or
+    relevance overflows (``prop`` with a small stabilizer multiplies it at every step where gate and signal nearly
+    cancel).
     """
 
     epsilon: float = 0.001
@@ -96,6 +112,11 @@ class Lrp:
             return "it gives probabilities, and relevance decomposes a logit"
         return None if offers(model, Recurrent) else trial(model)
 
+    @property
+    def rules(self) -> Rules:
+        """The rules of recurrent layers."""
+        return Rules(self.epsilon, self.product, self.denominator, self.bias == "spread")
+
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         matrix = target.linear(model.link.width(len(model.labels)))  # refuses a probability before any work is done
         if offers(model, Recurrent) and self.rule == "epsilon":
@@ -128,9 +149,8 @@ class Lrp:
     def _unrolled(self, model: Recurrent, batch: Batch, matrix: Float[Tensor, "b k c"]) -> Scores:
         """The fast path: all steps and targets at once."""
         seen = model.unroll(batch)
-        rules = Rules(self.epsilon, self.product, self.denominator, self.bias == "spread")
         with torch.no_grad():
-            values, account = relevance(seen, matrix.to(seen.outputs), rules)
+            values, account = relevance(seen, matrix.to(seen.outputs), self.rules)
         if bool(seen.outputs.isfinite().all()) and not bool(values.isfinite().all()):
             raise UsageError("relevance grew beyond all numbers on its way: take a larger epsilon or stabilizer")
         kept = {name: part for name, part in account.items() if name != "initial states" or self._starts(seen)}

@@ -29,6 +29,7 @@ from exegesis.nn.product import linear
 from exegesis.nn.recurrent import before, reading_order
 
 Place = tuple[int, int]  # layer from below, direction
+STREAMS = {"h": "", "c": " cells", "above": " from above"}  # how a result names what Watch.states holds
 NUMBERS = 1 << 25  # of relevances held for one direction at once; further targets wait for their turn
 
 
@@ -231,3 +232,8 @@ def _refuse_zero(relevance: Tensor, where: Tensor) -> None:
 def turned(values: Float[Tensor, "b k t *n"], direction: Direction) -> Float[Tensor, "b k t *n"]:
     """From the text's order to a direction's own, and back."""
     return reading_order(values.transpose(1, 2), direction.lengths, direction.reverse).transpose(1, 2)
+
+
+def place_name(place: Place, stream: str) -> str:
+    """``layer 1 forward``, ``layer 2 reverse cells``."""
+    return f"layer {place[0] + 1} {('forward', 'reverse')[place[1]]}{STREAMS[stream]}"

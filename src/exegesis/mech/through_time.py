@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from exegesis.core.errors import UnsupportedError
 from exegesis.mech.modified import Call, Rule, Shadow
 from exegesis.mech.passing import apart
-from exegesis.mech.relevance import Ledger, Watch, descend, slopes, turned
+from exegesis.mech.relevance import Ledger, Watch, descend, place_name, slopes, turned
 from exegesis.mech.rules import Coefficients, Rules
 from exegesis.mech.structure import reduced
 from exegesis.nn.recurrent import GATES, stacked
@@ -108,13 +108,10 @@ def _at_end(relevance: Float[Tensor, "b h"], lengths: Tensor, width: int) -> Flo
 
 
 def _note_states(layers: _Layers, plan: Sequence[Sequence[Coefficients]], watch: Watch) -> None:
-    for (number, way), streams in (watch.states or {}).items():
-        for stream, values in streams.items():
-            name = f"{layers.name}layer {number + 1} {('forward', 'reverse')[way]}{STREAMS[stream]}"
-            layers.used.book.node(name, turned(values, plan[number][way].direction)[:, 0])
-
-
-STREAMS = {"h": "", "c": " cells", "above": " from above"}
+    for (number, way), streams in sorted((watch.states or {}).items(), reverse=True):  # the last part is noted first
+        for stream, values in reversed(streams.items()):
+            found = turned(values, plan[number][way].direction)[:, 0]
+            layers.used.book.node(layers.name + place_name((number, way), stream), found)
 
 
 def layers(used: Propagation) -> Rule:

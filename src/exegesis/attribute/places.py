@@ -1,0 +1,78 @@
+"""Relevance of single components, layers and steps: ``lrp`` where the sum over a word is not enough."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from exegesis.attribute.lrp import Lrp
+from exegesis.core.batch import Batch
+from exegesis.core.errors import UsageError
+from exegesis.core.explain import finite
+from exegesis.core.method import require
+from exegesis.core.model import Classifier, Differentiable, Recurrent, offers
+from exegesis.core.relevance import Relevance
+from exegesis.core.target import Ask
+from exegesis.core.text import Text
+from exegesis.mech.relevance import Watch, place_name, relevance, turned
+
+
+def relevance_at(model: Classifier, text: Text, method: Lrp, asked: Ask) -> Relevance:
+    """See ``core.relevance.Relevance``. Raises UsageError where more than one number is asked for."""
+    require(model, method)
+    seen = cast(Differentiable, model)
+    batch = seen.encode([text])
+    raw = finite(seen.outputs(batch), seen, "outputs")
+    target = asked.of(raw, seen.link)
+    if target.count != 1:
+        raise UsageError("relevance is of one number: take one label as the target, not all")
+    matrix = target.linear(raw.shape[1]).to(raw)
+    if offers(model, Recurrent) and method.rule == "epsilon":
+        values, account, states = _unrolled(cast(Recurrent, model), batch, matrix, method)
+    else:
+        values, account, states = _propagated(seen, batch, matrix, method)
+    finite(values, seen, "relevance")
+    return Relevance(
+        text=text,
+        dimensions=_array(values[0, 0, : len(text)]),
+        states={name: _array(value) for name, value in states.items()},
+        target=target.names(0, seen.labels)[0],
+        method=repr(method),
+        explained=float(target.of(raw)[0, 0]),
+        account={name: float(part[0, 0]) for name, part in account.items() if name != "initial states" or part.any()},
+    )
+
+
+Found = tuple[Float[Tensor, "b k t d"], Mapping[str, Float[Tensor, "b k"]], Mapping[str, Tensor]]
+
+
+def _unrolled(model: Recurrent, batch: Batch, matrix: Float[Tensor, "b k c"], method: Lrp) -> Found:
+    seen, states = model.unroll(batch), {}
+    watch = Watch(states={})
+    with torch.no_grad():
+        values, account = relevance(seen, matrix.to(seen.outputs), method.rules, watch)
+    for number, layer in enumerate(seen.layers):
+        for way, direction in enumerate(layer):
+            for stream, value in (watch.states or {})[number, way].items():
+                states[place_name((number, way), stream)] = turned(value, direction)[0, 0]
+    return values, account, states
+
+
+def _propagated(model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"], method: Lrp) -> Found:
+    values, account, nodes = method.propagated(model, batch, matrix, nodes=True)
+    single = "recurrent 2 layer 1 forward" not in nodes
+    states = {}
+    for name, value in reversed(nodes.items()):
+        axis = next((axis for axis in (0, 1) if value.ndim > axis and value.shape[axis] == 1), None)
+        states[name.removeprefix("recurrent 1 ") if single else name] = value if axis is None else value.squeeze(axis)
+    return values, account, states
+
+
+def _array(value: Tensor) -> np.ndarray:
+    found: np.ndarray = value.detach().to("cpu", torch.float64).numpy().copy()
+    return found

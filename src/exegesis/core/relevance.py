@@ -1,0 +1,66 @@
+"""Relevance at every place of a network, for one number of one text. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import Float
+
+from exegesis.core.text import Text
+
+
+@dataclass(frozen=True, eq=False)
+class Relevance:
+    """What layer-wise relevance propagation hands to each component of each vector, in units of the logit.
+
+    ``dimensions[t, d]`` is the relevance of component d of the vector of piece t; its sums over d are the words' scores
+    of ``explain(..., "lrp")``. ``states`` has the relevance of what the network computed in between, by name:
+
+    - of a recurrent layer, in the order of the text: ``layer 1 forward`` [t, h] what h_t received in all, ``layer 1
+      forward cells`` [t, h] what c_t received in all (LSTM), ``layer 1 forward from above`` [t, h] the part of h_t's
+      that came from the layer above or the readout and not from the step that follows; ``reverse`` likewise;
+    - elsewhere, in the layout of the module, the results of each map and sum, numbered as they run: ``conv1d 1``,
+      ``linear 1``, ``sum 1``.
+
+    Where nothing is kept by biases or epsilon, the relevance of a cut through the network is ``explained``: ``from
+    above`` over all positions and directions of a layer; the words up to t and h_t (of an LSTM, c_t under the product
+    rule ``all``) have equal sums in a layer that reads the words in order.
+
+    ``explained`` = the sum of ``dimensions`` + the sum of ``account`` + ``gap``, which is rounding.
+    """
+
+    text: Text
+    dimensions: Float[np.ndarray, "t d"]
+    states: Mapping[str, np.ndarray]
+    target: str
+    method: str
+    explained: float
+    account: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for array in (self.dimensions, *self.states.values()):
+            array.setflags(write=False)
+        for name in ("states", "account"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The user's words, as written."""
+        return self.text.word_strings()
+
+    @property
+    def scores(self) -> Float[np.ndarray, " words"]:
+        """Each word's relevance: the sum over the components of its pieces."""
+        return np.array([float(self.dimensions[word.start : word.stop].sum()) for word in self.text.words])
+
+    @property
+    def gap(self) -> float:
+        """What nobody accounts for: rounding."""
+        return self.explained - float(self.dimensions.sum()) - sum(self.account.values())
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.dimensions.shape))
+        return f"<Relevance of {self.target}={self.explained:.4g}: {shape} dimensions; {', '.join(self.states)}>"
