@@ -102,6 +102,13 @@ class Mode(TorchFunctionMode):
         super().__init__()
         self.rules, self._fixed = rules, fixed
         self._shadows: dict[int, tuple[Tensor, Shadow]] = {}
+        self._refusal: UnsupportedError | None = None
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        """An operator of tensors takes a TypeError, as refusals are, for "not implemented": the refusal is told."""
+        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
+        if error is not None and self._refusal is not None and error is not self._refusal:
+            raise self._refusal from None
 
     def start(self, leaf: Tensor, other: Tensor | None = None) -> Tensor:
         """The word vectors [b, t, d], from now on live."""
@@ -142,6 +149,13 @@ class Mode(TorchFunctionMode):
         given = kwargs or {}
         if not any(value.requires_grad for value in tensors((args, given))):
             return func(*args, **given)
+        try:
+            return self._live(func, args, given)
+        except UnsupportedError as error:
+            self._refusal = error
+            raise
+
+    def _live(self, func: Any, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
         name, in_place = canonical(func)
         if (in_place or given.get("inplace") is True) and name not in ("requires_grad", "detach"):
             return self._in_place(func, name, args, given)

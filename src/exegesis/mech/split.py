@@ -23,7 +23,7 @@ from exegesis.nn.product import linear
 from exegesis.nn.recurrent import reading_order
 
 VARIANTS = ("original", "acd")
-ROWS = 1024  # phrases that step together
+ROWS = 2048  # phrases that step together
 NUMBERS = 1 << 24  # at most so many numbers of their states in one layer, where a layer above reads them
 
 
