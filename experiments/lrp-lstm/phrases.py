@@ -4,9 +4,10 @@
 
 Every node of two words or more of every test tree (the whole sentence left out) is scored in its sentence, for the
 margin of positive against negative, and the scores are held against the labels 0 to 4 by Spearman's rank correlation
-over all phrases; the interval is the bootstrap's over sentences. *Negations* are nodes of at most eight words whose
-first word is a negation, whose rest has one polarity and the whole the other, by the labels ("not dislike", "never
-dull"): the share of them whose score has the sign of the whole, by the method and by adding the scores of the words.
+over all phrases; the interval is the bootstrap's over sentences. *Negations* are nodes of at most eight words that
+begin with a negation, whose rest has one polarity and the whole the other, by the labels ("not dislike", "does n't
+bore"): how many of them have a score with the sign of the whole, by the method and by adding the scores of the words,
+and how many an interaction (the phrase's score less its words') with that sign.
 Each method is saved as soon as it is there; a second run goes on with what is missing.
 """
 
@@ -28,6 +29,8 @@ from treebank import Node, Tree, read
 
 import exegesis
 from exegesis.core.files import write_whole
+from exegesis.core.text import Span
+from exegesis.mech.removal import outputs_keeping
 
 NEGATIONS = frozenset(["not", "n't", "never", "no", "without", "nothing", "hardly", "neither", "nor", "barely", "none"])
 DRAWS = 1000
@@ -38,7 +41,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "ACD (its variant of CD)": ("contextual-decomposition", {"variant": "acd"}),
     "SCD": ("scd", {}),
     "SOC": ("soc", {}),
-    "HEDGE": ("hedge", {}),
+    "HEDGE": ("kept alone", {}),
     "Leave-one-out (drop)": ("leave-one-out", {}),
     "Leave-one-out (pad)": ("leave-one-out", {"how": "pad"}),
     "Gradient x Input": ("gradient-x-input", {}),
@@ -81,10 +84,13 @@ def cases(model: Any, trees: Sequence[Tree]) -> tuple[list[Case], int]:
 
 
 def _rest(tree: Tree, node: Node, labels: dict[tuple[int, int], int]) -> int | None:
-    """The label of what follows a negation at the head of a phrase of at most eight words."""
-    if node.stop - node.start > 8 or tree.words[node.start].lower() not in NEGATIONS:
-        return None
-    return labels.get((node.start + 1, node.stop))
+    """The label of what follows a negation at the head of a phrase of at most eight words (``does n't`` is one)."""
+    for head in (1, 2):
+        first, rest = (node.start, node.start + head), (node.start + head, node.stop)
+        negated = not NEGATIONS.isdisjoint(word.lower() for word in tree.words[first[0] : first[1]])
+        if negated and node.stop - node.start <= 8 and first in labels and rest in labels:
+            return labels[rest]
+    return None
 
 
 def scores(model: Any, trees: Sequence[Tree], every: Sequence[Case], name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -92,6 +98,10 @@ def scores(model: Any, trees: Sequence[Tree], every: Sequence[Case], name: str) 
     method, parameters = METHODS[name]
     own, added = np.zeros(len(every)), np.zeros(len(every))
     by_sentence: dict[int, list[int]] = {}
+    if method == "kept alone":
+        own, alone = kept_alone(model, trees, every)
+        sums = {key: np.concatenate([[0], values.cumsum()]) for key, values in alone.items()}
+        return own, np.array([sums[case.sentence][case.stop] - sums[case.sentence][case.start] for case in every])
     for row, case in enumerate(every):
         by_sentence.setdefault(case.sentence, []).append(row)
     for number, rows in by_sentence.items():
@@ -102,6 +112,28 @@ def scores(model: Any, trees: Sequence[Tree], every: Sequence[Case], name: str) 
         own[rows] = result.at("span").scores
         added[rows] = [words[start:stop].sum() for start, stop in spans]
     return own, added
+
+
+def kept_alone(model: Any, trees: Sequence[Tree], every: Sequence[Case]) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """HEDGE's score of a phrase (Chen et al. 2020, Eq. 5), for the positive side: the margin of positive over negative
+    where only the phrase is kept and a pad token stands for every other word. Of all phrases; of each sentence's words.
+    """
+    own, words = np.zeros(len(every)), {}
+    sides = [model.labels.index(name) for name in ("positive", "negative")]
+    by_sentence: dict[int, list[int]] = {}
+    for row, case in enumerate(every):
+        by_sentence.setdefault(case.sentence, []).append(row)
+    for number, rows in by_sentence.items():
+        batch = model.encode([model.read(trees[number].text)])
+        (text,) = batch.texts
+        spans = [text.over(Span(every[row].start, every[row].stop)) for row in rows] + list(text.words)
+        keep = torch.zeros(len(spans), len(text), dtype=torch.bool)
+        for place, span in enumerate(spans):
+            keep[place, span.start : span.stop] = True
+        raw = outputs_keeping(model, batch, torch.zeros(len(spans), dtype=torch.long), keep, "pad").numpy()
+        margins = raw[:, sides[0]] - raw[:, sides[1]]
+        own[rows], words[number] = margins[: len(rows)], margins[len(rows) :]
+    return own, words
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
@@ -134,6 +166,7 @@ def judged(every: Sequence[Case], own: np.ndarray, added: np.ndarray, seed: int)
             "phrases": len(rows),
             "right": int((np.sign(own[rows]) == sign).sum()),
             "right by adding words": int((np.sign(added[rows]) == sign).sum()),
+            "interaction right": int((np.sign(own[rows] - added[rows]) == sign).sum()),
         }
     return found
 
@@ -145,13 +178,15 @@ def turned(rest: int, label: int) -> int:
 
 def table(results: dict[str, Any]) -> str:
     lines = [
-        "| method | rank correlation (95 %) | words added | good turned bad, right | bad turned good, right | s |",
+        "| method | rank correlation (95 %) | words added | good turned bad: right (by adding, interaction) "
+        "| bad turned good: right (by adding, interaction) | s |",
         "|---|---|---:|---:|---:|---:|",
     ]
     for name, found in sorted(results["methods"].items(), key=lambda item: -item[1]["correlation"]):
         low, high = found["interval"]
         turns = [
-            f"{found[turn]['right']} of {found[turn]['phrases']} ({found[turn]['right by adding words']} by adding)"
+            f"{found[turn]['right']} ({found[turn]['right by adding words']}, {found[turn]['interaction right']})"
+            f" of {found[turn]['phrases']}"
             for turn in ("good turned bad", "bad turned good")
         ]
         words = found["correlation of added words"]
