@@ -18,7 +18,8 @@ from exegesis._version import __version__
 from exegesis.show import register
 
 if TYPE_CHECKING:
-    from exegesis.api import blackbox, explain, hierarchy, language, load, methods, predict, relevance, wrap
+    from exegesis.api import blackbox, evaluate, explain, hierarchy, language, load, methods, predict, relevance, wrap
+    from exegesis.core.evaluation import Evaluation
     from exegesis.core.explanation import Attribution, save
     from exegesis.core.hierarchy import Hierarchy
     from exegesis.core.relevance import Relevance
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Attribution",
+    "Evaluation",
     "Hierarchy",
     "Relevance",
     "__version__",
     "blackbox",
+    "evaluate",
     "explain",
     "hierarchy",
     "language",
@@ -44,6 +47,7 @@ __all__ = [
 
 _HOMES = {
     "Attribution": "exegesis.core.explanation",
+    "Evaluation": "exegesis.core.evaluation",
     "Hierarchy": "exegesis.core.hierarchy",
     "Relevance": "exegesis.core.relevance",
     "save": "exegesis.core.explanation",

@@ -15,8 +15,10 @@ from typing import Any, Self, cast, overload
 from torch import nn
 
 import exegesis.attribute  # noqa: F401 - registers the methods
+from exegesis.core.data import Example, read_examples
 from exegesis.core.device import usable_device
 from exegesis.core.errors import TextError, UsageError, unknown
+from exegesis.core.evaluation import Evaluation
 from exegesis.core.explain import Spans, run
 from exegesis.core.explanation import LEVELS, Attribution
 from exegesis.core.hierarchy import Hierarchy
@@ -26,6 +28,7 @@ from exegesis.core.model import Classifier, Raw, offers
 from exegesis.core.relevance import Relevance
 from exegesis.core.target import Ask, Labels, ask
 from exegesis.core.text import Span, Text
+from exegesis.evaluate.measure import Measure
 from exegesis.hierarchy.levels import levels as word_levels
 from exegesis.hierarchy.plan import make_search, trees_for
 from exegesis.hierarchy.search import grow
@@ -33,7 +36,18 @@ from exegesis.hierarchy.tagging import Tagger, default_tagger
 from exegesis.models.blackbox import BlackBox
 from exegesis.models.wrapping import wrap
 
-__all__ = ["blackbox", "explain", "hierarchy", "language", "load", "methods", "predict", "relevance", "wrap"]
+__all__ = [
+    "blackbox",
+    "evaluate",
+    "explain",
+    "hierarchy",
+    "language",
+    "load",
+    "methods",
+    "predict",
+    "relevance",
+    "wrap",
+]
 
 BUNDLED = "bundled"
 PREFERRED = ("reat", "integrated-gradients", "leave-one-out")
@@ -176,6 +190,41 @@ class Plan:
         return cast(list[Attribution], found)
 
 
+def evaluate(
+    model: Classifier | str,
+    data: str | os.PathLike[str] | Sequence[Raw | Example],
+    methods: Sequence[str | Method] | None = None,
+    measures: Sequence[str | Measure] | None = None,
+    *,
+    progress: bool = False,
+    **options: Any,
+) -> Evaluation:
+    """How far can explanations be trusted? Methods and controls on the same texts, by several measures.
+
+    ``data`` is a list of texts (pairs, examples), or a file of them. ``methods`` are names or method values, by default
+    the one that ``explain`` takes (none where ``explanations`` are given). ``measures`` are names
+    (``exegesis.evaluate.measure.measures()``), also with parameters (``deletion:how=pad``), or measure values. Further
+    ``options``, all by keyword:
+
+    ``how``: ways of taking words away, all measured (``drop``, ``zero``, ``pad``, ``unknown``, ``mask``, ``resample``);
+    ``explanations``: other explanations of the same texts, as results, or a file of JSON lines (see
+    ``evaluate.given.read_explanations``); ``target`` as for ``explain``; ``marks``: for each text what people marked
+    (truth values of words, or ranges of characters), or a file; ``parameters`` of methods by their names; ``controls``:
+    random scores, leave-one-out and greedy removal (by default true); ``seed`` and ``samples`` of the bootstrap.
+
+    Raises UsageError for empty data, for explanations of another text or model, for marks that do not fit a text.
+    """
+    from exegesis.evaluate.call import evaluate as run_evaluation
+
+    classifier = as_model(model)
+    given = read_examples(os.fspath(data)) if isinstance(data, str | os.PathLike) else list(data)
+    raws = [one.text if isinstance(one, Example) else one for one in given]
+    texts = [read_text(classifier, raw, number, len(raws)) for number, raw in enumerate(raws)]
+    names = methods if methods is not None else [] if options.get("explanations") else [preferred(classifier)]
+    with bar(progress, len(texts) * (len(names) + 1), "evaluate") as advance:
+        return run_evaluation(classifier, texts, names, measures, advance=advance, **options)
+
+
 def as_model(model: Classifier | str | os.PathLike[str]) -> Classifier:
     """A model from whatever a user gives. Raises UsageError, saying what to do, where it is none."""
     if isinstance(model, str | os.PathLike):
@@ -297,13 +346,14 @@ register_opener(language)  # methods that draw words know them by name
 
 
 class _Callable(ModuleType):
-    """The folder ``exegesis.hierarchy``, which shares its name with the function: called, it is the function."""
+    """A folder that shares its name with a function (``exegesis.hierarchy``): called, it is the function."""
 
     def __call__(self, *given: Any, **options: Any) -> Any:
-        return hierarchy(*given, **options)
+        return globals()[self.__name__.rpartition(".")[2]](*given, **options)
 
 
-sys.modules["exegesis.hierarchy"].__class__ = _Callable
+for _folder in ("exegesis.evaluate", "exegesis.hierarchy"):
+    sys.modules[_folder].__class__ = _Callable
 
 
 def _spans(level: str, spans: object, tagger: Tagger | None) -> Spans | None:

@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from exegesis.core.errors import FileError, MissingExtraError
+from exegesis.core.evaluated import FORMAT as EVALUATION
+from exegesis.core.evaluated import VERSION as EVALUATED
+from exegesis.core.evaluated import restore_evaluation
+from exegesis.core.evaluation import Evaluation
 from exegesis.core.explanation import Attribution, Number, Result
 from exegesis.core.files import read_text
 from exegesis.core.hierarchy import Hierarchy
@@ -26,8 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT, HIERARCHY = "exegesis.attribution", "exegesis.hierarchy"
-Saved = Attribution | Hierarchy
-VERSIONS = {FORMAT: 1, HIERARCHY: 1}
+Saved = Attribution | Hierarchy | Evaluation
+VERSIONS = {FORMAT: 1, HIERARCHY: 1, EVALUATION: EVALUATED}
 
 
 def to_dict(result: Attribution) -> dict[str, Any]:
@@ -101,7 +105,7 @@ def hierarchy_to_dict(result: Hierarchy) -> dict[str, Any]:
     }
 
 
-def _prediction(result: Saved) -> dict[str, Any]:
+def _prediction(result: Attribution | Hierarchy) -> dict[str, Any]:
     return {
         "label": result.prediction.label,
         "probability": _number(result.prediction.probability),
@@ -134,6 +138,8 @@ def from_dict(values: Any) -> Saved:
     try:
         if type(version) is not int or version < 1:
             raise ValueError(f"its version is {version!r}")
+        if kind == EVALUATION:
+            return restore_evaluation(values)
         return restore(values) if kind == FORMAT else restore_hierarchy(values)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
@@ -158,7 +164,7 @@ def to_jsonl(results: Sequence[Result]) -> str:
 
 
 def read(path: str | os.PathLike[str]) -> Saved | list[Saved]:
-    """Read what ``save`` wrote: one Attribution or Hierarchy from a ``.json`` of one, else a list of them.
+    """Read what ``save`` wrote: one Attribution, Hierarchy or Evaluation from a ``.json`` of one, else a list of them.
 
     Loads no torch. Raises FileError, naming the line of a ``.jsonl``, where the file is missing or damaged.
     """

@@ -1,0 +1,224 @@
+"""The result of an evaluation: how methods did on texts, each number beside its controls. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from exegesis.core.errors import UsageError, unknown
+from exegesis.core.explanation import Attribution, save, view_of
+
+LEVEL = 0.95  # of every interval
+
+
+class Measured(NamedTuple):
+    """What one measure asks: its name with its parameters, question, paper, and whether a higher number is better."""
+
+    name: str
+    question: str
+    paper: str
+    higher: bool
+
+
+class Measurand(NamedTuple):
+    """One method, or a control: its name, its parameters, seconds a text (NaN where nobody took the time)."""
+
+    name: str
+    parameters: str
+    control: bool
+    seconds: float
+
+
+class Mean(NamedTuple):
+    """A mean over ``texts`` texts with its bootstrap interval; NaN over none."""
+
+    value: float
+    low: float
+    high: float
+    texts: int
+
+
+class Difference(NamedTuple):
+    """One measure of a less that of b, paired over the ``texts`` that both have, with its bootstrap interval.
+
+    ``better`` is the name of the better one, and empty where the interval holds 0: then nothing is known.
+    """
+
+    measure: str
+    value: float
+    low: float
+    high: float
+    texts: int
+    better: str
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How far the explanations of several methods can be trusted, over the same texts.
+
+    ``values[m, k, i]`` is measure m of method k on text i, NaN where it has none. Methods stand first, controls
+    (random scores, leave-one-out, greedy removal) behind them. ``curves`` has, for a measure that is read from one, the
+    mean curve of each method over ``grid`` (shares of words). ``agreement[k, l]`` is the mean rank correlation of two
+    methods' scores, ``overlap[k, l]`` the mean share of their top ``k`` words in common, ``disputes[i]`` the mean rank
+    correlation over all pairs of methods on text i. ``contested`` holds the explanations of the texts on which methods
+    agree least. ``counts``: perturbed texts ``asked`` for, those ``run`` (each once), and pooled ``calls``.
+
+    Intervals are percentiles (2.5 to 97.5) of the mean over ``samples`` draws of texts with replacement, the same draws
+    for all methods (a paired bootstrap), seeded by ``seed``. They are not corrected for the number of comparisons.
+    """
+
+    model: str
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    measures: tuple[Measured, ...]
+    methods: tuple[Measurand, ...]
+    values: Float[np.ndarray, "measures methods texts"]
+    curves: Mapping[str, Float[np.ndarray, "methods points"]] = field(default_factory=dict)
+    grid: tuple[float, ...] = ()
+    agreement: Float[np.ndarray, "own own"] = field(default_factory=lambda: np.zeros((0, 0)))
+    overlap: Float[np.ndarray, "own own"] = field(default_factory=lambda: np.zeros((0, 0)))
+    k: int = 3
+    disputes: Float[np.ndarray, " texts"] = field(default_factory=lambda: np.zeros(0))
+    contested: tuple[tuple[Attribution, ...], ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    seed: int = 0
+    samples: int = 2000
+
+    views: ClassVar[str] = "evaluation"
+
+    def __post_init__(self) -> None:
+        shape = (len(self.measures), len(self.methods), len(self.texts))
+        if self.values.shape != shape or len(self.labels) != len(self.texts):
+            raise UsageError(f"measures, methods and texts {shape} do not fit values {self.values.shape}")
+
+    # numbers --------------------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The methods, controls behind them."""
+        return tuple(one.name for one in self.methods)
+
+    def of(self, measure: str, method: str) -> Float[np.ndarray, " texts"]:
+        """A measure's number for each text."""
+        found: np.ndarray = self.values[self._measure(measure), self._method(method)]
+        return found
+
+    def mean(self, measure: str, method: str) -> Mean:
+        """The mean over texts, with its interval (NaN of fewer than two texts)."""
+        values = self.of(measure, method)
+        return Mean(*self._interval(values), int(np.isfinite(values).sum()))
+
+    def compare(self, first: str, second: str, measure: str | None = None) -> tuple[Difference, ...]:
+        """First less second on every measure (or the one named), and which of them is better."""
+        named = [self.measures[self._measure(measure)]] if measure is not None else self.measures
+        return tuple(self._difference(first, second, one) for one in named)
+
+    def wins(self, method: str, others: Sequence[str] | None = None) -> tuple[int, int]:
+        """How often a method is better, and how often worse, than other methods (controls left out), over measures."""
+        rivals = [one.name for one in self.methods if not one.control] if others is None else others
+        found = [d for rival in rivals if rival != method for d in self.compare(method, rival)]
+        return sum(d.better == method for d in found), sum(d.better not in ("", method) for d in found)
+
+    def ranking(self) -> tuple[str, ...]:
+        """Methods, controls left out: the most comparisons won less those lost first, then the better mean rank."""
+        own = [one.name for one in self.methods if not one.control]
+
+        def rank(name: str) -> tuple[int, float]:
+            won, lost = self.wins(name)
+            return lost - won, self._mean_rank(name, own)
+
+        return tuple(sorted(own, key=rank))
+
+    def _mean_rank(self, name: str, own: Sequence[str]) -> float:
+        ranks = []
+        for one in self.measures:
+            means = {other: self._signed(one, other) for other in own}
+            if math.isfinite(means[name]):
+                ranks.append(sum(value > means[name] for value in means.values()))
+        return float(np.mean(ranks)) if ranks else math.inf
+
+    def _signed(self, measure: Measured, method: str) -> float:
+        """The mean, so that higher is better."""
+        values = self.of(measure.name, method)
+        known = values[np.isfinite(values)]
+        return math.nan if not len(known) else float(known.mean()) * (1 if measure.higher else -1)
+
+    def _difference(self, first: str, second: str, measure: Measured) -> Difference:
+        values = self.of(measure.name, first) - self.of(measure.name, second)
+        value, low, high = self._interval(values)
+        better = ""
+        if low > 0 or high < 0:
+            better = first if (low > 0) == measure.higher else second
+        return Difference(measure.name, value, low, high, int(np.isfinite(values).sum()), better)
+
+    def _interval(self, values: Float[np.ndarray, " texts"]) -> tuple[float, float, float]:
+        known = np.isfinite(values)
+        if not known.any():
+            return math.nan, math.nan, math.nan
+        mean = float(values[known].mean())
+        if known.sum() < 2:
+            return mean, math.nan, math.nan
+        filled = np.where(known, values, 0.0)
+        counts = self._draws @ known
+        means = (self._draws @ filled)[counts > 0] / counts[counts > 0]
+        low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        return mean, float(low), float(high)
+
+    @cached_property
+    def _draws(self) -> Int[np.ndarray, "samples texts"]:
+        """How often each text is in each bootstrap sample."""
+        count = len(self.texts)
+        return np.random.default_rng(self.seed).multinomial(count, np.full(count, 1 / count), size=self.samples)
+
+    def _measure(self, name: str) -> int:
+        names = [one.name for one in self.measures]
+        if name not in names:
+            raise unknown("measure of this evaluation", name, names)
+        return names.index(name)
+
+    def _method(self, name: str) -> int:
+        if name not in self.names:
+            raise unknown("method of this evaluation", name, self.names)
+        return self.names.index(name)
+
+    # words, files and views -----------------------------------------------------------------------------
+
+    def advice(self) -> str:
+        """One sentence of advice that follows from the numbers."""
+        from exegesis.core.advice import advice
+
+        return advice(self)
+
+    def table(self, **options: Any) -> str:
+        """Methods, controls among them, by measures, as plain lines: each mean with its interval."""
+        return str(view_of(self, ".txt")([self], **options))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; ``exegesis.read`` gives the result back."""
+        from exegesis.core.evaluated import to_dict
+
+        return to_dict(self)
+
+    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
+        """Write whole or not at all: ``.json`` (read again with ``exegesis.read``), ``.html`` (a page), ``.txt``."""
+        return save([self], path, **options)
+
+    def _repr_html_(self) -> str:
+        return str(view_of(self, ".repr_html")([self]))
+
+    def __repr__(self) -> str:
+        best = self.ranking()[:1]
+        return (
+            f"<Evaluation of {len(self.texts)} texts: {len(self.measures)} measures, "
+            f"{len(self.methods)} methods and controls; first {best[0] if best else 'none'}>"
+        )

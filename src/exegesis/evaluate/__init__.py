@@ -1,0 +1,1 @@
+"""How far can this explanation be trusted? Measures of explanations, each beside its controls."""

@@ -1,0 +1,73 @@
+"""What people marked in texts, as words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from exegesis.core.errors import FileError, UsageError
+from exegesis.core.files import read_text
+from exegesis.core.text import Text
+
+
+def marks_of(text: Text, given: Any, where: str = "marks") -> Bool[np.ndarray, " words"]:
+    """Marks as one truth value a word: a list of as many true or false (or 1 and 0), or ranges of characters
+    ``[start, stop]``, half open, each of which marks every word that it touches.
+
+    Raises UsageError where they do not fit the text.
+    """
+    count = len(text.words)
+    if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str):
+        raise UsageError(f"{where}: marks are a list of true or false for each word, or of pairs [start, stop]")
+    values = [one.tolist() if isinstance(one, np.generic | np.ndarray) else one for one in given]
+    if values and all(not isinstance(one, Sequence) and one in (0, 1) for one in values):
+        if len(values) != count:
+            raise UsageError(f"{where}: {len(values)} marks of a text of {count} words; give one a word")
+        return np.array(values, dtype=bool)
+    found = np.zeros(count, dtype=bool)
+    for one in values:
+        found |= _range(text, one, where)
+    return found
+
+
+def _range(text: Text, pair: Any, where: str) -> Bool[np.ndarray, " words"]:
+    whole = isinstance(pair, Sequence) and len(pair) == 2 and all(type(edge) is int for edge in pair)
+    if not whole or not 0 <= pair[0] < pair[1] <= len(text.raw):
+        size = len(text.raw)
+        raise UsageError(f"{where}: a range is [start, stop] inside the text of {size} characters, not {pair!r}")
+    start, stop = pair
+    words = [text.characters(word) for word in text.words]
+    touched = np.array([first < stop and start < last for first, last in words])
+    if not touched.any():
+        raise UsageError(f"{where}: the range {start} to {stop} touches no word")
+    return touched
+
+
+def read_marks(path: str | Path, texts: Sequence[Text]) -> list[Any]:
+    """Marks from JSON lines: objects with ``text`` (as in the data) and ``marks``. None for a text that has no line.
+
+    Raises FileError, with the line, for a damaged file, UsageError for a text that is not among the texts.
+    """
+    rows: dict[str, list[int]] = {}
+    for i, text in enumerate(texts):
+        rows.setdefault(text.raw, []).append(i)
+    found: list[Any] = [None] * len(texts)
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise FileError(f"{path}, line {number}: not JSON ({error}); give one object a line") from error
+        if not isinstance(values, Mapping) or "text" not in values or "marks" not in values:
+            raise FileError(f"{path}, line {number}: give an object with text and marks")
+        if values["text"] not in rows:
+            raise UsageError(f"{path}, line {number}: marks a text that is not among those evaluated")
+        for row in rows[values["text"]]:
+            found[row] = values["marks"]
+    return found

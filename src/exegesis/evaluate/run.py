@@ -1,0 +1,150 @@
+"""Evaluate explanations: ask everything of all texts, methods and measures together, then read the numbers."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from exegesis.core.errors import UsageError
+from exegesis.core.evaluation import Evaluation, Measurand, Measured
+from exegesis.core.explain import in_batches
+from exegesis.core.model import Classifier
+from exegesis.core.text import Text
+from exegesis.evaluate.agreement import agreement
+from exegesis.evaluate.controls import CONTROLS, RANDOM, controls_of
+from exegesis.evaluate.curves import GRID
+from exegesis.evaluate.given import Explanations
+from exegesis.evaluate.measure import Measure, Score, card_of, title
+from exegesis.evaluate.pool import stock_of
+from exegesis.evaluate.texts import Marks, Work
+
+CONTESTED = 3  # texts whose explanations are kept
+
+
+def evaluate(
+    model: Classifier,
+    texts: Sequence[Text],
+    explained: Sequence[Explanations],
+    measures: Sequence[Measure],
+    *,
+    marks: Marks | None = None,
+    controls: bool = True,
+    seed: int = 0,
+    samples: int = 2000,
+    advance: Callable[[], object] = lambda: None,
+) -> Evaluation:
+    """Every measure of every method and control on every text.
+
+    A text's numbers depend neither on the other texts nor on the other methods, but for ``resample``, whose words are
+    drawn from all texts. Texts are worked on in batches of like length; within a batch the perturbed texts of all
+    methods and measures are one pool. Raises UsageError for no texts, no methods or no measures, for explanations of
+    other texts or another model, and for methods that explain different labels of a text.
+    """
+    _check(texts, explained, measures)
+    start = time.perf_counter()
+    own = [replace(text) for text in texts]  # told apart by identity, also where one stands twice
+    number = {id(text): i for i, text in enumerate(own)}
+    work = Work(model, measures, stock_of(own), marks, controls, seed)
+    values = np.full((len(measures), len(explained) + len(CONTROLS) * controls, len(own)), math.nan)
+    curves: dict[int, list[np.ndarray]] = {}
+    labels = [""] * len(own)
+
+    def batch(some: Sequence[Text]) -> list[tuple[str, list[list[Score]]]]:
+        return work.measured(some, [_part(one, [number[id(text)] for text in some]) for one in explained],
+                             [number[id(text)] for text in some])  # fmt: skip
+
+    for i, (label, found) in in_batches(own, batch, "evaluate"):
+        labels[i] = label
+        for m, scores in enumerate(found):
+            values[m, :, i] = [score.value for score in scores]
+            if any(score.curve is not None for score in scores):
+                empty = np.full(len(GRID), math.nan)
+                curves.setdefault(m, []).append(
+                    np.stack([empty if score.curve is None else score.curve for score in scores])
+                )
+        advance()
+    names = _names(explained)
+    methods = [Measurand(n, one.parameters, False, one.seconds) for n, one in zip(names, explained, strict=True)]
+    if controls:
+        methods += controls_of(methods)
+    kept = _useful(values)
+    agreed = agreement([one.results for one in explained])
+    worst = [i for i in np.argsort(agreed.disputes, kind="stable").tolist() if math.isfinite(agreed.disputes[i])]
+    return Evaluation(
+        model=model.name,
+        texts=tuple(text.raw for text in own),
+        labels=tuple(labels),
+        measures=tuple(_measured(one) for one in measures),
+        methods=tuple(methods[k] for k in kept),
+        values=values[:, kept],
+        curves={title(measures[m]): np.nanmean(np.stack(found)[:, kept], 0) for m, found in curves.items()},
+        grid=tuple(GRID.tolist()),
+        agreement=agreed.ranks,
+        overlap=agreed.tops,
+        disputes=agreed.disputes,
+        contested=tuple(
+            tuple(result for one in explained if (result := one.results[i]) is not None) for i in worst[:CONTESTED]
+        ),
+        counts=dict(work.counts),
+        seconds=time.perf_counter() - start,
+        notes=_notes(explained, work.unchecked),
+        seed=seed,
+        samples=samples,
+    )
+
+
+def _check(texts: Sequence[Text], explained: Sequence[Explanations], measures: Sequence[Measure]) -> None:
+    for found, what in ((texts, "texts"), (explained, "methods"), (measures, "measures")):
+        if not found:
+            raise UsageError(f"there are no {what} to evaluate; give at least one")
+    for one in explained:
+        if len(one.results) != len(texts):
+            raise UsageError(f"{one.name} has {len(one.results)} explanations of {len(texts)} texts; give one a text")
+        if one.name in CONTROLS[:1]:
+            raise UsageError(f"{RANDOM!r} is the name of a control; give the method another")
+    titles = [title(one) for one in measures]
+    if len(set(titles)) < len(titles):
+        raise UsageError("the same measure is asked for twice; name it once")
+
+
+def _part(one: Explanations, numbers: Sequence[int]) -> Explanations:
+    return replace(
+        one,
+        results=[one.results[i] for i in numbers],
+        labelled={label: [results[i] for i in numbers] for label, results in one.labelled.items()},
+    )
+
+
+def _names(explained: Sequence[Explanations]) -> list[str]:
+    """Names that tell methods apart: with the parameters where one name stands twice, else with a number."""
+    names = [one.name for one in explained]
+    long = [one.parameters or one.name if names.count(one.name) > 1 else one.name for one in explained]
+    return [f"{name} #{long[:i].count(name) + 1}" if long.count(name) > 1 else name for i, name in enumerate(long)]
+
+
+def _measured(value: Measure) -> Measured:
+    card = card_of(value)
+    return Measured(title(value), card.question, card.paper, card.higher)
+
+
+def _useful(values: np.ndarray) -> list[int]:
+    """Methods and controls that have a number at all."""
+    return [k for k in range(values.shape[1]) if np.isfinite(values[:, k]).any()]
+
+
+def _notes(explained: Sequence[Explanations], unchecked: int) -> tuple[str, ...]:
+    notes = []
+    for one in explained:
+        missing = sum(result is None for result in one.results)
+        if missing:
+            notes.append(f"{one.name} explains {len(one.results) - missing} of {len(one.results)} texts.")
+    if unchecked:
+        notes.append(
+            f"{unchecked} explanations say neither what was predicted nor the number explained: whether they are of "
+            "this model could not be checked."
+        )
+    return tuple(notes)
