@@ -31,7 +31,7 @@ from exegesis.core.text import Span, Text
 from exegesis.evaluate.measure import Measure
 from exegesis.hierarchy.levels import levels as word_levels
 from exegesis.hierarchy.plan import make_search, trees_for
-from exegesis.hierarchy.search import grow
+from exegesis.hierarchy.search import Search, grow, one_number
 from exegesis.hierarchy.tagging import Tagger, default_tagger
 from exegesis.models.blackbox import BlackBox
 from exegesis.models.wrapping import wrap
@@ -138,6 +138,41 @@ def explain(
     return results if isinstance(text, list) else results[0]
 
 
+def evaluate(
+    model: Classifier | str,
+    data: str | os.PathLike[str] | Sequence[Raw | Example],
+    methods: Sequence[str | Method] | None = None,
+    measures: Sequence[str | Measure] | None = None,
+    *,
+    progress: bool = False,
+    **options: Any,
+) -> Evaluation:
+    """How far can explanations be trusted? Methods and controls on the same texts, by several measures.
+
+    ``data`` is a list of texts (pairs, examples), or a file of them. ``methods`` are names or method values, by default
+    the one that ``explain`` takes (none where ``explanations`` are given). ``measures`` are names
+    (``exegesis.evaluate.measure.measures()``), also with parameters (``deletion:how=pad``), or measure values. Further
+    ``options``, all by keyword:
+
+    ``how``: ways of taking words away, all measured (``drop``, ``zero``, ``pad``, ``unknown``, ``mask``, ``resample``);
+    ``explanations``: other explanations of the same texts, as results, or a file of JSON lines (see
+    ``evaluate.given.read_explanations``); ``target`` as for ``explain``; ``marks``: for each text what people marked
+    (truth values of words, or ranges of characters), or a file; ``parameters`` of methods by their names; ``controls``:
+    random scores, leave-one-out and greedy removal (by default true); ``seed`` and ``samples`` of the bootstrap.
+
+    Raises UsageError for empty data, for explanations of another text or model, for marks that do not fit a text.
+    """
+    from exegesis.evaluate.call import evaluate as run_evaluation
+
+    classifier = as_model(model)
+    given = read_examples(os.fspath(data)) if isinstance(data, str | os.PathLike) else list(data)
+    raws = [one.text if isinstance(one, Example) else one for one in given]
+    texts = [read_text(classifier, raw, number, len(raws)) for number, raw in enumerate(raws)]
+    names = methods if methods is not None else [] if options.get("explanations") else [preferred(classifier)]
+    with bar(progress, len(texts) * (len(names) + 1), "evaluate") as advance:
+        return run_evaluation(classifier, texts, names, measures, advance=advance, **options)
+
+
 def relevance(model: Classifier | str, text: Raw, target: str | int | None = None, **parameters: Any) -> Relevance:
     """What ``lrp`` hands to every component of every word vector and state of a network, for one number of one text.
 
@@ -188,41 +223,6 @@ class Plan:
             found[number] = result
             advance()
         return cast(list[Attribution], found)
-
-
-def evaluate(
-    model: Classifier | str,
-    data: str | os.PathLike[str] | Sequence[Raw | Example],
-    methods: Sequence[str | Method] | None = None,
-    measures: Sequence[str | Measure] | None = None,
-    *,
-    progress: bool = False,
-    **options: Any,
-) -> Evaluation:
-    """How far can explanations be trusted? Methods and controls on the same texts, by several measures.
-
-    ``data`` is a list of texts (pairs, examples), or a file of them. ``methods`` are names or method values, by default
-    the one that ``explain`` takes (none where ``explanations`` are given). ``measures`` are names
-    (``exegesis.evaluate.measure.measures()``), also with parameters (``deletion:how=pad``), or measure values. Further
-    ``options``, all by keyword:
-
-    ``how``: ways of taking words away, all measured (``drop``, ``zero``, ``pad``, ``unknown``, ``mask``, ``resample``);
-    ``explanations``: other explanations of the same texts, as results, or a file of JSON lines (see
-    ``evaluate.given.read_explanations``); ``target`` as for ``explain``; ``marks``: for each text what people marked
-    (truth values of words, or ranges of characters), or a file; ``parameters`` of methods by their names; ``controls``:
-    random scores, leave-one-out and greedy removal (by default true); ``seed`` and ``samples`` of the bootstrap.
-
-    Raises UsageError for empty data, for explanations of another text or model, for marks that do not fit a text.
-    """
-    from exegesis.evaluate.call import evaluate as run_evaluation
-
-    classifier = as_model(model)
-    given = read_examples(os.fspath(data)) if isinstance(data, str | os.PathLike) else list(data)
-    raws = [one.text if isinstance(one, Example) else one for one in given]
-    texts = [read_text(classifier, raw, number, len(raws)) for number, raw in enumerate(raws)]
-    names = methods if methods is not None else [] if options.get("explanations") else [preferred(classifier)]
-    with bar(progress, len(texts) * (len(names) + 1), "evaluate") as advance:
-        return run_evaluation(classifier, texts, names, measures, advance=advance, **options)
 
 
 def as_model(model: Classifier | str | os.PathLike[str]) -> Classifier:
@@ -315,19 +315,48 @@ def hierarchy(
     ``target`` is one number, as for ``explain``; ``parameters`` are those of the search and of its method. Raises as
     ``explain``, and SpanError where phrases cross.
     """
-    classifier = as_model(model)
-    chosen = make_search(search, classifier, method, parameters)
-    asked = ask(target, classifier.labels, classifier.link)
+    plan = Growth.of(as_model(model), search, method, parameters, target, tree, tagger)
     several = text if isinstance(text, list) else [text]
-    read = [read_text(classifier, raw, number, len(several)) for number, raw in enumerate(several)]
-    trees = trees_for(read, tree, lambda: tagger or _tagger())
-    found: list[Hierarchy | None] = [None] * len(read)
+    read = [read_text(plan.model, raw, number, len(several)) for number, raw in enumerate(several)]
     with bar(progress, len(read), search) as advance:
-        for number, result in grow(classifier, read, search, chosen, asked, trees):
+        results = plan.explain(read, advance)
+    return results if isinstance(text, list) else results[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Growth:
+    """One call of ``hierarchy``, its arguments checked before any text is read: a search on a model, for a target."""
+
+    model: Classifier
+    name: str
+    search: Search
+    asked: Ask
+    tree: object = None
+    tagger: Tagger | None = None
+
+    @classmethod
+    def of(
+        cls,
+        model: Classifier,
+        search: str,
+        method: str | Method | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        target: str | int | None = None,
+        tree: object = None,
+        tagger: Tagger | None = None,
+    ) -> Self:
+        """The plan of the arguments of ``hierarchy``, and its errors."""
+        chosen = make_search(search, model, method, parameters)
+        return cls(model, search, chosen, one_number(ask(target, model.labels, model.link)), tree, tagger)
+
+    def explain(self, texts: Sequence[Text], advance: Callable[[], object] = lambda: None) -> list[Hierarchy]:
+        """The hierarchies of texts that the model has read, in order; ``advance`` is called after each."""
+        trees = trees_for(texts, self.tree, lambda: self.tagger or _tagger())
+        found: list[Hierarchy | None] = [None] * len(texts)
+        for number, result in grow(self.model, texts, self.name, self.search, self.asked, trees):
             found[number] = result
             advance()
-    results = cast(list[Hierarchy], found)
-    return results if isinstance(text, list) else results[0]
+        return cast(list[Hierarchy], found)
 
 
 def language(name: str = "bundled") -> LanguageModel:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, Any
 
 from exegesis.cli import options as given
-from exegesis.cli.given import parameters_given, texts_given
+from exegesis.cli.given import parameters_given, search_parameters, texts_given
 from exegesis.cli.output import Output
+from exegesis.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from exegesis.api import Growth
+    from exegesis.core.model import Classifier
 
 PART = 2048  # texts explained before their results go out
 
@@ -23,6 +29,7 @@ def explain(
     param: given.Param = None,
     target: given.Target = None,
     level: given.Level = "word",
+    hierarchy: given.Search = None,
     device: given.Device = None,
     truncate: given.Truncate = False,
     json: given.Json = None,
@@ -38,6 +45,7 @@ def explain(
     \b
     exegesis explain "The fight scenes are fun but it grows tedious"
     exegesis explain "A fine film." --level all -M reat -M lime --figure why.svg
+    exegesis explain "Not a good film." --hierarchy acd --html tree.html
     exegesis explain --file reviews.tsv --model my-model --json results.jsonl
     exegesis explain "Two dogs run." --pair "Dogs move." --model nli-model
     """
@@ -45,14 +53,19 @@ def explain(
 
     raws = texts_given(texts, file, column, pair, pair_column)[:limit]
     view = {"color": color, "numbers": numbers, "palette": palette_named(palette or "green-red").name}
-    output = Output(json, html, figure, view, quiet)
+    output = Output(json, html, figure, view, quiet, "words" if hierarchy is None else "hierarchy")
 
     from exegesis.api import Plan, bar, each_method, load, preferred, read_text
 
+    names = each_method(method or [])
+    plans: list[Any]
     known = load(model, device=device, truncate=truncate)
-    names = each_method(method or []) or [preferred(known)]
-    parameters = parameters_given(param or [], names)
-    plans = [Plan.of(known, name, parameters[name], target, level) for name in names]
+    if hierarchy is not None:
+        plans, names = [_growth(known, hierarchy, names, param or [], target, level)], [hierarchy]
+    else:
+        names = names or [preferred(known)]
+        parameters = parameters_given(param or [], names)
+        plans = [Plan.of(known, name, parameters[name], target, level) for name in names]
     for number, raw in enumerate(raws):  # a text that cannot be explained is known before any is
         read_text(known, raw, number, len(raws))
     busy, total = not quiet and sys.stderr.isatty(), len(raws) * len(plans)
@@ -62,3 +75,17 @@ def explain(
             with bar(busy, total, ", ".join(names), start * len(plans)) as advance:
                 runs = [plan.explain(part, advance) for plan in plans]
             output.add(list(zip(*runs, strict=True)))
+
+
+def _growth(
+    model: Classifier, search: str, names: list[str], param: list[str], target: str | None, level: str
+) -> Growth:
+    """The search of ``--hierarchy``. Raises UsageError for options that do not go with it."""
+    from exegesis.api import Growth
+
+    if len(names) > 1:
+        raise UsageError(f"--hierarchy {search} takes one method to score its phrases, not {', '.join(names)}")
+    if level != "word":
+        raise UsageError("--level belongs to explanations of words; a hierarchy has levels of its own, leave it out")
+    method = names[0] if names else None
+    return Growth.of(model, search, method, search_parameters(param, search, method), target)

@@ -65,15 +65,28 @@ def parameters_given(given: list[str], names: list[str]) -> dict[str, dict[str, 
     for name in names:
         if name not in fields:
             raise unknown("method", name, fields)
-    known = sorted({field for name in names for field in fields[name]})
-    found: dict[str, dict[str, Any]] = {name: {} for name in names}
+    return _assigned(given, {name: fields[name] for name in names})
+
+
+def search_parameters(given: list[str], search: str, method: str | None) -> dict[str, Any]:
+    """``NAME=VALUE`` for a search of a hierarchy, or for the method that scores its phrases."""
+    from exegesis.hierarchy.plan import parameters_of
+
+    return _assigned(given, {search: parameters_of(search, method)})[search]
+
+
+def _assigned(given: list[str], fields: dict[str, list[str]]) -> dict[str, dict[str, Any]]:
+    from exegesis.core.errors import unknown
+
+    known = sorted({field for each in fields.values() for field in each})
+    found: dict[str, dict[str, Any]] = {name: {} for name in fields}
     for one in given:
         key, sign, value = one.partition("=")
         if not sign:
             raise UsageError(f"--param {one}: write NAME=VALUE, such as samples=500")
         if not known:
-            raise UsageError(f"--param {one}: no parameters belong to {' or '.join(names)}; leave it out")
-        owners = [name for name in names if key in fields[name]]
+            raise UsageError(f"--param {one}: no parameters belong to {' or '.join(fields)}; leave it out")
+        owners = [name for name in fields if key in fields[name]]
         if not owners:
             raise unknown("parameter", key, known)
         for name in owners:

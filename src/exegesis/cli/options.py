@@ -55,6 +55,14 @@ Target = Annotated[
 Level = Annotated[
     str, typer.Option("--level", "-l", metavar="LEVEL", help="word, phrase, clause, text, or all of them.")
 ]
+Search = Annotated[
+    str | None,
+    typer.Option(
+        "--hierarchy",
+        metavar="SEARCH",
+        help="A tree of phrases: acd, soc, scd, hedge, parse or owen. -M then names the method that scores them.",
+    ),
+]
 Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE|-", help="Results as .json or .jsonl; - prints lines.", rich_help_panel=OUT),

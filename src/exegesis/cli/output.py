@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from exegesis.core.errors import FileError, UsageError
 
 if TYPE_CHECKING:
-    from exegesis.core.explanation import Attribution
+    from exegesis.core.explanation import Result
     from exegesis.core.files import Put
 
 JSON, PAGES, PICTURES = (".json", ".jsonl"), (".html", ".htm"), (".svg", ".png", ".pdf")
@@ -24,23 +24,29 @@ class Output:
     drawn at the end and then written. After an error no file is left."""
 
     def __init__(
-        self, to_json: str | None, html: Path | None, figure: Path | None, view: dict[str, Any] | None, quiet: bool
+        self,
+        to_json: str | None,
+        html: Path | None,
+        figure: Path | None,
+        view: dict[str, Any] | None,
+        quiet: bool,
+        kind: str = "words",
     ) -> None:
-        """``view`` is None for no view. Raises UsageError for a wrong ending, FileError for a place that cannot be
-        written."""
+        """``view`` is None for no view; ``kind`` says of what results it is. Raises UsageError for a wrong ending,
+        FileError for a place that cannot be written."""
         self.lines = to_json if to_json is not None and _ending(to_json) != ".json" else None
         whole = [to_json if self.lines is None else None, html, figure]
         self.whole = [Path(path) for path in whole if path is not None]
         self.view = None if quiet or to_json == "-" else view
-        self.options, self.quiet = view or {}, quiet
+        self.options, self.quiet, self.kind = view or {}, quiet, kind
         self._stack, self._put, self._kept, self._shown = ExitStack(), None, [], 0
         if to_json != "-":
             _check("--json", to_json, JSON)
         _check("--html", html, PAGES)
-        _check("--figure", figure, (*PICTURES, ".tex"))
+        _check("--figure", figure, (*PICTURES, ".tex") if kind == "words" else PICTURES)
 
     _put: Put | None
-    _kept: list[Attribution]
+    _kept: list[Result]
 
     def __enter__(self) -> Self:
         from exegesis.core.files import writing
@@ -58,15 +64,16 @@ class Output:
                 print(f"wrote {path}", file=sys.stderr)
         return done
 
-    def add(self, by_text: Sequence[Sequence[Attribution]]) -> None:
+    def add(self, by_text: Sequence[Sequence[Result]]) -> None:
         """The results of some texts, those of one text together."""
         flat = [result for results in by_text for result in results]
         if self._put is not None:
             for result in flat:
                 self._put(json.dumps(result.to_dict(), allow_nan=False) + "\n")
         if self.view is not None:
-            from exegesis.show.terminal import render
+            from exegesis.show import terminal_view
 
+            render = terminal_view(self.kind)
             for results in by_text:
                 _print(("\n" if self._shown else "") + render(results, **self.view).rstrip("\n") + "\n")
                 self._shown += 1

@@ -53,7 +53,7 @@ class Hedge:
 
     @property
     def scored(self) -> str:
-        return "lead of the label over the strongest other with only the phrase kept"
+        return "the lead of the label over the strongest other where only the phrase is kept"
 
     @property
     def complete(self) -> bool:

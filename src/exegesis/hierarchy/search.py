@@ -47,6 +47,13 @@ class Search(Protocol):
         ...
 
 
+def one_number(asked: Ask) -> Ask:
+    """What is asked for. Raises UsageError where it is several numbers at once."""
+    if len(asked.labels) > 1 and asked.kind != "margin":
+        raise UsageError("a hierarchy explains one number; name one label as the target, not all of them")
+    return asked
+
+
 def grow(
     model: Classifier, texts: Sequence[Text], name: str, search: Search, asked: Ask, trees: Trees
 ) -> Iterator[tuple[int, Hierarchy]]:
@@ -55,8 +62,7 @@ def grow(
     Raises UsageError where several numbers are asked for at once, ModelError where outputs are not finite,
     CapacityError where one text alone is too much.
     """
-    if len(asked.labels) > 1 and asked.kind != "margin":
-        raise UsageError("a hierarchy explains one number; name one label as the target, not all of them")
+    asked = one_number(asked)
 
     def grown(some: Sequence[Text]) -> list[Hierarchy]:
         return _grown(model, some, name, search, asked, trees)

@@ -2,7 +2,8 @@
 
 ``terminal`` (words in colour, or with signed numbers), ``html`` (a fragment for notebooks, a page), ``figure`` (SVG,
 PNG, PDF, or a matplotlib Figure), ``latex``, ``table`` (CSV, text, a comparison). All draw the same ``layout``: results
-on one text stand under each other, the levels of a result are rows. This module loads none of them.
+on one text stand under each other, the levels of a result are rows. The modules whose names begin with ``nested`` draw
+hierarchies. This module loads none of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from functools import partial
 from importlib import import_module
 from typing import cast
 
-from exegesis.core.explanation import View, register_view
+from exegesis.core.explanation import Attribution, View, register_view
+from exegesis.core.hierarchy import Hierarchy
 
 # a file's ending -> the module and the function that draws it; ".repr_html" is what a notebook shows
 VIEWS = {
@@ -26,15 +28,34 @@ VIEWS = {
     ".repr_html": ("html", "fragment"),
 }
 
+# the same of hierarchies
+NESTED = {
+    ".html": ("nested_html", "page"),
+    ".svg": ("nested_scene", "svg"),
+    ".png": ("nested_scene", "png"),
+    ".pdf": ("nested_scene", "pdf"),
+    ".txt": ("nested_table", "txt"),
+    ".csv": ("nested_table", "csv"),
+    ".repr_html": ("nested_html", "fragment"),
+}
 
-def view(ending: str) -> View:
-    """The function that draws results for a file's ending; its module is imported now. Raises KeyError for another."""
-    module, name = VIEWS[ending]
+
+def view(ending: str, kind: str = Attribution.views) -> View:
+    """The function that draws results of a kind for a file's ending; its module is imported now. Raises KeyError for
+    another."""
+    module, name = (VIEWS if kind == Attribution.views else NESTED)[ending]
     return cast(View, getattr(import_module(f"exegesis.show.{module}"), name))
 
 
+def terminal_view(kind: str) -> Callable[..., str]:
+    """What draws results of a kind in a terminal."""
+    name = "terminal" if kind == Attribution.views else "nested_terminal"
+    return cast(Callable[..., str], import_module(f"exegesis.show.{name}").render)
+
+
 def register() -> None:
-    """Make ``Attribution.save`` and notebooks know every view, each imported when it is first used."""
-    for ending in VIEWS:
-        load: Callable[[], View] = partial(view, ending)
-        register_view(ending, load)
+    """Make ``save`` and notebooks know every view, each imported when it is first used."""
+    for kind, views in ((Attribution.views, VIEWS), (Hierarchy.views, NESTED)):
+        for ending in views:
+            load: Callable[[], View] = partial(view, ending, kind)
+            register_view(ending, load, kind)

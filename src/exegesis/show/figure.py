@@ -47,40 +47,55 @@ def figure(
     Each line of text stands once for each row: methods, models or targets under each other, or the levels of a result,
     each box over the words that it spans. ``numbers=True`` writes every score under its word.
     """
-    return _figure(scene(results, palette=palette, scale=scale, width=width, numbers=numbers, dark=dark))
+    return drawn(scene(results, palette=palette, scale=scale, width=width, numbers=numbers, dark=dark))
 
 
 def svg(results: Results, **options: Any) -> bytes:
     """As an SVG document whose text is text; options as of ``figure``."""
-    return writer.written(scene(results, **options)).encode("utf-8", "backslashreplace")
+    return as_svg(scene(results, **options))
 
 
 def png(results: Results, **options: Any) -> bytes:
     """As a PNG picture of 200 dots an inch; options as of ``figure``."""
-    drawing = scene(results, **options)
-    dpi = min(DPI, TALLEST * 72 / max(drawing.height, drawing.width))
-    return _saved(drawing, format="png", dpi=dpi, metadata={"Software": None})
+    return as_png(scene(results, **options))
 
 
 def pdf(results: Results, **options: Any) -> bytes:
     """As a PDF page with its fonts; options as of ``figure``."""
+    return as_pdf(scene(results, **options))
+
+
+def as_svg(drawing: Scene) -> bytes:
+    """A scene as an SVG document."""
+    return writer.written(drawing).encode("utf-8", "backslashreplace")
+
+
+def as_png(drawing: Scene) -> bytes:
+    """A scene as a PNG picture, drawn coarser where it is very long."""
+    dpi = min(DPI, TALLEST * 72 / max(drawing.height, drawing.width))
+    return _saved(drawing, format="png", dpi=dpi, metadata={"Software": None})
+
+
+def as_pdf(drawing: Scene) -> bytes:
+    """A scene as a PDF page."""
     dates: dict[str, None] = {"CreationDate": None}
-    return _saved(scene(results, **options), format="pdf", metadata=dates)
+    return _saved(drawing, format="pdf", metadata=dates)
 
 
 def _saved(drawing: Scene, **how: Any) -> bytes:
     out = io.BytesIO()
     settings = {name: value for name, value in matplotlib.rcParamsDefault.items() if "backend" not in name}
     with matplotlib.rc_context({**settings, "pdf.fonttype": 42}):
-        _figure(drawing).savefig(out, facecolor=drawing.paper, bbox_inches=None, **how)
+        drawn(drawing).savefig(out, facecolor=drawing.paper, bbox_inches=None, **how)
     return out.getvalue()
 
 
-def _figure(drawing: Scene) -> Figure:
-    drawn = Figure(figsize=(drawing.width / 72, drawing.height / 72), dpi=DPI, facecolor=drawing.paper)
-    drawn.set_layout_engine("none")
-    FigureCanvasAgg(drawn)
-    axes = drawn.add_axes((0, 0, 1, 1), frameon=False)
+def drawn(drawing: Scene) -> Figure:
+    """A scene as a matplotlib Figure."""
+    made = Figure(figsize=(drawing.width / 72, drawing.height / 72), dpi=DPI, facecolor=drawing.paper)
+    made.set_layout_engine("none")
+    FigureCanvasAgg(made)
+    axes = made.add_axes((0, 0, 1, 1), frameon=False)
     axes.set_xlim(0, drawing.width)
     axes.set_ylim(drawing.height, 0)
     axes.set_axis_off()
@@ -90,8 +105,8 @@ def _figure(drawing: Scene) -> Figure:
     for words in drawing.words:
         for artist in _writing(words):
             artist.set_transform(axes.transData)
-            drawn.add_artist(artist, clip=False)
-    return drawn
+            made.add_artist(artist, clip=False)
+    return made
 
 
 def _path(box: Box) -> Path:

@@ -35,13 +35,13 @@ def fragment(
     chosen = palette_named(palette)
     other = next(p for p in (*PALETTES.values(), chosen) if p.name != chosen.name)
     root, style = _style(chosen, other)
-    signs = [_paint_class(k / 6, True) for k in range(-6, 7)]
-    return _templates().get_template("fragment.html.j2").render(
+    signs = [paint_class(k / 6, True) for k in range(-6, 7)]
+    return templates().get_template("fragment.html.j2").render(
         root=root,
         style=style,
         other=other.title,
         signs=signs,
-        sizes=[_paint_class(k / 6, False) for k in range(7)],
+        sizes=[paint_class(k / 6, False) for k in range(7)],
         panels=[_panel(panel) for panel in panels(results, scale)],
     )  # fmt: skip
 
@@ -56,26 +56,33 @@ def page(
     """Results as a whole page that loads nothing from elsewhere; ``title`` is the text itself unless given."""
     several = [results] if isinstance(results, Attribution) else list(results)
     texts = list(dict.fromkeys(result.text.raw for result in several))
-    named = title or (_short(texts[0]) if len(texts) == 1 else f"{len(texts)} explanations")
-    inner = Markup(fragment(several, palette=palette, scale=scale))  # autoescaped already
-    return _templates().get_template("page.html.j2").render(
-        title=visible(named.strip()) or "Explanation", fragment=inner, light=LIGHT, dark=DARK
+    named = title or (short(texts[0]) if len(texts) == 1 else f"{len(texts)} explanations")
+    return whole_page(named, fragment(several, palette=palette, scale=scale))
+
+
+def whole_page(title: str, inner: str) -> str:
+    """A page around a fragment, which is escaped already."""
+    return templates().get_template("page.html.j2").render(
+        title=visible(title.strip()) or "Explanation", fragment=Markup(inner), light=LIGHT, dark=DARK
     )  # fmt: skip
 
 
 @lru_cache(maxsize=1)
-def _templates() -> Environment:
+def templates() -> Environment:
     return Environment(loader=PackageLoader("exegesis.show"), autoescape=True, undefined=StrictUndefined)
 
 
 @lru_cache(maxsize=8)
 def _style(chosen: Palette, other: Palette) -> tuple[str, Markup]:
     """The root's class, named after the style so that two versions on one page keep apart, and the style."""
-    template = _templates().get_template("style.css.j2")
+    root = f"exegesis-{hashlib.sha256(styled(chosen, other, '').encode()).hexdigest()[:8]}"
+    return root, Markup(styled(chosen, other, root))  # made of constants alone
+
+
+def styled(chosen: Palette, other: Palette, root: str) -> str:
+    """The style, every selector under the class ``root``."""
     values = {"palettes": [_paints(chosen), _paints(other)], "light": LIGHT, "dark": DARK}
-    name = hashlib.sha256(template.render(root="", **values).encode())
-    root = f"exegesis-{name.hexdigest()[:8]}"
-    return root, Markup(template.render(root=root, **values))  # made of constants alone
+    return templates().get_template("style.css.j2").render(root=root, **values)
 
 
 def _paints(palette: Palette) -> Paints:
@@ -89,7 +96,7 @@ def _paints(palette: Palette) -> Paints:
     return paints
 
 
-def _paint_class(share: float, signs: bool) -> str:
+def paint_class(share: float, signs: bool) -> str:
     step = round(abs(share) * STEPS)
     return f"{'m' if not signs else 'p' if share > 0 else 'q'}{step}" if step else "z"
 
@@ -101,7 +108,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
     known = notes(panel, MINUS)
     rows = [_row(panel, block, row) for block in panel.blocks for row in block.rows] if panel.atoms else []
     return {
-        "title": _short(" ".join(atom.text for atom in panel.atoms[:40])),
+        "title": short(" ".join(atom.text for atom in panel.atoms[:40])),
         "facts": [(name, text) for name, text in header(panel, MINUS).items()],
         "rows": rows,
         "rtl": panel.rtl,
@@ -155,7 +162,7 @@ def _runs(panel: Panel, block: Block, row: Row, line: range) -> list[dict[str, A
 def _cell(panel: Panel, block: Block, cell: Cell) -> dict[str, Any]:
     score, text = _score(block, cell.score), panel.surface(cell)
     return {
-        "paint": _paint_class(cell.share, block.signed),
+        "paint": paint_class(cell.share, block.signed),
         "score": score,
         "spoken": f"{text}: {score}",
         "long": len(text) > 3,
@@ -191,6 +198,6 @@ def _score(block: Block, score: float) -> str:
     return signed(score, block.limit, minus=MINUS, sign=block.signed)
 
 
-def _short(text: str, longest: int = 120) -> str:
+def short(text: str, longest: int = 120) -> str:
     text = visible(" ".join(text[: 4 * longest].split()))
     return text if len(text) <= longest else text[: longest - 1] + "…"

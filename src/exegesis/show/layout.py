@@ -120,7 +120,7 @@ def _panel(results: list[Attribution], scale: Scale | None) -> Panel:
     places = [[result.text.characters(span) for span in result.spans] for result in results]
     words = [result.text.characters(word) for result in results[:1] for word in result.text.words]
     cuts = {edge for group in (*places, words) for place in group for edge in place}
-    starts, atoms = _atoms(raw, cuts, _parts(results[0].text))
+    starts, atoms = atoms_of(raw, cuts, parts_of(results[0].text))
     shared = scale == "shared" or (scale is None and len({result.name for result in results}) == 1)
     blocks = [
         Block(label, note, result, _rows(result, place, starts), 0.0)
@@ -130,10 +130,10 @@ def _panel(results: list[Attribution], scale: Scale | None) -> Panel:
     if shared:
         limits = [max(limits, default=0.0)] * len(limits)
     scaled = tuple(_scaled(block, limit) for block, limit in zip(blocks, limits, strict=True))
-    return Panel(tuple(atoms), scaled, 1 + max((a.part for a in atoms), default=0), shared, _rtl(raw))
+    return Panel(tuple(atoms), scaled, 1 + max((a.part for a in atoms), default=0), shared, rtl_of(raw))
 
 
-def _atoms(raw: str, cuts: Iterable[int], parts: list[int]) -> tuple[list[int], list[Atom]]:
+def atoms_of(raw: str, cuts: Iterable[int], parts: list[int]) -> tuple[list[int], list[Atom]]:
     edges, starts, atoms = sorted(cuts), [], []
     for ink in _INK.finditer(raw):
         inside = edges[bisect_right(edges, ink.start()) : bisect_left(edges, ink.end())]
@@ -163,7 +163,7 @@ def _joins(first: str, second: str) -> bool:
     return unicodedata.category(second)[0] == "M" or "\u200d" in (first, second) or 0x1F3FB <= ord(second) <= 0x1F3FF
 
 
-def _parts(text: Text) -> list[int]:
+def parts_of(text: Text) -> list[int]:
     """Where each part of the text begins, in characters."""
     if len(text.segments) < 2:
         return [0]
@@ -248,7 +248,7 @@ def _labels(results: list[Attribution]) -> list[tuple[str, str]]:
     return list(zip(labels, notes, strict=True))
 
 
-def _rtl(raw: str) -> bool:
+def rtl_of(raw: str) -> bool:
     """Whether the first letter with a direction is written from right to left."""
     for character in raw:
         direction = unicodedata.bidirectional(character)

@@ -40,11 +40,11 @@ def scene(
         y = _Page(drawing, panel, palette_named(palette), numbers, dark).draw(y)
     drawing.height = y + MARGIN - 4
     if not any(panel.rtl for panel in every):
-        _narrow(drawing)
+        narrow(drawing)
     return drawing
 
 
-def _narrow(drawing: Scene) -> None:
+def narrow(drawing: Scene) -> None:
     """Take off the empty right side of short texts; what is drawn across the page shrinks with it."""
     rights = [word.x + word.width for word in drawing.words] or [drawing.width]
     rights += [box.x + box.width for box in drawing.boxes if box.title]
@@ -136,16 +136,7 @@ class _Page:
             self.on.write(x + width / 2, y + BOX + 6.6, text, TINY, self.muted, anchor=0.5)
 
     def _places(self, line: range) -> list[tuple[int, float]]:
-        """Atoms of a line as they stand from left to right, with where each begins."""
-        x, places, last = 0.0, [], None
-        for i in order(self.panel, line):
-            if last is not None:
-                blank = self.panel.atoms[max(i, last)].space or abs(i - last) > 1
-                x += BLANK if blank else 0.0 if self.panel.atoms[max(i, last)].glued else TIGHT
-            places.append((i, x))
-            x, last = x + self.widths[i], i
-        start = MARGIN + self.gutter + (self.room - self.gutter - x if self.panel.rtl else 0.0)
-        return [(i, start + at) for i, at in places]
+        return placed(self.panel, line, self.widths, MARGIN + self.gutter, self.room - self.gutter)
 
     def _widths(self) -> list[float]:
         """Room of each atom: its text in its box, and with numbers its longest score."""
@@ -165,6 +156,19 @@ class _Page:
 
     def _name(self, block: Block, row: Row) -> str:
         return block.label if len(self.panel.blocks) > 1 and len(block.rows) == 1 else row.level
+
+
+def placed(panel: Panel, line: range, widths: Sequence[float], left: float, room: float) -> list[tuple[int, float]]:
+    """Atoms of a line as they stand from left to right, with where each begins."""
+    x, places, last = 0.0, [], None
+    for i in order(panel, line):
+        if last is not None:
+            blank = panel.atoms[max(i, last)].space or abs(i - last) > 1
+            x += BLANK if blank else 0.0 if panel.atoms[max(i, last)].glued else TIGHT
+        places.append((i, x))
+        x, last = x + widths[i], i
+    start = left + (room - x if panel.rtl else 0.0)
+    return [(i, start + at) for i, at in places]
 
 
 def _runs(owners: list[Cell | None], visual: list[int]) -> list[tuple[Cell, list[int]]]:

@@ -35,15 +35,15 @@ def csv(results: Attribution | Sequence[Attribution]) -> str:
     several = [results] if isinstance(results, Attribution) else list(results)
     for number, result in enumerate(several):
         for part in result.each_target():
-            known = [_cell(part.model), _cell(part.name), _cell(part.target)]
+            known = [cell(part.model), cell(part.name), cell(part.target)]
             for span, level, score in zip(part.spans, part.levels, part.scores, strict=True):
                 start, stop = part.text.characters(span)
                 text = part.text.raw[start:stop] or " ".join(part.text.pieces[slice(*span)])
-                rows.writerow([number, *known, _cell(level), _cell(text), start, stop, repr(float(score))])
+                rows.writerow([number, *known, cell(level), cell(text), start, stop, repr(float(score))])
     return out.getvalue()
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     shown = visible(text.replace("\r\n", "\n").replace("\n", " "))
     return f"'{shown}" if len(shown) > 1 and shown.startswith(FORMULA) else shown
 

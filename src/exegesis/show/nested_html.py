@@ -1,0 +1,121 @@
+"""Hierarchies as HTML: a fragment for notebooks and a page that needs nothing else. Imports no torch.
+
+As in ``html``: everything is escaped, there is no script, switches are check boxes, colours follow the reader's system.
+A line of text is a grid whose columns are its atoms, so a box is as wide as its words in whatever font; a narrow window
+scrolls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from markupsafe import Markup
+from rich.cells import cell_len
+
+from exegesis.core.hierarchy import Hierarchy
+from exegesis.show.html import TABLE, paint_class, short, styled, templates, whole_page
+from exegesis.show.lines import fill
+from exegesis.show.nested import Nested, Node, nested, notes
+from exegesis.show.notes import header, scales
+from exegesis.show.palette import DARK, LIGHT, PALETTES, Palette, palette_named
+from exegesis.show.wording import MINUS
+
+COLUMNS = 96  # of a line of text
+
+
+def fragment(results: Hierarchy | Sequence[Hierarchy], *, palette: str | Palette = "green-red") -> str:
+    """Hierarchies as one ``<div>`` with its own style, for a notebook or another page."""
+    chosen = palette_named(palette)
+    other = next(p for p in (*PALETTES.values(), chosen) if p.name != chosen.name)
+    root, style = _style(chosen, other)
+    return templates().get_template("nested.html.j2").render(
+        root=root,
+        style=style,
+        other=other.title,
+        signs=[paint_class(k / 6, True) for k in range(-6, 7)],
+        sizes=[paint_class(k / 6, False) for k in range(7)],
+        trees=[_tree(tree) for tree in nested(results)],
+    )  # fmt: skip
+
+
+def page(results: Hierarchy | Sequence[Hierarchy], *, title: str = "", palette: str | Palette = "green-red") -> str:
+    """Hierarchies as a whole page that loads nothing from elsewhere; ``title`` is the text itself unless given."""
+    several = [results] if isinstance(results, Hierarchy) else list(results)
+    texts = list(dict.fromkeys(result.text.raw for result in several))
+    named = title or (short(texts[0]) if len(texts) == 1 else f"{len(several)} hierarchies")
+    return whole_page(named, fragment(several, palette=palette))
+
+
+@lru_cache(maxsize=8)
+def _style(chosen: Palette, other: Palette) -> tuple[str, Markup]:
+    """The shared style with what is added for hierarchies, under a class named after both."""
+    template = templates().get_template("nested.css.j2")
+    added = template.render(root="", light=LIGHT, dark=DARK)
+    root = f"exegesis-{hashlib.sha256((styled(chosen, other, '') + added).encode()).hexdigest()[:8]}"
+    more = template.render(root=root, light=LIGHT, dark=DARK)
+    return root, Markup(styled(chosen, other, root) + more)  # made of constants alone
+
+
+def _tree(tree: Nested) -> dict[str, Any]:
+    atoms = tree.panel.atoms
+    nodes, depth = _nesting(tree)
+    kept = sorted(sorted(range(len(nodes)), key=lambda at: -abs(nodes[at].cell.score))[:TABLE])
+    return {
+        "title": short(" ".join(atom.text for atom in atoms[:40])),
+        "facts": list(header(tree.panel, MINUS).items()),
+        "lines": [_line(tree, line) for line in fill(tree.panel, [cell_len(a.text) + 1 for a in atoms], 0, COLUMNS)],
+        "rtl": tree.panel.rtl,
+        "scale": scales(tree.panel, MINUS),
+        "sentences": notes(tree, MINUS),
+        "table": [
+            (depth[at], tree.panel.surface(nodes[at].cell), tree.score(nodes[at], MINUS), tree.joint(nodes[at], MINUS))
+            for at in kept
+        ],
+        "rest": max(0, len(nodes) - TABLE),
+    }
+
+
+def _nesting(tree: Nested) -> tuple[list[Node], list[int]]:
+    """The phrases, each before its parts, and how deep each lies."""
+    nodes = sorted(tree.nodes, key=lambda node: (node.cell.start, -node.cell.stop))
+    depth: list[int] = []
+    around: list[Node] = []
+    for node in nodes:
+        while around and around[-1].cell.stop <= node.cell.start:
+            around.pop()
+        depth.append(len(around))
+        around.append(node)
+    return nodes, depth
+
+
+def _line(tree: Nested, line: range) -> dict[str, Any]:
+    count, here = tree.stacked(line)
+    boxes = [_box(tree, line, count, *one) for one in here]
+    tag = f"text {tree.panel.atoms[line.start].part + 1}" if tree.panel.parts > 1 else ""
+    return {"tag": tag, "columns": len(line), "boxes": sorted(boxes, key=lambda box: (box["top"], box["left"]))}
+
+
+def _box(tree: Nested, line: range, count: int, node: Node, low: int, high: int) -> dict[str, Any]:
+    """A phrase's place in the grid of its line (rows and columns count from 1, the whole text's row first)."""
+    start, stop = max(node.cell.start, line.start), min(node.cell.stop, line.stop)
+    began, goes = node.cell.start < line.start, node.cell.stop > line.stop
+    score, joint = tree.score(node, MINUS), tree.joint(node, MINUS)
+    atoms = tree.panel.atoms[start:stop]
+    words = "".join((" " if atom.space and i else "") + atom.text for i, atom in enumerate(atoms))
+    return {
+        "paint": paint_class(node.cell.share, tree.block.signed),
+        "word": node.low == 0,
+        "text": words if node.low == 0 else "" if began else score,
+        "score": "" if began else score,
+        "tip": f"{score} · interaction {joint}" if joint else score,
+        "spoken": tree.spoken(node, MINUS),
+        "began": began,
+        "goes": goes,
+        "top": count - high,
+        "bottom": count - low + 1,
+        "left": start - line.start + 1,
+        "right": stop - line.start + 1,
+    }

@@ -1,0 +1,177 @@
+"""Hierarchies for the terminal: coloured boxes that stand on their words, or brackets where there is no colour."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+
+from exegesis.core.hierarchy import Hierarchy
+from exegesis.show import bars
+from exegesis.show.lines import fill, joint
+from exegesis.show.look import MUTED, Line, Look, clipped, folded, listed, look_for, printed
+from exegesis.show.nested import Nested, Node, nested, notes
+from exegesis.show.notes import header
+from exegesis.show.palette import Palette
+from exegesis.show.terminal import FAINT, STRONG
+
+PLAIN = "+ speaks for, - against; a bare word weighs less than 5 % of the largest."
+Placed = dict[int, tuple[int, int]]  # an atom's columns
+
+
+def render(
+    results: Hierarchy | Sequence[Hierarchy],
+    *,
+    color: bool | None = None,
+    palette: str | Palette = "green-red",
+    width: int | None = None,
+    numbers: bool = False,
+    dark: bool | None = None,
+) -> str:
+    """Hierarchies as lines for a terminal, the whole text on top and its words below, ending in a line feed.
+
+    Long texts are broken into lines, each with what stands on it; a box or bracket is open at a side where it goes on
+    in another line. ``numbers=True`` adds a table of every phrase with its score and interaction. The other options are
+    those of ``terminal.render``.
+    """
+    look = look_for(color, palette, width, dark)
+    lines: list[Line] = []
+    for tree in nested(results):
+        lines += [[], [], *_whole(tree, look)] if lines else _whole(tree, look)
+        if numbers:
+            lines += [[], *_table(tree, look)]
+    return printed(lines, look.color)
+
+
+def _whole(tree: Nested, look: Look) -> list[Line]:
+    facts = [(text, Style(bold=name == "prediction")) for name, text in header(tree.panel).items()]
+    under = [Segment(part, MUTED) for text in notes(tree) for part in folded(text, look.width)]
+    drawn = _Drawing(tree, look).lines()
+    legend = bars.legend(tree.panel, look) if look.color else []
+    if not look.color and tree.block.signed:
+        legend = [[Segment(part, MUTED)] for part in folded(PLAIN, look.width)]
+    return [*listed(facts, look.width), [], *drawn, [], *legend, *([one] for one in under)]
+
+
+class _Drawing:
+    """The boxes of one hierarchy, line of text by line of text."""
+
+    def __init__(self, tree: Nested, look: Look) -> None:
+        self.tree, self.look, self.panel = tree, look, tree.panel
+        self.texts = [atom.text for atom in self.panel.atoms]
+        self.plain = look.color is None
+        self.widths = self._widths()
+        self.gutter = 4 if self.panel.parts > 1 else 0
+
+    def lines(self) -> Iterator[Line]:
+        for line in fill(self.panel, self.widths, 1, max(10, self.look.width - self.gutter)):
+            if line.start:
+                yield []
+            count, here = self.tree.stacked(line)
+            places = self._places(line)
+            tag = f"[{self.panel.atoms[line.start].part + 1}] " if self.gutter else ""
+            for row in reversed(range(1, count)):
+                yield [Segment(" " * self.gutter), *self._boxes(here, row, line, places)]
+            yield [Segment(tag, MUTED), *self._words(here, line, places)]
+            if self.plain:
+                yield [Segment(" " * self.gutter), *self._scores(here, line, places)]
+
+    def _places(self, line: range) -> Placed:
+        places, column = {}, 0
+        for i in line:
+            column += joint(self.panel, line, i)
+            places[i] = (column, column + self.widths[i])
+            column += self.widths[i]
+        return places
+
+    def _boxes(self, here: Sequence[tuple[Node, int, int]], row: int, line: range, places: Placed) -> Iterator[Segment]:
+        """One row above the words: the boxes that fill it, their scores in the row in which they begin."""
+        at = 0
+        for node, low, _ in sorted((one for one in here if one[1] <= row <= one[2]), key=lambda one: one[0].cell.start):
+            left, right = self._edges(node, line, places)
+            yield Segment(" " * (left - at))
+            text = self.tree.score(node) if low == row else ""
+            yield Segment(self._box(node, text, right - left, line), self._style(node))
+            at = right
+
+    def _box(self, node: Node, text: str, width: int, line: range) -> str:
+        if not self.plain:
+            return text.center(width) if len(text) <= width else " " * width
+        if not text:
+            return " " * width
+        begins, ends = node.cell.start >= line.start, node.cell.stop <= line.stop
+        return bars.bracket(text, width, begins, ends).replace("└", "┌").replace("┘", "┐")
+
+    def _words(self, here: Sequence[tuple[Node, int, int]], line: range, places: Placed) -> Iterator[Segment]:
+        owner = {i: node for node, low, _ in here if low == 0 for i in range(node.cell.start, node.cell.stop)}
+        at = 0
+        for i in line:
+            left, right = places[i]
+            glued = i > line.start and owner.get(i) is not None and owner.get(i) is owner.get(i - 1)
+            yield Segment(" " * (left - at), self._style(owner[i], line=True) if glued else self.look.plain)
+            style = self._style(owner[i], line=True) if i in owner else self.look.plain
+            yield Segment(self.texts[i], style)
+            yield Segment(" " * (right - left - cell_len(self.texts[i])), self.look.plain)
+            at = right
+
+    def _scores(self, here: Sequence[tuple[Node, int, int]], line: range, places: Placed) -> Iterator[Segment]:
+        """Where there is no colour, the scores of the words that weigh something, under them."""
+        at = 0
+        for node in sorted((node for node, low, _ in here if low == 0), key=lambda node: node.cell.start):
+            if self._scored(node) and node.cell.start >= line.start:
+                left, right = self._edges(node, line, places)
+                yield Segment(" " * (left - at) + self.tree.score(node).center(right - left), MUTED)
+                at = right
+
+    def _scored(self, node: Node) -> bool:
+        return node.low > 0 or (self.plain and abs(node.cell.share) >= FAINT)
+
+    def _edges(self, node: Node, line: range, places: Placed) -> tuple[int, int]:
+        return places[max(node.cell.start, line.start)][0], places[min(node.cell.stop, line.stop) - 1][1]
+
+    def _style(self, node: Node, *, line: bool = False) -> Style:
+        if self.plain:
+            return Style()
+        block = self.tree.block
+        paint = self.look.paint(node.cell.share, block.signed)
+        against = line and block.signed and node.cell.share <= -FAINT
+        strong = abs(node.cell.share) >= STRONG
+        return Style(color=paint.ink, bgcolor=paint.ground, underline=against or None, bold=strong or None)
+
+    def _widths(self) -> list[int]:
+        """Columns of each atom: room for its text, and for the score of every box over it."""
+        widths = [cell_len(text) for text in self.texts]
+        for node in sorted(self.tree.nodes, key=lambda node: node.low):
+            if self._scored(node):
+                inside = range(node.cell.start, node.cell.stop)
+                blanks = sum(self.panel.atoms[i].space for i in inside[1:])
+                needed = len(self.tree.score(node)) + (2 if self.plain and node.low else 0)
+                widths[inside[-1]] += max(0, needed - blanks - sum(widths[i] for i in inside))
+        return widths
+
+
+def _table(tree: Nested, look: Look) -> list[Line]:
+    """Every phrase, the whole text first, each under the phrase that it is a part of, with a signed bar."""
+    nodes = sorted(tree.nodes, key=lambda node: (node.cell.start, -node.cell.stop))
+    depth: list[int] = []
+    around: list[Node] = []
+    for node in nodes:
+        while around and around[-1].cell.stop <= node.cell.start:
+            around.pop()
+        depth.append(len(around))
+        around.append(node)
+    entries = [("  " * deep + tree.panel.surface(node.cell), tree.score(node), tree.joint(node), node.cell.share)
+               for deep, node in zip(depth, nodes, strict=True)]  # fmt: skip
+    digits = max(len("score"), *(len(score) for _, score, _, _ in entries))
+    joints = max(len("interaction"), *(len(joint) for _, _, joint, _ in entries))
+    room = max(8, min(look.width - digits - joints - 2 * bars.HALF - 7, max(cell_len(text) for text, *_ in entries)))
+    head = f"{clipped('phrase', room)}  {'score':>{digits}}  {'interaction':>{joints}}"
+    lines: list[Line] = [[Segment(head, MUTED)]]
+    for text, score, joined, share in entries:
+        colour = look.paint(math.copysign(1.0, share), tree.block.signed).mark
+        bar = Segment(bars.bar(share), Style(color=colour))
+        lines.append([Segment(f"{clipped(text, room)}  {score:>{digits}}  {joined:>{joints}}  "), bar])
+    return lines
