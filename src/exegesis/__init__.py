@@ -42,6 +42,7 @@ __all__ = [
     "read",
     "relevance",
     "save",
+    "study",
     "wrap",
 ]
 
@@ -61,6 +62,8 @@ register()  # results know how to show themselves; each view is loaded when it i
 def __getattr__(name: str) -> Any:
     if name.startswith("__") or name not in __all__:
         raise AttributeError(f"module 'exegesis' has no attribute {name!r}")
+    if name == "study":  # a folder of functions
+        return import_module("exegesis.study")
     return getattr(import_module(_HOMES.get(name, "exegesis.api")), name)
 
 

@@ -16,6 +16,7 @@ import typer
 from exegesis._version import __version__
 from exegesis.cli.explain import explain
 from exegesis.cli.listing import methods, predict
+from exegesis.cli.study import app as study
 from exegesis.cli.train import train
 from exegesis.core.errors import ExegesisError, UsageError
 
@@ -32,6 +33,7 @@ app.command()(explain)
 app.command()(predict)
 app.command()(methods)
 app.command()(train)
+app.add_typer(study, name="study")
 
 
 def _version(wanted: bool) -> bool:
@@ -56,6 +58,7 @@ def root(
     exegesis predict --file reviews.txt
     exegesis methods --for bundled
     exegesis train sst2/ --arch bigru --out my-model
+    exegesis study words reviews.tsv --report classes.html
     exegesis COMMAND --help
     """
 

@@ -24,14 +24,17 @@ from exegesis.core.explanation import Attribution, Number, Result
 from exegesis.core.files import read_text
 from exegesis.core.hierarchy import Hierarchy
 from exegesis.core.restoring import restore, restore_hierarchy
+from exegesis.core.studies import FORMAT as STUDY
+from exegesis.core.studies import VERSION as STUDIED
+from exegesis.core.studies import Study, restore_study
 from exegesis.core.text import Text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT, HIERARCHY = "exegesis.attribution", "exegesis.hierarchy"
-Saved = Attribution | Hierarchy | Evaluation
-VERSIONS = {FORMAT: 1, HIERARCHY: 1, EVALUATION: EVALUATED}
+Saved = Attribution | Hierarchy | Evaluation | Study
+VERSIONS = {FORMAT: 1, HIERARCHY: 1, EVALUATION: EVALUATED, STUDY: STUDIED}
 
 
 def to_dict(result: Attribution) -> dict[str, Any]:
@@ -138,6 +141,8 @@ def from_dict(values: Any) -> Saved:
     try:
         if type(version) is not int or version < 1:
             raise ValueError(f"its version is {version!r}")
+        if kind == STUDY:
+            return restore_study(values)
         if kind == EVALUATION:
             return restore_evaluation(values)
         return restore(values) if kind == FORMAT else restore_hierarchy(values)

@@ -53,9 +53,26 @@ def terminal_view(kind: str) -> Callable[..., str]:
     return cast(Callable[..., str], import_module(f"exegesis.show.{name}").render)
 
 
+# the same of studies
+STUDIES = {
+    ".html": ("study_page", "page"),
+    ".svg": ("study_page", "svg"),
+    ".png": ("study_page", "png"),
+    ".pdf": ("study_page", "pdf"),
+    ".txt": ("sheet_lines", "txt"),
+    ".repr_html": ("study_page", "fragment"),
+}
+
+
 def register() -> None:
     """Make ``save`` and notebooks know every view, each imported when it is first used."""
     for kind, views in ((Attribution.views, VIEWS), (Hierarchy.views, NESTED)):
         for ending in views:
             load: Callable[[], View] = partial(view, ending, kind)
             register_view(ending, load, kind)
+    for ending, (module, name) in STUDIES.items():
+        register_view(ending, partial(_named, module, name), "study")
+
+
+def _named(module: str, name: str) -> View:
+    return cast(View, getattr(import_module(f"exegesis.show.{module}"), name))

@@ -1,0 +1,178 @@
+"""``exegesis study``: what has the model learned, over a corpus?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from exegesis.cli import options as given
+
+if TYPE_CHECKING:
+    from exegesis.core.data import Example
+    from exegesis.core.model import Classifier
+    from exegesis.core.studies import Study
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="What has the model learned, over a corpus? Word classes, words, failures, substitutions.",
+)
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help="A .txt, .tsv, .csv or .jsonl file, or a data set's name.")]
+Label = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the label.", rich_help_panel=given.IN)]
+Split = Annotated[
+    str | None, typer.Option(metavar="NAME", help="train, dev or test of a folder.", rich_help_panel=given.IN)
+]
+Method = Annotated[
+    str | None, typer.Option("--method", "-M", metavar="METHOD", help="See 'exegesis methods'; by default reat.")
+]
+Json = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="The result, to be read again.", rich_help_panel=given.OUT)
+]
+Report = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE", help="A self-contained page.", rich_help_panel=given.OUT)
+]
+Figure = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The picture, .svg, .png or .pdf.", rich_help_panel=given.OUT)
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of the bootstrap and of language models.")]
+
+
+class Sink:
+    """Where a study goes: the terminal and files, whose names are checked before the work begins."""
+
+    def __init__(
+        self, json: Path | None, report: Path | None, figure: Path | None, palette: str | None, color: bool | None,
+        quiet: bool,
+    ) -> None:  # fmt: skip
+        from exegesis.cli.output import JSON, PAGES, PICTURES, _check
+        from exegesis.show.palette import palette_named
+
+        self.palette = palette_named(palette or "green-red").name
+        self.color, self.quiet, self.files = color, quiet, [p for p in (json, report, figure) if p is not None]
+        _check("--json", json, JSON[:1])
+        _check("--report", report, PAGES[:1])
+        _check("--figure", figure, PICTURES)
+
+    @property
+    def progress(self) -> bool:
+        return not self.quiet and sys.stderr.isatty()
+
+    def put(self, study: Study) -> None:
+        """Write the files, then show the result."""
+        for path in self.files:
+            study.save(path, **({} if path.suffix.lower() == ".json" else {"palette": self.palette}))
+            if not self.quiet:
+                print(f"wrote {path}", file=sys.stderr)
+        if not self.quiet:
+            from exegesis.show.sheet_lines import render
+
+            sys.stdout.write(render(study, color=self.color, palette=self.palette))
+
+
+def _model(model: str, device: str | None, truncate: bool) -> Classifier:
+    from exegesis.api import load
+
+    return load(model, device=device, truncate=truncate)
+
+
+def _examples(
+    data: str, column: str | None, label: str | None, pair: str | None, split: str | None, limit: int | None = None
+) -> list[Example]:
+    from exegesis.core.data import read_examples
+
+    return read_examples(data, column, label, pair, split)[:limit]
+
+
+def _parameters(method: str | None, param: list[str] | None, model: Classifier) -> tuple[str, dict[str, Any]]:
+    from exegesis.api import preferred
+    from exegesis.cli.given import parameters_given
+
+    name = method or preferred(model)
+    return name, parameters_given(param or [], [name])[name]
+
+
+@app.command()
+def words(
+    data: Data,
+    column: given.Column = None,
+    pair_column: given.PairColumn = None,
+    split: Split = None,
+    limit: given.Limit = None,
+    model: given.Model = "bundled",
+    method: Method = None,
+    param: given.Param = None,
+    target: given.Target = None,
+    tags: Annotated[str, typer.Option(metavar="TAGS", help="merged, penn or universal.")] = "merged",
+    device: given.Device = None,
+    truncate: given.Truncate = False,
+    seed: Seed = 0,
+    json: Json = None,
+    report: Report = None,
+    figure: Figure = None,
+    palette: given.Palette = None,
+    color: given.Color = None,
+    quiet: given.Quiet = False,
+) -> None:
+    """Which kinds of words the model goes by: scores by part of speech.
+
+    \b
+    exegesis study words reviews.tsv --figure classes.svg
+    exegesis study words sst2/ --split test --model my-model -M lrp --report classes.html
+    """
+    sink = Sink(json, report, figure, palette, color, quiet)
+    examples = _examples(data, column, None, pair_column, split, limit)
+
+    from exegesis import study
+
+    known = _model(model, device, truncate)
+    name, parameters = _parameters(method, param, known)
+    sink.put(study.words(known, examples, name, target, tags=tags, seed=seed, progress=sink.progress, **parameters))
+
+
+@app.command()
+def word(
+    data: Data,
+    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="The word, or several to compare.")],
+    column: given.Column = None,
+    label: Label = None,
+    pair_column: given.PairColumn = None,
+    split: Split = None,
+    limit: given.Limit = None,
+    model: given.Model = "bundled",
+    method: Method = None,
+    param: given.Param = None,
+    target: given.Target = None,
+    contexts: Annotated[int, typer.Option(min=0, metavar="N", help="Contexts shown of each end.")] = 3,
+    device: given.Device = None,
+    truncate: given.Truncate = False,
+    seed: Seed = 0,
+    json: Json = None,
+    report: Report = None,
+    figure: Figure = None,
+    palette: given.Palette = None,
+    color: given.Color = None,
+    quiet: given.Quiet = False,
+) -> None:
+    """How a word acts in all its contexts, several side by side.
+
+    \b
+    exegesis study word reviews.tsv terrible terribly
+    exegesis study word sst2/ good not --split test --figure words.svg
+    """
+    sink = Sink(json, report, figure, palette, color, quiet)
+    examples = _examples(data, column, label, pair_column, split, limit)
+
+    from exegesis import study
+
+    known = _model(model, device, truncate)
+    name, parameters = _parameters(method, param, known)
+    sink.put(
+        study.word(
+            known, examples, words, name, target, contexts=contexts, seed=seed, progress=sink.progress, **parameters
+        )
+    )  # fmt: skip

@@ -1,0 +1,117 @@
+"""Studies as pictures (their box plots) and as an HTML page that needs nothing else. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from exegesis.core.errors import UsageError
+from exegesis.core.studies import Study
+from exegesis.show import svg as writer
+from exegesis.show.boxplot import scene
+from exegesis.show.canvas import Scene
+from exegesis.show.figure import as_pdf, as_png, as_svg
+from exegesis.show.palette import DARK, LIGHT, Palette, palette_named
+from exegesis.show.sheet import Boxes, Grid, Heading, Marked, Part, Prose
+from exegesis.show.studies import sheet
+from exegesis.show.wording import MINUS, signed, visible
+
+STEPS = 12  # of colour on each side of zero
+
+
+def svg(studies: Sequence[Study], **options: Any) -> bytes:
+    """The box plot of a study as SVG; ``palette``, ``dark``, ``width`` in inches."""
+    return as_svg(_picture(studies, options))
+
+
+def png(studies: Sequence[Study], **options: Any) -> bytes:
+    """The box plot of a study as PNG; options as of ``svg``."""
+    return as_png(_picture(studies, options))
+
+
+def pdf(studies: Sequence[Study], **options: Any) -> bytes:
+    """The box plot of a study as PDF; options as of ``svg``."""
+    return as_pdf(_picture(studies, options))
+
+
+def _picture(studies: Sequence[Study], options: dict[str, Any]) -> Scene:
+    if len(studies) != 1:
+        raise UsageError(f"a picture shows one study, not {len(studies)}; save each apart")
+    found = [part for part in sheet(studies[0]).parts if isinstance(part, Boxes)]
+    if not found:
+        raise UsageError("this study has no picture; save it as .html, .txt or .json")
+    return scene(found[0], **options)
+
+
+def page(studies: Sequence[Study], *, title: str = "", palette: str | Palette = "green-red") -> str:
+    """Studies as one page, light and dark, without script."""
+    inner = Markup("").join(_fragment(study, palette) for study in studies)
+    heads = [sheet(study).title for study in studies]
+    named = title or (heads[0] if len(heads) == 1 else "What the model has learned")
+    return _templates().get_template("study_page.html.j2").render(
+        title=visible(named), fragment=inner, light=LIGHT, dark=DARK
+    )  # fmt: skip
+
+
+def fragment(studies: Sequence[Study], *, palette: str | Palette = "green-red") -> str:
+    """The same without the page around it, for notebooks."""
+    return Markup("").join(_fragment(study, palette) for study in studies)
+
+
+def _fragment(study: Study, palette: str | Palette) -> Markup:
+    known, chosen = sheet(study), palette_named(palette)
+    parts = [_part(part, chosen) for part in known.parts]
+    template = _templates().get_template("study.html.j2")
+    return Markup(template.render(
+        title=known.title, facts=known.facts, parts=parts, paints=_paints(chosen), light=LIGHT, dark=DARK
+    ))  # fmt: skip # autoescaped already
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    return Environment(loader=PackageLoader("exegesis.show"), autoescape=True, undefined=StrictUndefined)
+
+
+def _paints(palette: Palette) -> list[tuple[str, Any, Any]]:
+    found = []
+    for letter, sign, signs in (("p", 1, True), ("q", -1, True), ("m", 1, False)):
+        for step in range(1, STEPS + 1):
+            share = sign * step / STEPS
+            lit, dim = palette.paint(share, signed=signs), palette.paint(share, dark=True, signed=signs)
+            found.append((f"{letter}{step}", lit, dim))
+    return found
+
+
+def _part(part: Part, palette: Palette) -> dict[str, Any]:
+    if isinstance(part, Prose):
+        return {"kind": "prose", "text": part.text, "muted": part.muted}
+    if isinstance(part, Heading):
+        return {"kind": "heading", "text": part.text}
+    if isinstance(part, Grid):
+        return {"kind": "grid", "columns": part.columns, "rows": part.rows, "left": part.left}
+    if isinstance(part, Boxes):
+        return {"kind": "picture", "light": _inline(part, palette, False), "dark": _inline(part, palette, True)}
+    return {"kind": "marked", "texts": [_text(caption, shown, part) for caption, shown in part.texts]}
+
+
+def _inline(boxes: Boxes, palette: Palette, dark: bool) -> Markup:
+    """A picture inside a page: as wide as the page, its declaration left out."""
+    text = writer.written(scene(boxes, palette=palette, dark=dark, width=9.0)).partition("\n")[2]
+    return Markup(re.sub(r'width="[^"]*" height="[^"]*" viewBox', "viewBox", text, count=1))  # escaped by its writer
+
+
+def _text(caption: str, shown: Any, marked: Marked) -> dict[str, Any]:
+    words = []
+    for word in shown.words:
+        share = 0.0 if word.score != word.score else word.score / marked.limit
+        step = min(STEPS, round(abs(share) * STEPS))
+        letter = "m" if not marked.signed else "p" if share > 0 else "q"
+        score = signed(word.score, marked.limit, minus=MINUS, sign=marked.signed)
+        paint = f"{letter}{step}" if step else ""
+        words.append({"text": visible(word.text), "paint": paint, "score": score, "marked": word.marked})
+    return {"caption": caption, "words": words}

@@ -1,0 +1,92 @@
+"""Scores of every word of a corpus by part of speech."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from exegesis.api import Plan, as_model, bar
+from exegesis.core.errors import unknown
+from exegesis.core.method import Method
+from exegesis.core.model import Classifier
+from exegesis.core.spread import spread
+from exegesis.core.studies import WordClass, WordClasses
+from exegesis.core.text import Text
+from exegesis.hierarchy.tagging import Tagger, default_tagger, universal
+from exegesis.study.corpus import Corpus, Data, asked_of, explained, normal, signed, single_target, texts_of
+
+TAGS = ("merged", "penn", "universal")
+VERBS = ("VB", "VBD", "VBG", "VBN", "VBP", "VBZ")
+COMMON = 4  # words named of a class
+
+
+def words(
+    model: Classifier | str,
+    data: Data,
+    method: str | Method | None = None,
+    target: str | int | None = None,
+    *,
+    tags: str = "merged",
+    tagger: Tagger | None = None,
+    samples: int = 1000,
+    seed: int = 0,
+    progress: bool = False,
+    **parameters: Any,
+) -> WordClasses:
+    """Which kinds of words does the model go by? Scores by part of speech (REAT paper, Sec. 4.7, Figure 7).
+
+    Every word of ``data`` (texts, examples, or the path of a file) is scored for each text's predicted label, or for
+    ``target``, and falls under the tag that ``tagger`` (the bundled one) gives it in its text; each part of a pair is
+    tagged alone. ``tags``: see ``WordClasses``. ``method`` and ``parameters`` as for ``explain``. Raises as
+    ``explain``, and UsageError for no texts or a target of several numbers.
+    """
+    classifier = as_model(model)
+    plan = Plan.of(classifier, method, parameters, target)
+    single_target(plan)
+    if tags not in TAGS:
+        raise unknown("choice of tags", tags, TAGS)
+    corpus = Corpus.of(data, None, classifier.labels)
+    tag = tagger or default_tagger()
+    scores: dict[str, list[float]] = {}
+    owners: dict[str, list[int]] = {}
+    common: dict[str, Counter[str]] = {}
+    signs = True
+    with bar(progress, len(corpus), plan.name) as advance:
+        for number, result in explained(plan, texts_of(classifier, corpus), advance):
+            signs = signed(result)
+            over = result.over_words()
+            for word, score, one in zip(over.words, over.scores.tolist(), _tags(result.text, tag, tags), strict=True):
+                scores.setdefault(one, []).append(score)
+                owners.setdefault(one, []).append(number)
+                common.setdefault(one, Counter())[normal(word)] += 1
+    found = [
+        WordClass(one, spread(np.array(values), np.array(owners[one]), samples, seed), _common(common[one]))
+        for one, values in scores.items()
+    ]
+    found.sort(key=lambda one: (-one.spread.median, one.tag))
+    count = sum(map(len, scores.values()))
+    return WordClasses(asked_of(plan, len(corpus), count, signs), tags, repr(tag), tuple(found))
+
+
+def _tags(text: Text, tagger: Tagger, tags: str) -> list[str]:
+    """The tag of each word of a text, its parts tagged one by one."""
+    strings = text.word_strings()
+    part = [next((n for n, s in enumerate(text.segments) if s.covers(word)), 0) for word in text.words]
+    found: list[str] = []
+    for number in sorted(set(part)):
+        found += tagger([word for word, n in zip(strings, part, strict=True) if n == number])
+    return [_read(tag, tags) for tag in found]
+
+
+def _read(tag: str, tags: str) -> str:
+    if tags == "universal":
+        return universal(tag)
+    return "VB" if tags == "merged" and tag in VERBS else tag
+
+
+def _common(counts: Mapping[str, int]) -> tuple[str, ...]:
+    ranked: Sequence[str] = sorted(counts, key=lambda word: (-counts[word], word))
+    return tuple(ranked[:COMMON])
