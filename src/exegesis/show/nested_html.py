@@ -24,6 +24,7 @@ from exegesis.show.palette import DARK, LIGHT, PALETTES, Palette, palette_named
 from exegesis.show.wording import MINUS
 
 COLUMNS = 96  # of a line of text
+DEEPEST = 40  # rows of a line whose scores can be read
 
 
 def fragment(results: Hierarchy | Sequence[Hierarchy], *, palette: str | Palette = "green-red") -> str:
@@ -94,8 +95,17 @@ def _nesting(tree: Nested) -> tuple[list[Node], list[int]]:
 def _line(tree: Nested, line: range) -> dict[str, Any]:
     count, here = tree.stacked(line)
     boxes = [_box(tree, line, count, *one) for one in here]
+    owned = {i for node, low, _ in here if low == 0 for i in range(node.cell.start, node.cell.stop)}
+    boxes += [_bare(tree, line, count, i) for i in line if i not in owned]
     tag = f"text {tree.panel.atoms[line.start].part + 1}" if tree.panel.parts > 1 else ""
-    return {"tag": tag, "columns": len(line), "boxes": sorted(boxes, key=lambda box: (box["top"], box["left"]))}
+    tall = min(1.5, max(1.2 if count <= DEEPEST else 0.0, 22 / count))
+    return {
+        "tag": tag,
+        "columns": len(line),
+        "rows": f"repeat({count - 1}, minmax({tall:.2f}em, auto)) auto" if count > 1 else "auto",
+        "deep": count > DEEPEST,
+        "boxes": sorted(boxes, key=lambda box: (box["bottom"], box["left"])),  # the words last, in reading order
+    }
 
 
 def _box(tree: Nested, line: range, count: int, node: Node, low: int, high: int) -> dict[str, Any]:
@@ -119,3 +129,10 @@ def _box(tree: Nested, line: range, count: int, node: Node, low: int, high: int)
         "left": start - line.start + 1,
         "right": stop - line.start + 1,
     }
+
+
+def _bare(tree: Nested, line: range, count: int, i: int) -> dict[str, Any]:
+    """An atom that is no word of the model's."""
+    at, text = i - line.start + 1, tree.panel.atoms[i].text
+    none = {"paint": "", "score": "", "tip": "", "spoken": text, "began": False, "goes": False}
+    return {**none, "word": True, "text": text, "top": count, "bottom": count + 1, "left": at, "right": at + 1}

@@ -22,7 +22,8 @@ from exegesis.show.wording import MINUS
 OPEN = 7.0  # how far a box that goes on in another line reaches into the margin
 Results = Hierarchy | Sequence[Hierarchy]
 WORD, GAP = 16.5, 1.8  # heights: of the words' boxes, between rows
-ROW, LOWEST, STACK = 15.0, 7.0, 150.0  # of a phrase's row, at least, and of all rows of a line together if they can
+ROW, STACK = 15.0, 150.0  # of a phrase's row, and of all rows of a line together, from where on rows are lower
+READ, DEEP = 7.4, 222.0  # of a row whose score can be read, and of more rows together than can be read
 
 
 def figure(
@@ -105,12 +106,12 @@ class _Page:
     def _line(self, line: range, y: float) -> float:
         """One line of the text with all boxes that stand on it; gives where it ends."""
         count, here = self.tree.stacked(line)
-        tall = min(ROW, max(LOWEST, STACK / max(count - 1, 1)))
+        tall = min(ROW, max(STACK / max(count - 1, 1), min(READ, DEEP / max(count - 1, 1))))
         places = placed(self.panel, line, self.widths, self.left, self.room)
         inks: dict[int, str] = {}
         for node, low, high in here:
             top = y + (count - 1 - high) * tall
-            bottom = y + (count - 1) * tall + WORD if low == 0 else y + (count - low) * tall - GAP
+            bottom = y + (count - 1) * tall + WORD if low == 0 else y + (count - low) * tall - min(GAP, 0.2 * tall)
             ink = self._node(node, places, line, top, bottom, low)
             if low == 0:
                 inks |= dict.fromkeys(range(node.cell.start, node.cell.stop), ink)
@@ -136,7 +137,7 @@ class _Page:
                 left -= OPEN if node.cell.start < line.start and number == 0 else 0.0
                 right += OPEN if node.cell.stop > line.stop and right > places[-1][1] else 0.0
             self.on.boxes.append(Box(left, top, right - left, bottom - top, paint.ground, title, 2.0))
-            if block.signed and abs(node.cell.share) >= MARKED:
+            if block.signed and abs(node.cell.share) >= MARKED and bottom - top > 3:
                 at = top if node.cell.share > 0 else bottom - 1.4
                 self.on.boxes.append(Box(left, at, right - left, 1.4, paint.mark))
             if number == 0 and node.cell.start >= line.start:

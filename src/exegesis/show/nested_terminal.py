@@ -19,6 +19,8 @@ from exegesis.show.palette import Palette
 from exegesis.show.terminal import FAINT, STRONG
 
 PLAIN = "+ speaks for, - against; a bare word weighs less than 5 % of the largest."
+ROWS = 40  # of boxes over one line of text
+FEWER = "The tree is too deep for all of its rows; a .csv file has every phrase."
 Placed = dict[int, tuple[int, int]]  # an atom's columns
 
 
@@ -49,7 +51,10 @@ def render(
 def _whole(tree: Nested, look: Look) -> list[Line]:
     facts = [(text, Style(bold=name == "prediction")) for name, text in header(tree.panel).items()]
     under = [Segment(part, MUTED) for text in notes(tree) for part in folded(text, look.width)]
-    drawn = _Drawing(tree, look).lines()
+    drawing = _Drawing(tree, look)
+    drawn = list(drawing.lines())
+    if drawing.left_out:
+        under += [Segment(part, MUTED) for part in folded(FEWER, look.width)]
     legend = bars.legend(tree.panel, look) if look.color else []
     if not look.color and tree.block.signed:
         legend = [[Segment(part, MUTED)] for part in folded(PLAIN, look.width)]
@@ -62,7 +67,7 @@ class _Drawing:
     def __init__(self, tree: Nested, look: Look) -> None:
         self.tree, self.look, self.panel = tree, look, tree.panel
         self.texts = [atom.text for atom in self.panel.atoms]
-        self.plain = look.color is None
+        self.plain, self.left_out = look.color is None, False
         self.widths = self._widths()
         self.gutter = 4 if self.panel.parts > 1 else 0
 
@@ -73,7 +78,11 @@ class _Drawing:
             count, here = self.tree.stacked(line)
             places = self._places(line)
             tag = f"[{self.panel.atoms[line.start].part + 1}] " if self.gutter else ""
-            for row in reversed(range(1, count)):
+            rows = list(range(1, count))
+            if len(rows) > ROWS:
+                rows = sorted({1 + round(at * (count - 2) / (ROWS - 1)) for at in range(ROWS)})
+                self.left_out = True
+            for row in reversed(rows):
                 yield [Segment(" " * self.gutter), *self._boxes(here, row, line, places)]
             yield [Segment(tag, MUTED), *self._words(here, line, places)]
             if self.plain:
@@ -167,11 +176,12 @@ def _table(tree: Nested, look: Look) -> list[Line]:
                for deep, node in zip(depth, nodes, strict=True)]  # fmt: skip
     digits = max(len("score"), *(len(score) for _, score, _, _ in entries))
     joints = max(len("interaction"), *(len(joint) for _, _, joint, _ in entries))
-    room = max(8, min(look.width - digits - joints - 2 * bars.HALF - 7, max(cell_len(text) for text, *_ in entries)))
+    bar = 2 * bars.HALF + 3 if look.width >= digits + joints + 2 * bars.HALF + 27 else 0
+    room = max(8, min(look.width - digits - joints - 4 - bar, max(cell_len(text) for text, *_ in entries)))
     head = f"{clipped('phrase', room)}  {'score':>{digits}}  {'interaction':>{joints}}"
     lines: list[Line] = [[Segment(head, MUTED)]]
     for text, score, joined, share in entries:
         colour = look.paint(math.copysign(1.0, share), tree.block.signed).mark
-        bar = Segment(bars.bar(share), Style(color=colour))
-        lines.append([Segment(f"{clipped(text, room)}  {score:>{digits}}  {joined:>{joints}}  "), bar])
+        drawn = [Segment("  " + bars.bar(share), Style(color=colour))] if bar else []
+        lines.append([Segment(f"{clipped(text, room)}  {score:>{digits}}  {joined:>{joints}}"), *drawn])
     return lines
