@@ -16,7 +16,7 @@ from exegesis.core.text import Span
 from exegesis.mech import split, split_cells
 from slow import decomposition as slow
 from slow import toys
-from torch_toys import READOUTS, WORDS, Bag, Shape, model, texts
+from torch_toys import READOUTS, WORDS, Bag, Shape, model, net, texts
 
 LENGTHS = [4, 1, 5]
 SHARES = {"bias-first": slow.bias_first, "all": slow.all_orderings}
@@ -263,6 +263,18 @@ def test_long_texts():
     np.testing.assert_allclose(
         long.scores[:, 1000], plainly(seen, shape, long.text.ids, 1000, 1001, Method())[0], rtol=0, atol=1e-12
     )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_a_gpu_gives_what_the_cpu_gives(cell):
+    module = net(Shape(cell, 2, True, "attention"))
+    results = []
+    for device in ("cpu", "cuda"):
+        seen = wrap(module.to(device), vocabulary=WORDS, tokenizer=str.split)
+        results.append(explain(seen, texts(LENGTHS), Method("acd"), "all", spans="all"))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-8)
 
 
 def test_single_precision_is_near():

@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from exegesis.api import explain, wrap
 from exegesis.attribute.deeplift import DeepLift
 from exegesis.core.errors import UnsupportedError, UsageError
-from exegesis.mech.multipliers import logarithmic_mean, multiplier
+from exegesis.mech.multipliers import logarithmic_mean, multiplier, of_sigmoid, of_tanh
 from slow import cells, toys
 from slow import deeplift as slow
-from torch_toys import READOUTS, WORDS, Bag, Shape, model, texts
+from torch_toys import READOUTS, WORDS, Bag, Shape, model, net, texts
 
 LENGTHS = [4, 1, 3]
 BASES = ("zero", "pad", "unknown", "text:w3 w4 w5")
@@ -239,6 +239,14 @@ def test_maxima_are_between_nothing_and_all():
         assert (np.count_nonzero(result.scores, axis=1) <= 1).all()
 
 
+@pytest.mark.parametrize("step", [1e-12, 1e-9, 3e-6, 1e-3])
+def test_a_kink_between_text_and_baseline(step):
+    """The quotient, whatever the slope in the middle is."""
+    x, x0 = (torch.tensor([value], dtype=torch.float64) for value in (2 * step / 3, -step / 3))
+    found = multiplier(torch.relu, x, x0, x.relu(), x0.relu())
+    torch.testing.assert_close(found * (x - x0), x, rtol=1e-12, atol=0)
+
+
 @pytest.mark.parametrize("step", [0.0, 1e-15, 1e-12, 1e-9, 3e-6, 1e-5, 1e-3, 1.0])
 def test_multipliers_of_small_differences(step):
     """Δy / Δx to ten digits however small Δx is, beside a kink too."""
@@ -249,6 +257,9 @@ def test_multipliers_of_small_differences(step):
             moved = float(x - x0)
             if exact is not None:
                 np.testing.assert_allclose(found, exact(float(x), float(x0)), rtol=2e-10)
+                plain = exact(float(x), float(x0)), exact(float(x) / 2, float(x0) / 2) / 4
+                ours = of_tanh(x, x0, x.tanh(), x0.tanh()), of_sigmoid(x, x0, x.sigmoid(), x0.sigmoid())
+                np.testing.assert_allclose([float(one) for one in ours], plain, rtol=1e-14)
             elif moved:
                 assert found == float((function(x) - function(x0)) / moved)
             rise = float(function(x) - function(x0))
@@ -287,6 +298,17 @@ def test_a_module_that_looks_at_its_vectors_is_refused():
     with pytest.raises(UnsupportedError, match=r"^the module computes otherwise at the baseline [^\n]+$"):
         explain(seen, "w3 w4", DeepLift("zero"))
     np.testing.assert_allclose(explain(seen, "w3 w4", DeepLift("unknown"), "all").gap, 0, atol=1e-12)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_a_gpu_gives_what_the_cpu_gives(cell):
+    module = net(Shape(cell, 2, True, "attention"))
+    results = []
+    for device in ("cpu", "cuda"):
+        seen = wrap(module.to(device), vocabulary=WORDS, tokenizer=str.split)
+        results.append(explain(seen, texts(LENGTHS), DeepLift("pad"), "all"))
+    same(*results, tolerance=1e-8)
 
 
 def test_wrong_baselines():

@@ -45,7 +45,7 @@ def _winner(flat: Tensor, flat0: Tensor, place: Tensor, place0: Tensor) -> Tenso
     chosen = flat.gather(-1, pick)
     step = chosen.detach() - flat0.gather(-1, pick)
     factor = torch.where(step == 0, 1.0, (y - y0) / torch.where(step == 0, 1.0, step)).nan_to_num(0.0, 0.0, 0.0)
-    return torch.where(chosen.isinf(), 0.0, chosen) * factor
+    return chosen * factor
 
 
 def larger(call: Call) -> Any:

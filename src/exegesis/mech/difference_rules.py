@@ -122,8 +122,7 @@ def softmax(call: Call) -> Any:
         logs, logs0 = torch.log_softmax(s, dim), torch.log_softmax(other(call, s), dim)
         mean = logarithmic_mean(logs, logs0)
         share = mean / mean.sum(dim, keepdim=True)
-    finite = torch.where(s.isneginf(), 0.0, s)
-    surrogate = finite - (share * finite).sum(dim, keepdim=True)
+    surrogate = s - (share * s).sum(dim, keepdim=True)  # its slopes count, not its value
     if call.name == "softmax":
         surrogate = surrogate * mean
     surrogate = surrogate.to(value.dtype)

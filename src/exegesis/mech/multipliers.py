@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from exegesis.nn.activation import tanh_
+
 Function = Callable[[Tensor], Tensor]
 Values = Float[Tensor, "*shape"]
 
@@ -51,6 +53,22 @@ def multiplier(function: Function, x: Values, x0: Values, y: Values, y0: Values)
     rounding = 4 * torch.finfo(x.dtype).eps * (y.abs() + y0.abs())
     smooth = (rise - slope * step).abs() <= rounding.nan_to_num(0.0, 0.0, 0.0)
     return torch.where(close & (smooth | (step == 0)), slope, quotient)
+
+
+def of_tanh(x: Values, x0: Values, y: Values, y0: Values) -> Values:
+    """``multiplier`` of y = tanh x: tanh x - tanh x0 = tanh(x - x0) (1 - y y0), which loses no digits."""
+    return _tanh_over(x - x0) * (1 - y * y0)
+
+
+def of_sigmoid(x: Values, x0: Values, y: Values, y0: Values) -> Values:
+    """``multiplier`` of y = σ(x): σ(x) - σ(x0) = tanh((x - x0) / 2) (y (1 - y0) + y0 (1 - y))."""
+    return _tanh_over((x - x0) / 2) * (y * (1 - y0) + y0 * (1 - y)) / 2
+
+
+def _tanh_over(step: Values) -> Values:
+    """tanh x / x."""
+    none = step == 0
+    return torch.where(none, 1.0, tanh_(step.clone()) / step.masked_fill(none, 1.0))
 
 
 def logarithmic_mean(one: Values, two: Values) -> Values:

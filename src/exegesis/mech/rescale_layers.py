@@ -112,7 +112,7 @@ def _run(
     found: Sequence[Tensor],
     found0: Sequence[Tensor],
 ) -> list[Tensor]:
-    kind = call.name.removesuffix("_cell")
+    kind, lengths = call.name.removesuffix("_cell"), lengths.to(x.device)
     base = [other(call, value) for value in (x, *starts)]
     with torch.no_grad():
         each = [

@@ -15,7 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.recurrent import Direction
-from exegesis.mech.multipliers import Function, middle, multiplier
+from exegesis.mech.multipliers import middle, multiplier, of_sigmoid, of_tanh
+from exegesis.nn.activation import tanh_
 from exegesis.nn.product import linear
 from exegesis.nn.recurrent import GATES, before, cells, preactivations, reading_order
 
@@ -39,27 +40,24 @@ class Multipliers:
         self.onto = {"lstm": self._lstm, "gru": self._gru}.get(text.cell, self._rnn)(text, base, pairs)
 
     def _lstm(self, text: Direction, base: Direction, sums: list[list[Tensor]]) -> Tensor:
-        curves: list[Function] = [torch.sigmoid, torch.sigmoid, _tanh, torch.sigmoid]
-        gates = [[curve(value) for curve, value in zip(curves, each, strict=True)] for each in sums]
+        gates = [[_tanh(a) if place == 2 else a.sigmoid() for place, a in enumerate(each)] for each in sums]
         slope_i, slope_f, slope_g, slope_o = (
-            multiplier(curve, *pair, *values)
-            for curve, pair, values in zip(curves, zip(*sums, strict=True), zip(*gates, strict=True), strict=True)
+            (of_tanh if place == 2 else of_sigmoid)(*pair, *values)
+            for place, (pair, values) in enumerate(zip(zip(*sums, strict=True), zip(*gates, strict=True), strict=True))
         )
         i, f, g, o = (middle(*values) for values in zip(*gates, strict=True))
         c = [cells(each) for each in (text, base)]
         previous = middle(*(_shifted(value, each.c0) for value, each in zip(c, (text, base), strict=True)))
-        squashed = [value.tanh() for value in c]
-        self.opened, self.kept = o * multiplier(_tanh, *c, *squashed), f
+        squashed = [_tanh(value) for value in c]
+        self.opened, self.kept = o * of_tanh(*c, *squashed), f
         return torch.cat([g * slope_i, previous * slope_f, i * slope_g, middle(*squashed) * slope_o], -1)
 
     def _gru(self, text: Direction, base: Direction, sums: list[list[Tensor]]) -> Tensor:
         r, z = ([each[k].sigmoid() for each in sums] for k in (0, 1))
         n = [each[2] + reset * each[3] for each, reset in zip(sums, r, strict=True)]
-        new = [value.tanh() for value in n]
-        slope_r, slope_z = (
-            multiplier(torch.sigmoid, sums[0][k], sums[1][k], *values) for k, values in ((0, r), (1, z))
-        )
-        onto_n = (1 - middle(*z)) * multiplier(_tanh, *n, *new)
+        new = [_tanh(value) for value in n]
+        slope_r, slope_z = (of_sigmoid(sums[0][k], sums[1][k], *values) for k, values in ((0, r), (1, z)))
+        onto_n = (1 - middle(*z)) * of_tanh(*n, *new)
         onto_z = (middle(before(text), before(base)) - middle(*new)) * slope_z
         onto_r = onto_n * middle(sums[0][3], sums[1][3]) * slope_r
         self.direct = middle(*z)
@@ -67,9 +65,10 @@ class Multipliers:
         return torch.cat([onto_r, onto_z, onto_n * middle(*r)], -1)
 
     def _rnn(self, text: Direction, base: Direction, sums: list[list[Tensor]]) -> Tensor:
-        function = _tanh if text.cell == "rnn_tanh" else torch.relu
         (one,), (two,) = sums
-        return multiplier(function, one, two, function(one), function(two))
+        if text.cell == "rnn_tanh":
+            return of_tanh(one, two, _tanh(one), _tanh(two))
+        return multiplier(torch.relu, one, two, one.relu(), two.relu())
 
     def back(
         self, hidden: Float[Tensor, "b t h"], cell: Float[Tensor, "b t h"] | None
@@ -100,7 +99,7 @@ class Multipliers:
 
 
 def _tanh(value: Tensor) -> Tensor:
-    return value.tanh()
+    return tanh_(value.clone())
 
 
 def _shifted(states: Tensor, start: Tensor | None) -> Tensor:
