@@ -2,7 +2,7 @@
 
     python phrases.py DATA --out RESULTS [--model FOLDER]
 
-Every node of two words or more of every test tree (the whole sentence left out) is scored in its sentence, for the
+Every node of two words or more of every fifth test tree (whole sentences left out) is scored in its sentence, for the
 margin of positive against negative, and the scores are held against the labels 0 to 4 by Spearman's rank correlation
 over all phrases; the interval is the bootstrap's over sentences. *Negations* are nodes of at most eight words that
 begin with a negation, whose rest has one polarity and the whole the other, by the labels ("not dislike", "does n't
@@ -203,15 +203,15 @@ def main() -> None:
     parser.add_argument("--model", default="bundled", help="a model of negative and positive")
     parser.add_argument("--out", type=Path, required=True, help="folder of phrases.json")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS))
-    parser.add_argument("--limit", type=int, help="only so many sentences, for a trial")
+    parser.add_argument("--every", type=int, default=5, help="take every so manieth test sentence")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "phrases.json"
     model = exegesis.load(given.model)
-    trees = read(given.data, "test")[: given.limit]
+    trees = read(given.data, "test")[:: given.every]
     every, lost = cases(model, trees)
-    asked = {"model": str(given.model), "seed": given.seed, "limit": given.limit}
+    asked = {"model": str(given.model), "seed": given.seed, "every": given.every}
     results: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
     if results.get("asked") != asked:  # of another run: start again
         results = {"asked": asked, "methods": {}}
