@@ -89,6 +89,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "lime": {"samples": 15},
     "smoothgrad": {"samples": 2},
     "soc": {"samples": 2, "neighbours": 1},
+    "scd": {"samples": 2, "neighbours": 1},
 }
 PAIRS = [(name, card.name) for name in MODELS for card in cards()]
 KNOWN = GATED  # a method that is new to this table is tried on every model
@@ -262,6 +263,7 @@ VARIED = {
     "leave-one-out": [{"how": "zero"}],
     "lime": [{"samples": 9, "kernel": 1.5, "ridge": 0.1, "features": 2, "how": "mask", "seed": 4}],
     "shapley": [{"samples": 6, "exact": 3, "how": "pad", "seed": 2}],
+    "scd": [{"neighbours": 2, "samples": 3, "language": "bundled", "seed": 1}],
     "soc": [{"neighbours": 2, "samples": 3, "how": "drop", "language": "bundled", "seed": 1}],
     "smoothgrad": [{"samples": 3, "noise": 0.1, "reduce": "x-input", "seed": 9}],
 }

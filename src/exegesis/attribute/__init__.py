@@ -10,6 +10,7 @@ from exegesis.attribute import (
     lime,
     lrp,
     reat,
+    scd,
     shapley,
     soc,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "lime",
     "lrp",
     "reat",
+    "scd",
     "shapley",
     "soc",
 ]

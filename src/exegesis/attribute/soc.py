@@ -16,8 +16,8 @@ from exegesis.core.language import language_named
 from exegesis.core.method import Scores, method
 from exegesis.core.model import Classifier
 from exegesis.core.target import Target
-from exegesis.core.text import Span, Text
-from exegesis.mech.contexts import Context, around, contexts, requests
+from exegesis.core.text import Span
+from exegesis.mech.contexts import Context, each
 from exegesis.mech.removal import Remover, check
 
 ROWS, PIECES = 4096, 1 << 17  # contexts, and padded pieces of them, that are run at a time
@@ -69,21 +69,20 @@ class Soc:
     ) -> list[Float[Tensor, "k _"]]:
         """The same for any spans of whole words."""
         check(model, self.how)
-        phrases = [(row, text.words_under(span)) for row, text in enumerate(batch.texts) for span in spans[row]]
-        asked = [around(batch.texts[row], phrase, self.neighbours) for row, phrase in phrases]
-        drawn = requests(language_named(self.language), asked, self.samples, self.seed) if asked else []
-        read: dict[str, Text] = {text.raw: text for text in batch.texts}
-        scores = torch.zeros(len(phrases), target.count, dtype=torch.float64)
-        pending: list[tuple[int, Context]] = []
-        for number, (row, phrase) in enumerate(phrases):
-            found = contexts(model, batch.texts[row], phrase, asked[number], drawn[number], read)
-            pending += [(number, context) for context in found]
-            if len(pending) >= ROWS or number + 1 == len(phrases):
-                owner = torch.tensor([phrases[one][0] for one, _ in pending])
-                gains = self._gains(model, [context for _, context in pending], target.take(owner))
-                scores.index_add_(0, torch.tensor([one for one, _ in pending]), gains)
+        texts, language = batch.texts, language_named(self.language)
+        total = sum(map(len, spans))
+        scores = torch.zeros(total, target.count, dtype=torch.float64)
+        pending: list[tuple[int, int, Context]] = []
+        drawn = each(model, texts, spans, language, self.neighbours, self.samples, self.seed)
+        for number, (row, some) in enumerate(drawn):
+            pending += [(number, row, context) for context in some]
+            if len(pending) >= ROWS or number + 1 == total:
+                owner = torch.tensor([one for _, one, _ in pending])
+                gains = self._gains(model, [context for _, _, context in pending], target.take(owner))
+                place = torch.tensor([one for one, _, _ in pending])
+                counts = torch.bincount(place, minlength=total).double()
+                scores.index_add_(0, place, gains / counts[place][:, None])
                 pending = []
-        scores /= torch.tensor([max(len(some), 1) for some in drawn], dtype=torch.float64)[:, None]
         return [part.t() for part in torch.split(scores.to(batch.device), [len(some) for some in spans])]
 
     def _gains(self, model: Classifier, some: Sequence[Context], target: Target) -> Float[Tensor, "n k"]:

@@ -39,6 +39,24 @@ class Around(NamedTuple):
     first: int
 
 
+def each(
+    model: Classifier,
+    texts: Sequence[Text],
+    spans: Sequence[Sequence[Span]],
+    language: LanguageModel,
+    neighbours: int,
+    samples: int,
+    seed: int,
+) -> Iterator[tuple[int, list[Context]]]:
+    """For each span of pieces of each text, in order: the row of its text, and its contexts."""
+    phrases = [(row, text.words_under(span)) for row, text in enumerate(texts) for span in spans[row]]
+    asked = [around(texts[row], phrase, neighbours) for row, phrase in phrases]
+    drawn = requests(language, asked, samples, seed)
+    read: dict[str, Text] = {text.raw: text for text in texts}
+    for (row, phrase), one, some in zip(phrases, asked, drawn, strict=True):
+        yield row, list(contexts(model, texts[row], phrase, one, some, read))
+
+
 def around(text: Text, phrase: Span, neighbours: int) -> Around:
     """The words within ``neighbours`` of a phrase on either side, in its own part of a pair."""
     parts = [part for part in (_words_in(text, segment) for segment in text.segments) if part.width]
