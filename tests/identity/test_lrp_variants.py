@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from exegesis.api import explain, methods, wrap
 from exegesis.attribute.lrp import Lrp
+from exegesis.core.errors import UnsupportedError
 from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
 from slow import lrp, variants
 from torch_toys import WORDS, texts
@@ -62,22 +64,24 @@ def plainly(module: RecurrentClassifier, ids: list[int], rule: lrp.Lrp, number: 
     return variants.all_words(rule, kind, layers, x, R).sum(1)
 
 
+@pytest.mark.parametrize(("bias", "shapes"), [("keep", SHAPES), ("spread", SHAPES[:2])])
 @pytest.mark.parametrize("product", PRODUCTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_printed_rules(kind, product):
-    for seed, (layers, both, readout) in enumerate(SHAPES):
+def test_the_printed_rules(kind, product, bias, shapes):
+    for seed, (layers, both, readout) in enumerate(shapes):
         module = classifier(kind, layers, both, readout, seed)
         seen = wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
-        for result in explain(seen, texts(LENGTHS, seed), Lrp(product=product), "all"):
+        for result in explain(seen, texts(LENGTHS, seed), Lrp(product=product, bias=bias), "all"):
             for number in range(3):
-                rule = lrp.Lrp(0.001, product, 0.2 if product == "prop" else 0.001)
+                rule = lrp.Lrp(0.001, product, 0.2 if product == "prop" else 0.001, bias == "spread")
                 expected = plainly(module, list(result.text.ids), rule, number)
                 atol = 1e-10 * rule.largest
                 np.testing.assert_allclose(result.scores[number], expected, rtol=0, atol=atol)
-                for part in ("biases", "absorbed by epsilon"):
-                    found = np.zeros(3) if part not in result.account else result.account[part]
-                    np.testing.assert_allclose(found[number], rule.account[part], rtol=0, atol=atol, err_msg=part)
-                assert rule.account["initial states"] == 0.0
+                names = {"initial states": "fixed parts"}
+                for part, amount in rule.account.items():
+                    found = result.account.get(names.get(part, part), np.zeros(3))[number]
+                    np.testing.assert_allclose(found, amount, rtol=0, atol=atol, err_msg=part)
+                assert bias == "spread" or rule.account["initial states"] == 0.0
                 np.testing.assert_allclose(result.gap[number], 0, rtol=0, atol=max(1e-9, atol))
 
 
@@ -110,3 +114,70 @@ def test_without_gates_shares_are_contributions_to_the_cell():
     y = 3.0 * np.tanh(z.sum(0))
     share = values["output.weight"][1] * y * z / z.sum(0) * a / (a + b)
     np.testing.assert_allclose(result.scores, share.sum(1), rtol=0, atol=1e-12)
+
+
+class Relu(nn.Module):
+    """Word vectors through a linear layer, ReLU, another and a sum with what it read; a mean; an output."""
+
+    def __init__(self, outputs: int = 3, mask: float = 1.0) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(len(WORDS), 4)
+        self.one, self.two, self.out = nn.Linear(4, 5), nn.Linear(5, 4), nn.Linear(4, outputs)
+        self.mask = mask
+        draws = torch.Generator().manual_seed(0)
+        for weight in self.parameters():
+            weight.data = torch.randn(weight.shape, generator=draws, dtype=torch.float64)
+        self.embedding.weight.data[3] = 0.0  # a word of which nothing is seen
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        x = self.embedding(ids)
+        y = self.two(torch.relu(self.one(x)) * self.mask) - x
+        return self.out((y * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+
+
+def test_biases_are_shared_out_by_any_module_of_linear_parts():
+    """A plain version of every map; inputs and activations that are exactly zero receive their parts too."""
+    module, eps = Relu(), 0.001
+    seen = wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
+    values = {name: value.detach().numpy() for name, value in module.state_dict().items()}
+    for result in explain(seen, texts([1, 4, 9], 2), Lrp(bias="spread"), "all"):
+        for number in range(3):
+            rule = lrp.Lrp(eps, "all", eps, spread=True)
+            x = values["embedding.weight"][list(result.text.ids)]
+            a = x @ values["one.weight"].T + values["one.bias"]
+            r = np.maximum(a, 0)
+            b = r @ values["two.weight"].T + values["two.bias"]
+            mean = (b - x).mean(0)
+            W, c = values["out.weight"][number], values["out.bias"][number]
+            R_mean = rule.linear(mean, W[None], [c], [W @ mean + c])
+            expected = []
+            for t in range(len(x)):
+                R_b, R_x = rule.accumulate(b[t], -x[t], (b[t] - x[t]) / len(x) / mean * R_mean)
+                R_a = rule.linear(r[t], values["two.weight"], values["two.bias"], R_b)
+                expected.append((R_x + rule.linear(x[t], values["one.weight"], values["one.bias"], R_a)).sum())
+            np.testing.assert_allclose(result.scores[number], expected, rtol=0, atol=1e-10 * rule.largest)
+            np.testing.assert_allclose(result.gap[number], 0, atol=1e-9)
+
+
+class Multiplied(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4, 5, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weight
+
+
+def test_biases_that_cannot_be_shared_out_are_refused():
+    lost = wrap(Relu(mask=0.0), vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
+    with pytest.raises(UnsupportedError, match=r"^bias='spread' reaches parts that the module multiplies by zero"):
+        explain(lost, "w1 w2", Lrp(bias="spread"))
+    seen = wrap(Relu(), vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
+    with pytest.raises(UnsupportedError, match=r"^bias='spread' belongs to rule='epsilon', not to 'gamma'"):
+        explain(seen, "w1 w2", Lrp(bias="spread", rule="gamma"))
+    module = Relu()
+    module.one = Multiplied()
+    seen = wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
+    assert np.isfinite(explain(seen, "w1 w2", Lrp()).scores).all()
+    with pytest.raises(UnsupportedError, match=r"^bias='spread' is defined for [^\n]* computes with [^\n]*matmul"):
+        explain(seen, "w1 w2", Lrp(bias="spread"))

@@ -68,7 +68,7 @@ def words(rule: Lrp, kind, x, w, R_states):
         if kind == "nondecreasing":
             R_o, R = rule.gated(a["o"], c, R)
             R_y = R_y + rule.linear(y_old, w.U["o"], w.b["o"], R_o)
-        R_c, R_p = rule.accumulate(c_old, c - c_old, R_c + R)
+        R_c, R_p = rule.accumulate(c_old, c - c_old, R_c + R) if t else (0 * start, R_c + R)  # c_1 is no sum
         if kind != "no-gates":
             R_i, R_p = rule.gated(a["i"], a["z"], R_p)
             R_y = R_y + rule.linear(y_old, w.U["i"], w.b["i"], R_i)

@@ -48,7 +48,8 @@ class Lrp:
     and 0.2 for ``prop``, which the chapter found it to need (footnote 9). What they absorb counts as absorbed by
     epsilon. With ``bias="keep"`` a bias keeps its share; with ``"spread"`` it and what epsilon adds are shared evenly
     by the map's inputs: the components of x_t and h_{t-1}, the two terms of an accumulation, the components of the
-    states that are read. The initial states then receive shares even where they are zero.
+    states that are read. The initial states then receive shares even where they are zero. In a module that is not seen
+    through, the maps are its linear layers and its sums of two terms.
 
     Models that read one linear layer off pooled recurrent states are computed at once for all steps and targets: their
     poolings and output layer are one linear map from states to the number, so ``epsilon`` acts on the number itself.
@@ -134,16 +135,18 @@ class Lrp:
 
         The general path (``mech.propagate``), whatever the model.
         """
-        if self.bias == "spread":
-            raise UnsupportedError(
-                "bias='spread' is defined where all maps are seen: recurrent layers, a pooling and one linear layer, "
-                "under rule='epsilon'; take bias='keep'"
-            )
-        shares = Shares(self.epsilon, self.product, self.denominator, self.rule, self.gamma, self.alpha, self.beta)
+        spread = self.bias == "spread"
+        if spread and self.rule != "epsilon":
+            raise UnsupportedError(f"bias='spread' belongs to rule='epsilon', not to {self.rule!r}: take bias='keep'")
+        signs = (self.rule, self.gamma, self.alpha, self.beta)
+        shares = Shares(self.epsilon, self.product, self.denominator, *signs, spread)
         values, account, found = propagate(model, batch, target, shares, nodes=nodes)
         most = 1e30 if values.dtype != torch.float64 else 1e100
         if not bool((values.abs() < most).all()):
             raise UsageError("relevance grew beyond all numbers on its way: take a larger epsilon or stabilizer")
+        if spread:
+            number = torch.einsum("bkc,bc->bk", target.to(values), model.outputs(batch).to(values))
+            _refuse_loss(number, values.sum((-2, -1)) + sum(account.values()))
         return values, account, found
 
     def _unrolled(self, model: Recurrent, batch: Batch, matrix: Float[Tensor, "b k c"]) -> Scores:
@@ -160,3 +163,10 @@ class Lrp:
         """Whether initial states can receive relevance."""
         states = [state for layer in seen.layers for d in layer for state in (d.h0, d.c0) if state is not None]
         return self.bias == "spread" or any(bool((state != 0).any()) for state in states)
+
+
+def _refuse_loss(number: Float[Tensor, "b k"], found: Float[Tensor, "b k"]) -> None:
+    """Raises UnsupportedError where relevance went to parts that are multiplied by zero, which cannot hand it on."""
+    tight = 1e-6 if number.dtype == torch.float64 else 1e-2
+    if bool(((found - number).abs() > tight * (1 + number.abs())).any()):
+        raise UnsupportedError("bias='spread' reaches parts that the module multiplies by zero: take bias='keep'")

@@ -27,7 +27,8 @@ ZERO = "a neuron that received relevance is exactly zero and cannot share it: ta
 class Shares:
     """How relevance is shared: ``epsilon``, ``product``, ``stabilizer`` as in ``mech.rules.Rules``.
 
-    ``linear`` is the rule of linear and convolution layers: epsilon, gamma (with ``gamma``) or alpha-beta.
+    ``linear`` is the rule of linear and convolution layers: epsilon, gamma (with ``gamma``) or alpha-beta. ``spread``:
+    biases are shared out (``mech.spreading``).
     """
 
     epsilon: float
@@ -37,6 +38,7 @@ class Shares:
     gamma: float = 0.25
     alpha: float = 2.0
     beta: float = 1.0
+    spread: bool = False
 
 
 def apart(value: Tensor) -> Tensor:
@@ -64,31 +66,40 @@ class Kept(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *given: Tensor) -> Any:
         (grad,) = given
-        ctx.book.book(ctx.name, torch.where(grad == 0, 0.0, ctx.value * grad), ctx.rows)
+        amount = apart(ctx.value) * grad
+        ctx.book.book(ctx.name, torch.where(carried(amount), amount, 0.0), ctx.rows)
         return None, None, None, None, None
 
 
 class Stabilized(torch.autograd.Function):
-    """The epsilon rule on top of a native sum z = Σ a w + b."""
+    """The epsilon rule on top of a native sum z = Σ a w + b, where it ``counts`` as one."""
 
     @staticmethod
     def forward(
-        ctx: Any, z: Tensor, bias: Tensor | None, rows: Tensor, epsilon: float, book: Book, name: str
+        ctx: Any,
+        z: Tensor,
+        bias: Tensor | None,
+        rows: Tensor,
+        epsilon: float,
+        book: Book,
+        name: str,
+        counts: Tensor | None,
     ) -> Tensor:
         ctx.save_for_backward(z)
+        ctx.counts = counts
         ctx.bias, ctx.rows, ctx.epsilon, ctx.book, ctx.name = bias, rows, epsilon, book, name
         return z.clone()
 
     @staticmethod
     def backward(ctx: Any, *given: Tensor) -> Any:
         (grad,), z = given, apart(ctx.saved_tensors[0])
-        epsilon = away(z, ctx.epsilon)
+        epsilon = away(z, ctx.epsilon) if ctx.counts is None else away(z, ctx.epsilon) * ctx.counts
         part = grad * (z / (z + epsilon))
         ctx.book.node(ctx.name, z * grad)
         ctx.book.book("absorbed by epsilon", epsilon * part, ctx.rows)
         if ctx.bias is not None:
             ctx.book.book("biases", ctx.bias * part, ctx.rows)
-        return part, None, None, None, None, None
+        return part, None, None, None, None, None, None
 
 
 class Activation(torch.autograd.Function):

@@ -24,6 +24,7 @@ from exegesis.mech.ledger import Book
 from exegesis.mech.modified import Call, Mode, Rule, Shadow, named
 from exegesis.mech.passing import Activation, Kept, Product, Shares, Stabilized, apart, weighed
 from exegesis.mech.signed import signed_map
+from exegesis.mech.spreading import spreading
 from exegesis.mech.structure import STRUCTURE, broadcast, merged
 from exegesis.mech.through_time import cell, layers
 
@@ -45,13 +46,14 @@ class Propagation:
         return {
             **dict.fromkeys(ACTIVATIONS.split(), self._activation),
             **dict.fromkeys(weights, self._linear if self.shares.linear == "epsilon" else signed_map(self)),
-            **dict.fromkeys(("add", "sub", "rsub"), self._sum),
+            **dict.fromkeys(("add", "sub", "rsub"), self.sum),
             **dict.fromkeys(("matmul", "mm", "bmm", "mv", "rmatmul"), self._matmul),
             **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), layers(self)),
             **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), cell(self)),
             "mul": self._product,
             "softmax": self._softmax,
             "einsum": self._einsum,
+            **(spreading(self) if self.shares.spread else {}),
         }
 
     def fixed(self, value: Tensor, rows: Tensor, name: str) -> Tensor:
@@ -63,8 +65,10 @@ class Propagation:
         self._names[kind] = self._names.get(kind, 0) + 1
         return f"{kind} {self._names[kind]}"
 
-    def stabilized(self, z: Tensor, bias: Tensor | None, rows: Tensor, name: str) -> Tensor:
-        found: Tensor = Stabilized.apply(z, bias, rows, self.shares.epsilon, self.book, name)  # type: ignore[no-untyped-call]
+    def stabilized(
+        self, z: Tensor, bias: Tensor | None, rows: Tensor, name: str, counts: Tensor | None = None
+    ) -> Tensor:
+        found: Tensor = Stabilized.apply(z, bias, rows, self.shares.epsilon, self.book, name, counts)  # type: ignore[no-untyped-call]
         return found
 
     def _linear(self, call: Call) -> Tensor:
@@ -78,19 +82,25 @@ class Propagation:
         if any(call.live(value) for value in (*rest, *options.values())):
             raise UnsupportedError(f"the module computes with {named(call.func)} whose parameters depend on the words")
         y = call.native().detach()
+        if self.shares.spread:  # a neuron that is zero receives relevance too
+            y = torch.where((y == 0) & (x != 0), apart(y), y)
         found: Tensor = Activation.apply(x, y, lambda at: call.func(at, *rest, **options), self.shares.epsilon == 0)  # type: ignore[no-untyped-call]
         return call.mode.note(
             found, Shadow(call.shadow(x).rows, before=x, gate=call.name in ("sigmoid", "hardsigmoid"))
         )
 
-    def _sum(self, call: Call) -> Any:
-        """Of two live terms by the epsilon rule; 1 - gate is the gate of minus its value before activation."""
+    def sum(self, call: Call) -> Any:
+        """Of two live terms by the epsilon rule; 1 - gate is the gate of minus its value before activation.
+
+        Where a term is exactly zero there is no sum: in a loop over padded steps, ``keep * new + (1 - keep) * old``.
+        """
         one, two = call.argument(0, "input"), call.argument(1, "other")
         one, two = (two, one) if call.name == "rsub" else (one, two)
         if call.live(one) and call.live(two):
             found = STRUCTURE["add"](call)
             rows = call.shadow(found).rows
-            return call.mode.note(self.stabilized(found, None, rows, self.name("sum")), Shadow(rows))
+            counts = ((one != 0) & (two != 0)).expand(found.shape)
+            return call.mode.note(self.stabilized(found, None, rows, self.name("sum"), counts), Shadow(rows))
         opened = call.shadow(two) if call.live(two) else None
         if call.name != "add" and opened is not None and opened.gate and opened.before is not None and _is_one(one):
             closed = call.mode.run(torch.neg, opened.before)
@@ -105,6 +115,8 @@ class Propagation:
     def _product(self, call: Call) -> Any:
         one, two = call.argument(0, "input"), call.argument(1, "other")
         if not (call.live(one) and call.live(two)):
+            one, two = self._signal(call, one, two), self._signal(call, two, one)
+        if not (call.live(one) and call.live(two)):
             return NotImplemented
         first, second = call.shadow(one), call.shadow(two)
         rows = merged(broadcast(one, two), [first.rows, second.rows])
@@ -116,6 +128,15 @@ class Propagation:
             found = Product.apply(one, two, before, rows, self.shares, self.book)  # type: ignore[no-untyped-call]
             return call.mode.note(found, Shadow(rows))
         return call.mode.note(self.by_gate(one, two, first, second, torch.mul), Shadow(rows))
+
+    def _signal(self, call: Call, value: Any, factor: Any) -> Any:
+        """A constant that a gate lets through is a signal; a number, a mask or a module's weight scales the gate."""
+        plain = not isinstance(value, Tensor) or call.live(value) or isinstance(value, torch.nn.Parameter)
+        if plain or not call.shadow(factor).gate or bool(((value == 0) | (value == 1)).all()):
+            return value
+        shape = broadcast(value, factor)
+        rows = call.shadow(factor).rows.expand(shape)
+        return call.mode.note(self.fixed(value.to(factor).expand(shape), rows, "fixed parts"), Shadow(rows))
 
     def by_gate(
         self, one: Tensor, two: Tensor, first: Shadow, second: Shadow, func: Callable[[Tensor, Tensor], Tensor]

@@ -74,7 +74,7 @@ def _or(value: Tensor | None, default: Tensor) -> Tensor:
 
 
 def scaled(call: Call) -> Any:
-    """Times a constant, or as it is: linear without a share for the constant."""
+    """Times a constant, or as it is: linear without a share for the constant. A gate under a mask remains a gate."""
     sources = [value for value in tensors((call.args, call.kwargs)) if value.requires_grad]
     if len(sources) > 1:
         raise UnsupportedError(
@@ -83,8 +83,19 @@ def scaled(call: Call) -> Any:
         )
     found: Tensor = call.native()
     shadow = call.shadow(sources[0])
-    before = shadow.before if found.shape == sources[0].shape and _stretches(call) else None
-    return call.mode.note(found, Shadow(shadow.rows.to(found.device), before, other=_other(call)))
+    gate = shadow.gate and _masks(call)
+    same = found.shape == sources[0].shape and found.device == sources[0].device
+    before = shadow.before if same and (gate or _stretches(call)) else None
+    rows = shadow.rows.to(found.device)
+    return call.mode.note(found, Shadow(rows, before, gate and before is not None, _other(call)))
+
+
+def _masks(call: Call) -> bool:
+    """Whether elements are kept as they are, or left out by a mask of zeros and ones."""
+    factors = [value for value in (*call.args, *call.kwargs.values()) if not call.live(value)]
+    if call.name != "mul":
+        return call.name not in ("neg", "cumsum")
+    return all(isinstance(one, Tensor) and bool(((one == 0) | (one == 1)).all()) for one in factors)
 
 
 def _stretches(call: Call) -> bool:

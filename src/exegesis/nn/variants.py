@@ -69,12 +69,12 @@ class VariantCell(nn.Module):
     def trace(self, inputs: Float[Tensor, "b t d"]) -> Trace:
         """The pass with all of its values.
 
-        The start is zero times the first cell input, so that the first step is computed as every other: relevance that
-        its gates receive is kept by their biases.
+        To the start zero times the first cell input is added, so that it counts as depending on the text and the first
+        step is computed as every other: its gates receive relevance too.
         """
-        a_g, a_h = self.scales
+        a_g, a_h = self.scales.tolist()
         z = a_g * torch.sigmoid(linear(inputs, self.weight_z, self.bias_z))
-        c = y = 0.0 * z[:, 0]
+        c = y = 0.0 * z[:, 0] + inputs.new_zeros(len(inputs), self.hidden)
         found: dict[str, list[Tensor]] = {name: [] for name in (*GATES[self.kind], "c", "y")}
         for z_t in z.unbind(1):
             now = {gate: self.gate(gate, y) for gate in GATES[self.kind]}
