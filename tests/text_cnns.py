@@ -20,8 +20,13 @@ class TextCnn(nn.Module):
         self.out = nn.Linear(len(widths) * channels, outputs, bias=bias)
         self.bend = bend
 
+        self.least = max(widths)
+
     def forward(self, x: Tensor) -> Tensor:
-        vectors = self.embedding(x).transpose(1, 2)
+        return self.run(self.embedding(x))
+
+    def run(self, vectors: Tensor, mask: Tensor | None = None) -> Tensor:
+        vectors = vectors.transpose(1, 2)
         found = [self.bend(conv(vectors)) for conv in self.convs]
         highest = [F.max_pool1d(each, each.size(2)).squeeze(2) for each in found]
         return self.out(self.dropout(torch.cat(highest, 1)))
@@ -36,8 +41,8 @@ class FlatCnn(TextCnn):
             nn.Conv2d(1, conv.out_channels, (conv.kernel_size[0], conv.in_channels)) for conv in self.convs
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        vectors = self.embedding(x).unsqueeze(1)
+    def run(self, vectors: Tensor, mask: Tensor | None = None) -> Tensor:
+        vectors = vectors.unsqueeze(1)
         found = [F.relu(conv(vectors), inplace=True).squeeze(3) for conv in self.convs]
         return self.out(self.dropout(torch.cat([each.max(2).values for each in found], 1)))
 
