@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Self, cast, overload
 
 from torch import nn
@@ -372,17 +370,6 @@ def language(name: str = "bundled") -> LanguageModel:
 
 
 register_opener(language)  # methods that draw words know them by name
-
-
-class _Callable(ModuleType):
-    """A folder that shares its name with a function (``exegesis.hierarchy``): called, it is the function."""
-
-    def __call__(self, *given: Any, **options: Any) -> Any:
-        return globals()[self.__name__.rpartition(".")[2]](*given, **options)
-
-
-for _folder in ("exegesis.evaluate", "exegesis.hierarchy"):
-    sys.modules[_folder].__class__ = _Callable
 
 
 def _spans(level: str, spans: object, tagger: Tagger | None) -> Spans | None:

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from exegesis._version import __version__
+from exegesis.cli.evaluate import evaluate
 from exegesis.cli.explain import explain
 from exegesis.cli.listing import methods, predict
 from exegesis.cli.study import app as study
@@ -30,6 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(explain)
+app.command()(evaluate)
 app.command()(predict)
 app.command()(methods)
 app.command()(train)
@@ -56,6 +58,7 @@ def root(
     exegesis explain "The fight scenes are fun but it grows tedious"
     exegesis explain "A fine film." --level all --figure why.svg
     exegesis predict --file reviews.txt
+    exegesis evaluate --data reviews.tsv --methods reat,lime --report trust.html
     exegesis methods --for bundled
     exegesis train sst2/ --arch bigru --out my-model
     exegesis study words reviews.tsv --report classes.html

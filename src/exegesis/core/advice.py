@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,36 +14,43 @@ FEW = 20  # texts, below which little can be known
 
 
 def advice(result: Evaluation) -> str:
-    """Which method to take, whether it is better than chance and than the next, and what is as good and faster."""
+    """Which method to take, whether it is better than chance, how it does against the others, and what is faster."""
     order = result.ranking()
     best = order[0]
-    measured = [one.name for one in result.measures if result.mean(one.name, best).texts > 1]
-    few = f" ({len(result.texts)} texts are few: take more)" if len(result.texts) < FEW else ""
+    measured = sum(result.mean(one.name, best).texts > 1 for one in result.measures)
+    few = f" {len(result.texts)} texts are few: take more." if len(result.texts) < FEW else ""
+    chance = "measured without the control of random scores"
     if RANDOM in result.names:
-        above = [d.measure for d in result.compare(best, RANDOM) if d.better == best]
+        above = sum(d.better == best for d in result.compare(best, RANDOM))
         if not above:
-            return f"Trust none of these explanations: even {best} is not above random scores on any measure{few}."
-        chance = f"above random scores on {len(above)} of {len(measured)} measures"
-    else:
-        chance = f"measured on {len(measured)} measures, without the control of random scores"
+            return f"Trust none of these explanations: even {best} is not above random scores on any measure.{few}"
+        chance = f"above random scores on {above} of {measured} measures"
     if len(order) == 1:
-        return f"{best} is {chance}{few}."
-    _, lost = result.wins(best)
-    equal = [name for name in order[1:] if not any(d.better == best for d in result.compare(best, name))]
-    worse = [name for name in order[1:] if name not in equal]
-    against = f"better than {_listed(worse)} on at least one" if worse else "not to be told from the others"
-    beaten = f" (and beaten in {lost} comparison{'s' * (lost > 1)})" if lost else " and never beaten"
-    return f"Take {best}: {chance}, {against}{beaten}{_faster(result, best, equal)}{few}."
+        return f"{best} is {chance}.{few}"
+    won, lost = result.wins(best)
+    if not won:
+        return (
+            f"No method is better than another on these texts; {best} is {chance}.{_faster(result, best, order)}{few}"
+        )
+    return f"Take {best}: {chance}; {_against(won, lost)}.{_faster(result, best, order)}{few}"
 
 
-def _faster(result: Evaluation, best: str, equal: list[str]) -> str:
+def _against(won: int, lost: int) -> str:
+    return f"against the other methods it wins {won} comparison{'s' * (won > 1)} and loses {lost or 'none'}"
+
+
+def _faster(result: Evaluation, best: str, order: Sequence[str]) -> str:
+    """The next in rank of those that are clearly faster, with what it costs."""
     seconds = {one.name: one.seconds for one in result.methods}
-    quick = min(equal, key=lambda name: seconds[name] if seconds[name] > 0 else math.inf, default="")
-    if quick and 0 < FASTER * seconds[quick] < seconds[best]:
-        times = seconds[best] / seconds[quick]
-        return f"; {quick} cannot be told from it and is {times:.0f} times faster"
-    return f"; {_listed(equal)} cannot be told from it" if equal and len(equal) < len(result.ranking()) - 1 else ""
+    quick = [name for name in order if name != best and 0 < FASTER * seconds[name] < seconds[best]]
+    if not quick:
+        return ""
+    worse = [d.measure for d in result.compare(best, quick[0]) if d.better == best]
+    times = f" {quick[0]} is {seconds[best] / seconds[quick[0]]:.0f} times faster"
+    return f"{times} and not worse on any measure." if not worse else f"{times} and worse on {_listed(worse)}."
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > 3:
+        return f"{len(names)} measures"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -69,7 +69,8 @@ class Evaluation:
     mean curve of each method over ``grid`` (shares of words). ``agreement[k, l]`` is the mean rank correlation of two
     methods' scores, ``overlap[k, l]`` the mean share of their top ``k`` words in common, ``disputes[i]`` the mean rank
     correlation over all pairs of methods on text i. ``contested`` holds the explanations of the texts on which methods
-    agree least. ``counts``: perturbed texts ``asked`` for, those ``run`` (each once), and pooled ``calls``.
+    agree least (of eight words or more, if any are). ``counts``: perturbed texts ``asked`` for, those ``run`` (each
+    once), and pooled ``calls``.
 
     Intervals are percentiles (2.5 to 97.5) of the mean over ``samples`` draws of texts with replacement, the same draws
     for all methods (a paired bootstrap), seeded by ``seed``. They are not corrected for the number of comparisons.

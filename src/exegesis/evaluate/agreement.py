@@ -1,4 +1,4 @@
-"""How far methods agree: rank correlation and common top words, per text and over a corpus. Imports no torch."""
+"""How far methods agree: rank correlation and common top words, per text and over a corpus."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
 
 from exegesis.core.explanation import Attribution
+from exegesis.evaluate.amounts import ranks as spearman_ranks
 
 TOP = 3
 
@@ -34,7 +34,7 @@ def agreement(results: Sequence[Sequence[Attribution | None]]) -> Agreement:
     ranks, tops = np.full((texts, methods, methods), math.nan), np.full((texts, methods, methods), math.nan)
     for i in range(texts):
         scores = [None if (one := results[k][i]) is None else one.over_words().scores for k in range(methods)]
-        ranked = [None if one is None else _standard(one) for one in scores]
+        ranked = [None if one is None else spearman_ranks(one) for one in scores]
         best = [None if one is None else _top(one) for one in scores]
         for k in range(methods):
             for other in range(methods):
@@ -48,14 +48,6 @@ def agreement(results: Sequence[Sequence[Attribution | None]]) -> Agreement:
         warnings.simplefilter("ignore", RuntimeWarning)
         disputes = np.nanmean(ranks[:, pairs[0], pairs[1]], 1) if methods > 1 else np.full(texts, math.nan)
         return Agreement(np.nanmean(ranks, 0), np.nanmean(tops, 0), disputes)
-
-
-def _standard(scores: Float[np.ndarray, " words"]) -> Float[np.ndarray, " words"]:
-    """Ranks with mean 0 and length 1, whose product is Spearman's correlation; NaN where all scores are equal."""
-    ranks = stats.rankdata(scores) - (len(scores) + 1) / 2
-    length = float(np.linalg.norm(ranks))
-    found: np.ndarray = ranks / length if length else np.full(len(scores), math.nan)
-    return found
 
 
 def _top(scores: Float[np.ndarray, " words"]) -> set[int]:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 from scipy import stats
 
 from exegesis.core.errors import UsageError
@@ -81,7 +82,7 @@ class Completeness:
     """The size of the gap, ``|explained - sum of words - account|``, as a share of ``|explained|`` (at least 1e-6).
 
     The account are the parts that a method says no word carries (an output bias, the value at a baseline). Methods that
-    promise no sum are measured all the same; ranks within a text have none of it.
+    promise no sum are measured all the same; sizes without a sign, which add up to nothing, have no number (NaN).
     """
 
     @property
@@ -123,6 +124,17 @@ class Monotonicity:
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
     """Rank correlation; NaN where one side is constant or there are fewer than two numbers."""
-    if len(first) < 2 or not np.ptp(first) or not np.ptp(second):
-        return math.nan
-    return float(stats.spearmanr(first, second).statistic)
+    one, other = ranks(first), ranks(second)
+    return float(one @ other) if len(one) > 1 else math.nan
+
+
+def ranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Ranks with mean 0 and length 1, whose product is Spearman's correlation; NaN where all values are equal.
+
+    Values that differ by less than a millionth of the largest are ties, so that rounding decides no rank.
+    """
+    size = float(np.abs(values).max(initial=0.0)) or 1.0
+    found = stats.rankdata(np.round(values / size, 6)) - (len(values) + 1) / 2
+    length = float(np.linalg.norm(found))
+    scaled: np.ndarray = found / length if length else np.full(len(values), math.nan)
+    return scaled

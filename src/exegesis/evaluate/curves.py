@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,8 +103,8 @@ class Insertion(_Curve):
 class DecisionFlip:
     """The share of words in the shortest run from the highest score down whose removal changes the predicted label.
 
-    1 where even the removal of all words but one does not: at least one word stays. A regression has no decision to
-    flip: UnsupportedError.
+    1 where even the removal of all words but one does not: at least one word stays, and a text of one has no number
+    (NaN). A regression has no decision to flip: UnsupportedError.
     """
 
     how: str = "drop"
@@ -117,6 +118,8 @@ class DecisionFlip:
         return [bits(order[gone:]) for gone in range(1, case.count)]
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
+        if case.count < 2:
+            return Score(math.nan)
         flips = np.flatnonzero(~answers.same)
         return Score(float(flips[0] + 1) / case.count if len(flips) else 1.0)
 

@@ -23,6 +23,7 @@ from exegesis.evaluate.pool import stock_of
 from exegesis.evaluate.texts import Marks, Work
 
 CONTESTED = 3  # texts whose explanations are kept
+WORDY = 8  # words that they have, if any text has
 
 
 def evaluate(
@@ -73,7 +74,7 @@ def evaluate(
         methods += controls_of(methods)
     kept = _useful(values)
     agreed = agreement([one.results for one in explained])
-    worst = [i for i in np.argsort(agreed.disputes, kind="stable").tolist() if math.isfinite(agreed.disputes[i])]
+    worst = _worst(agreed.disputes, own)
     return Evaluation(
         model=model.name,
         texts=tuple(text.raw for text in own),
@@ -134,6 +135,13 @@ def _measured(value: Measure) -> Measured:
 def _useful(values: np.ndarray) -> list[int]:
     """Methods and controls that have a number at all."""
     return [k for k in range(values.shape[1]) if np.isfinite(values[:, k]).any()]
+
+
+def _worst(disputes: np.ndarray, texts: Sequence[Text]) -> list[int]:
+    """Texts on which methods agree least, the least first; among those of a few words chance decides, so they come in
+    only where there are no others."""
+    order = [i for i in np.argsort(disputes, kind="stable").tolist() if math.isfinite(disputes[i])]
+    return [i for i in order if len(texts[i].words) >= WORDY] or order
 
 
 def _notes(explained: Sequence[Explanations], unchecked: int) -> tuple[str, ...]:

@@ -48,7 +48,8 @@ class Setting:
                 flat.reshape(rows, draws, width).mean(1).argmax(1),
             )
         else:
-            chances = link.probabilities(flat).reshape(rows, draws, -1).mean(1)
+            each = link.probabilities(flat)
+            chances = each.reshape(rows, draws, each.shape[1]).mean(1)
             label = link.decide(flat) if draws == 1 else chances.argmax(1)
         index = int(target.index[0, 0])
         return Answers(chances[:, index].numpy(), numbers.numpy(), (label == self.decided).numpy())
@@ -120,6 +121,8 @@ class Work:
         regression = model.link is Link.IDENTITY
         chances = raw if regression else model.link.probabilities(raw[None])[0]
         marks = None if self.marks is None else self.marks[number]
+        if self.marks is not None and marks is None:
+            marks = np.zeros(len(text.words), dtype=bool)  # nobody marked anything here
         case = Case(text, labels.pop(), float(chances[int(first.index[0, 0])]), regression, marks)
         return Setting(row, case, first, int(model.link.decide(raw[None])[0]))
 
@@ -159,7 +162,7 @@ class Work:
         words = result.over_words()
         target = target_of(result, self.model, pool.whole[setting.row])
         number = float(target.of(pool.whole[setting.row][None])[0, 0])
-        gap = float(np.asarray(result.gap))
+        gap = float(np.asarray(result.gap)) if result.details.get("signed", True) else math.nan  # sizes have no sum
         return Given(np.asarray(words.scores), number, gap, _spans(result)), target
 
     def _controls(

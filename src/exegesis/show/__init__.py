@@ -3,7 +3,7 @@
 ``terminal`` (words in colour, or with signed numbers), ``html`` (a fragment for notebooks, a page), ``figure`` (SVG,
 PNG, PDF, or a matplotlib Figure), ``latex``, ``table`` (CSV, text, a comparison). All draw the same ``layout``: results
 on one text stand under each other, the levels of a result are rows. The modules whose names begin with ``nested`` draw
-hierarchies. This module loads none of them.
+hierarchies, those with ``trust`` evaluations. This module loads none of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import partial
 from importlib import import_module
 from typing import cast
 
+from exegesis.core.evaluation import Evaluation
 from exegesis.core.explanation import Attribution, View, register_view
 from exegesis.core.hierarchy import Hierarchy
 
@@ -39,11 +40,19 @@ NESTED = {
     ".repr_html": ("nested_html", "fragment"),
 }
 
+# the same of evaluations
+TRUST = {
+    ".html": ("trust_page", "page"),
+    ".txt": ("trust_table", "txt"),
+    ".repr_html": ("trust_page", "fragment"),
+}
+KINDS = {Attribution.views: VIEWS, Hierarchy.views: NESTED, Evaluation.views: TRUST}
+
 
 def view(ending: str, kind: str = Attribution.views) -> View:
     """The function that draws results of a kind for a file's ending; its module is imported now. Raises KeyError for
     another."""
-    module, name = (VIEWS if kind == Attribution.views else NESTED)[ending]
+    module, name = KINDS[kind][ending]
     return cast(View, getattr(import_module(f"exegesis.show.{module}"), name))
 
 
@@ -66,7 +75,7 @@ STUDIES = {
 
 def register() -> None:
     """Make ``save`` and notebooks know every view, each imported when it is first used."""
-    for kind, views in ((Attribution.views, VIEWS), (Hierarchy.views, NESTED)):
+    for kind, views in KINDS.items():
         for ending in views:
             load: Callable[[], View] = partial(view, ending, kind)
             register_view(ending, load, kind)

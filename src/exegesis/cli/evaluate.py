@@ -1,0 +1,146 @@
+"""``exegesis evaluate``: how far explanations can be trusted."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from exegesis.cli import options as given
+from exegesis.cli.given import parameters_given, texts_given
+from exegesis.cli.output import JSON, PAGES, _check
+from exegesis.core.errors import UsageError
+
+ASKED = "Measures"
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", "--file", "-f", metavar="FILE", help="Texts from .txt, .jsonl, .tsv or .csv.",
+                 rich_help_panel=given.IN),
+]  # fmt: skip
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--methods", "--method", "-M", metavar="A,B,C", help="See 'exegesis methods'; by default reat, if it can."
+    ),
+]
+Measures = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="A,B",
+        help="By default the usual ones; NAME:PARAMETER=VALUE, such as deletion:words=5.",
+        rich_help_panel=ASKED,
+    ),
+]
+How = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B", help="What takes a word's place, each measured: drop, zero, pad, unknown, mask, resample.",
+        rich_help_panel=ASKED,
+    ),
+]  # fmt: skip
+Explanations = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Another tool's explanations of the same texts, .jsonl.", rich_help_panel=ASKED),
+]
+Marks = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="What people marked, .jsonl of text and marks.", rich_help_panel=ASKED),
+]
+Words = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PLUS,MINUS,LABEL",
+        help="Word lists for and against a label: adds interpretability.",
+        rich_help_panel=ASKED,
+    ),
+]
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="All numbers.", rich_help_panel=given.OUT)]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="A self-contained .html page.", rich_help_panel=given.OUT),
+]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of random scores and intervals.", rich_help_panel=ASKED)]
+
+
+def evaluate(
+    texts: given.Texts = None,
+    data: Data = None,
+    column: given.Column = None,
+    pair: given.Pair = None,
+    pair_column: given.PairColumn = None,
+    limit: given.Limit = None,
+    model: given.Model = "bundled",
+    methods: Methods = None,
+    param: given.Param = None,
+    measures: Measures = None,
+    how: How = None,
+    explanations: Explanations = None,
+    marks: Marks = None,
+    words: Words = None,
+    target: given.Target = None,
+    seed: Seed = 0,
+    device: given.Device = None,
+    truncate: given.Truncate = False,
+    json: Json = None,
+    report: Report = None,
+    quiet: given.Quiet = False,
+) -> None:
+    """How far explanations can be trusted: methods beside random scores, leave-one-out and greedy removal.
+
+    \b
+    exegesis evaluate --data reviews.tsv --methods reat,lime,integrated-gradients --report trust.html
+    exegesis evaluate --data reviews.tsv --methods reat --how drop,pad,resample --limit 200 --json numbers.json
+    exegesis evaluate --data reviews.tsv --explanations other-tool.jsonl
+    """
+    raws = texts_given(texts, data, column, pair, pair_column)[:limit]
+    _check("--json", json, JSON[:1])
+    _check("--report", report, PAGES)
+    asked = _measures(measures, words)
+
+    from exegesis.api import each_method, load, preferred
+    from exegesis.api import evaluate as run
+    from exegesis.core.files import write_whole
+    from exegesis.evaluate.call import PLAUSIBLE, USUAL, choose
+
+    choose(asked, _listed([how]))  # what is wrong with them is known before the model is loaded
+    if asked is None and words is not None:
+        asked = [*USUAL, *(PLAUSIBLE if marks else ()), _lists(words)]
+    known = load(model, device=device, truncate=truncate)
+    names = each_method(methods or []) or ([] if explanations else [preferred(known)])
+    options: dict[str, Any] = {"how": _listed([how]), "target": target, "seed": seed, "explanations": explanations}
+    result = run(
+        known, raws, names, asked, marks=marks, parameters=parameters_given(param or [], names),
+        progress=not quiet and sys.stderr.isatty(), **options,
+    )  # fmt: skip
+    for path in (json, report):
+        if path is not None:
+            from exegesis.core.explanation import rendered
+
+            write_whole(path, rendered([result], path.suffix))
+    if not quiet:
+        sys.stdout.write(result.table(width=min(shutil.get_terminal_size((100, 24)).columns, 160)))
+        for path in (json, report):
+            if path is not None:
+                print(f"wrote {path}", file=sys.stderr)
+
+
+def _listed(values: list[str | None] | list[str] | None) -> list[str]:
+    return [one.strip() for value in values or [] if value for one in value.split(",") if one.strip()]
+
+
+def _measures(measures: list[str] | None, words: str | None) -> list[str] | None:
+    found = _listed(measures)
+    if not found:
+        return None
+    return [*found, *([_lists(words)] if words is not None else [])]
+
+
+def _lists(words: str) -> str:
+    parts = [part.strip() for part in words.split(",")]
+    if len(parts) != 3 or not all(parts):
+        raise UsageError("--words names two files and a label: positive.txt,negative.txt,LABEL")
+    return f"interpretability:positive={parts[0]}:negative={parts[1]}:label={parts[2]}"

@@ -1,0 +1,107 @@
+"""An evaluation as lines: methods and controls by measures, each mean with its interval. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from exegesis.core.advice import RANDOM
+from exegesis.core.evaluation import Evaluation, Measured
+from exegesis.show.look import folded
+from exegesis.show.wording import duration, visible
+
+CELL, GAP = 12, 2
+
+
+def txt(results: Sequence[Evaluation], *, width: int = 100) -> str:
+    """Every evaluation as a table of at most so many columns, its counts, agreement and advice; ends in a line feed."""
+    return "\n".join("\n".join(_lines(result, max(width, 60))) + "\n" for result in results)
+
+
+def _lines(result: Evaluation, width: int) -> list[str]:
+    order = shown(result)
+    room = min(max(len(visible(name)) for name in ["method", *order]), width // 3)
+    each = max((width - room) // (CELL + GAP), 1)
+    columns = [_seconds(result, order), *(_column(result, one, order) for one in result.measures)]
+    lines = [f"{visible(result.model)}: {len(result.texts)} texts"]
+    for start in range(0, len(columns), each):
+        part = columns[start : start + each]
+        height = max(len(head) for head, _ in part)
+        heads = [[""] * (height - len(head)) + head for head, _ in part]
+        lines.append("")
+        for level in range(height):
+            first = "method" if level == height - 1 else ""
+            lines.append(_row(first, [head[level] for head in heads], room))
+        for i, name in enumerate(order):
+            if i == len(result.ranking()):
+                lines.append(_row("", [], room) + "controls")
+            lines.append(_row(visible(name), [cells[i] for _, cells in part], room))
+    marks = "* better than random scores by a paired bootstrap interval of 95 %; ± half of the mean's interval"
+    counts = f"{result.counts.get('asked', 0)} perturbed texts asked for, {result.counts.get('run', 0)} run, in "
+    counts += f"{result.counts.get('calls', 0)} pooled calls, {duration(result.seconds)}"
+    lines.append("")
+    for line in (marks, counts, agreement_line(result), *map(visible, result.notes), visible(result.advice())):
+        lines += folded(line, width) if line else []
+    return [line.rstrip() for line in lines]
+
+
+def shown(result: Evaluation) -> list[str]:
+    """Methods by rank, then the controls."""
+    return [*result.ranking(), *(one.name for one in result.methods if one.control)]
+
+
+def agreement_line(result: Evaluation) -> str:
+    """The two methods that agree most and the two that agree least; empty of one method."""
+    own = [one.name for one in result.methods if not one.control]
+    pairs = [
+        (float(result.agreement[i, j]), own[i], own[j])
+        for i in range(len(own))
+        for j in range(i)
+        if math.isfinite(result.agreement[i, j])
+    ]
+    if not pairs:
+        return ""
+    least, most = min(pairs), max(pairs)
+    text = f"Mean rank correlation of scores: {visible(most[1])} and {visible(most[2])} {most[0]:.2f}"
+    return text + (
+        f" (most), {visible(least[1])} and {visible(least[2])} {least[0]:.2f} (least)" if least != most else ""
+    )
+
+
+def direction(measure: Measured) -> str:
+    return "\N{UPWARDS ARROW} better" if measure.higher else "\N{DOWNWARDS ARROW} better"
+
+
+def _column(result: Evaluation, measure: Measured, order: Sequence[str]) -> tuple[list[str], list[str]]:
+    cells = []
+    for name in order:
+        mean = result.mean(measure.name, name)
+        if not mean.texts:
+            cells.append("")
+            continue
+        half = f"±{(mean.high - mean.low) / 2:.2f}" if math.isfinite(mean.low) else ""
+        above = (
+            RANDOM in result.names and name != RANDOM and result.compare(name, RANDOM, measure.name)[0].better == name
+        )
+        cells.append(f"{mean.value:.3f}{half}{'*' if above else ' '}")
+    return [*_broken(measure.name), direction(measure)], cells
+
+
+def _seconds(result: Evaluation, order: Sequence[str]) -> tuple[list[str], list[str]]:
+    seconds = {one.name: one.seconds for one in result.methods}
+    return ["time a text"], [duration(seconds[name]) for name in order]
+
+
+def _broken(name: str) -> list[str]:
+    """A name in lines of a cell's width, broken at hyphens and blanks, else anywhere."""
+    lines = [""]
+    for part in name.replace("-", "-\0").replace(" ", "\0").split("\0"):
+        if lines[-1] and len(lines[-1]) + len(part) > CELL:
+            lines.append("")
+        lines[-1] += part
+    return [line[i : i + CELL] for line in lines for i in range(0, max(len(line), 1), CELL)]
+
+
+def _row(first: str, cells: Sequence[str], room: int) -> str:
+    name = first if len(first) <= room else first[: room - 1] + "…"
+    return name.ljust(room) + "".join(" " * GAP + cell.rjust(CELL) for cell in cells)
