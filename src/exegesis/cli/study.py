@@ -176,3 +176,164 @@ def word(
             known, examples, words, name, target, contexts=contexts, seed=seed, progress=sink.progress, **parameters
         )
     )  # fmt: skip
+
+
+Train = Annotated[
+    str | None, typer.Option(metavar="DATA", help="The training texts, with labels.", rich_help_panel=given.IN)
+]
+
+
+@app.command()
+def failures(
+    data: Data,
+    train: Train = None,
+    column: given.Column = None,
+    label: Label = None,
+    pair_column: given.PairColumn = None,
+    split: Split = None,
+    limit: given.Limit = None,
+    model: given.Model = "bundled",
+    method: Method = None,
+    param: given.Param = None,
+    most: Annotated[int, typer.Option(min=1, metavar="N", help="Causes looked into.")] = 20,
+    examples: Annotated[int, typer.Option(min=0, metavar="N", help="Texts shown of each.")] = 2,
+    device: given.Device = None,
+    truncate: given.Truncate = False,
+    json: Json = None,
+    report: Report = None,
+    figure: Figure = None,
+    palette: given.Palette = None,
+    color: given.Color = None,
+    quiet: given.Quiet = False,
+) -> None:
+    """Wrong predictions by the words that caused them, and checks of the training data.
+
+    \b
+    exegesis study failures test.tsv --train train.tsv --report failures.html
+    exegesis study failures sst2/ --split test --train sst2/ --model my-model
+    """
+    sink = Sink(json, report, figure, palette, color, quiet)
+    texts = _examples(data, column, label, pair_column, split, limit)
+    trained = _training(train, column, label, pair_column)
+
+    from exegesis import study
+
+    known = _model(model, device, truncate)
+    name, parameters = _parameters(method, param, known)
+    sink.put(
+        study.failures(
+            known, texts, train=trained, method=name, most=most, examples=examples, progress=sink.progress, **parameters
+        )
+    )
+
+
+def _training(train: str | None, column: str | None, label: str | None, pair: str | None) -> list[Example] | None:
+    if train is None:
+        return None
+    return _examples(train, column, label, pair, "train" if Path(train).is_dir() else None)
+
+
+@app.command()
+def substitute(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text.")],
+    word: Annotated[
+        str | None, typer.Argument(metavar="WORD", help="The word to replace; by default the one of most weight.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Other texts to try the swaps on.", rich_help_panel=given.IN)
+    ] = None,
+    synonyms: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A line is a word, a colon, its synonyms with commas.")
+    ] = None,
+    neighbours: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Words of the nearest vectors, among those of --data.")
+    ] = 0,
+    vectors: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Word vectors; by default the model's own.")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A language model: 'bundled', or a masked Hugging Face model.")
+    ] = None,
+    gold: Annotated[str | None, typer.Option(metavar="LABEL", help="The true label of the text.")] = None,
+    column: given.Column = None,
+    label: Label = None,
+    pair_column: given.PairColumn = None,
+    split: Split = None,
+    limit: given.Limit = None,
+    model: given.Model = "bundled",
+    method: Method = None,
+    param: given.Param = None,
+    device: given.Device = None,
+    truncate: given.Truncate = False,
+    seed: Seed = 0,
+    json: Json = None,
+    report: Report = None,
+    figure: Figure = None,
+    palette: given.Palette = None,
+    color: given.Color = None,
+    quiet: given.Quiet = False,
+) -> None:
+    """Other words in a word's place: which flip the prediction, and whether they do in other texts.
+
+    \b
+    exegesis study substitute "A smart, dumb and funny movie." dumb --data reviews.tsv --neighbours 8
+    exegesis study substitute "Terribly charismatic." --synonyms mine.txt --language bundled --report swaps.html
+    """
+    sink = Sink(json, report, figure, palette, color, quiet)
+    others = None if data is None else _examples(data, column, label, pair_column, split, limit)
+
+    from exegesis import study
+
+    known = _model(model, device, truncate)
+    name, parameters = _parameters(method, param, known)
+    sink.put(
+        study.substitute(
+            known, text, word, data=others, gold=gold, synonyms=synonyms, vectors=vectors, neighbours=neighbours,
+            language=language, method=name, seed=seed, progress=sink.progress, **parameters,
+        )
+    )  # fmt: skip
+
+
+@app.command()
+def summary(
+    data: Data,
+    train: Train = None,
+    column: given.Column = None,
+    label: Label = None,
+    pair_column: given.PairColumn = None,
+    split: Split = None,
+    limit: given.Limit = None,
+    model: given.Model = "bundled",
+    method: Method = None,
+    param: given.Param = None,
+    most: Annotated[int, typer.Option(min=1, metavar="N", help="Words of each label.")] = 12,
+    minimum: Annotated[int, typer.Option(min=1, metavar="N", help="Uses that a word needs.")] = 5,
+    device: given.Device = None,
+    truncate: given.Truncate = False,
+    seed: Seed = 0,
+    json: Json = None,
+    report: Report = None,
+    figure: Figure = None,
+    palette: given.Palette = None,
+    color: given.Color = None,
+    quiet: given.Quiet = False,
+) -> None:
+    """The strongest words of each label, texts whose explanation is no reason, words that act unlike their training.
+
+    \b
+    exegesis study summary test.tsv --train train.tsv --report summary.html
+    """
+    sink = Sink(json, report, figure, palette, color, quiet)
+    texts = _examples(data, column, label, pair_column, split, limit)
+    trained = _training(train, column, label, pair_column)
+
+    from exegesis import study
+
+    known = _model(model, device, truncate)
+    name, parameters = _parameters(method, param, known)
+    sink.put(
+        study.summary(
+            known, texts, train=trained, method=name, most=most, minimum=minimum, seed=seed, progress=sink.progress,
+            **parameters,
+        )
+    )  # fmt: skip

@@ -86,6 +86,8 @@ def restore_study(values: Mapping[str, Any]) -> Study:
 
 
 def _subclasses() -> list[type[Study]]:
+    import exegesis.core.findings  # noqa: F401 - the other kinds
+
     return Study.__subclasses__()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,6 +33,27 @@ class Grid:
     left: int = 1
 
 
+class Bar(NamedTuple):
+    """One row of a bar chart: its name, a note beside it, its value, the part of it that is drawn full,
+    and its colour: 1 for, -1 against."""
+
+    name: str
+    note: str
+    value: float
+    part: float
+    side: int = -1
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Amounts under each other; ``axis`` names the number, ``mark`` is a place on it that matters (NaN of none)."""
+
+    title: str
+    axis: str
+    rows: tuple[Bar, ...]
+    mark: float = math.nan
+
+
 class Box(NamedTuple):
     """One row of a box plot: its name, a note beside it, the spread, single scores to be drawn as dots."""
 
@@ -60,7 +82,7 @@ class Marked:
     signed: bool = True
 
 
-Part = Prose | Heading | Grid | Boxes | Marked
+Part = Prose | Heading | Grid | Boxes | Bars | Marked
 
 
 @dataclass(frozen=True)
@@ -79,8 +101,6 @@ def limit_of(texts: Sequence[Shown]) -> float:
 
 def ticks(low: float, high: float, most: int = 7) -> tuple[float, ...]:
     """Round numbers between two ends, at most ``most`` of them and 0 where it lies between."""
-    import math
-
     width = (high - low) or 1.0
     step = 10.0 ** math.floor(math.log10(width / max(most - 1, 1)))
     for factor in (1, 2, 5, 10, 20):

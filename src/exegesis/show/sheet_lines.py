@@ -13,7 +13,7 @@ from rich.style import Style
 from exegesis.core.studies import Shown, Study
 from exegesis.show.look import MUTED, Line, Look, clipped, folded, look_for, printed
 from exegesis.show.palette import Palette
-from exegesis.show.sheet import Boxes, Grid, Heading, Marked, Part, Prose, Sheet, reach
+from exegesis.show.sheet import Bars, Boxes, Grid, Heading, Marked, Part, Prose, Sheet, reach
 from exegesis.show.studies import sheet
 from exegesis.show.wording import MINUS, signed, visible
 
@@ -59,7 +59,28 @@ def _part(part: Part, look: Look) -> list[Line]:
         return _grid(part, look)
     if isinstance(part, Boxes):
         return _boxes(part, look)
+    if isinstance(part, Bars):
+        return _bars(part, look)
     return _marked(part, look)
+
+
+def _bars(bars: Bars, look: Look) -> list[Line]:
+    names = min(NAME, max(cell_len(visible(row.name)) for row in bars.rows))
+    notes = min(NOTE, max(cell_len(visible(row.note)) for row in bars.rows), max(0, look.width - names - 34))
+    room = max(12, look.width - names - notes - 3)
+    most = max(max(row.value for row in bars.rows), 0.0 if math.isnan(bars.mark) else bars.mark) or 1.0
+    found: list[Line] = [[Segment(bars.title, BOLD)], [Segment(bars.axis, MUTED)]]
+    for row in bars.rows:
+        full, whole = round(row.part / most * room), round(row.value / most * room)
+        cells = list(("█" * full + "░" * (whole - full)).ljust(room))
+        if not math.isnan(bars.mark):
+            cells[min(room - 1, round(bars.mark / most * room))] = "┊"
+        found.append([
+            Segment(clipped(visible(row.name), names) + " ", BOLD),
+            Segment("".join(cells), Style(color=look.paint(1.0 * row.side).mark) if look.color else Style()),
+            Segment("  " + clipped(visible(row.note), notes) if notes else "", MUTED),
+        ])  # fmt: skip
+    return found
 
 
 def _grid(grid: Grid, look: Look) -> list[Line]:

@@ -38,6 +38,8 @@ SHEETS: dict[type, Callable[[Any], Sheet]] = {}
 def sheet(study: Study) -> Sheet:
     """The page of a study."""
     if type(study) not in SHEETS:
+        import exegesis.show.findings  # noqa: F401 - fills the table
+    if type(study) not in SHEETS:
         raise UsageError(f"{type(study).__name__} is no study that can be shown")
     return SHEETS[type(study)](study)
 
@@ -119,9 +121,7 @@ def _uses(study: WordUses) -> Sheet:
     asked = study.asked
     size = max(abs(one.spread.median) for one in study.uses) or 1.0
     rows = tuple(
-        Box(
-            one.word, f"{one.spread.size:,} uses in {one.spread.texts:,} texts", one.spread, tuple(one.scores.tolist())
-        )
+        Box(one.word, f"{one.spread.size:,} uses in {one.spread.texts:,} texts", one.spread, tuple(one.scores.tolist()))
         for one in study.uses
     )
     grid = tuple(

@@ -13,11 +13,11 @@ from markupsafe import Markup
 from exegesis.core.errors import UsageError
 from exegesis.core.studies import Study
 from exegesis.show import svg as writer
-from exegesis.show.boxplot import scene
+from exegesis.show.boxplot import stacked
 from exegesis.show.canvas import Scene
 from exegesis.show.figure import as_pdf, as_png, as_svg
 from exegesis.show.palette import DARK, LIGHT, Palette, palette_named
-from exegesis.show.sheet import Boxes, Grid, Heading, Marked, Part, Prose
+from exegesis.show.sheet import Bars, Boxes, Grid, Heading, Marked, Part, Prose
 from exegesis.show.studies import sheet
 from exegesis.show.wording import MINUS, signed, visible
 
@@ -42,10 +42,10 @@ def pdf(studies: Sequence[Study], **options: Any) -> bytes:
 def _picture(studies: Sequence[Study], options: dict[str, Any]) -> Scene:
     if len(studies) != 1:
         raise UsageError(f"a picture shows one study, not {len(studies)}; save each apart")
-    found = [part for part in sheet(studies[0]).parts if isinstance(part, Boxes)]
+    found = [part for part in sheet(studies[0]).parts if isinstance(part, Boxes | Bars)]
     if not found:
         raise UsageError("this study has no picture; save it as .html, .txt or .json")
-    return scene(found[0], **options)
+    return stacked(found, **options)
 
 
 def page(studies: Sequence[Study], *, title: str = "", palette: str | Palette = "green-red") -> str:
@@ -94,14 +94,14 @@ def _part(part: Part, palette: Palette) -> dict[str, Any]:
         return {"kind": "heading", "text": part.text}
     if isinstance(part, Grid):
         return {"kind": "grid", "columns": part.columns, "rows": part.rows, "left": part.left}
-    if isinstance(part, Boxes):
+    if isinstance(part, Boxes | Bars):
         return {"kind": "picture", "light": _inline(part, palette, False), "dark": _inline(part, palette, True)}
     return {"kind": "marked", "texts": [_text(caption, shown, part) for caption, shown in part.texts]}
 
 
-def _inline(boxes: Boxes, palette: Palette, dark: bool) -> Markup:
+def _inline(chart: Boxes | Bars, palette: Palette, dark: bool) -> Markup:
     """A picture inside a page: as wide as the page, its declaration left out."""
-    text = writer.written(scene(boxes, palette=palette, dark=dark, width=9.0)).partition("\n")[2]
+    text = writer.written(stacked([chart], palette=palette, dark=dark, width=9.0)).partition("\n")[2]
     return Markup(re.sub(r'width="[^"]*" height="[^"]*" viewBox', "viewBox", text, count=1))  # escaped by its writer
 
 

@@ -1,6 +1,10 @@
 """What has the model learned, over a corpus? Word classes, one word, failures, substitutions, a summary, repair."""
 
+from exegesis.study.candidates import read_synonyms
 from exegesis.study.classes import words
+from exegesis.study.failing import failures
+from exegesis.study.substituting import substitute
+from exegesis.study.summarising import summary
 from exegesis.study.uses import word
 
-__all__ = ["word", "words"]
+__all__ = ["failures", "read_synonyms", "substitute", "summary", "word", "words"]

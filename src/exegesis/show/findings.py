@@ -1,0 +1,226 @@
+"""The pages of failures, substitutions and summaries. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from exegesis.core.findings import FINDINGS, Cause, Failures, Pair, Substitution, Summary, Swap, Training, Transfer
+from exegesis.core.studies import Shown
+from exegesis.show.sheet import Bar, Bars, Box, Boxes, Grid, Heading, Marked, Part, Prose, Sheet, limit_of
+from exegesis.show.studies import READ_BOX, SHEETS, facts, interval, number, verdict
+from exegesis.show.wording import MINUS, percent, visible
+
+MOST = 15  # rows of a picture
+
+
+def _failures(study: Failures) -> Sheet:
+    """Section 4.8.1."""
+    seen = study.corpora
+    parts: list[Part] = [Prose(line) for line in _failure_sentences(study)]
+    if study.causes:
+        rows = tuple(
+            Bar(one.word, f"says {visible(one.label)} · {one.errors} of {one.uses} texts wrong", one.wrong, one.cured)
+            for one in study.causes[:MOST]
+        )
+        axis = "wrong predictions; the deep part comes right without the word"
+        parts += [Bars("Words that carry most of a wrong prediction", axis, rows), _cause_grid(study)]
+        named = [name for name in FINDINGS if any(name in one.findings for one in study.causes)]
+        parts += [Prose(f"{name}: {FINDINGS[name]}.", muted=True) for name in named]
+        limit = limit_of([shown for one in study.causes for shown in one.examples])
+        for one in study.causes:
+            if one.examples and (one.cured or one.findings):
+                parts.append(Heading(f"“{visible(one.word)}”"))
+                parts.append(Prose(_cause_sentence(one), muted=True))
+                parts.append(Marked(tuple((verdict(shown), shown) for shown in one.examples), limit))
+    if seen.leaks:
+        parts.append(Heading("Texts that stand among the training texts too"))
+        leaks = tuple((visible(" ".join(one.text.split())), one.gold, one.training) for one in seen.leaks)
+        parts.append(Grid(("text", "label", "training label"), leaks, left=3))
+    return Sheet("Where the model fails, and which words made it", facts(study.asked), tuple(parts))
+
+
+def _failure_sentences(study: Failures) -> list[str]:
+    seen, wrong = study.corpora, study.wrong
+    lines = [f"{wrong:,} of {seen.texts:,} predictions are wrong (accuracy {percent(seen.right / seen.texts)})."]
+    if wrong:
+        cured = sum(one.cured for one in study.causes)
+        blamed = sum(one.wrong for one in study.causes)
+        lines.append(
+            f"The words below carry the most of {blamed:,} of them; {cured:,} come right when that word is left out."
+        )
+    else:
+        lines.append("There is nothing to explain.")
+    if seen.sample:
+        labels = ", ".join(f"{visible(label)} {count:,}" for label, count in seen.labels.items())
+        lines.append(
+            f"Training texts: {labels}; accuracy on {seen.sample:,} of them {percent(seen.training_accuracy)}. "
+            f"{seen.leaked:,} of the texts studied stand among them too, {seen.clashing:,} with another label."
+        )
+    return lines
+
+
+def _cause_grid(study: Failures) -> Grid:
+    size = max(abs(one.score) for one in study.causes)
+    rows = tuple(
+        (
+            visible(one.word), visible(one.label), ", ".join(one.findings), str(one.wrong), str(one.cured),
+            number(one.score, size), f"{one.errors} of {one.uses}", percent(one.same), percent(one.truly),
+            *_training_cells(one.training),
+        )
+        for one in study.causes
+    )  # fmt: skip
+    columns = ("word", "says", "findings", "wrong", "cured", "score", "errors", "speaks so", "truly so")
+    return Grid((*columns, "in training", "so labelled", "of all", "p"), rows, left=3)
+
+
+def _training_cells(held: Training | None) -> tuple[str, str, str, str]:
+    if held is None:
+        return "", "", "", ""
+    if not held.texts:
+        return "0", "", percent(held.base), ""
+    return f"{held.texts:,}", percent(held.share), percent(held.base), _p(held.p)
+
+
+def _p(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3f}" if value >= 0.001 else "<0.001"
+
+
+def _cause_sentence(one: Cause) -> str:
+    found = f"Says {visible(one.label)} in {percent(one.same)} of the {one.uses:,} texts that hold it"
+    found += f"; {percent(one.truly)} of these are {visible(one.label)}."
+    held = one.training
+    if held is None:
+        return found
+    if not held.texts:
+        return f"{found} No training text holds it."
+    return (
+        f"{found} In training: {held.texts:,} texts, {percent(held.share)} of them {visible(one.label)} "
+        f"(of all {percent(held.base)}, p {_p(held.p)})."
+    )
+
+
+def _substitution(study: Substitution) -> Sheet:
+    """Tables 6 and 7."""
+    before, flips = study.before, study.flips
+    parts: list[Part] = [
+        Prose(
+            f"“{visible(study.word)}” was replaced by {len(study.swaps)} other words; {len(flips)} of them change the "
+            f"prediction from {visible(before.label)} ({percent(before.probability)})."
+        )
+    ]
+    limit = limit_of([before, *(shown for pair in study.pairs for shown in pair)])
+    parts.append(Marked(((f"before · {verdict(before)}", before),), limit, study.asked.signed))
+    after = tuple((f"after · {verdict(pair.after)}", pair.after) for pair in study.pairs)
+    if after:
+        parts.append(Marked(after, limit, study.asked.signed))
+    rows = tuple(
+        Bar(
+            one.word,
+            f"{visible(one.label)} · {', '.join(one.sources)}",
+            one.probability,
+            one.probability,
+            -1 if one.flips else 1,
+        )
+        for one in study.swaps[:MOST]
+    )
+    said = f"probability of {visible(before.label)}; the line is what it was, the other colour flips the prediction"
+    parts.append(Bars(f"Other words for “{visible(study.word)}”", said, rows, before.probability))
+    parts.append(Grid(("word", "from", "prediction", "part of speech", "flips", f"P({visible(before.label)})"),
+                      tuple(_swap_row(one) for one in study.swaps), left=5))  # fmt: skip
+    judge = (
+        "Words from neighbours or a language model need not mean the same: whether a swap keeps it is yours to judge."
+    )
+    parts.append(Prose(judge, muted=True))
+    if study.transfers:
+        parts += [Heading("The same swaps in other texts"), _transfer_grid(study.transfers)]
+        for one in study.transfers:
+            if one.examples:
+                parts.append(Heading(f"“{visible(one.old)}” becomes “{visible(one.new)}”"))
+                parts.append(_pairs(one.examples, study.asked.signed))
+    return Sheet(f"What if another word stood for “{visible(study.word)}”", facts(study.asked), tuple(parts))
+
+
+def _swap_row(one: Swap) -> tuple[str, ...]:
+    kept, flips = "same" if one.same_tag else "other", "flips" if one.flips else ""
+    return visible(one.word), ", ".join(one.sources), visible(one.label), kept, flips, percent(one.probability)
+
+
+def _transfer_grid(transfers: Sequence[Transfer]) -> Grid:
+    rows = tuple(
+        (
+            visible(one.old), visible(one.new), f"{one.texts:,}", f"{one.flips:,}", f"{one.broken:,}",
+            f"{one.mended:,}", "" if math.isnan(one.change) else f"{one.change:+.3f}".replace("-", MINUS),
+        )
+        for one in transfers
+    )  # fmt: skip
+    return Grid(("word", "becomes", "texts", "flips", "broken", "mended", "change of probability"), rows, left=2)
+
+
+def _pairs(pairs: Sequence[Pair], signed: bool) -> Marked:
+    texts: list[tuple[str, Shown]] = []
+    for pair in pairs:
+        texts += [(f"before · {verdict(pair.before)}", pair.before), (f"after · {verdict(pair.after)}", pair.after)]
+    return Marked(tuple(texts), limit_of([shown for _, shown in texts]), signed)
+
+
+def _summary(study: Summary) -> Sheet:
+    parts: list[Part] = [Prose(line) for line in _summary_sentences(study)]
+    for label in study.labels:
+        own = [one for one in study.words if one.label == label]
+        if not own:
+            parts.append(Prose(f"No word of {study.minimum} uses or more speaks for {visible(label)}."))
+            continue
+        rows = tuple(Box(one.word, f"{one.spread.size:,} uses", one.spread) for one in own)
+        title = f"Words that speak most for {visible(label)}"
+        parts.append(Boxes(title, f"score for {visible(label)}, less the mean over labels", rows))
+    parts.append(Prose(READ_BOX, muted=True))
+    if study.contrary:
+        parts += [Heading("Words that act differently from their training statistics"), _contrary_grid(study)]
+    if study.unfaithful:
+        parts.append(Heading("Sure, but not by the words named"))
+        limit = limit_of([one.text for one in study.unfaithful])
+        texts = tuple(
+            (f"{verdict(one.text)} · without the {one.removed} marked words {_fall(one.top)}, without as many random "
+             f"ones {_fall(one.random)}", one.text)
+            for one in study.unfaithful
+        )  # fmt: skip
+        parts.append(Marked(texts, limit))
+    return Sheet("What the model does over a corpus", facts(study.asked), tuple(parts))
+
+
+def _fall(value: float) -> str:
+    return f"{-value:+.3f}".replace("-", MINUS)
+
+
+def _summary_sentences(study: Summary) -> list[str]:
+    said = ", ".join(f"{visible(label)} {count:,}" for label, count in study.labels.items())
+    right = f" Accuracy: {percent(study.accuracy)}." if math.isfinite(study.accuracy) else ""
+    lines = [f"Predictions: {said}.{right}"]
+    if study.confident:
+        lines.append(
+            f"The model is sure (90 % or more) of {study.confident:,} texts; in {study.doubtful:,} of them the words "
+            "of the highest scores can go with no more loss than words at random, so their explanation is no reason."
+        )
+    if study.trained:
+        what = f"{len(study.contrary)} words speak" if len(study.contrary) != 1 else "1 word speaks"
+        lines.append(
+            f"{what} against the label that training texts with them have (of {study.trained:,} training texts)."
+        )
+    return lines
+
+
+def _contrary_grid(study: Summary) -> Grid:
+    size = max(abs(one.spread.median) for one in study.contrary)
+    rows = tuple(
+        (
+            visible(one.word), visible(one.label), *_training_cells(one.training), f"{one.spread.size:,}",
+            number(one.spread.median, size), interval(one.spread.median_low, one.spread.median_high, size),
+        )
+        for one in study.contrary
+    )  # fmt: skip
+    columns = ("word", "label", "in training", "so labelled", "of all", "p", "uses", "median score for it", "95 %")
+    return Grid(columns, rows, left=2)
+
+
+SHEETS |= {Failures: _failures, Substitution: _substitution, Summary: _summary}

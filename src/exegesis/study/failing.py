@@ -1,0 +1,214 @@
+"""Wrong predictions by the words that caused them."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from exegesis.api import Plan, as_model, bar, read_text
+from exegesis.core.errors import UsageError
+from exegesis.core.explanation import Prediction
+from exegesis.core.findings import Cause, Corpora, Failures, Training
+from exegesis.core.method import Method
+from exegesis.core.model import Classifier
+from exegesis.core.studies import Shown
+from exegesis.core.text import Text
+from exegesis.study.corpus import Corpus, Data, asked_of, explained, need_labels, normal, shown, signed
+from exegesis.study.predicting import in_parts, predict_all, without
+from exegesis.study.training import TrainingTexts, read_training
+
+SAMPLE = 2000  # training texts on which the accuracy is taken
+LEAKS = 20  # named
+RARE, SURE, GIVEAWAY = 10, 0.01, 20
+BLIND_SAME, BLIND_TRULY, BLIND_USES = 0.9, 0.75, 4
+
+
+@dataclass
+class _Blamed:
+    """The wrong predictions that one word caused."""
+
+    labels: Counter[str] = field(default_factory=Counter)
+    scores: list[float] = field(default_factory=list)
+    cured: int = 0
+    examples: list[tuple[float, Shown]] = field(default_factory=list)
+
+
+def failures(
+    model: Classifier | str,
+    data: Data,
+    labels: Sequence[str | int] | None = None,
+    *,
+    train: Data | None = None,
+    train_labels: Sequence[str | int] | None = None,
+    method: str | Method | None = None,
+    target: str | int | None = None,
+    most: int = 20,
+    examples: int = 2,
+    progress: bool = False,
+    **parameters: Any,
+) -> Failures:
+    """Why does the model fail? Wrong predictions by the words that caused them (REAT paper, Sec. 4.8.1, Figure 9).
+
+    Every text of ``data`` needs its true label, of its own or in ``labels``. The cause of a wrong prediction is the
+    word of the highest score for what was predicted (``target``: ``predicted`` or ``probability:predicted``), and
+    whether the text comes right without it is tried. ``train``, the training texts with labels, adds the checks of
+    the data: how often and with which labels each cause stands there, leakage, and the gap of the accuracies. The
+    first ``most`` causes are looked into. Raises as ``explain``, and UsageError for no texts, missing labels, labels
+    of one class only, or a method whose scores have no sign.
+    """
+    classifier = as_model(model)
+    plan = Plan.of(classifier, method, parameters, target)
+    if plan.asked.labels:
+        raise UsageError("failures are explained by the label that was predicted; leave the target out")
+    corpus = _labelled(classifier, data, labels, "texts")
+    trained = None if train is None else _labelled(classifier, train, train_labels, "training texts")
+    with bar(progress, len(corpus), "predict") as advance:
+        said = predict_all(classifier, corpus.raws, advance)
+    wrong = [i for i, one in enumerate(said) if one.label != corpus.golds[i]]
+    blamed, words, unsigned = _blame(plan, corpus, wrong, progress, examples)
+    known = None if trained is None else read_training(classifier, trained)
+    ranked = sorted(blamed, key=lambda word: _rank(word, blamed[word]))
+    uses = _uses(classifier, plan, corpus, {word: _pushed(blamed[word]) for word in ranked[:most]}, progress)
+    rate = len(wrong) / len(corpus)
+    causes = tuple(_cause(word, blamed[word], uses[word], corpus, said, known, rate) for word in ranked[:most])
+    confusion: dict[str, dict[str, int]] = {a: dict.fromkeys(classifier.labels, 0) for a in classifier.labels}
+    for gold, one in zip(corpus.golds, said, strict=True):
+        confusion[str(gold)][one.label] += 1
+    asked = asked_of(plan, len(corpus), words, not unsigned)
+    return Failures(asked, _corpora(classifier, corpus, said, trained, known), confusion, causes)
+
+
+def _labelled(model: Classifier, data: Data, labels: Sequence[str | int] | None, what: str) -> Corpus:
+    corpus = Corpus.of(data, labels, model.labels, what=what)
+    need_labels(corpus, "failures")
+    if len(set(corpus.golds)) < 2:
+        raise UsageError(f"the {what} have one label only ({corpus.golds[0]}); give texts of at least two")
+    return corpus
+
+
+def _blame(
+    plan: Plan, corpus: Corpus, wrong: Sequence[int], progress: bool, examples: int
+) -> tuple[dict[str, _Blamed], int, bool]:
+    """The causes of the wrong predictions, the words explained, and whether scores have no sign."""
+    blamed: dict[str, _Blamed] = defaultdict(_Blamed)
+    count, unsigned = 0, False
+    part: list[tuple[Text, str, int, str]] = []
+    read = ((i, read_text(plan.model, corpus.raws[i], i, len(corpus))) for i in wrong)
+    with bar(progress, len(wrong), plan.name) as advance:
+        for number, result in explained(plan, read, advance):
+            if not signed(result):
+                raise UsageError(f"{plan.name} gives sizes without a sign, which name no cause; take another method")
+            over = result.over_words()
+            count += len(over.words)
+            top = int(np.argmax(over.scores))
+            word, gold = normal(over.words[top]), str(corpus.golds[number])
+            one = blamed[word]
+            one.labels[result.prediction.label] += 1
+            one.scores.append(float(over.scores[top]))
+            one.examples.append((-float(over.scores[top]), shown(result, number, gold, [top])))
+            one.examples = sorted(one.examples, key=lambda pair: pair[0])[:examples]
+            part.append((result.text, word, top, gold))
+    for start in range(0, len(part), 1024):
+        some = part[start : start + 1024]
+        for (_, word, _, gold), (_, after) in zip(
+            some, without(plan.model, [one[0] for one in some], [[[one[2]]] for one in some]), strict=True
+        ):
+            blamed[word].cured += after == [gold]
+    return dict(blamed), count, unsigned
+
+
+def _rank(word: str, one: _Blamed) -> tuple[int, int, float, str]:
+    """First what came right without the word, then the number of predictions, then the score."""
+    return -one.cured, -len(one.scores), -float(np.mean(one.scores)), word
+
+
+def _pushed(one: _Blamed) -> str:
+    """What a word made the model say most often."""
+    return min(one.labels, key=lambda label: (-one.labels[label], label))
+
+
+def _uses(
+    model: Classifier, plan: Plan, corpus: Corpus, pushed: Mapping[str, str], progress: bool
+) -> dict[str, dict[int, float]]:
+    """For each cause its mean score for the label it pushes to, in every text that holds it."""
+    found: dict[str, dict[int, float]] = {word: {} for word in pushed}
+    for label in sorted(set(pushed.values())):
+        words = {word for word, one in pushed.items() if one == label}
+        towards = Plan.of(model, plan.method, None, f"{plan.asked.kind}:{label}")
+        held = [
+            (number, text)
+            for start, part in in_parts(model, corpus.raws)
+            for number, text in enumerate(part, start)
+            if not words.isdisjoint(map(normal, text.word_strings()))
+        ]
+        with bar(progress, len(held), plan.name) as advance:
+            for number, result in explained(towards, iter(held), advance):
+                over = result.over_words()
+                strings = list(map(normal, over.words))
+                for word in words.intersection(strings):
+                    own = [s for s, w in zip(over.scores.tolist(), strings, strict=True) if w == word]
+                    found[word][number] = float(np.mean(own))
+    return found
+
+
+def _cause(
+    word: str, one: _Blamed, uses: Mapping[int, float], corpus: Corpus, said: Sequence[Prediction],
+    known: TrainingTexts | None, rate: float,
+) -> Cause:  # fmt: skip
+    label = _pushed(one)
+    errors = sum(said[i].label != corpus.golds[i] for i in uses)
+    cause = Cause(
+        word, label, len(one.scores), one.cured, float(np.mean(one.scores)), len(uses), errors,
+        float(np.mean([score > 0 for score in uses.values()])),
+        float(np.mean([corpus.golds[i] == label for i in uses])),
+        None if known is None else known.of(word, label), (), tuple(example for _, example in one.examples),
+    )  # fmt: skip
+    return cause._replace(findings=_findings(cause, rate))
+
+
+def _findings(cause: Cause, rate: float) -> tuple[str, ...]:
+    """What stands out; see ``FINDINGS``."""
+    checks: list[tuple[str, Callable[[], bool]]] = [
+        ("context-blind", lambda: cause.uses >= BLIND_USES and cause.same >= BLIND_SAME and cause.truly <= BLIND_TRULY)
+    ]
+    if cause.training is not None:
+        held: Training = cause.training
+        skewed = held.texts > 0 and held.p < SURE and held.share > held.base
+        often = 0 < rate < 1 and stats.binomtest(cause.errors, cause.uses, rate, alternative="greater").pvalue < 0.05
+        checks = [
+            ("unseen", lambda: not held.texts),
+            ("rare", lambda: 0 < held.texts < RARE),
+            ("imbalanced", lambda: skewed),
+            ("giveaway", lambda: held.texts >= GIVEAWAY and max(held.labels.values()) >= 0.95 * held.texts),
+            *checks,
+            ("shortcut", lambda: skewed and bool(often)),
+        ]
+    return tuple(name for name, holds in checks if holds())
+
+
+def _corpora(
+    model: Classifier, corpus: Corpus, said: Sequence[Prediction], trained: Corpus | None, known: TrainingTexts | None
+) -> Corpora:
+    right = sum(one.label == gold for one, gold in zip(said, corpus.golds, strict=True))
+    if trained is None or known is None:
+        return Corpora(right, len(corpus), {}, float("nan"), 0, 0, 0, ())
+    picks = sorted(random.Random(0).sample(range(len(trained)), min(SAMPLE, len(trained))))
+    again = predict_all(model, [trained.raws[i] for i in picks])
+    hits = sum(one.label == trained.golds[i] for one, i in zip(again, picks, strict=True))
+    leaks = [
+        leak
+        for start, part in in_parts(model, corpus.raws)
+        for number, text in enumerate(part, start)
+        if (leak := known.leak(text, str(corpus.golds[number]))) is not None
+    ]
+    clashing = sum(leak.gold != leak.training for leak in leaks)
+    labels = {label: known.labels.get(label, 0) for label in model.labels}
+    return Corpora(
+        right, len(corpus), labels, hits / len(picks), len(picks), len(leaks), clashing, tuple(leaks[:LEAKS])
+    )

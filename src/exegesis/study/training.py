@@ -1,0 +1,63 @@
+"""The training data as studies look at it: words by label, and texts that stand in it twice."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scipy import stats
+
+from exegesis.core.findings import Leak, Training
+from exegesis.core.model import Classifier
+from exegesis.core.text import Text
+from exegesis.study.corpus import Corpus, normal
+from exegesis.study.predicting import in_parts
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingTexts:
+    """For each word the training texts that hold it, by label; all texts by label; the label of each whole text."""
+
+    words: Mapping[str, Mapping[str, int]]
+    labels: Mapping[str, int]
+    texts: Mapping[str, str]
+
+    @property
+    def total(self) -> int:
+        return sum(self.labels.values())
+
+    def of(self, word: str, label: str) -> Training:
+        """The counts of a word, and how the share of ``label`` stands against its share among all texts."""
+        held = self.words.get(word, {})
+        texts, base = sum(held.values()), self.labels.get(label, 0) / self.total
+        if not texts:
+            return Training({}, math.nan, base, math.nan)
+        p = float(stats.binomtest(held.get(label, 0), texts, base).pvalue) if 0 < base < 1 else 1.0
+        return Training(dict(held), held.get(label, 0) / texts, base, p)
+
+    def leak(self, text: Text, gold: str) -> Leak | None:
+        """Whether a text stands among the training texts, capitals and blanks aside."""
+        found = self.texts.get(key(text))
+        return None if found is None else Leak(text.raw, gold, found)
+
+
+def read_training(model: Classifier, corpus: Corpus) -> TrainingTexts:
+    """Count the words of the training texts, each once a text."""
+    words: dict[str, Counter[str]] = defaultdict(Counter)
+    texts: dict[str, str] = {}
+    labels: Counter[str] = Counter()
+    for start, part in in_parts(model, corpus.raws):
+        for number, text in enumerate(part, start):
+            gold = corpus.golds[number] or ""
+            labels[gold] += 1
+            texts[key(text)] = gold
+            for word in set(map(normal, text.word_strings())):
+                words[word][gold] += 1
+    return TrainingTexts(words, labels, texts)
+
+
+def key(text: Text) -> str:
+    """What two copies of a text have in common."""
+    return " ".join(map(normal, text.word_strings()))

@@ -1,0 +1,271 @@
+"""Failures, substitutions and summaries: what is planted in a bag of words is found, and nothing else."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import exegesis
+from exegesis import study
+from exegesis.core.errors import FileError, UsageError
+from exegesis.core.text import text_of_words
+from exegesis.study.candidates import nearest
+from exegesis.study.substituting import replaced
+from study import toys
+
+# "friday" is a shortcut to "bad" (training texts with it are bad), though it says nothing
+TEST = [
+    ("it is fine", "good"), ("a great film", "good"), ("the film is awful", "bad"), ("it is poor", "bad"),
+    ("a fine film friday", "good"), ("it is great", "good"), ("the friday film is fine", "good"),
+    ("fine plot friday", "good"), ("monday film", "good"), ("it is awful friday", "bad"), ("the plot is poor", "bad"),
+    ("a poor film monday", "bad"), ("really fine", "good"), ("very great", "good"), ("awful", "bad"), ("fine", "good"),
+    ("great", "good"), ("great plot", "good"), ("poor poor film", "bad"), ("it is really great", "good"),
+]  # fmt: skip
+TRAIN = [("the film is poor friday", "bad")] * 12 + [("it is fine", "good")] * 12 + [("a great plot", "good")] * 8 + [
+    ("awful monday", "bad"), ("fine monday", "good"), ("a poor film", "bad"), ("it is awful", "bad"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bag():
+    return toys.model()
+
+
+def split(pairs):
+    return [text for text, _ in pairs], [label for _, label in pairs]
+
+
+@pytest.fixture(scope="module")
+def failed(bag):
+    texts, labels = split(TEST)
+    train, known = split(TRAIN)
+    return study.failures(bag, texts, labels, train=train, train_labels=known, method="leave-one-out")
+
+
+def test_the_planted_shortcut_is_the_cause(failed) -> None:
+    assert [one.word for one in failed.causes] == ["friday"]
+    cause = failed.causes[0]
+    assert (cause.label, cause.wrong, cause.cured, cause.uses, cause.errors) == ("bad", 3, 3, 4, 3)
+    assert cause.score == pytest.approx(1.25)
+    assert (cause.same, cause.truly) == (1.0, 0.25)
+    assert set(cause.findings) == {"imbalanced", "context-blind", "shortcut"}
+    assert len(cause.examples) == 2
+    assert [word.text for word in cause.examples[0].words if word.marked] == ["friday"]
+
+
+def test_the_training_counts_by_hand(failed) -> None:
+    held = failed.causes[0].training
+    assert held.labels == {"bad": 12}
+    base = sum(label == "bad" for _, label in TRAIN) / len(TRAIN)
+    assert (held.share, held.base) == (1.0, base)
+    assert held.p == pytest.approx(stats.binomtest(12, 12, base).pvalue)
+    assert failed.corpora.labels == {"bad": 15, "good": 21}
+    assert failed.corpora.training_accuracy == 1.0
+    assert (failed.corpora.right, failed.corpora.texts, failed.wrong) == (17, 20, 3)
+    assert failed.confusion == {"bad": {"bad": 7, "good": 0}, "good": {"bad": 3, "good": 10}}
+
+
+def test_leakage_is_counted(bag, failed) -> None:
+    assert [leak.text for leak in failed.corpora.leaks] == ["it is fine"]
+    again = study.failures(
+        bag, ["It  is fine", "a great film friday"], ["bad", "good"], train=["it is fine", "awful"],
+        train_labels=["good", "bad"], method="leave-one-out",
+    )  # fmt: skip
+    assert (again.corpora.leaked, again.corpora.clashing) == (1, 1)
+    assert again.corpora.leaks[0].training == "good"
+
+
+@pytest.mark.parametrize(
+    ("train", "finding"),
+    [
+        ([("fine", "good"), ("awful", "bad")], "unseen"),
+        ([("friday", "bad"), ("fine", "good")], "rare"),
+        ([("friday", "bad")] * 20 + [("fine", "good")] * 20, "giveaway"),
+        ([("friday", "bad"), ("friday", "good")] * 10, None),
+    ],
+)
+def test_findings_follow_the_training_texts(bag, train, finding) -> None:
+    texts, labels = split(TEST)
+    raws, known = split(train)
+    found = study.failures(bag, texts, labels, train=raws, train_labels=known, method="leave-one-out").causes[0]
+    assert {"unseen", "rare", "giveaway", "imbalanced", "shortcut"} & set(found.findings) >= (
+        {finding} if finding else set()
+    )
+    assert finding or not {"unseen", "rare", "giveaway", "imbalanced", "shortcut"} & set(found.findings)
+
+
+def test_no_failures_is_an_answer(bag) -> None:
+    found = study.failures(bag, ["fine", "awful"], ["good", "bad"], method="leave-one-out")
+    assert (found.wrong, found.causes) == (0, ())
+    assert "nothing to explain" in found.table()
+
+
+# substitution -------------------------------------------------------------------------------------------
+
+TEXT = "it is fine terribly"
+
+
+def test_a_synonym_flips_the_prediction_and_is_found(bag) -> None:
+    found = study.substitute(
+        bag, TEXT, synonyms={"terribly": ["really", "Very", "awful"]}, method="leave-one-out", gold="good",
+        tagger=toys.tagger,
+    )  # fmt: skip
+    assert found.word == "terribly"
+    assert (found.before.label, found.before.gold) == ("bad", "good")
+    assert {swap.word: swap.flips for swap in found.swaps} == {"really": True, "very": True, "awful": False}
+    assert [swap.same_tag for swap in found.swaps] == [True, True, False]
+    assert found.swaps[0].probability == pytest.approx(1 / (1 + math.exp(2.2)))
+    assert [pair.after.raw for pair in found.pairs] == ["it is fine really", "it is fine very"]
+    assert [w.text for w in found.pairs[0].after.words if w.marked] == ["really"]
+
+
+def test_a_swap_is_tried_on_other_texts_both_ways(bag) -> None:
+    data = ["really fine", "really great", "fine terribly", "terribly great", TEXT, "awful"]
+    labels = ["good", "good", "good", "good", "good", "bad"]
+    found = study.substitute(
+        bag, TEXT, "terribly", data=data, labels=labels, synonyms={"terribly": ["really"]}, method="leave-one-out",
+        tagger=toys.tagger,
+    )  # fmt: skip
+    there, back = found.transfers
+    # fine terribly: 2 - 2.5 + .2 < 0 flips; great terribly: 3 - 2.5 + .2 > 0 does not; the text itself is left out
+    assert (there.old, there.new, there.texts, there.flips, there.mended, there.broken) == (
+        "terribly",
+        "really",
+        2,
+        1,
+        1,
+        0,
+    )
+    assert (back.old, back.new, back.texts, back.flips, back.mended, back.broken) == ("really", "terribly", 2, 1, 0, 1)
+    sure = [1 / (1 + math.exp(-z)) for z in (2.2, 3.2, -0.3, 0.7)]
+    assert back.change == pytest.approx(((sure[2] - sure[0]) + (sure[3] - sure[1])) / 2)
+    assert back.examples[0].after.raw == "terribly fine"
+
+
+def test_neighbours_are_nearest_by_hand(bag) -> None:
+    vectors = {"a": np.array([1.0, 0]), "b": np.array([2.0, 0.1]), "c": np.array([0, 1.0]), "d": np.zeros(2)}
+    assert nearest("a", vectors, 5) == ["b", "c"]
+    assert nearest("z", vectors, 5) == []
+    found = study.substitute(
+        bag, TEXT, "terribly", data=["really awful", "very fine"], neighbours=2, method="leave-one-out",
+        vectors={"terribly": np.array([1.0, 0]), "very": np.array([1.0, 1]), "awful": np.array([1.0, 0.2])},
+        tagger=toys.tagger,
+    )  # fmt: skip
+    assert [(s.word, s.sources) for s in found.swaps] == [("awful", ("neighbours",)), ("very", ("neighbours",))]
+    own = study.substitute(bag, TEXT, "terribly", data=["awful fine film"], neighbours=2, method="leave-one-out",
+                           tagger=toys.tagger)  # fmt: skip
+    assert own.swaps[0].word == "awful"  # the model's vectors of both point to "bad"
+
+
+def test_a_language_model_is_asked() -> None:
+    class Says:
+        name = "says"
+
+        def sample(self, texts, positions, count, seed):
+            return [[("really",) if i % 3 else ("very",) for i in range(count)] for _ in texts]
+
+    found = study.substitute(toys.model(), TEXT, "terribly", language=Says(), method="leave-one-out",
+                             synonyms={"terribly": ["very"]}, tagger=toys.tagger)  # fmt: skip
+    assert {s.word: s.sources for s in found.swaps} == {
+        "very": ("synonyms", "language model"),
+        "really": ("language model",),
+    }
+
+
+def test_a_replaced_text_keeps_capitals_and_pairs() -> None:
+    model = exegesis.wrap(toys.Bag().eval(), vocabulary=toys.WORDS, labels=["bad", "good"])
+    text = model.read("Terribly fine, TERRIBLY")
+    assert replaced(text.raw, text, {0: "really", 3: "very"}) == "Really fine, VERY"
+
+    both = text_of_words(
+        "is fine\nis awful", [("is", 0, 2), ("fine", 3, 7), ("is", 8, 10), ("awful", 11, 16)], range(4)
+    )
+    assert replaced(("is fine", "is awful"), both, {1: "excellent", 2: "was"}) == ("is excellent", "was awful")
+
+
+def test_a_list_of_synonyms_is_read(tmp_path) -> None:
+    (tmp_path / "s.txt").write_text("# mine\nTerribly: extremely, very\n\nbad\tpoor\n")
+    assert study.read_synonyms(tmp_path / "s.txt") == {"terribly": ["extremely", "very"], "bad": ["poor"]}
+    (tmp_path / "s.txt").write_text("fine\n")
+    with pytest.raises(FileError, match="line 1"):
+        study.read_synonyms(tmp_path / "s.txt")
+
+
+# summary ------------------------------------------------------------------------------------------------
+
+
+def test_a_summary_by_hand(bag) -> None:
+    texts, labels = split(TEST)
+    train, known = split([("friday fine", "good")] * 20 + [("awful", "bad")] * 20)
+    found = study.summary(bag, texts * 3, labels * 3, train=train, train_labels=known, method="leave-one-out",
+                          minimum=3)  # fmt: skip
+    tops = {label: [w.word for w in found.words if w.label == label] for label in ("bad", "good")}
+    assert tops == {"bad": ["awful", "friday", "poor"], "good": ["great", "fine", "plot"]}
+    assert found.words[0].spread.median == pytest.approx(1.5)
+    assert found.accuracy == pytest.approx(17 / 20)
+    assert found.labels == {"bad": 30, "good": 30}
+    assert [(one.word, one.label) for one in found.contrary] == [("friday", "good")]
+    assert found.doubtful == 0  # in a bag of words the top words are the reason
+
+
+def test_a_text_whose_reason_is_elsewhere_is_doubtful() -> None:
+    def says(texts):  # "and" alone decides, but only where both "x" and "y" do not stand: no word left out changes it
+        return [[0.02, 0.98] if "x" in t or "y" in t else [0.9, 0.1] for t in texts]
+
+    model = exegesis.blackbox(says, ["no", "yes"])
+    found = study.summary(model, ["x y z z z"], method="leave-one-out", kind="probability", minimum=1)
+    assert (found.confident, found.doubtful) == (1, 1)
+    assert found.unfaithful[0].top == pytest.approx(0)
+
+
+# all ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["failures", "substitute", "summary"])
+def test_results_are_saved_and_shown(bag, failed, what, tmp_path) -> None:
+    texts, labels = split(TEST)
+    found = {
+        "failures": lambda: failed,
+        "substitute": lambda: study.substitute(
+            bag, "<i>fine</i> terribly", "terribly", data=texts, synonyms={"terribly": ["<b>really</b>", "very"]},
+            method="leave-one-out", tagger=lambda words: ["RB"] * len(words),
+        ),
+        "summary": lambda: study.summary(bag, texts, labels, train=texts, train_labels=labels, method="leave-one-out"),
+    }[what]()  # fmt: skip
+    again = exegesis.read(found.save(tmp_path / "a.json"))
+    assert again.to_dict() == found.to_dict()
+    assert again.table() == found.table()
+    page = found.save(tmp_path / "a.html").read_text()
+    assert "<script" not in page
+    assert "<b>really" not in page
+    assert "<i>fine" not in page
+    assert found.save(tmp_path / "a.svg").read_bytes().startswith(b"<?xml")
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda m: study.failures(m, ["fine", "awful"]), "2 of 2 texts have no label"),
+        (lambda m: study.failures(m, ["fine", "great"], ["good", "good"]), "one label only"),
+        (lambda m: study.failures(m, [], []), "no texts"),
+        (lambda m: study.failures(m, ["fine", "awful"], ["good", "bad"], train=["fine"]), "1 of 1 texts have no label"),
+        (lambda m: study.failures(m, ["fine", "awful"], ["good", "bad"], target="good"), "leave the target out"),
+        (
+            lambda m: study.failures(m, ["fine", "awful"], ["bad", "good"], method="gradient", norm="l2"),
+            "without a sign",
+        ),
+        (lambda m: study.substitute(m, "it is fine", "terribly"), "does not hold"),
+        (lambda m: study.substitute(m, "it is fine", "fine", synonyms={"poor": ["bad"]}), "nothing is known"),
+        (lambda m: study.substitute(m, "it is fine", "fine", neighbours=3), "give data"),
+        (lambda m: study.substitute(m, " ", "fine"), "empty|no word"),
+        (lambda m: study.summary(m, []), "no texts"),
+        (lambda m: study.summary(m, ["fine"], train=["fine"]), "no label"),
+    ],
+)
+def test_wrong_use_is_one_line(bag, call, says) -> None:
+    with pytest.raises(UsageError, match=says) as error:
+        call(bag)
+    assert "\n" not in str(error.value)
