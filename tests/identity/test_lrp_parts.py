@@ -292,7 +292,9 @@ class Does(nn.Module):
     def __init__(self, function):
         super().__init__()
         self.embedding, self.inner, self.out = nn.Embedding(len(WORDS), 4), nn.Linear(4, 4), nn.Linear(4, 3)
-        self.conv, self.norm = nn.Conv1d(4, 4, 2, padding=1), nn.LayerNorm(4)
+        self.conv, self.batch_norm = nn.Conv1d(4, 4, 2, padding=1), nn.BatchNorm1d(4).double()
+        self.batch_norm.running_mean += 0.3
+        self.batch_norm.running_var += 0.5
         self.extra = nn.Parameter(torch.randn(4, dtype=torch.float64))
         self.function = function
 
@@ -395,6 +397,11 @@ DOES = {
     ).amax(2),
     "dropout and casts": lambda m, x, mask: F.dropout(masked(x, mask), 0.5, False).double().contiguous().sum(1),
     "gathered": lambda m, x, mask: m.inner(x).gather(1, (mask.sum(1) - 1)[:, None, None].expand(-1, 1, 4)).squeeze(1),
+    "normalised over batches": lambda m, x, mask: masked(m.batch_norm(m.inner(x).mT).mT, mask).sum(1),
+    "gated linear unit": lambda m, x, mask: masked(F.glu(torch.cat([x, m.inner(x)], -1)), mask).sum(1),
+    "interpolated": lambda m, x, mask: masked(torch.lerp(x, m.inner(x), torch.sigmoid(x)), mask).sum(1),
+    "products added": lambda m, x, mask: masked(torch.addcmul(x, x.sigmoid(), m.inner(x), value=2), mask).sum(1),
+    "matrices added": lambda m, x, mask: torch.addmm(m.extra, masked(x, mask).sum(1), m.inner.weight, alpha=0.5),
     "cumulative": lambda m, x, mask: masked(m.inner(x), mask).cumsum(1)[:, -1],
     "detached": lambda m, x, mask: masked(x * torch.tanh(x).detach(), mask).sum(1),
     "row by row": lambda m, x, mask: torch.stack(
@@ -439,6 +446,24 @@ REFUSED = {
     "write what depends|writes what depends": lambda m, x, mask: written_over_ones(x),
     "through attention weights alone": lambda m, x, mask: x.sum(1).softmax(1),
 }  # fmt: skip
+
+
+def test_functions_are_taken_apart():
+    """The same numbers as what they are made of."""
+    pairs = [
+        ("gated linear unit", lambda m, x, mask: masked(torch.sigmoid(m.inner(x)) * x, mask).sum(1)),
+        ("interpolated", lambda m, x, mask: masked(
+            (1 - torch.sigmoid(x)) * x + torch.sigmoid(x) * m.inner(x), mask).sum(1)),
+        ("products added", lambda m, x, mask: masked(x + 2 * (torch.sigmoid(x) * m.inner(x)), mask).sum(1)),
+        ("matrices added", lambda m, x, mask: 0.5 * (masked(x, mask).sum(1) @ m.inner.weight) + m.extra),
+    ]  # fmt: skip
+    for name, plain in pairs:
+        one, other = (Plain(made(Does(function), 4)) for function in (DOES[name], plain))
+        np.testing.assert_allclose(one.outputs(one.encode([one.read("w1 w2")])), other.outputs(
+            other.encode([other.read("w1 w2")])), atol=1e-12)  # fmt: skip
+        for product in PRODUCTS:
+            first, second = (generally(seen, ["w1 w2 w3"], Lrp(product=product)) for seen in (one, other))
+            np.testing.assert_allclose(first[0], second[0], rtol=0, atol=1e-10, err_msg=f"{name} {product}")
 
 
 def written_over_ones(x):

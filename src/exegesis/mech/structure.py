@@ -14,6 +14,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
+from exegesis.mech.compound import COMPOUNDS
 from exegesis.mech.modified import Call, Rule, Shadow, named, tensors
 
 
@@ -305,4 +306,5 @@ STRUCTURE: dict[str, Rule] = {
     "pad": padded,
     "pad_packed_sequence": unpacked,
     "setitem": written,
+    **COMPOUNDS,
 }

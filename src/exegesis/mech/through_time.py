@@ -103,7 +103,7 @@ class ThroughTime(torch.autograd.Function):
 def _at_end(relevance: Float[Tensor, "b h"], lengths: Tensor, width: int) -> Float[Tensor, "b 1 t h"]:
     """Relevance of a last state at the step, in reading order, that made it."""
     found = relevance.new_zeros(len(relevance), 1, width, relevance.shape[-1])
-    found[torch.arange(len(relevance)), 0, lengths - 1] = relevance
+    found[torch.arange(len(relevance), device=lengths.device), 0, lengths - 1] = relevance
     return found
 
 
@@ -180,7 +180,7 @@ def _run(
         x = call.mode.fixed(x, of[:, None, None].expand(x.shape))
     kind = call.name.removesuffix("_cell")
     name = used.name(call.name) if call.name.endswith("_cell") else used.name("recurrent")
-    layers = _Layers(kind, weights, lengths, of, used, f"{name} ")
+    layers = _Layers(kind, weights, lengths.to(x.device), of, used, f"{name} ")
     states = ThroughTime.apply(x, starts[0], starts[1] if kind == "lstm" else None, tuple(found), layers)  # type: ignore[no-untyped-call]
     call.mode.note(states[0], Shadow(of[:, None, None]))
     for state in states[1:]:
