@@ -18,13 +18,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from exegesis.core.recurrent import Direction, Term, Unrolled
-from exegesis.mech.split_cells import SplitCell, split_cell
+from exegesis.mech.split_cells import SplitCell, product, split_cell
 from exegesis.nn.product import linear
 from exegesis.nn.recurrent import reading_order
 
 VARIANTS = ("original", "acd")
 ROWS = 2048  # phrases that step together
-NUMBERS = 1 << 24  # at most so many numbers of their states in one layer, where a layer above reads them
+NUMBERS = 1 << 25  # at most so many numbers of their states in one layer, where a layer above reads them
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,14 +132,14 @@ def _run(
             uncredited = where.to(state[0].dtype)
             from_x = cell.read.index_select(0, index).masked_fill_(outside, 0.0) if below is None else None
         if below is not None:
-            from_x = linear(_places(below, rows.at(step)), cell.weight_x, None)
+            from_x = product(_places(below, rows.at(step)), cell.weight_x)
         state = cell.step(cell.table.index_select(0, index), from_x, state, uncredited)
         for term, weight, value in zip(terms, weights, pooled, strict=True):
             if term.kind != "last":
                 value[:active].addcmul_(state[0], weight.index_select(0, index))
         if states is not None:
             states[torch.arange(active, device=index.device), rows.at(step)] = state[0]
-        ends.append(state[0][staying:])
+        ends.append(state[0][staying:].clone())  # not the rest of what it is a part of
         state = [part[:staying] for part in state]
     last, back = torch.cat(ends[::-1]), torch.argsort(rows.order)
     for number, (term, weight) in enumerate(zip(terms, weights, strict=True)):

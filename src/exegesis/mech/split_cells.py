@@ -22,6 +22,7 @@ from exegesis.nn.product import linear
 from exegesis.nn.recurrent import before, gates, scan
 
 ORDERINGS = ("bias-first", "all")
+STEP = 64  # rows of a product are filled up to a multiple
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +122,16 @@ class SplitCell(ABC):
         """
 
     def _sum(self, from_x: Tensor | None, hidden: Tensor) -> Float[Tensor, "n g"]:
-        from_h = linear(hidden, self.weight_h, None)
+        from_h = product(hidden, self.weight_h)
         return from_h if from_x is None else from_h.add_(from_x)
+
+
+def product(values: Float[Tensor, "n d"], weight: Float[Tensor, "g d"]) -> Float[Tensor, "n g"]:
+    """``values @ weight.T``. Rows grow fewer with every step; kernels are made for a shape, so shapes are kept few."""
+    rows = len(values)
+    if rows % STEP and rows > STEP:
+        values = torch.nn.functional.pad(values, (0, 0, 0, -rows % STEP))
+    return linear(values, weight, None)[:rows]
 
 
 def _less(value: Tensor, alone: Tensor, uncredited: Tensor | None) -> Tensor:
@@ -175,7 +184,7 @@ class _Gru(SplitCell):
     def step(self, seen: Tensor, from_x: Tensor | None, state: list[Tensor], uncredited: Tensor | None) -> list[Tensor]:
         two = 2 * self.size
         total, known, total_n, known_n = seen.split_with_sizes(self.widths, 1)
-        from_h = linear(state[0], self.weight_h, None)
+        from_h = product(state[0], self.weight_h)
         first = from_h[:, :two] if from_x is None else from_h[:, :two] + from_x[:, :two]
         share, of_bias = self.first.of(first, total, known, self.bias, self.lone)
         (r, z), (bias_r, bias_z) = share.chunk(2, 1), of_bias.chunk(2, 1)
