@@ -20,7 +20,9 @@ import layers
 import exegesis
 from exegesis.core.explanation import Attribution
 from exegesis.core.files import write_whole
+from exegesis.core.hierarchy import Hierarchy
 from exegesis.core.method import Card
+from exegesis.show import nested_scene
 from exegesis.show.figure import svg
 from exegesis.show.terminal import render
 
@@ -30,6 +32,7 @@ IMAGES = ROOT / "docs" / "images"
 FUN = "The fight scenes are fun but it grows tedious"
 ENORMOUSLY = "enormously likable , partly because it is aware of its own grasp of the absurd"
 LAUGHS = "serving sara does n't serve up a whole lot of laughs"
+NOT_BAD = "The movie is not bad at all but it grows tedious"
 FIGURE_4 = ("gradient", "integrated-gradients", "gradient-x-input", "lime", "leave-one-out", "naive-reat", "reat")
 FIGURE_5 = ("gru", "lstm", "bigru")
 PAPER = {"gru": ("81.9 %", "51.6 %"), "lstm": ("80.4 %", "96.2 %"), "bigru": ("80.9 %", "37.3 %")}
@@ -99,6 +102,11 @@ def nested(model: str) -> str:
     return drawn([timeless(exegesis.explain(known, LAUGHS, name, "negative", level="all")) for name in FIGURE_6])
 
 
+def tree() -> Hierarchy:
+    """Phrases joined from below (the README's picture)."""
+    return replace(exegesis.hierarchy("bundled", NOT_BAD, "acd"), seconds=0.0)
+
+
 def bundled_pictures() -> Iterator[tuple[Path, str]]:
     """The explanations that the bundled model gives of the paper's sentences."""
     first = hero()
@@ -106,6 +114,8 @@ def bundled_pictures() -> Iterator[tuple[Path, str]]:
     yield IMAGES / "why-dark.svg", drawn([first], dark=True)
     yield IMAGES / "figure4.svg", stacked("bundled")
     yield IMAGES / "figure6.svg", nested("bundled")
+    for dark in (False, True):
+        yield IMAGES / f"tree{'-dark' * dark}.svg", nested_scene.svg([tree()], dark=dark).decode()
     yield readme("terminal", f"```text\n{render([first], color=False, width=96).rstrip()}\n```")
 
 
