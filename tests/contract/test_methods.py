@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import exegesis
+import text_cnns
 from exegesis.api import blackbox, explain, methods
 from exegesis.core.errors import ModelError, UnsupportedError, UsageError
 from exegesis.core.explanation import Attribution, save
@@ -77,6 +78,7 @@ MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
     "sorts its rows": (GATED, lambda: zoo("sorts its rows before the embedding")),
     "drops pads itself": (GATED, lambda: zoo("lengths from the ids inside, packed")),
     "cells in a loop": (PARTS, lambda: zoo("a loop over nn.LSTMCell")),
+    "text cnn": (PARTS, lambda: wrap(text_cnns.made(text_cnns.TextCnn()), vocabulary=WORDS, tokenizer=str.split)),
     "embedding bag": (ANY, lambda: zoo("embedding bag")),
     "probabilities": (GRADIENTS, lambda: zoo("softmax, said")),
     "one probability": (GRADIENTS, lambda: zoo("one probability")),
@@ -261,6 +263,7 @@ VARIED = {
     "input-reduction": [{"beam": 2, "how": "pad"}],
     "integrated-gradients": [{"baseline": 'text:it\'s "odd"\n', "tolerance": 1e-5, "points": 3, "limit": 64}],
     "leave-one-out": [{"how": "zero"}],
+    "lrp": [{"product": "prop", "stabilizer": 0.3, "rule": "alpha-beta", "alpha": 3.0, "beta": 2.0}],
     "lime": [{"samples": 9, "kernel": 1.5, "ridge": 0.1, "features": 2, "how": "mask", "seed": 4}],
     "shapley": [{"samples": 6, "exact": 3, "how": "pad", "seed": 2}],
     "scd": [{"neighbours": 2, "samples": 3, "language": "bundled", "seed": 1}],
