@@ -94,7 +94,11 @@ def test_spans_of_special_pieces_stand_outside():
 def test_words_that_the_model_does_not_know_are_named_once():
     one = samples.result("a zorp and a blick zorp", [0.1] * 6, details={"unknown": [1, 4, 5]})
     (panel,) = panels(one)
-    assert ("", "Unknown to the model: zorp, blick.") in notes(panel)
+    assert notes(panel)[-1] == ("", "Unknown to the model: zorp, blick.")
+    (both,) = panels([one, samples.result("a zorp and a blick zorp", [0.2] * 6, name="lime", details=one.details)])
+    assert notes(both)[-1] == ("", "Unknown to the model: zorp, blick.") and len(notes(both)) == 3
+    (parted,) = panels([one, samples.result("a zorp and a blick zorp", [0.2] * 6, name="lime")])
+    assert notes(parted)[-1] == ("reat", "Unknown to the model: zorp, blick.") and len(notes(parted)) == 3
 
 
 def test_rows_align_where_models_cut_the_text_differently():

@@ -47,13 +47,18 @@ def notes(panel: Panel, minus: str = "-") -> list[tuple[str, str]]:
     """Lines under a panel as (whose, what): a whole sentence for one block, an equation each for several."""
     if len(panel.blocks) == 1:
         block = panel.blocks[0]
-        return [("", line) for line in (account_line(block.result, minus), *_asides(panel, block, minus))]
+        return [
+            ("", line) for line in (account_line(block.result, minus), *_asides(panel, block, minus), *_unknown(block))
+        ]
     every = []
     for block in panel.blocks:
         scale = "" if panel.shared or not block.limit else f"; max {number(block.limit)}"
         every.append((block.label, account_short(block.result, minus) + scale))
         every += [(block.label, line) for line in _asides(panel, block, minus)]
-    return every
+    lines = [_unknown(block) for block in panel.blocks]
+    if all(line == lines[0] for line in lines):
+        return every + [("", line) for line in lines[0]]
+    return every + [(block.label, line) for block, some in zip(panel.blocks, lines, strict=True) for line in some]
 
 
 def _asides(panel: Panel, block: Block, minus: str) -> list[str]:
@@ -65,12 +70,15 @@ def _asides(panel: Panel, block: Block, minus: str) -> list[str]:
         if row.outside:
             parts = ", ".join(f"{name} {signed(score, block.limit, minus=minus)}" for name, score in row.outside)
             lines.append(f"Outside the text: {parts}.")
-    unknown = [word for word in block.result.details.get("unknown", ()) if word < len(block.result.words)]
-    if unknown:
-        named = list(dict.fromkeys(block.result.words[word] for word in unknown))
-        more = f" and {len(named) - 6} more" if len(named) > 6 else ""
-        lines.append(f"Unknown to the model: {', '.join(visible(word)[:40] for word in named[:6])}{more}.")
     return lines
+
+
+def _unknown(block: Block) -> list[str]:
+    """The words that the model does not know, each once."""
+    words = block.result.words
+    named = list(dict.fromkeys(words[word] for word in block.result.details.get("unknown", ()) if word < len(words)))
+    more = f" and {len(named) - 6} more" if len(named) > 6 else ""
+    return [f"Unknown to the model: {', '.join(visible(word)[:40] for word in named[:6])}{more}."] if named else []
 
 
 def spoken(panel: Panel, block: Block, level: str) -> str:
