@@ -55,10 +55,10 @@ def notes(panel: Panel, minus: str = "-") -> list[tuple[str, str]]:
         scale = "" if panel.shared or not block.limit else f"; max {number(block.limit)}"
         every.append((block.label, account_short(block.result, minus) + scale))
         every += [(block.label, line) for line in _asides(panel, block, minus)]
-    lines = [_unknown(block) for block in panel.blocks]
-    if all(line == lines[0] for line in lines):
-        return every + [("", line) for line in lines[0]]
-    return every + [(block.label, line) for block, some in zip(panel.blocks, lines, strict=True) for line in some]
+    unknown = [_unknown(block) for block in panel.blocks]
+    if all(one == unknown[0] for one in unknown):
+        return every + [("", line) for line in unknown[0]]
+    return every + [(block.label, line) for block, one in zip(panel.blocks, unknown, strict=True) for line in one]
 
 
 def _asides(panel: Panel, block: Block, minus: str) -> list[str]:
