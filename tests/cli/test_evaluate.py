@@ -39,7 +39,7 @@ def test_another_tool_marks_and_word_lists(data, tmp_path, capsys):
     (tmp_path / "marks.jsonl").write_text(json.dumps({"text": "a fine warm film", "marks": [[2, 6]]}))
     row = {
         "text": "a fine warm film",
-        "words": "a fine warm film".split(),
+        "words": ["a", "fine", "warm", "film"],
         "scores": [0, 2, 1, 0],
         "target": "positive",
     }
@@ -51,9 +51,8 @@ def test_another_tool_marks_and_word_lists(data, tmp_path, capsys):
     result = exegesis.read(tmp_path / "n.json")
     names = [one.name for one in result.measures]
     assert "tool" in result.names
-    assert result.mean("plausibility-f1", "tool") == (1.0, pytest.approx(float("nan"), nan_ok=True)) + (
-        pytest.approx(float("nan"), nan_ok=True), 1,
-    )  # fmt: skip
+    plausible = result.mean("plausibility-f1", "tool")
+    assert (plausible.value, plausible.texts) == (1.0, 1)
     about = next(name for name in names if name.startswith("interpretability"))
     assert result.mean(about, "reat").texts == 2
     assert "tool explains 1 of 3 texts." in result.notes

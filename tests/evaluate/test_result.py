@@ -83,11 +83,12 @@ def test_few_calls_of_the_model(linear):
 
 def test_intervals():
     """A constant difference is certain; one that is as often up as down is not known; one text has no interval."""
-    found = made([[1.0, 2.0, 3.0, 4.0], [0.5, 1.5, 2.5, 3.5]])
-    (one,) = found.compare("a", "b")
-    assert (one.value, one.low, one.high, one.texts, one.better) == (0.5, 0.5, 0.5, 4, "a")
-    assert made([[1.0, 2.0], [0.5, 1.5]], higher=False).compare("a", "b")[0].better == "b"
-    assert made([[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]]).compare("a", "b")[0].better == ""
+    values = np.arange(6.0)
+    (one,) = made([values + 0.5, values]).compare("a", "b")
+    assert (one.value, one.low, one.high, one.texts, one.better) == (0.5, 0.5, 0.5, 6, "a")
+    assert made([values + 0.5, values], higher=False).compare("a", "b")[0].better == "b"
+    assert made([values % 2, (values + 1) % 2]).compare("a", "b")[0].better == ""
+    assert made([values[:5] + 0.5, values[:5]]).compare("a", "b")[0].better == ""  # five of one sign: 1 in 16
     single = made([[1.0], [0.0]]).compare("a", "b")[0]
     assert math.isnan(single.low)
     assert single.better == ""
@@ -119,7 +120,8 @@ def test_ranking_and_advice():
     )
     assert made([low, high, high + 1], names=names).advice().startswith("Trust none of these explanations: even b")
     assert made([high, high, low], names=names).advice().startswith("No method is better than another")
-    assert "few" in made([[1.0, 1.0], [0.0, 0.0]]).advice()
+    assert made([[1.0, 1.0], [0.0, 0.0]]).advice() == "2 texts are too few to tell methods apart: take 20 or more."
+    assert made([low[:9], high[:9]]).advice().endswith("9 texts are few: take more.")
 
 
 def test_files(result, tmp_path):

@@ -11,12 +11,15 @@ if TYPE_CHECKING:
 RANDOM = "random"
 FASTER = 2.0  # times, from which a faster method is worth naming
 FEW = 20  # texts, below which little can be known
+FEWEST = 6  # below which even a difference of one sign throughout comes by chance more than once in twenty times
 
 
 def advice(result: Evaluation) -> str:
     """Which method to take, whether it is better than chance, how it does against the others, and what is faster."""
     order = result.ranking()
     best = order[0]
+    if len(result.texts) < FEWEST:
+        return f"{len(result.texts)} texts are too few to tell methods apart: take {FEW} or more."
     measured = sum(result.mean(one.name, best).texts > 1 for one in result.measures)
     few = f" {len(result.texts)} texts are few: take more." if len(result.texts) < FEW else ""
     chance = "measured without the control of random scores"

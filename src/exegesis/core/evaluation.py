@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from exegesis.core.advice import FEWEST, advice
 from exegesis.core.errors import UsageError, unknown
 from exegesis.core.explanation import Attribution, save, view_of
 
@@ -49,7 +50,8 @@ class Mean(NamedTuple):
 class Difference(NamedTuple):
     """One measure of a less that of b, paired over the ``texts`` that both have, with its bootstrap interval.
 
-    ``better`` is the name of the better one, and empty where the interval holds 0: then nothing is known.
+    ``better`` is the name of the better one, and empty where the interval holds 0, or of fewer than ``FEWEST`` texts:
+    then nothing is known.
     """
 
     measure: str
@@ -158,9 +160,10 @@ class Evaluation:
         values = self.of(measure.name, first) - self.of(measure.name, second)
         value, low, high = self._interval(values)
         better = ""
-        if low > 0 or high < 0:
+        count = int(np.isfinite(values).sum())
+        if count >= FEWEST and (low > 0 or high < 0):
             better = first if (low > 0) == measure.higher else second
-        return Difference(measure.name, value, low, high, int(np.isfinite(values).sum()), better)
+        return Difference(measure.name, value, low, high, count, better)
 
     def _interval(self, values: Float[np.ndarray, " texts"]) -> tuple[float, float, float]:
         known = np.isfinite(values)
@@ -196,8 +199,6 @@ class Evaluation:
 
     def advice(self) -> str:
         """One sentence of advice that follows from the numbers."""
-        from exegesis.core.advice import advice
-
         return advice(self)
 
     def table(self, **options: Any) -> str:

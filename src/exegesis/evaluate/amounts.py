@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -47,11 +48,7 @@ class Infidelity:
 
     def drawn(self, text: Text) -> list[list[int]]:
         """The sets of words that go."""
-        count = len(text.words)
-        if count < 2:
-            return []
-        draws = np.random.default_rng(generator(text, self.seed).initial_seed())
-        return [draws.permutation(count)[: draws.integers(1, count)].tolist() for _ in range(self.samples)]
+        return drawn(text, self.samples, self.seed)
 
     def asks(self, case: Case, given: Given) -> list[int]:
         return [case.full & ~bits(gone) for gone in self.drawn(case.text)]
@@ -68,6 +65,16 @@ class Infidelity:
             return Score(math.nan)  # nothing that goes changes anything: no explanation can be wrong
         factor = max(0.0, float((said * lost).mean()) / size) if size else 0.0
         return Score(float(((factor * said - lost) ** 2).mean()) / whole)
+
+
+@lru_cache(256)
+def drawn(text: Text, samples: int, seed: int) -> list[list[int]]:
+    """Sets of words of a text, none for a text of one word."""
+    count = len(text.words)
+    if count < 2:
+        return []
+    draws = np.random.default_rng(generator(text, seed).initial_seed())
+    return [draws.permutation(count)[: draws.integers(1, count)].tolist() for _ in range(samples)]
 
 
 @measure(

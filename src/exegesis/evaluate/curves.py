@@ -104,24 +104,34 @@ class DecisionFlip:
     """The share of words in the shortest run from the highest score down whose removal changes the predicted label.
 
     1 where even the removal of all words but one does not: at least one word stays, and a text of one has no number
-    (NaN). A regression has no decision to flip: UnsupportedError.
+    (NaN). Every number of words is tried, in texts of more than ``steps`` words only so many, evenly spaced. A
+    regression has no decision to flip: UnsupportedError.
     """
 
     how: str = "drop"
+    steps: int = 100
 
     def __post_init__(self) -> None:
         check_how(self.how)
+        if self.steps < 1:
+            raise UsageError("decision-flip needs steps of 1 or more")
+
+    def numbers(self, count: int) -> list[int]:
+        """How many words go in each try."""
+        return (
+            [int(gone) for gone in np.rint(np.linspace(1, count - 1, min(count - 1, self.steps)))] if count > 1 else []
+        )
 
     def asks(self, case: Case, given: Given) -> list[int]:
         _decides(case)
         order = given.order()
-        return [bits(order[gone:]) for gone in range(1, case.count)]
+        return [bits(order[gone:]) for gone in self.numbers(case.count)]
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
         if case.count < 2:
             return Score(math.nan)
         flips = np.flatnonzero(~answers.same)
-        return Score(float(flips[0] + 1) / case.count if len(flips) else 1.0)
+        return Score(self.numbers(case.count)[flips[0]] / case.count if len(flips) else 1.0)
 
 
 @measure(

@@ -54,9 +54,9 @@ def dots(result: Evaluation, measure: Measured, order: Sequence[str]) -> Markup:
 def curves(result: Evaluation, measure: Measured, order: Sequence[str]) -> Markup:
     """The mean curve of each method, with those of the controls dashed."""
     lines = result.curves[measure.name]
-    low, high = _quarters(lines[np.isfinite(lines)])
+    low, high, count = _quarters(lines[np.isfinite(lines)])
     parts = []
-    for tick in np.linspace(low, high, 5):
+    for tick in np.linspace(low, high, count):
         y = _y(float(tick), low, high)
         parts.append(f'<line class="rule" x1="{X0}" x2="{X1}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="tick" x="{X0 - 7}" y="{y + 3.5:.1f}" text-anchor="end">{tick:.2f}</text>')
@@ -75,11 +75,13 @@ def curves(result: Evaluation, measure: Measured, order: Sequence[str]) -> Marku
     return _svg(WIDE, HIGH, f"{measure.name}: mean probability by share of words", parts)
 
 
-def _quarters(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
-    """The range of the axis: whole quarters where these are probabilities, else what the values need."""
+def _quarters(values: Float[np.ndarray, " n"]) -> tuple[float, float, int]:
+    """The range of the axis and how many ticks it has: whole quarters of probabilities, else what the values need."""
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     step = 0.25 if high - low <= 1 else 10 ** math.ceil(math.log10((high - low) / 4))
-    return math.floor(low / step) * step, max(math.ceil(high / step) * step, math.floor(low / step) * step + step)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    last = max(last, first + 1)
+    return first * step, last * step, last - first + 1
 
 
 def _scale(means: Sequence[Mean], higher: bool) -> tuple[float, float]:
