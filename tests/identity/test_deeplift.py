@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from exegesis.api import explain, wrap
 from exegesis.attribute.deeplift import DeepLift
@@ -143,6 +144,9 @@ class Parts(nn.Module):
         draws = torch.Generator().manual_seed(1)
         self.embedding, self.out = nn.Embedding(20, 4), nn.Linear(size, 2)
         self.conv, self.norm, self.one = nn.Conv1d(4, 4, 2, padding=1), nn.LayerNorm(4), nn.Linear(4, 4)
+        self.layer = nn.TransformerEncoderLayer(4, 2, 6, batch_first=True)
+        self.heads = nn.MultiheadAttention(4, 2, kdim=4, vdim=4, batch_first=True)
+        self.cell, self.lstm = nn.LSTMCell(4, 4), nn.LSTM(4, 4, batch_first=True)
         for weight in self.parameters():
             weight.data = torch.randn(weight.shape, generator=draws)
         self.function = function
@@ -165,6 +169,33 @@ def by_sdpa(m, v, mask):
     return (found * mask).sum(1)
 
 
+def by_layer(m, v, mask):
+    return (m.layer(v, src_key_padding_mask=~mask[..., 0]) * mask).sum(1)
+
+
+def by_heads(m, v, mask):
+    """Queries, keys and values of their own; the weights are read too."""
+    found, weights = m.heads(v, v.tanh(), m.one(v), key_padding_mask=~mask[..., 0])
+    return (found * mask).sum(1) + (weights.square() * mask).sum((1, 2))[:, None]
+
+
+def cell_states(m, v, mask):
+    """Last cell states of packed texts, and initial states that depend on the words."""
+    start = (v * mask).sum(1)[None].tanh()
+    packed = pack_padded_sequence(v, mask.sum((1, 2)).cpu(), batch_first=True, enforce_sorted=False)
+    _, (_, c) = m.lstm(packed, (start, 2 * start))
+    return c[0]
+
+
+def by_cells(m, v, mask):
+    """A loop over nn.LSTMCell, of which both states are read."""
+    h, c = torch.zeros(len(v), 4, dtype=v.dtype), (v * mask).sum(1)
+    for t in range(v.shape[1]):
+        new = m.cell(v[:, t], (h, c))
+        h, c = (torch.where(mask[:, t], one, old) for one, old in zip(new, (h, c), strict=True))
+    return h + c
+
+
 PARTS = {
     "text cnn": lambda m, v, mask: m.conv((v * mask).transpose(1, 2)).relu().amax(2),
     "max pool": lambda m, v, mask: F.max_pool1d(m.conv(F.pad((v * mask).transpose(1, 2), (0, 3))), 2).sum(2),
@@ -175,6 +206,10 @@ PARTS = {
     "layer norm": lambda m, v, mask: (m.norm(v) * mask).sum(1),
     "attention": attended,
     "sdpa": by_sdpa,
+    "transformer layer": by_layer,
+    "many heads": by_heads,
+    "cell states": cell_states,
+    "a loop over cells": by_cells,
     "einsum": lambda m, v, mask: torch.einsum("btd,bte->be", v * mask, m.one(v).sigmoid()),
     "quotient": lambda m, v, mask: ((v * mask).sum(1)) / (1 + (v * mask).square().sum(1, keepdim=True).sqrt()[:, 0]),
     "square by itself": lambda m, v, mask: (v * v * mask).sum(1),

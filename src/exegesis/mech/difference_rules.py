@@ -145,23 +145,6 @@ def layer_norm(call: Call) -> Any:
     return found if bias is None else run(torch.add, found, bias.detach())
 
 
-def attention(call: Call) -> Any:
-    """scaled_dot_product_attention, as the products and the softmax that it consists of."""
-    query, key, value, mask = (call.argument(k, name) for k, name in enumerate(("query", "key", "value", "attn_mask")))
-    causal, scale, run = call.argument(5, "is_causal", False), call.argument(6, "scale"), call.mode.run
-    if call.argument(7, "enable_gqa", False):
-        raise UnsupportedError("the module's attention shares keys among queries (enable_gqa), which has no rule")
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
-    scores = run(torch.mul, run(torch.matmul, query, run(torch.transpose, key, -2, -1)), scale)
-    if causal:
-        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-    if mask is not None and mask.dtype == torch.bool:
-        scores = run(torch.masked_fill, scores, ~mask, -torch.inf)
-    elif mask is not None:
-        scores = run(torch.add, scores, mask)
-    return run(torch.matmul, run(torch.softmax, scores, -1), value)
-
-
 def written(call: Call) -> None:
     """``x[places] = values``: structural, with the same done at the baseline."""
     target, places, value = call.args

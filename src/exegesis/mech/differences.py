@@ -16,6 +16,7 @@ from exegesis.core.batch import Batch
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.model import Differentiable
 from exegesis.core.target import Target
+from exegesis.mech import difference_attention as attention
 from exegesis.mech import difference_maxima as maxima
 from exegesis.mech import difference_rules as rules
 from exegesis.mech.modified import Mode, Rule
@@ -44,7 +45,8 @@ RULES: dict[str, Rule] = {
     "div": rules.divided,
     "einsum": rules.einsum,
     "layer_norm": rules.layer_norm,
-    "scaled_dot_product_attention": rules.attention,
+    "scaled_dot_product_attention": attention.attention,
+    "multi_head_attention_forward": attention.many_headed,
     "setitem": rules.written,
 }
 
