@@ -50,7 +50,7 @@ def linear(W, v, b=0.0):
 
 
 def rescale(f, quotient, v):
-    """Eq. 8: delta out over delta in (``quotient`` of text and baseline, written so that no digits are lost)."""
+    """Sec. 3.5.2: delta out over delta in (``quotient`` of text and baseline, written so that no digits are lost)."""
     m = [quotient(x, x0) for x, x0 in zip(v.x, v.base, strict=True)]
     return Pair(f(v.x), f(v.base), np.diag(np.array(m)) @ v.m)
 

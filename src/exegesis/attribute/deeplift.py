@@ -39,7 +39,7 @@ class DeepLift:
     - A *maximum* over positions gives all of Δy to the place where the larger of the two maxima stands (the text's or
       the baseline's), a minimum likewise; the multiplier then lies between 0 and 1.
     - *Recurrent layers* consist of these: a backward pass through their steps, all layers and directions. Layer norm,
-      division by a live tensor and scaled dot product attention are taken apart in the same way.
+      division by a live tensor and attention (scaled dot product, many heads) are taken apart in the same way.
 
     ``baseline``: as in integrated-gradients: ``zero`` vectors, the vectors of ``pad``, ``unknown`` or ``mask`` tokens,
     or ``text:...``, any text at the same positions. Special pieces and padding stand in the baseline as they are. Words
