@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from exegesis.cli import options as given
+from exegesis.cli.train import Arch
+from exegesis.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from exegesis.core.data import Example
     from exegesis.core.model import Classifier
     from exegesis.core.studies import Study
@@ -66,12 +70,16 @@ class Sink:
         """Write the files, then show the result."""
         for path in self.files:
             study.save(path, **({} if path.suffix.lower() == ".json" else {"palette": self.palette}))
-            if not self.quiet:
-                print(f"wrote {path}", file=sys.stderr)
+            self.say(path)
         if not self.quiet:
             from exegesis.show.sheet_lines import render
 
             sys.stdout.write(render(study, color=self.color, palette=self.palette))
+
+    def say(self, path: Path) -> None:
+        """Name a file that was written."""
+        if not self.quiet:
+            print(f"wrote {path}", file=sys.stderr)
 
 
 def _model(model: str, device: str | None, truncate: bool) -> Classifier:
@@ -337,3 +345,98 @@ def summary(
             **parameters,
         )
     )  # fmt: skip
+
+
+_SHAPE = "Training"
+
+
+@app.command()
+def repair(
+    data: Annotated[str, typer.Argument(metavar="TRAIN", help="Training texts with labels; a folder: its parts.")],
+    swap: Annotated[
+        list[str], typer.Option("--swap", metavar="WORD=WORD,...", help="Words that may stand for a word; repeatable.")
+    ],
+    test: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Test texts; without them nothing is trained.", rich_help_panel=given.IN),
+    ] = None,
+    dev: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Development texts.", rich_help_panel=given.IN)
+    ] = None,
+    column: given.Column = None,
+    label: Label = None,
+    most: Annotated[int, typer.Option(min=1, metavar="N", help="New texts of each direction, at most.")] = 200,
+    new: Annotated[
+        Path | None, typer.Option("--new", metavar="FILE", help="The new texts as .tsv.", rich_help_panel=given.OUT)
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Trainings of each kind.", rich_help_panel=_SHAPE)] = 3,
+    arch: Annotated[Arch, typer.Option(help="Cell; bi- reads both ways.", rich_help_panel=_SHAPE)] = Arch.gru,
+    embedding: Annotated[int, typer.Option(min=1, help="Width of the embeddings.", rich_help_panel=_SHAPE)] = 100,
+    hidden: Annotated[int, typer.Option(min=1, help="Width of one direction.", rich_help_panel=_SHAPE)] = 150,
+    vectors: Annotated[Path | None, typer.Option(help="Word vectors to start from.", rich_help_panel=_SHAPE)] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=_SHAPE)] = 20,
+    lr: Annotated[float, typer.Option(help="Adam's step size.", rich_help_panel=_SHAPE)] = 1e-3,
+    device: Annotated[str, typer.Option(help="cpu, or cuda.", rich_help_panel=_SHAPE)] = "cpu",
+    json: Json = None,
+    report: Report = None,
+    figure: Figure = None,
+    palette: given.Palette = None,
+    color: given.Color = None,
+    quiet: given.Quiet = False,
+) -> None:
+    """New training texts against a fault, and what retraining with them changes there and on the test texts.
+
+    \b
+    exegesis study repair sst2/ --swap terribly=extremely,very --report repair.html
+    exegesis study repair train.tsv --swap dumb=silly --new more.tsv
+    """
+    from typing import cast
+
+    sink = Sink(json, report, figure, palette, color, quiet)
+    if new is not None and new.suffix.lower() != ".tsv":
+        raise UsageError(f"--new {new}: the name must end in .tsv")
+    parts = _parts(data, test, dev, column, label)
+
+    from exegesis import study
+    from exegesis.models.options import TrainOptions
+    from exegesis.models.rnn import Cell, RecurrentConfig
+
+    cell = cast("Cell", arch.value.removeprefix("bi"))
+    found = study.repair(
+        parts["train"], _swaps(swap), parts.get("test"), dev=parts.get("dev"), seeds=range(seeds), most=most,
+        config=RecurrentConfig(cell, arch.value.startswith("bi"), embedding=embedding, hidden=hidden),
+        options=TrainOptions(epochs=epochs, lr=lr, vectors=vectors, device=device), progress=sink.progress,
+    )  # fmt: skip
+    if new is not None:
+        from exegesis.core.files import write_whole
+
+        lines = (f"{' '.join(one.text.split())}\t{one.label}\n" for one in found.added)
+        write_whole(new, "".join(lines))
+        sink.say(new)
+    sink.put(found)
+
+
+def _parts(
+    data: str, test: str | None, dev: str | None, column: str | None, label: str | None
+) -> dict[str, list[Example]]:
+    from exegesis.core.data import find_split
+
+    folder = Path(data)
+    sources: dict[str, tuple[str, str | None]] = {"train": (data, "train" if folder.is_dir() else None)}
+    for name, own in (("test", test), ("dev", dev)):
+        if own is not None:
+            sources[name] = own, name if Path(own).is_dir() else None
+        elif folder.is_dir() and find_split(folder, name):
+            sources[name] = data, name
+    return {name: _examples(source, column, label, None, split) for name, (source, split) in sources.items()}
+
+
+def _swaps(given: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in given:
+        word, sign, others = one.partition("=")
+        listed = [other.strip() for other in others.split(",") if other.strip()]
+        if not sign or not word.strip() or not listed:
+            raise UsageError(f"--swap {one}: write WORD=WORD,WORD, such as terribly=extremely,very")
+        found.setdefault(word.strip(), []).extend(listed)
+    return found

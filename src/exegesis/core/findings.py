@@ -126,7 +126,8 @@ class Transfer(NamedTuple):
     """The same swap in other texts: ``old`` becomes ``new`` wherever it stands.
 
     Of ``texts`` texts that hold it ``flips`` change their prediction, ``broken`` from right to wrong and ``mended``
-    from wrong to right (0 without labels); ``change`` is the mean change of the probability of the label predicted before.
+    from wrong to right (0 without labels); ``change`` is the mean change of the probability of the label predicted
+    before.
     """
 
     old: str
@@ -210,8 +211,17 @@ class Summary(Study):
     kind: ClassVar[str] = "summary"
 
 
-class Epoch(NamedTuple):
-    """Accuracy of one retrained model and of the one without the new examples: on the fault and on the test texts."""
+class Added(NamedTuple):
+    """A new training text, its label, and the training text that it was made from by a swap."""
+
+    text: str
+    label: str
+    origin: str
+
+
+class Retrained(NamedTuple):
+    """Accuracies of two models trained from one seed, without and with the new texts: where the fault shows, and on
+    the test texts."""
 
     seed: int
     fault_before: float
@@ -220,27 +230,30 @@ class Epoch(NamedTuple):
     test_after: float
 
 
-@dataclass(frozen=True, eq=False)
-class Repair(Study):
-    """New training examples against a fault, and what retraining with them changes.
+class Mean(NamedTuple):
+    """The mean change of an accuracy over seeds, with its 95 % interval: a paired bootstrap over ``texts`` texts."""
 
-    ``added`` are the new examples with their labels, each made from a training text by a swap that keeps its meaning;
-    ``fault`` is how many test texts the fault was measured on, ``test`` how many the rest. ``runs`` compares models
-    trained with the same seed without and with the new examples. ``low`` to ``high`` is the 95 % interval of the change
-    of the accuracy on the test texts (a paired bootstrap over texts, of the mean over seeds).
-    """
-
-    asked: Asked
-    swaps: tuple[tuple[str, str], ...]
-    added: tuple[tuple[str, str], ...]
-    count: int
-    training: int
-    fault: int
-    test: int
-    runs: tuple[Epoch, ...]
-    fault_low: float
-    fault_high: float
+    value: float
     low: float
     high: float
+    texts: int
+
+
+@dataclass(frozen=True, eq=False)
+class Repair(Study):
+    """New training texts against a fault, and what retraining with them changes.
+
+    ``swaps`` are words that may stand for each other with the same label. ``added`` are the new texts, ``training`` how
+    many there were. The fault is measured on test texts changed by the swaps (their labels stay). ``fault`` and
+    ``test`` are the changes; without runs they are of no texts.
+    """
+
+    trained: str
+    swaps: tuple[tuple[str, str], ...]
+    added: tuple[Added, ...]
+    training: int
+    runs: tuple[Retrained, ...]
+    fault: Mean
+    test: Mean
 
     kind: ClassVar[str] = "repair"

@@ -5,13 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from exegesis.core.findings import FINDINGS, Cause, Failures, Pair, Substitution, Summary, Swap, Training, Transfer
+from exegesis.core.findings import (
+    FINDINGS,
+    Cause,
+    Failures,
+    Mean,
+    Pair,
+    Repair,
+    Substitution,
+    Summary,
+    Swap,
+    Training,
+    Transfer,
+)
 from exegesis.core.studies import Shown
 from exegesis.show.sheet import Bar, Bars, Box, Boxes, Grid, Heading, Marked, Part, Prose, Sheet, limit_of
 from exegesis.show.studies import READ_BOX, SHEETS, facts, interval, number, verdict
 from exegesis.show.wording import MINUS, percent, visible
 
-MOST = 15  # rows of a picture
+MOST, LISTED = 15, 20  # rows of a picture; new texts listed
 
 
 def _failures(study: Failures) -> Sheet:
@@ -47,7 +59,7 @@ def _failure_sentences(study: Failures) -> list[str]:
         cured = sum(one.cured for one in study.causes)
         blamed = sum(one.wrong for one in study.causes)
         lines.append(
-            f"The words below carry the most of {blamed:,} of them; {cured:,} come right when that word is left out."
+            f"The words below carry the most in {blamed:,} of them; {cured:,} come right when that word is left out."
         )
     else:
         lines.append("There is nothing to explain.")
@@ -223,4 +235,49 @@ def _contrary_grid(study: Summary) -> Grid:
     return Grid(columns, rows, left=2)
 
 
-SHEETS |= {Failures: _failures, Substitution: _substitution, Summary: _summary}
+def _repair(study: Repair) -> Sheet:
+    swaps = ", ".join(f"{visible(a)} and {visible(b)}" for a, b in study.swaps)
+    parts: list[Part] = [
+        Prose(
+            f"{len(study.added):,} new training texts (to {study.training:,}) by words that may stand for each other: "
+            f"{swaps}."
+        )
+    ]
+    if study.runs:
+        parts += [
+            Prose(_change(study.fault, "where the fault shows")),
+            Prose(_change(study.test, "on the test texts")),
+            Bars("Accuracy where the fault shows, without and with the new texts", "accuracy; one pair a seed",
+                 tuple(bar for run in study.runs for bar in (
+                     Bar(f"seed {run.seed}", "without", run.fault_before, run.fault_before, -1),
+                     Bar("", "with the new texts", run.fault_after, run.fault_after, 1),
+                 ))),
+            Grid(("seed", "fault before", "fault after", "test before", "test after"), tuple(
+                (str(run.seed), *(percent(value) for value in run[1:])) for run in study.runs)),
+        ]  # fmt: skip
+    parts.append(Heading("New training texts"))
+    rows = tuple((*_both(one.text, one.origin), visible(one.label)) for one in study.added[:LISTED])
+    parts.append(Grid(("new text", "made from", "label"), rows, left=3))
+    if len(study.added) > LISTED:
+        parts.append(Prose(f"{len(study.added) - LISTED:,} more stand in the saved result.", muted=True))
+    head = (("trained", study.trained),) if study.trained else ()
+    return Sheet("Does training on counterfactual texts mend the fault", head, tuple(parts))
+
+
+def _change(mean: Mean, where: str) -> str:
+    sure = "rises" if mean.low > 0 else "falls" if mean.high < 0 else "does not change for sure"
+    low, high = (f"{100 * value:+.1f}".replace("-", MINUS) for value in (mean.low, mean.high))
+    value = f"{100 * mean.value:+.1f}".replace("-", MINUS)
+    return f"The accuracy {where} {sure}: {value} points ({low} to {high}, {mean.texts:,} texts)."
+
+
+def _both(new: str, old: str) -> tuple[str, str]:
+    """Two texts cut to where they begin to differ."""
+    one, two = (visible(" ".join(text.split())) for text in (new, old))
+    same = next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), 0)
+    start = max(0, one.rfind(" ", 0, max(0, same - 25)) + 1)
+    cut = ["…" * bool(start) + line[start : start + 70] + "…" * (len(line) > start + 70) for line in (one, two)]
+    return cut[0], cut[1]
+
+
+SHEETS |= {Failures: _failures, Substitution: _substitution, Summary: _summary, Repair: _repair}

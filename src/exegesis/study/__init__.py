@@ -3,8 +3,9 @@
 from exegesis.study.candidates import read_synonyms
 from exegesis.study.classes import words
 from exegesis.study.failing import failures
+from exegesis.study.repairing import propose, repair
 from exegesis.study.substituting import substitute
 from exegesis.study.summarising import summary
 from exegesis.study.uses import word
 
-__all__ = ["failures", "read_synonyms", "substitute", "summary", "word", "words"]
+__all__ = ["failures", "propose", "read_synonyms", "repair", "substitute", "summary", "word", "words"]

@@ -46,6 +46,14 @@ class Corpus:
         return cls(tuple(raws), tuple(_named(gold, names) for gold in golds))
 
 
+def read_data(data: Data) -> list[Example]:
+    """Examples from what a user gives. Raises UsageError where there are none."""
+    raws, golds = _read(data)
+    if not raws:
+        raise UsageError("there are no texts to study; give at least one")
+    return [Example.of(raw, gold) for raw, gold in zip(raws, golds, strict=True)]
+
+
 def _read(data: Data) -> tuple[list[Raw], list[str | None]]:
     if isinstance(data, str | os.PathLike):
         data = read_examples(os.fspath(data))

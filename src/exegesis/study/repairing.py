@@ -1,0 +1,159 @@
+"""New training texts against a fault, and what retraining with them changes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from exegesis.api import bar
+from exegesis.core.data import Example
+from exegesis.core.errors import UsageError
+from exegesis.core.explanation import Prediction
+from exegesis.core.findings import Added, Mean, Repair, Retrained, Substitution
+from exegesis.core.spread import LEVEL
+from exegesis.models.card import describe
+from exegesis.models.corpus import find_labels, single, split_off
+from exegesis.models.options import TrainOptions
+from exegesis.models.rnn import RecurrentConfig
+from exegesis.models.training import train as fit
+from exegesis.models.vocabulary import Vocabulary
+from exegesis.models.wrapping import wrap
+from exegesis.study.candidates import SYNONYMS
+from exegesis.study.corpus import Data, normal, read_data
+from exegesis.study.predicting import predict_all
+from exegesis.study.substituting import replaced
+
+Swaps = Mapping[str, Sequence[str]] | Substitution
+
+
+def repair(
+    train: Data,
+    swaps: Swaps,
+    test: Data | None = None,
+    *,
+    dev: Data | None = None,
+    config: RecurrentConfig | None = None,
+    options: TrainOptions | None = None,
+    seeds: Sequence[int] = (0, 1, 2),
+    most: int = 200,
+    samples: int = 2000,
+    progress: bool = False,
+) -> Repair:
+    """Does training on counterfactual pairs mend a fault, and what does it cost?
+
+    ``swaps`` says which words may stand for each other with the same label: a word with its replacements
+    (``{"terribly": ["extremely", "very"]}``), or a ``Substitution``, whose listed synonyms that flip are taken. New
+    texts are the training texts that hold one word of a pair with the other in its place, both ways, under their own
+    labels (an article before the word stays as it is): at most ``most`` of each direction, drawn by a seed; none that
+    stands among the training, development or test texts already.
+
+    With ``test``, classifiers of ``config`` are trained from each of ``seeds``, without and with the new texts, on the
+    same development texts (a tenth set aside where ``dev`` is not given). The fault is measured on the test texts that
+    hold a word of a pair, changed in the same way. Raises UsageError where no training text holds a word of a swap, no
+    test text does, or there are no labels.
+    """
+    pairs = _pairs(swaps)
+    examples = read_data(train)
+    labels = find_labels(examples)
+    tested = [] if test is None else read_data(test)
+    held = [] if dev is None else read_data(dev)
+    taken = {_key(example) for example in (*examples, *held, *tested)}
+    added = propose(examples, pairs, most=most, without=taken)
+    if not added:
+        raise UsageError(f"no training text holds one of {_words(pairs)}; other words are needed, or other texts")
+    nothing = Mean(float("nan"), float("nan"), float("nan"), 0)
+    found = Repair("", tuple(pairs), tuple(added), len(examples), (), nothing, nothing)
+    if test is None or not seeds:
+        return found
+    find_labels([*tested, *(Example.of("", label) for label in labels)])
+    fault = [
+        Example.of(one.text, one.label)
+        for one in propose(tested, pairs, most=len(tested), without={_key(one) for one in examples})
+    ]
+    if not fault:
+        raise UsageError(
+            f"no test text holds one of {_words(pairs)}, so the fault cannot be measured; give other texts"
+        )
+    options = options or TrainOptions()
+    if not held:
+        examples, held = split_off(examples, options.development, options.seed)
+    kept = {single(example) for example in examples}
+    rest = [Example.of(one.text, one.label) for one in added if one.origin in kept]
+    runs, changes, name = [], [], ""
+    with bar(progress, 2 * len(seeds), "train") as advance:
+        for seed in seeds:
+            rights = []
+            for extra in ([], rest):
+                chosen = replace(options, seed=seed)
+                result = fit(examples, held, extra=extra, config=config, options=chosen)
+                name = describe(result)
+                model = wrap(result.model.module, vocabulary=result.model.vocabulary, labels=result.model.labels)
+                rights.append(
+                    [_right(predict_all(model, [one.text for one in part]), part) for part in (fault, tested)]
+                )
+                advance()
+            (a, b), (c, d) = rights
+            runs.append(Retrained(seed, *(float(one.mean()) for one in (a, c, b, d))))
+            changes.append((c - a, d - b))
+    means = [_mean(np.mean([one[i] for one in changes], 0), samples) for i in (0, 1)]
+    return replace(found, trained=name, runs=tuple(runs), fault=means[0], test=means[1])
+
+
+def propose(
+    examples: Sequence[Example], pairs: Sequence[tuple[str, str]], *, most: int = 200, without: set[str] | None = None
+) -> list[Added]:
+    """Texts that hold one word of a pair with the other in its place, both ways, under their labels; each once.
+
+    At most ``most`` of each direction, drawn by a seed; none of ``without`` (texts as ``normal`` writes them).
+    """
+    vocabulary = Vocabulary(("<pad>", "<unk>"))
+    seen, found = set(without or ()), []
+    texts = [(single(one), one.label or "") for one in examples]
+    read = [vocabulary.read(raw) for raw, _ in texts]
+    words = [list(map(normal, text.word_strings())) for text in read]
+    for old, new in (move for a, b in pairs for move in ((a, b), (b, a))):
+        rows = [i for i, own in enumerate(words) if old in own]
+        random.Random(0).shuffle(rows)
+        kept = 0
+        for i in rows:
+            places = {place: new for place, word in enumerate(words[i]) if word == old}
+            changed = str(replaced(texts[i][0], read[i], places))
+            key = " ".join(normal(changed).split())
+            if kept < most and key not in seen:
+                seen.add(key)
+                kept += 1
+                found.append(Added(changed, texts[i][1], texts[i][0]))
+    return found
+
+
+def _pairs(swaps: Swaps) -> list[tuple[str, str]]:
+    if isinstance(swaps, Substitution):
+        listed = [swap.word for swap in swaps.flips if SYNONYMS in swap.sources]
+        swaps = {swaps.word: listed}
+    pairs = [(normal(old), normal(new)) for old, others in swaps.items() for new in others]
+    pairs = list(dict.fromkeys((a, b) for a, b in pairs if a != b))
+    if not pairs:
+        raise UsageError("there is no swap to repair by; give words with the words that may stand for them")
+    return pairs
+
+
+def _words(pairs: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(dict.fromkeys(word for pair in pairs for word in pair))
+
+
+def _key(example: Example) -> str:
+    return " ".join(normal(single(example)).split())
+
+
+def _right(said: Sequence[Prediction], examples: Sequence[Example]) -> Float[np.ndarray, " n"]:
+    return np.array([float(one.label == example.label) for one, example in zip(said, examples, strict=True)])
+
+
+def _mean(changes: Float[np.ndarray, " n"], samples: int) -> Mean:
+    picks = np.random.default_rng(0).integers(len(changes), size=(samples, len(changes)))
+    low, high = np.quantile(changes[picks].mean(1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Mean(float(changes.mean()), float(low), float(high), len(changes))
