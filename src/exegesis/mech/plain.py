@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import Self, cast
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from exegesis.core.batch import Batch
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.model import Classifier, Recurrent, offers
 from exegesis.core.recurrent import Unrolled
+from exegesis.mech.shared import step_sharing
 from exegesis.nn.recurrent import reading_order
-from exegesis.nn.steps import Cell, cell_of
+from exegesis.nn.steps import cell_of
 
 POOLS = ("last", "first", "mean", "sum", "max")
 
@@ -42,54 +43,6 @@ def plain_pass(model: Classifier, batch: Batch) -> Unrolled | None:
         if inputs.shape != vectors.shape or not torch.equal(inputs[batch.mask], vectors[batch.mask]):
             return None
     return seen
-
-
-@dataclass(eq=False)
-class Pools:
-    """Poolings of the states of rows, gathered as they step; ``total`` and ``top`` only where they are wanted."""
-
-    first: Float[Tensor, "n h"]
-    started: Bool[Tensor, "n 1"]
-    total: Float[Tensor, "n h"] | None = None
-    top: Float[Tensor, "n h"] | None = None
-
-    def add(self, hidden: Float[Tensor, "a h"], step: int) -> None:
-        active = len(hidden)
-        if step == 0:
-            self.first[:active] = torch.where(self.started[:active], self.first[:active], hidden)
-        if self.total is not None:
-            self.total[:active] += hidden
-        if self.top is not None:
-            torch.maximum(self.top[:active], hidden, out=self.top[:active])
-
-    def value(self, kind: str, state: Float[Tensor, "n h"], length: Int[Tensor, " n"]) -> Float[Tensor, "n h"]:
-        """A pooling by its name, over ``length`` states in all."""
-        if kind == "mean":
-            return cast(Tensor, self.total) / length.clamp_min(1)[:, None]
-        found = {"last": state, "first": self.first, "sum": self.total, "max": self.top}[kind]
-        return cast(Tensor, found)
-
-
-def step_through(
-    cell: Cell,
-    table: Float[Tensor, "m g"],
-    index: Int[Tensor, "n w"],
-    remaining: Int[Tensor, " n"],
-    state: list[Tensor],
-    pools: Pools,
-) -> list[Tensor]:
-    """Step rows through ``table[index]``, ``remaining`` steps each, the longest first; ``state`` is overwritten."""
-    ended = torch.bincount(remaining, minlength=index.shape[1] + 1).cumsum(0)[: index.shape[1]]
-    active: list[int] = (len(remaining) - ended).tolist()
-    for step, count in enumerate(active):
-        if count == 0:
-            break
-        pre = table.index_select(0, index[:count, step])
-        new, _ = cell.forward(pre, [s[:count] for s in state])
-        for old, value in zip(state, new, strict=True):
-            old[:count] = value
-        pools.add(new[0], step)
-    return state
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,16 +77,9 @@ class PlainRunner:
                 continue
             cell = cell_of(direction)
             kinds = {term.kind for term in terms}
-            start = [s[:1].expand(len(ids), -1).clone() for s in (direction.h0, direction.c0) if s is not None]
-            none = torch.zeros_like(start[0])
-            pools = Pools(
-                none.clone(),
-                torch.zeros_like(lengths, dtype=torch.bool)[:, None],
-                none.clone() if kinds & {"mean", "sum"} else None,
-                none - torch.inf if "max" in kinds else None,
-            )
+            start = [part[:1] for part in (direction.h0, direction.c0) if part is not None]
             turned = reading_order(index, lengths, direction.reverse)
-            state = step_through(cell, cell.pre(vectors), turned, lengths, start, pools)
+            last, pools = step_sharing(cell, cell.pre(vectors), turned, lengths, start, kinds)
             for term in terms:
-                raw += torch.nn.functional.linear(pools.value(term.kind, state[0], lengths), term.linear)
+                raw += torch.nn.functional.linear(pools.value(term.kind, last, lengths), term.linear)
         return raw[torch.argsort(order)]

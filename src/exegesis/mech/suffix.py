@@ -17,7 +17,8 @@ from torch import Tensor
 from exegesis.core.batch import Batch
 from exegesis.core.model import Classifier, Recurrent
 from exegesis.core.recurrent import Direction, Term, Unrolled
-from exegesis.mech.plain import Pools, plain_pass, step_through
+from exegesis.mech.plain import plain_pass
+from exegesis.mech.plain_pools import Pools, step_through
 from exegesis.nn.recurrent import cells
 from exegesis.nn.steps import Cell, cell_of
 
