@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -28,9 +29,7 @@ def reduced(rows: Int[Tensor, "*shape"], dims: Sequence[int], *, keep: bool = Tr
 
 def broadcast(*values: object) -> torch.Size:
     """The shape of an elementwise function of several values, numbers among them."""
-    shapes = [value.shape for value in values if isinstance(value, Tensor)]
-    found: torch.Size = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
-    return found
+    return torch.Size(np.broadcast_shapes(*(value.shape for value in values if isinstance(value, Tensor))))
 
 
 def merged(shape: torch.Size, rows: Sequence[Tensor]) -> Int[Tensor, "*shape"]:
@@ -52,17 +51,17 @@ def moved(call: Call) -> Any:
         before = _along(call, lambda value: _or(call.shadow(value).before, value))
     if any(source.other is not None for source in sources):
         other = _along(call, lambda value: _or(call.shadow(value).other, value))
-    gate = all(source.gate for source in sources)
-    several = not isinstance(found, Tensor)
-    for number, value in enumerate(tensors(found)):
-
-        def part(values: Any, number: int = number) -> Any:
-            return list(tensors(values))[number] if several and values is not None else values
-
-        if before is not None:
-            call.mode.note(part(before), Shadow(part(rows)))
-        call.mode.note(value, Shadow(part(rows), part(before), gate and before is not None, part(other)))
+    gate = before is not None and all(source.gate for source in sources)
+    for value, *parts in zip(tensors(found), *(_each(part, found) for part in (rows, before, other)), strict=True):
+        if parts[1] is not None:
+            call.mode.note(parts[1], Shadow(parts[0]))
+        call.mode.note(value, Shadow(parts[0], parts[1], gate, parts[2]))
     return found
+
+
+def _each(values: Any, like: Any) -> list[Any]:
+    """The tensors in values, or as many times None as there are in a result."""
+    return [None for _ in tensors(like)] if values is None else list(tensors(values))
 
 
 def _along(call: Call, pick: Callable[[Tensor], Tensor]) -> Any:
