@@ -11,13 +11,13 @@ from torch import Tensor
 
 from exegesis.core.batch import Batch
 from exegesis.core.errors import SpanError, unknown
-from exegesis.core.method import Scores, method
+from exegesis.core.method import Scores, Spanning, method
 from exegesis.core.model import Recurrent
 from exegesis.core.recurrent import Unrolled
 from exegesis.core.target import Target
 from exegesis.core.text import Span
-from exegesis.mech.split import VARIANTS, Phrases, relevant
-from exegesis.mech.split_cells import ORDERINGS
+from exegesis.mech.split import VARIANTS, Phrases, plan_of, relevant
+from exegesis.mech.split_cells import ORDERINGS, SplitCell
 
 
 @method(
@@ -88,6 +88,12 @@ class ContextualDecomposition:
         """The relevant parts of any spans of pieces of each text."""
         return self._relevant(self._seen(model, batch, target), target, spans)
 
+    def prepared(self, model: Recurrent, batch: Batch, target: Target) -> Spanning:
+        """The same, to be asked again and again: the pass over the texts is done once."""
+        seen = self._seen(model, batch, target)
+        plan = plan_of(seen, self.orderings)
+        return lambda spans: self._relevant(seen, target, spans, plan)
+
     def parts(
         self, model: Recurrent, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
     ) -> list[tuple[Float[Tensor, "k _"], Float[Tensor, "k _"]]]:
@@ -103,7 +109,13 @@ class ContextualDecomposition:
         target.linear(model.link.width(len(model.labels)))  # refuses a probability before any work is done
         return model.unroll(batch)
 
-    def _relevant(self, seen: Unrolled, target: Target, spans: Sequence[Sequence[Span]]) -> list[Float[Tensor, "k _"]]:
+    def _relevant(
+        self,
+        seen: Unrolled,
+        target: Target,
+        spans: Sequence[Sequence[Span]],
+        plan: Sequence[Sequence[SplitCell]] | None = None,
+    ) -> list[Float[Tensor, "k _"]]:
         lengths = seen.layers[0][0].lengths.tolist()
         for length, some in zip(lengths, spans, strict=True):
             for span in some:
@@ -112,7 +124,7 @@ class ContextualDecomposition:
         counts, device = [len(some) for some in spans], seen.outputs.device
         owner = torch.repeat_interleave(torch.arange(len(spans)), torch.tensor(counts, dtype=torch.long)).to(device)
         edges = torch.tensor([list(span) for some in spans for span in some], device=device).long().reshape(-1, 2)
-        raw = relevant(seen, Phrases(owner, edges[:, 0], edges[:, 1]), self.variant, self.orderings)
+        raw = relevant(seen, Phrases(owner, edges[:, 0], edges[:, 1]), self.variant, self.orderings, plan)
         found = torch.einsum("nkc,nc->nk", _matrix(seen, target)[owner], raw)
         return [part.t() for part in torch.split(found, counts)]
 

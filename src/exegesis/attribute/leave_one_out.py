@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.batch import Batch
-from exegesis.core.method import Scores, method
+from exegesis.core.method import Scores, Spanning, method
 from exegesis.core.model import Classifier
 from exegesis.core.target import Target
 from exegesis.core.text import Span
-from exegesis.mech.removal import check, outputs_with_and_without
+from exegesis.mech.removal import check, without_spans
 
 
 @method(
@@ -46,11 +46,20 @@ class LeaveOneOut:
         self, model: Classifier, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
     ) -> list[Float[Tensor, "k _"]]:
         """The same for any spans of pieces of each text."""
+        return self.prepared(model, batch, target)(spans)
+
+    def prepared(self, model: Classifier, batch: Batch, target: Target) -> Spanning:
+        """The same, to be asked again and again: what is common to all spans is done once."""
         check(model, self.how)
-        counts = [len(one) for one in spans]
-        owner = torch.repeat_interleave(torch.arange(len(spans)), torch.tensor(counts))
-        edges = torch.tensor([list(span) for one in spans for span in one]).reshape(-1, 2)
-        given, raw = outputs_with_and_without(model, batch, owner, edges[:, 0], edges[:, 1], self.how)
+        given, without = without_spans(model, batch, self.how)
         whole = target.of(given)
-        differences = whole[owner.to(whole.device)] - target.take(owner).of(raw)
-        return [part.t() for part in torch.split(differences, counts)]
+
+        def score(spans: Sequence[Sequence[Span]]) -> list[Float[Tensor, "k _"]]:
+            counts = [len(one) for one in spans]
+            owner = torch.repeat_interleave(torch.arange(len(spans)), torch.tensor(counts))
+            edges = torch.tensor([list(span) for one in spans for span in one]).reshape(-1, 2)
+            raw = without(owner, edges[:, 0], edges[:, 1])
+            differences = whole[owner.to(whole.device)] - target.take(owner).of(raw)
+            return [part.t() for part in torch.split(differences, counts)]
+
+        return score

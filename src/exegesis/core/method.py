@@ -50,6 +50,15 @@ class Spanwise(Protocol):
     ) -> Sequence[Float[Tensor, "k _"]]: ...
 
 
+Spanning = Callable[[Sequence[Sequence[Span]]], list[Float[Tensor, "k _"]]]
+
+
+class Prepared(Spanwise, Protocol):
+    """One that is asked again and again on the same texts: what is common to all spans is done once."""
+
+    def prepared(self, model: Any, batch: Batch, target: Target) -> Spanning: ...
+
+
 @dataclass(frozen=True)
 class Card:
     """What the methods table says of a method.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 
 from exegesis.core.batch import Batch
 from exegesis.core.errors import UnsupportedError, UsageError, unknown
 from exegesis.core.explain import array
-from exegesis.core.method import card_of
+from exegesis.core.method import Spanning, card_of
 from exegesis.core.nesting import Mark
 from exegesis.core.target import Target
 from exegesis.core.text import Span
@@ -65,16 +65,15 @@ class Agglomerative:
 
     def __call__(self, model: Any, batch: Batch, target: Target, trees: Trees) -> list[Grown]:
         texts, scorer = batch.texts, self.scorer
+        score: Spanning
+        if hasattr(scorer, "prepared"):
+            score = scorer.prepared(model, batch, target)
+        else:
+            score = partial(scorer.spans, model, batch, target)
 
         def answer(asked: Sequence[list[Span] | None]) -> list[list[float]]:
-            rows = [row for row, spans in enumerate(asked) if spans]
-            some = torch.tensor(rows, dtype=torch.long)
-            spans = [[texts[row].over(span) for span in asked[row] or ()] for row in rows]
-            scores = scorer.spans(model, batch.take(some), target.take(some), spans)
-            found: list[list[float]] = [[] for _ in asked]
-            for row, values in zip(rows, scores, strict=True):
-                found[row] = array(values)[0].tolist()
-            return found
+            spans = [[text.over(span) for span in some or ()] for text, some in zip(texts, asked, strict=True)]
+            return [array(values)[0].tolist() for values in score(spans)]
 
         return together([self._join(len(text.words)) for text in texts], answer)
 
@@ -88,10 +87,11 @@ class Agglomerative:
         yield from _ask([Span(at, at + 1) for at in range(words)], known)
         for at in range(words):
             marks[Span(at, at + 1)] = Mark(known[Span(at, at + 1)])
+        own = np.array([known[Span(at, at + 1)] for at in range(words)])
         while not chosen.all():
             beside = [one for group in joined for one in _extended(group, chosen)]
             yield from _ask(beside, known)
-            chosen |= self._selected(chosen, joined, known)
+            chosen |= self._selected(chosen, joined, known, own)
             groups, step = _groups(chosen), step + 1
             yield from _ask(groups, known)
             for group in groups:
@@ -104,23 +104,27 @@ class Agglomerative:
             joined = groups
         return Grown(marks, details={"rounds": step})
 
-    def _selected(self, chosen: np.ndarray, groups: Sequence[Span], known: Scores) -> np.ndarray:
+    def _selected(self, chosen: np.ndarray, groups: Sequence[Span], known: Scores, own: np.ndarray) -> np.ndarray:
         """The words of the next round, those chosen before aside."""
-        own = np.array([known[Span(at, at + 1)] for at in range(len(chosen))])
-        priority = np.abs(own)
-        beside = np.zeros(len(chosen))
-        touched = np.zeros(len(chosen), dtype=bool)
+        priority, touched = np.abs(own), set[int]()
         for group in groups:
             for longer in _extended(group, chosen):
                 at = longer.start if longer.start < group.start else longer.stop - 1
-                gain = known[longer] - known[group] - (own[at] if self.by == "interaction" else 0.0)
-                beside[at], touched[at] = max(beside[at], abs(gain)), True
-        priority = np.where(touched, beside, priority)
-        open_ = priority[~chosen]
-        lowest = min(float(np.percentile(open_, self.percentile)), float(open_.max()))
+                gain = abs(known[longer] - known[group] - (own[at] if self.by == "interaction" else 0.0))
+                priority[at] = max(priority[at], gain) if at in touched else gain
+                touched.add(at)
+        lowest = _percentile(priority[~chosen], self.percentile)
         slack = 1e-6 * max(map(abs, known.values()))  # what rounding may move, so that it decides nothing
         taken: np.ndarray = (priority >= lowest - slack) & ~chosen
         return taken
+
+
+def _percentile(values: np.ndarray, share: float) -> float:
+    """Between two values, linearly."""
+    ordered = np.sort(values)
+    place = share / 100 * (len(ordered) - 1)
+    low, high = int(place), min(int(place) + 1, len(ordered) - 1)
+    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
 
 
 def _ask(spans: Sequence[Span], known: Scores) -> Generator[list[Span], list[float], None]:

@@ -26,6 +26,7 @@ HOW = ("drop", "zero", "pad", "unknown", "mask")
 PIECES = 32768  # padded pieces in one call of the model
 POOL = 1 << 20  # padded pieces of perturbed texts that are built at a time
 Run = Callable[[Batch, Bool[Tensor, "n t"] | None], Float[Tensor, "n c"]]
+Without = Callable[[Int[Tensor, " n"], Int[Tensor, " n"], Int[Tensor, " n"]], Float[Tensor, "n c"]]
 
 
 def check(model: Classifier, how: str) -> None:
@@ -99,17 +100,28 @@ def outputs_with_and_without(
     Where the model is one recurrent layer over its word vectors, the states before the span are those of the whole
     text and only what follows it is run.
     """
+    given, without = without_spans(model, batch, how)
+    return given, without(owner, start, stop)
+
+
+def without_spans(model: Classifier, batch: Batch, how: str) -> tuple[Float[Tensor, "b c"], Without]:
+    """Raw outputs for whole texts, and what gives them for texts without a span (as ``outputs_without``), as often as
+    it is asked."""
     suffixes = Suffixes.of(model, batch, how)
     if suffixes is not None and _ordinary(suffixes.seen, how) and _continues(model, batch, how, suffixes):
-        return suffixes.seen.outputs, suffixes.outputs(owner, start, stop)
-    width = batch.ids.shape[1]
-    step = torch.arange(width)
-    found = []
-    for part in torch.split(torch.arange(len(owner)), max(POOL // max(width, 1), 1)):
-        keep = (step < start[part, None]) | (step >= stop[part, None])
-        found.append(outputs_keeping(model, batch, owner[part], keep, how))
-    none = torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)
-    return model.outputs(batch), torch.cat(found) if found else none
+        return suffixes.seen.outputs, suffixes.outputs
+    remover = Remover.of(model, batch, how)
+
+    def without(owner: Int[Tensor, " n"], start: Int[Tensor, " n"], stop: Int[Tensor, " n"]) -> Float[Tensor, "n c"]:
+        width = batch.ids.shape[1]
+        step = torch.arange(width)
+        found = [torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)]
+        for part in torch.split(torch.arange(len(owner)), max(POOL // max(width, 1), 1)):
+            keep = (step < start[part, None]) | (step >= stop[part, None])
+            found.append(remover.keeping(owner[part], keep))
+        return torch.cat(found[1:] or found)
+
+    return model.outputs(batch), without
 
 
 def special_pieces(batch: Batch) -> Bool[Tensor, "b t"]:

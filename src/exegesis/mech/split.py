@@ -44,15 +44,24 @@ class Phrases:
 
 
 @torch.no_grad()
-def relevant(seen: Unrolled, phrases: Phrases, variant: str, orderings: str) -> Float[Tensor, "n c"]:
-    """The relevant part of the raw outputs for each phrase, the output bias aside.
+def plan_of(seen: Unrolled, orderings: str) -> list[list[SplitCell]]:
+    """The splitting steps of every direction of every layer."""
+    return [[split_cell(direction, orderings) for direction in layer] for layer in seen.layers]
+
+
+@torch.no_grad()
+def relevant(
+    seen: Unrolled, phrases: Phrases, variant: str, orderings: str, plan: Sequence[Sequence[SplitCell]] | None = None
+) -> Float[Tensor, "n c"]:
+    """The relevant part of the raw outputs for each phrase, the output bias aside. ``plan`` is ``plan_of`` the
+    two, for one who asks often.
 
     ``variant``: what biases alone make at a step is the phrase's at all of its words (``acd``) or at all but the last
     that the direction reads (``original``), and the rest's elsewhere.
     """
     if len(phrases.owner) == 0:
         return seen.outputs[:0]
-    plan = [[split_cell(direction, orderings) for direction in layer] for layer in seen.layers]
+    plan = plan or plan_of(seen, orderings)
     rows = ROWS
     if len(plan) > 1:
         rows = min(rows, max(1, NUMBERS // max(sum(c.direction.hidden[0].numel() for c in layer) for layer in plan)))
