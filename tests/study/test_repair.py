@@ -52,6 +52,8 @@ def test_a_planted_shortcut_is_mended() -> None:
     assert found.fault.low > 0
     assert all(run.fault_after > run.fault_before for run in found.runs)
     assert found.test.texts == len(test)
+    assert found.beyond.low > 0  # the originals once more do not mend it
+    assert all(run.fault_after > run.fault_control for run in found.runs)
     assert not {one.text for one in found.added} & {example.text for example in (*train, *dev, *test)}
     assert {one.label for one in found.added if "friday" in one.text} == {"good"}  # "bad" ones stand there already
 

@@ -220,13 +220,15 @@ class Added(NamedTuple):
 
 
 class Retrained(NamedTuple):
-    """Accuracies of two models trained from one seed, without and with the new texts: where the fault shows, and on
-    the test texts."""
+    """Accuracies of three models trained from one seed, where the fault shows and on the test texts: without the new
+    texts; with the texts that they were made from given once more in their place (a control); with the new texts."""
 
     seed: int
     fault_before: float
+    fault_control: float
     fault_after: float
     test_before: float
+    test_control: float
     test_after: float
 
 
@@ -245,7 +247,8 @@ class Repair(Study):
 
     ``swaps`` are words that may stand for each other with the same label. ``added`` are the new texts, ``training`` how
     many there were. The fault is measured on test texts changed by the swaps (their labels stay). ``fault`` and
-    ``test`` are the changes; without runs they are of no texts.
+    ``test`` are the changes that the new texts make, ``beyond`` is how far the fault's accuracy lies above that of the
+    control; without runs they are of no texts.
     """
 
     trained: str
@@ -254,6 +257,7 @@ class Repair(Study):
     training: int
     runs: tuple[Retrained, ...]
     fault: Mean
+    beyond: Mean
     test: Mean
 
     kind: ClassVar[str] = "repair"

@@ -128,7 +128,7 @@ def _row(
     left, low, scale = at
     spread, around = row.spread, ground(dark)
     share = spread.median / strongest
-    paint = colours.paint(math.copysign(max(0.25, abs(share)), share), dark=dark, signed=boxes.signed)
+    paint = colours.paint(math.copysign(max(0.35, abs(share)), share), dark=dark, signed=boxes.signed)
 
     def x(value: float) -> float:
         return left + (value - low) * scale

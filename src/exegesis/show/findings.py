@@ -246,13 +246,15 @@ def _repair(study: Repair) -> Sheet:
     if study.runs:
         parts += [
             Prose(_change(study.fault, "where the fault shows")),
+            Prose(_change(study.beyond, "there, against a model that saw the originals once more instead,")),
             Prose(_change(study.test, "on the test texts")),
-            Bars("Accuracy where the fault shows, without and with the new texts", "accuracy; one pair a seed",
+            Bars("Accuracy where the fault shows", "accuracy; three trainings a seed",
                  tuple(bar for run in study.runs for bar in (
                      Bar(f"seed {run.seed}", "without", run.fault_before, run.fault_before, -1),
+                     Bar("", "with the originals once more", run.fault_control, run.fault_control, -1),
                      Bar("", "with the new texts", run.fault_after, run.fault_after, 1),
                  ))),
-            Grid(("seed", "fault before", "fault after", "test before", "test after"), tuple(
+            Grid(("seed", "fault before", "control", "after", "test before", "control", "after"), tuple(
                 (str(run.seed), *(percent(value) for value in run[1:])) for run in study.runs)),
         ]  # fmt: skip
     parts.append(Heading("New training texts"))

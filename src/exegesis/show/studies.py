@@ -61,6 +61,12 @@ def axis(asked: Asked) -> str:
     return f"score for the {what(asked)}"
 
 
+def usual(values: Sequence[float]) -> float:
+    """The middle of the magnitudes, so that small numbers show their digits."""
+    sizes = sorted(abs(value) for value in values if value)
+    return sizes[len(sizes) // 2] if sizes else 1.0
+
+
 def interval(low: float, high: float, size: float) -> str:
     """Empty where there is none."""
     if not math.isfinite(low):
@@ -89,7 +95,7 @@ def _classes(study: WordClasses) -> Sheet:
     """Figure 7."""
     asked = study.asked
     seen = [one for one in study.classes if one.spread.size >= RARE] or list(study.classes)
-    size = max((abs(one.spread.median) for one in seen), default=1.0) or 1.0
+    size = usual([one.spread.median for one in seen])
     rows = tuple(Box(one.tag, f"{TAG_NAMES.get(one.tag, '')} · {one.spread.size:,}", one.spread) for one in seen)
     grid = tuple(
         (one.tag, TAG_NAMES.get(one.tag, ""), ", ".join(map(visible, one.common)), *spread_cells(one.spread, size))
@@ -98,7 +104,8 @@ def _classes(study: WordClasses) -> Sheet:
     parts: list[Part] = [Prose(_classes_sentence(study, seen))]
     parts.append(Boxes("Scores by part of speech, in the order of their medians", axis(asked), rows, asked.signed))
     hidden = len(study.classes) - len(seen)
-    rest = f" {hidden} classes of fewer than {RARE} words stand in the table only." if hidden else ""
+    classes = f"{hidden} classes" if hidden > 1 else "1 class"
+    rest = f" {classes} of fewer than {RARE} words in the table only." if hidden else ""
     parts.append(Prose(READ_BOX + rest, muted=True))
     parts.append(Grid(("tag", "part of speech", "commonest words", *SPREAD_COLUMNS), grid, left=3))
     return Sheet("What kinds of words the model goes by", facts(asked), tuple(parts))
@@ -119,7 +126,7 @@ def _classes_sentence(study: WordClasses, seen: Sequence[Any]) -> str:
 def _uses(study: WordUses) -> Sheet:
     """Figure 8."""
     asked = study.asked
-    size = max(abs(one.spread.median) for one in study.uses) or 1.0
+    size = usual([one.spread.median for one in study.uses])
     rows = tuple(
         Box(one.word, f"{one.spread.size:,} uses in {one.spread.texts:,} texts", one.spread, tuple(one.scores.tolist()))
         for one in study.uses

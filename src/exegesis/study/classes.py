@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -50,8 +51,8 @@ def words(
         raise unknown("choice of tags", tags, TAGS)
     corpus = Corpus.of(data, None, classifier.labels)
     tag = tagger or default_tagger()
-    scores: dict[str, list[float]] = {}
-    owners: dict[str, list[int]] = {}
+    scores: dict[str, array[float]] = {}
+    owners: dict[str, array[int]] = {}
     common: dict[str, Counter[str]] = {}
     signs = True
     with bar(progress, len(corpus), plan.name) as advance:
@@ -59,8 +60,8 @@ def words(
             signs = signed(result)
             over = result.over_words()
             for word, score, one in zip(over.words, over.scores.tolist(), _tags(result.text, tag, tags), strict=True):
-                scores.setdefault(one, []).append(score)
-                owners.setdefault(one, []).append(number)
+                scores.setdefault(one, array("d")).append(score)
+                owners.setdefault(one, array("q")).append(number)
                 common.setdefault(one, Counter())[normal(word)] += 1
     found = [
         WordClass(one, spread(np.array(values), np.array(owners[one]), samples, seed), _common(common[one]))

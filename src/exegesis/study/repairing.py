@@ -12,11 +12,11 @@ from jaxtyping import Float
 from exegesis.api import bar
 from exegesis.core.data import Example
 from exegesis.core.errors import UsageError
-from exegesis.core.explanation import Prediction
 from exegesis.core.findings import Added, Mean, Repair, Retrained, Substitution
 from exegesis.core.spread import LEVEL
 from exegesis.models.card import describe
 from exegesis.models.corpus import find_labels, single, split_off
+from exegesis.models.folder import TrainedClassifier
 from exegesis.models.options import TrainOptions
 from exegesis.models.rnn import RecurrentConfig
 from exegesis.models.training import train as fit
@@ -51,10 +51,10 @@ def repair(
     labels (an article before the word stays as it is): at most ``most`` of each direction, drawn by a seed; none that
     stands among the training, development or test texts already.
 
-    With ``test``, classifiers of ``config`` are trained from each of ``seeds``, without and with the new texts, on the
-    same development texts (a tenth set aside where ``dev`` is not given). The fault is measured on the test texts that
-    hold a word of a pair, changed in the same way. Raises UsageError where no training text holds a word of a swap, no
-    test text does, or there are no labels.
+    With ``test``, classifiers of ``config`` are trained from each of ``seeds``: without the new texts, with their
+    originals once more in their place (a control), and with them, on the same development texts (a tenth set aside
+    where ``dev`` is not given). The fault is measured on the test texts that hold a word of a pair, changed in the same
+    way. Raises UsageError where no training text holds a word of a swap, no test text does, or there are no labels.
     """
     pairs = _pairs(swaps)
     examples = read_data(train)
@@ -66,7 +66,7 @@ def repair(
     if not added:
         raise UsageError(f"no training text holds one of {_words(pairs)}; other words are needed, or other texts")
     nothing = Mean(float("nan"), float("nan"), float("nan"), 0)
-    found = Repair("", tuple(pairs), tuple(added), len(examples), (), nothing, nothing)
+    found = Repair("", tuple(pairs), tuple(added), len(examples), (), nothing, nothing, nothing)
     if test is None or not seeds:
         return found
     find_labels([*tested, *(Example.of("", label) for label in labels)])
@@ -82,25 +82,26 @@ def repair(
     if not held:
         examples, held = split_off(examples, options.development, options.seed)
     kept = {single(example) for example in examples}
-    rest = [Example.of(one.text, one.label) for one in added if one.origin in kept]
-    runs, changes, name = [], [], ""
-    with bar(progress, 2 * len(seeds), "train") as advance:
+    new = [one for one in added if one.origin in kept]
+    extras: tuple[list[Example], ...] = (
+        [],
+        [Example.of(one.origin, one.label) for one in new],
+        [Example.of(one.text, one.label) for one in new],
+    )
+    runs, changes = [], []
+    with bar(progress, 3 * len(seeds), "train") as advance:
         for seed in seeds:
             rights = []
-            for extra in ([], rest):
-                chosen = replace(options, seed=seed)
-                result = fit(examples, held, extra=extra, config=config, options=chosen)
-                name = describe(result)
-                model = wrap(result.model.module, vocabulary=result.model.vocabulary, labels=result.model.labels)
-                rights.append(
-                    [_right(predict_all(model, [one.text for one in part]), part) for part in (fault, tested)]
-                )
+            for extra in extras:
+                result = fit(examples, held, extra=extra, config=config, options=replace(options, seed=seed))
+                rights.append([_right(result.model, part) for part in (fault, tested)])
                 advance()
-            (a, b), (c, d) = rights
-            runs.append(Retrained(seed, *(float(one.mean()) for one in (a, c, b, d))))
-            changes.append((c - a, d - b))
-    means = [_mean(np.mean([one[i] for one in changes], 0), samples) for i in (0, 1)]
-    return replace(found, trained=name, runs=tuple(runs), fault=means[0], test=means[1])
+            (a, b), (c, d), (e, f) = rights
+            runs.append(Retrained(seed, *(float(one.mean()) for one in (a, c, e, b, d, f))))
+            changes.append((e - a, e - c, f - b))
+    means = [_mean(np.mean([one[i] for one in changes], 0), samples) for i in range(3)]
+    name = describe(result)
+    return replace(found, trained=name, runs=tuple(runs), fault=means[0], beyond=means[1], test=means[2])
 
 
 def propose(
@@ -149,7 +150,10 @@ def _key(example: Example) -> str:
     return " ".join(normal(single(example)).split())
 
 
-def _right(said: Sequence[Prediction], examples: Sequence[Example]) -> Float[np.ndarray, " n"]:
+def _right(trained: TrainedClassifier, examples: Sequence[Example]) -> Float[np.ndarray, " n"]:
+    """1 for each text that a classifier predicts rightly, else 0."""
+    model = wrap(trained.module, vocabulary=trained.vocabulary, labels=trained.labels)
+    said = predict_all(model, [one.text for one in examples])
     return np.array([float(one.label == example.label) for one, example in zip(said, examples, strict=True)])
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from exegesis.api import Plan, as_model, bar, read_text
-from exegesis.core.errors import UsageError
+from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.explanation import Attribution, Prediction
 from exegesis.core.findings import Pair, Substitution, Swap, Transfer
 from exegesis.core.language import LanguageModel
 from exegesis.core.method import Method
 from exegesis.core.model import Classifier, Raw
+from exegesis.core.target import Link
 from exegesis.core.text import Text
 from exegesis.hierarchy.tagging import Tagger, default_tagger
 from exegesis.study import candidates as source
@@ -54,10 +55,13 @@ def substitute(
     is named the bundled language model is asked.
 
     On ``data`` the swaps that flip the prediction (the first six) are tried in both directions, as in the paper's Table
-    7. Raises as ``explain``, and UsageError where the text does not hold the word or nothing is known to replace it.
+    7. Raises as ``explain``, UsageError where the text does not hold the word or nothing is known to replace it,
+    UnsupportedError for a regression.
     """
     classifier = as_model(model)
     plan = Plan.of(classifier, method, parameters)
+    if classifier.link is Link.IDENTITY:
+        raise UnsupportedError("a regression has no prediction that a word could flip; take a classifier")
     read = read_text(classifier, text)
     before = plan.explain([read])[0]
     place = _place(read, word, before)
