@@ -23,12 +23,21 @@ from torch import Tensor
 
 import exegesis
 import exegesis.evaluate.texts as evaluated
+from exegesis.core.batch import Batch, compact
 from exegesis.core.data import read_examples
 from exegesis.evaluate.pool import Pool
 from exegesis.mech.coalitions import written_out
-from exegesis.mech.removal import outputs_keeping
 
 METHODS = ("reat", "naive-reat", "integrated-gradients", "gradient-x-input", "lrp", "lime")
+
+
+def without(model: Any, batch: Batch, mask: int) -> Batch:
+    """One text of which only some words are kept; a pad piece where nothing is."""
+    some = compact(batch, torch.from_numpy(written_out(batch.texts[0], [mask])), model.tokens["pad"])
+    if some.mask.any():
+        return some
+    lone = torch.full((1, 1), model.tokens["pad"])
+    return Batch(lone, torch.ones_like(lone, dtype=torch.bool), torch.zeros_like(lone))
 
 
 class Plain(Pool):
@@ -37,11 +46,8 @@ class Plain(Pool):
     def raw(self, how: str, asked: Sequence[Sequence[int]]) -> list[Tensor]:
         found = []
         for row, masks in enumerate(asked):
-            one, first = self.batch.take(torch.tensor([row])), torch.zeros(1, dtype=torch.long)
-            outputs = []
-            for mask in masks:
-                keep = torch.from_numpy(written_out(one.texts[0], [mask]))
-                outputs.append(outputs_keeping(self.model, one, first, keep, how).double().cpu()[0])
+            one = self.batch.take(torch.tensor([row]))
+            outputs = [self.model.outputs(without(self.model, one, mask)).double().cpu()[0] for mask in masks]
             none = torch.zeros(0, self.model.link.width(len(self.model.labels)), dtype=torch.float64)
             found.append((torch.stack(outputs) if outputs else none)[:, None])
             self.asked += len(masks)

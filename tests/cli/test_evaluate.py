@@ -75,3 +75,16 @@ def test_wrong_usage(data, capsys, given, message):
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_compare_ranks_methods_on_one_text(capsys, tmp_path):
+    text = "The fight scenes are fun but it grows tedious"
+    given = ["compare", text, "--methods", "gradient,integrated-gradients", "--measures", "deletion,monotonicity"]
+    assert run([*given, "--json", str(tmp_path / "one.json"), "--no-color"]) == 0
+    out = capsys.readouterr().out
+    found = exegesis.read(tmp_path / "one.json")
+    assert found.ranking() == ("integrated-gradients", "gradient")
+    assert out.index("integrated-gradients") < out.index("gradient  ")
+    assert "tedious(" in out
+    said = "On this text integrated-gradients has the best mean rank over 2 measures; of one text nothing follows for"
+    assert said in " ".join(out.split())

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from exegesis._version import __version__
-from exegesis.cli.evaluate import evaluate
+from exegesis.cli.evaluate import compare, evaluate
 from exegesis.cli.explain import explain
 from exegesis.cli.listing import methods, predict
 from exegesis.cli.study import app as study
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 app.command()(explain)
 app.command()(evaluate)
+app.command()(compare)
 app.command()(predict)
 app.command()(methods)
 app.command()(train)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,11 @@ from exegesis.cli.given import parameters_given, texts_given
 from exegesis.cli.output import JSON, PAGES, _check
 from exegesis.core.errors import UsageError
 
+if TYPE_CHECKING:
+    from exegesis.core.evaluation import Evaluation
+
 ASKED = "Measures"
+COMPARED = ("reat", "lrp", "integrated-gradients", "gradient-x-input", "leave-one-out", "lime")  # those that can be
 
 Data = Annotated[
     Path | None,
@@ -103,7 +107,6 @@ def evaluate(
 
     from exegesis.api import each_method, load, preferred
     from exegesis.api import evaluate as run
-    from exegesis.core.files import write_whole
     from exegesis.evaluate.call import PLAUSIBLE, USUAL, choose
 
     choose(asked, _listed([how]))  # what is wrong with them is known before the model is loaded
@@ -116,15 +119,69 @@ def evaluate(
         known, raws, names, asked, marks=marks, parameters=parameters_given(param or [], names),
         progress=not quiet and sys.stderr.isatty(), **options,
     )  # fmt: skip
-    for path in (json, report):
-        if path is not None:
-            from exegesis.core.explanation import rendered
-
-            write_whole(path, rendered([result], path.suffix))
     if not quiet:
         sys.stdout.write(result.table(width=min(shutil.get_terminal_size((100, 24)).columns, 160)))
-        for path in (json, report):
-            if path is not None:
+    _write(result, json, report, quiet=quiet)
+
+
+def compare(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text.")],
+    pair: given.Pair = None,
+    model: given.Model = "bundled",
+    methods: Methods = None,
+    param: given.Param = None,
+    measures: Measures = None,
+    how: How = None,
+    target: given.Target = None,
+    seed: Seed = 0,
+    device: given.Device = None,
+    truncate: given.Truncate = False,
+    json: Json = None,
+    report: Report = None,
+    numbers: given.Numbers = False,
+    palette: given.Palette = None,
+    color: given.Color = None,
+) -> None:
+    """Several methods on one text, under each other, ranked by the same measures.
+
+    \b
+    exegesis compare "The fight scenes are fun but it grows tedious" --methods reat,lrp,lime
+    """
+    from exegesis.show.palette import palette_named
+
+    raws = texts_given([text], None, None, pair, None)
+    _check("--json", json, JSON[:1])
+    _check("--report", report, PAGES)
+    view: dict[str, Any] = {"color": color, "numbers": numbers, "palette": palette_named(palette or "green-red").name}
+    asked = _listed(measures) or None
+
+    from exegesis.api import each_method, explain, load
+    from exegesis.api import evaluate as run
+    from exegesis.api import methods as able
+    from exegesis.evaluate.call import choose
+    from exegesis.show.terminal import render
+
+    choose(asked, _listed([how]))
+    known = load(model, device=device, truncate=truncate)
+    served = {card.name for card in able(known)}
+    names = each_method(methods or []) or [name for name in COMPARED if name in served]
+    parameters = parameters_given(param or [], names)
+    results = [explain(known, raws[0], name, target, **parameters[name]) for name in names]
+    found = run(known, raws, [], asked, how=_listed([how]), explanations=results, seed=seed)
+    order = {name: place for place, name in enumerate(found.ranking())}
+    sys.stdout.write(render(sorted(results, key=lambda one: order.get(one.name, 0)), **view) + "\n")
+    sys.stdout.write(found.table(width=min(shutil.get_terminal_size((100, 24)).columns, 160)))
+    _write(found, json, report)
+
+
+def _write(result: Evaluation, *paths: Path | None, quiet: bool = False) -> None:
+    from exegesis.core.explanation import rendered
+    from exegesis.core.files import write_whole
+
+    for path in paths:
+        if path is not None:
+            write_whole(path, rendered([result], path.suffix))
+            if not quiet:
                 print(f"wrote {path}", file=sys.stderr)
 
 

@@ -18,6 +18,8 @@ def advice(result: Evaluation) -> str:
     """Which method to take, whether it is better than chance, how it does against the others, and what is faster."""
     order = result.ranking()
     best = order[0]
+    if len(result.texts) == 1:
+        return _alone(result, order)
     if len(result.texts) < FEWEST:
         return f"{len(result.texts)} texts are too few to tell methods apart: take {FEW} or more."
     measured = sum(result.mean(one.name, best).texts > 1 for one in result.measures)
@@ -36,6 +38,14 @@ def advice(result: Evaluation) -> str:
             f"No method is better than another on these texts; {best} is {chance}.{_faster(result, best, order)}{few}"
         )
     return f"Take {best}: {chance}; {_against(won, lost)}.{_faster(result, best, order)}{few}"
+
+
+def _alone(result: Evaluation, order: Sequence[str]) -> str:
+    """Of one text no interval can be had, so nothing is said of other texts."""
+    text = "of one text nothing follows for others"
+    if len(order) == 1:
+        return f"One method on one text: {text}."
+    return f"On this text {order[0]} has the best mean rank over {len(result.measures)} measures; {text}."
 
 
 def _against(won: int, lost: int) -> str:

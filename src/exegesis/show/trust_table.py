@@ -23,7 +23,7 @@ def _lines(result: Evaluation, width: int) -> list[str]:
     room = min(max(len(visible(name)) for name in ["method", *order]), width // 3)
     each = max((width - room) // (CELL + GAP), 1)
     columns = [_seconds(result, order), *(_column(result, one, order) for one in result.measures)]
-    lines = [f"{visible(result.model)}: {len(result.texts)} texts"]
+    lines = [f"{visible(result.model)}: {len(result.texts)} text{'s' * (len(result.texts) > 1)}"]
     for start in range(0, len(columns), each):
         part = columns[start : start + each]
         height = max(len(head) for head, _ in part)
