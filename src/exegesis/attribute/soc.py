@@ -18,7 +18,7 @@ from exegesis.core.model import Classifier
 from exegesis.core.target import Target
 from exegesis.core.text import Span
 from exegesis.mech.contexts import Context, each
-from exegesis.mech.removal import Remover, check
+from exegesis.mech.removal import check, outputs_with_and_without
 
 ROWS, PIECES = 4096, 1 << 17  # contexts, and padded pieces of them, that are run at a time
 
@@ -93,12 +93,9 @@ class Soc:
         while at < len(order):
             rows = order[at : at + max(PIECES // max(len(some[order[at]].text), 1), 1)]
             batch = model.encode([some[row].text for row in rows])
-            width = batch.ids.shape[1]
-            without = torch.stack([torch.from_numpy(some[row].without(width)) for row in rows])
-            owner = torch.arange(len(rows))
-            keep = torch.cat([torch.ones_like(without), without])
-            part = target.take(torch.tensor(rows))
-            whole, less = Remover.of(model, batch, self.how).keeping(torch.cat([owner, owner]), keep).chunk(2)
+            edges = torch.tensor([some[row].pieces for row in rows])
+            part, owner = target.take(torch.tensor(rows)), torch.arange(len(rows))
+            whole, less = outputs_with_and_without(model, batch, owner, edges[:, 0], edges[:, 1], self.how)
             found[rows] = (part.of(whole) - part.of(less)).detach().to("cpu", torch.float64)
             at += len(rows)
         return found

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
-from jaxtyping import Bool
-
 from exegesis.core.errors import TextError
 from exegesis.core.language import Filling, LanguageModel, fillings
 from exegesis.core.model import Classifier, Raw
@@ -20,12 +17,12 @@ class Context(NamedTuple):
     text: Text
     phrase: tuple[int, ...]
 
-    def without(self, width: int) -> Bool[np.ndarray, " t"]:
-        """Which of ``width`` pieces stay where the phrase goes."""
-        keep = np.ones(width, dtype=bool)
-        for number in self.phrase:
-            keep[slice(*self.text.words[number])] = False
-        return keep
+    @property
+    def pieces(self) -> Span:
+        """The pieces of the phrase; none where the model no longer reads it."""
+        if not self.phrase:
+            return Span(0, 0)
+        return Span(self.text.words[self.phrase[0]].start, self.text.words[self.phrase[-1]].stop)
 
 
 class Around(NamedTuple):
