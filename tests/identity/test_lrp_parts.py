@@ -201,10 +201,10 @@ def test_readouts_on_the_general_path(readout):
 class ByHand(nn.Module):
     """An LSTM or a GRU written in torch functions, with the weights of a library module."""
 
-    def __init__(self, rnn, spelling=0):
+    def __init__(self, rnn, spelling=0, reads="h"):
         super().__init__()
         self.embedding, self.rnn, self.out = nn.Embedding(len(WORDS), 3), rnn, nn.Linear(4, 3)
-        self.spelling = spelling
+        self.spelling, self.reads = spelling, reads
 
     def run(self, vectors, mask):
         w = self.rnn
@@ -223,7 +223,7 @@ class ByHand(nn.Module):
                 r, z, n = (a[:, :4] + b[:, :4]).sigmoid(), torch.sigmoid(a[:, 4:8] + b[:, 4:8]), a[:, 8:]
                 n = torch.tanh(n + r * b[:, 8:])
                 h = (1 - z) * n + z * h
-        return self.out(h)
+        return self.out(c if self.reads == "c" else h)
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -243,6 +243,52 @@ def test_cells_written_in_torch_functions(cell, spelling, product):
         np.testing.assert_allclose(one.gap, 0, atol=1e-9)
     for result in explain(models[0], raw, Lrp(product=product), "all"):
         np.testing.assert_allclose(result.gap, 0, atol=1e-9)
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_the_last_cell_state_is_read(product):
+    module = made(ByHand(nn.LSTM(3, 4, batch_first=True), reads="c"), 3)
+    library = made(Bag())
+    library.embedding, library.out, library.rnn = module.embedding, module.out, module.rnn
+    library.run = lambda vectors, mask: module.out(module.rnn(vectors)[1][1][-1])
+    method = Lrp(1e-13, product, stabilizer=1e-3)
+    models = [Plain(part, alone=True) for part in (module, library)]
+    for one, other in zip(*(explain(seen, texts([4, 2]), method, "all") for seen in models), strict=True):
+        np.testing.assert_allclose(one.scores, other.scores, rtol=1e-6, atol=1e-8)
+
+
+class Loops(nn.Module):
+    """A cell of the library in a loop, or the layer that has its weights."""
+
+    def __init__(self, cell, layer):
+        super().__init__()
+        self.embedding, self.cell, self.out = nn.Embedding(len(WORDS), 3), cell(3, 4), nn.Linear(4, 3)
+        self.layer, self.loops = layer(3, 4, batch_first=True), True
+
+    def run(self, vectors, mask):
+        if not self.loops:
+            for name, weight in self.cell.named_parameters():
+                getattr(self.layer, f"{name}_l0").data = weight.data
+            return self.out(self.layer(vectors)[0][:, -1])
+        state = None
+        for vector in vectors.unbind(1):
+            state = self.cell(vector, state)
+        return self.out(state[0] if isinstance(state, tuple) else state)
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+@pytest.mark.parametrize(
+    ("cell", "layer"), [(nn.LSTMCell, nn.LSTM), (nn.GRUCell, nn.GRU), (nn.RNNCell, nn.RNN)], ids=["lstm", "gru", "rnn"]
+)
+def test_cells_in_a_loop_are_a_layer(cell, layer, product):
+    module = made(Loops(cell, layer), 1)
+    raw = texts([5, 1, 3])
+    loop = explain(Plain(module, alone=True), raw, Lrp(product=product), "all")
+    module.loops = False
+    for one, other in zip(loop, explain(Plain(module, alone=True), raw, Lrp(product=product), "all"), strict=True):
+        np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-10)
+        for name in ("biases", "absorbed by epsilon"):
+            np.testing.assert_allclose(one.account[name], other.account[name], rtol=0, atol=1e-10)
 
 
 # identities -------------------------------------------------------------------------------------------------------
@@ -293,6 +339,7 @@ class Does(nn.Module):
         super().__init__()
         self.embedding, self.inner, self.out = nn.Embedding(len(WORDS), 4), nn.Linear(4, 4), nn.Linear(4, 3)
         self.conv, self.batch_norm = nn.Conv1d(4, 4, 2, padding=1), nn.BatchNorm1d(4).double()
+        self.rnn = nn.LSTM(4, 2, 2, batch_first=True, bidirectional=True)
         self.batch_norm.running_mean += 0.3
         self.batch_norm.running_var += 0.5
         self.extra = nn.Parameter(torch.randn(4, dtype=torch.float64))
@@ -312,6 +359,13 @@ def lowest(m, x, mask):
     data = pack_padded_sequence(x, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
     found = pad_packed_sequence(data._replace(data=m.inner(data.data)), batch_first=True, padding_value=1e3)[0]
     return found.amin(1)
+
+
+def finals(m, x, mask):
+    """The last hidden and cell states of all layers and directions, over packed texts of mixed lengths."""
+    data = pack_padded_sequence(x, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
+    _, (h, c) = m.rnn(data)
+    return h.transpose(0, 1).flatten(1)[:, ::2] + c.transpose(0, 1).flatten(1)[:, 1::2]
 
 
 def written(m, x, mask):
@@ -356,6 +410,7 @@ DOES = {
     "channels first": lambda m, x, mask: masked(m.conv((x * mask[..., None]).mT)[..., 1:].mT, mask, -9.0).amax(1),
     "packed": packed,
     "packed with another padding": lowest,
+    "last states of all layers": finals,
     "written into zeros": written,
     "written over": overwritten,
     "sorted rows": sorted_rows,
