@@ -56,10 +56,10 @@ def _failure_sentences(study: Failures) -> list[str]:
     seen, wrong = study.corpora, study.wrong
     lines = [f"{wrong:,} of {seen.texts:,} predictions are wrong (accuracy {percent(seen.right / seen.texts)})."]
     if wrong:
-        cured = sum(one.cured for one in study.causes)
         blamed = sum(one.wrong for one in study.causes)
         lines.append(
-            f"The words below carry the most in {blamed:,} of them; {cured:,} come right when that word is left out."
+            f"{study.cured:,} of them come right when the word that carries the most is left out, "
+            f"{study.by_chance:,.1f} when a word at random is. The words below carry the most in {blamed:,} of them."
         )
     else:
         lines.append("There is nothing to explain.")

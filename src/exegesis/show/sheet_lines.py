@@ -129,8 +129,12 @@ def _boxes(boxes: Boxes, look: Look) -> list[Line]:
             Segment(clipped(visible(row.note), notes) if notes else "", MUTED),
         ])  # fmt: skip
     left, right = (signed(end, max(-low, high), minus=MINUS, sign=boxes.signed) for end in (low, high))
-    middle = clipped(boxes.axis, max(1, room - len(left) - len(right) - 2)).strip()
-    found.append([Segment(" " * (names + 1) + left + middle.center(room - len(left) - len(right)) + right, MUTED)])
+    inner = room - len(left) - len(right)
+    if cell_len(boxes.axis) + 2 > inner:  # too long to stand between the ends
+        found.append([Segment(" " * (names + 1) + left + " " * inner + right, MUTED)])
+        found.append([Segment(" " * (names + 1) + boxes.axis, MUTED)])
+    else:
+        found.append([Segment(" " * (names + 1) + left + boxes.axis.center(inner) + right, MUTED)])
     return found
 
 

@@ -6,7 +6,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -17,12 +17,14 @@ from exegesis.core.explanation import Prediction
 from exegesis.core.findings import Cause, Corpora, Failures, Training
 from exegesis.core.method import Method
 from exegesis.core.model import Classifier
+from exegesis.core.seed import generator
 from exegesis.core.studies import Shown
 from exegesis.core.text import Text
 from exegesis.study.corpus import Corpus, Data, asked_of, explained, need_labels, normal, shown, signed
 from exegesis.study.predicting import in_parts, predict_all, without
 from exegesis.study.training import TrainingTexts, read_training
 
+DRAWS = 5  # words drawn at random of a text, one at a time
 SAMPLE = 2000  # training texts on which the accuracy is taken
 LEAKS = 20  # named
 RARE, SURE, GIVEAWAY = 10, 0.01, 20
@@ -71,7 +73,8 @@ def failures(
     with bar(progress, len(corpus), "predict") as advance:
         said = predict_all(classifier, corpus.raws, advance)
     wrong = [i for i, one in enumerate(said) if one.label != corpus.golds[i]]
-    blamed, words, unsigned = _blame(plan, corpus, wrong, progress, examples)
+    blamed, failed = _blame(plan, corpus, wrong, progress, examples)
+    cured, chance = _try(classifier, failed, blamed)
     known = None if trained is None else read_training(classifier, trained)
     ranked = sorted(blamed, key=lambda word: _rank(word, blamed[word]))
     uses = _uses(classifier, plan, corpus, {word: _pushed(blamed[word]) for word in ranked[:most]}, progress)
@@ -80,8 +83,8 @@ def failures(
     confusion: dict[str, dict[str, int]] = {a: dict.fromkeys(classifier.labels, 0) for a in classifier.labels}
     for gold, one in zip(corpus.golds, said, strict=True):
         confusion[str(gold)][one.label] += 1
-    asked = asked_of(plan, len(corpus), words, not unsigned)
-    return Failures(asked, _corpora(classifier, corpus, said, trained, known), confusion, causes)
+    asked = asked_of(plan, len(corpus), sum(len(one.text.words) for one in failed), True)
+    return Failures(asked, _corpora(classifier, corpus, said, trained, known), confusion, cured, chance, causes)
 
 
 def _labelled(model: Classifier, data: Data, labels: Sequence[str | int] | None, what: str) -> Corpus:
@@ -92,20 +95,26 @@ def _labelled(model: Classifier, data: Data, labels: Sequence[str | int] | None,
     return corpus
 
 
+class _Wrong(NamedTuple):
+    """A wrong prediction: the text, the number of the word that caused it, its true label."""
+
+    text: Text
+    top: int
+    gold: str
+
+
 def _blame(
     plan: Plan, corpus: Corpus, wrong: Sequence[int], progress: bool, examples: int
-) -> tuple[dict[str, _Blamed], int, bool]:
-    """The causes of the wrong predictions, the words explained, and whether scores have no sign."""
+) -> tuple[dict[str, _Blamed], list[_Wrong]]:
+    """The causes of the wrong predictions."""
     blamed: dict[str, _Blamed] = defaultdict(_Blamed)
-    count, unsigned = 0, False
-    part: list[tuple[Text, str, int, str]] = []
+    part: list[_Wrong] = []
     read = ((i, read_text(plan.model, corpus.raws[i], i, len(corpus))) for i in wrong)
     with bar(progress, len(wrong), plan.name) as advance:
         for number, result in explained(plan, read, advance):
             if not signed(result):
                 raise UsageError(f"{plan.name} gives sizes without a sign, which name no cause; take another method")
             over = result.over_words()
-            count += len(over.words)
             top = int(np.argmax(over.scores))
             word, gold = normal(over.words[top]), str(corpus.golds[number])
             one = blamed[word]
@@ -113,14 +122,29 @@ def _blame(
             one.scores.append(float(over.scores[top]))
             one.examples.append((-float(over.scores[top]), shown(result, number, gold, [top])))
             one.examples = sorted(one.examples, key=lambda pair: pair[0])[:examples]
-            part.append((result.text, word, top, gold))
+            part.append(_Wrong(result.text, top, gold))
+    return dict(blamed), part
+
+
+def _try(model: Classifier, part: Sequence[_Wrong], blamed: Mapping[str, _Blamed]) -> tuple[int, float]:
+    """How many predictions come right without their cause, and without one word drawn at random."""
+    cured, chance = 0, 0
     for start in range(0, len(part), 1024):
         some = part[start : start + 1024]
-        for (_, word, _, gold), (_, after) in zip(
-            some, without(plan.model, [one[0] for one in some], [[[one[2]]] for one in some]), strict=True
-        ):
-            blamed[word].cured += after == [gold]
-    return dict(blamed), count, unsigned
+        gone = [[[one.top], *([word] for word in _drawn(one.text))] for one in some]
+        for one, (_, labels) in zip(some, without(model, [one.text for one in some], gone), strict=True):
+            own = labels[0] == one.gold
+            blamed[normal(one.text.word_strings()[one.top])].cured += own
+            cured += own
+            chance += labels[1:].count(one.gold)
+    return cured, chance / DRAWS
+
+
+def _drawn(text: Text) -> list[int]:
+    """The numbers of words, drawn at random by the content of the text."""
+    draws = np.random.default_rng(generator(text, 0).initial_seed())
+    words: list[int] = draws.integers(len(text.words), size=DRAWS).tolist()
+    return words
 
 
 def _rank(word: str, one: _Blamed) -> tuple[int, int, float, str]:
