@@ -79,7 +79,7 @@ def differences(
 
 def _same(followed: Tensor | None, first: Tensor) -> None:
     """Raises UnsupportedError where what was followed beside the text is not the module's own run of the baseline."""
-    tight = {torch.float64: 1e-8, torch.float32: 1e-3}.get(first.dtype, 1e-1)
+    tight = {torch.float64: 1e-9, torch.float32: 1e-3}.get(first.dtype, 1e-1)
     if followed is None or not torch.allclose(followed, first, rtol=tight, atol=tight):
         raise UnsupportedError(
             "the module computes otherwise at the baseline than at the text (it finds its padding in vectors of zeros, "
