@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from exegesis.core.errors import FileError
 from exegesis.core.language import LanguageModel, fillings
+from exegesis.models import BUNDLED
 from exegesis.models.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
-from exegesis.models.language import ClozeLanguageModel, load_language, save_language
+from exegesis.models.language import ClozeLanguageModel, bundled_language, load_language, save_language
 from exegesis.models.vocabulary import PAD, UNKNOWN, Vocabulary
 
 LISTED = ("a", "b", "c", "do", "n't")
@@ -144,3 +145,22 @@ def test_a_folder_comes_back_and_damage_is_named(tmp_path):
         with pytest.raises(FileError, match=rf"^[^\n]*no language model that can be read \([^\n]*({message})[^\n]*$"):
             load_language(tmp_path / "m")
         save_language(tmp_path / "m", model)
+
+
+def test_the_bundled_model() -> None:
+    """What it draws fits its place, and its files are small."""
+    model = bundled_language()
+    words = ["the", "film", "is", "___", "good", "."]
+    drawn = Counter(word for (word,) in model.sample([words], [[3]], 400, 0)[0])
+    assert {"a", "very", "not", "so"} & {word for word, _ in drawn.most_common(12)}
+    before = Counter(word for (word,) in model.sample([["the", "___", "is", "good", "."]], [[1]], 400, 0)[0])
+    assert {"movie", "film", "food", "story", "acting", "cast"} & {word for word, _ in before.most_common(12)}
+    assert not {UNKNOWN, BLANK, START, STOP, PAD} & set(drawn + before)
+    folder = BUNDLED.parent / "language"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 3_000_000
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "vocabulary.json",
+        "README.md",
+    }
