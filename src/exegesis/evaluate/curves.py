@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy.integrate import trapezoid
 
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.evaluate.measure import Answers, Case, Given, Score, bits, check_how, measure
@@ -44,7 +45,7 @@ class _Curve:
         if share[-1] < 1:  # a text of fewer words than are to go: nothing more happens
             share, chance = np.append(share, 1.0), np.append(chance, chance[-1])
         curve = np.interp(GRID, share, chance)
-        return Score(float(np.trapezoid(chance, share)), curve[::-1].copy() if turned else curve)
+        return Score(float(trapezoid(chance, share)), curve[::-1].copy() if turned else curve)
 
 
 @measure(
