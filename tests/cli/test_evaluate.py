@@ -26,7 +26,7 @@ def test_table_numbers_and_report(data, tmp_path, capsys):
     out = capsys.readouterr().out
     result = exegesis.read(numbers)
     assert [one.name for one in result.measures] == [
-        "deletion", "deletion (how=pad)", "infidelity", "infidelity (how=pad)"
+        "deletion", "deletion (pad)", "infidelity", "infidelity (pad)"
     ]  # fmt: skip
     assert f"{result.mean('deletion', 'reat').value:.3f}" in out
     assert result.advice().split(":")[0] in " ".join(out.split())

@@ -166,7 +166,7 @@ def compare(
     served = {card.name for card in able(known)}
     names = each_method(methods or []) or [name for name in COMPARED if name in served]
     parameters = parameters_given(param or [], names)
-    results = [explain(known, raws[0], name, target, **parameters[name]) for name in names]
+    results = [explain(known, raws, name, target=target, **parameters[name])[0] for name in names]
     found = run(known, raws, [], asked, how=_listed([how]), explanations=results, seed=seed)
     order = {name: place for place, name in enumerate(found.ranking())}
     sys.stdout.write(render(sorted(results, key=lambda one: order.get(one.name, 0)), **view) + "\n")

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import exegesis.attribute
 import exegesis.evaluate.amounts
 import exegesis.evaluate.eraser
-import exegesis.evaluate.people  # noqa: F401 - register the measures
+import exegesis.evaluate.people  # noqa: F401 - register methods and measures
 from exegesis.core.errors import UsageError, unknown
 from exegesis.core.evaluation import Evaluation
 from exegesis.core.explain import Spans, run

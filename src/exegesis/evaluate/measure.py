@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -154,12 +155,15 @@ def make(given: str | Measure) -> Measure:
 
 
 def title(value: Measure) -> str:
-    """The measure's name, with the parameters that are not the usual ones: ``deletion (how=pad)``."""
+    """The measure's name, with the parameters that are not the usual ones: ``deletion (pad, words=5)``.
+
+    Words stand alone, numbers with their name; of a file its name without the folder.
+    """
     card, parts = card_of(value), []
     for one in dataclasses.fields(card.cls):
         given = getattr(value, one.name)
-        if given != one.default and isinstance(given, str | int | float | bool):
-            parts.append(f"{one.name}={given}")
+        if given != one.default:
+            parts.append(Path(given).name if isinstance(given, str) else f"{one.name}={given}")
     return f"{card.name} ({', '.join(parts)})" if parts else card.name
 
 

@@ -68,7 +68,7 @@ def evaluate(
                     np.stack([empty if score.curve is None else score.curve for score in scores])
                 )
         advance()
-    names = _names(explained)
+    names = names_of(explained)
     methods = [Measurand(n, one.parameters, False, one.seconds) for n, one in zip(names, explained, strict=True)]
     if controls:
         methods += controls_of(methods)
@@ -120,7 +120,7 @@ def _part(one: Explanations, numbers: Sequence[int]) -> Explanations:
     )
 
 
-def _names(explained: Sequence[Explanations]) -> list[str]:
+def names_of(explained: Sequence[Explanations]) -> list[str]:
     """Names that tell methods apart: with the parameters where one name stands twice, else with a number."""
     names = [one.name for one in explained]
     long = [one.parameters or one.name if names.count(one.name) > 1 else one.name for one in explained]

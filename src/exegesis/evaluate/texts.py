@@ -173,10 +173,11 @@ class Work:
         key, none = (how, getattr(measure, "label", "")), [None] * len(settings)
         if has(kind, LEFT_OUT) and ("left", *key) not in pool.kept:
             pool.kept["left", *key] = self._left_out(settings, pool, how)
-        if has(kind, GREEDY) and ("greedy", *key) not in pool.kept:
+        words = has(kind, GREEDY) and getattr(measure, "unit", "word") == "word"  # an order of words is none of phrases
+        if words and ("greedy", *key) not in pool.kept:
             pool.kept["greedy", *key] = self._greedy(settings, pool, how)
         left = pool.kept["left", *key] if has(kind, LEFT_OUT) else none
-        greedy = pool.kept["greedy", *key] if has(kind, GREEDY) else none
+        greedy = pool.kept["greedy", *key] if words else none
         found: list[list[tuple[Given, Target] | None]] = []
         for one, losses, order in zip(settings, left, greedy, strict=True):
             if one is None:

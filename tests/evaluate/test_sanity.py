@@ -1,0 +1,71 @@
+"""The check that a method looks at the model: shuffled weights, a model of other labels, everything put back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import evaluate_toys as toys
+import exegesis
+from exegesis.core.errors import UnsupportedError, UsageError
+from exegesis.evaluate.amounts import spearman
+from exegesis.evaluate.sanity import randomisation, shuffled
+
+
+@pytest.fixture
+def linear():
+    return toys.model()
+
+
+@pytest.fixture
+def texts(linear):
+    return [linear.read(text) for text in toys.texts(20, longest=9)]
+
+
+def test_a_method_that_looks_at_the_weights_passes(linear, texts):
+    found = randomisation(linear, texts, ["leave-one-out", "gradient-x-input"])
+    for name in ("leave-one-out", "gradient-x-input"):
+        assert found.compare(name, "random")[0].better == name
+    assert found.mean("parameter-randomisation", "random").value == 1
+    assert 0.2 < found.mean("parameter-randomisation", "chance").value < 0.5
+    assert found.table()
+    assert "parameter-randomisation" in found._repr_html_()
+
+
+def test_the_numbers_are_those_of_a_second_model(linear, texts):
+    before = [weight.clone() for weight in linear.module.parameters()]
+    with shuffled(linear, 3):
+        changed = exegesis.explain(linear, [t.raw for t in texts], "leave-one-out", "good")
+        assert not torch.equal(next(linear.module.parameters()), before[0])
+    trained = exegesis.explain(linear, [t.raw for t in texts], "leave-one-out", "good")
+    found = randomisation(linear, texts, ["leave-one-out"], target="good", seed=3)
+    expected = [abs(spearman(a.scores, b.scores)) for a, b in zip(trained, changed, strict=True)]
+    np.testing.assert_allclose(found.values[0, 0], expected)
+    assert all(torch.equal(one, two) for one, two in zip(before, linear.module.parameters(), strict=True))
+
+
+def test_weights_come_back_after_an_error(linear):
+    before = [weight.clone() for weight in linear.module.parameters()]
+    with pytest.raises(RuntimeError), shuffled(linear):
+        raise RuntimeError
+    assert all(torch.equal(one, two) for one, two in zip(before, linear.module.parameters(), strict=True))
+
+
+def test_another_model(linear, texts):
+    """The same model changes nothing: every text is 1."""
+    found = randomisation(linear, texts, ["leave-one-out"], toys.model())
+    assert found.measures[0].name == "label-randomisation"
+    np.testing.assert_allclose(found.values[0, 0], 1.0)
+
+
+def test_refusals(linear, texts):
+    box = exegesis.blackbox(lambda given: [[0.5, 0.5]] * len(given), ["bad", "good"])
+    with pytest.raises(UnsupportedError, match="out of sight"):
+        randomisation(box, [box.read("a b")], ["leave-one-out"])
+    with pytest.raises(UsageError, match="different labels"):
+        randomisation(linear, texts, ["leave-one-out"], exegesis.blackbox(lambda g: [[0.5, 0.5]] * len(g), ["x", "y"]))
+    with pytest.raises(UsageError, match="at least one text"):
+        randomisation(linear, [], ["leave-one-out"])
+    with pytest.raises(UsageError, match="one number"):
+        randomisation(linear, texts, ["leave-one-out"], target="all")
