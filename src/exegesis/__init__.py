@@ -18,7 +18,19 @@ from exegesis._version import __version__
 from exegesis.show import register
 
 if TYPE_CHECKING:
-    from exegesis.api import blackbox, evaluate, explain, hierarchy, language, load, methods, predict, relevance, wrap
+    from exegesis.api import (
+        blackbox,
+        evaluate,
+        explain,
+        hierarchy,
+        interactions,
+        language,
+        load,
+        methods,
+        predict,
+        relevance,
+        wrap,
+    )
     from exegesis.core.evaluation import Evaluation
     from exegesis.core.explanation import Attribution, save
     from exegesis.core.hierarchy import Hierarchy
@@ -35,6 +47,7 @@ __all__ = [
     "evaluate",
     "explain",
     "hierarchy",
+    "interactions",
     "language",
     "load",
     "methods",

@@ -17,16 +17,18 @@ from exegesis.core.data import Example, read_examples
 from exegesis.core.device import usable_device
 from exegesis.core.errors import TextError, UsageError, unknown
 from exegesis.core.evaluation import Evaluation
-from exegesis.core.explain import Spans, run
+from exegesis.core.explain import Spans, in_batches, run
 from exegesis.core.explanation import LEVELS, Attribution
 from exegesis.core.hierarchy import Hierarchy
 from exegesis.core.language import LanguageModel, register_opener
-from exegesis.core.method import Card, Method, card_of, cards, lacking, make, require
+from exegesis.core.method import Card, Method, card_of, cards, fitted, lacking, make, require
 from exegesis.core.model import Classifier, Raw, offers
+from exegesis.core.pairs import Interactions
 from exegesis.core.relevance import Relevance
 from exegesis.core.target import Ask, Labels, ask
 from exegesis.core.text import Span, Text
 from exegesis.evaluate.measure import Measure
+from exegesis.hierarchy.interactions import Pairwise
 from exegesis.hierarchy.levels import levels as word_levels
 from exegesis.hierarchy.plan import make_search, trees_for
 from exegesis.hierarchy.search import Search, grow, one_number
@@ -39,6 +41,7 @@ __all__ = [
     "evaluate",
     "explain",
     "hierarchy",
+    "interactions",
     "language",
     "load",
     "methods",
@@ -355,6 +358,39 @@ class Growth:
             found[number] = result
             advance()
         return cast(list[Hierarchy], found)
+
+
+@overload
+def interactions(model: Classifier | str, text: Raw, kind: str = "shapley", **options: Any) -> Interactions: ...
+@overload
+def interactions(
+    model: Classifier | str, text: list[Raw] | list[str], kind: str = "shapley", **options: Any
+) -> list[Interactions]: ...
+
+
+def interactions(
+    model: Classifier | str,
+    text: Raw | list[Raw] | list[str],
+    kind: str = "shapley",
+    target: str | int | None = None,
+    **parameters: Any,
+) -> Interactions | list[Interactions]:
+    """What every two words do to the number together, beyond what each does: of one text or several.
+
+    ``kind``: ``shapley`` (the Shapley interaction index), ``removal`` (in the whole text) or ``alone`` (without all
+    other words); ``hierarchy.interactions.Pairwise`` has the formulas and the ``parameters`` (how, samples, exact,
+    seed). ``target`` is one number, as for ``explain``. Raises as ``explain``.
+    """
+    classifier = as_model(model)
+    asked = one_number(ask(target, classifier.labels, classifier.link))
+    pairwise = Pairwise(**fitted(Pairwise, "interactions", {"kind": kind, **parameters}))
+    several = text if isinstance(text, list) else [text]
+    read = [read_text(classifier, raw, number, len(several)) for number, raw in enumerate(several)]
+    found: list[Interactions | None] = [None] * len(read)
+    for number, one in in_batches(read, lambda some: pairwise(classifier, some, asked), "interactions"):
+        found[number] = one
+    results = cast(list[Interactions], found)
+    return results if isinstance(text, list) else results[0]
 
 
 def language(name: str = "bundled") -> LanguageModel:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import exegesis
-from exegesis.api import blackbox, explain, hierarchy
+from exegesis.api import blackbox, explain, hierarchy, interactions
 from exegesis.attribute.leave_one_out import LeaveOneOut
 from exegesis.attribute.shapley import Shapley
 from exegesis.attribute.soc import Soc
@@ -501,3 +501,65 @@ def test_the_function_and_the_folder_share_a_name():
     assert callable(exegesis.hierarchy.levels.levels)
     assert exegesis.hierarchy(seen(), "w1 w2", "owen").root.text == "w1 w2"
     assert Owen() == Owen()
+
+
+# pairwise interactions --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", SHAPES[:3], ids=str)
+@pytest.mark.parametrize("how", ["drop", "pad"])
+def test_pairwise_interactions_are_their_formulas(shape, how):
+    classifier = seen(shape)
+    for text in texts([5, 2, 1], shape.seed):
+        words = text.split()
+        f = kept(classifier, words, how, 1)
+        every = frozenset(range(len(words)))
+        found = {kind: interactions(classifier, text, kind, "c1", how=how) for kind in ("shapley", "removal", "alone")}
+        for i in every:
+            for j in every - {i}:
+                pair, players = {i, j}, [frozenset({word}) for word in sorted(every)]
+                expected = {
+                    "shapley": slow.shapley_interaction(f, players, i, j),
+                    "removal": f(every) - f(every - {i}) - f(every - {j}) + f(every - pair),
+                    "alone": f(frozenset(pair)) - f(frozenset({i})) - f(frozenset({j})) + f(frozenset()),
+                }
+                for kind, value in expected.items():
+                    np.testing.assert_allclose(found[kind].values[i, j], value, rtol=0, atol=1e-10)
+        assert all((one.values == one.values.T).all() and not one.values.diagonal().any() for one in found.values())
+
+
+def test_words_that_only_add_up_do_not_interact():
+    classifier = wrap(Bag(seed=2), vocabulary=WORDS, tokenizer=str.split)
+    for kind in ("shapley", "removal", "alone"):
+        for exact in (0, 8):
+            options = {"exact": exact, "how": "pad"}
+            for found in interactions(classifier, texts([6, 2, 1], 1), kind, **options):
+                np.testing.assert_allclose(found.values, 0, atol=1e-10)
+
+
+def test_sampled_interactions_lie_within_their_errors():
+    ratios = []
+    for seed in range(3):
+        exact = interactions(seen(SHAPES[2]), texts([6, 7], 2), samples=4)
+        drawn = interactions(seen(SHAPES[2]), texts([6, 7], 2), exact=0, samples=60, seed=seed)
+        for one, other in zip(exact, drawn, strict=True):
+            upper = np.triu_indices(len(one.words), 1)
+            errors = np.array(other.details["standard_error"])[upper]
+            ratios += list((one.values[upper] - other.values[upper])[errors > 1e-9] / errors[errors > 1e-9])
+    assert 0.6 < np.mean(np.square(ratios)) < 1.7
+
+
+def test_interactions_as_a_value():
+    raw = texts([4, 1, 3], 5)
+    for text, one in zip(raw, interactions(seen(), raw), strict=True):
+        np.testing.assert_allclose(one.values, interactions(seen(), text).values, rtol=0, atol=1e-10)
+    one = interactions(seen(), raw[0])
+    assert len(one.pairs()) == 6
+    assert abs(one.top(2)[0].strength) >= abs(one.top(2)[1].strength)
+    assert all(pair.strength < 0 for pair in one.top(9, sign=-1))
+    pair = one.top(1)[0]
+    assert (pair.first, pair.second) == (one.words[pair.words[0]], one.words[pair.words[1]])
+    assert "<Interactions shapley of logit:c" in repr(one)
+    for options in ({"kind": "owen"}, {"samples": 3}, {"exact": 13}, {"target": "all"}, {"wow": 1}, {"how": "dorp"}):
+        with pytest.raises(UsageError):
+            interactions(seen(), raw[0], **options)
