@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Size:
     learning: Learning = field(default_factory=Learning)
 
 
-QUICK = Size(2, 200, 60, 60, Learning(runs=2, episodes=6, every=3))
+QUICK = Size(2, 200, 20, 30, Learning(runs=2, episodes=2, every=1))
 
 
 def wrapped(module: Forecaster) -> TorchClassifier:
@@ -81,13 +81,12 @@ def statistics(found: np.ndarray, episodes: Episodes) -> dict[str, Any]:
     return {"steps": kinds, "largest": float(np.abs(found).max()), "median |sum - return|": float(np.median(gap))}
 
 
-def chosen(episodes: Episodes) -> list[int]:
+def chosen(episodes: Episodes) -> Episodes:
     """The first episode of three Coins with the Moneybag and none before it, the first of two before and two with."""
     before = events(episodes)["Coin without Moneybag"].sum(1)
-    return [
-        int(((episodes.returns >= 3) & (before == 0)).argmax()),
-        int(((episodes.returns >= 2) & (before >= 2)).argmax()),
-    ]
+    wanted = ((episodes.returns >= 3) & (before == 0), (episodes.returns >= 2) & (before >= 2))
+    rows = [int(where.argmax()) for where in wanted if where.any()]
+    return Episodes(*(value[rows] for value in vars(episodes).values()))
 
 
 def forecasts(size: Size, seed: int, out: Path, progress: Progress) -> tuple[list[Forecaster], Episodes]:
@@ -124,6 +123,17 @@ def policies(model: TorchClassifier, size: Size, seed: int, out: Path, progress:
     return curves
 
 
+def longer(size: Size, seed: int, out: Path, progress: Progress) -> dict[str, np.ndarray]:
+    """Delayed rewards once more, over as many episodes as forecast and policy saw together."""
+    plan = replace(size.learning, episodes=size.learning.episodes + size.episodes)
+    path, name = out / "curve-longer.json", f"delayed, {plan.episodes} episodes"
+    if not path.exists():
+        bar = progress.add_task(f"policy: {name}", total=plan.episodes)
+        curve = learn(delayed, plan, seed, lambda done: progress.update(bar, completed=done))
+        path.write_text(json.dumps(curve.tolist()))
+    return {name: np.array(json.loads(path.read_text()))}
+
+
 def summary(curves: dict[str, np.ndarray], plan: Learning) -> dict[str, Any]:
     found = {}
     for name, curve in curves.items():
@@ -153,8 +163,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         models = [wrapped(module) for module in modules]
         found = [{rule: relevance(model, held, rule) for rule in RULES} for model in models]
         report = check_assumptions(models[best], held.texts()[:3])
+        shown = chosen(collection(size.episodes, given.seed + 2_000))
+        pictured = {rule: relevance(models[best], shown, rule) for rule in RULES}
         curves = policies(models[best], size, given.seed, given.out, progress)
-    rows = chosen(held)
+        more = longer(size, given.seed, given.out, progress)
     result = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "seed": given.seed, "size": asdict(size),
         "quick": given.quick, "best return": BEST, "variance of returns": errors[0][1],
@@ -162,13 +174,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "assumptions": {one.name: one.violation for one in report},
         "relevance": [{rule: statistics(each[rule], held) for rule in RULES} for each in found],
         "episodes": [
-            {"steps": held.texts()[n], "return": held.returns[n], **{r: found[best][r][n].tolist() for r in RULES}}
-            for n in rows
+            {"steps": text, "return": float(shown.returns[n]), **{rule: pictured[rule][n].tolist() for rule in RULES}}
+            for n, text in enumerate(shown.texts())
         ],
-        "policies": summary(curves, size.learning),
+        "policies": summary({**curves, **more}, size.learning),
     }  # fmt: skip
     (given.out / "rewards.json").write_text(json.dumps(result, indent=1) + "\n")
-    draw_episodes(held, rows, found[best], given.out / "rewards.png")
+    draw_episodes(shown, pictured, given.out / "rewards.png")
     draw_curves(curves, size.learning.every, BEST, given.out / "learning.png")
 
 
