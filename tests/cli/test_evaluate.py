@@ -67,6 +67,7 @@ def test_another_tool_marks_and_word_lists(data, tmp_path, capsys):
         (["--words", "a,b"], "--words names two files and a label"),
         (["--json", "numbers.txt"], "--json numbers.txt: the name must end in .json"),
         (["--report", "page.pdf"], "--report page.pdf: the name must end in .html"),
+        (["--other", "bundled"], "--other belongs to --sanity"),
         (["--explanations", "/nowhere.jsonl"], "cannot read /nowhere.jsonl"),
     ],
 )
@@ -88,3 +89,12 @@ def test_compare_ranks_methods_on_one_text(capsys, tmp_path):
     assert "tedious(" in out
     said = "On this text integrated-gradients has the best mean rank over 2 measures; of one text nothing follows for"
     assert said in " ".join(out.split())
+
+
+def test_sanity_stands_beside(data, tmp_path, capsys):
+    given = ["evaluate", "-f", str(data), "-M", "reat,gradient", "--measures", "completeness", "--sanity"]
+    assert run([*given, "--json", str(tmp_path / "two.json"), "--report", str(tmp_path / "two.html")]) == 0
+    first, second = exegesis.read(tmp_path / "two.json")
+    assert [one.name for one in (*first.measures, *second.measures)] == ["completeness", "parameter-randomisation"]
+    assert f"{second.mean('parameter-randomisation', 'reat').value:.3f}" in capsys.readouterr().out
+    assert (tmp_path / "two.html").read_text().count("<h2>How to read this</h2>") == 1

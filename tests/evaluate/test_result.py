@@ -223,3 +223,14 @@ def test_agreement(linear):
     assert found.agreement == pytest.approx(np.array([[1, -1, 1], [-1, 1, -1], [1, -1, 1]]))
     assert found.overlap == pytest.approx(np.ones((3, 3)))
     assert found.disputes == pytest.approx(np.full(6, -1 / 3))
+
+
+def test_a_method_without_a_number_stays(linear, tmp_path):
+    """Sizes without a sign have no completeness; the result is whole all the same."""
+    found = exegesis.evaluate(linear, toys.texts(8), ["gradient", "leave-one-out"], ["completeness"])
+    assert found.names[:2] == ("gradient", "leave-one-out")
+    assert found.mean("completeness", "gradient").texts == 0
+    assert found.ranking() == ("leave-one-out", "gradient")
+    again = exegesis.read(found.save(tmp_path / "all.json"))
+    assert again.advice() == found.advice()
+    assert "none" in found._repr_html_()

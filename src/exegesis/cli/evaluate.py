@@ -67,6 +67,16 @@ Report = Annotated[
     Path | None,
     typer.Option("--report", metavar="FILE", help="A self-contained .html page.", rich_help_panel=given.OUT),
 ]
+Sanity = Annotated[
+    bool,
+    typer.Option(
+        "--sanity", metavar="", help="Also: do explanations change with shuffled weights?", rich_help_panel=ASKED
+    ),
+]
+Other = Annotated[
+    str | None,
+    typer.Option(metavar="MODEL", help="For --sanity: the model trained on shuffled labels.", rich_help_panel=ASKED),
+]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of random scores and intervals.", rich_help_panel=ASKED)]
 
 
@@ -86,6 +96,8 @@ def evaluate(
     marks: Marks = None,
     words: Words = None,
     target: given.Target = None,
+    sanity: Sanity = False,
+    other: Other = None,
     seed: Seed = 0,
     device: given.Device = None,
     truncate: given.Truncate = False,
@@ -104,6 +116,8 @@ def evaluate(
     _check("--json", json, JSON[:1])
     _check("--report", report, PAGES)
     asked = _measures(measures, words)
+    if other is not None and not sanity:
+        raise UsageError("--other belongs to --sanity")
 
     from exegesis.api import each_method, load, preferred
     from exegesis.api import evaluate as run
@@ -114,14 +128,23 @@ def evaluate(
         asked = [*USUAL, *(PLAUSIBLE if marks else ()), _lists(words)]
     known = load(model, device=device, truncate=truncate)
     names = each_method(methods or []) or ([] if explanations else [preferred(known)])
+    parameters = parameters_given(param or [], names)
     options: dict[str, Any] = {"how": _listed([how]), "target": target, "seed": seed, "explanations": explanations}
     result = run(
-        known, raws, names, asked, marks=marks, parameters=parameters_given(param or [], names),
+        known, raws, names, asked, marks=marks, parameters=parameters,
         progress=not quiet and sys.stderr.isatty(), **options,
     )  # fmt: skip
+    results = [result]
+    if sanity:
+        from exegesis.api import read_text
+        from exegesis.evaluate.sanity import randomisation
+
+        second = None if other is None else load(other, device=device, truncate=truncate)
+        read = [read_text(known, raw) for raw in raws]
+        results.append(randomisation(known, read, _made(names, parameters), second, target=target, seed=seed))
     if not quiet:
-        sys.stdout.write(result.table(width=min(shutil.get_terminal_size((100, 24)).columns, 160)))
-    _write(result, json, report, quiet=quiet)
+        sys.stdout.write("\n".join(one.table(width=_width()) for one in results))
+    _write(results, json, report, quiet=quiet)
 
 
 def compare(
@@ -170,17 +193,27 @@ def compare(
     found = run(known, raws, [], asked, how=_listed([how]), explanations=results, seed=seed)
     order = {name: place for place, name in enumerate(found.ranking())}
     sys.stdout.write(render(sorted(results, key=lambda one: order.get(one.name, 0)), **view) + "\n")
-    sys.stdout.write(found.table(width=min(shutil.get_terminal_size((100, 24)).columns, 160)))
-    _write(found, json, report)
+    sys.stdout.write(found.table(width=_width()))
+    _write([found], json, report)
 
 
-def _write(result: Evaluation, *paths: Path | None, quiet: bool = False) -> None:
+def _made(names: list[str], parameters: dict[str, dict[str, Any]]) -> list[Any]:
+    from exegesis.core.method import make
+
+    return [make(name, parameters[name]) for name in names]
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size((100, 24)).columns, 160)
+
+
+def _write(results: list[Evaluation], *paths: Path | None, quiet: bool = False) -> None:
     from exegesis.core.explanation import rendered
     from exegesis.core.files import write_whole
 
     for path in paths:
         if path is not None:
-            write_whole(path, rendered([result], path.suffix))
+            write_whole(path, rendered(results, path.suffix))
             if not quiet:
                 print(f"wrote {path}", file=sys.stderr)
 

@@ -72,7 +72,7 @@ def evaluate(
     methods = [Measurand(n, one.parameters, False, one.seconds) for n, one in zip(names, explained, strict=True)]
     if controls:
         methods += controls_of(methods)
-    kept = _useful(values)
+    kept = _useful(values, len(explained))
     agreed = agreement([one.results for one in explained])
     worst = _worst(agreed.disputes, own)
     return Evaluation(
@@ -132,9 +132,9 @@ def _measured(value: Measure) -> Measured:
     return Measured(title(value), card.question, card.paper, card.higher)
 
 
-def _useful(values: np.ndarray) -> list[int]:
-    """Methods and controls that have a number at all."""
-    return [k for k in range(values.shape[1]) if np.isfinite(values[:, k]).any()]
+def _useful(values: np.ndarray, own: int) -> list[int]:
+    """All methods, and the controls that have a number at all."""
+    return [k for k in range(values.shape[1]) if k < own or np.isfinite(values[:, k]).any()]
 
 
 def _worst(disputes: np.ndarray, texts: Sequence[Text]) -> list[int]:

@@ -27,7 +27,8 @@ TITLE = "How far can these explanations be trusted?"
 def fragment(results: Sequence[Evaluation]) -> str:
     """Evaluations as one ``<div>`` each, with its own style."""
     template = html.templates().get_template("trust.html.j2")
-    return "".join(template.render(**_values(result)) for result in results)
+    last = len(results) - 1
+    return "".join(template.render(**_values(one), last=number == last) for number, one in enumerate(results))
 
 
 def page(results: Sequence[Evaluation], *, title: str = "") -> str:
@@ -78,12 +79,16 @@ def _values(result: Evaluation) -> dict[str, Any]:
 
 def _facts(result: Evaluation) -> list[tuple[str, str]]:
     counts = {label: result.labels.count(label) for label in sorted(set(result.labels))}
-    asked, run = result.counts.get("asked", 0), result.counts.get("run", 0)
+    asked, run, calls = (result.counts.get(name, 0) for name in ("asked", "run", "calls"))
     return [
         ("model", visible(result.model)),
         ("texts", f"{len(result.texts):,} ({', '.join(f'{visible(k)} {n}' for k, n in counts.items())})"),
-        ("perturbed texts", f"{asked:,} asked for, {run:,} run, in {result.counts.get('calls', 0):,} pooled calls"),
-        ("time", duration(result.seconds)),
+        *(
+            [("perturbed texts", f"{asked:,} asked for, {run:,} run, in {calls:,} pooled calls")]
+            if result.counts
+            else []
+        ),
+        *([("time", duration(result.seconds))] if result.seconds > 0 else []),
     ]
 
 

@@ -37,8 +37,10 @@ def _lines(result: Evaluation, width: int) -> list[str]:
                 lines.append(_row("", [], room) + "controls")
             lines.append(_row(visible(name), [cells[i] for _, cells in part], room))
     marks = "* better than random scores by a paired bootstrap interval of 95 %; ± half of the mean's interval"
-    counts = f"{result.counts.get('asked', 0)} perturbed texts asked for, {result.counts.get('run', 0)} run, in "
-    counts += f"{result.counts.get('calls', 0)} pooled calls, {duration(result.seconds)}"
+    counts = ""
+    if result.counts:
+        counts = f"{result.counts.get('asked', 0)} perturbed texts asked for, {result.counts.get('run', 0)} run, in "
+        counts += f"{result.counts.get('calls', 0)} pooled calls, {duration(result.seconds)}"
     lines.append("")
     for line in (marks, counts, agreement_line(result), *map(visible, result.notes), visible(result.advice())):
         lines += folded(line, width) if line else []
