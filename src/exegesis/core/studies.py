@@ -86,7 +86,8 @@ def restore_study(values: Mapping[str, Any]) -> Study:
 
 
 def _subclasses() -> list[type[Study]]:
-    import exegesis.core.findings  # noqa: F401 - the other kinds
+    import exegesis.core.findings
+    import exegesis.core.swaps  # noqa: F401 - the other kinds
 
     return Study.__subclasses__()
 

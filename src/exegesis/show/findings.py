@@ -1,29 +1,15 @@
-"""The pages of failures, substitutions and summaries. Imports no torch."""
+"""The pages of failures and summaries. Imports no torch."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from exegesis.core.findings import (
-    FINDINGS,
-    Cause,
-    Failures,
-    Mean,
-    Pair,
-    Repair,
-    Substitution,
-    Summary,
-    Swap,
-    Training,
-    Transfer,
-)
-from exegesis.core.studies import Shown
+from exegesis.core.findings import FINDINGS, Cause, Failures, Summary, Training
 from exegesis.show.sheet import Bar, Bars, Box, Boxes, Grid, Heading, Marked, Part, Prose, Sheet, limit_of
 from exegesis.show.studies import READ_BOX, SHEETS, facts, interval, number, verdict
 from exegesis.show.wording import MINUS, percent, visible
 
-MOST, LISTED = 15, 20  # rows of a picture; new texts listed
+MOST = 15  # rows of a picture
 
 
 def _failures(study: Failures) -> Sheet:
@@ -95,7 +81,7 @@ def _training_cells(held: Training | None) -> tuple[str, str, str, str]:
 
 
 def _p(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.3f}" if value >= 0.001 else "<0.001"
+    return "" if math.isnan(value) else f"{value:.2g}" if value >= 0.001 else "<0.001"
 
 
 def _cause_sentence(one: Cause) -> str:
@@ -110,70 +96,6 @@ def _cause_sentence(one: Cause) -> str:
         f"{found} In training: {held.texts:,} texts, {percent(held.share)} of them {visible(one.label)} "
         f"(of all {percent(held.base)}, p {_p(held.p)})."
     )
-
-
-def _substitution(study: Substitution) -> Sheet:
-    """Tables 6 and 7."""
-    before, flips = study.before, study.flips
-    parts: list[Part] = [
-        Prose(
-            f"“{visible(study.word)}” was replaced by {len(study.swaps)} other words; {len(flips)} of them change the "
-            f"prediction from {visible(before.label)} ({percent(before.probability)})."
-        )
-    ]
-    limit = limit_of([before, *(shown for pair in study.pairs for shown in pair)])
-    parts.append(Marked(((f"before · {verdict(before)}", before),), limit, study.asked.signed))
-    after = tuple((f"after · {verdict(pair.after)}", pair.after) for pair in study.pairs)
-    if after:
-        parts.append(Marked(after, limit, study.asked.signed))
-    rows = tuple(
-        Bar(
-            one.word,
-            f"{visible(one.label)} · {', '.join(one.sources)}",
-            one.probability,
-            one.probability,
-            -1 if one.flips else 1,
-        )
-        for one in study.swaps[:MOST]
-    )
-    said = f"probability of {visible(before.label)}; the line is what it was, the other colour flips the prediction"
-    parts.append(Bars(f"Other words for “{visible(study.word)}”", said, rows, before.probability))
-    parts.append(Grid(("word", "from", "prediction", "part of speech", "flips", f"P({visible(before.label)})"),
-                      tuple(_swap_row(one) for one in study.swaps), left=5))  # fmt: skip
-    judge = (
-        "Words from neighbours or a language model need not mean the same: whether a swap keeps it is yours to judge."
-    )
-    parts.append(Prose(judge, muted=True))
-    if study.transfers:
-        parts += [Heading("The same swaps in other texts"), _transfer_grid(study.transfers)]
-        for one in study.transfers:
-            if one.examples:
-                parts.append(Heading(f"“{visible(one.old)}” becomes “{visible(one.new)}”"))
-                parts.append(_pairs(one.examples, study.asked.signed))
-    return Sheet(f"What if another word stood for “{visible(study.word)}”", facts(study.asked), tuple(parts))
-
-
-def _swap_row(one: Swap) -> tuple[str, ...]:
-    kept, flips = "same" if one.same_tag else "other", "flips" if one.flips else ""
-    return visible(one.word), ", ".join(one.sources), visible(one.label), kept, flips, percent(one.probability)
-
-
-def _transfer_grid(transfers: Sequence[Transfer]) -> Grid:
-    rows = tuple(
-        (
-            visible(one.old), visible(one.new), f"{one.texts:,}", f"{one.flips:,}", f"{one.broken:,}",
-            f"{one.mended:,}", "" if math.isnan(one.change) else f"{one.change:+.3f}".replace("-", MINUS),
-        )
-        for one in transfers
-    )  # fmt: skip
-    return Grid(("word", "becomes", "texts", "flips", "broken", "mended", "change of probability"), rows, left=2)
-
-
-def _pairs(pairs: Sequence[Pair], signed: bool) -> Marked:
-    texts: list[tuple[str, Shown]] = []
-    for pair in pairs:
-        texts += [(f"before · {verdict(pair.before)}", pair.before), (f"after · {verdict(pair.after)}", pair.after)]
-    return Marked(tuple(texts), limit_of([shown for _, shown in texts]), signed)
 
 
 def _summary(study: Summary) -> Sheet:
@@ -235,51 +157,4 @@ def _contrary_grid(study: Summary) -> Grid:
     return Grid(columns, rows, left=2)
 
 
-def _repair(study: Repair) -> Sheet:
-    swaps = ", ".join(f"{visible(a)} and {visible(b)}" for a, b in study.swaps)
-    parts: list[Part] = [
-        Prose(
-            f"{len(study.added):,} new training texts (to {study.training:,}) by words that may stand for each other: "
-            f"{swaps}."
-        )
-    ]
-    if study.runs:
-        parts += [
-            Prose(_change(study.fault, "where the fault shows")),
-            Prose(_change(study.beyond, "there, against a model that saw the originals once more instead,")),
-            Prose(_change(study.test, "on the test texts")),
-            Bars("Accuracy where the fault shows", "accuracy; three trainings a seed",
-                 tuple(bar for run in study.runs for bar in (
-                     Bar(f"seed {run.seed}", "without", run.fault_before, run.fault_before, -1),
-                     Bar("", "with the originals once more", run.fault_control, run.fault_control, -1),
-                     Bar("", "with the new texts", run.fault_after, run.fault_after, 1),
-                 ))),
-            Grid(("seed", "fault before", "control", "after", "test before", "control", "after"), tuple(
-                (str(run.seed), *(percent(value) for value in run[1:])) for run in study.runs)),
-        ]  # fmt: skip
-    parts.append(Heading("New training texts"))
-    rows = tuple((*_both(one.text, one.origin), visible(one.label)) for one in study.added[:LISTED])
-    parts.append(Grid(("new text", "made from", "label"), rows, left=3))
-    if len(study.added) > LISTED:
-        parts.append(Prose(f"{len(study.added) - LISTED:,} more stand in the saved result.", muted=True))
-    head = (("trained", study.trained),) if study.trained else ()
-    return Sheet("Does training on counterfactual texts mend the fault", head, tuple(parts))
-
-
-def _change(mean: Mean, where: str) -> str:
-    sure = "rises" if mean.low > 0 else "falls" if mean.high < 0 else "does not change for sure"
-    low, high = (f"{100 * value:+.1f}".replace("-", MINUS) for value in (mean.low, mean.high))
-    value = f"{100 * mean.value:+.1f}".replace("-", MINUS)
-    return f"The accuracy {where} {sure}: {value} points ({low} to {high}, {mean.texts:,} texts)."
-
-
-def _both(new: str, old: str) -> tuple[str, str]:
-    """Two texts cut to where they begin to differ."""
-    one, two = (visible(" ".join(text.split())) for text in (new, old))
-    same = next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), 0)
-    start = max(0, one.rfind(" ", 0, max(0, same - 25)) + 1)
-    cut = ["…" * bool(start) + line[start : start + 70] + "…" * (len(line) > start + 70) for line in (one, two)]
-    return cut[0], cut[1]
-
-
-SHEETS |= {Failures: _failures, Substitution: _substitution, Summary: _summary, Repair: _repair}
+SHEETS |= {Failures: _failures, Summary: _summary}

@@ -38,7 +38,8 @@ SHEETS: dict[type, Callable[[Any], Sheet]] = {}
 def sheet(study: Study) -> Sheet:
     """The page of a study."""
     if type(study) not in SHEETS:
-        import exegesis.show.findings  # noqa: F401 - fills the table
+        import exegesis.show.findings
+        import exegesis.show.swaps  # noqa: F401 - both fill the table
     if type(study) not in SHEETS:
         raise UsageError(f"{type(study).__name__} is no study that can be shown")
     return SHEETS[type(study)](study)

@@ -61,7 +61,7 @@ def words(
             over = result.over_words()
             for word, score, one in zip(over.words, over.scores.tolist(), _tags(result.text, tag, tags), strict=True):
                 scores.setdefault(one, array("d")).append(score)
-                owners.setdefault(one, array("q")).append(number)
+                owners.setdefault(one, array("l")).append(number)
                 common.setdefault(one, Counter())[normal(word)] += 1
     found = [
         WordClass(one, spread(np.array(values), np.array(owners[one]), samples, seed), _common(common[one]))

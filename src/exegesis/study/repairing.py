@@ -12,8 +12,8 @@ from jaxtyping import Float
 from exegesis.api import bar
 from exegesis.core.data import Example
 from exegesis.core.errors import UsageError
-from exegesis.core.findings import Added, Mean, Repair, Retrained, Substitution
 from exegesis.core.spread import LEVEL
+from exegesis.core.swaps import Added, Mean, Repair, Retrained, Substitution
 from exegesis.models.card import describe
 from exegesis.models.corpus import find_labels, single, split_off
 from exegesis.models.folder import TrainedClassifier

@@ -11,10 +11,10 @@ import numpy as np
 from exegesis.api import Plan, as_model, bar, read_text
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.explanation import Attribution, Prediction
-from exegesis.core.findings import Pair, Substitution, Swap, Transfer
 from exegesis.core.language import LanguageModel
 from exegesis.core.method import Method
 from exegesis.core.model import Classifier, Raw
+from exegesis.core.swaps import Pair, Substitution, Swap, Transfer
 from exegesis.core.target import Link
 from exegesis.core.text import Text
 from exegesis.hierarchy.tagging import Tagger, default_tagger

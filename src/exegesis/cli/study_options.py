@@ -1,0 +1,102 @@
+"""Options and helpers that the commands of ``exegesis study`` share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from exegesis.cli import options as given
+
+if TYPE_CHECKING:
+    from exegesis.core.data import Example
+    from exegesis.core.model import Classifier
+    from exegesis.core.studies import Study
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help="A .txt, .tsv, .csv or .jsonl file, or a data set's name.")]
+Label = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the label.", rich_help_panel=given.IN)]
+Split = Annotated[
+    str | None, typer.Option(metavar="NAME", help="train, dev or test of a folder.", rich_help_panel=given.IN)
+]
+Method = Annotated[
+    str | None, typer.Option("--method", "-M", metavar="METHOD", help="See 'exegesis methods'; by default reat.")
+]
+Json = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="The result, to be read again.", rich_help_panel=given.OUT)
+]
+Report = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE", help="A self-contained page.", rich_help_panel=given.OUT)
+]
+Figure = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The picture, .svg, .png or .pdf.", rich_help_panel=given.OUT)
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of the bootstrap and of language models.")]
+Train = Annotated[
+    str | None, typer.Option(metavar="DATA", help="The training texts, with labels.", rich_help_panel=given.IN)
+]
+
+
+class Sink:
+    """Where a study goes: the terminal and files, whose names are checked before the work begins."""
+
+    def __init__(
+        self, json: Path | None, report: Path | None, figure: Path | None, palette: str | None, color: bool | None,
+        quiet: bool,
+    ) -> None:  # fmt: skip
+        from exegesis.cli.output import JSON, PAGES, PICTURES, _check
+        from exegesis.show.palette import palette_named
+
+        self.palette = palette_named(palette or "green-red").name
+        self.color, self.quiet, self.files = color, quiet, [p for p in (json, report, figure) if p is not None]
+        _check("--json", json, JSON[:1])
+        _check("--report", report, PAGES[:1])
+        _check("--figure", figure, PICTURES)
+
+    @property
+    def progress(self) -> bool:
+        return not self.quiet and sys.stderr.isatty()
+
+    def put(self, study: Study) -> None:
+        """Write the files, then show the result."""
+        for path in self.files:
+            study.save(path, **({} if path.suffix.lower() == ".json" else {"palette": self.palette}))
+            self.say(path)
+        if not self.quiet:
+            from exegesis.show.sheet_lines import render
+
+            sys.stdout.write(render(study, color=self.color, palette=self.palette))
+
+    def say(self, path: Path) -> None:
+        """Name a file that was written."""
+        if not self.quiet:
+            print(f"wrote {path}", file=sys.stderr)
+
+
+def model_named(model: str, device: str | None, truncate: bool) -> Classifier:
+    from exegesis.api import load
+
+    return load(model, device=device, truncate=truncate)
+
+
+def examples_of(
+    data: str, column: str | None, label: str | None, pair: str | None, split: str | None, limit: int | None = None
+) -> list[Example]:
+    from exegesis.core.data import read_examples
+
+    return read_examples(data, column, label, pair, split)[:limit]
+
+
+def parameters_of(method: str | None, param: list[str] | None, model: Classifier) -> tuple[str, dict[str, Any]]:
+    from exegesis.api import preferred
+    from exegesis.cli.given import parameters_given
+
+    name = method or preferred(model)
+    return name, parameters_given(param or [], [name])[name]
+
+
+def training_of(train: str | None, column: str | None, label: str | None, pair: str | None) -> list[Example] | None:
+    if train is None:
+        return None
+    return examples_of(train, column, label, pair, "train" if Path(train).is_dir() else None)
