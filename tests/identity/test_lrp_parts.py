@@ -58,11 +58,18 @@ def generally(seen, raw, method, target="all"):
 @pytest.mark.parametrize("options", RULES, ids=str)
 @pytest.mark.parametrize("kind", ["relu", "tanh", "two dimensions"])
 def test_text_cnns(kind, options):
-    for seed, shape in enumerate([{}, {"widths": (1, 2), "size": 3, "channels": 2, "outputs": 2}]):
+    small = {"widths": (1, 2), "size": 3, "channels": 2, "outputs": 2}
+    for seed, shape in enumerate([{}, small, small]):
         make = text_cnns.FlatCnn if kind == "two dimensions" else text_cnns.TextCnn
         bend = {"bend": torch.tanh} if kind == "tanh" else {}
         seen = cnn(seed, kind=make, **shape, **bend)
         module = seen.module
+        if seed == 2:  # contributions of one sign alone
+            for part in (module.embedding, *module.convs):
+                for weight in part.parameters():
+                    weight.data.abs_()
+            module.convs[1].weight.data[0].neg_()
+            module.convs[1].bias.data.neg_()
         convs = []
         for conv in module.convs:
             K = cells.plain(conv.weight)
@@ -257,6 +264,35 @@ def test_the_last_cell_state_is_read(product):
         np.testing.assert_allclose(one.scores, other.scores, rtol=1e-6, atol=1e-8)
 
 
+class Between(nn.Module):
+    """A recurrent layer that ``wrap`` sees through, over another that mixes the words."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.embedding, self.first = nn.Embedding(len(WORDS), 3), nn.GRU(3, 2, batch_first=True, bidirectional=True)
+        self.rnn, self.out, self.norm = nn.LSTM(4, 4, batch_first=True), nn.Linear(4, 3), norm
+
+    def forward(self, x):
+        return self.out(self.rnn(self.norm(self.first(self.embedding(x))[0]))[0][:, -1])
+
+
+def test_what_stands_before_the_recurrent_layer():
+    """Relevance goes on to the words, unless what stands there has no rule: then it stays at the word's position."""
+    for norm in (nn.Identity(), nn.LayerNorm(4)):
+        seen = wrapped(made(Between(norm), 1))
+        assert "naive-reat" in {card.name for card in methods(seen)}  # it is seen through
+        raw = texts([5, 3])
+        results = explain(seen, raw, "lrp", "all")
+        np.testing.assert_allclose([result.gap for result in results], 0, atol=1e-9)
+        if isinstance(norm, nn.Identity):
+            values, _, _ = generally(seen, raw, Lrp())
+            for row, result in enumerate(results):
+                np.testing.assert_allclose(values[row, :, : len(result.words)], result.scores, rtol=0, atol=1e-11)
+            assert "recurrent 2 layer 1 forward" in relevance(seen, raw[0], 0).states
+        else:
+            assert "layer 1 forward" in relevance(seen, raw[0], 0).states
+
+
 class Loops(nn.Module):
     """A cell of the library in a loop, or the layer that has its weights."""
 
@@ -430,6 +466,9 @@ DOES = {
     "stacked with constants": lambda m, x, mask: torch.stack(
         [masked(m.inner(x), mask).sum(1), m.extra.expand(len(x), 4)], 0
     ).sum(0),
+    "iterated": lambda m, x, mask: sum(
+        vector * keep for vector, keep in zip(x.transpose(0, 1), mask.t()[..., None], strict=True)
+    ),
     "unbind": lambda m, x, mask: sum((x * mask[..., None]).unbind(1)),
     "einsum": lambda m, x, mask: torch.einsum(
         "btk,bt->bk", torch.einsum("btd,kd->btk", x, m.inner.weight), mask.double()

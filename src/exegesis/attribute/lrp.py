@@ -20,6 +20,7 @@ from exegesis.mech.passing import Shares
 from exegesis.mech.propagate import propagate, trial
 from exegesis.mech.relevance import relevance
 from exegesis.mech.rules import PRODUCTS, Rules
+from exegesis.nn.recurrent import reading_order
 
 BIASES = ("keep", "spread")
 LINEAR = ("epsilon", "gamma", "alpha-beta")
@@ -53,7 +54,8 @@ class Lrp:
 
     Models that read one linear layer off pooled recurrent states are computed at once for all steps and targets: their
     poolings and output layer are one linear map from states to the number, so ``epsilon`` acts on the number itself.
-    What such a module does between its embedding and its recurrent layer is left to the word.
+    Where something stands between the word vectors and the recurrent layer (another recurrent layer, a projection), the
+    module runs as any other; if that has no rule (a LayerNorm), what it does is left to the word at its position.
 
     Any other module runs as it is (``mech.propagate``), if every function it applies to what depends on the words has a
     rule: linear and convolution layers, recurrent layers and cells, sums and products of tensors, elementwise
@@ -120,8 +122,21 @@ class Lrp:
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         matrix = target.linear(model.link.width(len(model.labels)))  # refuses a probability before any work is done
-        if offers(model, Recurrent) and self.rule == "epsilon":
-            return self._unrolled(cast(Recurrent, model), batch, matrix)
+        seen = self.laid_open(model, batch)
+        if seen is not None and stands_on_vectors(seen, model, batch):
+            return self._unrolled(seen, matrix)
+        try:
+            return self._general(model, batch, matrix)
+        except UnsupportedError:
+            if seen is None:
+                raise
+            return self._unrolled(seen, matrix)
+
+    def laid_open(self, model: Differentiable, batch: Batch) -> Unrolled | None:
+        """The recurrent pass that the fast path reads; None for other models and rules."""
+        return cast(Recurrent, model).unroll(batch) if offers(model, Recurrent) and self.rule == "epsilon" else None
+
+    def _general(self, model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"]) -> Scores:
         values, account, _ = self.propagated(model, batch, matrix)
         outside = values.sum(-1).masked_fill(batch.mask[:, None], 0.0)
         if bool((outside != 0).any()):  # padding that the module reads
@@ -149,9 +164,8 @@ class Lrp:
             _refuse_loss(number, values.sum((-2, -1)) + sum(account.values()))
         return values, account, found
 
-    def _unrolled(self, model: Recurrent, batch: Batch, matrix: Float[Tensor, "b k c"]) -> Scores:
+    def _unrolled(self, seen: Unrolled, matrix: Float[Tensor, "b k c"]) -> Scores:
         """The fast path: all steps and targets at once."""
-        seen = model.unroll(batch)
         with torch.no_grad():
             values, account = relevance(seen, matrix.to(seen.outputs), self.rules)
         if bool(seen.outputs.isfinite().all()) and not bool(values.isfinite().all()):
@@ -163,6 +177,15 @@ class Lrp:
         """Whether initial states can receive relevance."""
         states = [state for layer in seen.layers for d in layer for state in (d.h0, d.c0) if state is not None]
         return self.bias == "spread" or any(bool((state != 0).any()) for state in states)
+
+
+def stands_on_vectors(seen: Unrolled, model: Differentiable, batch: Batch) -> bool:
+    """Whether the lowest recurrent layer reads the word vectors as they are."""
+    first, vectors = seen.layers[0][0], model.embed(batch)
+    read = reading_order(first.inputs, first.lengths, first.reverse)
+    if read.shape != vectors.shape:
+        return False
+    return bool(((read == vectors) | ~batch.mask[..., None]).all())
 
 
 def _refuse_loss(number: Float[Tensor, "b k"], found: Float[Tensor, "b k"]) -> None:

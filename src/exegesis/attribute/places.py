@@ -10,12 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.attribute.lrp import Lrp
+from exegesis.attribute.lrp import Lrp, stands_on_vectors
 from exegesis.core.batch import Batch
-from exegesis.core.errors import UsageError
+from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.explain import finite
 from exegesis.core.method import require
-from exegesis.core.model import Classifier, Differentiable, Recurrent, offers
+from exegesis.core.model import Classifier, Differentiable
+from exegesis.core.recurrent import Unrolled
 from exegesis.core.relevance import Relevance
 from exegesis.core.target import Ask
 from exegesis.core.text import Text
@@ -32,10 +33,7 @@ def relevance_at(model: Classifier, text: Text, method: Lrp, asked: Ask) -> Rele
     if target.count != 1:
         raise UsageError("relevance is of one number: take one label as the target, not all")
     matrix = target.linear(raw.shape[1]).to(raw)
-    if offers(model, Recurrent) and method.rule == "epsilon":
-        values, account, states = _unrolled(cast(Recurrent, model), batch, matrix, method)
-    else:
-        values, account, states = _propagated(seen, batch, matrix, method)
+    values, account, states = _found(seen, batch, matrix, method)
     finite(values, seen, "relevance")
     return Relevance(
         text=text,
@@ -51,8 +49,21 @@ def relevance_at(model: Classifier, text: Text, method: Lrp, asked: Ask) -> Rele
 Found = tuple[Float[Tensor, "b k t d"], Mapping[str, Float[Tensor, "b k"]], Mapping[str, Tensor]]
 
 
-def _unrolled(model: Recurrent, batch: Batch, matrix: Float[Tensor, "b k c"], method: Lrp) -> Found:
-    seen, states = model.unroll(batch), {}
+def _found(model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"], method: Lrp) -> Found:
+    """By the path that ``lrp`` takes."""
+    seen = method.laid_open(model, batch)
+    if seen is not None and stands_on_vectors(seen, model, batch):
+        return _unrolled(seen, matrix, method)
+    try:
+        return _propagated(model, batch, matrix, method)
+    except UnsupportedError:
+        if seen is None:
+            raise
+        return _unrolled(seen, matrix, method)
+
+
+def _unrolled(seen: Unrolled, matrix: Float[Tensor, "b k c"], method: Lrp) -> Found:
+    states = {}
     watch = Watch(states={})
     with torch.no_grad():
         values, account = relevance(seen, matrix.to(seen.outputs), method.rules, watch)

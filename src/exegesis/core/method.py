@@ -180,7 +180,10 @@ def _refuses(model: object, card: Card) -> str | None:
     ask = getattr(card.cls, "lacks", None)
     if ask is None:
         return None
-    known = _refused.setdefault(model, {})
+    try:
+        known = _refused.setdefault(model, {})
+    except TypeError:  # a user's model that cannot be told from others by its identity
+        known = {}
     if card.name not in known:
         known[card.name] = ask(model)
     return known[card.name]

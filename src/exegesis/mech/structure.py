@@ -286,9 +286,9 @@ def written(call: Call) -> None:
 
 MOVING = (
     "view reshape view_as reshape_as flatten unflatten squeeze unsqueeze transpose permute t T mT movedim contiguous "
-    "clone expand expand_as repeat repeat_interleave tile flip roll narrow select index_select gather getitem chunk "
-    "split tensor_split unbind take_along_dim masked_select unfold diagonal pack_padded_sequence alias "
-    "atleast_2d atleast_3d hsplit vsplit split_with_sizes unsafe_chunk unsafe_split ravel rot90"
+    "clone expand expand_as broadcast_to repeat repeat_interleave tile flip reversed roll narrow select index_select "
+    "gather getitem chunk split tensor_split unbind take_along_dim masked_select unfold diagonal pack_padded_sequence "
+    "alias atleast_2d atleast_3d hsplit vsplit split_with_sizes unsafe_chunk unsafe_split ravel rot90"
 )
 STRUCTURE: dict[str, Rule] = {
     **dict.fromkeys(MOVING.split(), moved),
@@ -305,5 +305,6 @@ STRUCTURE: dict[str, Rule] = {
     "pad": padded,
     "pad_packed_sequence": unpacked,
     "setitem": written,
+    "iter": lambda call: iter(call.mode.run(torch.unbind, call.args[0], 0)),
     **COMPOUNDS,
 }
