@@ -23,6 +23,9 @@ QUICK = {
     "smoothgrad": {"samples": 2},
     "integrated-gradients": {"limit": 16, "tolerance": 0.1},
     "input-reduction": {"beam": 1},
+    "shapley": {"exact": 6, "samples": 4},
+    "soc": {"samples": 1, "neighbours": 1},
+    "scd": {"samples": 1, "neighbours": 1},
 }
 EXACT = {"bundled": 1e-3, "wrapped": 1e-10}  # float32, float64
 SERVED = [(kind, card.name) for kind in KINDS for card in methods(model(kind))]
