@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -215,3 +216,11 @@ def test_a_regression_flips_nothing():
         exegesis.evaluate(plain, TEXTS[:2], ["leave-one-out"], ["decision-flip"])
     result = exegesis.evaluate(plain, TEXTS[:2], ["leave-one-out"])
     assert np.isfinite(result.of("deletion", "leave-one-out")).all()
+
+
+def test_the_page_names_every_measure():
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text("utf-8")
+    named = {
+        name for line in page.splitlines() if line.startswith("| `") for name in line.split("|")[1].split("`")[1::2]
+    }
+    assert named == {card.name for card in measures()}
