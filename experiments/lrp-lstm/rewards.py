@@ -44,7 +44,7 @@ class Size:
     learning: Learning = field(default_factory=Learning)
 
 
-QUICK = Size(2, 200, 20, 30, Learning(runs=2, episodes=2, every=1))
+QUICK = Size(1, 100, 10, 10, Learning(runs=2, episodes=2, every=1))
 
 
 def wrapped(module: Forecaster) -> TorchClassifier:

@@ -88,7 +88,8 @@ def test_rewards_in_little(tmp_path, capsys):
     rewards.main(["--out", str(tmp_path), "--quick"])
     result = json.loads((tmp_path / "rewards.json").read_text())
     assert set(result["relevance"][0]) == set(rewards.RULES)
-    assert set(result["policies"]) == {"delayed", "immediate", *(f"lrp-{rule}" for rule in rewards.RULES)}
+    kinds = ("delayed", "delayed, 102 episodes", "immediate", *(f"lrp-{rule}" for rule in rewards.RULES))
+    assert sorted(result["policies"]) == sorted(kinds)
     assert set(result["assumptions"]) == {"A1", "A2", "A3", "A4", "A5", "A7", "A9"}
     for name in ("rewards.png", "learning.png"):
         assert (tmp_path / name).stat().st_size > 1000
@@ -120,3 +121,17 @@ def test_policies_learn_faster_without_delay():
     assert soon[:, -1].mean() > late[:, -1].mean() + 1
     np.testing.assert_array_equal(late, learn(delayed, plan, 0))
     assert reached(np.array([[0, 1, 5, 2], [0, 0, 0, 0]]), 4, 20).tolist() == [40, np.inf]
+
+
+def test_variants_in_little(tmp_path, capsys):
+    import variants
+
+    rows = [f"a {word} film of {n}\t{label}" for n in range(30) for word, label in (("good", 1), ("bad", 0))]
+    for part in ("train", "dev", "test"):
+        (tmp_path / f"{part}.tsv").write_text("\n".join(rows) + "\n")
+    variants.main([str(tmp_path), "--out", str(tmp_path / "out"), "--quick"])
+    models = json.loads((tmp_path / "out" / "variants.json").read_text())["models"]
+    assert [(one["cell"], one["both"]) for one in models] == [(c, b) for b in (False, True) for c in variants.CELLS]
+    for one in models:
+        assert ("assumptions" in one) == (one["cell"] != "lstm")
+        assert all(each["gap / relevance"] < 1e-9 for each in one["account"].values())
