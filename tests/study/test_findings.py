@@ -271,3 +271,27 @@ def test_wrong_use_is_one_line(bag, call, says) -> None:
     with pytest.raises(UsageError, match=says) as error:
         call(bag)
     assert "\n" not in str(error.value)
+
+
+def test_hostile_texts_are_shown_harmlessly(bag, tmp_path) -> None:
+    texts = ["\x1b[31mawful\x07 \ud800 film", "שלום fine 😀", "<script>alert(1)</script> poor", "awful " * 40]
+    labels = ["bad", "good", "bad", "bad"]
+    results = [
+        study.words(bag, texts, "leave-one-out", tagger=lambda words: ["<NN>"] * len(words)),
+        study.word(bag, texts, ["awful"], "leave-one-out", labels=labels),
+        study.failures(bag, texts, labels, train=texts, train_labels=labels, method="leave-one-out"),
+        study.substitute(bag, texts[0], "film", synonyms={"film": ["<script>", "\x1b[0m"]}, method="leave-one-out",
+                         tagger=lambda words: ["NN"] * len(words)),
+    ]  # fmt: skip
+    for found in results:
+        assert "\x1b" not in found.table(width=40)
+        page = found.save(tmp_path / "a.html").read_text()
+        assert "<script>" not in page
+        assert "\x1b" not in page
+        assert "\x1b" not in found.save(tmp_path / "a.svg").read_text()
+
+
+def test_sizes_without_a_sign_can_be_looked_at(bag) -> None:
+    found = study.words(bag, ["fine film", "awful plot"], "gradient", tagger=toys.tagger)
+    assert not found.asked.signed
+    assert found.of("JJ").spread.low > 0

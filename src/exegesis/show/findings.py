@@ -139,7 +139,7 @@ def _summary_sentences(study: Summary) -> list[str]:
     if study.trained:
         what = f"{len(study.contrary)} words speak" if len(study.contrary) != 1 else "1 word speaks"
         lines.append(
-            f"{what} against the label that training texts with them have (of {study.trained:,} training texts)."
+            f"{what} against the label that its training texts lean to (of {study.trained:,} training texts)."
         )
     return lines
 
