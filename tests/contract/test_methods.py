@@ -22,6 +22,7 @@ from exegesis.core.method import cards, make
 from exegesis.core.model import Classifier, members
 from exegesis.core.saving import read
 from exegesis.core.target import Target
+from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
 from exegesis.models.wrapping import wrap
 from torch_toys import WORDS, Bag, Shape, model, net, texts
 from user_modules import ZOO
@@ -56,6 +57,18 @@ def hugging_face() -> Classifier:
     return wrap_huggingface(hf_toys.bert().double(), hf_toys.wordpiece(), name="bert")
 
 
+def variant(kind: str) -> Classifier:
+    """A variant of the LSTM (Arras et al. 2019, Sec. 11.4), both directions."""
+    shape = {"embedding": 3, "hidden": 4, "vocabulary": len(WORDS), "labels": ("c0", "c1", "c2")}
+    config = RecurrentConfig(cell=f"lstm-{kind}", bidirectional=True, readout="mean", **shape)
+    module = RecurrentClassifier(config).double().train()
+    draws = torch.Generator().manual_seed(9)
+    for name, weight in module.named_parameters():
+        if "bias_" not in name:
+            weight.data = torch.randn(weight.shape, generator=draws, dtype=torch.float64)
+    return wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
+
+
 ANY = {"leave-one-out", "lime", "input-reduction"}
 GRADIENTS = ANY | {"gradient", "gradient-x-input", "integrated-gradients", "smoothgrad"}
 PARTS = GRADIENTS | {"lrp"}  # every part has a rule of relevance propagation
@@ -78,6 +91,7 @@ MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
     "sorts its rows": (GATED, lambda: zoo("sorts its rows before the embedding")),
     "drops pads itself": (GATED, lambda: zoo("lengths from the ids inside, packed")),
     "cells in a loop": (PARTS, lambda: zoo("a loop over nn.LSTMCell")),
+    "markov lstm": (PARTS, lambda: variant("markov")),
     "text cnn": (PARTS, lambda: wrap(text_cnns.made(text_cnns.TextCnn()), vocabulary=WORDS, tokenizer=str.split)),
     "embedding bag": (ANY, lambda: zoo("embedding bag")),
     "probabilities": (GRADIENTS, lambda: zoo("softmax, said")),
