@@ -175,6 +175,7 @@ def test_owen_values_are_means_over_the_orders_of_the_tree(tree):
             np.testing.assert_allclose(score, sum(expected[start:stop]), atol=1e-10)
             assert interaction is None
         np.testing.assert_allclose(result.root.score + result.account["the empty text"], result.explained, atol=1e-10)
+        np.testing.assert_allclose(result.words().gap, 0, atol=1e-10)
         assert result.complete
 
 
@@ -365,6 +366,25 @@ def test_parse_follows_a_tree_with_any_method():
             assert interaction == (pytest.approx(score - apart, abs=1e-10) if children else None)
             assert method == "leave-one-out" or not children or abs(score - apart) < 1e-10
         assert result.details.get("signed", True) is (method != "gradient")
+
+
+def test_special_tokens_and_pairs_of_a_transformer():
+    """What special tokens carry is in the account; a pair is one tree, and contexts stay within a part."""
+    hf_toys = pytest.importorskip("hf_toys")
+    from exegesis.models.hf_wrapping import wrap_huggingface
+
+    bert = wrap_huggingface(hf_toys.bert().double(), hf_toys.wordpiece(), name="bert")
+    pair = ("a fine film", "what a dull plot")
+    found = hierarchy(bert, pair, "parse", method="integrated-gradients", tolerance=1e-4)
+    assert "special tokens" in found.account
+    np.testing.assert_allclose(found.words().gap, 0, atol=1e-3)
+    assert found.text.raw == "\n".join(pair)
+    text = found.text
+    assert around(text, Span(2, 3), 5).words == ("a", "fine", "film")
+    assert around(text, Span(2, 4), 1).places == (1, 4)
+    language = CountedLanguageModel(["film acting café"])
+    for search, options in (("soc", {"language": language, "samples": 2}), ("hedge", {}), ("owen", {"samples": 4})):
+        assert hierarchy(bert, pair, search, **options).root.span == (text.words[0].start, text.words[-1].stop)
 
 
 def test_the_trees_own_phrases_and_clauses():

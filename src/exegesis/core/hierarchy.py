@@ -132,7 +132,7 @@ class Hierarchy:
         return tuple(phrase for phrase, _ in sorted(kept, key=lambda pair: -abs(pair[1]))[:k])
 
     def words(self) -> Attribution:
-        """The scores of the words alone, as any other result."""
+        """The scores of the words alone, as any other result; its account closes where the search promises it."""
         first = {part.span: part.score for part in self.parts if not part.children}
         return Attribution(
             text=self.text,
@@ -143,6 +143,8 @@ class Hierarchy:
             name=self.name,
             prediction=self.prediction,
             explained=self.explained,
+            account=self.account,
+            complete=self.complete,
             seconds=self.seconds,
             model=self.model,
             details={key: value for key, value in self.details.items() if key == "signed"},

@@ -1,4 +1,4 @@
-"""Which phrases? Part-of-speech tags, and the nested levels of a text: words, phrases, clauses, the whole."""
+"""Which phrases? Tags, the nested levels of a text, and trees of phrases: joined from below, cut, or given."""
 
 from exegesis.core.folders import share_name
 

@@ -48,15 +48,16 @@ class Parse:
         spans = [[text.over(span) for span in tree.spans] for text, tree in zip(batch.texts, nests, strict=True)]
         found = score_spans(self.scorer, model, batch, target, scores, spans)
         account = {part: array(value)[:, 0] for part, value in scores.account.items()}
-        signed = getattr(self.scorer, "signed", card.signed)
-        return [
-            Grown(
-                _marked(tree, values[0].tolist(), joins=hasattr(self.scorer, "spans")),
-                {part: float(value[row]) for part, value in account.items()},
-                {} if signed else {"signed": False},
-            )
-            for row, (tree, values) in enumerate(zip(nests, found, strict=True))
-        ]
+        signed, pieces = getattr(self.scorer, "signed", card.signed), array(scores.values)[:, 0]
+        grown = []
+        for row, (text, tree, values) in enumerate(zip(batch.texts, nests, found, strict=True)):
+            kept = {part: float(value[row]) for part, value in account.items()}
+            if any(text.special) and signed:  # as a result of words has it
+                inside = [piece for word in text.words for piece in range(*word)]
+                kept["special tokens"] = float(pieces[row].sum() - pieces[row, inside].sum())
+            marks = _marked(tree, values[0].tolist(), joins=hasattr(self.scorer, "spans"))
+            grown.append(Grown(marks, kept, {} if signed else {"signed": False}))
+        return grown
 
 
 @dataclass(frozen=True)
