@@ -10,7 +10,7 @@ import evaluate_toys as toys
 import exegesis
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.evaluate.amounts import spearman
-from exegesis.evaluate.sanity import randomisation, shuffled
+from exegesis.evaluate.sanity import nudged, randomisation, sensitivity, shuffled
 
 
 @pytest.fixture
@@ -69,3 +69,28 @@ def test_refusals(linear, texts):
         randomisation(linear, [], ["leave-one-out"])
     with pytest.raises(UsageError, match="one number"):
         randomisation(linear, texts, ["leave-one-out"], target="all")
+
+
+def test_sensitivity_of_a_bag_of_words(linear, texts):
+    """A word's score is its weight, which moves by the radius times the mean size of the weights, up or down."""
+    found = sensitivity(linear, texts, ["leave-one-out"], radius=0.1, target="good")
+    step = 0.1 * np.mean(np.abs(linear.module.embedding.weight.detach().numpy()))
+    for i, text in enumerate(texts):
+        scores = [toys.WEIGHTS[word] for word in text.raw.split()]
+        expected = step * np.sqrt(len(scores)) / np.linalg.norm(scores)
+        assert found.values[0, 0, i] == pytest.approx(expected, rel=1e-6)
+    assert found.mean("sensitivity-max", "random").value == 0
+
+
+def test_sensitivity_grows_with_the_draws_and_leaves_the_model(linear, texts):
+    before = [weight.clone() for weight in linear.module.parameters()]
+    few, many = (sensitivity(linear, texts, ["shapley"], draws=n, target="good").values[0, 0] for n in (1, 4))
+    assert (many >= few - 1e-12).all()
+    with pytest.raises(RuntimeError), nudged(linear, 0.5):
+        raise RuntimeError
+    assert all(torch.equal(one, two) for one, two in zip(before, linear.module.parameters(), strict=True))
+    with pytest.raises(UsageError, match="radius above 0"):
+        sensitivity(linear, texts, ["shapley"], radius=0.0)
+    box = exegesis.blackbox(lambda given: [[0.5, 0.5]] * len(given), ["bad", "good"])
+    with pytest.raises(UnsupportedError, match="cannot be moved"):
+        sensitivity(box, [box.read("a b")], ["leave-one-out"])

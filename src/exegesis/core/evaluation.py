@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from exegesis.core.advice import FEWEST, advice
 from exegesis.core.errors import UsageError, unknown
 from exegesis.core.explanation import Attribution, save, view_of
 
 LEVEL = 0.95  # of every interval
+BLOCK = 1 << 22  # places of bootstrap samples that are summed at a time
 
 
 class Measured(NamedTuple):
@@ -119,7 +120,8 @@ class Evaluation:
     def mean(self, measure: str, method: str) -> Mean:
         """The mean over texts, with its interval (NaN of fewer than two texts)."""
         values = self.of(measure, method)
-        return Mean(*self._interval(values), int(np.isfinite(values).sum()))
+        drawn = self._means[self._measure(measure), self._method(method)]
+        return Mean(*self._interval(values, drawn), int(np.isfinite(values).sum()))
 
     def compare(self, first: str, second: str, measure: str | None = None) -> tuple[Difference, ...]:
         """First less second on every measure (or the one named), and which of them is better."""
@@ -157,32 +159,68 @@ class Evaluation:
         return math.nan if not len(known) else float(known.mean()) * (1 if measure.higher else -1)
 
     def _difference(self, first: str, second: str, measure: Measured) -> Difference:
-        values = self.of(measure.name, first) - self.of(measure.name, second)
-        value, low, high = self._interval(values)
+        key = (first, second, measure.name)
+        if key not in self._differences:
+            self._differences[key] = self._compared(first, second, measure)
+        return self._differences[key]
+
+    def _compared(self, first: str, second: str, measure: Measured) -> Difference:
+        m, a, b = self._measure(measure.name), self._method(first), self._method(second)
+        value, low, high = self._interval(self.values[m, a] - self.values[m, b], self._differing(m, a, b))
         better = ""
-        count = int(np.isfinite(values).sum())
-        if count >= FEWEST and (low > 0 or high < 0):
+        count = int(np.isfinite(self.values[m, a] - self.values[m, b]).sum())
+        rounding = 1e-12 * max(np.nanmax(np.abs(self.values[m, [a, b]]), initial=0.0), 1e-300)
+        if count >= FEWEST and (low > rounding or high < -rounding):
             better = first if (low > 0) == measure.higher else second
         return Difference(measure.name, value, low, high, count, better)
 
-    def _interval(self, values: Float[np.ndarray, " texts"]) -> tuple[float, float, float]:
+    def _interval(
+        self, values: Float[np.ndarray, " texts"], drawn: Float[np.ndarray, " samples"]
+    ) -> tuple[float, float, float]:
+        """The mean of the values, and the interval of its bootstrap samples."""
         known = np.isfinite(values)
-        if not known.any():
-            return math.nan, math.nan, math.nan
-        mean = float(values[known].mean())
+        mean = float(values[known].mean()) if known.any() else math.nan
         if known.sum() < 2:
             return mean, math.nan, math.nan
-        filled = np.where(known, values, 0.0)
-        counts = self._draws @ known
-        means = (self._draws @ filled)[counts > 0] / counts[counts > 0]
-        low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        low, high = np.quantile(drawn[np.isfinite(drawn)], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return mean, float(low), float(high)
 
+    def _differing(self, m: int, a: int, b: int) -> Float[np.ndarray, " samples"]:
+        """The mean difference of two methods in each bootstrap sample, over the texts that both have."""
+        if np.array_equal(np.isfinite(self.values[m, a]), np.isfinite(self.values[m, b])):
+            found: np.ndarray = self._means[m, a] - self._means[m, b]
+            return found
+        some: np.ndarray = self._drawn((self.values[m, a] - self.values[m, b])[None])[0]
+        return some
+
     @cached_property
-    def _draws(self) -> Int[np.ndarray, "samples texts"]:
+    def _means(self) -> Float[np.ndarray, "measures methods samples"]:
+        """The mean of every measure and method in each bootstrap sample; NaN in one without any of its texts."""
+        shape = self.values.shape
+        return self._drawn(self.values.reshape(-1, shape[2])).reshape(*shape[:2], -1)
+
+    def _drawn(self, values: Float[np.ndarray, "rows texts"]) -> Float[np.ndarray, "rows samples"]:
+        """The mean of the finite values of each row in each bootstrap sample."""
+        known = np.isfinite(values)
+        filled, found = np.where(known, values, 0.0), []
+        for part in np.array_split(self._draws, max(self._draws.size // BLOCK, 1)):
+            draws = part.astype(np.float64).T
+            sums = filled @ draws
+            counts = np.broadcast_to(draws.sum(0), sums.shape) if known.all() else known.astype(np.float64) @ draws
+            found.append(np.divide(sums, counts, out=np.full(sums.shape, math.nan), where=counts > 0))
+        return np.concatenate(found, 1)
+
+    @cached_property
+    def _draws(self) -> Integer[np.ndarray, "samples texts"]:
         """How often each text is in each bootstrap sample."""
         count = len(self.texts)
-        return np.random.default_rng(self.seed).multinomial(count, np.full(count, 1 / count), size=self.samples)
+        draws = np.random.default_rng(self.seed)
+        rows = [np.bincount(draws.integers(0, count, count), minlength=count) for _ in range(self.samples)]
+        return np.array(rows, dtype=np.uint16)
+
+    @cached_property
+    def _differences(self) -> dict[tuple[str, str, str], Difference]:
+        return {}
 
     def _measure(self, name: str) -> int:
         names = [one.name for one in self.measures]

@@ -1,17 +1,18 @@
 """Does a method look at the model at all? Its explanations of a trained model beside those of one that knows nothing.
 
 Not a measure of an explanation: a reversed explanation passes as well as the right one. It is a check of the method,
-made once for a model (Adebayo et al., Sanity Checks for Saliency Maps, 2018).
+made once for a model (Adebayo et al., Sanity Checks for Saliency Maps, 2018). So is how steady its scores are.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import nn
 
 import exegesis.attribute  # noqa: F401 - registers the methods
@@ -34,7 +35,12 @@ PARAMETERS = Measured(
     "parameter-randomisation", "do explanations stay alike when the weights are shuffled?", PAPER, False
 )
 LABELS = Measured("label-randomisation", "are explanations like those of a model of random labels?", PAPER, False)
+MOVED = Measured(
+    "sensitivity-max", "how far do scores move when word vectors move a little?",
+    "Yeh et al., On the (In)fidelity and Sensitivity of Explanations (Def. 2.2), 2019", False,
+)  # fmt: skip
 BLIND, CHANCE = "random", "chance"
+MEANING = {BLIND: "scores that belong to the text and never look at the model", CHANCE: "two independent random scores"}
 
 
 def randomisation(
@@ -72,31 +78,97 @@ def randomisation(
         ]
     rows = [[_likeness(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(first, second, strict=True)]
     chance = [abs(spearman(random_scores(one, 1.0, seed), random_scores(one, 1.0, seed + 1))) for one in texts]
+    controls = {BLIND: np.ones(len(texts)), CHANCE: np.array(chance)}
+    measured = PARAMETERS if other is None else LABELS
+    return _checked(model, texts, first, measured, np.array(rows), controls, seed, samples)
+
+
+def _checked(
+    model: Classifier,
+    texts: Sequence[Text],
+    first: Sequence[Sequence[Attribution]],
+    measured: Measured,
+    values: Float[np.ndarray, "methods texts"],
+    controls: Mapping[str, Float[np.ndarray, " texts"]],
+    seed: int,
+    samples: int,
+) -> Evaluation:
+    """One check as an evaluation of one measure."""
     explained = [Explanations(mine[0].name, mine, mine[0].method) for mine in first]
-    controls = [
-        Measurand(BLIND, "scores that belong to the text", True, math.nan),
-        Measurand(CHANCE, "two independent random scores", True, math.nan),
-    ]
     agreed = agreement(first)
+    own = zip(names_of(explained), explained, strict=True)
     return Evaluation(
         model=model.name,
         texts=tuple(text.raw for text in texts),
         labels=tuple(found.targets[0].partition(":")[2] for found in first[0]),
-        measures=(PARAMETERS if other is None else LABELS,),
+        measures=(measured,),
         methods=(
-            *(
-                Measurand(name, one.parameters, False, one.seconds)
-                for name, one in zip(names_of(explained), explained, strict=True)
-            ),
-            *controls,
+            *(Measurand(name, one.parameters, False, one.seconds) for name, one in own),
+            *(Measurand(name, MEANING[name], True, math.nan) for name in controls),
         ),
-        values=np.array([[*rows, [1.0] * len(texts), chance]]),
+        values=np.concatenate([values, np.stack(list(controls.values()))])[None],
         agreement=agreed.ranks,
         overlap=agreed.tops,
         disputes=agreed.disputes,
         seed=seed,
         samples=samples,
     )
+
+
+def sensitivity(
+    model: Classifier,
+    texts: Sequence[Text],
+    methods: Sequence[str | Method],
+    *,
+    radius: float = 0.02,
+    draws: int = 10,
+    target: str | int | None = None,
+    seed: int = 0,
+    samples: int = 2000,
+) -> Evaluation:
+    """How far scores move when the word vectors do, at most: the sensitivity-max of Yeh et al. 2019 (Def. 2.2).
+
+    The largest of ``draws`` values of ``|scores' - scores| / |scores|`` (Euclidean lengths over the words), where every
+    vector of the embedding is moved by a random step as long as ``radius`` times the mean length of the vectors; the
+    paper moves the input, here a word moves alike wherever it stands, so that methods that take words away can be
+    asked too. Low is steady. Not a measure of an explanation: scores that never look at the model do not move at all
+    (the control ``random``, 0). Raises UnsupportedError where the model shows no embedding.
+    """
+    made = [make(one) for one in methods]
+    for one in made:
+        require(model, one)
+    if not texts or not made or draws < 1 or radius <= 0:
+        raise UsageError("sensitivity needs a text, a method, draws of 1 or more and a radius above 0")
+    first = [_explained(model, texts, one, ask(target, model.labels, model.link)) for one in made]
+    moved = np.zeros((len(made), len(texts)))
+    for draw in range(draws):
+        with nudged(model, radius, seed + draw):
+            for k, (one, mine) in enumerate(zip(made, first, strict=True)):
+                again = _about(model, texts, one, [found.targets[0] for found in mine])
+                moved[k] = np.maximum(moved[k], [_moved(a, b) for a, b in zip(mine, again, strict=True)])
+    return _checked(model, texts, first, MOVED, moved, {BLIND: np.zeros(len(texts))}, seed, samples)
+
+
+@contextmanager
+def nudged(model: Classifier, radius: float, seed: int = 0) -> Iterator[None]:
+    """A model whose word vectors are moved a little; restored to the last bit, also after an error."""
+    module = getattr(model, "module", None)
+    tables = [part for part in module.modules() if isinstance(part, nn.Embedding)] if module is not None else []
+    if not tables:
+        raise UnsupportedError(f"the word vectors of {model.name} are out of sight, so that they cannot be moved")
+    kept = [(table.weight, table.weight.detach().clone()) for table in tables]
+    draws = torch.Generator().manual_seed(seed)
+    try:
+        with torch.no_grad():
+            for weight, before in kept:
+                step = torch.randn(before.shape, generator=draws, dtype=torch.float64)
+                step *= radius * float(before.norm(dim=-1).mean()) / step.norm(dim=-1, keepdim=True)
+                weight.add_(step.to(before))
+        yield
+    finally:
+        with torch.no_grad():
+            for weight, before in kept:
+                weight.copy_(before)
 
 
 @contextmanager
@@ -143,6 +215,13 @@ def _about(model: Classifier, texts: Sequence[Text], method: Method, targets: Se
         some = _explained(model, [texts[row] for row in rows], method, ask(target, model.labels, model.link))
         found |= dict(zip(rows, some, strict=True))
     return [found[row] for row in range(len(texts))]
+
+
+def _moved(first: Attribution, second: Attribution) -> float:
+    if first.scores.ndim != 1:
+        raise UsageError("sensitivity is that of one number of a text; name one target")
+    length = float(np.linalg.norm(first.scores))
+    return float(np.linalg.norm(second.scores - first.scores)) / length if length else math.nan
 
 
 def _likeness(first: Attribution, second: Attribution) -> float:
