@@ -99,12 +99,16 @@ def test_one_word_by_hand(bag) -> None:
 
 
 def test_extreme_contexts_are_the_extremes() -> None:
-    model = exegesis.blackbox(lambda texts: [[1 - len(t) / 99, len(t) / 99] for t in texts], ["short", "long"])
-    texts = ["so " + "x" * n for n in (4, 1, 9, 2, 7, 5)]
-    found = study.word(model, texts, "so", "leave-one-out", "probability:long", contexts=2, how="drop").uses[0]
-    assert len(found.lowest) == len(found.highest) == 2
-    scores = [next(w.score for w in one.words if w.marked) for one in (*found.lowest, *reversed(found.highest))]
-    assert scores == sorted(scores)
+    model = exegesis.blackbox(
+        lambda texts: [[1 - (len(t) / 40) ** 2, (len(t) / 40) ** 2] for t in texts], ["no", "yes"]
+    )
+    sizes = [4, 1, 9, 2, 7, 5, 3, 8, 6]
+    texts = ["so " + "x" * n for n in sizes]  # the longer the text, the more "so" adds
+    found = study.word(model, texts, "so", "leave-one-out", "probability:yes", contexts=2).uses[0]
+    assert [len(one.words[1].text) for one in found.lowest] == [1, 2]
+    assert [len(one.words[1].text) for one in found.highest] == [9, 8]
+    few = study.word(model, texts[:3], "so", "leave-one-out", "probability:yes", contexts=2).uses[0]
+    assert [len(one.words[1].text) for one in (*few.lowest, *few.highest)] == [1, 9]
 
 
 @pytest.mark.parametrize("what", ["words", "word"])
@@ -124,6 +128,8 @@ def test_a_result_is_saved_and_shown(bag, what, tmp_path) -> None:
     for ending, start in ((".svg", b"<?xml"), (".png", b"\x89PNG"), (".pdf", b"%PDF")):
         assert found.save(tmp_path / f"a{ending}").read_bytes().startswith(start)
     assert found._repr_html_().startswith("<section")
+    both = exegesis.save([found, found], tmp_path / "b.svg").read_text()
+    assert both.count("bag · leave-one-out: Scores") == 3  # the title of the whole, and of each chart
 
 
 def test_a_damaged_file_is_refused(bag, tmp_path) -> None:

@@ -137,9 +137,10 @@ def _summary_sentences(study: Summary) -> list[str]:
             "of the highest scores can go with no more loss than words at random, so their explanation is no reason."
         )
     if study.trained:
-        what = f"{len(study.contrary)} words speak" if len(study.contrary) != 1 else "1 word speaks"
+        many = len(study.contrary) != 1
+        what = f"{len(study.contrary)} words speak" if many else "1 word speaks"
         lines.append(
-            f"{what} against the label that its training texts lean to (of {study.trained:,} training texts)."
+            f"{what} against the label that {'their' if many else 'its'} training texts lean to (of {study.trained:,})."
         )
     return lines
 

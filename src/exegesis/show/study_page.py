@@ -1,9 +1,10 @@
-"""Studies as pictures (their box plots) and as an HTML page that needs nothing else. Imports no torch."""
+"""Studies as pictures (their charts) and as an HTML page that needs nothing else. Imports no torch."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -25,24 +26,30 @@ STEPS = 12  # of colour on each side of zero
 
 
 def svg(studies: Sequence[Study], **options: Any) -> bytes:
-    """The box plot of a study as SVG; ``palette``, ``dark``, ``width`` in inches."""
+    """The charts of studies as SVG, those of several under each other; ``palette``, ``dark``, ``width`` in inches."""
     return as_svg(_picture(studies, options))
 
 
 def png(studies: Sequence[Study], **options: Any) -> bytes:
-    """The box plot of a study as PNG; options as of ``svg``."""
+    """The charts of studies as PNG; options as of ``svg``."""
     return as_png(_picture(studies, options))
 
 
 def pdf(studies: Sequence[Study], **options: Any) -> bytes:
-    """The box plot of a study as PDF; options as of ``svg``."""
+    """The charts of studies as PDF; options as of ``svg``."""
     return as_pdf(_picture(studies, options))
 
 
 def _picture(studies: Sequence[Study], options: dict[str, Any]) -> Scene:
-    if len(studies) != 1:
-        raise UsageError(f"a picture shows one study, not {len(studies)}; save each apart")
-    found = [part for part in sheet(studies[0]).parts if isinstance(part, Boxes | Bars)]
+    """All charts under each other; of several studies each under the name of its model and method."""
+    found: list[Boxes | Bars] = []
+    for study in studies:
+        known = sheet(study)
+        named = " · ".join(value for name, value in known.facts if name in ("model", "method"))
+        for part in known.parts:
+            if isinstance(part, Boxes | Bars):
+                title = f"{named}: {part.title}" if len(studies) > 1 and named else part.title
+                found.append(replace(part, title=title))
     if not found:
         raise UsageError("this study has no picture; save it as .html, .txt or .json")
     return stacked(found, **options)
