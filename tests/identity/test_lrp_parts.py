@@ -21,6 +21,7 @@ from slow import lrp as slow
 from slow.lrp_parts import Parts, pooled
 from text_cnns import made
 from torch_toys import WORDS, Bag, Shape, model, net, texts
+from user_modules import ZOO
 
 LENGTHS = [6, 1, 7, 3]
 PRODUCTS = ("all", "prop", "abs", "half")
@@ -327,6 +328,27 @@ def test_cells_in_a_loop_are_a_layer(cell, layer, product):
             np.testing.assert_allclose(one.account[name], other.account[name], rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "time first with lengths, packed", "sorts its rows behind the embedding", "turns the vectors inside",
+        "max with the zeros of padding", "state of a lower layer", "product of states", "a loop over nn.LSTMCell",
+        "texts turned round", "a vector put in front", "two encoders side by side", "head with ReLU",
+    ],
+)  # fmt: skip
+def test_modules_as_users_write_them(name):
+    """Batched is alone, to the account, for modules that sort, turn, pack and split their batches."""
+    seen = wrapped(made(ZOO[name].make().double(), 3))
+    raw = texts([2, 5, 1, 5])
+    values, kept, gap = generally(seen, raw, Lrp(product="half"))
+    np.testing.assert_allclose(gap, 0, atol=1e-9)
+    for row in (0, 2):
+        alone, own, _ = generally(seen, [raw[row]], Lrp(product="half"))
+        np.testing.assert_allclose(values[row, :, : alone.shape[2]], alone[0], rtol=0, atol=1e-10)
+        for part in own:
+            np.testing.assert_allclose(kept[part][row], own[part][0], rtol=0, atol=1e-10, err_msg=part)
+
+
 # identities -------------------------------------------------------------------------------------------------------
 
 
@@ -469,6 +491,7 @@ DOES = {
     "iterated": lambda m, x, mask: sum(
         vector * keep for vector, keep in zip(x.transpose(0, 1), mask.t()[..., None], strict=True)
     ),
+    "masked by infinity": lambda m, x, mask: (masked(m.inner(x), mask, -torch.inf) + x).amax(1),
     "unbind": lambda m, x, mask: sum((x * mask[..., None]).unbind(1)),
     "einsum": lambda m, x, mask: torch.einsum(
         "btk,bt->bk", torch.einsum("btd,kd->btk", x, m.inner.weight), mask.double()

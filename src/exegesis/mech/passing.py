@@ -94,8 +94,9 @@ class Stabilized(torch.autograd.Function):
     def backward(ctx: Any, *given: Tensor) -> Any:
         (grad,), z = given, apart(ctx.saved_tensors[0])
         epsilon = away(z, ctx.epsilon) if ctx.counts is None else away(z, ctx.epsilon) * ctx.counts
-        part = grad * (z / (z + epsilon))
-        ctx.book.node(ctx.name, z * grad)
+        idle = grad == 0  # also where z is infinite, behind a mask
+        part = torch.where(idle, 0.0, grad * (z / (z + epsilon)))
+        ctx.book.node(ctx.name, torch.where(idle, 0.0, z * grad))
         ctx.book.book("absorbed by epsilon", epsilon * part, ctx.rows)
         if ctx.bias is not None:
             ctx.book.book("biases", ctx.bias * part, ctx.rows)
