@@ -14,7 +14,7 @@ from exegesis.api import blackbox, explain, hierarchy, interactions
 from exegesis.attribute.leave_one_out import LeaveOneOut
 from exegesis.attribute.shapley import Shapley
 from exegesis.attribute.soc import Soc
-from exegesis.core.errors import FileError, SpanError, UnsupportedError, UsageError
+from exegesis.core.errors import FileError, SpanError, TextError, UnsupportedError, UsageError
 from exegesis.core.hierarchy import Hierarchy
 from exegesis.core.language import fillings
 from exegesis.core.nesting import nest
@@ -262,6 +262,13 @@ def test_hedge_asks_for_each_coalition_once(monkeypatch):
     assert len(cuts) == 8
     assert together < 300  # the plain version asks 4 x 2^(up to 2) times for each of 36 cuts in turn: over a thousand
     assert calls < 20
+
+
+def test_a_text_that_needs_too_many_coalitions_is_refused(monkeypatch):
+    monkeypatch.setattr("exegesis.hierarchy.hedge.MOST", 100)
+    with pytest.raises(TextError, match="hedge needs more than 100 coalitions for a text of 9 words: take a smaller"):
+        hierarchy(seen(), texts([9, 3]), "hedge", window=2)
+    assert len(hierarchy(seen(), texts([9])[0], "hedge", window=0)) == 17
 
 
 def test_a_window_that_is_too_wide_is_refused():

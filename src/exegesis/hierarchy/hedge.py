@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.batch import Batch
-from exegesis.core.errors import CapacityError, UsageError
+from exegesis.core.errors import TextError, UsageError
 from exegesis.core.model import Classifier
 from exegesis.core.nesting import Mark
 from exegesis.core.target import Target
@@ -41,7 +41,7 @@ class Hedge:
     to the first place in reading order. It deviates in one point: the paper's released code gives the coalitions in the
     window the weights of all phrases of the text, here, as in the paper's Eq. 4, they are those of the window.
 
-    Raises UsageError for a window outside 0 to 4, CapacityError where a text needs more than a million coalitions.
+    Raises UsageError for a window outside 0 to 4, TextError for a text that needs more than a million coalitions.
     """
 
     window: int = 2
@@ -66,7 +66,7 @@ class Hedge:
             masks = [one or [] for one in asked]
             for row, known in enumerate(game.known):
                 if len(known) > MOST:
-                    raise CapacityError(
+                    raise TextError(
                         f"hedge needs more than {MOST} coalitions for a text of {len(batch.texts[row].words)} words: "
                         "take a smaller window, a shorter text, or the search acd"
                     )
@@ -77,9 +77,9 @@ class Hedge:
                 for row, (number, raw) in enumerate(zip(numbers, raws, strict=True))
             ]
 
-        return together([self._cut(len(text.words), game) for text in batch.texts], answer)
+        return together([self._cut(len(text.words), game, row) for row, text in enumerate(batch.texts)], answer)
 
-    def _cut(self, words: int, game: Game) -> Generator[Asked, Values, Grown]:
+    def _cut(self, words: int, game: Game, row: int) -> Generator[Asked, Values, Grown]:
         """One text's search: asks for coalitions, is sent their values."""
         phrases = [Span(0, words)]
         cuts: dict[Span, tuple[float, int]] = {}
@@ -92,7 +92,7 @@ class Hedge:
             values = (yield [one for masks in asked for one in masks])[:, 0]
             for place, part in zip(new, torch.split(values, [len(masks) for masks in asked]), strict=True):
                 known[windows[place]] = self._interactions(phrases, place, part)
-            lowest = min(min(known[windows[place]]) for place in places) + game.tolerance
+            lowest = min(min(known[windows[place]]) for place in places) + game.tolerance[row]
             place = next(place for place in places if min(known[windows[place]]) <= lowest)
             strengths = known[windows[place]]
             at = next(number for number, strength in enumerate(strengths) if strength <= lowest)

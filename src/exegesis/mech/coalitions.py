@@ -55,7 +55,7 @@ class Game:
         self.remover = Remover.of(model, batch, how)
         self.width = model.link.width(len(model.labels))
         self.known: list[dict[int, Float[np.ndarray, " c"]]] = [{} for _ in batch.texts]
-        self.tolerance = 0.0  # how far rounding may move a difference of numbers, which decides no tie
+        self.tolerance = [0.0] * len(batch.texts)  # how far rounding may move a text's numbers; it decides no tie
 
     def raw(self, asked: Sequence[Sequence[int]]) -> list[Float[Tensor, "_ c"]]:
         """Raw outputs for the coalitions asked of each text, in order, float64 on the CPU."""
@@ -78,10 +78,10 @@ class Game:
             text = self.batch.texts[row]
             keep[at, : len(text)] = written_out(text, [pending[i][1] for i in at])
         raw = self.remover.keeping(torch.from_numpy(rows), torch.from_numpy(keep))
-        largest = float(raw.abs().max()) if len(raw) else 0.0
-        self.tolerance = max(self.tolerance, 64 * torch.finfo(raw.dtype).eps * largest)
-        for (row, one), outputs in zip(pending, raw.detach().to("cpu", torch.float64).numpy(), strict=True):
+        slack, every = 64 * torch.finfo(raw.dtype).eps, raw.detach().to("cpu", torch.float64).numpy()
+        for (row, one), outputs, largest in zip(pending, every, np.abs(every).max(1).tolist(), strict=True):
             self.known[row][one] = outputs
+            self.tolerance[row] = max(self.tolerance[row], slack * largest)
 
     def numbers(self, target: Target, asked: Sequence[Sequence[int]]) -> list[Float[Tensor, "_ k"]]:
         """The explained numbers for the coalitions asked of each text."""
