@@ -81,26 +81,31 @@ def test_leakage_is_counted(bag, failed) -> None:
 
 
 @pytest.mark.parametrize(
-    ("train", "finding"),
+    ("train", "findings"),
     [
-        ([("fine", "good"), ("awful", "bad")], "unseen"),
-        ([("friday", "bad"), ("fine", "good")], "rare"),
-        ([("friday", "bad")] * 20 + [("fine", "good")] * 20, "giveaway"),
-        ([("friday", "bad"), ("friday", "good")] * 10, None),
+        ([("fine", "good"), ("awful", "bad")], {"unseen"}),
+        ([("friday", "bad"), ("fine", "good")], {"rare"}),
+        ([("friday", "bad")] * 9 + [("friday", "good")] * 5 + [("fine", "good"), ("awful", "bad")] * 10, set()),
+        ([("friday", "bad")] * 20 + [("fine", "good")] * 20, {"imbalanced", "giveaway", "shortcut"}),
+        ([("friday", "good")] * 20 + [("fine", "bad")] * 20, {"giveaway"}),  # it speaks against its training texts
+        ([("friday", "bad"), ("friday", "good")] * 10, set()),
     ],
 )
-def test_findings_follow_the_training_texts(bag, train, finding) -> None:
+def test_findings_follow_the_training_texts(bag, train, findings) -> None:
     texts, labels = split(TEST)
     raws, known = split(train)
     found = study.failures(bag, texts, labels, train=raws, train_labels=known, method="leave-one-out").causes[0]
-    assert {"unseen", "rare", "giveaway", "imbalanced", "shortcut"} & set(found.findings) >= (
-        {finding} if finding else set()
-    )
-    assert finding or not {"unseen", "rare", "giveaway", "imbalanced", "shortcut"} & set(found.findings)
+    assert set(found.findings) == findings | {"context-blind"}
+
+
+def test_a_cause_that_cures_nothing_is_told_apart(bag) -> None:
+    found = study.failures(bag, ["awful friday", "poor"], ["good", "bad"], method="leave-one-out")
+    assert [(one.word, one.wrong, one.cured) for one in found.causes] == [("awful", 1, 0)]
+    assert (found.cured, found.by_chance) == (0, 0.0)
 
 
 def test_no_failures_is_an_answer(bag) -> None:
-    found = study.failures(bag, ["fine", "awful"], ["good", "bad"], method="leave-one-out")
+    found = study.failures(bag, ["fine", "awful"], [1, "bad"], method="leave-one-out")
     assert (found.wrong, found.causes) == (0, ())
     assert "nothing to explain" in found.table()
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import exegesis
 from exegesis import study
+from exegesis.api import Plan
 from exegesis.core.data import Example
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.spread import difference, spread
@@ -158,3 +159,18 @@ def test_wrong_use_is_one_line(bag, call, says) -> None:
     with pytest.raises(UsageError, match=says) as error:
         call(bag)
     assert "\n" not in str(error.value)
+
+
+def test_a_corpus_is_explained_part_by_part(bag, monkeypatch) -> None:
+    whole = study.words(bag, TEXTS, "leave-one-out", tagger=toys.tagger)
+    sizes = []
+    explain = Plan.explain
+
+    def watched(plan, texts, advance=lambda: None):
+        sizes.append(len(texts))
+        return explain(plan, texts, advance)
+
+    monkeypatch.setattr(Plan, "explain", watched)
+    monkeypatch.setattr("exegesis.study.corpus.PART", 4)
+    assert study.words(bag, TEXTS, "leave-one-out", tagger=toys.tagger).to_dict() == whole.to_dict()
+    assert sizes == [4, 2]
