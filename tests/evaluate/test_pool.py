@@ -96,3 +96,39 @@ def test_asked_twice_is_run_once():
     assert torch.equal(first[0][1], again[0][0])
     assert first[1].shape[0] == 0
     assert np.allclose(pool.raw("pad", [[31], [7]])[0][0, 0], pool.whole[0])  # everything kept is the text itself
+
+
+def test_pairs_and_subwords_of_a_hugging_face_model():
+    """Words of several pieces go whole, special pieces and the other part of a pair stay."""
+    from exegesis.models.hf_wrapping import wrap_huggingface
+    from hf_toys import bert, wordpiece
+
+    one = wrap_huggingface(bert(), wordpiece())
+    pairs = [("a cat sat on the mat", "the cat is here"), ("dogs run", "unbelievable films"), ("it is", "a film !")]
+    given = exegesis.explain(one, pairs, "gradient-x-input")
+    found = exegesis.evaluate(
+        one, pairs, [], ["comprehensiveness"], explanations=given, how=["drop", "mask", "resample"]
+    )
+    assert np.isfinite(found.values[:, 0]).all()
+    for i, (first, second) in enumerate(pairs):
+        count, words = len(first.split()), [*first.split(), *second.split()]
+        order = slow.order(given[i].scores.tolist())
+        gone = order[: slow.taken(0.2, len(words))]
+        left = [t for t in range(len(words)) if t not in gone]
+        shown = tuple(" ".join(words[t] for t in left if (t < count) == part) for part in (True, False))
+        label = given[i].prediction.label
+        expected = given[i].prediction.probability - exegesis.predict(one, shown)[label]
+        assert found.values[0, 0, i] == pytest.approx(expected, abs=1e-6)
+
+
+def test_data_as_a_file_or_examples(tmp_path):
+    from exegesis.core.data import read_examples
+
+    one, several = model(), texts([5, 3, 6])
+    path = tmp_path / "data.tsv"
+    path.write_text("text\tlabel\n" + "".join(f"{text}\tc0\n" for text in several))
+    numbers = [
+        exegesis.evaluate(one, data, ["gradient-x-input"], ["deletion"]).values
+        for data in (several, path, str(path), read_examples(path))
+    ]
+    assert all(np.array_equal(numbers[0], other) for other in numbers[1:])

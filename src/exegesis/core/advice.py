@@ -16,6 +16,8 @@ FEWEST = 6  # below which even a difference of one sign throughout comes by chan
 
 def advice(result: Evaluation) -> str:
     """Which method to take, whether it is better than chance, how it does against the others, and what is faster."""
+    if result.remark:
+        return result.remark
     order = result.ranking()
     best = order[0]
     if len(result.texts) == 1:

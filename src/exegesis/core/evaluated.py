@@ -40,6 +40,7 @@ def to_dict(result: Evaluation) -> dict[str, Any]:
         "counts": dict(result.counts),
         "seconds": result.seconds,
         "notes": list(result.notes),
+        "remark": result.remark,
         "seed": result.seed,
         "samples": result.samples,
     }
@@ -66,6 +67,7 @@ def restore_evaluation(values: Mapping[str, Any]) -> Evaluation:
         counts={str(name): int(count) for name, count in values["counts"].items()},
         seconds=float(values["seconds"]),
         notes=tuple(map(str, values["notes"])),
+        remark=str(values["remark"]),
         seed=int(values["seed"]),
         samples=int(values["samples"]),
     )

@@ -75,6 +75,8 @@ class Evaluation:
     agree least (of eight words or more, if any are). ``counts``: perturbed texts ``asked`` for, those ``run`` (each
     once), and pooled ``calls``.
 
+    ``remark`` says what follows where this is a check and nothing is to be ranked; it then is the advice.
+
     Intervals are percentiles (2.5 to 97.5) of the mean over ``samples`` draws of texts with replacement, the same draws
     for all methods (a paired bootstrap), seeded by ``seed``. They are not corrected for the number of comparisons.
     """
@@ -95,6 +97,7 @@ class Evaluation:
     counts: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    remark: str = ""
     seed: int = 0
     samples: int = 2000
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -39,8 +40,8 @@ MOVED = Measured(
     "sensitivity-max", "how far do scores move when word vectors move a little?",
     "Yeh et al., On the (In)fidelity and Sensitivity of Explanations (Def. 2.2), 2019", False,
 )  # fmt: skip
-BLIND, CHANCE = "random", "chance"
-MEANING = {BLIND: "scores that belong to the text and never look at the model", CHANCE: "two independent random scores"}
+BLIND, CHANCE = "blind", "chance"
+MEANING = {BLIND: "scores that never look at the model", CHANCE: "two independent random scores"}
 
 
 def randomisation(
@@ -58,7 +59,7 @@ def randomisation(
     The second model is the first with the numbers of each of its weights shuffled among themselves (one draw of
     ``seed``; the model comes back as it was), or ``other``: the same model trained on shuffled labels, which gives the
     label-randomisation check. Both are asked about the label that the first explains. A text has no number (NaN) where
-    a method scores all of its words alike. Beside the methods: ``random`` scores, which never look at the model, so
+    a method scores all of its words alike. Beside the methods: ``blind`` scores, which never look at the model, so
     that nothing changes them (1), and ``chance``, what two independent random scores give on these texts.
 
     Raises UnsupportedError for a black box without ``other``, UsageError where ``other`` reads or labels otherwise.
@@ -80,7 +81,14 @@ def randomisation(
     chance = [abs(spearman(random_scores(one, 1.0, seed), random_scores(one, 1.0, seed + 1))) for one in texts]
     controls = {BLIND: np.ones(len(texts)), CHANCE: np.array(chance)}
     measured = PARAMETERS if other is None else LABELS
-    return _checked(model, texts, first, measured, np.array(rows), controls, seed, samples)
+    found = _checked(model, texts, first, measured, np.array(rows), controls, seed, samples)
+    own = [one.name for one in found.methods if not one.control]
+    alike = [name for name in own if found.compare(name, CHANCE)[0].better == CHANCE]
+    same = "what the other model gives" if other is not None else "their scores when the weights are shuffled"
+    said = "No method keeps more of {} than chance would: all show what was learned."
+    if alike:
+        said = f"{', '.join(alike)} keep{'s' * (len(alike) == 1)} more of {{}} than chance would: not all is learned."
+    return replace(found, remark=said.format(same))
 
 
 def _checked(
@@ -132,7 +140,7 @@ def sensitivity(
     vector of the embedding is moved by a random step as long as ``radius`` times the mean length of the vectors; the
     paper moves the input, here a word moves alike wherever it stands, so that methods that take words away can be
     asked too. Low is steady. Not a measure of an explanation: scores that never look at the model do not move at all
-    (the control ``random``, 0). Raises UnsupportedError where the model shows no embedding.
+    (the control ``blind``, 0). Raises UnsupportedError where the model shows no embedding.
     """
     made = [make(one) for one in methods]
     for one in made:
@@ -146,7 +154,11 @@ def sensitivity(
             for k, (one, mine) in enumerate(zip(made, first, strict=True)):
                 again = _about(model, texts, one, [found.targets[0] for found in mine])
                 moved[k] = np.maximum(moved[k], [_moved(a, b) for a, b in zip(mine, again, strict=True)])
-    return _checked(model, texts, first, MOVED, moved, {BLIND: np.zeros(len(texts))}, seed, samples)
+    found = _checked(model, texts, first, MOVED, moved, {BLIND: np.zeros(len(texts))}, seed, samples)
+    size = {one.name: found.mean(MOVED.name, one.name).value for one in found.methods if not one.control}
+    most = max(size, key=lambda name: size[name])
+    said = f"Scores of {most} move most: by {size[most]:.3f} of their length where word vectors move by {radius:g}."
+    return replace(found, remark=said)
 
 
 @contextmanager
