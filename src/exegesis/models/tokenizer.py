@@ -24,11 +24,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from typing import NamedTuple
 from unicodedata import category
 
+_INK = re.compile(r"\S++")
+_KEPT = 32  # characters of a piece of text whose tokens are remembered
 _LONGEST = 200  # characters; a longer token is no word, and sorting its marks could take quadratic time
 
 _SIGNS = str.maketrans(
@@ -49,7 +51,19 @@ class Token(NamedTuple):
 
 def tokenize(raw: str, *, lowercase: bool = True) -> list[Token]:
     """The tokens of a text, in order; none for a blank text."""
-    return [Token(normalise(m.group(), lowercase=lowercase), *m.span()) for m in _pattern().finditer(raw)]
+    found = []
+    for piece in _INK.finditer(raw):
+        at, text = piece.start(), piece.group()
+        cut = _cut if len(text) <= _KEPT else _cut.__wrapped__
+        found += [Token(string, at + start, at + stop) for string, start, stop in cut(text, lowercase)]
+    return found
+
+
+@lru_cache(1 << 16)
+def _cut(text: str, lowercase: bool) -> tuple[Token, ...]:
+    """The tokens of a piece of text without white space. No rule takes any, or looks beyond it, so a text is cut piece
+    by piece; the same few pieces come again and again."""
+    return tuple(Token(normalise(m.group(), lowercase=lowercase), *m.span()) for m in _pattern().finditer(text))
 
 
 def normalise(surface: str, *, lowercase: bool = True) -> str:
