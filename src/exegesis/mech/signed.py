@@ -63,20 +63,42 @@ class Signed(torch.autograd.Function):
         relevance = given[0] * apart(z)
         ctx.book.node(ctx.name, relevance)
         high, low = ctx.weight.clamp_min(0), ctx.weight.clamp_max(0)
-        over, under = x.clamp_min(0), x.clamp_max(0)
         bias = torch.zeros_like(z) if ctx.bias is None else ctx.bias.expand(z.shape)
-        positive = ctx.run(over, high) + ctx.run(under, low) + bias.clamp_min(0)
-        negative = ctx.run(over, low) + ctx.run(under, high) + bias.clamp_max(0)
+        over = _Half.of(x.clamp_min(0), high, low, ctx.run)
+        under = _Half.of(x.clamp_max(0), low, high, ctx.run) if bool((x < 0).any()) else None
+        positive, negative = over.positive + bias.clamp_min(0), over.negative + bias.clamp_max(0)
+        if under is not None:
+            positive, negative = positive + under.positive, negative + under.negative
         share = _gamma if ctx.shares.linear == "gamma" else _alpha_beta
-        streams = share(relevance, z, positive, negative, ctx.shares)
+        streams = share(relevance, z, positive.detach(), negative.detach(), ctx.shares)
         kept = bias * streams.plain + bias.clamp_min(0) * streams.positive + bias.clamp_max(0) * streams.negative
         if ctx.bias is not None:
             ctx.book.book("biases", kept, ctx.rows)
         ctx.book.book("absorbed by epsilon", streams.absorbed, ctx.rows)
-        plus = _back(ctx.run, x, high, streams.positive) + _back(ctx.run, x, low, streams.negative)
-        minus = _back(ctx.run, x, low, streams.positive) + _back(ctx.run, x, high, streams.negative)
-        found = _back(ctx.run, x, ctx.weight, streams.plain) + torch.where(x >= 0, plus, minus)
+        found = over.back(streams)
+        found = found if under is None else torch.where(x >= 0, found, under.back(streams))
         return found, None, None, None, None, None, None, None, None
+
+
+@dataclass(frozen=True, eq=False)
+class _Half:
+    """The inputs of one sign, with the sums of the positive and of the negative contributions that they make."""
+
+    inputs: Tensor
+    positive: Tensor
+    negative: Tensor
+
+    @classmethod
+    def of(cls, inputs: Tensor, raising: Tensor, lowering: Tensor, run: Map) -> _Half:
+        with torch.enable_grad():
+            leaf = inputs.detach().requires_grad_(True)
+            return cls(leaf, run(leaf, raising), run(leaf, lowering))
+
+    def back(self, streams: _Streams) -> Tensor:
+        """What the weights hand back of both streams, and of that of all contributions."""
+        given = [streams.plain + streams.positive, streams.plain + streams.negative]
+        (found,) = torch.autograd.grad([self.positive, self.negative], self.inputs, given)
+        return found
 
 
 def _gamma(relevance: Tensor, z: Tensor, positive: Tensor, negative: Tensor, shares: Shares) -> _Streams:
@@ -103,14 +125,6 @@ def _over(relevance: Tensor, below: Tensor) -> Tensor:
     if bool((zero & carried(relevance)).any()):
         raise UsageError(ZERO)
     return torch.where(zero, 0.0, relevance / torch.where(zero, 1.0, below))
-
-
-def _back(run: Map, x: Tensor, weight: Tensor, arriving: Tensor) -> Tensor:
-    """What a map with other weights hands back."""
-    with torch.enable_grad():
-        at = torch.zeros_like(x).requires_grad_(True)
-        (found,) = torch.autograd.grad(run(at, weight), at, arriving)
-    return found
 
 
 def signed_map(used: Propagation) -> Rule:
