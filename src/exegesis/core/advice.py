@@ -60,7 +60,8 @@ def _faster(result: Evaluation, best: str, order: Sequence[str]) -> str:
     quick = [name for name in order if name != best and 0 < FASTER * seconds[name] < seconds[best]]
     if not quick:
         return ""
-    worse = [d.measure for d in result.compare(best, quick[0]) if d.better == best]
+    named = [one.name for one in result.ranking_by]
+    worse = [d.measure for d in result.compare(best, quick[0]) if d.better == best and d.measure in named]
     times = f" {quick[0]} is {seconds[best] / seconds[quick[0]]:.0f} times faster"
     return f"{times} and not worse on any measure." if not worse else f"{times} and worse on {_listed(worse)}."
 

@@ -22,12 +22,17 @@ BLOCK = 1 << 22  # places of bootstrap samples that are summed at a time
 
 
 class Measured(NamedTuple):
-    """What one measure asks: its name with its parameters, question, paper, and whether a higher number is better."""
+    """What one measure asks: its name with its parameters, question, paper, and whether a higher number is better.
+
+    ``ranks``: methods are ranked by it. What people would mark, and whether numbers add up, says nothing of how
+    faithful an explanation is.
+    """
 
     name: str
     question: str
     paper: str
     higher: bool
+    ranks: bool = True
 
 
 class Measurand(NamedTuple):
@@ -132,10 +137,18 @@ class Evaluation:
         return tuple(self._difference(first, second, one) for one in named)
 
     def wins(self, method: str, others: Sequence[str] | None = None) -> tuple[int, int]:
-        """How often a method is better, and how often worse, than other methods (controls left out), over measures."""
+        """How often a method is better, and how often worse, than other methods (controls left out), over the measures
+        that rank."""
         rivals = [one.name for one in self.methods if not one.control] if others is None else others
-        found = [d for rival in rivals if rival != method for d in self.compare(method, rival)]
+        found = [
+            self.compare(method, rival, one.name)[0] for rival in rivals if rival != method for one in self.ranking_by
+        ]
         return sum(d.better == method for d in found), sum(d.better not in ("", method) for d in found)
+
+    @property
+    def ranking_by(self) -> tuple[Measured, ...]:
+        """The measures that methods are ranked by: those that rank, or all where none does."""
+        return tuple(one for one in self.measures if one.ranks) or self.measures
 
     def ranking(self) -> tuple[str, ...]:
         """Methods, controls left out: the most comparisons won less those lost first, then the better mean rank."""
@@ -149,7 +162,7 @@ class Evaluation:
 
     def _mean_rank(self, name: str, own: Sequence[str]) -> float:
         ranks = []
-        for one in self.measures:
+        for one in self.ranking_by:
             means = {other: self._signed(one, other) for other in own}
             if math.isfinite(means[name]):
                 ranks.append(sum(value > means[name] for value in means.values()))

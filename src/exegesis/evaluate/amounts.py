@@ -83,6 +83,7 @@ def drawn(text: Text, samples: int, seed: int) -> list[list[int]]:
     paper="Sundararajan et al., Axiomatic Attribution for Deep Networks, 2017",
     higher=False,
     controls=NONE,
+    ranks=False,
 )
 @dataclass(frozen=True)
 class Completeness:

@@ -95,13 +95,15 @@ class Measure(Protocol):
 
 @dataclass(frozen=True)
 class MeasureCard:
-    """What is said of a measure. ``higher``: a higher number is better. ``controls``: which references it has."""
+    """What is said of a measure. ``higher``: a higher number is better. ``controls``: which references it has.
+    ``ranks``: methods are ranked by it."""
 
     name: str
     question: str
     paper: str
     higher: bool
     controls: str
+    ranks: bool
     cls: type
 
 
@@ -109,7 +111,9 @@ _cards: dict[str, MeasureCard] = {}
 T = TypeVar("T", bound=type)
 
 
-def measure(name: str, *, question: str, paper: str, higher: bool, controls: str = DELETION) -> Callable[[T], T]:
+def measure(
+    name: str, *, question: str, paper: str, higher: bool, controls: str = DELETION, ranks: bool = True
+) -> Callable[[T], T]:
     """Register a frozen dataclass as a measure."""
 
     def register(cls: T) -> T:
@@ -117,7 +121,7 @@ def measure(name: str, *, question: str, paper: str, higher: bool, controls: str
             raise UsageError(f"a measure named {name!r} is registered already")
         if not dataclasses.is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             raise UsageError(f"measure {name!r} is not a frozen dataclass")
-        _cards[name] = MeasureCard(name, question, paper, higher, controls, cls)
+        _cards[name] = MeasureCard(name, question, paper, higher, controls, ranks, cls)
         return cls
 
     return register

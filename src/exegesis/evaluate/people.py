@@ -25,6 +25,7 @@ OVERLAP = 0.5  # of two spans, from which they match
     paper="Du et al., On Attribution of Recurrent Neural Network Predictions via Additive Decomposition (Eq. 24), 2019",
     higher=True,
     controls=SCORES,
+    ranks=False,
 )
 @dataclass(frozen=True)
 class Interpretability:
@@ -117,6 +118,7 @@ class _Marks:
     paper=DEYOUNG,
     higher=True,
     controls=SCORES,
+    ranks=False,
 )
 @dataclass(frozen=True)
 class TokenF1(_Marks):
@@ -140,6 +142,7 @@ class TokenF1(_Marks):
     paper=DEYOUNG,
     higher=True,
     controls=SCORES,
+    ranks=False,
 )
 @dataclass(frozen=True)
 class IouF1(_Marks):
@@ -166,6 +169,7 @@ class IouF1(_Marks):
     paper=DEYOUNG,
     higher=True,
     controls=SCORES,
+    ranks=False,
 )
 @dataclass(frozen=True)
 class Auprc(_Marks):

@@ -129,7 +129,7 @@ def names_of(explained: Sequence[Explanations]) -> list[str]:
 
 def _measured(value: Measure) -> Measured:
     card = card_of(value)
-    return Measured(title(value), card.question, card.paper, card.higher)
+    return Measured(title(value), card.question, card.paper, card.higher, card.ranks)
 
 
 def _useful(values: np.ndarray, own: int) -> list[int]:

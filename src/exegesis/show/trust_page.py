@@ -49,6 +49,7 @@ def _values(result: Evaluation) -> dict[str, Any]:
         "facts": _facts(result),
         "ranking": [_ranked(result, name, place) for place, name in enumerate(own)],
         "chance": RANDOM in result.names,
+        "unranked": [one.name for one in result.measures if one not in result.ranking_by],
         "panels": [
             {
                 "name": one.name,
