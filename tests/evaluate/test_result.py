@@ -116,6 +116,12 @@ def test_pairs_are_of_texts_that_both_have():
     assert found.mean("x", "a") == pytest.approx((2.0, *found.mean("x", "a")[1:3], 2))
 
 
+def test_texts_without_a_number_have_no_part_in_an_interval():
+    found = made([[math.nan] * 10 + [1.0] * 10, [0.5] * 20])
+    assert found.mean("x", "a") == (1.0, pytest.approx(1.0), pytest.approx(1.0), 10)
+    assert found.compare("a", "b")[0] == ("x", 0.5, pytest.approx(0.5), pytest.approx(0.5), 10, "a")
+
+
 def test_ranking_and_advice():
     low, high = np.zeros(30), np.ones(30)
     assert made([low, high]).ranking() == ("b", "a")
