@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     plan, counts = Plan(models=given.models, seed=given.seed), (10_000, 2_500, 2_500)
     if given.quick:
-        plan, counts = as_quick(plan), (200, 50, 40)
+        plan, counts = as_quick(plan), (100, 30, 12)
     given.out.mkdir(parents=True, exist_ok=True)
     result: dict[str, Any] = {"seed": given.seed, "enough": plan.enough, "machine": machine(), "quick": given.quick}
     result["date"] = f"{datetime.now(UTC):%Y-%m-%d}"

@@ -82,7 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parts, epochs, count, seeds = [part[:60] for part in parts], 1, 3, 1
     given.out.mkdir(parents=True, exist_ok=True)
     rows = []
-    plan = [(cell, both, seed) for both in (False, True) for cell in CELLS for seed in range(seeds)]
+    plan = [
+        (cell, both, seed)
+        for both in ((False,) if given.quick else (False, True))
+        for cell in CELLS
+        for seed in range(seeds)
+    ]
     with Progress() as progress:
         bar = progress.add_task("models", total=len(plan))
         for cell, both, seed in plan:

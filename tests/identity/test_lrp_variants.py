@@ -16,8 +16,9 @@ from torch_toys import WORDS, texts
 
 KINDS = ("nondecreasing", "markov", "no-gates")
 PRODUCTS = ("all", "prop", "abs", "half")
-SHAPES = [(1, False, "last"), (1, True, "last"), (2, False, "mean"), (2, True, "max"), (1, True, "attention")]
-LENGTHS = [4, 1, 5]
+SHAPES = [(1, True, "last"), (2, True, "mean"), (1, False, "attention"), (2, False, "max")]
+CASES = [(kind, product) for kind in KINDS for product in PRODUCTS if kind != "no-gates" or product == "all"]
+LENGTHS = [4, 1]
 
 
 def classifier(kind: str, layers: int, both: bool, readout: str, seed: int) -> RecurrentClassifier:
@@ -64,10 +65,10 @@ def plainly(module: RecurrentClassifier, ids: list[int], rule: lrp.Lrp, number: 
     return variants.all_words(rule, kind, layers, x, R).sum(1)
 
 
-@pytest.mark.parametrize(("bias", "shapes"), [("keep", SHAPES), ("spread", SHAPES[:2])])
-@pytest.mark.parametrize("product", PRODUCTS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_printed_rules(kind, product, bias, shapes):
+@pytest.mark.parametrize("bias", ["keep", "spread"])
+@pytest.mark.parametrize(("kind", "product"), CASES)
+def test_the_printed_rules(kind, product, bias):
+    shapes = SHAPES[:1] if bias == "spread" else SHAPES if (kind, product) == ("nondecreasing", "abs") else SHAPES[:2]
     for seed, (layers, both, readout) in enumerate(shapes):
         module = classifier(kind, layers, both, readout, seed)
         seen = wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
@@ -96,7 +97,7 @@ def test_relevance_is_conserved(kind):
     seen = wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
     assert "lrp" in {card.name for card in methods(seen)}
     for product in ("all", "abs"):
-        for result in explain(seen, texts([1, 60]), Lrp(product=product), "c1"):
+        for result in explain(seen, texts([1, 40]), Lrp(product=product), "c1"):
             size = max(1.0, float(np.abs(result.scores).max()))
             np.testing.assert_allclose(result.gap, 0, rtol=0, atol=1e-9 * size)
 
