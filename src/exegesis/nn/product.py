@@ -8,6 +8,9 @@ from torch import Tensor
 
 SMALL = 1 << 22  # products below this, which one thread does before several are woken, go to the ordinary function
 
+STEP = 64  # oneDNN makes and keeps a kernel for every number of rows: rows are filled up to a multiple of this
+MANY = 1 << 14  # rows from which a kernel is worth its making
+
 
 def linear(
     inputs: Float[Tensor, "*rows d"],
@@ -30,9 +33,11 @@ def linear(
     rows = inputs.reshape(-1, inputs.shape[-1]).contiguous()
     if len(rows) * weight.numel() < SMALL:
         return _ordinary(inputs, weight, bias, sigmoid)
-    after = "sigmoid" if sigmoid else "none"
+    count, after = len(rows), "sigmoid" if sigmoid else "none"
+    if count % STEP and count < MANY:
+        rows = torch.nn.functional.pad(rows, (0, 0, 0, STEP - count % STEP))
     found: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight.contiguous(), bias, after, [], "")
-    return found.reshape(*inputs.shape[:-1], -1)
+    return found[:count].reshape(*inputs.shape[:-1], -1)
 
 
 def _ordinary(inputs: Tensor, weight: Tensor, bias: Tensor | None, sigmoid: bool) -> Tensor:
