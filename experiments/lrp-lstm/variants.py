@@ -2,7 +2,7 @@
 
     python experiments/lrp-lstm/variants.py DATA --out FOLDER [--quick]
 
-DATA holds ``train.tsv``, ``dev.tsv`` and ``test.tsv`` of SST-2 (sentence and 0 or 1). Trains each architecture,
+DATA holds ``train.tsv``, ``dev.tsv`` and ``test.tsv`` of SST-2 (sentence and 0 or 1). Trains each architecture three times,
 checks the assumptions A1-A9 and relevance's account on test sentences, and writes ``variants.json``.
 What is finished is kept in FOLDER; the same command goes on.
 """
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Section 11.4 of Arras et al. 2019")
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="one epoch on few texts: a trial")
     given = parser.parse_args(arguments)
     parts = [read_examples(str(given.data / f"{part}.tsv"), None, None) for part in ("train", "dev", "test")]
