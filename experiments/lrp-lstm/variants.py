@@ -2,8 +2,8 @@
 
     python experiments/lrp-lstm/variants.py DATA --out FOLDER [--quick]
 
-DATA holds ``train.tsv``, ``dev.tsv`` and ``test.tsv`` of SST-2 (sentence and 0 or 1). Trains each architecture three times,
-checks the assumptions A1-A9 and relevance's account on test sentences, and writes ``variants.json``.
+DATA holds ``train.tsv``, ``dev.tsv`` and ``test.tsv`` of SST-2 (sentence and 0 or 1). Trains each architecture three
+times, checks the assumptions A1-A9 and relevance's account on test sentences, and writes ``variants.json``.
 What is finished is kept in FOLDER; the same command goes on.
 """
 
