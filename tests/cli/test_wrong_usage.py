@@ -142,7 +142,7 @@ def test_files_that_are_none(call, tmp_path: Path) -> None:
 def test_methods_that_a_model_cannot_serve(call, pairs: Path) -> None:
     for method in ("reat", "naive-reat"):
         said = call("explain", TEXT, "--model", pairs, "--method", method)
-        refused(said, 1, f"{method} needs a ", "this model can serve: gradient")
+        refused(said, 1, f"{method} needs a ", "this model can serve: deeplift, gradient")
 
 
 def test_a_wrong_method_among_good_ones_stops_all(call, pairs: Path, tmp_path: Path) -> None:

@@ -69,10 +69,10 @@ def variant(kind: str) -> Classifier:
     return wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
 
 
-ANY = {"leave-one-out", "lime", "input-reduction"}
-GRADIENTS = ANY | {"gradient", "gradient-x-input", "integrated-gradients", "smoothgrad"}
+ANY = {"leave-one-out", "lime", "input-reduction", "shapley", "soc"}
+GRADIENTS = ANY | {"deeplift", "gradient", "gradient-x-input", "integrated-gradients", "smoothgrad"}
 PARTS = GRADIENTS | {"lrp"}  # every part has a rule of relevance propagation
-RECURRENT = PARTS | {"naive-reat"}
+RECURRENT = PARTS | {"naive-reat", "contextual-decomposition", "scd"}
 GATED = RECURRENT | {"reat"}
 # every kind of model, with the methods that it must be able to serve at least
 MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
@@ -273,6 +273,8 @@ def test_the_model_is_left_as_it_was(name, method, fails):
 
 
 VARIED = {
+    "contextual-decomposition": [{"variant": "acd", "orderings": "all"}],
+    "deeplift": [{"baseline": 'text:it\'s "odd"\n'}],
     "gradient": [{"norm": "squared"}],
     "input-reduction": [{"beam": 2, "how": "pad"}],
     "integrated-gradients": [{"baseline": 'text:it\'s "odd"\n', "tolerance": 1e-5, "points": 3, "limit": 64}],
