@@ -20,7 +20,7 @@ from exegesis.core.text import Span
 from exegesis.mech.contexts import Context, each
 from exegesis.mech.removal import check, outputs_with_and_without
 
-ROWS, PIECES = 4096, 1 << 17  # contexts, and padded pieces of them, that are run at a time
+ROWS, PIECES = 512, 1 << 14  # contexts, and padded pieces of them, that are run at a time: what caches hold
 
 
 @method(
