@@ -112,6 +112,21 @@ def test_steps_over_a_table_are_the_models_own(shape):
         torch.testing.assert_close(runner.outputs(batch, gone), zeroed, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("alike", [0.0, 0.8, 2.0])
+@pytest.mark.parametrize("readout", ["last", "first", "mean", "sum", "max", "concat"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_rows_that_begin_alike_share_their_steps(cell, readout, alike, monkeypatch):
+    """Never, as long as it pays, and always: the numbers are the model's own, whatever the lengths."""
+    monkeypatch.setattr("exegesis.mech.shared.ALIKE", alike)
+    seen = model(Shape(cell, 1, True, readout, starts=True, seed=3))
+    words = texts([6], 1)[0].split()
+    rows = [" ".join(w if mask >> i & 1 else "<pad>" for i, w in enumerate(words)) for mask in range(0, 64, 3)]
+    rows += [" ".join(words[:n]) for n in (1, 2, 5)] + [" ".join(["w3", *words[:2]])] * 2
+    batch = seen.encode([seen.read(row) for row in rows])
+    runner = PlainRunner.of(seen, batch)
+    torch.testing.assert_close(runner.outputs(batch), seen.outputs(batch), rtol=0, atol=1e-12)
+
+
 class PadsInside(nn.Module):
     """A module that takes its mask from the ids, so that a pad token inside a text is skipped."""
 
