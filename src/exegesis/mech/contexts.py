@@ -114,5 +114,6 @@ def _read(model: Classifier, text: Text, raw: str, moved: int) -> Text:
 
 
 def _covered(text: Text, start: int, stop: int) -> tuple[int, ...]:
-    places = [text.characters(word) for word in text.words]
+    offsets = text.offsets
+    places = (offsets[word.start] if word.width == 1 else text.characters(word) for word in text.words)
     return tuple(number for number, (a, b) in enumerate(places) if a < stop and start < b)
