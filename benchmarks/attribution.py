@@ -193,10 +193,12 @@ def main() -> None:
     parser.add_argument("--out", default=None, help="where to keep the figures, a .json file")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=["memory", "forward", "ig", "ablation", "lime"])
     options = parser.parse_args()
     if not options.data:
         parser.error("give --data, or set EXEGESIS_DATA")
+    torch.set_num_threads(options.threads)
     data = Path(options.data)
     module, model = trained(data, options.epochs)
     vocabulary: Vocabulary = model.reader.vocabulary

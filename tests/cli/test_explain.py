@@ -230,7 +230,7 @@ def test_methods(call, folder: Path, pairs: Path) -> None:
     assert "reat" not in served
     assert "integrated-gradients" in served
     out = call("methods").out
-    assert all(f"\n{name} " in out for name in every)  # no name is broken
+    assert all(f"\n{name} " in f"\n{out}" for name in every)  # no name is broken
     row = next(row for row in lines(call("methods", "--json")) if row["name"] == "lime")
     assert {"question", "summary", "paper", "year", "needs"} <= set(row)
     assert row["parameters"]["samples"] == 1000

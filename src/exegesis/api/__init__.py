@@ -1,0 +1,30 @@
+"""The public functions: load or wrap a model, explain texts, look at phrases, trust and predictions."""
+
+from exegesis.api.explaining import Plan, explain, predict, relevance
+from exegesis.api.models import as_model, blackbox, bundled_folder, language, load, methods, preferred
+from exegesis.api.phrases import Growth, hierarchy, interactions
+from exegesis.api.reading import bar, each_method, read_text
+from exegesis.api.trust import evaluate
+from exegesis.models.wrapping import wrap
+
+__all__ = [
+    "Growth",
+    "Plan",
+    "as_model",
+    "bar",
+    "blackbox",
+    "bundled_folder",
+    "each_method",
+    "evaluate",
+    "explain",
+    "hierarchy",
+    "interactions",
+    "language",
+    "load",
+    "methods",
+    "predict",
+    "preferred",
+    "read_text",
+    "relevance",
+    "wrap",
+]

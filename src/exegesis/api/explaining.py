@@ -1,0 +1,151 @@
+"""Scores of words and spans, predictions, relevance inside a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, cast, overload
+
+from exegesis.api.models import as_model, preferred
+from exegesis.api.reading import Column, bar, read_text, read_texts, several, spans_of
+from exegesis.core.explain import Spans, run
+from exegesis.core.explanation import Attribution
+from exegesis.core.method import Method, card_of, make, require
+from exegesis.core.model import Classifier, Raw
+from exegesis.core.relevance import Relevance
+from exegesis.core.target import Ask, ask
+from exegesis.core.text import Text
+from exegesis.hierarchy.tagging import Tagger
+
+
+@overload
+def explain(
+    model: Classifier | str,
+    text: Raw,
+    method: str | Method | None = None,
+    target: str | int | None = None,
+    **options: Any,
+) -> Attribution: ...
+@overload
+def explain(
+    model: Classifier | str,
+    text: list[Raw] | list[str] | Column,
+    method: str | Method | None = None,
+    target: str | int | None = None,
+    **options: Any,
+) -> list[Attribution]: ...
+
+
+def explain(
+    model: Classifier | str,
+    text: Raw | list[Raw] | list[str] | Column,
+    method: str | Method | None = None,
+    target: str | int | None = None,
+    *,
+    level: str = "word",
+    spans: object = None,
+    tagger: Tagger | None = None,
+    progress: bool = False,
+    **parameters: Any,
+) -> Attribution | list[Attribution]:
+    """Why did the model say this about this text? One text gives one result, a list gives a list.
+
+    ``text`` is a string, or a pair (a tuple of two strings) for a model of pairs; an array or a column of a table
+    counts as a list. ``method`` is a name (see ``methods``), with its ``parameters`` as further arguments, or a method
+    value; by default the first of reat, integrated-gradients and leave-one-out that the model can serve.
+
+    ``target``: by default the logit of each text's predicted class; a label or its number; ``"all"`` for every class
+    at once; ``"probability:LABEL"``; ``"margin:A,B"`` (see ``core.target.ask``).
+
+    ``level``: ``word``, or also ``phrase``, ``clause``, ``text``, or ``all`` of them (REAT paper, Sec. 3.3), found by
+    ``tagger``, by default the bundled one. ``spans``: further spans of word numbers (start, stop), or ``"all"``.
+    Methods that score spans directly (leave-one-out) do; for others a span is the sum of its words.
+
+    Raises UsageError for wrong arguments, TextError for a text that cannot be explained, UnsupportedError where the
+    model cannot serve the method, ModelError where it misbehaves.
+    """
+    classifier = as_model(model)
+    plan = Plan.of(classifier, method, parameters, target, level, spans, tagger)
+    many = several(text)
+    read = read_texts(classifier, [text] if many is None else many)
+    with bar(progress, len(read), plan.name) as advance:
+        results = plan.explain(read, advance)
+    return results[0] if many is None else results
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """One call of ``explain``, its arguments checked before any text is read: a method on a model, for a target."""
+
+    model: Classifier
+    method: Method
+    asked: Ask
+    spans: Spans | None
+
+    @classmethod
+    def of(
+        cls,
+        model: Classifier,
+        method: str | Method | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        target: str | int | None = None,
+        level: str = "word",
+        spans: object = None,
+        tagger: Tagger | None = None,
+    ) -> Self:
+        """The plan of the arguments of ``explain``, and its errors."""
+        chosen = make(method or preferred(model), parameters)
+        require(model, chosen)
+        return cls(model, chosen, ask(target, model.labels, model.link), spans_of(level, spans, tagger))
+
+    @property
+    def name(self) -> str:
+        return card_of(self.method).name
+
+    def explain(self, texts: Sequence[Text], advance: Callable[[], object] = lambda: None) -> list[Attribution]:
+        """The results of texts that the model has read, in order; ``advance`` is called after each."""
+        found: list[Attribution | None] = [None] * len(texts)
+        for number, result in run(self.model, texts, self.method, self.asked, self.spans):
+            found[number] = result
+            advance()
+        return cast(list[Attribution], found)
+
+
+@overload
+def predict(model: Classifier | str, texts: Raw) -> dict[str, float]: ...
+@overload
+def predict(model: Classifier | str, texts: list[Raw] | list[str] | Column) -> list[dict[str, float]]: ...
+
+
+def predict(
+    model: Classifier | str, texts: Raw | list[Raw] | list[str] | Column
+) -> dict[str, float] | list[dict[str, float]]:
+    """Each label's probability: of one text, or of each text of a list."""
+    many = several(texts)
+    if many is None:
+        return predict(model, [cast(Raw, texts)])[0]
+    from exegesis.core.batch import groups
+    from exegesis.core.explain import PIECES, ROWS, finite
+
+    classifier = as_model(model)
+    read = read_texts(classifier, many)
+    found: list[dict[str, float]] = [{} for _ in read]
+    for rows in groups([len(text) for text in read], PIECES, ROWS):
+        raw = finite(classifier.outputs(classifier.encode([read[row] for row in rows])), classifier, "outputs")
+        for row, each in zip(rows, classifier.link.probabilities(raw.double()).tolist(), strict=True):
+            found[row] = dict(zip(classifier.labels, each, strict=True))
+    return found
+
+
+def relevance(model: Classifier | str, text: Raw, target: str | int | None = None, **parameters: Any) -> Relevance:
+    """What ``lrp`` hands to every component of every word vector and state of a network, for one number of one text.
+
+    ``parameters`` are those of ``lrp``, ``target`` is as in ``explain``, of one number. The result tells what its
+    ``states`` are called (see ``Relevance``). Errors are those of ``explain``.
+    """
+    from exegesis.attribute.lrp import Lrp
+    from exegesis.attribute.places import relevance_at
+
+    classifier, method = as_model(model), make("lrp", parameters)
+    asked = ask(target, classifier.labels, classifier.link)
+    return relevance_at(classifier, read_text(classifier, text), cast(Lrp, method), asked)

@@ -1,0 +1,99 @@
+"""Models to explain, and language models to draw words from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+import exegesis.attribute  # noqa: F401 - registers the methods
+from exegesis.core.device import usable_device
+from exegesis.core.errors import UsageError
+from exegesis.core.language import LanguageModel, register_opener
+from exegesis.core.method import Card, cards, lacking
+from exegesis.core.model import Classifier, offers
+from exegesis.core.target import Labels
+from exegesis.models.blackbox import BlackBox
+from exegesis.models.wrapping import wrap
+
+BUNDLED = "bundled"
+PREFERRED = ("reat", "integrated-gradients", "leave-one-out")
+
+
+def load(model: str | os.PathLike[str] = BUNDLED, *, device: str | None = None, truncate: bool = False) -> Classifier:
+    """A model to explain: ``"bundled"``, a folder that ``exegesis train`` wrote, or a Hugging Face name or folder.
+
+    A Hugging Face model needs a sequence classification head and safetensors weights; ``truncate`` lets it cut texts
+    that are longer than its positions. Nothing is ever unpickled. Raises FileError for what is missing or damaged.
+    """
+    from exegesis.models.folder import is_model_folder, load_folder
+
+    path = bundled_folder() if str(model) == BUNDLED else Path(model)
+    if is_model_folder(path) or _is_trained(path):
+        trained = load_folder(path)
+        module = trained.module.to(usable_device(device))
+        name = BUNDLED if str(model) == BUNDLED else path.name
+        return wrap(module, vocabulary=trained.vocabulary, labels=trained.labels, name=name)
+    from exegesis.models.huggingface import load_huggingface
+
+    return load_huggingface(os.fspath(model), device=device, truncate=truncate)
+
+
+def bundled_folder() -> Path:
+    """Where the bundled sentiment model lies."""
+    return Path(__file__).parents[1] / "models" / "bundled" / "sentiment"
+
+
+def _is_trained(path: Path) -> bool:
+    """Whether a folder without a readable configuration was meant to be one of ours."""
+    return path.is_dir() and (path / "vocabulary.json").exists()
+
+
+def blackbox(function: Callable[[list[str]], Any], labels: Labels, **options: Any) -> BlackBox:
+    """Any function from a list of texts to an array of probabilities as a model (see ``BlackBox``)."""
+    return BlackBox(function, labels, **options)
+
+
+def as_model(model: Classifier | str | os.PathLike[str]) -> Classifier:
+    """A model from whatever a user gives. Raises UsageError, saying what to do, where it is none."""
+    if isinstance(model, str | os.PathLike):
+        return load(model)
+    if isinstance(model, nn.Module):
+        raise UsageError(
+            f"a bare {type(model).__name__} reads no text: explain exegesis.wrap(module, vocabulary=..., labels=[...])"
+        )
+    if not offers(model, Classifier):
+        if callable(model):
+            raise UsageError("a function is explained through exegesis.blackbox(function, labels=[...])")
+        raise UsageError(f"{type(model).__name__} is no model: use exegesis.load, exegesis.wrap or exegesis.blackbox")
+    return model
+
+
+def methods(model: Classifier | str | None = None) -> tuple[Card, ...]:
+    """The cards of all methods, or of those that a model can serve."""
+    known = None if model is None else as_model(model)
+    return tuple(card for card in cards() if known is None or lacking(known, card) is None)
+
+
+def preferred(model: Classifier) -> str:
+    """The method taken by default: the first of ``PREFERRED`` that the model can serve."""
+    able = {card.name for card in methods(model)}
+    return next(name for name in PREFERRED if name in able)
+
+
+def language(name: str = "bundled") -> LanguageModel:
+    """A language model that draws words: ``bundled``, a folder, or a masked Hugging Face model (name or folder).
+
+    Any object with a ``name`` and a ``sample`` as ``core.language.LanguageModel`` says is one too. Raises FileError for
+    what is missing or damaged.
+    """
+    from exegesis.models.masked import open_language
+
+    found: LanguageModel = open_language(name)
+    return found
+
+
+register_opener(language)  # methods that draw words know them by name

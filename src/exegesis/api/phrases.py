@@ -1,0 +1,129 @@
+"""Hierarchies of phrases, and interactions of words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, cast, overload
+
+from exegesis.api.models import as_model
+from exegesis.api.reading import Column, bar, bundled_tagger, read_texts, several
+from exegesis.core.explain import in_batches
+from exegesis.core.hierarchy import Hierarchy
+from exegesis.core.method import Method, fitted
+from exegesis.core.model import Classifier, Raw
+from exegesis.core.pairs import Interactions
+from exegesis.core.target import Ask, ask
+from exegesis.core.text import Text
+from exegesis.hierarchy.interactions import Pairwise
+from exegesis.hierarchy.plan import make_search, trees_for
+from exegesis.hierarchy.search import Search, grow, one_number
+from exegesis.hierarchy.tagging import Tagger
+
+
+@overload
+def hierarchy(model: Classifier | str, text: Raw, search: str = "acd", **options: Any) -> Hierarchy: ...
+@overload
+def hierarchy(
+    model: Classifier | str, text: list[Raw] | list[str] | Column, search: str = "acd", **options: Any
+) -> list[Hierarchy]: ...
+
+
+def hierarchy(
+    model: Classifier | str,
+    text: Raw | list[Raw] | list[str] | Column,
+    search: str = "acd",
+    target: str | int | None = None,
+    *,
+    method: str | Method | None = None,
+    tree: object = None,
+    tagger: Tagger | None = None,
+    progress: bool = False,
+    **parameters: Any,
+) -> Hierarchy | list[Hierarchy]:
+    """Which phrases, and how do they act together? A tree of nested phrases with a score each, of one text or several.
+
+    ``search``: ``acd`` joins words from below, with the score of any ``method`` that scores phrases (contextual
+    decomposition where the model can serve it, else leave-one-out); ``soc`` and ``scd`` do so with the scores of those
+    names; ``hedge`` cuts from above where parts interact least; ``parse`` follows a tree with the scores of any method;
+    ``owen`` gives Owen values on a tree. ``tree`` are the phrases to follow, as spans of word numbers (a list of such
+    lists for several texts); without it they are the phrases and clauses that ``tagger`` finds, as for ``explain``.
+
+    ``target`` is one number, as for ``explain``; ``parameters`` are those of the search and of its method. Raises as
+    ``explain``, and SpanError where phrases cross.
+    """
+    plan = Growth.of(as_model(model), search, method, parameters, target, tree, tagger)
+    many = several(text)
+    read = read_texts(plan.model, [text] if many is None else many)
+    with bar(progress, len(read), search) as advance:
+        results = plan.explain(read, advance)
+    return results[0] if many is None else results
+
+
+@dataclass(frozen=True, eq=False)
+class Growth:
+    """One call of ``hierarchy``, its arguments checked before any text is read: a search on a model, for a target."""
+
+    model: Classifier
+    name: str
+    search: Search
+    asked: Ask
+    tree: object = None
+    tagger: Tagger | None = None
+
+    @classmethod
+    def of(
+        cls,
+        model: Classifier,
+        search: str,
+        method: str | Method | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        target: str | int | None = None,
+        tree: object = None,
+        tagger: Tagger | None = None,
+    ) -> Self:
+        """The plan of the arguments of ``hierarchy``, and its errors."""
+        chosen = make_search(search, model, method, parameters)
+        return cls(model, search, chosen, one_number(ask(target, model.labels, model.link)), tree, tagger)
+
+    def explain(self, texts: Sequence[Text], advance: Callable[[], object] = lambda: None) -> list[Hierarchy]:
+        """The hierarchies of texts that the model has read, in order; ``advance`` is called after each."""
+        trees = trees_for(texts, self.tree, lambda: self.tagger or bundled_tagger())
+        found: list[Hierarchy | None] = [None] * len(texts)
+        for number, result in grow(self.model, texts, self.name, self.search, self.asked, trees):
+            found[number] = result
+            advance()
+        return cast(list[Hierarchy], found)
+
+
+@overload
+def interactions(model: Classifier | str, text: Raw, kind: str = "shapley", **options: Any) -> Interactions: ...
+@overload
+def interactions(
+    model: Classifier | str, text: list[Raw] | list[str] | Column, kind: str = "shapley", **options: Any
+) -> list[Interactions]: ...
+
+
+def interactions(
+    model: Classifier | str,
+    text: Raw | list[Raw] | list[str] | Column,
+    kind: str = "shapley",
+    target: str | int | None = None,
+    **parameters: Any,
+) -> Interactions | list[Interactions]:
+    """What every two words do to the number together, beyond what each does: of one text or several.
+
+    ``kind``: ``shapley`` (the Shapley interaction index), ``removal`` (in the whole text) or ``alone`` (without all
+    other words); ``hierarchy.interactions.Pairwise`` has the formulas and the ``parameters`` (how, samples, exact,
+    seed). ``target`` is one number, as for ``explain``. Raises as ``explain``.
+    """
+    classifier = as_model(model)
+    asked = one_number(ask(target, classifier.labels, classifier.link))
+    pairwise = Pairwise(**fitted(Pairwise, "interactions", {"kind": kind, **parameters}))
+    many = several(text)
+    read = read_texts(classifier, [text] if many is None else many)
+    found: list[Interactions | None] = [None] * len(read)
+    for number, one in in_batches(read, lambda some: pairwise(classifier, some, asked), "interactions"):
+        found[number] = one
+    results = cast(list[Interactions], found)
+    return results[0] if many is None else results
