@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -95,7 +95,13 @@ class Soc:
             batch = model.encode([some[row].text for row in rows])
             edges = torch.tensor([some[row].pieces for row in rows])
             part, owner = target.take(torch.tensor(rows)), torch.arange(len(rows))
-            whole, less = outputs_with_and_without(model, batch, owner, edges[:, 0], edges[:, 1], self.how)
+            if self.how in ("drop", "zero"):
+                whole, less = outputs_with_and_without(model, batch, owner, edges[:, 0], edges[:, 1], self.how)
+            else:  # one phrase a text: nothing is gained by continuing from the states before it
+                step = torch.arange(batch.ids.shape[1])
+                gone = ((step >= edges[:, :1]) & (step < edges[:, 1:])).to(batch.device)
+                ids = batch.ids.masked_fill(gone, model.tokens[self.how])
+                whole, less = model.outputs(batch), model.outputs(replace(batch, ids=ids, texts=()))
             found[rows] = (part.of(whole) - part.of(less)).detach().to("cpu", torch.float64)
             at += len(rows)
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from exegesis.core.errors import SpanError
@@ -90,12 +91,19 @@ class Text:
 
 def text_of_words(raw: str, words: Sequence[tuple[str, int, int]], ids: Iterable[int]) -> Text:
     """A Text whose pieces are its words: ``words`` gives each one's token and range of characters."""
+    pieces, starts, stops = zip(*words, strict=True) if words else ((), (), ())
     return Text(
         raw=raw,
-        pieces=tuple(token for token, _, _ in words),
+        pieces=pieces,
         ids=tuple(ids),
-        offsets=tuple((start, stop) for _, start, stop in words),
-        words=tuple(Span(i, i + 1) for i in range(len(words))),
+        offsets=tuple(zip(starts, stops, strict=True)),
+        words=_single(len(words)),
         segments=(Span(0, len(words)),),
         special=(False,) * len(words),
     )
+
+
+@lru_cache(1024)
+def _single(count: int) -> tuple[Span, ...]:
+    """Spans of one piece each."""
+    return tuple(Span(i, i + 1) for i in range(count))
