@@ -24,6 +24,7 @@ from exegesis.core.errors import FileError, MissingExtraError, ModelError, TextE
 from exegesis.core.model import Classifier, Differentiable, Recurrent, offers
 from exegesis.core.target import Link
 from exegesis.models.huggingface import HuggingFaceClassifier, HuggingFaceModel, load_huggingface, wrap_huggingface
+from exegesis.models.wrapping import wrap
 from hf_toys import (
     KINDS,
     TYPED,
@@ -574,3 +575,12 @@ def test_real_wordpieces() -> None:
     assert text.word_strings() == (
         "It", "'s", "an", "unputdownable", ",", "naïve-ish", "film", ":", "don't", "miss", "it", "🙂", "!",
     )  # fmt: skip
+
+
+def test_wrap_takes_a_model_with_its_tokenizer_as_load_does():
+    module = bert()
+    module.config.id2label = {0: "bad", 1: "fair", 2: "good"}
+    seen = wrap(module, tokenizer=wordpiece())
+    assert seen.labels == ("bad", "fair", "good")
+    assert isinstance(seen, HuggingFaceClassifier)
+    assert wrap(module, tokenizer=wordpiece(), labels=["x", "y", "z"]).labels == ("x", "y", "z")

@@ -18,6 +18,8 @@ from exegesis.core.errors import ExegesisError, ModelError, UnsupportedError, Us
 from exegesis.core.target import Labels, Link, label_names
 from exegesis.core.text import text_of_words
 from exegesis.models.calling import Call, find_plan
+from exegesis.models.hf_model import HuggingFaceModel
+from exegesis.models.hf_wrapping import wrap_huggingface
 from exegesis.models.reader import Reader, reader_of
 from exegesis.models.sight import replacing
 from exegesis.models.wrapped import TorchClassifier, TorchDifferentiable, TorchGated, TorchRecurrent
@@ -37,7 +39,7 @@ def wrap(
     outputs: str | None = None,
     lowercase: bool | None = None,
     name: str | None = None,
-) -> TorchClassifier:
+) -> TorchClassifier | HuggingFaceModel:
     """Explain your own trained module as it stands.
 
     ``vocabulary``: words in the order of their ids, a dict from words to ids, or an object with ``stoi`` / ``itos``.
@@ -48,12 +50,16 @@ def wrap(
     ``"probabilities"`` (it ends in a softmax or a sigmoid) or ``"multi-label"`` (logits of labels that do not exclude
     each other); without it logits are assumed, and what looks like probabilities is refused. The module is run in
     evaluation mode and comes back as it was. Texts shorter than the module takes (one with convolutions needs as many
-    pieces as its widest kernel) are filled up with pad tokens.
+    pieces as its widest kernel) are filled up with pad tokens. A Hugging Face model with its fast tokenizer, given
+    without ``call``, ``outputs`` or ``lowercase``, is what ``load`` makes of its name, its labels its config's.
 
     Raises UsageError for missing or contradicting arguments, ModelError where the module cannot be run.
     """
     if not isinstance(module, nn.Module):
         raise UsageError(f"wrap takes a torch nn.Module, not {type(module).__name__}; for a function use blackbox()")
+    plain = all(given is None for given in (vocabulary, call, outputs, lowercase))
+    if plain and _pretrained(module, tokenizer):
+        return wrap_huggingface(module, tokenizer, None if labels is None else label_names(labels), name=name)
     reader = reader_of(vocabulary, tokenizer, lowercase)
     usable = _usable(module, reader)
     plan, width, probe = find_plan(
@@ -65,6 +71,12 @@ def wrap(
     _check_outputs(able, probe, said=outputs is not None)
     able.blank = _blank(able)
     return able
+
+
+def _pretrained(module: nn.Module, tokenizer: object) -> bool:
+    """Whether a module and its tokenizer are Hugging Face's."""
+    own = any(cls.__name__ == "PreTrainedModel" for cls in type(module).__mro__)
+    return own and getattr(tokenizer, "is_fast", None) is True and callable(tokenizer)
 
 
 def _usable(module: nn.Module, reader: Reader) -> list[int]:
