@@ -5,10 +5,11 @@
 DATA is a folder with ``sst2/train.tsv`` and ``sst2/test.tsv`` (sentence<TAB>label); EXEGESIS_DATA is its default. The
 model is that of the other benchmarks: an LSTM classifier (300 wide, hidden 150, last state), trained here with a seed.
 The plain versions do what released code does: they call the user's module, without any of this package, for one
-coalition (HEDGE), one span (ACD) or one span with all of its drawn contexts (SOC) at a time; HEDGE remembers what it
-asked. They take the same decisions, and both sides' trees and scores are compared. The words drawn for SOC are drawn
-beforehand and given to both; what drawing takes is reported on its own. Seconds are of CPU time of one thread, so that
-other work on the machine weighs little.
+coalition (HEDGE), one span (ACD by leave-one-out; by contextual decomposition, as published, the NumPy version of the
+tests) or one span with all of its drawn contexts (SOC) at a time; HEDGE remembers what it asked. They take the same
+decisions, and both sides' trees and scores are compared. The words drawn for SOC are drawn beforehand and given to
+both; what drawing takes is reported on its own. Seconds are of CPU time of one thread, so that other work on the
+machine weighs little.
 """
 
 from __future__ import annotations
@@ -23,14 +24,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import decomposition
 import torch
 from sentiment import Lstm, heading, report, trained
 
 import exegesis
+from exegesis.attribute.decomposition import ContextualDecomposition
 from exegesis.attribute.leave_one_out import LeaveOneOut
 from exegesis.attribute.soc import Soc
 from exegesis.core.data import read_examples
 from exegesis.core.language import fillings
+from exegesis.core.text import Span
 from exegesis.models.vocabulary import Vocabulary
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -67,6 +71,21 @@ def plain_acd(plain: Plain, words: Sequence[str]) -> dict[tuple[int, int], float
     @cache
     def score(start: int, stop: int) -> float:
         return whole - float(plain.raw([[*words[:start], *words[stop:]]])[0, label])
+
+    groups = [group for group, _, _ in slow.acd(score, len(words), 90.0)]
+    return {span: score(*span) for span in [*groups, *((at, at + 1) for at in range(len(words)))]}
+
+
+def plain_cd_acd(
+    plain: Plain, decomposed: decomposition.Plain, model: Any, words: Sequence[str]
+) -> dict[tuple[int, int], float]:
+    """ACD as it was published: contextual decomposition, one phrase at a time."""
+    label, text = plain.label(words), model.read(" ".join(words))
+
+    @cache
+    def score(start: int, stop: int) -> float:
+        plain.calls += 1
+        return float(decomposed.part(text, Span(start, stop), "acd")[label])
 
     groups = [group for group, _, _ in slow.acd(score, len(words), 90.0)]
     return {span: score(*span) for span in [*groups, *((at, at + 1) for at in range(len(words)))]}
@@ -200,11 +219,16 @@ def main() -> None:
         lambda some: [spans_of(r) for r in exegesis.hierarchy(model, some, "acd", method=LeaveOneOut())],
         lambda text: plain_acd(plain, text.split()), texts, plain, options.runs,
     )  # fmt: skip
+    decomposed, acd = decomposition.Plain(module), ContextualDecomposition("acd")
+    some = texts[: max(1, len(texts) // 4)]
+    found["acd by contextual decomposition / one phrase at a time"] = compared(
+        lambda some: [spans_of(r) for r in exegesis.hierarchy(model, some, "acd", method=acd)],
+        lambda text: plain_cd_acd(plain, decomposed, model, text.split()), some, plain, options.runs,
+    )  # fmt: skip
     found["hedge / one call a coalition"] = compared(
         lambda some: [spans_of(r) for r in exegesis.hierarchy(model, some, "hedge", window=WINDOW)],
         lambda text: plain_hedge(plain, text.split()), texts, plain, options.runs,
     )  # fmt: skip
-    some = texts[: max(1, len(texts) // 4)]
     language = Remembered(exegesis.language(), split)
     method = Soc(NEIGHBOURS, SAMPLES, language=language)
 
