@@ -7,7 +7,8 @@ margin of positive against negative, and the scores are held against the labels 
 over all phrases; the interval is the bootstrap's over sentences. *Negations* are nodes of at most eight words that
 begin with a negation, whose rest has one polarity and the whole the other, by the labels ("not dislike", "does n't
 bore"): how many of them have a score with the sign of the whole, by the method and by adding the scores of the words,
-and how many an interaction (the phrase's score less its words') with that sign.
+and how many an interaction (the phrase's score less its words') with that sign. ``--negations`` takes those of every
+test sentence, and nothing else.
 Each method is saved as soon as it is there; a second run goes on with what is missing.
 """
 
@@ -204,14 +205,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of phrases.json")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--every", type=int, default=5, help="take every so manieth test sentence")
+    parser.add_argument("--negations", action="store_true", help="only the negations, of every test sentence")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    path = given.out / "phrases.json"
+    path = given.out / ("negations.json" if given.negations else "phrases.json")
     model = exegesis.load(given.model)
-    trees = read(given.data, "test")[:: given.every]
+    trees = read(given.data, "test")[:: 1 if given.negations else given.every]
     every, lost = cases(model, trees)
-    asked = {"model": str(given.model), "seed": given.seed, "every": given.every}
+    if given.negations:
+        every = [case for case in every if case.rest is not None and turned(case.rest, case.label)]
+    asked = {"model": str(given.model), "seed": given.seed, "every": given.every, "negations": given.negations}
     results: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
     if results.get("asked") != asked:  # of another run: start again
         results = {"asked": asked, "methods": {}}
