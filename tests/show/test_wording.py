@@ -64,6 +64,13 @@ def test_the_account_of_a_complete_method():
     assert account_short(one) == "logit of negative 1.56 = sum 1.45 + output bias 0.11"
 
 
+def test_what_is_printed_adds_up():
+    one = result("a b", [0.3024, 0.3024], bias=0.1214)
+    assert account_line(one).startswith("The scores add up to 0.605; with output bias 0.121 they make the logit of")
+    assert account_line(one).endswith(", 0.726.")
+    assert account_short(one) == "logit of positive 0.726 = sum 0.605 + output bias 0.121"
+
+
 def test_a_negative_bias_is_said_with_its_sign():
     one = result("a b", [1.0, 2.0], bias=-0.5)
     assert (

@@ -45,8 +45,9 @@ def _visible(character: str) -> str:
 # numbers ----------------------------------------------------------------------------------------------
 
 
-def signed(score: float, scale: float, *, minus: str = "-", sign: bool = True) -> str:
-    """A score with its sign, to as many places as its scale (the largest of its neighbours) makes worth reading."""
+def signed(score: float, scale: float, *, minus: str = "-", sign: bool = True, more: int = 0) -> str:
+    """A score with its sign, to as many places as its scale (the largest of its neighbours) makes worth reading, or
+    some ``more``."""
     if math.isnan(score):
         return "?"
     if math.isinf(score):
@@ -57,15 +58,29 @@ def signed(score: float, scale: float, *, minus: str = "-", sign: bool = True) -
     size = scale if math.isfinite(scale) and scale > 0 else abs(score)
     power = math.floor(math.log10(size))
     if -4 <= power <= 6:
-        text = f"{abs(score):.{max(0, 2 - max(power, 0)) + max(0, -power - 1)}f}"
+        text = f"{abs(score):.{max(0, 2 - max(power, 0)) + max(0, -power - 1) + more}f}"
     else:
         text = f"{abs(score):.2e}"
     return (plus if score > 0 else minus) + text
 
 
-def number(value: float, minus: str = "-") -> str:
-    """A number on its own: three significant digits or two places, whichever says more."""
-    return signed(value, abs(value), minus=minus, sign=False)
+def number(value: float, minus: str = "-", more: int = 0) -> str:
+    """A number on its own: three significant digits or two places, whichever says more; or some ``more``."""
+    return signed(value, abs(value), minus=minus, sign=False, more=more)
+
+
+def adding(whole: float, parts: Sequence[float]) -> int:
+    """How many more places parts and whole need for the rounded parts to add up to the rounded whole; at most two."""
+
+    def rounded(value: float, more: int) -> float:
+        return float(number(value, more=more))
+
+    if not all(math.isfinite(value) for value in (whole, *parts)):
+        return 0
+    for more in (0, 1, 2):
+        if abs(sum(rounded(part, more) for part in parts) - rounded(whole, more)) < 1e-9 * max(1.0, abs(whole)):
+            return more
+    return 0
 
 
 def percent(probability: float) -> str:
@@ -126,12 +141,13 @@ def account_line(result: Attribution, minus: str = "-") -> str:
         )
     if result.details.get("signed") is False:
         return f"A score is a size without a sign: how far the {what} depends on a word."
-    total, gap, parts = _sums(result, minus)
+    total, gap, parts, more = _sums(result, minus)
     if not math.isfinite(total + gap):
         return f"Each score is a share in the {what}."
-    start, whole = f"The scores add up to {number(total, minus)}", f"the {what}, {number(explained, minus)}"
     if not result.complete:
-        return f"{start}; the {what} is {number(explained, minus)} (this method promises no sum)."
+        told = f"the {what} is {number(explained, minus)} (this method promises no sum)"
+        return f"The scores add up to {number(total, minus)}; {told}."
+    start, whole = f"The scores add up to {number(total, minus, more)}", f"the {what}, {number(explained, minus, more)}"
     sentence = f"{start}; with {' and '.join(parts)} they make {whole}" if parts else f"{start} for {whole}"
     return f"{sentence}." if _closed(result, gap) else f"{sentence}, but for a gap of {number(gap, minus)}."
 
@@ -146,22 +162,25 @@ def account_short(result: Attribution, minus: str = "-") -> str:
         return f"enough for {visible(result.prediction.label)}: {kept}"
     if result.details.get("signed") is False:
         return f"sizes without a sign, of the {what} {number(explained, minus)}"
-    total, gap, parts = _sums(result, minus)
+    total, gap, parts, more = _sums(result, minus)
     if not math.isfinite(total + gap):
         return f"shares in the {what}"
-    whole = f"{what} {number(explained, minus)}"
     if not result.complete:
-        return f"sum {number(total, minus)}, {whole} (promises no sum)"
+        return f"sum {number(total, minus)}, {what} {number(explained, minus)} (promises no sum)"
     rest = [] if _closed(result, gap) else [f"gap {number(gap, minus)}"]
-    return f"{whole} = " + " + ".join([f"sum {number(total, minus)}", *parts, *rest])
+    whole = f"{what} {number(explained, minus, more)}"
+    return f"{whole} = " + " + ".join([f"sum {number(total, minus, more)}", *parts, *rest])
 
 
-def _sums(result: Attribution, minus: str) -> tuple[float, float, list[str]]:
-    """The sum of the scores, the gap, and each part of the account with its number."""
+def _sums(result: Attribution, minus: str) -> tuple[float, float, list[str], int]:
+    """The sum of the scores, the gap, each part of the account with its number, and the places that numbers need to
+    add up (the gap aside where it is small)."""
     explained = _single(result.explained)
-    parts = [f"{visible(name)} {number(_single(value), minus)}" for name, value in result.account.items()]
     with np.errstate(all="ignore"):  # scores that are not finite have no sum, which the caller says
-        return explained - _single(result.residual), _single(result.gap), parts
+        total, gap = explained - _single(result.residual), _single(result.gap)
+    account = {name: _single(value) for name, value in result.account.items()}
+    more = adding(explained, [total, *account.values(), *([gap] if abs(gap) > 5e-4 * abs(explained) else [])])
+    return total, gap, [f"{visible(name)} {number(value, minus, more)}" for name, value in account.items()], more
 
 
 def _closed(result: Attribution, gap: float) -> bool:
