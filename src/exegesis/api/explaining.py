@@ -45,6 +45,7 @@ def explain(
     level: str = "word",
     spans: object = None,
     tagger: Tagger | None = None,
+    trust: bool = False,
     progress: bool = False,
     **parameters: Any,
 ) -> Attribution | list[Attribution]:
@@ -61,11 +62,14 @@ def explain(
     ``tagger``, by default the bundled one. ``spans``: further spans of word numbers (start, stop), or ``"all"``.
     Methods that score spans directly (leave-one-out) do; for others a span is the sum of its words.
 
+    ``trust`` puts a trust line into each result's ``details["trust"]``: what its top words do to the prediction beside
+    random words, how other methods rank the words, and what it leaves unexplained (see ``evaluate.line.with_trust``).
+
     Raises UsageError for wrong arguments, TextError for a text that cannot be explained, UnsupportedError where the
     model cannot serve the method, ModelError where it misbehaves.
     """
     classifier = as_model(model)
-    plan = Plan.of(classifier, method, parameters, target, level, spans, tagger)
+    plan = Plan.of(classifier, method, parameters, target, level, spans, tagger, trust)
     many = several(text)
     read = read_texts(classifier, [text] if many is None else many)
     with bar(progress, len(read), plan.name) as advance:
@@ -81,6 +85,7 @@ class Plan:
     method: Method
     asked: Ask
     spans: Spans | None
+    trust: bool = False
 
     @classmethod
     def of(
@@ -92,11 +97,12 @@ class Plan:
         level: str = "word",
         spans: object = None,
         tagger: Tagger | None = None,
+        trust: bool = False,
     ) -> Self:
         """The plan of the arguments of ``explain``, and its errors."""
         chosen = make(method or preferred(model), parameters)
         require(model, chosen)
-        return cls(model, chosen, ask(target, model.labels, model.link), spans_of(level, spans, tagger))
+        return cls(model, chosen, ask(target, model.labels, model.link), spans_of(level, spans, tagger), trust)
 
     @property
     def name(self) -> str:
@@ -108,7 +114,12 @@ class Plan:
         for number, result in run(self.model, texts, self.method, self.asked, self.spans):
             found[number] = result
             advance()
-        return cast(list[Attribution], found)
+        explained = cast(list[Attribution], found)
+        if not self.trust:
+            return explained
+        from exegesis.evaluate.line import with_trust
+
+        return with_trust(self.model, explained)
 
 
 @overload

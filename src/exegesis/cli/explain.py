@@ -30,6 +30,7 @@ def explain(
     target: given.Target = None,
     level: given.Level = "word",
     hierarchy: given.Search = None,
+    trust: given.Trust = False,
     device: given.Device = None,
     truncate: given.Truncate = False,
     json: given.Json = None,
@@ -45,12 +46,15 @@ def explain(
     \b
     exegesis explain "The fight scenes are fun but it grows tedious"
     exegesis explain "A fine film." --level all -M reat -M lime --figure why.svg
+    exegesis explain "A fine film." -M lime --trust
     exegesis explain "Not a good film." --hierarchy acd --html tree.html
     exegesis explain --file reviews.tsv --model my-model --json results.jsonl
     exegesis explain "Two dogs run." --pair "Dogs move." --model nli-model
     """
     from exegesis.show.palette import palette_named
 
+    if trust and hierarchy is not None:
+        raise UsageError("--trust belongs to explanations of words; leave it out of a hierarchy")
     raws = texts_given(texts, file, column, pair, pair_column)[:limit]
     view = {"color": color, "numbers": numbers, "palette": palette_named(palette or "green-red").name}
     output = Output(json, html, figure, view, quiet, "words" if hierarchy is None else "hierarchy")
@@ -65,7 +69,7 @@ def explain(
     else:
         names = names or [preferred(known)]
         parameters = parameters_given(param or [], names)
-        plans = [Plan.of(known, name, parameters[name], target, level) for name in names]
+        plans = [Plan.of(known, name, parameters[name], target, level, trust=trust) for name in names]
     for number, raw in enumerate(raws):  # a text that cannot be explained is known before any is
         read_text(known, raw, number, len(raws))
     busy, total = not quiet and sys.stderr.isatty(), len(raws) * len(plans)

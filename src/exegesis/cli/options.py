@@ -63,6 +63,14 @@ Search = Annotated[
         help="A tree of phrases: acd, soc, scd, hedge, parse or owen. -M then names the method that scores them.",
     ),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        metavar="",
+        help="With a line each: what its top words do, beside random words; do other methods agree?",
+    ),
+]
 Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE|-", help="Results as .json or .jsonl; - prints lines.", rich_help_panel=OUT),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from exegesis.show.layout import Block, Panel
+from exegesis.show.trust_line import trust_line
 from exegesis.show.wording import account_line, account_short, common, facts, number, signed, visible
 
 
@@ -62,8 +63,9 @@ def notes(panel: Panel, minus: str = "-") -> list[tuple[str, str]]:
 
 
 def _asides(panel: Panel, block: Block, minus: str) -> list[str]:
-    """What a block could not draw in its rows."""
-    lines = []
+    """How far a block can be trusted, where that was asked, and what it could not draw in its rows."""
+    trust = trust_line(block.result, minus)
+    lines = [trust] if trust else []
     for row in block.rows:
         if row.hidden:
             lines.append(f"{row.hidden} weaker overlapping spans ({row.level}) are not drawn; a .csv file has them.")

@@ -1,0 +1,184 @@
+"""A trust line for each explanation: what its top words do, who agrees with it, what it leaves unexplained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+import exegesis.attribute  # noqa: F401 - registers the methods
+from exegesis.core.errors import CapacityError, ModelError, UnsupportedError
+from exegesis.core.explain import finite, in_batches, run
+from exegesis.core.explanation import Attribution
+from exegesis.core.method import cards, lacking, make
+from exegesis.core.model import Classifier
+from exegesis.core.seed import generator
+from exegesis.core.target import Link, ask
+from exegesis.core.text import Text
+from exegesis.evaluate.amounts import ranks
+from exegesis.evaluate.check import label_of, target_of
+from exegesis.evaluate.curves import top
+from exegesis.evaluate.measure import Case, bits
+from exegesis.evaluate.pool import Pool
+from exegesis.evaluate.texts import Setting
+
+SHARE = 0.2  # of the words, as in ERASER
+DRAWS = 20  # sets of random words
+HOW = "drop"
+LEFT_OUT = "leave-one-out"
+COMPLETE = ("reat", "deeplift", "lrp", "integrated-gradients")  # cheap ones first
+FEWEST = 3  # words, of which ranks can say anything
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One target of one result, and its number among the results."""
+
+    number: int
+    result: Attribution
+    scores: Float[np.ndarray, " words"]
+
+    @property
+    def sizes(self) -> bool:
+        """Whether scores are sizes without a sign."""
+        return self.result.details.get("signed") is False
+
+    @property
+    def varied(self) -> bool:
+        """Whether the text has several words and they do not all score the same."""
+        return len(self.scores) > 1 and bool(np.isfinite(ranks(self.scores)).all())
+
+
+def with_trust(model: Classifier, results: Sequence[Attribution], seed: int = 0) -> list[Attribution]:
+    """The results, each with its trust line in ``details["trust"]``, in plain values.
+
+    - ``drop``: what the label's probability (``what``; of a regression the ``output``) loses when the ``top`` words of
+      highest score go, a fifth of the text's ``words``: ERASER's comprehensiveness (DeYoung et al. 2020, Eq. 1).
+    - ``random``: the mean of the same over ``draws`` sets of as many random words, which belong to the text and
+      ``seed``.
+    - ``agreement``: Spearman's rank correlation with leave-one-out, and with the first of reat, deeplift, lrp and
+      integrated-gradients that the model can serve for this number, by name; the result's own method is left out.
+      Scores that are sizes are compared with the others' sizes. Of texts of fewer than three words there is none.
+    - ``gap``: what scores and account leave of the number, as a share of its size; None for sizes, which add up to
+      nothing. ``complete``: the method promises that it is 0.
+
+    ``drop`` and ``random`` are None for a text of one word, or where all words score the same. A result of several
+    targets has ``each``: one such mapping a target. All perturbed texts of a batch run as one pool. The results must be
+    of this model.
+    """
+    parts = [
+        _Part(number, one, np.asarray(one.over_words().scores))
+        for number, result in enumerate(results)
+        for one in result.each_target()
+    ]
+    falls = _falls(model, parts, seed)
+    agreed = _agreements(model, parts)
+    lines: list[list[dict[str, Any]]] = [[] for _ in results]
+    for part, fall, agreement in zip(parts, falls, agreed, strict=True):
+        lines[part.number].append({**fall, "agreement": agreement, **_gap(part)})
+    return [
+        replace(one, details={**one.details, "trust": found[0] if one.scores.ndim == 1 else {"each": found}})
+        for one, found in zip(results, lines, strict=True)
+    ]
+
+
+def _falls(model: Classifier, parts: Sequence[_Part], seed: int) -> list[dict[str, Any]]:
+    own = [replace(part.result.text) for part in parts]  # told apart by identity, also where one stands twice
+    number = {id(text): i for i, text in enumerate(own)}
+
+    def batch(some: Sequence[Text]) -> list[dict[str, Any]]:
+        return _batch(model, some, [parts[number[id(text)]] for text in some], seed)
+
+    found: list[dict[str, Any]] = [{} for _ in parts]
+    for i, one in in_batches(own, batch, "trust"):
+        found[i] = one
+    return found
+
+
+def _batch(model: Classifier, texts: Sequence[Text], parts: Sequence[_Part], seed: int) -> list[dict[str, Any]]:
+    """The fall of each part's probability, all texts asked at once."""
+    batch = model.encode(texts)
+    raw = finite(model.outputs(batch), model, "outputs").detach().to("cpu", torch.float64)
+    asks = [_asks(part, text, seed) if part.varied else [] for part, text in zip(parts, texts, strict=True)]
+    answers = Pool(model, batch, raw, (), seed).raw(HOW, asks)
+    found = []
+    for row, (part, text) in enumerate(zip(parts, texts, strict=True)):
+        target = target_of(part.result, model, raw[row])
+        regression = model.link is Link.IDENTITY
+        label = label_of(target, model.labels)
+        whole = raw[row] if regression else model.link.probabilities(raw[row][None])[0]
+        number, falls = float(whole[int(target.index[0, 0])]), None
+        if asks[row]:
+            setting = Setting(row, Case(text, label, number, regression), target, -1)
+            falls = number - setting.answers(answers[row], target).chance
+        found.append(
+            {
+                "target": part.result.targets[0],
+                "label": label,
+                "what": "output" if regression else "probability",
+                "words": len(text.words),
+                "top": top(SHARE, len(text.words)),
+                "drop": None if falls is None else float(falls[0]),
+                "random": None if falls is None else float(falls[1:].mean()),
+                "draws": DRAWS,
+            }
+        )
+    return found
+
+
+def _asks(part: _Part, text: Text, seed: int) -> list[int]:
+    """The words kept: without the top ones, and without each set of random ones."""
+    count, full = len(text.words), (1 << len(text.words)) - 1
+    many = top(SHARE, count)
+    draws = np.random.default_rng(generator(text, seed).initial_seed())
+    gone = [np.argsort(-part.scores, kind="stable")[:many].tolist()]
+    gone += [draws.permutation(count)[:many].tolist() for _ in range(DRAWS)]
+    return [full & ~bits(one) for one in gone]
+
+
+def _agreements(model: Classifier, parts: Sequence[_Part]) -> list[dict[str, float]]:
+    """Rank correlations with the reference methods, by name, of each part."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for i, part in enumerate(parts):
+        if part.varied and len(part.scores) >= FEWEST:
+            groups.setdefault((part.result.targets[0], part.result.name), []).append(i)
+    found: list[dict[str, float]] = [{} for _ in parts]
+    able = {card.name for card in cards() if lacking(model, card) is None}
+    for (target, own), rows in groups.items():
+        candidates = [name for name in COMPLETE if name in able and name != own]
+        for names in ([LEFT_OUT] if LEFT_OUT in able and own != LEFT_OUT else [], candidates):
+            for name in names:
+                others = _explained(model, [parts[i].result.text for i in rows], name, target)
+                if others is None:
+                    continue  # it cannot serve this number: the next one may
+                for i, other in zip(rows, others, strict=True):
+                    value = _correlation(parts[i], np.asarray(other.over_words().scores))
+                    if math.isfinite(value):
+                        found[i][name] = value
+                break
+    return found
+
+
+def _explained(model: Classifier, texts: Sequence[Text], name: str, target: str) -> list[Attribution] | None:
+    """A method's explanations of one number of texts; None where it has none."""
+    try:
+        found = dict(run(model, texts, make(name), ask(target, model.labels, model.link)))
+    except (UnsupportedError, ModelError, CapacityError):
+        return None
+    return [found[i] for i in range(len(texts))]
+
+
+def _correlation(part: _Part, other: Float[np.ndarray, " words"]) -> float:
+    return float(ranks(part.scores) @ ranks(np.abs(other) if part.sizes else other))
+
+
+def _gap(part: _Part) -> dict[str, Any]:
+    number, gap = float(np.asarray(part.result.explained)), float(np.asarray(part.result.gap))
+    share = abs(gap) / max(abs(number), 1e-6)
+    known = not part.sizes and math.isfinite(share)
+    return {"gap": share if known else None, "complete": part.result.complete}
