@@ -28,12 +28,14 @@ if TYPE_CHECKING:
         load,
         methods,
         predict,
+        recommend,
         relevance,
         wrap,
     )
     from exegesis.core.evaluation import Evaluation
     from exegesis.core.explanation import Attribution, save
     from exegesis.core.hierarchy import Hierarchy
+    from exegesis.core.recommendation import Recommendation
     from exegesis.core.relevance import Relevance
     from exegesis.core.saving import read
 
@@ -41,6 +43,7 @@ __all__ = [
     "Attribution",
     "Evaluation",
     "Hierarchy",
+    "Recommendation",
     "Relevance",
     "__version__",
     "blackbox",
@@ -53,6 +56,7 @@ __all__ = [
     "methods",
     "predict",
     "read",
+    "recommend",
     "relevance",
     "save",
     "study",
@@ -63,6 +67,7 @@ _HOMES = {
     "Attribution": "exegesis.core.explanation",
     "Evaluation": "exegesis.core.evaluation",
     "Hierarchy": "exegesis.core.hierarchy",
+    "Recommendation": "exegesis.core.recommendation",
     "Relevance": "exegesis.core.relevance",
     "save": "exegesis.core.explanation",
     "read": "exegesis.core.saving",

@@ -4,6 +4,7 @@ from exegesis.api.explaining import Plan, explain, predict, relevance
 from exegesis.api.models import as_model, blackbox, bundled_folder, language, load, methods, preferred
 from exegesis.api.phrases import Growth, hierarchy, interactions
 from exegesis.api.reading import bar, each_method, read_text
+from exegesis.api.recommending import best, candidates, recommend
 from exegesis.api.trust import evaluate
 from exegesis.models.wrapping import wrap
 
@@ -12,8 +13,10 @@ __all__ = [
     "Plan",
     "as_model",
     "bar",
+    "best",
     "blackbox",
     "bundled_folder",
+    "candidates",
     "each_method",
     "evaluate",
     "explain",
@@ -25,6 +28,7 @@ __all__ = [
     "predict",
     "preferred",
     "read_text",
+    "recommend",
     "relevance",
     "wrap",
 ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast, overload
 
 from exegesis.api.models import as_model, preferred
 from exegesis.api.reading import Column, bar, read_text, read_texts, several, spans_of
+from exegesis.api.recommending import BEST, best
+from exegesis.core.errors import UsageError
 from exegesis.core.explain import Spans, run
 from exegesis.core.explanation import Attribution
 from exegesis.core.method import Method, card_of, make, require
@@ -46,6 +49,7 @@ def explain(
     spans: object = None,
     tagger: Tagger | None = None,
     trust: bool = False,
+    recommendation: str | os.PathLike[str] | None = None,
     progress: bool = False,
     **parameters: Any,
 ) -> Attribution | list[Attribution]:
@@ -53,7 +57,10 @@ def explain(
 
     ``text`` is a string, or a pair (a tuple of two strings) for a model of pairs; an array or a column of a table
     counts as a list. ``method`` is a name (see ``methods``), with its ``parameters`` as further arguments, or a method
-    value; by default the first of reat, integrated-gradients and leave-one-out that the model can serve.
+    value; by default the first of reat, integrated-gradients and leave-one-out that the model can serve. ``"best"`` is
+    the method that ``recommend`` found for this model, with its parameters: saved in the file ``recommendation``, else
+    in the one that the environment variable ``EXEGESIS_RECOMMENDATION`` names, else beside a model that is given as a
+    folder (``recommendation.json``).
 
     ``target``: by default the logit of each text's predicted class; a label or its number; ``"all"`` for every class
     at once; ``"probability:LABEL"``; ``"margin:A,B"`` (see ``core.target.ask``).
@@ -69,6 +76,11 @@ def explain(
     model cannot serve the method, ModelError where it misbehaves.
     """
     classifier = as_model(model)
+    if method == BEST:
+        found = best(classifier, recommendation, model)
+        method, parameters = found.method, {**found.parameters, **parameters}
+    elif recommendation is not None:
+        raise UsageError("recommendation=FILE belongs to method='best'")
     plan = Plan.of(classifier, method, parameters, target, level, spans, tagger, trust)
     many = several(text)
     read = read_texts(classifier, [text] if many is None else many)

@@ -17,6 +17,7 @@ from exegesis._version import __version__
 from exegesis.cli.evaluate import compare, evaluate
 from exegesis.cli.explain import explain
 from exegesis.cli.listing import methods, predict
+from exegesis.cli.recommend import recommend
 from exegesis.cli.study import app as study
 from exegesis.cli.train import train
 from exegesis.core.errors import ExegesisError, UsageError
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command()(explain)
 app.command()(evaluate)
 app.command()(compare)
+app.command()(recommend)
 app.command()(predict)
 app.command()(methods)
 app.command()(train)
@@ -60,6 +62,7 @@ def root(
     exegesis explain "A fine film." --level all --figure why.svg
     exegesis predict --file reviews.txt
     exegesis evaluate --data reviews.tsv --methods reat,lime --report trust.html
+    exegesis recommend --data reviews.tsv --budget 20 --out best.json
     exegesis methods --for bundled
     exegesis train sst2/ --arch bigru --out my-model
     exegesis study words reviews.tsv --report classes.html

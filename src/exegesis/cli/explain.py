@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exegesis.cli import options as given
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from exegesis.api import Growth
     from exegesis.core.model import Classifier
 
+BEST = "best"
 PART = 2048  # texts explained before their results go out
 
 
@@ -26,6 +28,7 @@ def explain(
     limit: given.Limit = None,
     model: given.Model = "bundled",
     method: given.Methods = None,
+    recommendation: given.Recommendation = None,
     param: given.Param = None,
     target: given.Target = None,
     level: given.Level = "word",
@@ -62,13 +65,17 @@ def explain(
     from exegesis.api import Plan, bar, each_method, load, preferred, read_text
 
     names = each_method(method or [])
+    if recommendation is not None and (BEST not in names or hierarchy is not None):
+        raise UsageError("--recommendation belongs to explanations by the best method; add -M best")
     plans: list[Any]
     known = load(model, device=device, truncate=truncate)
     if hierarchy is not None:
         plans, names = [_growth(known, hierarchy, names, param or [], target, level)], [hierarchy]
     else:
         names = names or [preferred(known)]
+        names, recommended = _recommended(known, names, recommendation, model)
         parameters = parameters_given(param or [], names)
+        parameters = {name: {**recommended.get(name, {}), **own} for name, own in parameters.items()}
         plans = [Plan.of(known, name, parameters[name], target, level, trust=trust) for name in names]
     for number, raw in enumerate(raws):  # a text that cannot be explained is known before any is
         read_text(known, raw, number, len(raws))
@@ -79,6 +86,19 @@ def explain(
             with bar(busy, total, ", ".join(names), start * len(plans)) as advance:
                 runs = [plan.explain(part, advance) for plan in plans]
             output.add(list(zip(*runs, strict=True)))
+
+
+def _recommended(
+    model: Classifier, names: list[str], recommendation: Path | None, folder: str
+) -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """Names with the recommended method in place of ``best``, and that method's parameters by its name."""
+    if BEST not in names:
+        return names, {}
+    from exegesis.api import best
+
+    found = best(model, recommendation, folder)
+    chosen = [found.method if name == BEST else name for name in names]
+    return list(dict.fromkeys(chosen)), {found.method: dict(found.parameters)}
 
 
 def _growth(

@@ -63,6 +63,10 @@ Search = Annotated[
         help="A tree of phrases: acd, soc, scd, hedge, parse or owen. -M then names the method that scores them.",
     ),
 ]
+Recommendation = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="For -M best: what 'exegesis recommend' wrote for this model."),
+]
 Trust = Annotated[
     bool,
     typer.Option(

@@ -51,7 +51,7 @@ class _Part:
     @property
     def varied(self) -> bool:
         """Whether the text has several words and they do not all score the same."""
-        return len(self.scores) > 1 and bool(np.isfinite(ranks(self.scores)).all())
+        return bool(np.isfinite(ranks(self.scores)).all())
 
 
 def with_trust(model: Classifier, results: Sequence[Attribution], seed: int = 0) -> list[Attribution]:

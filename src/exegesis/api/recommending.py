@@ -1,0 +1,84 @@
+"""Which method to take for a model: measured once, saved, and used as ``method="best"``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from exegesis.api.models import as_model, methods
+from exegesis.api.trust import evaluate
+from exegesis.core.data import Example
+from exegesis.core.errors import UsageError
+from exegesis.core.model import Classifier, Raw
+from exegesis.core.recommendation import Recommendation, read_recommendation
+from exegesis.evaluate.recommend import check_recommendation, recommended
+
+BEST = "best"
+FILE, VARIABLE = "recommendation.json", "EXEGESIS_RECOMMENDATION"
+CANDIDATES = ("reat", "lrp", "deeplift", "integrated-gradients", "gradient-x-input", "leave-one-out", "lime")
+
+
+def recommend(
+    model: Classifier | str,
+    data: str | os.PathLike[str] | Sequence[Raw | Example],
+    methods: Sequence[str] | None = None,
+    budget: float | None = None,
+    *,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    **options: Any,
+) -> Recommendation:
+    """The method that explains a model most faithfully within a budget of ms a text.
+
+    ``data`` is as for ``evaluate``, which runs its usual measures on the ``methods`` (names, by default those of
+    ``CANDIDATES`` that the model can serve), with their ``parameters`` by name and further ``options`` of ``evaluate``
+    (``seed``, ``target``, ``measures``, ``how``, ``progress``). Methods over the budget, as timed in this very run, are
+    left out; of the others the first in ``Evaluation.ranking`` is taken. Times are of texts in batches.
+
+    ``save`` the result as ``recommendation.json`` in the model's folder, and ``explain(..., method="best")`` takes it.
+    Raises as ``evaluate`` does, and UsageError where no method is within the budget.
+    """
+    classifier = as_model(model)
+    if budget is not None and not budget > 0:
+        raise UsageError(f"a budget is a number of ms a text above 0, not {budget!r}")
+    if options.get("explanations") is not None:
+        raise UsageError("only methods that can be run are recommended; leave explanations to exegesis.evaluate")
+    if methods is not None and (isinstance(methods, str) or not all(isinstance(one, str) for one in methods)):
+        raise UsageError("candidates are a list of names of methods; their parameters go into parameters={name: {...}}")
+    names = list(dict.fromkeys(methods)) if methods is not None else candidates(classifier)
+    found = evaluate(classifier, data, names, parameters=parameters, **options)
+    what = Path(data).name if isinstance(data, str | os.PathLike) else f"{len(found.texts)} texts"
+    return recommended(classifier, found, what, budget, parameters)
+
+
+def candidates(model: Classifier) -> list[str]:
+    """The methods compared by default: those of ``CANDIDATES`` that the model can serve."""
+    able = {card.name for card in methods(model)}
+    return [name for name in CANDIDATES if name in able]
+
+
+def best(
+    model: Classifier, recommendation: str | os.PathLike[str] | None = None, folder: object = None
+) -> Recommendation:
+    """The saved recommendation for a model: of the file given, else of the file that the environment variable
+    ``EXEGESIS_RECOMMENDATION`` names, else ``recommendation.json`` in the model's ``folder``, where it has one.
+
+    Raises UsageError where there is none, or where it is of another model; FileError for one that cannot be read.
+    """
+    place = recommendation or os.environ.get(VARIABLE) or _beside(folder)
+    if place is None:
+        raise UsageError(
+            f"no recommendation to take the {BEST!r} method from: name a file that exegesis recommend wrote "
+            f"(recommendation=FILE, --recommendation FILE, {VARIABLE}), or put it into the model's folder as {FILE}"
+        )
+    found = read_recommendation(place)
+    check_recommendation(found, model, os.fspath(place))
+    return found
+
+
+def _beside(folder: object) -> Path | None:
+    if not isinstance(folder, str | os.PathLike):
+        return None
+    path = Path(folder) / FILE
+    return path if path.is_file() else None

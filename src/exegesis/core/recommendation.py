@@ -1,0 +1,115 @@
+"""Which method explains one model most faithfully, as it was measured; saved beside a model. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from exegesis.core.errors import FileError
+from exegesis.core.files import read_text, write_whole
+
+FORMAT, VERSION = "exegesis.recommendation", 1
+
+
+class Ranked(NamedTuple):
+    """One candidate: how many comparisons with others within the budget it won and lost, ms a text, whether that is
+    within the budget (those that are not stand last, uncompared). NaN ms where no time was taken."""
+
+    method: str
+    won: int
+    lost: int
+    milliseconds: float
+    within: bool
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """``method`` with its ``parameters`` is first in the ranking of ``Evaluation`` on ``texts`` texts of ``data``.
+
+    ``sure``: it is above random scores and won more comparisons than it lost; without that the ranking may be chance.
+    ``advice`` says it in words, ``lead`` the difference from the next in rank with its interval. ``budget`` is in ms a
+    text, None without one. ``fingerprint`` is of the model's weights, empty where they cannot be seen.
+    """
+
+    model: str
+    fingerprint: str
+    labels: tuple[str, ...]
+    method: str
+    parameters: Mapping[str, Any]
+    data: str
+    texts: int
+    measures: tuple[str, ...]
+    ranking: tuple[Ranked, ...]
+    sure: bool
+    advice: str
+    lead: str = ""
+    budget: float | None = None
+    seed: int = 0
+    version: int = field(default=VERSION, repr=False)
+
+    def __str__(self) -> str:
+        lines = [f"{self.method} explains {self.model} best of {len(self.ranking)} methods on {self.texts} texts."]
+        if not self.sure:
+            lines[0] = (
+                f"{self.method} is first of {len(self.ranking)} methods on {self.texts} texts, by chance perhaps."
+            )
+        lines += [self.advice, *([self.lead] if self.lead else [])]
+        width = max(len(one.method) for one in self.ranking)
+        for one in self.ranking:
+            time = f"{one.milliseconds:8.1f} ms a text" if math.isfinite(one.milliseconds) else " " * 18
+            said = f"won {one.won:2d}, lost {one.lost:2d}" if one.within else "over the budget"
+            lines.append(f"  {one.method:{width}}{time}  {said}")
+        return "\n".join(lines)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write it whole or not at all as JSON. Raises FileError where the place cannot be written."""
+        values = asdict(self)
+        values["ranking"] = [
+            {**one._asdict(), "milliseconds": one.milliseconds if math.isfinite(one.milliseconds) else None}
+            for one in self.ranking
+        ]
+        return write_whole(path, json.dumps({"format": FORMAT, **values}, indent=1, allow_nan=False) + "\n")
+
+
+def read_recommendation(path: str | os.PathLike[str]) -> Recommendation:
+    """What ``save`` wrote. Raises FileError where it is missing, damaged, newer, or something else."""
+    content = read_text(path)
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path}: not JSON ({error}); run exegesis recommend again") from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise FileError(f"{path}: not a recommendation; give what exegesis recommend wrote")
+    version = values.get("version")
+    if type(version) is int and version > VERSION:
+        raise FileError(f"{path}: of version {version}, newer than {VERSION}: upgrade exegesis")
+    try:
+        return _restored(values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{path}: damaged recommendation ({error}); run exegesis recommend again") from error
+
+
+def _restored(values: Mapping[str, Any]) -> Recommendation:
+    known = {key: value for key, value in values.items() if key != "format"}
+    for key in ("model", "fingerprint", "method", "data", "advice", "lead"):
+        if not isinstance(known[key], str):
+            raise TypeError(f"{key} is no string")
+    if not isinstance(known["parameters"], dict) or type(known["sure"]) is not bool:
+        raise TypeError("parameters are no object, or sure is neither true nor false")
+    ranking = [Ranked(**one) for one in known["ranking"]]
+    return Recommendation(
+        **{
+            **known,
+            "labels": tuple(map(str, known["labels"])),
+            "measures": tuple(map(str, known["measures"])),
+            "ranking": tuple(
+                one._replace(milliseconds=math.nan if one.milliseconds is None else float(one.milliseconds))
+                for one in ranking
+            ),
+        }
+    )
