@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from exegesis.core.text import Span
 from exegesis.evaluate.people import word_list
-from exegesis.hierarchy.tagging import default_tagger, universal
+from exegesis.hierarchy.tagging import Tagger, default_tagger, universal
 
 
 @dataclass(frozen=True)
@@ -48,5 +49,16 @@ def of_both_opinions(texts: Sequence[Sequence[str]], lexicon: Path) -> list[Case
     return found
 
 
-def _tags(words: Sequence[str]) -> list[str]:
-    return [universal(tag) for tag in default_tagger()(words)]
+@lru_cache(None)
+def _tagger() -> Tagger:
+    return default_tagger()
+
+
+@lru_cache(None)
+def _tagged(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(universal(tag) for tag in _tagger()(words))
+
+
+def _tags(words: Sequence[str]) -> tuple[str, ...]:
+    """The coarse tags of words."""
+    return _tagged(tuple(words))
