@@ -71,6 +71,9 @@ def test_what_chance_decides_is_not_sure():
     found = recommended(toys.model(), same, "data")
     assert not found.sure
     assert "by chance perhaps" in str(found)
+    level_pegging = level.values.copy()
+    level_pegging[:, 1:3] = level_pegging[:, :1]
+    assert not recommended(toys.model(), replace(level, values=level_pegging), "data").sure
     few = replace(
         level, texts=level.texts[:5], labels=level.labels[:5], values=level.values[:, :, :5], disputes=np.zeros(5)
     )

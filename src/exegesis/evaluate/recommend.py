@@ -77,13 +77,14 @@ def only(result: Evaluation, names: Sequence[str]) -> Evaluation:
 
 
 def _sure(result: Evaluation, order: Sequence[str]) -> bool:
-    """Above random scores on some measure that ranks, and ahead of the other methods, where there are any."""
+    """Above random scores on some measure that ranks (never of fewer than ``FEWEST`` texts), and ahead of the other
+    methods, where there are any."""
     best, rank = order[0], {one.name for one in result.ranking_by}
     above = RANDOM in result.names and any(
         one.better == best and one.measure in rank for one in result.compare(best, RANDOM)
     )
     won, lost = result.wins(best)
-    return len(result.texts) >= FEWEST and above and (len(order) == 1 or won > lost)
+    return above and (len(order) == 1 or won > lost)
 
 
 def _lead(result: Evaluation, order: Sequence[str]) -> str:
