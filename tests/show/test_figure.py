@@ -118,7 +118,7 @@ def test_methods_and_models_are_named_rows():
 
 def test_the_sum_and_the_scale_are_said():
     found = texts(svg(samples.hierarchy()))
-    assert "The scores add up to 1.45; with output bias 0.11 they make the logit of negative, 1.56." in found
+    assert "The words' scores add up to 1.45; with output bias 0.11 they make the logit of negative, 1.56." in found
     assert {"against −1.62", "+1.62 for", "+1.54"} <= set(found)
 
 

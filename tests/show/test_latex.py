@@ -65,7 +65,7 @@ def test_rows_and_colours():
     assert re.search(r"\\colorbox\[HTML\]\{[0-9A-F]{6}\}\{\\strut \\,n\\textquotesingle\{\}t", source)
     assert r"\underline{\smash{\,laughs\,}}" in source
     assert "positive 51.6 \\%" in source
-    assert "The scores add up to 1.45" in source
+    assert "scores add up to 1.45" in source
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex")

@@ -94,12 +94,12 @@ def test_spans_of_special_pieces_stand_outside():
 def test_words_that_the_model_does_not_know_are_named_once():
     one = samples.result("a zorp and a blick zorp", [0.1] * 6, details={"unknown": [1, 4, 5]})
     (panel,) = panels(one)
-    assert notes(panel)[-1] == ("", "Unknown to the model: zorp, blick.")
+    assert notes(panel)[-1] == ("", "Unknown to the model: “zorp”, “blick”.")
     (both,) = panels([one, samples.result("a zorp and a blick zorp", [0.2] * 6, name="lime", details=one.details)])
-    assert notes(both)[-1] == ("", "Unknown to the model: zorp, blick.")
+    assert notes(both)[-1] == ("", "Unknown to the model: “zorp”, “blick”.")
     assert len(notes(both)) == 3
     (parted,) = panels([one, samples.result("a zorp and a blick zorp", [0.2] * 6, name="lime")])
-    assert notes(parted)[-1] == ("reat", "Unknown to the model: zorp, blick.")
+    assert notes(parted)[-1] == ("reat", "Unknown to the model: “zorp”, “blick”.")
     assert len(notes(parted)) == 3
 
 

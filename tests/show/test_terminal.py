@@ -97,7 +97,7 @@ def test_colour_where_the_terminal_has_it(monkeypatch, environment, tty, coloure
 def test_the_header_and_the_account():
     drawn = plain(samples.hierarchy())
     assert drawn.startswith("negative 99.5 % · logit of negative 1.56 · reat · lstm-sst2 · 3.1 ms\n")
-    assert "The scores add up to 1.45; with output bias 0.11 they make the logit of negative, 1.56." in drawn
+    assert "The words' scores add up to 1.45; with output bias 0.11 they make the logit of negative, 1.56." in drawn
 
 
 def test_numbers_are_a_table_with_signed_bars():
@@ -130,7 +130,7 @@ def test_phrases_alone_stand_under_the_plain_text():
 
 
 def test_texts_are_apart():
-    assert plain([samples.hierarchy(), samples.pair()]).count("The scores add up") == 2
+    assert plain([samples.hierarchy(), samples.pair()]).count("scores add up") == 2
     assert "(the text is empty)" in plain(samples.result("", []))
     assert plain([]) == ""
 

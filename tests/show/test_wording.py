@@ -59,7 +59,8 @@ def test_targets_as_words():
 def test_the_account_of_a_complete_method():
     one = hierarchy()
     assert (
-        account_line(one) == "The scores add up to 1.45; with output bias 0.11 they make the logit of negative, 1.56."
+        account_line(one)
+        == "The words' scores add up to 1.45; with output bias 0.11 they make the logit of negative, 1.56."
     )
     assert account_short(one) == "logit of negative 1.56 = sum 1.45 + output bias 0.11"
 

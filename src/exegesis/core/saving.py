@@ -132,9 +132,8 @@ def from_dict(values: Any) -> Saved:
     """The result that ``to_dict`` wrote. Raises FileError where it is damaged, of another kind or newer."""
     kind = values.get("format") if isinstance(values, Mapping) else None
     if kind not in VERSIONS:
-        raise FileError(
-            f"this is not a saved explanation (no format {FORMAT!r} or {HIERARCHY!r}); give what save() wrote"
-        )
+        known = ", ".join(map(repr, VERSIONS))
+        raise FileError(f"this is not a saved explanation (no format of {known}); give what save() wrote")
     version, newest = values.get("version"), VERSIONS[kind]
     if type(version) is int and version > newest:
         raise FileError(f"this explanation was saved in version {version}, newer than {newest}: upgrade exegesis")

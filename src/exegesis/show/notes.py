@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from exegesis.show.layout import Block, Panel
 from exegesis.show.trust_line import trust_line
 from exegesis.show.wording import account_line, account_short, common, facts, number, signed, visible
@@ -66,6 +68,9 @@ def _asides(panel: Panel, block: Block, minus: str) -> list[str]:
     """How far a block can be trusted, where that was asked, and what it could not draw in its rows."""
     trust = trust_line(block.result, minus)
     lines = [trust] if trust else []
+    error = block.result.details.get("standard_error")
+    if error is not None and np.size(error):
+        lines.append(f"Estimated from drawn orders: standard errors up to {number(float(np.max(error)), minus)}.")
     for row in block.rows:
         if row.hidden:
             lines.append(f"{row.hidden} weaker overlapping spans ({row.level}) are not drawn; a .csv file has them.")
@@ -80,7 +85,8 @@ def _unknown(block: Block) -> list[str]:
     words = block.result.words
     named = list(dict.fromkeys(words[word] for word in block.result.details.get("unknown", ()) if word < len(words)))
     more = f" and {len(named) - 6} more" if len(named) > 6 else ""
-    return [f"Unknown to the model: {', '.join(visible(word)[:40] for word in named[:6])}{more}."] if named else []
+    quoted = ", ".join(f"“{visible(word)[:40]}”" for word in named[:6])
+    return [f"Unknown to the model: {quoted}{more}."] if named else []
 
 
 def spoken(panel: Panel, block: Block, level: str) -> str:

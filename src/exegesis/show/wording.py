@@ -146,10 +146,16 @@ def account_line(result: Attribution, minus: str = "-") -> str:
         return f"Each score is a share in the {what}."
     if not result.complete:
         told = f"the {what} is {number(explained, minus)} (this method promises no sum)"
-        return f"The scores add up to {number(total, minus)}; {told}."
-    start, whole = f"The scores add up to {number(total, minus, more)}", f"the {what}, {number(explained, minus, more)}"
+        return f"{_whose(result)} add up to {number(total, minus)}; {told}."
+    start = f"{_whose(result)} add up to {number(total, minus, more)}"
+    whole = f"the {what}, {number(explained, minus, more)}"
     sentence = f"{start}; with {' and '.join(parts)} they make {whole}" if parts else f"{start} for {whole}"
     return f"{sentence}." if _closed(result, gap) else f"{sentence}, but for a gap of {number(gap, minus)}."
+
+
+def _whose(result: Attribution) -> str:
+    """The scores that the account adds up: the words', where there are others."""
+    return "The words' scores" if len(result.level_names) > 1 and result.level_names[0] == "word" else "The scores"
 
 
 def account_short(result: Attribution, minus: str = "-") -> str:

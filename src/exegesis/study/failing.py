@@ -83,7 +83,7 @@ def failures(
     confusion: dict[str, dict[str, int]] = {a: dict.fromkeys(classifier.labels, 0) for a in classifier.labels}
     for gold, one in zip(corpus.golds, said, strict=True):
         confusion[str(gold)][one.label] += 1
-    asked = asked_of(plan, len(corpus), sum(len(one.text.words) for one in failed), True)
+    asked = asked_of(plan, len(corpus), sum(len(classifier.read(raw).words) for raw in corpus.raws), True)
     return Failures(asked, _corpora(classifier, corpus, said, trained, known), confusion, cured, chance, causes)
 
 
