@@ -78,6 +78,11 @@ def test_wrong_usage(data, capsys, given, message):
     assert err.count("\n") == 1
 
 
+def test_an_empty_list_of_methods_is_no_default(capsys):
+    assert run(["compare", "a fine film", "--methods", ""]) == 2
+    assert "names no method" in capsys.readouterr().err
+
+
 def test_compare_ranks_methods_on_one_text(capsys, tmp_path):
     text = "The fight scenes are fun but it grows tedious"
     given = ["compare", text, "--methods", "gradient,integrated-gradients", "--measures", "deletion,monotonicity"]

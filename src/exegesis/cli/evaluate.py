@@ -119,15 +119,15 @@ def evaluate(
     if other is not None and not sanity:
         raise UsageError("--other belongs to --sanity")
 
-    from exegesis.api import each_method, load, preferred
     from exegesis.api import evaluate as run
+    from exegesis.api import load, preferred
     from exegesis.evaluate.call import PLAUSIBLE, USUAL, choose
 
     choose(asked, _listed([how]))  # what is wrong with them is known before the model is loaded
     if asked is None and words is not None:
         asked = [*USUAL, *(PLAUSIBLE if marks else ()), _lists(words)]
     known = load(model, device=device, truncate=truncate)
-    names = each_method(methods or []) or ([] if explanations else [preferred(known)])
+    names = _named(methods) or ([] if explanations else [preferred(known)])
     parameters = parameters_given(param or [], names)
     options: dict[str, Any] = {"how": _listed([how]), "target": target, "seed": seed, "explanations": explanations}
     result = run(
@@ -178,8 +178,8 @@ def compare(
     view: dict[str, Any] = {"color": color, "numbers": numbers, "palette": palette_named(palette or "green-red").name}
     asked = _listed(measures) or None
 
-    from exegesis.api import each_method, explain, load
     from exegesis.api import evaluate as run
+    from exegesis.api import explain, load
     from exegesis.api import methods as able
     from exegesis.evaluate.call import choose
     from exegesis.show.terminal import render
@@ -187,7 +187,7 @@ def compare(
     choose(asked, _listed([how]))
     known = load(model, device=device, truncate=truncate)
     served = {card.name for card in able(known)}
-    names = each_method(methods or []) or [name for name in COMPARED if name in served]
+    names = _named(methods) or [name for name in COMPARED if name in served]
     parameters = parameters_given(param or [], names)
     results = [explain(known, raws, name, target=target, **parameters[name])[0] for name in names]
     found = run(known, raws, [], asked, how=_listed([how]), explanations=results, seed=seed)
@@ -234,3 +234,13 @@ def _lists(words: str) -> str:
     if len(parts) != 3 or not all(parts):
         raise UsageError("--words names two files and a label: positive.txt,negative.txt,LABEL")
     return f"interpretability:positive={parts[0]}:negative={parts[1]}:label={parts[2]}"
+
+
+def _named(methods: list[str] | None) -> list[str]:
+    """The methods that were named; none where the option was left out. Raises UsageError where it names nothing."""
+    from exegesis.api import each_method
+
+    names = each_method(methods or [])
+    if methods and not names:
+        raise UsageError("--methods names no method; give names, as reat,lrp, or leave it out")
+    return names
