@@ -79,8 +79,10 @@ def test_wrong_usage(data, capsys, given, message):
 
 
 def test_an_empty_list_of_methods_is_no_default(capsys):
-    assert run(["compare", "a fine film", "--methods", ""]) == 2
-    assert "names no method" in capsys.readouterr().err
+    for command in ("compare", "evaluate", "recommend", "explain"):
+        option = "--method" if command == "explain" else "--methods"
+        assert run([command, "a fine film", option, ""]) == 2
+        assert "names no method" in capsys.readouterr().err
 
 
 def test_compare_ranks_methods_on_one_text(capsys, tmp_path):

@@ -112,5 +112,9 @@ def bar(shown: bool, total: int, what: str, done: int = 0) -> Iterator[Callable[
 
 
 def each_method(given: Iterable[str]) -> list[str]:
-    """Method names as a user lists them, commas allowed, doubles dropped."""
-    return list(dict.fromkeys(name.strip() for one in given for name in one.split(",") if name.strip()))
+    """Method names as a user lists them, commas allowed, doubles dropped. Raises UsageError for a list of blanks."""
+    listed = list(given)
+    names = list(dict.fromkeys(name.strip() for one in listed for name in one.split(",") if name.strip()))
+    if listed and not names:
+        raise UsageError("the list names no method; give names, as reat,lrp, or leave the option out")
+    return names

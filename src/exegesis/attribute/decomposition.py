@@ -11,7 +11,7 @@ from torch import Tensor
 
 from exegesis.core.batch import Batch
 from exegesis.core.errors import SpanError, unknown
-from exegesis.core.method import Scores, Spanning, method
+from exegesis.core.method import Scores, Spanning, at_words, method
 from exegesis.core.model import Recurrent
 from exegesis.core.recurrent import Unrolled
 from exegesis.core.target import Target
@@ -68,9 +68,7 @@ class ContextualDecomposition:
         seen = self._seen(model, batch, target)
         wanted = [(*text.words, Span(0, len(text))) for text in batch.texts]
         found = self._relevant(seen, target, wanted)
-        values = seen.outputs.new_zeros(len(batch), target.count, batch.ids.shape[1])
-        for row, text in enumerate(batch.texts):
-            values[row, :, [word.start for word in text.words]] = found[row][:, :-1]
+        values = at_words([parts[:, :-1] for parts in found], batch)
         whole = torch.stack([parts[:, -1] for parts in found])
         bias = _matrix(seen, target) @ seen.bias
         return Scores(

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.batch import Batch
-from exegesis.core.method import Scores, Spanning, method
+from exegesis.core.method import Scores, Spanning, at_words, method
 from exegesis.core.model import Classifier
 from exegesis.core.target import Target
 from exegesis.core.text import Span
@@ -36,11 +36,7 @@ class LeaveOneOut:
     how: str = "drop"
 
     def __call__(self, model: Classifier, batch: Batch, target: Target) -> Scores:
-        found = self.spans(model, batch, target, [text.words for text in batch.texts])
-        values = found[0].new_zeros(len(batch), target.count, batch.ids.shape[1])
-        for row, text in enumerate(batch.texts):
-            values[row, :, [word.start for word in text.words]] = found[row]
-        return Scores(values)
+        return Scores(at_words(self.spans(model, batch, target, [text.words for text in batch.texts]), batch))
 
     def spans(
         self, model: Classifier, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]

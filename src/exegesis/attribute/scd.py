@@ -13,7 +13,7 @@ from torch import Tensor
 from exegesis.core.batch import Batch
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.language import language_named
-from exegesis.core.method import Scores, method
+from exegesis.core.method import Scores, at_words, method
 from exegesis.core.model import Recurrent
 from exegesis.core.recurrent import Unrolled
 from exegesis.core.target import Target
@@ -60,11 +60,7 @@ class Scd:
             raise UsageError("scd needs neighbours of 0 or more and samples of 1 or more")
 
     def __call__(self, model: Recurrent, batch: Batch, target: Target) -> Scores:
-        found = self.spans(model, batch, target, [text.words for text in batch.texts])
-        values = found[0].new_zeros(len(batch), target.count, batch.ids.shape[1])
-        for row, text in enumerate(batch.texts):
-            values[row, :, [word.start for word in text.words]] = found[row]
-        return Scores(values)
+        return Scores(at_words(self.spans(model, batch, target, [text.words for text in batch.texts]), batch))
 
     def spans(
         self, model: Recurrent, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]

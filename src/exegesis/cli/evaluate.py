@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from exegesis.cli import options as given
-from exegesis.cli.given import parameters_given, texts_given
-from exegesis.cli.output import JSON, PAGES, _check
+from exegesis.cli.given import listed, parameters_given, texts_given
+from exegesis.cli.output import JSON, PAGES, check_file
 from exegesis.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -113,23 +113,23 @@ def evaluate(
     exegesis evaluate --data reviews.tsv --explanations other-tool.jsonl
     """
     raws = texts_given(texts, data, column, pair, pair_column)[:limit]
-    _check("--json", json, JSON[:1])
-    _check("--report", report, PAGES)
+    check_file("--json", json, JSON[:1])
+    check_file("--report", report, PAGES)
     asked = _measures(measures, words)
     if other is not None and not sanity:
         raise UsageError("--other belongs to --sanity")
 
+    from exegesis.api import each_method, load, preferred
     from exegesis.api import evaluate as run
-    from exegesis.api import load, preferred
     from exegesis.evaluate.call import PLAUSIBLE, USUAL, choose
 
-    choose(asked, _listed([how]))  # what is wrong with them is known before the model is loaded
+    choose(asked, listed([how]))  # what is wrong with them is known before the model is loaded
     if asked is None and words is not None:
         asked = [*USUAL, *(PLAUSIBLE if marks else ()), _lists(words)]
     known = load(model, device=device, truncate=truncate)
-    names = _named(methods) or ([] if explanations else [preferred(known)])
+    names = each_method(methods or []) or ([] if explanations else [preferred(known)])
     parameters = parameters_given(param or [], names)
-    options: dict[str, Any] = {"how": _listed([how]), "target": target, "seed": seed, "explanations": explanations}
+    options: dict[str, Any] = {"how": listed([how]), "target": target, "seed": seed, "explanations": explanations}
     result = run(
         known, raws, names, asked, marks=marks, parameters=parameters,
         progress=not quiet and sys.stderr.isatty(), **options,
@@ -173,24 +173,24 @@ def compare(
     from exegesis.show.palette import palette_named
 
     raws = texts_given([text], None, None, pair, None)
-    _check("--json", json, JSON[:1])
-    _check("--report", report, PAGES)
+    check_file("--json", json, JSON[:1])
+    check_file("--report", report, PAGES)
     view: dict[str, Any] = {"color": color, "numbers": numbers, "palette": palette_named(palette or "green-red").name}
-    asked = _listed(measures) or None
+    asked = listed(measures) or None
 
+    from exegesis.api import each_method, explain, load
     from exegesis.api import evaluate as run
-    from exegesis.api import explain, load
     from exegesis.api import methods as able
     from exegesis.evaluate.call import choose
     from exegesis.show.terminal import render
 
-    choose(asked, _listed([how]))
+    choose(asked, listed([how]))
     known = load(model, device=device, truncate=truncate)
     served = {card.name for card in able(known)}
-    names = _named(methods) or [name for name in COMPARED if name in served]
+    names = each_method(methods or []) or [name for name in COMPARED if name in served]
     parameters = parameters_given(param or [], names)
     results = [explain(known, raws, name, target=target, **parameters[name])[0] for name in names]
-    found = run(known, raws, [], asked, how=_listed([how]), explanations=results, seed=seed)
+    found = run(known, raws, [], asked, how=listed([how]), explanations=results, seed=seed)
     order = {name: place for place, name in enumerate(found.ranking())}
     sys.stdout.write(render(sorted(results, key=lambda one: order.get(one.name, 0)), **view) + "\n")
     sys.stdout.write(found.table(width=_width()))
@@ -218,12 +218,8 @@ def _write(results: list[Evaluation], *paths: Path | None, quiet: bool = False) 
                 print(f"wrote {path}", file=sys.stderr)
 
 
-def _listed(values: list[str | None] | list[str] | None) -> list[str]:
-    return [one.strip() for value in values or [] if value for one in value.split(",") if one.strip()]
-
-
 def _measures(measures: list[str] | None, words: str | None) -> list[str] | None:
-    found = _listed(measures)
+    found = listed(measures)
     if not found:
         return None
     return [*found, *([_lists(words)] if words is not None else [])]
@@ -234,13 +230,3 @@ def _lists(words: str) -> str:
     if len(parts) != 3 or not all(parts):
         raise UsageError("--words names two files and a label: positive.txt,negative.txt,LABEL")
     return f"interpretability:positive={parts[0]}:negative={parts[1]}:label={parts[2]}"
-
-
-def _named(methods: list[str] | None) -> list[str]:
-    """The methods that were named; none where the option was left out. Raises UsageError where it names nothing."""
-    from exegesis.api import each_method
-
-    names = each_method(methods or [])
-    if methods and not names:
-        raise UsageError("--methods names no method; give names, as reat,lrp, or leave it out")
-    return names

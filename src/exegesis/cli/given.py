@@ -99,3 +99,8 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None if text in ("none", "None") else text
+
+
+def listed(values: list[str | None] | list[str] | None) -> list[str]:
+    """What stands between commas in the values of an option."""
+    return [one.strip() for value in values or [] if value for one in value.split(",") if one.strip()]

@@ -41,9 +41,9 @@ class Output:
         self.options, self.quiet, self.kind = view or {}, quiet, kind
         self._stack, self._put, self._kept, self._shown = ExitStack(), None, [], 0
         if to_json != "-":
-            _check("--json", to_json, JSON)
-        _check("--html", html, PAGES)
-        _check("--figure", figure, (*PICTURES, ".tex") if kind == "words" else PICTURES)
+            check_file("--json", to_json, JSON)
+        check_file("--html", html, PAGES)
+        check_file("--figure", figure, (*PICTURES, ".tex") if kind == "words" else PICTURES)
 
     _put: Put | None
     _kept: list[Result]
@@ -102,7 +102,7 @@ def _ending(path: str | Path) -> str:
     return Path(path).suffix.lower()
 
 
-def _check(option: str, given: str | Path | None, endings: tuple[str, ...]) -> None:
+def check_file(option: str, given: str | Path | None, endings: tuple[str, ...]) -> None:
     if given is None:
         return
     if _ending(given) not in endings:

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from exegesis.cli import options as given
-from exegesis.cli.evaluate import Data, How, Measures, Seed, _listed
-from exegesis.cli.given import parameters_given, texts_given
-from exegesis.cli.output import JSON, _check
+from exegesis.cli.evaluate import Data, How, Measures, Seed
+from exegesis.cli.given import listed, parameters_given, texts_given
+from exegesis.cli.output import JSON, check_file
 
 Methods = Annotated[
     list[str] | None,
@@ -61,7 +61,7 @@ def recommend(
     exegesis explain "A fine film." -M best --recommendation best.json
     """
     raws = texts_given(texts, data, column, pair, pair_column)[:limit]
-    _check("--out", out, JSON[:1])
+    check_file("--out", out, JSON[:1])
 
     from dataclasses import replace
 
@@ -69,13 +69,13 @@ def recommend(
     from exegesis.api import recommend as run
     from exegesis.evaluate.call import choose
 
-    asked = _listed(measures) or None
-    choose(asked, _listed([how]))
+    asked = listed(measures) or None
+    choose(asked, listed([how]))
     known = load(model, device=device, truncate=truncate)
     names = each_method(methods or []) or candidates(known)
     found = run(
         known, raws, names, budget, parameters=parameters_given(param or [], names), measures=asked,
-        how=_listed([how]), target=target, seed=seed, progress=not quiet and sys.stderr.isatty(),
+        how=listed([how]), target=target, seed=seed, progress=not quiet and sys.stderr.isatty(),
     )  # fmt: skip
     if data is not None:
         found = replace(found, data=data.name)

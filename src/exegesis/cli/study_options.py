@@ -45,14 +45,14 @@ class Sink:
         self, json: Path | None, report: Path | None, figure: Path | None, palette: str | None, color: bool | None,
         quiet: bool,
     ) -> None:  # fmt: skip
-        from exegesis.cli.output import JSON, PAGES, PICTURES, _check
+        from exegesis.cli.output import JSON, PAGES, PICTURES, check_file
         from exegesis.show.palette import palette_named
 
         self.palette = palette_named(palette or "green-red").name
         self.color, self.quiet, self.files = color, quiet, [p for p in (json, report, figure) if p is not None]
-        _check("--json", json, JSON[:1])
-        _check("--report", report, PAGES[:1])
-        _check("--figure", figure, PICTURES)
+        check_file("--json", json, JSON[:1])
+        check_file("--report", report, PAGES[:1])
+        check_file("--figure", figure, PICTURES)
 
     @property
     def progress(self) -> bool:

@@ -36,6 +36,14 @@ class Scores:
     details: Sequence[Mapping[str, Any]] = ()
 
 
+def at_words(found: Sequence[Float[Tensor, "k _"]], batch: Batch) -> Float[Tensor, "b k t"]:
+    """Scores of the words of each text as ``values`` of ``Scores``: a word's stands at its first piece."""
+    values = found[0].new_zeros(len(batch), len(found[0]), batch.ids.shape[1])
+    for row, text in enumerate(batch.texts):
+        values[row, :, [word.start for word in text.words]] = found[row]
+    return values
+
+
 class Method(Protocol):
     """Which words? Called with a model, a batch of whole texts and the numbers to explain."""
 

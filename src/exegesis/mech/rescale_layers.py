@@ -11,11 +11,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from exegesis.core.errors import UnsupportedError
 from exegesis.mech.difference_rules import elsewhere, note, other
 from exegesis.mech.modified import Call
 from exegesis.mech.rescale_steps import Multipliers, Place, Plan
-from exegesis.nn.recurrent import GATES, stacked
+from exegesis.nn.recurrent import at_end, stacked, weights_of
 
 Weights = Sequence[Sequence[Sequence[Tensor | None]]]
 
@@ -44,7 +43,7 @@ class ThroughSteps(torch.autograd.Function):
         plan, ways = ctx.plan, len(ctx.plan.layers[0])
         ends: list[dict[Place, Tensor]] = [
             {
-                divmod(row, ways): _at_end(slope, ctx.lengths, given[0].shape[1])
+                divmod(row, ways): at_end(slope, ctx.lengths, given[0].shape[1])
                 for row, slope in enumerate(slopes)
                 if bool((slope != 0).any())
             }
@@ -53,13 +52,6 @@ class ThroughSteps(torch.autograd.Function):
         to_x, starts = plan.back(given[0], ends[0], ends[1] if len(ends) > 1 else {})
         rows = [starts[divmod(row, ways)] for row in range(len(given[1]))]
         return None, None, None, to_x, *(torch.stack(list(each)) for each in zip(*rows, strict=True))
-
-
-def _at_end(slope: Float[Tensor, "b h"], lengths: Int[Tensor, " b"], width: int) -> Float[Tensor, "b t h"]:
-    """What arrives at a last state, at the step in reading order that made it."""
-    found = slope.new_zeros(len(slope), width, slope.shape[-1])
-    found[torch.arange(len(slope), device=slope.device), lengths.to(slope.device) - 1] = slope
-    return found
 
 
 def layers(call: Call) -> tuple[Tensor, ...]:
@@ -78,7 +70,7 @@ def layers(call: Call) -> tuple[Tensor, ...]:
         every, every0 = (f[0] if first else f[0].transpose(0, 1) for f in (found, found0))
         lengths = torch.full((len(x),), x.shape[1], device=x.device)
     starts = list(start) if isinstance(start, list | tuple) else [start]
-    weights = _weights(call.name, flat, biased, count, 2 if both else 1)
+    weights = weights_of(call.name, flat, biased, count, 2 if both else 1)
     states = _run(call, weights, lengths, x, starts, (every, *found[1:]), (every0, *found0[1:]))
     if packed:
         states[0] = call.mode.run(torch._VF._pack_padded_sequence, states[0], lengths.cpu(), True)[0]
@@ -124,13 +116,3 @@ def _run(
     for state, at_baseline in zip(states, found0, strict=True):
         note(call, state, at_baseline)
     return list(states)
-
-
-def _weights(kind: str, flat: Sequence[Tensor], biased: bool, count: int, ways: int) -> Weights:
-    """Layer by layer and direction by direction. Raises UnsupportedError for a layer with projections."""
-    each = len(flat) // (count * ways)
-    if flat[1].shape[1] != flat[0].shape[0] // len(GATES[kind]):
-        raise UnsupportedError("an LSTM with projections (proj_size) has no states h = o tanh(c): drop proj_size")
-    parts = [[part.detach() for part in flat[at : at + each]] for at in range(0, len(flat), each)]
-    full = [part if biased else [*part, None, None] for part in parts]
-    return [full[layer * ways : (layer + 1) * ways] for layer in range(count)]

@@ -11,13 +11,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from exegesis.core.errors import UnsupportedError
 from exegesis.mech.modified import Call, Rule, Shadow
 from exegesis.mech.passing import apart
 from exegesis.mech.relevance import Ledger, Watch, descend, place_name, slopes, turned
 from exegesis.mech.rules import Coefficients, Rules
 from exegesis.mech.structure import reduced
-from exegesis.nn.recurrent import GATES, stacked
+from exegesis.nn.recurrent import at_end, stacked, weights_of
 
 if TYPE_CHECKING:
     from exegesis.mech.propagate import Propagation
@@ -74,7 +73,7 @@ class ThroughTime(torch.autograd.Function):
         arriving = [turned(part[:, None], rule.direction) for part, rule in zip(top, plan[-1], strict=True)]
         ends = [
             {
-                divmod(row, ways): _at_end(slope * apart(value), layers.lengths, x.shape[1])
+                divmod(row, ways): at_end(slope * apart(value), layers.lengths, x.shape[1])[:, None]
                 for row, (slope, value) in enumerate(zip(slopes_, values, strict=True))
                 if bool((slope != 0).any())
             }
@@ -100,13 +99,6 @@ class ThroughTime(torch.autograd.Function):
         return to_x if ctx.needs_input_grad[0] else None, *to_starts, None, None
 
 
-def _at_end(relevance: Float[Tensor, "b h"], lengths: Tensor, width: int) -> Float[Tensor, "b 1 t h"]:
-    """Relevance of a last state at the step, in reading order, that made it."""
-    found = relevance.new_zeros(len(relevance), 1, width, relevance.shape[-1])
-    found[torch.arange(len(relevance), device=lengths.device), 0, lengths - 1] = relevance
-    return found
-
-
 def _note_states(layers: _Layers, plan: Sequence[Sequence[Coefficients]], watch: Watch) -> None:
     for (number, way), streams in sorted((watch.states or {}).items(), reverse=True):  # the last part is noted first
         for stream, values in reversed(streams.items()):
@@ -130,7 +122,7 @@ def layers(used: Propagation) -> Rule:
             padded = padded if first else call.mode.run(torch.transpose, padded, 0, 1)
             every = found[0] if first else found[0].transpose(0, 1)
             lengths = torch.full((len(padded),), padded.shape[1])
-        weights = _weights(call.name, flat, biased, count, 2 if both else 1)
+        weights = weights_of(call.name, flat, biased, count, 2 if both else 1)
         starts = start if isinstance(start, list | tuple) else (start,)
         states = _run(used, call, padded, lengths, list(starts), (every, *found[1:]), weights)
         if packed:
@@ -186,14 +178,3 @@ def _run(
     for state in states[1:]:
         call.mode.note(state, Shadow(of[None, :, None]))
     return list(states)
-
-
-def _weights(kind: str, flat: Sequence[Tensor], biased: bool, count: int, ways: int) -> Weights:
-    """Layer by layer and direction by direction. Raises UnsupportedError for a layer with projections."""
-    each = len(flat) // (count * ways)
-    hidden = flat[0].shape[0] // len(GATES[kind])
-    if flat[1].shape[1] != hidden:
-        raise UnsupportedError("an LSTM with projections (proj_size) has no states h = o tanh(c): drop proj_size")
-    parts = [[part.detach() for part in flat[at : at + each]] for at in range(0, len(flat), each)]
-    full = [[*part, None, None] if not biased else part for part in parts]
-    return [full[layer * ways : (layer + 1) * ways] for layer in range(count)]

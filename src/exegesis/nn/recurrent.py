@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
+from exegesis.core.errors import UnsupportedError
 from exegesis.core.recurrent import Direction
 from exegesis.nn.product import linear
 
@@ -197,3 +198,25 @@ def _held(module: nn.RNNBase, name: str) -> Tensor | None:
 def _real(value: Tensor | None) -> Tensor:
     assert value is not None, "an LSTM has a cell state, every layer has weights"
     return value
+
+
+def at_end(arriving: Float[Tensor, "b h"], lengths: Int[Tensor, " b"], width: int) -> Float[Tensor, "b t h"]:
+    """What arrives at a last state, at the step in reading order that made it."""
+    found = arriving.new_zeros(len(arriving), width, arriving.shape[-1])
+    found[torch.arange(len(arriving), device=arriving.device), lengths.to(arriving.device) - 1] = arriving
+    return found
+
+
+def weights_of(
+    kind: str, flat: Sequence[Tensor], biased: bool, count: int, ways: int
+) -> list[list[list[Tensor | None]]]:
+    """Weights as the library's functions take them, layer by layer and direction by direction.
+
+    Raises UnsupportedError for a layer with projections.
+    """
+    each = len(flat) // (count * ways)
+    if flat[1].shape[1] != flat[0].shape[0] // len(GATES[kind]):
+        raise UnsupportedError("an LSTM with projections (proj_size) has no states h = o tanh(c): drop proj_size")
+    parts = [[part.detach() for part in flat[at : at + each]] for at in range(0, len(flat), each)]
+    full: list[list[Tensor | None]] = [[*part] if biased else [*part, None, None] for part in parts]
+    return [full[layer * ways : (layer + 1) * ways] for layer in range(count)]
