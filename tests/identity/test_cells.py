@@ -83,3 +83,12 @@ def test_reading_order_turns_texts_and_leaves_padding():
     assert turned[..., 0].tolist() == [[3, 2, 1, 0], [4, 0, 0, 0], [8, 7, 6, 5]]
     assert torch.equal(reading_order(turned, lengths, True), values)
     assert reading_order(values, lengths, False) is values
+
+
+@pytest.mark.parametrize(("dtype", "tight"), [(torch.float32, 2e-7), (torch.float64, 1e-15)])
+def test_the_fast_tanh_is_tanh(dtype, tight):
+    values = torch.cat([torch.linspace(-30, 30, 4001), torch.tensor([1e-8, -1e-8, 0.0, 1e30, -1e30])]).to(dtype)
+    expected = values.tanh()
+    given = values.clone()
+    assert tanh_(given) is given
+    assert float((given - expected).abs().max()) <= tight
