@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from exegesis.nn import product
+from exegesis.nn.activation import tanh_
 from exegesis.nn.recurrent import cells, gates, reading_order
 from slow import cells as slow
 from torch_toys import Shape, model, texts
