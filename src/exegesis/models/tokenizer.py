@@ -107,7 +107,7 @@ def _pattern() -> re.Pattern[str]:
         rf"\d++(?:[.,:]\d++)++{end}",
         rf"(?:[A-Za-z]\.){{2,}}+{end}|(?i:mr|mrs|ms|dr|jr|sr|st|vs)\.{end}",
         rf"(?i:can)(?=(?i:not){end})",
-        rf"[\U0001F1E6-\U0001F1FF]{{2}}|{emoji}{tail}(?:(?<=\u200d){emoji}{tail})*+",
+        rf"[\U0001F1E6-\U0001F1FF]{{2}}|{emoji}{tail}(?:(?<=\u200d){emoji}{tail})*",
         rf"[{ideograph}][{joined}]*+",
         rf"(?:(?!{not_})[^\W{ideograph}][{joined}]*+(?:{inner})?|[{joined}]++)++",
         r"\\/|([^\w\s])\1++",
