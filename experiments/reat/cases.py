@@ -1,4 +1,4 @@
-"""The texts of Tables 4 and 5, found by rules, from SST-2's test texts."""
+"""The texts of Tables 4 and 5, found by rules among a data set's test texts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """How much of a method's scores stands at the end of a text: the three last words' share of all magnitude.
 
     python experiments/reat/recency.py DATA --models runs/reat
+    python experiments/reat/recency.py DATA --texts runs/yelp --models runs/reat-yelp
 
 On the texts of Table 4, for the predicted class's logit; prints a row of the mean share for every cell, with the
 smallest and the largest of its models.
@@ -24,9 +25,10 @@ METHODS, LAST = ("reat", "naive-reat", "lrp", "integrated-gradients"), 3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
+    parser.add_argument("--texts", type=Path, help="folder of the data set [DATA/sst2]")
     parser.add_argument("--models", type=Path, required=True)
     given = parser.parse_args()
-    tests = read_examples(str(given.data / "sst2" / "test.tsv"), None, None)
+    tests = read_examples(given.texts or given.data / "sst2", split="test")
     shares: dict[tuple[str, str], list[float]] = defaultdict(list)
     for folder in sorted(one.parent for one in given.models.glob("*/model.safetensors")):
         model = exegesis.load(str(folder))

@@ -1,8 +1,10 @@
 """Tables 4 and 5: which clause and which adjective each method scores higher, for every trained model.
 
     python experiments/reat/tables.py DATA --models runs/reat --out experiments/reat
+    python experiments/reat/tables.py DATA --texts runs/yelp --models runs/reat-yelp --out experiments/reat/yelp
 
-DATA holds ``sst2`` and ``opinion-lexicon``; the models are those of ``train.sh``. Table 4: scores of the two clauses
+DATA holds ``sst2`` and ``opinion-lexicon``; the models are those of ``train.sh``, the texts those they were tested on.
+Table 4: scores of the two clauses
 for the predicted class; the probability lost without each clause is kept too, so that Eq. 23 is a choice of one of two
 numbers. Table 5: scores of the two adjectives for the positive class (Eq. 24). ``numbers.json`` is written after
 every method; the same command goes on with what is missing. ``report.py`` makes the tables of it.
@@ -121,6 +123,7 @@ def accuracy(model: Any, examples: Sequence[Any]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
+    parser.add_argument("--texts", type=Path, help="folder of the data set [DATA/sst2]")
     parser.add_argument("--models", type=Path, required=True, help="folder of the models, lstm-0, gru-0, ...")
     parser.add_argument("--out", type=Path, required=True, help="folder of numbers.json")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS))
@@ -128,11 +131,14 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "numbers.json"
-    tests = read_examples(str(given.data / "sst2" / "test.tsv"), None, None)
+    source = given.texts or given.data / "sst2"
+    tests = read_examples(source, split="test")
     results: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
     if results.get("limit", given.limit) != given.limit:
         parser.error(f"{path} was made with --limit {results['limit']}; take another --out")
-    results = {"limit": given.limit, "models": {}} | results
+    if results and (made := results.get("texts", "sst2")) != source.name:
+        parser.error(f"{path} is of {made}'s texts; take another --out")
+    results = {"texts": source.name, "limit": given.limit, "models": {}} | results
     results |= {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine()}
     for folder in sorted(one.parent for one in given.models.glob("*/model.safetensors")):
         model = exegesis.load(str(folder))
