@@ -100,6 +100,12 @@ def test_the_header_and_the_account():
     assert "The words' scores add up to 1.45; with output bias 0.11 they make the logit of negative, 1.56." in drawn
 
 
+def test_the_worst_standard_error_is_told():
+    one = samples.result("a b c", [1.0, 2.0, 3.0], details={"standard_error": [0.01, 0.25, 0.02]})
+    assert "standard errors up to 0.25" in plain(one)
+    assert "standard errors" not in plain(samples.result("a b c", [1.0, 2.0, 3.0]))
+
+
 def test_numbers_are_a_table_with_signed_bars():
     table = plain(samples.hierarchy(), numbers=True).split("\nword\n")[1].splitlines()
     bars = {line.split("  ")[0]: line for line in table if line}

@@ -65,6 +65,7 @@ def test_the_training_counts_by_hand(failed) -> None:
     assert failed.corpora.labels == {"bad": 15, "good": 21}
     assert failed.corpora.training_accuracy == 1.0
     assert (failed.corpora.right, failed.corpora.texts, failed.wrong) == (17, 20, 3)
+    assert (failed.asked.texts, failed.asked.words) == (20, sum(len(text.split()) for text, _ in TEST))
     assert failed.cured == 3
     assert 0 < failed.by_chance < 3  # one word in four, four and three
     assert failed.confusion == {"bad": {"bad": 7, "good": 0}, "good": {"bad": 3, "good": 10}}
