@@ -92,7 +92,7 @@ def test_measured_saved_and_taken_as_best(tmp_path, monkeypatch):
     assert found.method == direct.ranking()[0] == "lime"
     assert (found.advice.split(".")[0], found.measures) == (direct.advice().split(".")[0], ("deletion", "monotonicity"))
     found.save(path)
-    assert read_recommendation(path) == found
+    assert read_recommendation(path) == exegesis.read(path) == found
     result = exegesis.explain(linear, several[0], "best", recommendation=path)
     assert (result.name, "samples=30" in result.method) == ("lime", True)
     assert "samples=40" in exegesis.explain(linear, several[0], "best", recommendation=path, samples=40).method

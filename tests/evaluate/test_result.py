@@ -151,6 +151,7 @@ def test_plausible_is_not_faithful():
 
 def test_files(result, tmp_path):
     again = exegesis.read(result.save(tmp_path / "all.json"))
+    assert again == result
     assert isinstance(again, Evaluation)
     assert np.array_equal(again.values, result.values, equal_nan=True)
     assert np.array_equal(again.curves["deletion"], result.curves["deletion"], equal_nan=True)

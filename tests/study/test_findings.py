@@ -244,6 +244,7 @@ def test_results_are_saved_and_shown(bag, failed, what, tmp_path) -> None:
         "summary": lambda: study.summary(bag, texts, labels, train=texts, train_labels=labels, method="leave-one-out"),
     }[what]()  # fmt: skip
     again = exegesis.read(found.save(tmp_path / "a.json"))
+    assert again == found
     assert again.to_dict() == found.to_dict()
     assert again.table() == found.table()
     page = found.save(tmp_path / "a.html").read_text()

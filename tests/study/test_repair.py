@@ -80,6 +80,7 @@ def test_an_interval_is_paired_over_texts() -> None:
 def test_a_result_is_saved_and_shown(tmp_path) -> None:
     found = study.repair([Example.of("really <b>fine</b>", "good"), Example.of("poor", "bad")], {"very": ["really"]})
     again = exegesis.read(found.save(tmp_path / "a.json"))
+    assert again == found
     assert again.to_dict() == found.to_dict()
     assert "<b>fine" not in found.save(tmp_path / "a.html").read_text()
     assert "new training text" in found.table()

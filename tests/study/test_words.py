@@ -118,6 +118,7 @@ def test_a_result_is_saved_and_shown(bag, what, tmp_path) -> None:
     given = {"words": {"tagger": toys.tagger}, "word": {"words": ["film", "awful"]}}[what]
     found = getattr(study, what)(bag, texts, method="leave-one-out", **given)
     again = exegesis.read(found.save(tmp_path / "a.json"))
+    assert again == found
     assert type(again) is type(found)
     assert again.to_dict() == found.to_dict()
     assert again.table() == found.table()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import cast
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from exegesis.attribute.lrp import Lrp, stands_on_vectors
 from exegesis.core.batch import Batch
 from exegesis.core.errors import UnsupportedError, UsageError
-from exegesis.core.explain import finite
+from exegesis.core.explain import array, finite, prediction_of
 from exegesis.core.method import require
 from exegesis.core.model import Classifier, Differentiable
 from exegesis.core.recurrent import Unrolled
@@ -26,6 +27,7 @@ from exegesis.mech.relevance import Watch, place_name, relevance, turned
 def relevance_at(model: Classifier, text: Text, method: Lrp, asked: Ask) -> Relevance:
     """See ``core.relevance.Relevance``. Raises UsageError where more than one number is asked for."""
     require(model, method)
+    start = time.perf_counter()
     seen = cast(Differentiable, model)
     batch = seen.encode([text])
     raw = finite(seen.outputs(batch), seen, "outputs")
@@ -35,6 +37,7 @@ def relevance_at(model: Classifier, text: Text, method: Lrp, asked: Ask) -> Rele
     matrix = target.linear(raw.shape[1]).to(raw)
     values, account, states = _found(seen, batch, matrix, method)
     finite(values, seen, "relevance")
+    probabilities, decided = array(seen.link.probabilities(raw))[0], int(seen.link.decide(raw)[0])
     return Relevance(
         text=text,
         dimensions=_array(values[0, 0, : len(text)]),
@@ -43,6 +46,9 @@ def relevance_at(model: Classifier, text: Text, method: Lrp, asked: Ask) -> Rele
         method=repr(method),
         explained=float(target.of(raw)[0, 0]),
         account={name: float(part[0, 0]) for name, part in account.items() if name != "initial states" or part.any()},
+        prediction=prediction_of(seen, probabilities, decided),
+        seconds=time.perf_counter() - start,
+        model=seen.name,
     )
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Float, Integer
 from exegesis.core.advice import FEWEST, advice
 from exegesis.core.errors import UsageError, unknown
 from exegesis.core.explanation import Attribution, save, view_of
+from exegesis.core.same import ByValue
 
 LEVEL = 0.95  # of every interval
 BLOCK = 1 << 22  # places of bootstrap samples that are summed at a time
@@ -69,7 +70,7 @@ class Difference(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(ByValue):
     """How far the explanations of several methods can be trusted, over the same texts.
 
     ``values[m, k, i]`` is measure m of method k on text i, NaN where it has none. Methods stand first, controls

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from exegesis.core.compare import Comparison, compare
 from exegesis.core.errors import FileError, UsageError, unknown
+from exegesis.core.same import ByValue
 from exegesis.core.text import Span, Text
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Scored(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Attribution:
+class Attribution(ByValue):
     """Scores of spans of one text, for one number that the model computed (or several, see ``targets``).
 
     ``scores[..., i]`` belongs to ``spans[i]`` (pieces of ``text``) at level ``levels[i]``. With several targets
@@ -55,6 +56,8 @@ class Attribution:
     (the output bias, the value at the baseline, special tokens, ...). ``gap`` is what nobody accounts for:
     ``residual`` less the sum of ``account``. For a method that promises completeness the gap is rounding,
     or the stated tolerance; ``complete`` says whether the method promises it.
+
+    Two results are equal where all of their values are: what was saved and read again equals the result.
     """
 
     text: Text

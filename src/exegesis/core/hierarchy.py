@@ -14,9 +14,11 @@ import numpy as np
 
 from exegesis.core.errors import UsageError, unknown
 from exegesis.core.explanation import Attribution, Number, Prediction, save, view_of
+from exegesis.core.same import ByValue
 from exegesis.core.text import Span, Text
 
 SORTS = ("score", "interaction")
+SEARCHES = ("acd", "soc", "scd", "hedge", "parse", "owen")  # the names that results can have
 
 
 class Part(NamedTuple):
@@ -47,7 +49,7 @@ class Phrase(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Hierarchy:
+class Hierarchy(ByValue):
     """Nested phrases of one text with their scores, for one number that the model computed.
 
     ``parts`` are all phrases, the whole text among them and last, every word among them too; the children of a part lie

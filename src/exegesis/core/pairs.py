@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from exegesis.core.errors import UsageError
-from exegesis.core.explanation import Prediction
+from exegesis.core.errors import UsageError, unknown
+from exegesis.core.explanation import Prediction, save, view_of
+from exegesis.core.same import ByValue
 from exegesis.core.text import Text
+
+KINDS = ("shapley", "removal", "alone")
 
 
 class Pair(NamedTuple):
@@ -24,7 +29,7 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Interactions:
+class Interactions(ByValue):
     """The interaction of every pair of words of one text, for one number that the model computed.
 
     ``values[i, j]`` belongs to words i and j; the matrix is symmetric with zeros in its diagonal. ``kind`` says which
@@ -42,12 +47,18 @@ class Interactions:
     model: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    views: ClassVar[str] = "interactions"
+
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float64)
         values.setflags(write=False)
         object.__setattr__(self, "values", values)
         if values.shape != (len(self.text.words),) * 2 or not np.array_equal(values, values.T):
             raise UsageError(f"interactions of {len(self.text.words)} words make a symmetric square")
+        if not np.isfinite(values).all() or values.diagonal().any():
+            raise UsageError("interactions are finite numbers, and a word has none with itself")
+        if self.kind not in KINDS:
+            raise unknown("kind of interaction", self.kind, KINDS)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -67,6 +78,24 @@ class Interactions:
         """The k strongest by magnitude; ``sign=1`` only those that add, ``sign=-1`` only those that take away."""
         kept = [pair for pair in self.pairs() if sign == 0 or pair.strength * sign > 0]
         return tuple(sorted(kept, key=lambda pair: -abs(pair.strength))[:k])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; ``exegesis.read`` gives the result back, every number to the last bit."""
+        from exegesis.core.matrices import interactions_to_dict
+
+        return interactions_to_dict(self)
+
+    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
+        """Write the result whole or not at all; the ending says how.
+
+        ``.json`` and ``.jsonl`` can be read again with ``exegesis.read``; ``.html``, ``.svg``, ``.png``, ``.pdf``,
+        ``.tex``, ``.txt`` and ``.csv`` are views, which take ``options`` (``palette="blue-orange"``). Raises as
+        ``Attribution.save``.
+        """
+        return save([self], path, **options)
+
+    def _repr_html_(self) -> str:
+        return str(view_of(self, ".repr_html")([self]))
 
     def __repr__(self) -> str:
         best = " ".join(f"{pair.first}~{pair.second}{pair.strength:+.3g}" for pair in self.top(3))

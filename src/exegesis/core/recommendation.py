@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from exegesis.core.errors import FileError
 from exegesis.core.files import read_text, write_whole
+from exegesis.core.same import ByValue
 
 FORMAT, VERSION = "exegesis.recommendation", 1
 
@@ -27,8 +28,8 @@ class Ranked(NamedTuple):
     within: bool
 
 
-@dataclass(frozen=True)
-class Recommendation:
+@dataclass(frozen=True, eq=False)
+class Recommendation(ByValue):
     """``method`` with its ``parameters`` is first in the ranking of ``Evaluation`` on ``texts`` texts of ``data``.
 
     ``sure``: it is above random scores and won more comparisons than it lost; without that the ranking may be chance.
@@ -89,12 +90,13 @@ def read_recommendation(path: str | os.PathLike[str]) -> Recommendation:
     if type(version) is int and version > VERSION:
         raise FileError(f"{path}: of version {version}, newer than {VERSION}: upgrade exegesis")
     try:
-        return _restored(values)
+        return restore_recommendation(values)
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path}: damaged recommendation ({error}); run exegesis recommend again") from error
 
 
-def _restored(values: Mapping[str, Any]) -> Recommendation:
+def restore_recommendation(values: Mapping[str, Any]) -> Recommendation:
+    """What ``save`` wrote. Raises KeyError, TypeError or ValueError where it is damaged."""
     known = {key: value for key, value in values.items() if key != "format"}
     for key in ("model", "fingerprint", "method", "data", "advice", "lead"):
         if not isinstance(known[key], str):

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import math
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
+from exegesis.core.errors import UsageError
+from exegesis.core.explanation import Prediction, save, view_of
+from exegesis.core.same import ByValue
 from exegesis.core.text import Text
+
+WORDS = "word vectors"
+UNSAID = Prediction("", math.nan, {})
+RECURRENT = re.compile(r"(recurrent \d+ )?layer \d")  # names of states whose first axis runs over the pieces
 
 
 @dataclass(frozen=True, eq=False)
-class Relevance:
+class Relevance(ByValue):
     """What layer-wise relevance propagation hands to each component of each vector, in units of the logit.
 
     ``dimensions[t, d]`` is the relevance of component d of the vector of piece t; its sums over d are the words' scores
@@ -39,8 +51,15 @@ class Relevance:
     method: str
     explained: float
     account: Mapping[str, float] = field(default_factory=dict)
+    prediction: Prediction = UNSAID
+    seconds: float = 0.0
+    model: str = ""
+
+    views: ClassVar[str] = "relevance"
 
     def __post_init__(self) -> None:
+        if self.dimensions.ndim != 2 or len(self.dimensions) != len(self.text):
+            raise UsageError(f"relevance of {len(self.text)} pieces needs as many rows, not {self.dimensions.shape}")
         for array in (self.dimensions, *self.states.values()):
             array.setflags(write=False)
         for name in ("states", "account"):
@@ -61,6 +80,47 @@ class Relevance:
         """What nobody accounts for: rounding."""
         return self.explained - float(self.dimensions.sum()) - sum(self.account.values())
 
+    def at_words(self) -> dict[str, Float[np.ndarray, " words"]]:
+        """The relevance of each word at every place that has a vector a piece: the sum over the components.
+
+        The word vectors come first, then the states in their order. Which axis of a state runs over the pieces is known
+        of recurrent layers (the first) and of a state one axis of which alone is as long as the text; others are left
+        out (a convolution's, say, without padding).
+        """
+        found = {WORDS: self.scores}
+        for name, state in self.states.items():
+            axis = _along(name, state.shape, len(self.text))
+            if axis is not None:
+                each = state.sum(tuple(other for other in range(state.ndim) if other != axis))
+                found[name] = np.array([float(each[word.start : word.stop].sum()) for word in self.text.words])
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; ``exegesis.read`` gives the result back, every number to the last bit."""
+        from exegesis.core.matrices import relevance_to_dict
+
+        return relevance_to_dict(self)
+
+    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
+        """Write the result whole or not at all; the ending says how.
+
+        ``.json`` and ``.jsonl`` can be read again with ``exegesis.read``; ``.html``, ``.svg``, ``.png``, ``.pdf``,
+        ``.tex`` and ``.txt`` are views of ``at_words``, and ``.csv`` has every component. Raises as
+        ``Attribution.save``.
+        """
+        return save([self], path, **options)
+
+    def _repr_html_(self) -> str:
+        return str(view_of(self, ".repr_html")([self]))
+
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.dimensions.shape))
         return f"<Relevance of {self.target}={self.explained:.4g}: {shape} dimensions; {', '.join(self.states)}>"
+
+
+def _along(name: str, shape: tuple[int, ...], pieces: int) -> int | None:
+    """The axis of a state that runs over the pieces of the text; None where it is not known."""
+    if RECURRENT.match(name):
+        return 0 if shape[:1] == (pieces,) else None
+    fit = [axis for axis, size in enumerate(shape) if size == pieces]
+    return fit[0] if len(fit) == 1 else None

@@ -8,19 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from exegesis.core.errors import unknown
 from exegesis.core.explanation import Attribution, Number, Prediction
-from exegesis.core.hierarchy import Hierarchy, Part
+from exegesis.core.hierarchy import SEARCHES, Hierarchy, Part
 from exegesis.core.text import Span, Text
 
 
 def restore(values: Mapping[str, Any]) -> Attribution:
     """The result that ``saving.to_dict`` wrote. Raises KeyError, TypeError or ValueError where it is damaged."""
-    text = _text(values)
+    text = text_of(values)
     target = values["target"]
     several = isinstance(target, list)
-    targets = tuple(_word(name, "target") for name in (target if several else [target]))
+    targets = tuple(word(name, "target") for name in (target if several else [target]))
     shape = (len(targets),) if several else ()
-    spans = [_mapping(span, "spans") for span in _list(values["spans"], "spans")]
+    spans = [mapping(span, "spans") for span in items(values["spans"], "spans")]
     scores = [_numbers(span["score"], shape, "score") for span in spans]
     if not np.isfinite(scores).all():
         raise ValueError("a score is no finite number")
@@ -29,63 +30,65 @@ def restore(values: Mapping[str, Any]) -> Attribution:
         spans=tuple(_span(span["pieces"], len(text), "pieces") for span in spans),
         scores=np.array(scores, dtype=np.float64).reshape(-1, *shape).T,
         targets=targets,
-        method=_word(values["parameters"], "parameters"),
-        name=_word(values["method"], "method"),
-        prediction=_prediction(_mapping(values["prediction"], "prediction")),
+        method=word(values["parameters"], "parameters"),
+        name=word(values["method"], "method"),
+        prediction=prediction_of(mapping(values["prediction"], "prediction")),
         explained=_plain(_numbers(values["explained"], shape, "explained")),
-        levels=tuple(_word(span["level"], "level") for span in spans),
+        levels=tuple(word(span["level"], "level") for span in spans),
         account={
-            _word(name, "account"): _plain(_numbers(part, shape, "account"))
-            for name, part in _mapping(values["account"], "account").items()
+            word(name, "account"): _plain(_numbers(part, shape, "account"))
+            for name, part in mapping(values["account"], "account").items()
         },
         complete=_flag(values["complete"], "complete"),
         seconds=float(_numbers(values["seconds"], (), "seconds")),
-        model=_word(values["model"], "model"),
-        details=dict(_mapping(values["details"], "details")),
+        model=word(values["model"], "model"),
+        details=dict(mapping(values["details"], "details")),
     )
 
 
 def restore_hierarchy(values: Mapping[str, Any]) -> Hierarchy:
     """The hierarchy that ``saving.hierarchy_to_dict`` wrote. Raises as ``restore`` does, also where it is no tree."""
-    text = _text(values)
+    text, search = text_of(values), word(values["search"], "search")
+    if search not in SEARCHES:
+        raise unknown("search", search, SEARCHES)
     return Hierarchy(
         text=text,
-        parts=tuple(_part(_mapping(part, "parts"), len(text)) for part in _list(values["parts"], "parts")),
-        target=_word(values["target"], "target"),
-        method=_word(values["parameters"], "parameters"),
-        name=_word(values["search"], "search"),
-        scorer=_word(values["scorer"], "scorer"),
-        prediction=_prediction(_mapping(values["prediction"], "prediction")),
-        explained=float(_numbers(values["explained"], (), "explained")),
-        account={
-            _word(name, "account"): float(_numbers(part, (), "account"))
-            for name, part in _mapping(values["account"], "account").items()
-        },
+        parts=tuple(_part(mapping(part, "parts"), text) for part in items(values["parts"], "parts")),
+        target=word(values["target"], "target"),
+        method=word(values["parameters"], "parameters"),
+        name=search,
+        scorer=word(values["scorer"], "scorer"),
+        prediction=prediction_of(mapping(values["prediction"], "prediction")),
+        explained=finite(values["explained"], "explained"),
+        account={name: finite(part, "account") for name, part in mapping(values["account"], "account").items()},
         complete=_flag(values["complete"], "complete"),
-        seconds=float(_numbers(values["seconds"], (), "seconds")),
-        model=_word(values["model"], "model"),
-        details=dict(_mapping(values["details"], "details")),
+        seconds=finite(values["seconds"], "seconds"),
+        model=word(values["model"], "model"),
+        details=dict(mapping(values["details"], "details")),
     )
 
 
-def _part(values: Mapping[str, Any], pieces: int) -> Part:
-    interaction, children = values["interaction"], _list(values["children"], "children")
-    if not all(type(number) is int for number in [*children, values["step"]]):
-        raise TypeError("children or step are no whole numbers")
+def _part(values: Mapping[str, Any], text: Text) -> Part:
+    interaction, children = values["interaction"], items(values["children"], "children")
+    if not all(type(number) is int for number in [*children, values["step"]]) or values["step"] < 0:
+        raise TypeError("children or step are no whole numbers from 0")
+    span = _span(values["pieces"], len(text), "pieces")
+    if values["text"] != text.surface(span) or values["offset"] != list(text.characters(span)):
+        raise ValueError(f"the part {_short(values['text'])} is not what its pieces cover")
     return Part(
-        _span(values["pieces"], pieces, "pieces"),
-        float(_numbers(values["score"], (), "score")),
-        None if interaction is None else float(_numbers(interaction, (), "interaction")),
+        span,
+        finite(values["score"], "score"),
+        None if interaction is None else finite(interaction, "interaction"),
         tuple(children),
         values["step"],
     )
 
 
-def _text(values: Mapping[str, Any]) -> Text:
-    raw, reading = _word(values["text"], "text"), _mapping(values["reading"], "reading")
-    pieces = tuple(_word(piece, "pieces") for piece in _list(reading["pieces"], "pieces"))
+def text_of(values: Mapping[str, Any]) -> Text:
+    raw, reading = word(values["text"], "text"), mapping(values["reading"], "reading")
+    pieces = tuple(word(piece, "pieces") for piece in items(reading["pieces"], "pieces"))
     count = len(pieces)
-    parts = {name: _list(reading[name], name) for name in ("ids", "offsets", "special", "words", "segments")}
+    parts = {name: items(reading[name], name) for name in ("ids", "offsets", "special", "words", "segments")}
     if any(len(parts[name]) != count for name in ("ids", "offsets", "special")):
         raise ValueError("ids, offsets and special are not as many as the pieces")
     if not all(type(number) is int for number in parts["ids"]):
@@ -101,16 +104,16 @@ def _text(values: Mapping[str, Any]) -> Text:
     )
 
 
-def _prediction(values: Mapping[str, Any]) -> Prediction:
-    each = _mapping(values["probabilities"], "probabilities")
+def prediction_of(values: Mapping[str, Any]) -> Prediction:
+    each = mapping(values["probabilities"], "probabilities")
     return Prediction(
-        _word(values["label"], "label"),
+        word(values["label"], "label"),
         float(_numbers(values["probability"], (), "probability")),
         {label: float(_numbers(value, (), "probabilities")) for label, value in each.items()},
     )
 
 
-def _word(value: Any, name: str) -> str:
+def word(value: Any, name: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name}: {_short(value)} is no text")
     return value
@@ -122,13 +125,13 @@ def _flag(value: Any, name: str) -> bool:
     return value
 
 
-def _list(value: Any, name: str) -> list[Any]:
+def items(value: Any, name: str) -> list[Any]:
     if not isinstance(value, list):
         raise TypeError(f"{name}: {_short(value)} is no list")
     return value
 
 
-def _mapping(value: Any, name: str) -> Mapping[str, Any]:
+def mapping(value: Any, name: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise TypeError(f"{name}: {_short(value)} is no object")
     return value
@@ -145,13 +148,21 @@ def _span(value: Any, limit: int, name: str, *, empty: bool = False) -> Span:
 
 def _numbers(value: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
     """A number, or as many as there are targets; null stands for NaN."""
-    given = _list(value, name) if shape else [value]
+    given = items(value, name) if shape else [value]
     if shape and len(given) != shape[0]:
         raise ValueError(f"{name}: {len(given)} numbers for {shape[0]} targets")
     for one in given:
         if not (one is None or type(one) in (int, float)):
             raise TypeError(f"{name}: {_short(one)} is no number")
     return np.array([math.nan if one is None else float(one) for one in given]).reshape(shape)
+
+
+def finite(value: Any, name: str) -> float:
+    """A number that is one: null, which stands for NaN, is refused."""
+    found = float(_numbers(value, (), name))
+    if not math.isfinite(found):
+        raise ValueError(f"{name}: {_short(value)} is no finite number")
+    return found
 
 
 def _plain(value: np.ndarray) -> Number:

@@ -1,40 +1,51 @@
 """Results as plain values and back: JSON, JSONL, pandas. Imports no torch.
 
-The form is versioned: ``format`` is ``exegesis.attribution`` or ``exegesis.hierarchy``, ``version`` its number below.
+The form is versioned: ``format`` names it (``exegesis.attribution`` and the others below), ``version`` is its number.
 Reading refuses a newer version by name. Floats are written so that they read back to the last bit.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from exegesis.core.errors import FileError, MissingExtraError
 from exegesis.core.evaluated import FORMAT as EVALUATION
 from exegesis.core.evaluated import VERSION as EVALUATED
 from exegesis.core.evaluated import restore_evaluation
 from exegesis.core.evaluation import Evaluation
-from exegesis.core.explanation import Attribution, Number, Result
+from exegesis.core.explanation import Attribution, Result
 from exegesis.core.files import read_text
+from exegesis.core.forms import number, prediction, reading
 from exegesis.core.hierarchy import Hierarchy
+from exegesis.core.matrices import INTERACTIONS, RELEVANCE, restore_interactions, restore_relevance
+from exegesis.core.pairs import Interactions
+from exegesis.core.recommendation import FORMAT as RECOMMENDATION
+from exegesis.core.recommendation import VERSION as RECOMMENDED
+from exegesis.core.recommendation import Recommendation, restore_recommendation
+from exegesis.core.relevance import Relevance
 from exegesis.core.restoring import restore, restore_hierarchy
 from exegesis.core.studies import FORMAT as STUDY
 from exegesis.core.studies import VERSION as STUDIED
 from exegesis.core.studies import Study, restore_study
-from exegesis.core.text import Text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT, HIERARCHY = "exegesis.attribution", "exegesis.hierarchy"
-Saved = Attribution | Hierarchy | Evaluation | Study
-VERSIONS = {FORMAT: 1, HIERARCHY: 1, EVALUATION: EVALUATED, STUDY: STUDIED}
+Saved = Attribution | Hierarchy | Interactions | Relevance | Evaluation | Study | Recommendation
+FORMS: dict[str, tuple[int, Callable[[Mapping[str, Any]], Saved]]] = {
+    FORMAT: (1, restore),
+    HIERARCHY: (1, restore_hierarchy),
+    INTERACTIONS: (1, restore_interactions),
+    RELEVANCE: (1, restore_relevance),
+    EVALUATION: (EVALUATED, restore_evaluation),
+    STUDY: (STUDIED, restore_study),
+    RECOMMENDATION: (RECOMMENDED, restore_recommendation),
+}
 
 
 def to_dict(result: Attribution) -> dict[str, Any]:
@@ -43,9 +54,9 @@ def to_dict(result: Attribution) -> dict[str, Any]:
     several = result.scores.ndim > 1
     values: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSIONS[FORMAT],
+        "version": FORMS[FORMAT][0],
         "text": result.text.raw,
-        "prediction": _prediction(result),
+        "prediction": prediction(result.prediction),
         "target": list(result.targets) if several else result.target,
         "method": result.name,
         "parameters": result.method,
@@ -53,10 +64,10 @@ def to_dict(result: Attribution) -> dict[str, Any]:
         "words": list(result.words),
         "offsets": [list(pair) for pair in result.offsets],
         "scores": None if words is None else words.scores.tolist(),
-        "explained": _number(result.explained),
-        "residual": _number(result.residual),
-        "account": {name: _number(part) for name, part in result.account.items()},
-        "gap": _number(result.gap),
+        "explained": number(result.explained),
+        "residual": number(result.residual),
+        "account": {name: number(part) for name, part in result.account.items()},
+        "gap": number(result.gap),
         "complete": result.complete,
         "seconds": result.seconds,
         "details": dict(result.details),
@@ -70,7 +81,7 @@ def to_dict(result: Attribution) -> dict[str, Any]:
             }
             for i, (span, level) in enumerate(zip(result.spans, result.levels, strict=True))
         ],
-        "reading": _reading(result.text),
+        "reading": reading(result.text),
     }
     return values
 
@@ -79,16 +90,16 @@ def hierarchy_to_dict(result: Hierarchy) -> dict[str, Any]:
     """The plain form of a hierarchy. ``parts`` stand as in the result: children before what they make up."""
     return {
         "format": HIERARCHY,
-        "version": VERSIONS[HIERARCHY],
+        "version": FORMS[HIERARCHY][0],
         "text": result.text.raw,
-        "prediction": _prediction(result),
+        "prediction": prediction(result.prediction),
         "target": result.target,
         "search": result.name,
         "scorer": result.scorer,
         "parameters": result.method,
         "model": result.model,
-        "explained": _number(result.explained),
-        "account": {name: _number(part) for name, part in result.account.items()},
+        "explained": number(result.explained),
+        "account": {name: number(part) for name, part in result.account.items()},
         "complete": result.complete,
         "seconds": result.seconds,
         "details": dict(result.details),
@@ -104,56 +115,26 @@ def hierarchy_to_dict(result: Hierarchy) -> dict[str, Any]:
             }
             for part in result.parts
         ],
-        "reading": _reading(result.text),
-    }
-
-
-def _prediction(result: Attribution | Hierarchy) -> dict[str, Any]:
-    return {
-        "label": result.prediction.label,
-        "probability": _number(result.prediction.probability),
-        "probabilities": {k: _number(v) for k, v in result.prediction.probabilities.items()},
-    }
-
-
-def _reading(text: Text) -> dict[str, Any]:
-    """How the model read the text."""
-    return {
-        "pieces": list(text.pieces),
-        "ids": list(text.ids),
-        "offsets": [list(pair) for pair in text.offsets],
-        "words": [list(span) for span in text.words],
-        "segments": [list(span) for span in text.segments],
-        "special": list(text.special),
+        "reading": reading(result.text),
     }
 
 
 def from_dict(values: Any) -> Saved:
     """The result that ``to_dict`` wrote. Raises FileError where it is damaged, of another kind or newer."""
     kind = values.get("format") if isinstance(values, Mapping) else None
-    if kind not in VERSIONS:
-        known = ", ".join(map(repr, VERSIONS))
+    if not isinstance(kind, str) or kind not in FORMS:
+        known = ", ".join(map(repr, FORMS))
         raise FileError(f"this is not a saved explanation (no format of {known}); give what save() wrote")
-    version, newest = values.get("version"), VERSIONS[kind]
+    version, (newest, restored) = values.get("version"), FORMS[kind]
     if type(version) is int and version > newest:
         raise FileError(f"this explanation was saved in version {version}, newer than {newest}: upgrade exegesis")
     try:
         if type(version) is not int or version < 1:
             raise ValueError(f"its version is {version!r}")
-        if kind == STUDY:
-            return restore_study(values)
-        if kind == EVALUATION:
-            return restore_evaluation(values)
-        return restore(values) if kind == FORMAT else restore_hierarchy(values)
+        return restored(values)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise FileError(f"damaged explanation ({reason}); save it again") from error
-
-
-def _number(value: Number) -> Any:
-    if np.ndim(value):
-        return [_number(v) for v in np.asarray(value).tolist()]
-    return float(value) if math.isfinite(float(value)) else None
 
 
 def to_json(results: Sequence[Result]) -> str:
@@ -168,7 +149,7 @@ def to_jsonl(results: Sequence[Result]) -> str:
 
 
 def read(path: str | os.PathLike[str]) -> Saved | list[Saved]:
-    """Read what ``save`` wrote: one Attribution, Hierarchy or Evaluation from a ``.json`` of one, else a list of them.
+    """Read what ``save`` wrote: one result of any kind from a ``.json`` of one, else a list of them.
 
     Loads no torch. Raises FileError, naming the line of a ``.jsonl``, where the file is missing or damaged.
     """

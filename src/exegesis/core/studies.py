@@ -14,6 +14,7 @@ from jaxtyping import Float
 from exegesis.core.errors import unknown
 from exegesis.core.explanation import save, view_of
 from exegesis.core.plain import from_plain, to_plain
+from exegesis.core.same import ByValue
 from exegesis.core.spread import Spread
 
 FORMAT, VERSION = "exegesis.study", 1
@@ -53,7 +54,7 @@ class Shown(NamedTuple):
         return " ".join(word.text for word in self.words)
 
 
-class Study:
+class Study(ByValue):
     """What all results of studies can do."""
 
     views: ClassVar[str] = "study"

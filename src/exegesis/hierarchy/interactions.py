@@ -17,14 +17,13 @@ from exegesis.core.batch import Batch
 from exegesis.core.errors import UsageError, unknown
 from exegesis.core.explain import array, finite, prediction_of
 from exegesis.core.model import Classifier
-from exegesis.core.pairs import Interactions
+from exegesis.core.pairs import KINDS, Interactions
 from exegesis.core.seed import generator
 from exegesis.core.target import Ask, Target
 from exegesis.core.text import Text
 from exegesis.mech.coalitions import Game
 from exegesis.mech.shapley import flat, orders
 
-KINDS = ("shapley", "removal", "alone")
 MOST = 12  # words up to which all coalitions can be asked for
 
 

@@ -1,0 +1,107 @@
+"""Interactions and relevance as plain values and back, every number checked. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from exegesis.core.forms import number, prediction, reading
+from exegesis.core.pairs import Interactions
+from exegesis.core.relevance import Relevance
+from exegesis.core.restoring import finite, items, mapping, prediction_of, text_of, word
+
+INTERACTIONS, RELEVANCE, VERSION = "exegesis.interactions", "exegesis.relevance", 1
+
+
+def interactions_to_dict(result: Interactions) -> dict[str, Any]:
+    """The plain form. Row i of ``interactions`` holds those of word i with every word."""
+    return {
+        "format": INTERACTIONS,
+        "version": VERSION,
+        "text": result.text.raw,
+        "prediction": prediction(result.prediction),
+        "target": result.target,
+        "kind": result.kind,
+        "how": result.how,
+        "model": result.model,
+        "explained": result.explained,
+        "seconds": result.seconds,
+        "details": dict(result.details),
+        "words": list(result.words),
+        "interactions": result.values.tolist(),
+        "reading": reading(result.text),
+    }
+
+
+def restore_interactions(values: Mapping[str, Any]) -> Interactions:
+    """What ``interactions_to_dict`` wrote. Raises KeyError, TypeError or ValueError where it is damaged."""
+    return Interactions(
+        text=text_of(values),
+        values=_array(values["interactions"], "interactions"),
+        kind=word(values["kind"], "kind"),
+        how=word(values["how"], "how"),
+        target=word(values["target"], "target"),
+        prediction=prediction_of(mapping(values["prediction"], "prediction")),
+        explained=finite(values["explained"], "explained"),
+        seconds=finite(values["seconds"], "seconds"),
+        model=word(values["model"], "model"),
+        details=dict(mapping(values["details"], "details")),
+    )
+
+
+def relevance_to_dict(result: Relevance) -> dict[str, Any]:
+    """The plain form. Row t of ``dimensions`` holds the components of piece t; ``scores`` are those of the words."""
+    return {
+        "format": RELEVANCE,
+        "version": VERSION,
+        "text": result.text.raw,
+        "prediction": prediction(result.prediction),
+        "target": result.target,
+        "parameters": result.method,
+        "model": result.model,
+        "explained": result.explained,
+        "account": {name: number(part) for name, part in result.account.items()},
+        "gap": result.gap,
+        "seconds": result.seconds,
+        "words": list(result.words),
+        "scores": result.scores.tolist(),
+        "dimensions": result.dimensions.tolist(),
+        "states": {name: state.tolist() for name, state in result.states.items()},
+        "reading": reading(result.text),
+    }
+
+
+def restore_relevance(values: Mapping[str, Any]) -> Relevance:
+    """What ``relevance_to_dict`` wrote. Raises KeyError, TypeError or ValueError where it is damaged."""
+    states = mapping(values["states"], "states")
+    return Relevance(
+        text=text_of(values),
+        dimensions=_array(values["dimensions"], "dimensions"),
+        states={name: _array(state, f"state {name}") for name, state in states.items()},
+        target=word(values["target"], "target"),
+        method=word(values["parameters"], "parameters"),
+        explained=finite(values["explained"], "explained"),
+        account={name: finite(part, "account") for name, part in mapping(values["account"], "account").items()},
+        prediction=prediction_of(mapping(values["prediction"], "prediction")),
+        seconds=finite(values["seconds"], "seconds"),
+        model=word(values["model"], "model"),
+    )
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    """Lists of lists of finite numbers, all lists of a level as long."""
+    waiting = [items(value, name)]
+    while waiting:
+        for one in waiting.pop():
+            if isinstance(one, list):
+                waiting.append(one)
+            elif type(one) not in (int, float) or not math.isfinite(one):
+                raise TypeError(f"{name}: {one!r:.40} is no finite number")
+    try:
+        found: np.ndarray = np.array(value, dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"{name}: its rows are not as long as each other") from error
+    return found
