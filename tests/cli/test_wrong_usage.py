@@ -123,14 +123,14 @@ def test_no_text(call, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_files_of_texts(call, name: str, content: bytes, parts: list[str], tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
-    code = 2 if "column" in parts[0] else 1
+    code = 2 if "column" in parts[0] or "kind of file" in parts[0] else 1
     for verb in ("explain", "predict"):
         refused(call(verb, "--file", tmp_path / name), code, *parts)
 
 
 def test_files_that_are_none(call, tmp_path: Path) -> None:
     refused(call("explain", "--file", tmp_path / "none.txt"), 1, "none.txt", "No such file", "check the path")
-    refused(call("explain", "--file", tmp_path), 1, "is a folder; give a .txt")
+    refused(call("explain", "--file", tmp_path), 2, "is a folder; give a .txt")
     (tmp_path / "t.tsv").write_text("text\tlabel\na\t1\n")
     given = ["explain", "--file", tmp_path / "t.tsv"]
     refused(call(*given, "--column", "txet"), 2, "unknown column 'txet'", "did you mean 'text'")

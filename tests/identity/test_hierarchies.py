@@ -14,7 +14,7 @@ from exegesis.api import blackbox, explain, hierarchy, interactions
 from exegesis.attribute.leave_one_out import LeaveOneOut
 from exegesis.attribute.shapley import Shapley
 from exegesis.attribute.soc import Soc
-from exegesis.core.errors import FileError, SpanError, TextError, UnsupportedError, UsageError
+from exegesis.core.errors import FileError, SpanError, TextError, UsageError
 from exegesis.core.hierarchy import Hierarchy
 from exegesis.core.language import fillings
 from exegesis.core.nesting import nest
@@ -501,7 +501,7 @@ def test_what_cannot_be_searched_is_refused():
     for options, error, message in (
         ({"search": "adc"}, UsageError, "did you mean 'acd'"),
         ({"search": "acd", "target": "all"}, UsageError, "one number"),
-        ({"search": "acd", "method": "reat"}, UnsupportedError, "sum of its words"),
+        ({"search": "acd", "method": "reat"}, UsageError, "sum of its words"),
         ({"search": "acd", "percentile": 101.0}, UsageError, "percentile"),
         ({"search": "acd", "by": "size"}, UsageError, "unknown priority"),
         ({"search": "acd", "windw": 2}, UsageError, "unknown parameter"),

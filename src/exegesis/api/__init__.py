@@ -1,15 +1,17 @@
 """The public functions: load or wrap a model, explain texts, look at phrases, trust and predictions."""
 
+from exegesis.api.choosing import Place, best, chosen, each_chosen
 from exegesis.api.explaining import Plan, explain, predict, relevance
 from exegesis.api.models import as_model, blackbox, bundled_folder, language, load, methods, preferred
 from exegesis.api.phrases import Growth, hierarchy, interactions
 from exegesis.api.reading import bar, each_method, read_text
-from exegesis.api.recommending import best, candidates, recommend
+from exegesis.api.recommending import candidates, recommend, refuse_best
 from exegesis.api.trust import evaluate
 from exegesis.models.wrapping import wrap
 
 __all__ = [
     "Growth",
+    "Place",
     "Plan",
     "as_model",
     "bar",
@@ -17,6 +19,8 @@ __all__ = [
     "blackbox",
     "bundled_folder",
     "candidates",
+    "chosen",
+    "each_chosen",
     "each_method",
     "evaluate",
     "explain",
@@ -29,6 +33,7 @@ __all__ = [
     "preferred",
     "read_text",
     "recommend",
+    "refuse_best",
     "relevance",
     "wrap",
 ]

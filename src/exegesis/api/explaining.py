@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast, overload
 
+from exegesis.api.choosing import Place, chosen
 from exegesis.api.models import as_model, preferred
-from exegesis.api.reading import Column, bar, read_text, read_texts, several, spans_of
-from exegesis.api.recommending import BEST, best
-from exegesis.core.errors import UsageError
+from exegesis.api.reading import Column, bar, read_text, read_texts, several, spans_of, without_blanks
 from exegesis.core.explain import Spans, run
 from exegesis.core.explanation import Attribution
 from exegesis.core.method import Method, card_of, make, require
@@ -49,7 +47,8 @@ def explain(
     spans: object = None,
     tagger: Tagger | None = None,
     trust: bool = False,
-    recommendation: str | os.PathLike[str] | None = None,
+    recommendation: Place = None,
+    skip_blank: bool = False,
     progress: bool = False,
     **parameters: Any,
 ) -> Attribution | list[Attribution]:
@@ -72,18 +71,17 @@ def explain(
     ``trust`` puts a trust line into each result's ``details["trust"]``: what its top words do to the prediction beside
     random words, how other methods rank the words, and what it leaves unexplained (see ``evaluate.line.with_trust``).
 
-    Raises UsageError for wrong arguments, TextError for a text that cannot be explained, UnsupportedError where the
-    model cannot serve the method, ModelError where it misbehaves.
+    ``skip_blank`` leaves blank and missing texts of a list out of the results, and the log names them; without it they
+    are an error.
+
+    Raises UsageError for wrong arguments, TextError for a text that cannot be explained (named by its number in a
+    list), UnsupportedError where the model cannot serve the method, ModelError where it misbehaves.
     """
     classifier = as_model(model)
-    if method == BEST:
-        found = best(classifier, recommendation, model)
-        method, parameters = found.method, {**found.parameters, **parameters}
-    elif recommendation is not None:
-        raise UsageError("recommendation=FILE belongs to method='best'")
+    method, parameters = chosen(classifier, method, parameters, recommendation, model)
     plan = Plan.of(classifier, method, parameters, target, level, spans, tagger, trust)
     many = several(text)
-    read = read_texts(classifier, [text] if many is None else many)
+    read = read_texts(classifier, [text] if many is None else without_blanks(many, skip_blank))
     with bar(progress, len(read), plan.name) as advance:
         results = plan.explain(read, advance)
     return results[0] if many is None else results

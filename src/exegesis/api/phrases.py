@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast, overload
 
+from exegesis.api.choosing import Place, chosen
 from exegesis.api.models import as_model
 from exegesis.api.reading import Column, bar, bundled_tagger, read_texts, several
 from exegesis.core.explain import in_batches
@@ -38,6 +39,7 @@ def hierarchy(
     method: str | Method | None = None,
     tree: object = None,
     tagger: Tagger | None = None,
+    recommendation: Place = None,
     progress: bool = False,
     **parameters: Any,
 ) -> Hierarchy | list[Hierarchy]:
@@ -48,11 +50,14 @@ def hierarchy(
     names; ``hedge`` cuts from above where parts interact least; ``parse`` follows a tree with the scores of any method;
     ``owen`` gives Owen values on a tree. ``tree`` are the phrases to follow, as spans of word numbers (a list of such
     lists for several texts); without it they are the phrases and clauses that ``tagger`` finds, as for ``explain``.
+    ``method="best"`` is the method of a saved ``recommendation``, as for ``explain``.
 
     ``target`` is one number, as for ``explain``; ``parameters`` are those of the search and of its method. Raises as
     ``explain``, and SpanError where phrases cross.
     """
-    plan = Growth.of(as_model(model), search, method, parameters, target, tree, tagger)
+    classifier = as_model(model)
+    method, parameters = chosen(classifier, method, parameters, recommendation, model)
+    plan = Growth.of(classifier, search, method, parameters, target, tree, tagger)
     many = several(text)
     read = read_texts(plan.model, [text] if many is None else many)
     with bar(progress, len(read), search) as advance:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Protocol, cast, runtime_checkable
 
+from exegesis.core.data import is_blank, say_skipped
 from exegesis.core.errors import TextError, UsageError, unknown
 from exegesis.core.explain import Spans
 from exegesis.core.explanation import LEVELS
@@ -30,6 +31,15 @@ def several(texts: object) -> list[Any] | None:
     listed = getattr(texts, "tolist", None)
     found = listed() if callable(listed) else None
     return found if isinstance(found, list) else None
+
+
+def without_blanks(texts: list[Any], skip_blank: bool) -> list[Any]:
+    """The texts, where asked for without blank or missing ones, whose numbers the log names."""
+    if not skip_blank:
+        return texts
+    gone = [number for number, text in enumerate(texts, 1) if is_blank(text)]
+    say_skipped(gone, len(texts), "number")
+    return [text for text in texts if not is_blank(text)]
 
 
 def read_texts(model: Classifier, raws: Sequence[object]) -> list[Text]:

@@ -11,12 +11,11 @@ from exegesis.api.models import as_model, methods
 from exegesis.api.trust import evaluate
 from exegesis.core.data import Example
 from exegesis.core.errors import UsageError
+from exegesis.core.method import BEST
 from exegesis.core.model import Classifier, Raw
-from exegesis.core.recommendation import Recommendation, read_recommendation
-from exegesis.evaluate.recommend import check_recommendation, recommended
+from exegesis.core.recommendation import Recommendation
+from exegesis.evaluate.recommend import recommended
 
-BEST = "best"
-FILE, VARIABLE = "recommendation.json", "EXEGESIS_RECOMMENDATION"
 CANDIDATES = ("reat", "lrp", "deeplift", "integrated-gradients", "gradient-x-input", "leave-one-out", "lime")
 
 
@@ -46,39 +45,20 @@ def recommend(
         raise UsageError("only methods that can be run are recommended; leave explanations to exegesis.evaluate")
     if methods is not None and (isinstance(methods, str) or not all(isinstance(one, str) for one in methods)):
         raise UsageError("candidates are a list of names of methods; their parameters go into parameters={name: {...}}")
+    refuse_best(methods or [])
     names = list(dict.fromkeys(methods)) if methods is not None else candidates(classifier)
     found = evaluate(classifier, data, names, parameters=parameters, **options)
     what = Path(data).name if isinstance(data, str | os.PathLike) else f"{len(found.texts)} texts"
     return recommended(classifier, found, what, budget, parameters)
 
 
+def refuse_best(names: Sequence[str]) -> None:
+    """Raises UsageError where the recommended method is to be its own candidate."""
+    if BEST in names:
+        raise UsageError(f"{BEST!r} is what a recommendation finds; name the methods to choose from")
+
+
 def candidates(model: Classifier) -> list[str]:
     """The methods compared by default: those of ``CANDIDATES`` that the model can serve."""
     able = {card.name for card in methods(model)}
     return [name for name in CANDIDATES if name in able]
-
-
-def best(
-    model: Classifier, recommendation: str | os.PathLike[str] | None = None, folder: object = None
-) -> Recommendation:
-    """The saved recommendation for a model: of the file given, else of the file that the environment variable
-    ``EXEGESIS_RECOMMENDATION`` names, else ``recommendation.json`` in the model's ``folder``, where it has one.
-
-    Raises UsageError where there is none, or where it is of another model; FileError for one that cannot be read.
-    """
-    place = recommendation or os.environ.get(VARIABLE) or _beside(folder)
-    if place is None:
-        raise UsageError(
-            f"no recommendation to take the {BEST!r} method from: name a file that exegesis recommend wrote "
-            f"(recommendation=FILE, --recommendation FILE, {VARIABLE}), or put it into the model's folder as {FILE}"
-        )
-    found = read_recommendation(place)
-    check_recommendation(found, model, os.fspath(place))
-    return found
-
-
-def _beside(folder: object) -> Path | None:
-    if not isinstance(folder, str | os.PathLike):
-        return None
-    path = Path(folder) / FILE
-    return path if path.is_file() else None

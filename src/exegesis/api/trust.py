@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from exegesis.api.choosing import Place, each_chosen
 from exegesis.api.models import as_model, preferred
 from exegesis.api.reading import bar, read_texts
 from exegesis.core.data import Example, read_examples
@@ -21,21 +22,24 @@ def evaluate(
     methods: Sequence[str | Method] | None = None,
     measures: Sequence[str | Measure] | None = None,
     *,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    recommendation: Place = None,
     progress: bool = False,
     **options: Any,
 ) -> Evaluation:
     """How far can explanations be trusted? Methods and controls on the same texts, by several measures.
 
     ``data`` is a list of texts (pairs, examples), or a file of them. ``methods`` are names or method values, by default
-    the one that ``explain`` takes (none where ``explanations`` are given). ``measures`` are names
+    the one that ``explain`` takes (none where ``explanations`` are given), with their ``parameters`` by name; ``best``
+    among them is the method of a saved ``recommendation``, as for ``explain``. ``measures`` are names
     (``exegesis.evaluate.measure.measures()``), also with parameters (``deletion:how=pad``), or measure values. Further
     ``options``, all by keyword:
 
     ``how``: ways of taking words away, all measured (``drop``, ``zero``, ``pad``, ``unknown``, ``mask``, ``resample``);
     ``explanations``: other explanations of the same texts, as results, or a file of JSON lines (see
     ``evaluate.given.read_explanations``); ``target`` as for ``explain``; ``marks``: for each text what people marked
-    (truth values of words, or ranges of characters), or a file; ``parameters`` of methods by their names; ``controls``:
-    random scores, leave-one-out and greedy removal (by default true); ``seed`` and ``samples`` of the bootstrap.
+    (truth values of words, or ranges of characters), or a file; ``controls``: random scores, leave-one-out and greedy
+    removal (by default true); ``seed`` and ``samples`` of the bootstrap.
 
     Raises UsageError for empty data, for explanations of another text or model, for marks that do not fit a text.
     """
@@ -45,6 +49,7 @@ def evaluate(
     given = read_examples(os.fspath(data)) if isinstance(data, str | os.PathLike) else list(data)
     raws = [one.text if isinstance(one, Example) else one for one in given]
     texts = read_texts(classifier, raws)
-    names = methods if methods is not None else [] if options.get("explanations") else [preferred(classifier)]
+    asked = methods if methods is not None else [] if options.get("explanations") else [preferred(classifier)]
+    names, own = each_chosen(classifier, asked, parameters or {}, recommendation, model)
     with bar(progress, len(texts) * (len(names) + 1), "evaluate") as advance:
-        return run_evaluation(classifier, texts, names, measures, advance=advance, **options)
+        return run_evaluation(classifier, texts, names, measures, parameters=own, advance=advance, **options)

@@ -1,4 +1,8 @@
-"""The command line. Errors are one line on standard error; exit code 0, 1 for a failure of the work, 2 for wrong usage.
+"""The command line. Errors are one line on standard error; exit code 0, 2 or 1.
+
+2: the command is wrong as it is written, on any machine (an unknown name, option, ending, kind of file, or a method
+that does not go with a search). 1: the work fails (a file that is missing or damaged, a place that cannot be written,
+a model that cannot serve a method).
 
 Nothing heavy is imported before a command needs it.
 """
@@ -14,6 +18,7 @@ from typing import Annotated
 import typer
 
 from exegesis._version import __version__
+from exegesis.cli.complaints import complaint
 from exegesis.cli.evaluate import compare, evaluate
 from exegesis.cli.explain import explain
 from exegesis.cli.listing import methods, predict
@@ -103,7 +108,7 @@ def run(arguments: list[str]) -> int:
         return _say(f"cannot read or write {place} ({error.strerror or error})", 1)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # the parser's own complaint
-            return _say(str(error.format_message()), int(error.exit_code), hint=True)
+            return _say(complaint(error), int(error.exit_code), hint=True)
         if os.environ.get("EXEGESIS_DEBUG"):
             raise
         what = f"{type(error).__name__}: {error}".strip().splitlines()[0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from exegesis.cli import options as given
-from exegesis.cli.given import listed, parameters_given, texts_given
+from exegesis.cli.given import listed, methods_given, texts_given
 from exegesis.cli.output import JSON, PAGES, check_file
 from exegesis.core.errors import UsageError
 
@@ -87,8 +87,10 @@ def evaluate(
     pair: given.Pair = None,
     pair_column: given.PairColumn = None,
     limit: given.Limit = None,
+    skip_blank: given.SkipBlank = False,
     model: given.Model = "bundled",
     methods: Methods = None,
+    recommendation: given.Recommendation = None,
     param: given.Param = None,
     measures: Measures = None,
     how: How = None,
@@ -112,7 +114,7 @@ def evaluate(
     exegesis evaluate --data reviews.tsv --methods reat --how drop,pad,resample --limit 200 --json numbers.json
     exegesis evaluate --data reviews.tsv --explanations other-tool.jsonl
     """
-    raws = texts_given(texts, data, column, pair, pair_column)[:limit]
+    raws = texts_given(texts, data, column, pair, pair_column, skip_blank)[:limit]
     check_file("--json", json, JSON[:1])
     check_file("--report", report, PAGES)
     asked = _measures(measures, words)
@@ -128,7 +130,7 @@ def evaluate(
         asked = [*USUAL, *(PLAUSIBLE if marks else ()), _lists(words)]
     known = load(model, device=device, truncate=truncate)
     names = each_method(methods or []) or ([] if explanations else [preferred(known)])
-    parameters = parameters_given(param or [], names)
+    names, parameters = methods_given(known, names, param or [], recommendation, model)
     options: dict[str, Any] = {"how": listed([how]), "target": target, "seed": seed, "explanations": explanations}
     result = run(
         known, raws, names, asked, marks=marks, parameters=parameters,
@@ -152,6 +154,7 @@ def compare(
     pair: given.Pair = None,
     model: given.Model = "bundled",
     methods: Methods = None,
+    recommendation: given.Recommendation = None,
     param: given.Param = None,
     measures: Measures = None,
     how: How = None,
@@ -188,7 +191,7 @@ def compare(
     known = load(model, device=device, truncate=truncate)
     served = {card.name for card in able(known)}
     names = each_method(methods or []) or [name for name in COMPARED if name in served]
-    parameters = parameters_given(param or [], names)
+    names, parameters = methods_given(known, names, param or [], recommendation, model)
     results = [explain(known, raws, name, target=target, **parameters[name])[0] for name in names]
     found = run(known, raws, [], asked, how=listed([how]), explanations=results, seed=seed)
     order = {name: place for place, name in enumerate(found.ranking())}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exegesis.cli import options as given
-from exegesis.cli.given import parameters_given, search_parameters, texts_given
+from exegesis.cli.given import methods_given, search_parameters, texts_given
 from exegesis.cli.output import Output
 from exegesis.core.errors import UsageError
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from exegesis.api import Growth
     from exegesis.core.model import Classifier
 
-BEST = "best"
 PART = 2048  # texts explained before their results go out
 
 
@@ -26,6 +25,7 @@ def explain(
     pair: given.Pair = None,
     pair_column: given.PairColumn = None,
     limit: given.Limit = None,
+    skip_blank: given.SkipBlank = False,
     model: given.Model = "bundled",
     method: given.Methods = None,
     recommendation: given.Recommendation = None,
@@ -58,24 +58,20 @@ def explain(
 
     if trust and hierarchy is not None:
         raise UsageError("--trust belongs to explanations of words; leave it out of a hierarchy")
-    raws = texts_given(texts, file, column, pair, pair_column)[:limit]
+    raws = texts_given(texts, file, column, pair, pair_column, skip_blank)[:limit]
     view = {"color": color, "numbers": numbers, "palette": palette_named(palette or "green-red").name}
     output = Output(json, html, figure, view, quiet, "words" if hierarchy is None else "hierarchy")
 
     from exegesis.api import Plan, bar, each_method, load, preferred, read_text
 
     names = each_method(method or [])
-    if recommendation is not None and (BEST not in names or hierarchy is not None):
-        raise UsageError("--recommendation belongs to explanations by the best method; add -M best")
     plans: list[Any]
     known = load(model, device=device, truncate=truncate)
     if hierarchy is not None:
-        plans, names = [_growth(known, hierarchy, names, param or [], target, level)], [hierarchy]
+        place = (recommendation, model)
+        plans, names = [_growth(known, hierarchy, names, param or [], target, level, place)], [hierarchy]
     else:
-        names = names or [preferred(known)]
-        names, recommended = _recommended(known, names, recommendation, model)
-        parameters = parameters_given(param or [], names)
-        parameters = {name: {**recommended.get(name, {}), **own} for name, own in parameters.items()}
+        names, parameters = methods_given(known, names or [preferred(known)], param or [], recommendation, model)
         plans = [Plan.of(known, name, parameters[name], target, level, trust=trust) for name in names]
     for number, raw in enumerate(raws):  # a text that cannot be explained is known before any is
         read_text(known, raw, number, len(raws))
@@ -88,22 +84,10 @@ def explain(
             output.add(list(zip(*runs, strict=True)))
 
 
-def _recommended(
-    model: Classifier, names: list[str], recommendation: Path | None, folder: str
-) -> tuple[list[str], dict[str, dict[str, Any]]]:
-    """Names with the recommended method in place of ``best``, and that method's parameters by its name."""
-    if BEST not in names:
-        return names, {}
-    from exegesis.api import best
-
-    found = best(model, recommendation, folder)
-    chosen = [found.method if name == BEST else name for name in names]
-    return list(dict.fromkeys(chosen)), {found.method: dict(found.parameters)}
-
-
 def _growth(
-    model: Classifier, search: str, names: list[str], param: list[str], target: str | None, level: str
-) -> Growth:
+    model: Classifier, search: str, names: list[str], param: list[str], target: str | None, level: str,
+    place: tuple[Path | None, str],
+) -> Growth:  # fmt: skip
     """The search of ``--hierarchy``. Raises UsageError for options that do not go with it."""
     from exegesis.api import Growth
 
@@ -111,5 +95,7 @@ def _growth(
         raise UsageError(f"--hierarchy {search} takes one method to score its phrases, not {', '.join(names)}")
     if level != "word":
         raise UsageError("--level belongs to explanations of words; a hierarchy has levels of its own, leave it out")
+    names, saved = methods_given(model, names, [], *place)
     method = names[0] if names else None
-    return Growth.of(model, search, method, search_parameters(param, search, method), target)
+    parameters = {**(saved[method] if method else {}), **search_parameters(param, search, method)}
+    return Growth.of(model, search, method, parameters, target)

@@ -5,29 +5,39 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from exegesis.core.errors import FileError, UsageError
+from exegesis.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from exegesis.core.model import Classifier
 
 Raw = str | tuple[str, str]
+BEST = "best"
 
 
 def texts_given(
-    texts: list[str] | None, file: Path | None, column: str | None, pair: str | None, pair_column: str | None
-) -> list[Raw]:
+    texts: list[str] | None, file: Path | None, column: str | None, pair: str | None, pair_column: str | None,
+    skip_blank: bool = False,
+) -> list[Raw]:  # fmt: skip
     """The texts of the arguments, of the file, or of standard input (a text a line)."""
     if file is not None:
         if texts:
             raise UsageError("give texts as arguments or --file, not both")
         if pair is not None:
             raise UsageError("--pair belongs to a text argument; for a file name the --pair-column")
-        return _in_file(file, column, pair_column)
+        return _in_file(file, column, pair_column, skip_blank)
     if column is not None or pair_column is not None:
         raise UsageError("--column and --pair-column belong to --file")
     if not texts or texts == ["-"]:
         texts = _lines()
     elif "-" in texts:
         raise UsageError("'-' is standard input and goes alone, not with other texts")
+    if skip_blank:
+        from exegesis.core.data import is_blank, say_skipped
+
+        say_skipped([number for number, one in enumerate(texts, 1) if is_blank(one)], len(texts), "number")
+        texts = [one for one in texts if not is_blank(one)]
     if pair is None:
         return list(texts)
     if len(texts) != 1:
@@ -35,12 +45,12 @@ def texts_given(
     return [(texts[0], pair)]
 
 
-def _in_file(file: Path, column: str | None, pair_column: str | None) -> list[Raw]:
+def _in_file(file: Path, column: str | None, pair_column: str | None, skip_blank: bool) -> list[Raw]:
     from exegesis.core.data import read_examples
 
     if file.is_dir():
-        raise FileError(f"{file} is a folder; give a .txt, .tsv, .csv or .jsonl file")
-    return [example.text for example in read_examples(file, text=column, pair=pair_column)]
+        raise UsageError(f"{file} is a folder; give a .txt, .tsv, .csv or .jsonl file")
+    return [example.text for example in read_examples(file, text=column, pair=pair_column, skip_blank=skip_blank)]
 
 
 def _lines() -> list[str]:
@@ -66,6 +76,21 @@ def parameters_given(given: list[str], names: list[str]) -> dict[str, dict[str, 
         if name not in fields:
             raise unknown("method", name, fields)
     return _assigned(given, {name: fields[name] for name in names})
+
+
+def methods_given(
+    model: Classifier, names: list[str], param: list[str], recommendation: Path | None = None, folder: str | None = None
+) -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """Names of methods, the recommended one in place of ``best``, and the parameters of each: the saved ones of that
+    method, and those of ``--param``."""
+    from exegesis.api import each_chosen
+
+    if recommendation is not None and BEST not in names:
+        raise UsageError("--recommendation belongs to explanations by the best method; add -M best")
+    found, saved = each_chosen(model, names, {}, recommendation, folder)
+    plain = [name for name in found if isinstance(name, str)]
+    own = parameters_given(param, plain)
+    return plain, {name: {**saved.get(name, {}), **own[name]} for name in plain}
 
 
 def search_parameters(given: list[str], search: str, method: str | None) -> dict[str, Any]:

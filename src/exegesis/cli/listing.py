@@ -85,6 +85,7 @@ def predict(
     pair: given.Pair = None,
     pair_column: given.PairColumn = None,
     limit: given.Limit = None,
+    skip_blank: given.SkipBlank = False,
     model: given.Model = "bundled",
     device: given.Device = None,
     truncate: given.Truncate = False,
@@ -96,7 +97,7 @@ def predict(
     exegesis predict "A fine film."
     exegesis predict --file reviews.tsv --model my-model --json
     """
-    raws = texts_given(texts, file, column, pair, pair_column)[:limit]
+    raws = texts_given(texts, file, column, pair, pair_column, skip_blank)[:limit]
 
     from exegesis.api import load, predict
 

@@ -27,6 +27,9 @@ Pair = Annotated[
 PairColumn = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Column of the second text.", rich_help_panel=IN)
 ]
+SkipBlank = Annotated[
+    bool, typer.Option("--skip-blank", metavar="", help="Leave blank texts out, and say which.", rich_help_panel=IN)
+]
 Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first texts.", rich_help_panel=IN)]
 Model = Annotated[
     str, typer.Option("--model", "-m", metavar="MODEL", help="'bundled', a folder, or a Hugging Face name or folder.")

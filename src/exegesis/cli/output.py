@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from exegesis.core.errors import FileError, UsageError
+from exegesis.core.files import try_writing
 
 if TYPE_CHECKING:
     from exegesis.core.explanation import Result
@@ -113,10 +113,11 @@ def check_file(option: str, given: str | Path | None, endings: tuple[str, ...]) 
         parent = path.resolve().parent
         if path.is_dir() or not parent.is_dir():
             reason = "it is a folder" if path.is_dir() else "no such folder"
-        elif not os.access(path if path.exists() else parent, os.W_OK):
-            reason = "permission denied"
         else:
+            try_writing(path)
             return
+    except FileError:
+        raise
     except (OSError, ValueError, RuntimeError) as error:  # a name that is too long or holds a NUL
         reason = getattr(error, "strerror", None) or str(error)
     raise FileError(f"cannot write {path} ({reason}); choose another place")

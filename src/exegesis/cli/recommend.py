@@ -40,6 +40,7 @@ def recommend(
     pair: given.Pair = None,
     pair_column: given.PairColumn = None,
     limit: given.Limit = None,
+    skip_blank: given.SkipBlank = False,
     model: given.Model = "bundled",
     methods: Methods = None,
     param: given.Param = None,
@@ -60,12 +61,12 @@ def recommend(
     exegesis recommend --data reviews.tsv --methods reat,lrp,lime --budget 20 --out best.json
     exegesis explain "A fine film." -M best --recommendation best.json
     """
-    raws = texts_given(texts, data, column, pair, pair_column)[:limit]
+    raws = texts_given(texts, data, column, pair, pair_column, skip_blank)[:limit]
     check_file("--out", out, JSON[:1])
 
     from dataclasses import replace
 
-    from exegesis.api import candidates, each_method, load
+    from exegesis.api import candidates, each_method, load, refuse_best
     from exegesis.api import recommend as run
     from exegesis.evaluate.call import choose
 
@@ -73,6 +74,7 @@ def recommend(
     choose(asked, listed([how]))
     known = load(model, device=device, truncate=truncate)
     names = each_method(methods or []) or candidates(known)
+    refuse_best(names)
     found = run(
         known, raws, names, budget, parameters=parameters_given(param or [], names), measures=asked,
         how=listed([how]), target=target, seed=seed, progress=not quiet and sys.stderr.isatty(),

@@ -27,6 +27,7 @@ def words(
     limit: given.Limit = None,
     model: given.Model = "bundled",
     method: opt.Method = None,
+    recommendation: given.Recommendation = None,
     param: given.Param = None,
     target: given.Target = None,
     tags: Annotated[str, typer.Option(metavar="TAGS", help="merged, penn or universal.")] = "merged",
@@ -52,7 +53,7 @@ def words(
     from exegesis import study
 
     known = opt.model_named(model, device, truncate)
-    name, parameters = opt.parameters_of(method, param, known)
+    name, parameters = opt.parameters_of(method, param, known, recommendation, model)
     sink.put(study.words(known, examples, name, target, tags=tags, seed=seed, progress=sink.progress, **parameters))
 
 
@@ -67,6 +68,7 @@ def word(
     limit: given.Limit = None,
     model: given.Model = "bundled",
     method: opt.Method = None,
+    recommendation: given.Recommendation = None,
     param: given.Param = None,
     target: given.Target = None,
     contexts: Annotated[int, typer.Option(min=0, metavar="N", help="Contexts shown of each end.")] = 3,
@@ -92,7 +94,7 @@ def word(
     from exegesis import study
 
     known = opt.model_named(model, device, truncate)
-    name, parameters = opt.parameters_of(method, param, known)
+    name, parameters = opt.parameters_of(method, param, known, recommendation, model)
     sink.put(
         study.word(
             known, examples, words, name, target, contexts=contexts, seed=seed, progress=sink.progress, **parameters
@@ -111,6 +113,7 @@ def summary(
     limit: given.Limit = None,
     model: given.Model = "bundled",
     method: opt.Method = None,
+    recommendation: given.Recommendation = None,
     param: given.Param = None,
     most: Annotated[int, typer.Option(min=1, metavar="N", help="Words of each label.")] = 12,
     minimum: Annotated[int, typer.Option(min=1, metavar="N", help="Uses that a word needs.")] = 5,
@@ -136,7 +139,7 @@ def summary(
     from exegesis import study
 
     known = opt.model_named(model, device, truncate)
-    name, parameters = opt.parameters_of(method, param, known)
+    name, parameters = opt.parameters_of(method, param, known, recommendation, model)
     sink.put(
         study.summary(
             known, texts, train=trained, method=name, most=most, minimum=minimum, seed=seed, progress=sink.progress,

@@ -10,6 +10,7 @@ import typer
 
 from exegesis.cli import options as given
 from exegesis.cli import study_options as opt
+from exegesis.cli.output import check_file
 from exegesis.cli.train import Arch
 from exegesis.core.errors import UsageError
 
@@ -29,6 +30,7 @@ def failures(
     limit: given.Limit = None,
     model: given.Model = "bundled",
     method: opt.Method = None,
+    recommendation: given.Recommendation = None,
     param: given.Param = None,
     most: Annotated[int, typer.Option(min=1, metavar="N", help="Causes looked into.")] = 20,
     examples: Annotated[int, typer.Option(min=0, metavar="N", help="Texts shown of each.")] = 2,
@@ -54,7 +56,7 @@ def failures(
     from exegesis import study
 
     known = opt.model_named(model, device, truncate)
-    name, parameters = opt.parameters_of(method, param, known)
+    name, parameters = opt.parameters_of(method, param, known, recommendation, model)
     sink.put(
         study.failures(
             known, texts, train=trained, method=name, most=most, examples=examples, progress=sink.progress, **parameters
@@ -90,6 +92,7 @@ def substitute(
     limit: given.Limit = None,
     model: given.Model = "bundled",
     method: opt.Method = None,
+    recommendation: given.Recommendation = None,
     param: given.Param = None,
     device: given.Device = None,
     truncate: given.Truncate = False,
@@ -113,7 +116,7 @@ def substitute(
     from exegesis import study
 
     known = opt.model_named(model, device, truncate)
-    name, parameters = opt.parameters_of(method, param, known)
+    name, parameters = opt.parameters_of(method, param, known, recommendation, model)
     sink.put(
         study.substitute(
             known, text, word, data=others, gold=gold, synonyms=synonyms, vectors=vectors, neighbours=neighbours,
@@ -164,8 +167,7 @@ def repair(
     from typing import cast
 
     sink = opt.Sink(json, report, figure, palette, color, quiet)
-    if new is not None and new.suffix.lower() != ".tsv":
-        raise UsageError(f"--new {new}: the name must end in .tsv")
+    check_file("--new", new, (".tsv",))
     parts = _parts(data, test, dev, column, label)
 
     from exegesis import study

@@ -88,12 +88,15 @@ def examples_of(
     return read_examples(data, column, label, pair, split)[:limit]
 
 
-def parameters_of(method: str | None, param: list[str] | None, model: Classifier) -> tuple[str, dict[str, Any]]:
+def parameters_of(
+    method: str | None, param: list[str] | None, model: Classifier, recommendation: Path | None, folder: str
+) -> tuple[str, dict[str, Any]]:
+    """The method and its parameters; ``best`` is the recommended one."""
     from exegesis.api import preferred
-    from exegesis.cli.given import parameters_given
+    from exegesis.cli.given import methods_given
 
-    name = method or preferred(model)
-    return name, parameters_given(param or [], [name])[name]
+    names, parameters = methods_given(model, [method or preferred(model)], param or [], recommendation, folder)
+    return names[0], parameters[names[0]]
 
 
 def training_of(train: str | None, column: str | None, label: str | None, pair: str | None) -> list[Example] | None:

@@ -113,12 +113,13 @@ def train(
 
     from exegesis.core.files import read_text
     from exegesis.models.card import card_text
-    from exegesis.models.folder import make_parent, refuse_existing, save_folder
+    from exegesis.models.folder import make_parent, refuse_existing, save_folder, try_parent
     from exegesis.models.options import TrainOptions
     from exegesis.models.rnn import RecurrentConfig
     from exegesis.models.training import train as run
 
     refuse_existing(out, overwrite=overwrite)
+    try_parent(out)
     own_words = read_text(about) if about is not None else ""
     config = RecurrentConfig(
         cell=cast("Cell", arch.value.removeprefix("bi")),

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -17,6 +19,7 @@ from exegesis.core.errors import FileError, UsageError, unknown
 from exegesis.core.tables import LABEL_NAMES, PAIR_NAMES, SUFFIXES, TEXT_NAMES, Cell, Table, read_table
 
 Column = str | int
+_log = logging.getLogger("exegesis.data")
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -53,6 +56,7 @@ def read_examples(
     split: str | None = None,
     *,
     header: bool | None = None,
+    skip_blank: bool = False,
 ) -> list[Example]:
     """Read every example of a source, in order.
 
@@ -62,13 +66,37 @@ def read_examples(
     table without one has its text in column 1 and, if it has two columns, its label in column 2. Whether
     the first row is a header is decided by looking, unless ``header`` says.
     ``split`` chooses the file in a folder, or the split of a dataset: train, dev, test, or its own name.
+    ``skip_blank`` leaves rows without text out, which the log names; without it they are an error.
 
     Raises FileError (file and line named) for a file that is missing, empty, ragged or damaged, or a row
     without text; UsageError for a column that is not there; MissingExtraError without the data extra.
     """
     table = _table(source, split, header, [c for c in (text, label, pair) if isinstance(c, str)])
     first, second, gold = _choose(table, text, label, pair)
-    return [_example(table, i, first, second, gold) for i in range(len(table.rows))]
+    rows = list(range(len(table.rows)))
+    if skip_blank:
+        places = [first] if second is None else [first, second]
+        rows = [i for i in rows if not any(is_blank(table.rows[i][place]) for place in places)]
+        gone = [table.lines[i] for i in sorted(set(range(len(table.rows))) - set(rows))]
+        say_skipped(gone, len(table.rows), f"{table.source}, line")
+    return [_example(table, i, first, second, gold) for i in rows]
+
+
+def is_blank(text: object) -> bool:
+    """Whether a text, or a part of a pair, holds nothing but blanks, or is missing (None, or NaN as tables have it)."""
+    if isinstance(text, tuple):
+        return any(map(is_blank, text))
+    return text is None or text != text or (isinstance(text, str) and not text.strip())
+
+
+def say_skipped(numbers: Sequence[int], count: int, where: str) -> None:
+    """Log which blank texts are left out. Raises UsageError where no other is left."""
+    if not numbers:
+        return
+    if len(numbers) == count:
+        raise UsageError("every text is blank, so that none is left; give at least one")
+    shown = ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
+    _log.warning("%d blank text%s skipped (%s %s)", len(numbers), "s" * (len(numbers) > 1), where, shown)
 
 
 def find_split(folder: Path, split: str) -> list[Path]:

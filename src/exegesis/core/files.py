@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -41,6 +42,23 @@ def writing(path: str | os.PathLike[str]) -> Iterator[Put]:
                 os.replace(temporary, final)
     finally:
         _discard(file, temporary)
+
+
+def try_writing(path: str | os.PathLike[str]) -> None:
+    """Find out before any work whether ``writing`` will get its place: a temporary file is made there and removed.
+
+    A pipe or a device is not touched. Raises FileError where the place cannot be written.
+    """
+    target = Path(path)
+    with _named(target):
+        final = target.resolve()
+        if final.exists() and not final.is_file():
+            if final.is_dir() or not os.access(final, os.W_OK):
+                raise PermissionError(errno.EACCES, "it is a folder" if final.is_dir() else "permission denied")
+            return
+        handle, temporary = tempfile.mkstemp(prefix=f".{_stem(final)}.", dir=final.parent)
+        os.close(handle)
+        os.unlink(temporary)
 
 
 def write_whole(path: str | os.PathLike[str], data: str | bytes) -> Path:

@@ -86,6 +86,7 @@ class Card:
     cls: type
 
 
+BEST = "best"  # the method that a saved recommendation names (``api.choosing``)
 _cards: dict[str, Card] = {}
 _KINDS = {str: "a word", int: "a whole number", float: "a number", bool: "true or false", type(None): "none"}
 T = TypeVar("T", bound=type)
@@ -133,6 +134,11 @@ def card_of(method: object) -> Card:
 def make(given: str | Method, parameters: Mapping[str, Any] | None = None) -> Method:
     """A method value from its name, or from another value, with parameters. Raises UsageError for what it does not
     know."""
+    if given == BEST:
+        raise UsageError(
+            f"{BEST!r} stands for the method that exegesis recommend found for a model, which is not looked up here: "
+            "name the method itself"
+        )
     if isinstance(given, str) and given not in _cards:
         raise unknown("method", given, sorted(_cards))
     card = _cards[given] if isinstance(given, str) else card_of(given)

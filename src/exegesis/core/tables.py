@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from exegesis.core.errors import FileError
+from exegesis.core.errors import FileError, UsageError
 
 SUFFIXES = (".tsv", ".csv", ".jsonl", ".txt")
 TEXT_NAMES = ("sentence", "text", "review", "content", "document", "tweet", "comment", "question")
@@ -53,11 +53,12 @@ def read_table(path: Path, header: bool | None = None, names: Iterable[str] = ()
 
     ``header=None`` decides by looking: a first row is a header when one of its cells is a usual column name
     (sentence, text, label, ...) or one of ``names``. A ``.txt`` file is one text a line and has no header.
-    Raises FileError for a missing, empty or ragged file, a NUL byte, a doubled header, or broken JSON.
+    Raises FileError for a missing, empty or ragged file, a NUL byte, a doubled header, or broken JSON; UsageError for
+    another kind of file.
     """
     kind = path.suffix.lower()
     if kind not in SUFFIXES and path.is_file():
-        raise FileError(f"{path}: unknown kind of file {kind!r}; give one of {', '.join(SUFFIXES)}")
+        raise UsageError(f"{path}: unknown kind of file {kind!r}; give one of {', '.join(SUFFIXES)}")
     content = decode(path)
     if kind == ".jsonl":
         return _jsonl(path, content)

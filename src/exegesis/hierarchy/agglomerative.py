@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from exegesis.core.batch import Batch
-from exegesis.core.errors import UnsupportedError, UsageError, unknown
+from exegesis.core.errors import UsageError, unknown
 from exegesis.core.explain import array
 from exegesis.core.method import Spanning, card_of
 from exegesis.core.nesting import Mark
@@ -37,7 +37,7 @@ class Agglomerative:
     A phrase's ``interaction`` is its score less the sum of its parts' (groups that it joined, and single words), its
     ``step`` the round in which it arose. The authors' rule to always take two of the last five words is left out.
 
-    Raises UsageError for a percentile outside 0 to 100, UnsupportedError for a scorer that only sums over words.
+    Raises UsageError for a percentile outside 0 to 100, and for a scorer that only sums over words.
     """
 
     scorer: Any
@@ -50,7 +50,7 @@ class Agglomerative:
         if self.by not in BY:
             raise unknown("priority", self.by, BY)
         if not hasattr(self.scorer, "spans"):
-            raise UnsupportedError(
+            raise UsageError(
                 f"{card_of(self.scorer).name} scores a phrase as the sum of its words, so nothing says which to join: "
                 "take a scorer that scores phrases, such as leave-one-out, or the search parse"
             )

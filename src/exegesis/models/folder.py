@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from exegesis.core.errors import ExegesisError, FileError, ModelError, UsageError
+from exegesis.core.files import try_writing
 from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
 from exegesis.models.vocabulary import Vocabulary
 
@@ -91,6 +92,17 @@ def make_parent(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from None
+
+
+def try_parent(path: Path) -> None:
+    """Find out before any work whether ``path`` can be made, and what folders are missing above it.
+
+    Raises FileError where it cannot.
+    """
+    parent = next((one for one in path.absolute().parents if one.exists()), path)
+    if not parent.is_dir():
+        raise FileError(f"{path}: cannot be written ({parent} is no folder); choose another place")
+    try_writing(parent / path.name)
 
 
 def is_model_folder(path: str | Path) -> bool:

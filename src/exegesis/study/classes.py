@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from exegesis.api import Plan, as_model, bar
+from exegesis.api import Place, Plan, as_model, bar, chosen
 from exegesis.core.errors import unknown
 from exegesis.core.method import Method
 from exegesis.core.model import Classifier
@@ -34,6 +34,7 @@ def words(
     tagger: Tagger | None = None,
     samples: int = 1000,
     seed: int = 0,
+    recommendation: Place = None,
     progress: bool = False,
     **parameters: Any,
 ) -> WordClasses:
@@ -45,6 +46,7 @@ def words(
     ``explain``, and UsageError for no texts or a target of several numbers.
     """
     classifier = as_model(model)
+    method, parameters = chosen(classifier, method, parameters, recommendation, model)
     plan = Plan.of(classifier, method, parameters, target)
     single_target(plan)
     if tags not in TAGS:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from exegesis.api import Plan, as_model, bar, read_text
+from exegesis.api import Place, Plan, as_model, bar, chosen, read_text
 from exegesis.core.errors import UsageError
 from exegesis.core.explanation import Prediction
 from exegesis.core.findings import Cause, Corpora, Failures, Training
@@ -52,6 +52,7 @@ def failures(
     target: str | int | None = None,
     most: int = 20,
     examples: int = 2,
+    recommendation: Place = None,
     progress: bool = False,
     **parameters: Any,
 ) -> Failures:
@@ -65,6 +66,7 @@ def failures(
     of one class only, or a method whose scores have no sign.
     """
     classifier = as_model(model)
+    method, parameters = chosen(classifier, method, parameters, recommendation, model)
     plan = Plan.of(classifier, method, parameters, target)
     if plan.asked.labels:
         raise UsageError("failures are explained by the label that was predicted; leave the target out")

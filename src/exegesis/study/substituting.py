@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from exegesis.api import Plan, as_model, bar, read_text
+from exegesis.api import Place, Plan, as_model, bar, chosen, read_text
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.explanation import Attribution, Prediction
 from exegesis.core.language import LanguageModel
@@ -42,6 +42,7 @@ def substitute(
     method: str | Method | None = None,
     tagger: Tagger | None = None,
     seed: int = 0,
+    recommendation: Place = None,
     progress: bool = False,
     **parameters: Any,
 ) -> Substitution:
@@ -59,6 +60,7 @@ def substitute(
     UnsupportedError for a regression.
     """
     classifier = as_model(model)
+    method, parameters = chosen(classifier, method, parameters, recommendation, model)
     plan = Plan.of(classifier, method, parameters)
     if classifier.link is Link.IDENTITY:
         raise UnsupportedError("a regression has no prediction that a word could flip; take a classifier")

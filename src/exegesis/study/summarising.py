@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from exegesis.api import Plan, as_model, bar
+from exegesis.api import Place, Plan, as_model, bar, chosen
 from exegesis.core.errors import UsageError
 from exegesis.core.explanation import Attribution
 from exegesis.core.findings import Contrary, Summary, TopWord, Unfaithful
@@ -39,6 +39,7 @@ def summary(
     texts: int = 4,
     samples: int = 1000,
     seed: int = 0,
+    recommendation: Place = None,
     progress: bool = False,
     **parameters: Any,
 ) -> Summary:
@@ -52,6 +53,7 @@ def summary(
     whose scores have no sign.
     """
     classifier = as_model(model)
+    method, parameters = chosen(classifier, method, parameters, recommendation, model)
     plan = Plan.of(classifier, method, parameters, "all" if kind is None else f"{kind}:all")
     if len(classifier.labels) < 2:
         raise UsageError("the model has one output only; a summary compares labels")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from exegesis.api import Plan, as_model, bar
+from exegesis.api import Place, Plan, as_model, bar, chosen
 from exegesis.core.errors import UsageError
 from exegesis.core.explanation import Attribution
 from exegesis.core.method import Method
@@ -57,6 +57,7 @@ def word(
     contexts: int = 3,
     samples: int = 1000,
     seed: int = 0,
+    recommendation: Place = None,
     progress: bool = False,
     **parameters: Any,
 ) -> WordUses:
@@ -68,6 +69,7 @@ def word(
     Raises as ``explain``, and UsageError for no texts, no words, or a word that no text holds.
     """
     classifier = as_model(model)
+    method, parameters = chosen(classifier, method, parameters, recommendation, model)
     plan = Plan.of(classifier, method, parameters, classifier.labels[-1] if target is None else target)
     single_target(plan)
     asked = list(dict.fromkeys([words] if isinstance(words, str) else words))

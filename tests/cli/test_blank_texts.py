@@ -1,0 +1,63 @@
+"""A blank text among others: named by its number, and left out where that is asked for."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+import exegesis
+from exegesis.core.data import read_examples
+from exegesis.core.errors import TextError, UsageError
+
+FILES = {
+    "t.jsonl": '{"text": "a fine film"}\n{"text": " "}\n{"text": "not bad"}\n{"text": null}\n',
+    "t.csv": 'text,label\na fine film,1\n" ",0\nnot bad,1\n"",0\n',
+    "t.tsv": "text\tlabel\na fine film\t1\n \t0\nnot bad\t1\n\t0\n",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("verb", ["explain", "predict", "evaluate", "recommend"])
+def test_files(call, name, verb, tmp_path, caplog):
+    (tmp_path / name).write_text(FILES[name])
+    more = {"explain": ["--json", "-"], "predict": ["--json"]}.get(verb, ["-M", "reat", "--measures", "deletion"])
+    line = 2 if name == "t.jsonl" else 3
+    said = call(verb, "--file" if verb != "recommend" else "--data", tmp_path / name, *more)
+    assert (said.code, f"line {line}: the text is empty" in said.err) == (1, True)
+    with caplog.at_level(logging.WARNING, "exegesis.data"):
+        said = call(verb, "--file" if verb != "recommend" else "--data", tmp_path / name, *more, "--skip-blank")
+    assert said.code == 0, said.err
+    assert f"2 blank texts skipped ({tmp_path / name}, line {line}, {line + 2})" in caplog.text
+    if verb in ("explain", "predict"):
+        assert [json.loads(one)["text"] for one in said.out.splitlines()] == ["a fine film", "not bad"]
+
+
+def test_arguments(call, caplog):
+    said = call("explain", "a fine film", " ", "--json", "-")
+    assert (said.code, "text 2 of 2: the text is empty or blank" in said.err) == (2, True)
+    with caplog.at_level(logging.WARNING, "exegesis.data"):
+        said = call("explain", "a fine film", " ", "--json", "-", "--skip-blank")
+    assert (said.code, len(said.out.splitlines())) == (0, 1)
+    assert "1 blank text skipped (number 2)" in caplog.text
+    said = call("explain", "", " ", "--skip-blank")
+    assert (said.code, "every text is blank" in said.err) == (2, True)
+
+
+def test_in_python(caplog):
+    model, texts = exegesis.load(), ["a fine film", "  ", None, float("nan"), "not bad"]
+    with pytest.raises(TextError, match="text 2 of 5: the text is empty or blank"):
+        exegesis.explain(model, texts, "reat")
+    with caplog.at_level(logging.WARNING, "exegesis.data"):
+        found = exegesis.explain(model, texts, "reat", skip_blank=True)
+    assert [one.text.raw for one in found] == ["a fine film", "not bad"]
+    assert "3 blank texts skipped (number 2, 3, 4)" in caplog.text
+    with pytest.raises(UsageError, match="every text is blank"):
+        exegesis.explain(model, ["", " "], skip_blank=True)
+
+
+def test_pairs(tmp_path):
+    (tmp_path / "p.tsv").write_text("premise\thypothesis\na\tb\n \tb\na\t \n")
+    found = read_examples(tmp_path / "p.tsv", skip_blank=True)
+    assert [one.text for one in found] == [("a", "b")]

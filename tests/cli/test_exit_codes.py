@@ -1,0 +1,110 @@
+"""Similar mistakes have one exit code, are said in our words, and are found before any work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+TEXTS = "text\tlabel\na fine film\t1\nnot a bad one\t0\nfun but it grows tedious\t0\n"
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "data.tsv"
+    path.write_text(TEXTS)
+    return path
+
+
+def refused(said, code: int, *parts: str) -> None:
+    assert (said.code, said.out, said.err.count("\n")) == (code, "", 1), said
+    for part in parts:
+        assert part in said.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["explain", "-f"], ["predict", "-f"], ["evaluate", "-f"], ["recommend", "-f"], ["study", "words"],
+     ["study", "failures"], ["train", "--out", "m"]],
+)  # fmt: skip
+def test_an_unknown_kind_of_file_is_wrong_usage(call, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("t.pdf").write_text("x")
+    refused(call(*command, "t.pdf"), 2, "t.pdf: unknown kind of file '.pdf'; give one of .tsv")
+
+
+def test_a_method_that_does_not_go_with_a_search(call):
+    refused(
+        call("explain", "a fine film", "-m", "bundled", "--hierarchy", "acd", "-M", "lrp"), 2,
+        "lrp scores a phrase as the sum of its words", "or the search parse",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["train", "x", "--out", "m", "--arch", "foo"], "unknown --arch 'foo' (known: lstm, gru, rnn, bilstm"),
+        (["train", "x", "--out", "m", "--arch", "bigr"], "unknown --arch 'bigr'; did you mean 'bigru'?"),
+        (["train", "x", "--out", "m", "--readout", "first"], "unknown --readout 'first' (known: last, mean, max"),
+        (["train", "x", "--out", "m", "--epochs", "2.5"], "--epochs 2.5: give a whole number"),
+        (["train", "x", "--out", "m", "--lr", "fast"], "--lr fast: give a number"),
+        (["explain", "x", "--limit", "0"], "--limit 0: give a number of 1 or more"),
+        (["explain", "x", "--limit", "many"], "--limit many: give a whole number"),
+    ],
+)
+def test_the_parser_speaks_in_our_words(call, given, message):
+    refused(call(*given), 2, message)
+    assert "Value error" not in call(*given).err
+    assert "Input should" not in call(*given).err
+
+
+@pytest.fixture
+def shut(tmp_path):
+    """A folder that the system lets nobody write to, whoever runs the tests."""
+    if not Path("/proc/self").is_dir():
+        pytest.skip("there is no /proc")
+    return Path("/proc")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["explain", "a fine film", "--json", "{}.json"],
+        ["explain", "a fine film", "--json", "{}.jsonl"],
+        ["explain", "a fine film", "--html", "{}.html"],
+        ["explain", "a fine film", "--figure", "{}.svg"],
+        ["compare", "a fine film", "--json", "{}.json"],
+        ["compare", "a fine film", "--report", "{}.html"],
+        ["evaluate", "a fine film", "--json", "{}.json"],
+        ["evaluate", "a fine film", "--report", "{}.html"],
+        ["recommend", "a fine film", "--out", "{}.json"],
+        ["study", "words", "DATA", "--json", "{}.json"],
+        ["study", "words", "DATA", "--report", "{}.html"],
+        ["study", "words", "DATA", "--figure", "{}.png"],
+        ["study", "repair", "DATA", "--swap", "a=b", "--new", "{}.tsv"],
+        ["train", "DATA", "--out", "{}"],
+        ["train", "DATA", "--out", "{}/deeper"],
+    ],
+)
+def test_a_place_that_cannot_be_written_is_known_before_the_work(call, command, data, shut, monkeypatch):
+    import exegesis.api
+    import exegesis.models.training
+    import exegesis.study
+
+    def worked(*_: object, **__: object) -> None:
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr(exegesis.api, "load", worked)
+    monkeypatch.setattr(exegesis.models.training, "train", worked)
+    monkeypatch.setattr(exegesis.study, "repair", worked)
+    given = [str(data) if one == "DATA" else one.format(shut / "exegesis") for one in command]
+    refused(call(*given), 1, "exegesis", "choose another place")
+
+
+def test_trying_leaves_nothing_behind(call, data, tmp_path):
+    out = tmp_path / "out.json"
+    out.write_text("before")
+    refused(call("explain", "a fine film", "-M", "reap", "--json", out), 2, "unknown method")
+    assert out.read_text() == "before"
+    assert sorted(os.listdir(tmp_path)) == ["data.tsv", "out.json"]
