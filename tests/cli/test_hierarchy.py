@@ -53,7 +53,7 @@ def test_parameters_and_methods_reach_the_search(call) -> None:
     [
         (("--hierarchy", "tree"), 2, "unknown search 'tree'"),
         (("--hierarchy", "adc"), 2, "did you mean 'acd'"),
-        (("--hierarchy", "acd", "-M", "reat"), 1, "sum of its words"),
+        (("--hierarchy", "acd", "-M", "reat"), 2, "sum of its words"),
         (("--hierarchy", "acd", "-M", "reat", "-M", "lime"), 2, "takes one method"),
         (("--hierarchy", "soc", "-M", "lime"), 2, "score of its own"),
         (("--hierarchy", "hedge", "-p", "windw=2"), 2, "did you mean 'window'"),

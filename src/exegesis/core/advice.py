@@ -24,11 +24,12 @@ def advice(result: Evaluation) -> str:
         return _alone(result, order)
     if len(result.texts) < FEWEST:
         return f"{len(result.texts)} texts are too few to tell methods apart: take {FEW} or more."
-    measured = sum(result.mean(one.name, best).texts > 1 for one in result.measures)
+    counted = [one for one in result.measures if not result.favoured(one, best)]
+    measured = sum(result.mean(one.name, best).texts > 1 for one in counted)
     few = f" {len(result.texts)} texts are few: take more." if len(result.texts) < FEW else ""
     chance = "measured without the control of random scores"
     if RANDOM in result.names:
-        above = sum(d.better == best for d in result.compare(best, RANDOM))
+        above = sum(result.compare(best, RANDOM, one.name)[0].better == best for one in counted)
         if not above:
             return f"Trust none of these explanations: even {best} is not above random scores on any measure.{few}"
         chance = f"above random scores on {above} of {measured} measures"
@@ -47,7 +48,12 @@ def _alone(result: Evaluation, order: Sequence[str]) -> str:
     text = "of one text nothing follows for others"
     if len(order) == 1:
         return f"One method on one text: {text}."
-    return f"On this text {order[0]} has the best mean rank over {len(result.measures)} measures; {text}."
+    count = sum(not result.favoured(one, order[0]) for one in result.ranking_by)
+    return f"On this text {order[0]} has the best mean rank over {_measures(count)}; {text}."
+
+
+def _measures(count: int) -> str:
+    return f"{count} measure{'s' * (count != 1)}"
 
 
 def _against(won: int, lost: int) -> str:
@@ -60,10 +66,10 @@ def _faster(result: Evaluation, best: str, order: Sequence[str]) -> str:
     quick = [name for name in order if name != best and 0 < FASTER * seconds[name] < seconds[best]]
     if not quick:
         return ""
-    named = [one.name for one in result.ranking_by]
+    named = [one.name for one in result.ranking_by if not result.favoured(one, best, quick[0])]
     worse = [d.measure for d in result.compare(best, quick[0]) if d.better == best and d.measure in named]
     times = f" {quick[0]} is {seconds[best] / seconds[quick[0]]:.0f} times faster"
-    return f"{times} and not worse on any measure." if not worse else f"{times} and worse on {_listed(worse)}."
+    return f"{times} and {f'worse on {_listed(worse)}' if worse else 'not worse on any measure'}."
 
 
 def _listed(names: Sequence[str]) -> str:

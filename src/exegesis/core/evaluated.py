@@ -54,7 +54,7 @@ def restore_evaluation(values: Mapping[str, Any]) -> Evaluation:
         model=str(values["model"]),
         texts=tuple(map(str, values["texts"])),
         labels=tuple(map(str, values["labels"])),
-        measures=tuple(Measured(**one) for one in values["measures"]),
+        measures=tuple(Measured(**{**one, "favours": tuple(one.get("favours", ()))}) for one in values["measures"]),
         methods=tuple(Measurand(**one) for one in methods),
         values=_array(values["values"]).reshape(shape),
         curves={str(name): _array(curve) for name, curve in values["curves"].items()},

@@ -26,7 +26,8 @@ class Measured(NamedTuple):
     """What one measure asks: its name with its parameters, question, paper, and whether a higher number is better.
 
     ``ranks``: methods are ranked by it. What people would mark, and whether numbers add up, says nothing of how
-    faithful an explanation is.
+    faithful an explanation is. ``favours``: the methods that have the best number by definition, because the measure
+    compares with what they compute; they are not ranked by it.
     """
 
     name: str
@@ -34,15 +35,18 @@ class Measured(NamedTuple):
     paper: str
     higher: bool
     ranks: bool = True
+    favours: tuple[str, ...] = ()
 
 
 class Measurand(NamedTuple):
-    """One method, or a control: its name, its parameters, seconds a text (NaN where nobody took the time)."""
+    """One method, or a control: its name here, its parameters, seconds a text (NaN where nobody took the time), and the
+    name that it has whatever its parameters (empty where that is the name here)."""
 
     name: str
     parameters: str
     control: bool
     seconds: float
+    method: str = ""
 
 
 class Mean(NamedTuple):
@@ -139,10 +143,14 @@ class Evaluation(ByValue):
 
     def wins(self, method: str, others: Sequence[str] | None = None) -> tuple[int, int]:
         """How often a method is better, and how often worse, than other methods (controls left out), over the measures
-        that rank."""
+        that rank and favour neither by definition."""
         rivals = [one.name for one in self.methods if not one.control] if others is None else others
         found = [
-            self.compare(method, rival, one.name)[0] for rival in rivals if rival != method for one in self.ranking_by
+            self.compare(method, rival, one.name)[0]
+            for rival in rivals
+            if rival != method
+            for one in self.ranking_by
+            if not self.favoured(one, method, rival)
         ]
         return sum(d.better == method for d in found), sum(d.better not in ("", method) for d in found)
 
@@ -150,6 +158,11 @@ class Evaluation(ByValue):
     def ranking_by(self) -> tuple[Measured, ...]:
         """The measures that methods are ranked by: those that rank, or all where none does."""
         return tuple(one for one in self.measures if one.ranks) or self.measures
+
+    def favoured(self, measure: Measured, *methods: str) -> bool:
+        """Whether one of the methods has the measure's best number by definition (a control never has)."""
+        own = [self.methods[self._method(name)] for name in methods]
+        return any((one.method or one.name) in measure.favours for one in own if not one.control)
 
     def ranking(self) -> tuple[str, ...]:
         """Methods, controls left out: the most comparisons won less those lost first, then the better mean rank."""
@@ -164,8 +177,8 @@ class Evaluation(ByValue):
     def _mean_rank(self, name: str, own: Sequence[str]) -> float:
         ranks = []
         for one in self.ranking_by:
-            means = {other: self._signed(one, other) for other in own}
-            if math.isfinite(means[name]):
+            means = {other: self._signed(one, other) for other in own if not self.favoured(one, other)}
+            if name in means and math.isfinite(means[name]):
                 ranks.append(sum(value > means[name] for value in means.values()))
         return float(np.mean(ranks)) if ranks else math.inf
 

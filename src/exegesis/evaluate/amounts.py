@@ -110,11 +110,13 @@ class Completeness:
     paper="Arya et al., One Explanation Does Not Fit All, 2019; Nguyen and Martinez, 2020",
     higher=True,
     controls=SCORES,
+    favours=("leave-one-out",),
 )
 @dataclass(frozen=True)
 class Monotonicity:
     """Spearman's correlation of the scores with what the label's probability loses without each word, -1 to 1.
 
+    That loss is what leave-one-out computes, which therefore has the best number by definition and is not ranked by it.
     NaN where one side is constant or the text has one word.
     """
 

@@ -106,6 +106,7 @@ class AopcSufficiency(_Aopc):
     question="how far does the probability fall without the top word, phrase or clause?",
     paper="Du et al., On Attribution of Recurrent Neural Network Predictions via Additive Decomposition (Eq. 23), 2019",
     higher=True,
+    favours=("leave-one-out",),
 )
 @dataclass(frozen=True)
 class Faithfulness:

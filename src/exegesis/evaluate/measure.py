@@ -96,7 +96,7 @@ class Measure(Protocol):
 @dataclass(frozen=True)
 class MeasureCard:
     """What is said of a measure. ``higher``: a higher number is better. ``controls``: which references it has.
-    ``ranks``: methods are ranked by it."""
+    ``ranks``: methods are ranked by it. ``favours``: methods that have the best number by definition, which are not."""
 
     name: str
     question: str
@@ -104,6 +104,7 @@ class MeasureCard:
     higher: bool
     controls: str
     ranks: bool
+    favours: tuple[str, ...]
     cls: type
 
 
@@ -112,7 +113,14 @@ T = TypeVar("T", bound=type)
 
 
 def measure(
-    name: str, *, question: str, paper: str, higher: bool, controls: str = DELETION, ranks: bool = True
+    name: str,
+    *,
+    question: str,
+    paper: str,
+    higher: bool,
+    controls: str = DELETION,
+    ranks: bool = True,
+    favours: tuple[str, ...] = (),
 ) -> Callable[[T], T]:
     """Register a frozen dataclass as a measure."""
 
@@ -121,7 +129,7 @@ def measure(
             raise UsageError(f"a measure named {name!r} is registered already")
         if not dataclasses.is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             raise UsageError(f"measure {name!r} is not a frozen dataclass")
-        _cards[name] = MeasureCard(name, question, paper, higher, controls, ranks, cls)
+        _cards[name] = MeasureCard(name, question, paper, higher, controls, ranks, favours, cls)
         return cls
 
     return register

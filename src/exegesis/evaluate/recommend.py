@@ -79,7 +79,8 @@ def only(result: Evaluation, names: Sequence[str]) -> Evaluation:
 def _sure(result: Evaluation, order: Sequence[str]) -> bool:
     """Above random scores on some measure that ranks (never of fewer than ``FEWEST`` texts), and ahead of the other
     methods, where there are any."""
-    best, rank = order[0], {one.name for one in result.ranking_by}
+    best = order[0]
+    rank = {one.name for one in result.ranking_by if not result.favoured(one, best)}
     above = RANDOM in result.names and any(
         one.better == best and one.measure in rank for one in result.compare(best, RANDOM)
     )
@@ -91,7 +92,7 @@ def _lead(result: Evaluation, order: Sequence[str]) -> str:
     """By how much the first differs from the next in rank: on the measures that rank and tell them apart."""
     if len(order) < 2 or len(result.texts) < FEWEST:
         return ""
-    rank = {one.name for one in result.ranking_by}
+    rank = {one.name for one in result.ranking_by if not result.favoured(one, *order[:2])}
     found = [one for one in result.compare(order[0], order[1]) if one.measure in rank]
     told = [
         f"{one.measure} {one.value:+.3f} ({one.low:+.3f} to {one.high:+.3f}, "

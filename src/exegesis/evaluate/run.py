@@ -69,7 +69,9 @@ def evaluate(
                 )
         advance()
     names = names_of(explained)
-    methods = [Measurand(n, one.parameters, False, one.seconds) for n, one in zip(names, explained, strict=True)]
+    methods = [
+        Measurand(n, one.parameters, False, one.seconds, one.name) for n, one in zip(names, explained, strict=True)
+    ]
     if controls:
         methods += controls_of(methods)
     kept = _useful(values, len(explained))
@@ -129,7 +131,7 @@ def names_of(explained: Sequence[Explanations]) -> list[str]:
 
 def _measured(value: Measure) -> Measured:
     card = card_of(value)
-    return Measured(title(value), card.question, card.paper, card.higher, card.ranks)
+    return Measured(title(value), card.question, card.paper, card.higher, card.ranks, card.favours)
 
 
 def _useful(values: np.ndarray, own: int) -> list[int]:

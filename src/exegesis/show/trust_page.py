@@ -12,11 +12,11 @@ from typing import Any
 from markupsafe import Markup
 
 from exegesis.core.advice import RANDOM
-from exegesis.core.evaluation import Evaluation
+from exegesis.core.evaluation import Evaluation, Measured
 from exegesis.show import html
 from exegesis.show.palette import DARK, LIGHT
 from exegesis.show.trust_plots import curves, dots, paint
-from exegesis.show.trust_table import agreement_line, direction, shown
+from exegesis.show.trust_table import agreement_line, direction, favoured_lines, shown
 from exegesis.show.wording import MINUS, duration, visible
 
 LIGHT_HUES = ("#2563c9", "#d1690a", "#0d8660", "#8a4cc2", "#c7354a", "#10859c", "#86602f", "#bd4a96")
@@ -50,6 +50,7 @@ def _values(result: Evaluation) -> dict[str, Any]:
         "ranking": [_ranked(result, name, place) for place, name in enumerate(own)],
         "chance": RANDOM in result.names,
         "unranked": [one.name for one in result.measures if one not in result.ranking_by],
+        "favoured": [visible(one) for one in favoured_lines(result)],
         "panels": [
             {
                 "name": one.name,
@@ -96,14 +97,15 @@ def _facts(result: Evaluation) -> list[tuple[str, str]]:
 def _ranked(result: Evaluation, name: str, place: int) -> dict[str, Any]:
     own = {one.name: one for one in result.methods}
     won, lost = result.wins(name)
-    above = [d for d in result.compare(name, RANDOM) if d.better == name] if RANDOM in result.names else []
+    counted = [one for one in result.measures if not result.favoured(one, name)]
+    above = [one for one in counted if RANDOM in result.names and _better(result, name, RANDOM, one)]
     times = [one.seconds for one in result.methods if one.seconds > 0]
     seconds = own[name].seconds
     return {
         "name": visible(name),
         "paint": paint(place),
         "above": len(above),
-        "of": sum(result.mean(one.name, name).texts > 1 for one in result.measures),
+        "of": sum(result.mean(one.name, name).texts > 1 for one in counted),
         "won": won,
         "lost": lost,
         "time": duration(seconds) or "not measured",
@@ -115,8 +117,13 @@ def _beats(result: Evaluation, row: str, column: str) -> dict[str, Any]:
     """On how many measures the method of the row is better."""
     if row == column:
         return {"text": "", "share": 0}
-    count = sum(d.better == row for d in result.compare(row, column))
-    return {"text": str(count), "share": round(100 * count / len(result.measures))}
+    counted = [one for one in result.measures if not result.favoured(one, row, column)]
+    count = sum(_better(result, row, column, one) for one in counted)
+    return {"text": str(count), "share": round(100 * count / max(len(counted), 1))}
+
+
+def _better(result: Evaluation, first: str, second: str, measure: Measured) -> bool:
+    return result.compare(first, second, measure.name)[0].better == first
 
 
 def _matrix(result: Evaluation, own: Sequence[str], values: list[list[float]]) -> list[list[dict[str, Any]]]:

@@ -10,7 +10,7 @@ from exegesis.core.evaluation import Evaluation, Measured
 from exegesis.show.look import folded
 from exegesis.show.wording import duration, visible
 
-CELL, GAP = 12, 2
+CELL, WIDEST, GAP = 12, 22, 2  # columns of a cell, at least and at most
 
 
 def txt(results: Sequence[Evaluation], *, width: int = 100) -> str:
@@ -21,28 +21,34 @@ def txt(results: Sequence[Evaluation], *, width: int = 100) -> str:
 def _lines(result: Evaluation, width: int) -> list[str]:
     order = shown(result)
     room = min(max(len(visible(name)) for name in ["method", *order]), width // 3)
-    each = max((width - room) // (CELL + GAP), 1)
     columns = [_seconds(result, order), *(_column(result, one, order) for one in result.measures)]
     lines = [f"{visible(result.model)}: {len(result.texts)} text{'s' * (len(result.texts) > 1)}"]
-    for start in range(0, len(columns), each):
-        part = columns[start : start + each]
+    for part in _packed(columns, width - room):
+        sizes = [_size(one) for one in part]
         height = max(len(head) for head, _ in part)
         heads = [[""] * (height - len(head)) + head for head, _ in part]
         lines.append("")
         for level in range(height):
             first = "method" if level == height - 1 else ""
-            lines.append(_row(first, [head[level] for head in heads], room))
+            lines.append(_row(first, [head[level] for head in heads], room, sizes))
         for i, name in enumerate(order):
             if i == len(result.ranking()):
-                lines.append(_row("", [], room) + "controls")
-            lines.append(_row(visible(name), [cells[i] for _, cells in part], room))
+                lines.append(_row("", [], room, []) + "controls")
+            lines.append(_row(visible(name), [cells[i] for _, cells in part], room, sizes))
     marks = "* better than random scores by a paired bootstrap interval of 95 %; ± half of the mean's interval"
     counts = ""
     if result.counts:
         counts = f"{result.counts.get('asked', 0)} perturbed texts asked for, {result.counts.get('run', 0)} run, in "
         counts += f"{result.counts.get('calls', 0)} pooled calls, {duration(result.seconds)}"
     lines.append("")
-    for line in (marks, counts, agreement_line(result), *map(visible, result.notes), visible(result.advice())):
+    for line in (
+        marks,
+        *favoured_lines(result),
+        counts,
+        agreement_line(result),
+        *map(visible, result.notes),
+        visible(result.advice()),
+    ):
         lines += folded(line, width) if line else []
     return [line.rstrip() for line in lines]
 
@@ -70,6 +76,20 @@ def agreement_line(result: Evaluation) -> str:
     )
 
 
+def favoured_lines(result: Evaluation) -> list[str]:
+    """Which methods a measure leaves out of the ranking, where any does."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for one in result.ranking_by:
+        own = tuple(name for name in result.ranking() if result.favoured(one, name))
+        if own and len(result.ranking()) > 1:
+            found.setdefault(own, []).append(one.name)
+    return [
+        f"Not counted in the rank of {', '.join(map(visible, own))}, which has the best by definition: "
+        f"{', '.join(map(visible, names))}."
+        for own, names in found.items()
+    ]
+
+
 def direction(measure: Measured) -> str:
     return "\N{UPWARDS ARROW} better" if measure.higher else "\N{DOWNWARDS ARROW} better"
 
@@ -95,15 +115,33 @@ def _seconds(result: Evaluation, order: Sequence[str]) -> tuple[list[str], list[
 
 
 def _broken(name: str) -> list[str]:
-    """A name in lines of a cell's width, broken at hyphens and blanks, else anywhere."""
+    """A name in lines of a cell's width, broken at hyphens and blanks; a part wider than ``WIDEST`` anywhere."""
     lines = [""]
     for part in name.replace("-", "-\0").replace(" ", "\0").split("\0"):
         if lines[-1] and len(lines[-1]) + len(part) > CELL:
             lines.append("")
         lines[-1] += part
-    return [line[i : i + CELL] for line in lines for i in range(0, max(len(line), 1), CELL)]
+    return [line[i : i + WIDEST] for line in lines for i in range(0, max(len(line), 1), WIDEST)]
 
 
-def _row(first: str, cells: Sequence[str], room: int) -> str:
+def _size(column: tuple[list[str], list[str]]) -> int:
+    return max(CELL, *(len(cell) for part in column for cell in part))
+
+
+def _packed(columns: Sequence[tuple[list[str], list[str]]], room: int) -> list[list[tuple[list[str], list[str]]]]:
+    """Columns in groups that fit side by side, one at least."""
+    found: list[list[tuple[list[str], list[str]]]] = []
+    left = 0
+    for column in columns:
+        size = _size(column) + GAP
+        if not found or size > left:
+            found.append([])
+            left = room
+        found[-1].append(column)
+        left -= size
+    return found
+
+
+def _row(first: str, cells: Sequence[str], room: int, sizes: Sequence[int]) -> str:
     name = first if len(first) <= room else first[: room - 1] + "…"
-    return name.ljust(room) + "".join(" " * GAP + cell.rjust(CELL) for cell in cells)
+    return name.ljust(room) + "".join(" " * GAP + cell.rjust(size) for cell, size in zip(cells, sizes, strict=True))
