@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -19,6 +20,7 @@ from rich.cells import cell_len
 import exegesis
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.explanation import save
+from exegesis.core.text import text_of_words
 from exegesis.show import NESTED, view
 from exegesis.show.canvas import MARGIN
 from exegesis.show.lines import fill
@@ -34,7 +36,7 @@ from show.strategies import _words, ink, some
 from show.test_html import Page
 
 STARTS = {".html": b"<!DOCTYPE", ".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF", ".txt": b"positive",
-          ".csv": b"example,model"}  # fmt: skip
+          ".csv": b"example,model", ".tex": b"% A figure"}  # fmt: skip
 
 GRID = r"grid-area: [\d /]+|grid-template: (repeat\(\d+, minmax\([\d.]+em, auto\)\) )?auto / repeat\(\d+, auto\)"
 few = settings(some, max_examples=12)
@@ -254,8 +256,8 @@ def test_kinds_are_not_mixed_and_endings_are_named(tmp_path):
         save([made.fight(), samples.hierarchy()], tmp_path / "a.html")
     save([made.fight(), samples.hierarchy()], tmp_path / "a.jsonl")
     assert [type(one).__name__ for one in exegesis.read(tmp_path / "a.jsonl")] == ["Hierarchy", "Attribution"]
-    with pytest.raises(FileError, match=r"no way to save as '\.tex'; known endings: \.json, \.jsonl, \.csv, \.html"):
-        made.fight().save(tmp_path / "a.tex")
+    with pytest.raises(FileError, match=r"no way to save as '\.xyz'; known endings: \.json, \.jsonl, \.csv, \.html"):
+        made.fight().save(tmp_path / "a.xyz")
     with pytest.raises(UsageError, match="has no option 'scale'"):
         made.fight().save(tmp_path / "a.svg", scale="each")
 
@@ -271,3 +273,71 @@ def test_a_saved_hierarchy_is_read_and_drawn_without_torch(tmp_path):
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert said.strip() == "<div False <Hierarchy"
     assert np.isfinite([part.score for part in made.fight().parts]).all()
+
+
+def written(tree, **options) -> list[str]:
+    return [one.text for one in nested_scene(tree, **options).words]
+
+
+def test_a_figure_holds_the_interaction_that_it_names():
+    """However narrow the phrase; with all interactions where numbers are wanted. What brackets are is said."""
+    tree = made.tree("a b , and some more words", [(0, 2), (3, 7)], scores=[0.1] * 7 + [-3.25, 0.5, 1.0])
+    texts = written(tree)
+    assert "−3.25 (−1.62)" in texts
+    assert not any("(" in text and "−3.25" not in text for text in texts if re.match("[+−]", text))
+    every = written(tree, numbers=True)
+    assert {"−3.25 (−1.62)", "+0.50 (+0.25)", "+1.00 (+0.50)"} <= set(every)
+    for one in (texts, every):
+        assert "In brackets behind a score: the interaction of the phrase." in one
+    assert not any("brackets" in text for text in written(made.closed(), numbers=True))
+
+
+def test_boxes_that_go_on_are_labelled_on_every_line():
+    tree = made.long()
+    lines = [line for line in written(tree) if re.fullmatch(r"… [+−]\d\.\d\d", line)]
+    assert f"… {tree.root.score:+.2f}".replace("-", "−") in lines
+    assert len(lines) > 20
+    assert "… " in page(tree)
+
+
+def test_rows_that_cannot_be_read_are_said_to_be_in_the_table():
+    deep = made.tree(" ".join(map(str, range(70))), [(0, stop) for stop in range(2, 70)])
+    assert "Where rows are too low for their scores, a .csv file has them." in written(deep)
+    assert not any("too low" in text for text in written(made.long()))
+
+
+def test_numbers_under_short_words_do_not_touch():
+    text = text_of_words("Not bad.", [("Not", 0, 3), ("bad", 4, 7), (".", 7, 8)], range(3))
+    one = made.tree(text, [(0, 2)], scores=[-1.25] * 5)
+    lines = render(one, color=False, width=80).split("\n")
+    assert "-1.25 -1.25 -1.25" in lines
+    crowded = made.tree("a.b", scores=[-1.25])
+    assert "-1.25-1.25" not in render(crowded, color=False, width=80)
+
+
+def test_a_tree_goes_into_latex(tmp_path):
+    source = made.fight().save(tmp_path / "a.tex").read_text()
+    plain = view(".tex", "hierarchy")(made.long())
+    assert source.count(r"\begin{picture}") == source.count(r"\end{picture}") > 3
+    for tex in (source, plain):
+        assert len(re.findall(r"(?<!\\)\{", tex)) == len(re.findall(r"(?<!\\)\}", tex))
+        for x, y in re.findall(r"\\put\(([-\d.]+),([-\d.]+)\)", tex):
+            assert 0 <= float(x) <= 504
+            assert float(y) >= 0
+    words = re.findall(r"\\selectfont(?:\\bfseries)?\\color\[HTML\]\{\w{6}\}(\w+)\}", source)
+    assert [word for word in words if word in samples.FIGHT.split()] == samples.FIGHT.split()
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
+def test_trees_in_latex_compile(tmp_path):
+    hostile = made.tree("a_b 5% $x #1 {y} \\z ~ ^ & < > | \" ' ` - [ ] ? !", [(0, 2), (3, 9)])
+    for number, one in enumerate((hostile, made.fight())):
+        one.save(tmp_path / f"{number}.tex")
+    document = (
+        r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{xcolor}\begin{document}"
+        r"\input{0.tex}\input{1.tex}\end{document}"
+    )
+    (tmp_path / "d.tex").write_text(document)
+    call = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "d.tex"]
+    done = subprocess.run(call, cwd=tmp_path, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-600:]

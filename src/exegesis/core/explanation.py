@@ -248,7 +248,7 @@ class Attribution(ByValue):
 
 
 class Result(Protocol):
-    """What can be saved and drawn: an Attribution, a Hierarchy. ``views`` names the table of its views."""
+    """What can be saved and drawn: an Attribution, a Hierarchy, ... ``views`` names the table of its views."""
 
     views: ClassVar[str]
 
@@ -287,7 +287,9 @@ def rendered(results: Sequence[Result], ending: str, **options: Any) -> str | by
 
     plain: dict[str, View] = {".json": to_json, ".jsonl": to_jsonl}
     if ending.lower() not in plain and len({result.views for result in results}) > 1:
-        raise UsageError("explanations of words and hierarchies are drawn in files of their own; save each kind apart")
+        raise UsageError(
+            "explanations of words, hierarchies and other results are drawn in files of their own; save each kind apart"
+        )
     view = plain.get(ending.lower()) or view_of(results[0] if results else Attribution, ending.lower())
     try:
         return view(results, **options)

@@ -175,8 +175,8 @@ class Hierarchy(ByValue):
         """Write the result whole or not at all; the ending says how.
 
         ``.json`` and ``.jsonl`` can be read again with ``exegesis.read``; ``.html``, ``.svg``, ``.png``, ``.pdf``,
-        ``.txt`` and ``.csv`` are views, which take ``options`` (``palette="blue-orange"``). Raises FileError for
-        another ending, or where the place cannot be written, UsageError for an option that the view does not have.
+        ``.tex``, ``.txt`` and ``.csv`` are views, which take ``options`` (``palette="blue-orange"``). Raises FileError
+        for another ending, or where the place cannot be written, UsageError for an option that the view does not have.
         """
         return save([self], path, **options)
 

@@ -89,11 +89,15 @@ class Relevance(ByValue):
         """
         found = {WORDS: self.scores}
         for name, state in self.states.items():
-            axis = _along(name, state.shape, len(self.text))
+            axis = self.axis(name)
             if axis is not None:
                 each = state.sum(tuple(other for other in range(state.ndim) if other != axis))
                 found[name] = np.array([float(each[word.start : word.stop].sum()) for word in self.text.words])
         return found
+
+    def axis(self, place: str) -> int | None:
+        """The axis of a state that runs over the pieces of the text; None where it is not known to."""
+        return _along(place, self.states[place].shape, len(self.text))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; ``exegesis.read`` gives the result back, every number to the last bit."""

@@ -3,7 +3,8 @@
 ``terminal`` (words in colour, or with signed numbers), ``html`` (a fragment for notebooks, a page), ``figure`` (SVG,
 PNG, PDF, or a matplotlib Figure), ``latex``, ``table`` (CSV, text, a comparison). All draw the same ``layout``: results
 on one text stand under each other, the levels of a result are rows. The modules whose names begin with ``nested`` draw
-hierarchies, those with ``trust`` evaluations. This module loads none of them.
+hierarchies, those with ``matrix`` interactions, ``inside`` relevance, those with ``trust`` evaluations. This module
+loads none of them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import cast
 from exegesis.core.evaluation import Evaluation
 from exegesis.core.explanation import Attribution, View, register_view
 from exegesis.core.hierarchy import Hierarchy
+from exegesis.core.pairs import Interactions
+from exegesis.core.relevance import Relevance
 
 # a file's ending -> the module and the function that draws it; ".repr_html" is what a notebook shows
 VIEWS = {
@@ -35,9 +38,34 @@ NESTED = {
     ".svg": ("nested_scene", "svg"),
     ".png": ("nested_scene", "png"),
     ".pdf": ("nested_scene", "pdf"),
+    ".tex": ("nested_scene", "latex"),
     ".txt": ("nested_table", "txt"),
     ".csv": ("nested_table", "csv"),
     ".repr_html": ("nested_html", "fragment"),
+}
+
+# the same of interactions
+PAIRS = {
+    ".html": ("matrix_html", "page"),
+    ".svg": ("matrix_scene", "svg"),
+    ".png": ("matrix_scene", "png"),
+    ".pdf": ("matrix_scene", "pdf"),
+    ".tex": ("matrix_scene", "latex"),
+    ".txt": ("matrix_table", "txt"),
+    ".csv": ("matrix_table", "csv"),
+    ".repr_html": ("matrix_html", "fragment"),
+}
+
+# the same of relevance inside a network
+INSIDE = {
+    ".html": ("inside", "page"),
+    ".svg": ("inside", "svg"),
+    ".png": ("inside", "png"),
+    ".pdf": ("inside", "pdf"),
+    ".tex": ("inside", "tex"),
+    ".txt": ("inside", "txt"),
+    ".csv": ("inside", "csv"),
+    ".repr_html": ("inside", "fragment"),
 }
 
 # the same of evaluations
@@ -46,7 +74,19 @@ TRUST = {
     ".txt": ("trust_table", "txt"),
     ".repr_html": ("trust_page", "fragment"),
 }
-KINDS = {Attribution.views: VIEWS, Hierarchy.views: NESTED, Evaluation.views: TRUST}
+KINDS = {
+    Attribution.views: VIEWS,
+    Hierarchy.views: NESTED,
+    Interactions.views: PAIRS,
+    Relevance.views: INSIDE,
+    Evaluation.views: TRUST,
+}
+TERMINAL = {
+    Attribution.views: "terminal",
+    Hierarchy.views: "nested_terminal",
+    Interactions.views: "matrix_terminal",
+    Relevance.views: "inside",
+}
 
 
 def view(ending: str, kind: str = Attribution.views) -> View:
@@ -58,8 +98,7 @@ def view(ending: str, kind: str = Attribution.views) -> View:
 
 def terminal_view(kind: str) -> Callable[..., str]:
     """What draws results of a kind in a terminal."""
-    name = "terminal" if kind == Attribution.views else "nested_terminal"
-    return cast(Callable[..., str], import_module(f"exegesis.show.{name}").render)
+    return cast(Callable[..., str], import_module(f"exegesis.show.{TERMINAL[kind]}").render)
 
 
 # the same of studies

@@ -74,11 +74,12 @@ def legend(panel: Panel, look: Look) -> list[Line]:
         text = f"{sides}a bare word weighs less than 5 % of the largest"
         return [[Segment(part, MUTED)] for part in folded(text, look.width)]
     line: Line = []
+    wide = 2 if len(f"against {scale.low}  {scale.high} for") + 2 * 13 <= look.width else 1
     if scale.signs:
-        steps = [_step(look, k / 6, True) for k in range(-6, 7)]
+        steps = [_step(look, k / 6, True, wide) for k in range(-6, 7)]
         line += [Segment(f"against {scale.low} ", MUTED), *steps, Segment(f" {scale.high} for", MUTED)]
     if scale.sizes:
-        steps = [_step(look, k / 6, False) for k in range(7)]
+        steps = [_step(look, k / 6, False, wide) for k in range(7)]
         line += [Segment(" · size 0 " if line else "size 0 ", MUTED), *steps]
         line.append(Segment(f" {scale.high.lstrip('+')}", MUTED))
     if not scale.note:
@@ -88,7 +89,7 @@ def legend(panel: Panel, look: Look) -> list[Line]:
     return [line, [Segment(scale.note, MUTED)]]
 
 
-def _step(look: Look, share: float, signed_: bool) -> Segment:
+def _step(look: Look, share: float, signed_: bool, wide: int) -> Segment:
     paint = look.paint(share, signed_)
     against = signed_ and share < 0
-    return Segment("  ", Style(color=paint.ink, bgcolor=paint.ground, underline=against or None))
+    return Segment(" " * wide, Style(color=paint.ink, bgcolor=paint.ground, underline=against or None))

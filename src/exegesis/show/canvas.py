@@ -24,7 +24,10 @@ class Box(NamedTuple):
 
 
 class Words(NamedTuple):
-    """A text whose baseline lies at ``y``, from ``x`` on; ``width`` is what it takes."""
+    """A text whose baseline lies at ``y``, from ``x`` on; ``width`` is what it takes.
+
+    ``anchor`` is the share of it that stands left of where it was put, which another font keeps.
+    """
 
     x: float
     y: float
@@ -33,6 +36,7 @@ class Words(NamedTuple):
     colour: str
     width: float
     bold: bool = False
+    anchor: float = 0.0
 
 
 @dataclass
@@ -51,7 +55,7 @@ class Scene:
     ) -> float:
         """A text; ``anchor`` is the share of it that stands left of ``x``. Gives its width."""
         room = fonts.width(text, size, bold)
-        self.words.append(Words(x - anchor * room, y, text, size, colour, room, bold))
+        self.words.append(Words(x - anchor * room, y, text, size, colour, room, bold, anchor))
         return room
 
 

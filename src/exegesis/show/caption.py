@@ -49,14 +49,16 @@ class Caption:
 
     def _ramp(self, x: float, y: float, before: str, after: str, signs: bool) -> tuple[float, float]:
         steps = range(-STEPS if signs else 0, STEPS + 1)
-        needed = fonts.width(before, SMALL) + fonts.width(after, SMALL) + STEP * len(steps) + 8
+        texts = fonts.width(before, SMALL) + fonts.width(after, SMALL) + 8
+        step = max(0.0, min(STEP, (self.room - texts) / len(steps)))
+        needed = texts + step * len(steps)
         if x > MARGIN and x + needed > MARGIN + self.room:
             x, y = MARGIN, y + 12
         x += self.on.write(x, y + 7, before, SMALL, self.muted) + 4
         for k in steps:
             paint = self.palette.paint(k / STEPS, dark=self.dark, signed=signs)
-            self.on.boxes.append(Box(x, y - 0.5, STEP, 9.5, paint.ground))
-            x += STEP
+            self.on.boxes.append(Box(x, y - 0.5, step, 9.5, paint.ground))
+            x += step
         return x + 4 + self.on.write(x + 4, y + 7, after, SMALL, self.muted) + 14, y
 
     def notes(self, y: float) -> float:

@@ -21,6 +21,7 @@ HEAD = r"""% Explanations by Exegesis. In the preamble: \usepackage{xcolor}
 \setlength{\fboxsep}{0pt}\setlength{\parindent}{0pt}\sloppy
 """
 TAIL = "\\par\\endgroup\n"
+LONGEST = 18  # em of a row's name
 MARKED = 0.1  # share of the scale from which a rule under a word marks what speaks against
 
 _SPECIAL = {
@@ -54,13 +55,15 @@ def _panel(panel: Panel, palette: Palette) -> str:
     ]
     lines = [r"{\small " + r"\quad ".join(facts) + r"\par}\smallskip" + "\n"] if facts else []
     several = len(panel.blocks) > 1
+    names = [b.label if several and len(b.rows) == 1 else row.level for b in panel.blocks for row in b.rows]
+    indent = min(LONGEST, max(9, 1 + round(0.45 * max(map(len, names), default=0))))
     for block in panel.blocks:
         if several and len(block.rows) > 1:
             lines.append(rf"{{\footnotesize\textbf{{{escaped(block.label)}}}\par}}" + "\n")
         for row in block.rows if panel.atoms else ():
             name = escaped(block.label if several and len(block.rows) == 1 else row.level)
             name += rf" {{\tiny {escaped(block.note)}}}" if block.note and len(block.rows) == 1 else ""
-            lines += [_row(panel, block, row, palette, name, part) for part in range(panel.parts)]
+            lines += [_row(panel, block, row, palette, name, part, indent) for part in range(panel.parts)]
     lines.append(_legend(panel, palette))
     for name, text in notes(panel):
         start = rf"\textbf{{{escaped(name)}}}\quad " if name else ""
@@ -68,12 +71,12 @@ def _panel(panel: Panel, palette: Palette) -> str:
     return "".join(lines)
 
 
-def _row(panel: Panel, block: Block, row: Row, palette: Palette, name: str, part: int) -> str:
+def _row(panel: Panel, block: Block, row: Row, palette: Palette, name: str, part: int, indent: int) -> str:
     """One row as a paragraph whose later lines are indented past its name."""
     label = name + (f" {part + 1}" if panel.parts > 1 else "")
     words = "".join(_words(panel, block, row, palette, part))
     return (
-        rf"\hangindent=9em\hangafter=1\makebox[9em][l]{{\footnotesize {label}}}\ignorespaces{words}"
+        rf"\hangindent={indent}em\hangafter=1\makebox[{indent}em][l]{{\footnotesize {label}}}\ignorespaces{words}"
         + "\\par\\vspace{2pt}\n"
     )
 

@@ -110,19 +110,25 @@ def _over(parts: Sequence[Part]) -> dict[int, int]:
     return {child: number for number, part in enumerate(parts) for child in part.children}
 
 
-def notes(tree: Nested, minus: str = "-") -> list[str]:
-    """What stands under a hierarchy: how its phrases were found, what scores and interactions are, what adds up."""
+def strongest(tree: Nested) -> Node | None:
+    """The phrase of the strongest interaction; none where no two parts interact."""
+    joints = [node for node in tree.nodes if node.interaction]
+    return max(joints, key=lambda node: abs(node.interaction or 0.0), default=None)
+
+
+def notes(tree: Nested, minus: str = "-", *, more: Sequence[str] = ()) -> list[str]:
+    """What stands under a hierarchy: how its phrases were found, what scores and interactions are, ``more`` on how they
+    are written, what adds up."""
     result = tree.result
     lines = [FOUND.get(result.name, "")] if len(result.text.words) > 1 else []
     lines.append(f"Score: {visible(result.scorer)}.")
-    joints = [node for node in tree.nodes if node.interaction]
-    if joints:
-        strong = max(joints, key=lambda node: abs(node.interaction or 0.0))
+    strong = strongest(tree)
+    if strong is not None:
         what = JOINED.get(result.name, JOINED[""])
         text = tree.panel.surface(strong.cell)
         shown = text if len(text) <= 60 else text[:59] + "…"
         lines.append(f"A phrase's interaction is {what}; the strongest is {tree.joint(strong, minus)}, of “{shown}”.")
-    return [line for line in (*lines, _account(result, minus)) if line]
+    return [line for line in (*lines, *more, _account(result, minus)) if line]
 
 
 def _account(result: Hierarchy, minus: str) -> str:

@@ -24,7 +24,7 @@ from exegesis.show.palette import DARK, LIGHT, PALETTES, Palette, palette_named
 from exegesis.show.wording import MINUS
 
 COLUMNS = 96  # of a line of text
-DEEPEST = 40  # rows of a line whose scores can be read
+DEEPEST = 48  # rows of a line whose scores can be read
 
 
 def fragment(results: Hierarchy | Sequence[Hierarchy], *, palette: str | Palette = "green-red") -> str:
@@ -118,7 +118,7 @@ def _box(tree: Nested, line: range, count: int, node: Node, low: int, high: int)
     return {
         "paint": paint_class(node.cell.share, tree.block.signed),
         "word": node.low == 0,
-        "text": words if node.low == 0 else "" if began else score,
+        "text": words if node.low == 0 else f"… {score}" if began else score,
         "score": "" if began else score,
         "tip": f"{score} · interaction {joint}" if joint else score,
         "spoken": tree.spoken(node, MINUS),

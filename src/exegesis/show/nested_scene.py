@@ -14,16 +14,20 @@ from exegesis.show.caption import Caption
 from exegesis.show.figure import as_pdf, as_png, as_svg, drawn
 from exegesis.show.layout import Cell
 from exegesis.show.lines import fill
-from exegesis.show.nested import Nested, Node, nested, notes
+from exegesis.show.nested import Nested, Node, nested, notes, strongest
 from exegesis.show.palette import Palette, ground, palette_named
 from exegesis.show.scene import BLANK, MARKED, PAD, narrow, placed
+from exegesis.show.tex_scene import as_tex
 from exegesis.show.wording import MINUS
 
+NEAR = 12  # atoms of a phrase up to which its box is made wide enough for its score
+BRACKETS = "In brackets behind a score: the interaction of the phrase."
 OPEN = 7.0  # how far a box that goes on in another line reaches into the margin
 Results = Hierarchy | Sequence[Hierarchy]
 WORD, GAP = 16.5, 1.8  # heights: of the words' boxes, between rows
 ROW, STACK = 15.0, 150.0  # of a phrase's row, and of all rows of a line together, from where on rows are lower
-READ, DEEP = 7.4, 222.0  # of a row whose score can be read, and of more rows together than can be read
+READ, MANY, DEEP = 9.2, 48, 222.0  # of a row whose score can be read; up to how many rows; of more rows together
+UNREAD = "Where rows are too low for their scores, a .csv file has them."
 
 
 def figure(
@@ -36,8 +40,9 @@ def figure(
 ) -> Figure:
     """A matplotlib Figure, at most ``width`` inches wide: phrases as boxes over their words, the whole text on top.
 
-    Long texts are broken into lines, each with the boxes that stand on it. ``numbers=True`` adds the words' scores, and
-    interactions in brackets.
+    Long texts are broken into lines, each with the boxes that stand on it; the score of a box that goes on from the
+    line before has an ellipsis before it. The interaction that is named as the strongest stands in brackets behind its
+    phrase's score; with ``numbers=True`` all do, and words have their scores.
     """
     return drawn(nested_scene(results, palette=palette, width=width, numbers=numbers, dark=dark))
 
@@ -55,6 +60,11 @@ def png(results: Results, **options: Any) -> bytes:
 def pdf(results: Results, **options: Any) -> bytes:
     """As a PDF page with its fonts; options as of ``figure``."""
     return as_pdf(nested_scene(results, **options))
+
+
+def latex(results: Results, **options: Any) -> str:
+    """As a LaTeX picture; options as of ``figure``."""
+    return as_tex(nested_scene(results, **options))
 
 
 def nested_scene(
@@ -87,6 +97,7 @@ class _Page:
     def __init__(self, drawing: Scene, tree: Nested, palette: Palette, numbers: bool, dark: bool) -> None:
         self.on, self.tree, self.palette, self.numbers, self.dark = drawing, tree, palette, numbers, dark
         self.panel, self.muted, self.ink = tree.panel, ground(dark).muted, ground(dark).ink
+        self.named, self.bracketed, self.unread = strongest(tree), False, False
         self.left = MARGIN + (16.0 if self.panel.parts > 1 else 0.0)
         self.room = drawing.width - MARGIN - self.left
         self.widths = self._widths()
@@ -97,7 +108,8 @@ class _Page:
         for line in fill(self.panel, self.widths, BLANK, self.room):
             y = self._line(line, y + (12.0 if line.start else 0.0))
         y = caption.legend(y + 8)
-        for text in notes(self.tree, MINUS):
+        more = ([BRACKETS] if self.bracketed else []) + ([UNREAD] if self.unread else [])
+        for text in notes(self.tree, MINUS, more=more):
             for part in folded(text, self.on.width - 2 * MARGIN):
                 self.on.write(MARGIN, y + 7, part, SMALL, self.muted)
                 y += 11.5
@@ -106,7 +118,9 @@ class _Page:
     def _line(self, line: range, y: float) -> float:
         """One line of the text with all boxes that stand on it; gives where it ends."""
         count, here = self.tree.stacked(line)
-        tall = min(ROW, max(STACK / max(count - 1, 1), min(READ, DEEP / max(count - 1, 1))))
+        rows = max(count - 1, 1)
+        tall = min(ROW, max(STACK / rows, READ if rows <= MANY else DEEP / rows))
+        self.unread |= rows > MANY
         places = placed(self.panel, line, self.widths, self.left, self.room)
         inks: dict[int, str] = {}
         for node, low, high in here:
@@ -140,11 +154,13 @@ class _Page:
             if block.signed and abs(node.cell.share) >= MARKED and bottom - top > 3:
                 at = top if node.cell.share > 0 else bottom - 1.4
                 self.on.boxes.append(Box(left, at, right - left, 1.4, paint.mark))
-            if number == 0 and node.cell.start >= line.start:
-                self._score(node, left, right, top, bottom, low, paint.ink)
+            if number == 0 and (low or node.cell.start >= line.start):
+                self._score(node, left, right, top, bottom, low, paint.ink, goes_on=node.cell.start < line.start)
         return paint.ink
 
-    def _score(self, node: Node, left: float, right: float, top: float, bottom: float, low: int, ink: str) -> None:
+    def _score(
+        self, node: Node, left: float, right: float, top: float, bottom: float, low: int, ink: str, *, goes_on: bool
+    ) -> None:
         """The score in a phrase's box, where there is room; a word's under it, where numbers are wanted."""
         middle, room = (left + right) / 2, right - left
         text = self.tree.score(node, MINUS)
@@ -152,12 +168,18 @@ class _Page:
             if self.numbers and fonts.width(text, TINY) <= room + 2 * BLANK:
                 self.on.write(middle, bottom + 6.6, text, TINY, self.muted, anchor=0.5)
             return
-        joint = self.tree.joint(node, MINUS) if self.numbers else ""
-        for shown in ([f"{text} ({joint})"] if joint else []) + [text]:
+        for each in dict.fromkeys([self._written(node), text]):
+            shown = f"… {each}" if goes_on else each
             for size in (SMALL, TINY):
                 if size * 1.15 <= bottom - top and fonts.width(shown, size) <= room - 2:
                     self.on.write(middle, (top + bottom) / 2 + 0.36 * size, shown, size, ink, anchor=0.5)
+                    self.bracketed |= "(" in shown
                     return
+
+    def _written(self, node: Node) -> str:
+        """A phrase's score, with its interaction in brackets where that is wanted, or named under the tree."""
+        text, joint = self.tree.score(node, MINUS), self.tree.joint(node, MINUS)
+        return f"{text} ({joint})" if joint and (self.numbers or node is self.named) else text
 
     def _runs(self, node: Node, places: list[tuple[int, float]]) -> list[tuple[float, float]]:
         """Where the atoms of a node stand, those side by side together."""
@@ -173,14 +195,18 @@ class _Page:
         return runs
 
     def _widths(self) -> list[float]:
-        """Room of each atom: its text in its box, and with numbers its word's score."""
+        """Room of each atom: its text in its box, what is written into the phrases, and with numbers its own score."""
         atoms = self.panel.atoms
         widths = [
             fonts.width(atom.text, SIZE) + PAD * (2 - atom.glued - (i + 1 < len(atoms) and atoms[i + 1].glued))
             for i, atom in enumerate(atoms)
         ]
-        for node in self.tree.nodes if self.numbers else ():
-            if node.low == 0:
+        for node in sorted(self.tree.nodes, key=lambda node: node.low):
+            inside = range(node.cell.start, node.cell.stop)
+            if node.low == 0 and self.numbers:
                 lacks = fonts.width(self.tree.score(node, MINUS), TINY) + 1
-                widths[node.cell.start] += max(0.0, lacks - sum(widths[node.cell.start : node.cell.stop]))
+                widths[node.cell.start] += max(0.0, lacks - sum(widths[i] for i in inside))
+            elif node.low and len(inside) <= NEAR:
+                room = sum(widths[i] + BLANK * atoms[i].space for i in inside) - BLANK * atoms[inside[0]].space
+                widths[inside[-1]] += max(0.0, fonts.width(self._written(node), TINY) + 2.2 - room)
         return widths

@@ -157,7 +157,9 @@ class _Drawing:
             if self._scored(node):
                 inside = range(node.cell.start, node.cell.stop)
                 blanks = sum(self.panel.atoms[i].space for i in inside[1:])
-                needed = len(self.tree.score(node)) + (2 if self.plain and node.low else 0)
+                after = inside[-1] + 1  # where no blank follows, one is left, so that scores side by side stay apart
+                apart = after < len(widths) and not self.panel.atoms[after].space
+                needed = len(self.tree.score(node)) + (2 if self.plain and node.low else int(apart))
                 widths[inside[-1]] += max(0, needed - blanks - sum(widths[i] for i in inside))
         return widths
 

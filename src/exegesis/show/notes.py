@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,13 +52,20 @@ def notes(panel: Panel, minus: str = "-") -> list[tuple[str, str]]:
     if len(panel.blocks) == 1:
         block = panel.blocks[0]
         return [
-            ("", line) for line in (account_line(block.result, minus), *_asides(panel, block, minus), *_unknown(block))
+            ("", line)
+            for line in (
+                account_line(block.result, minus),
+                *_remarks(block),
+                *_asides(panel, block, minus),
+                *_unknown(block),
+            )
         ]
     every = []
     for block in panel.blocks:
         scale = "" if panel.shared or not block.limit else f"; max {number(block.limit)}"
         every.append((block.label, account_short(block.result, minus) + scale))
         every += [(block.label, line) for line in _asides(panel, block, minus)]
+    every += [("", line) for block in panel.blocks for line in _remarks(block)]
     unknown = [_unknown(block) for block in panel.blocks]
     if all(one == unknown[0] for one in unknown):
         return every + [("", line) for line in unknown[0]]
@@ -78,6 +86,12 @@ def _asides(panel: Panel, block: Block, minus: str) -> list[str]:
             parts = ", ".join(f"{name} {signed(score, block.limit, minus=minus)}" for name, score in row.outside)
             lines.append(f"Outside the text: {parts}.")
     return lines
+
+
+def _remarks(block: Block) -> Sequence[str]:
+    """What a view says of all blocks of its own accord; a result that was read from a file holds lists, no tuples."""
+    found = block.result.details.get("remarks")
+    return found if isinstance(found, tuple) else ()
 
 
 def _unknown(block: Block) -> list[str]:
