@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import norms  # registers path-gradient
 import numpy as np
 from cases import Case, joined_by_but, of_both_opinions
 
@@ -43,6 +44,7 @@ METHODS: dict[str, tuple[str, dict[str, Any], str]] = {
     "REAT": ("reat", {}, "logit"),
     # added here
     "|InteGrad|": ("integrated-gradients", {}, "logit"),
+    "Norm of InteGrad": (norms.NAME, {}, "logit"),
     "REAT (margin)": ("reat", {}, "margin"),
     "LRP-all": ("lrp", {"product": "all"}, "logit"),
     "CD": ("contextual-decomposition", {}, "logit"),

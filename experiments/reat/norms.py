@@ -1,0 +1,38 @@
+"""InteGrad as the paper's sentence may also be read, "integrate all Vanilla gradients": a norm, which has no sign."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from exegesis.core.batch import Batch
+from exegesis.core.method import Scores, method
+from exegesis.core.model import Differentiable
+from exegesis.core.target import Target
+from exegesis.mech.sensitivity import gradients
+
+NAME = "path-gradient"
+
+
+@method(
+    NAME,
+    question="which words?",
+    summary="size of the mean gradient on the straight path from zero vectors",
+    paper="Du et al., On Attribution of Recurrent Neural Network Predictions via Additive Decomposition",
+    year=2019,
+    signed=False,
+)
+@dataclass(frozen=True)
+class PathGradient:
+    """L2 norm of a word's gradient, averaged over the midpoints of equal parts of the path."""
+
+    points: int = 16
+
+    def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
+        vectors = model.embed(batch)
+        found: list[Tensor] = [
+            gradients(model, vectors * ((step + 0.5) / self.points), batch, target)[1] for step in range(self.points)
+        ]
+        return Scores(torch.stack(found).mean(0).norm(dim=-1) * batch.mask[:, None])
