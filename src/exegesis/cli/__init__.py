@@ -1,4 +1,4 @@
-"""The command line. Errors are one line on standard error; exit code 0, 1 for a failure of the work, 2 for wrong usage.
+"""The command line. Errors are one line on standard error; exit code 0, 2 or 1.
 
 2: the command is wrong as it is written, on any machine (an unknown name, option, ending, kind of file, or a method
 that does not go with a search). 1: the work fails (a file that is missing or damaged, a place that cannot be written,
@@ -13,6 +13,7 @@ import io
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -101,9 +102,11 @@ def run(arguments: list[str]) -> int:
     except typer.Exit as leave:
         return int(leave.exit_code)
     except (BrokenPipeError, SystemExit):  # the reader of a pipe left, as `head` does; the parser makes it an exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
     except OSError as error:
+        if error.filename is None:
+            _drop_output()
         place = error.filename or "standard output"
         return _say(f"cannot read or write {place} ({error.strerror or error})", 1)
     except Exception as error:
@@ -113,6 +116,12 @@ def run(arguments: list[str]) -> int:
             raise
         what = f"{type(error).__name__}: {error}".strip().splitlines()[0]
         return _say(f"unexpected failure ({what}); EXEGESIS_DEBUG=1 shows where", 1)
+
+
+def _drop_output() -> None:
+    """Let what standard output still holds go nowhere: at the end Python would try to write it once more, and fail."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(message: str, code: int, *, hint: bool = False) -> int:

@@ -7,7 +7,8 @@ in order, first match wins:
 2.  a web address, up to the next blank;
 3.  clitics: ``n't``, and ``'s 're 've 'll 'd 'm`` at the end of a word; the curly apostrophe counts too;
 4.  ``'em``, ``'til``, ``'n'``, and decades such as ``'70s``;
-5.  numbers with inner points, commas or colons (``10,000``, ``7:30``), abbreviations (``U.S.``, ``Mr.``);
+5.  numbers with inner points, commas or colons (``10,000``, ``7:30``; at most 17 parts), abbreviations (``U.S.``,
+    at most 12 letters; ``Mr.``);
 6.  ``cannot``, which becomes ``can`` ``not`` (``can not`` is two words already);
 7.  an emoji with its modifiers and joiners, and a flag of two regional letters;
 8.  one Chinese or Japanese character (those scripts are written without blanks);
@@ -89,7 +90,11 @@ def normalise(surface: str, *, lowercase: bool = True) -> str:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    """The compiled rules; the class of marks and format characters is read off the Unicode database."""
+    """The compiled rules; the class of marks and format characters is read off the Unicode database.
+
+    A group that gives nothing back is written as a lookahead and a reference to it: Python 3.11.2 gets possessive
+    repeats of groups wrong.
+    """
     joined = _ranges("Mn", "Mc", "Me", "Cf")
     end = r"(?!\w)"
     quote = "['’´]"
@@ -104,13 +109,13 @@ def _pattern() -> re.Pattern[str]:
         r"(?i:https?)://\S++",
         rf"{not_}|{clitic}",
         rf"{quote}(?i:em|til|cause|n{quote}|\d\ds?){end}",
-        rf"\d++(?:[.,:]\d++)++{end}",
-        rf"(?:[A-Za-z]\.){{2,}}+{end}|(?i:mr|mrs|ms|dr|jr|sr|st|vs)\.{end}",
+        rf"(?=(?P<number>\d++(?:[.,:]\d++){{1,16}}))(?P=number){end}",
+        rf"(?=(?P<initials>(?:[A-Za-z]\.){{2,12}}))(?P=initials){end}|(?i:mr|mrs|ms|dr|jr|sr|st|vs)\.{end}",
         rf"(?i:can)(?=(?i:not){end})",
         rf"[\U0001F1E6-\U0001F1FF]{{2}}|{emoji}{tail}(?:(?<=\u200d){emoji}{tail})*",
         rf"[{ideograph}][{joined}]*+",
-        rf"(?:(?!{not_})[^\W{ideograph}][{joined}]*+(?:{inner})?|[{joined}]++)++",
-        r"\\/|([^\w\s])\1++",
+        rf"(?:(?!{not_})[^\W{ideograph}][{joined}]*+(?:{inner})?|[{joined}]++)+",
+        r"\\/|(?P<sign>[^\w\s])(?P=sign)+",
         r"\S",
     )
     return re.compile("|".join(rules))
