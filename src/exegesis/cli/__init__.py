@@ -1,4 +1,4 @@
-"""The command line. Errors are one line on standard error; exit code 0, 2 or 1.
+"""The command line. Errors are one line on standard error; exit code 0, 1 for a failure of the work, 2 for wrong usage.
 
 2: the command is wrong as it is written, on any machine (an unknown name, option, ending, kind of file, or a method
 that does not go with a search). 1: the work fails (a file that is missing or damaged, a place that cannot be written,
