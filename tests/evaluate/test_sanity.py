@@ -63,6 +63,33 @@ def test_another_model(linear, texts):
     )
 
 
+class Sum(torch.nn.Module):
+    """The sum of word vectors."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.embedding = torch.nn.Embedding.from_pretrained(weight, padding_idx=0)
+
+    def forward(self, ids):
+        return self.embedding(ids).sum(1)
+
+
+def test_the_other_model_reads_with_its_own_ids():
+    """The same model with its vocabulary in another order, and longer than the first's, explains the same."""
+    words = ["<pad>", "<unk>", "good", "bad", "fine", "dull", "film", "the", "a", "not"]
+    weight = torch.randn(len(words), 2, generator=torch.Generator().manual_seed(0))
+    weight[:2] = 0
+    order = [0, 1, *range(len(words) - 1, 1, -1)]
+    one = exegesis.wrap(Sum(weight), vocabulary=words, labels=["no", "yes"])
+    two = exegesis.wrap(Sum(weight[order]), vocabulary=[words[i] for i in order], labels=["no", "yes"])
+    read = [one.read(text) for text in ("good film", "the bad dull film", "not a fine film")]
+    found = randomisation(one, read, ["leave-one-out"], two)
+    np.testing.assert_allclose(found.values[0, 0], 1.0)
+    with pytest.raises(UsageError, match="in other words"):
+        randomisation(one, [one.read("good film")], ["leave-one-out"], exegesis.wrap(
+            Sum(weight), vocabulary=words, tokenizer=lambda text: [text.split()[0]], labels=["no", "yes"]))  # fmt: skip
+
+
 def test_refusals(linear, texts):
     box = exegesis.blackbox(lambda given: [[0.5, 0.5]] * len(given), ["bad", "good"])
     with pytest.raises(UnsupportedError, match="out of sight"):

@@ -4,6 +4,7 @@ from exegesis.api.choosing import Place, best, chosen, each_chosen
 from exegesis.api.explaining import Plan, explain, predict, relevance
 from exegesis.api.models import as_model, blackbox, bundled_folder, language, load, methods, preferred
 from exegesis.api.phrases import Growth, hierarchy, interactions
+from exegesis.api.randomising import randomisation
 from exegesis.api.reading import bar, each_method, read_text
 from exegesis.api.recommending import candidates, recommend, refuse_best
 from exegesis.api.trust import evaluate
@@ -31,6 +32,7 @@ __all__ = [
     "methods",
     "predict",
     "preferred",
+    "randomisation",
     "read_text",
     "recommend",
     "refuse_best",

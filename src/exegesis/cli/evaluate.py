@@ -15,7 +15,9 @@ from exegesis.cli.output import JSON, PAGES, check_file
 from exegesis.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from exegesis.core.data import Example
     from exegesis.core.evaluation import Evaluation
+    from exegesis.core.model import Classifier, Raw
 
 ASKED = "Measures"
 COMPARED = ("reat", "lrp", "integrated-gradients", "gradient-x-input", "leave-one-out", "lime")  # those that can be
@@ -70,12 +72,23 @@ Report = Annotated[
 Sanity = Annotated[
     bool,
     typer.Option(
-        "--sanity", metavar="", help="Also: do explanations change with shuffled weights?", rich_help_panel=ASKED
+        "--sanity",
+        metavar="",
+        help="Also: do explanations change with shuffled weights, or labels?",
+        rich_help_panel=ASKED,
     ),
 ]
 Other = Annotated[
     str | None,
-    typer.Option(metavar="MODEL", help="For --sanity: the model trained on shuffled labels.", rich_help_panel=ASKED),
+    typer.Option(metavar="MODEL", help="For --sanity: a model trained on shuffled labels.", rich_help_panel=ASKED),
+]
+Train = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATA",
+        help="For --sanity: training texts, to train a model of the same kind on them with shuffled labels.",
+        rich_help_panel=ASKED,
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of random scores and intervals.", rich_help_panel=ASKED)]
 
@@ -99,6 +112,7 @@ def evaluate(
     words: Words = None,
     target: given.Target = None,
     sanity: Sanity = False,
+    train: Train = None,
     other: Other = None,
     seed: Seed = 0,
     device: given.Device = None,
@@ -113,18 +127,23 @@ def evaluate(
     exegesis evaluate --data reviews.tsv --methods reat,lime,integrated-gradients --report trust.html
     exegesis evaluate --data reviews.tsv --methods reat --how drop,pad,resample --limit 200 --json numbers.json
     exegesis evaluate --data reviews.tsv --explanations other-tool.jsonl
+    exegesis evaluate --data test.tsv --methods reat,lrp --sanity --train train.tsv
     """
     raws = texts_given(texts, data, column, pair, pair_column, skip_blank)[:limit]
     check_file("--json", json, JSON[:1])
     check_file("--report", report, PAGES)
     asked = _measures(measures, words)
-    if other is not None and not sanity:
-        raise UsageError("--other belongs to --sanity")
+    for option, value in (("--other", other), ("--train", train)):
+        if value is not None and not sanity:
+            raise UsageError(f"{option} belongs to --sanity")
+    if other is not None and train is not None:
+        raise UsageError("--train trains the model that --other names; give one of them")
 
     from exegesis.api import each_method, load, preferred
     from exegesis.api import evaluate as run
     from exegesis.evaluate.call import PLAUSIBLE, USUAL, choose
 
+    trained = _training(train)
     choose(asked, listed([how]))  # what is wrong with them is known before the model is loaded
     if asked is None and words is not None:
         asked = [*USUAL, *(PLAUSIBLE if marks else ()), _lists(words)]
@@ -138,12 +157,11 @@ def evaluate(
     )  # fmt: skip
     results = [result]
     if sanity:
-        from exegesis.api import read_text
-        from exegesis.evaluate.sanity import randomisation
-
         second = None if other is None else load(other, device=device, truncate=truncate)
-        read = [read_text(known, raw) for raw in raws]
-        results.append(randomisation(known, read, _made(names, parameters), second, target=target, seed=seed))
+        results += _randomised(
+            known, raws, names, trained, second, target=target, parameters=parameters, seed=seed,
+            progress=not quiet and sys.stderr.isatty(),
+        )  # fmt: skip
     if not quiet:
         sys.stdout.write("\n".join(one.table(width=_width()) for one in results))
     _write(results, json, report, quiet=quiet)
@@ -200,10 +218,25 @@ def compare(
     _write([found], json, report)
 
 
-def _made(names: list[str], parameters: dict[str, dict[str, Any]]) -> list[Any]:
-    from exegesis.core.method import make
+def _randomised(
+    model: Classifier, raws: list[Raw], names: list[str], train: list[Example] | None, other: Classifier | None,
+    **options: Any,
+) -> list[Evaluation]:  # fmt: skip
+    """Shuffled weights, where they are in sight, and shuffled labels where there is a model of them."""
+    from exegesis.api import randomisation
 
-    return [make(name, parameters[name]) for name in names]
+    found = []
+    if other is None or hasattr(model, "module"):
+        found.append(randomisation(model, raws, names, **options))
+    if other is not None or train is not None:
+        found.append(randomisation(model, raws, names, train=train, other=other, **options))
+    return found
+
+
+def _training(train: str | None) -> list[Example] | None:
+    from exegesis.cli.study_options import training_of
+
+    return training_of(train, None, None, None)
 
 
 def _width() -> int:

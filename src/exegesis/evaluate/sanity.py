@@ -22,7 +22,7 @@ from exegesis.core.evaluation import Evaluation, Measurand, Measured
 from exegesis.core.explain import run
 from exegesis.core.explanation import Attribution
 from exegesis.core.method import Method, make, require
-from exegesis.core.model import Classifier
+from exegesis.core.model import Classifier, Raw
 from exegesis.core.target import Ask, ask
 from exegesis.core.text import Text
 from exegesis.evaluate.agreement import agreement
@@ -69,12 +69,11 @@ def randomisation(
         require(model, one)
     if not texts or not made:
         raise UsageError("randomisation needs at least one text and one method")
-    if other is not None:
-        _alike(model, other, texts)
+    again = texts if other is None else _read_by(other, model, texts)
     first = [_explained(model, texts, one, ask(target, model.labels, model.link)) for one in made]
     with nullcontext() if other is not None else shuffled(model, seed):
         second = [
-            _about(other or model, texts, one, [found.targets[0] for found in mine])
+            _about(other or model, again, one, [found.targets[0] for found in mine])
             for one, mine in zip(made, first, strict=True)
         ]
     rows = [[_likeness(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(first, second, strict=True)]
@@ -206,12 +205,23 @@ def shuffled(model: Classifier, seed: int = 0) -> Iterator[None]:
                 weight.copy_(before)
 
 
-def _alike(model: Classifier, other: Classifier, texts: Sequence[Text]) -> None:
+def _read_by(other: Classifier, model: Classifier, texts: Sequence[Text]) -> list[Text]:
+    """The texts as the other model reads them: in its own pieces and ids, but in the same words."""
     if other.labels != model.labels:
         raise UsageError(f"the models have different labels: {', '.join(model.labels)} and {', '.join(other.labels)}")
-    for text in texts:
-        if len(text.segments) == 1 and other.read(text.raw).words != text.words:
+    found = [other.read(_raw(text)) for text in texts]
+    for text, again in zip(texts, found, strict=True):
+        if again.word_strings() != text.word_strings():
             raise UsageError(f"the other model reads {text.raw[:40]!r} in other words")
+    return found
+
+
+def _raw(text: Text) -> Raw:
+    """What was read: a pair's two texts stand in ``raw`` with a line feed between them."""
+    if len(text.segments) < 2:
+        return text.raw
+    cut = text.raw.index("\n", text.characters(text.segments[0])[1])
+    return text.raw[:cut], text.raw[cut + 1 :]
 
 
 def _explained(model: Classifier, texts: Sequence[Text], method: Method, asked: Ask) -> list[Attribution]:
