@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def failure_numbers(found: Failures, known: TrainingTexts) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@cache
 def leans(known: TrainingTexts, word: str, label: str) -> bool:
     """Whether the training texts that hold a word have a label more often than others (exact binomial, p < 0.01)."""
     held = known.of(word.casefold(), label)

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tables import METHODS, target
-
 import exegesis
 from exegesis.core.explanation import Attribution
 
@@ -17,17 +15,23 @@ FUN = "The fight scenes are fun but it grows tedious"  # Figure 5, as the paper 
 LAUGHS = "The movie does n't serve up lot of laughs"  # Sec. 3.3; the chunk "does n't serve up" is Figure 6's
 SARA = "serving sara does n't serve up a whole lot of laughs"  # the one SST-2 text (development) with that chunk
 CLAUSES = (("serving sara", (0, 2)), ("does n't serve up a whole lot of laughs", (2, 11)))  # cut by hand
-SIX = ("VanillaGrad", "InteGrad", "GradInput", "LIME", "NaiveREAT", "REAT")
+SIX: dict[str, tuple[str, dict[str, Any], str]] = {  # as in tables.py: method, its parameters, what is explained
+    "VanillaGrad": ("gradient", {"norm": "l2"}, "logit"),
+    "InteGrad": ("integrated-gradients", {}, "logit"),
+    "GradInput": ("gradient-x-input", {}, "logit"),
+    "LIME": ("lime", {"samples": 500}, "probability"),
+    "NaiveREAT": ("naive-reat", {}, "logit"),
+    "REAT": ("reat", {}, "logit"),
+}
 HIERARCHY = ("leave-one-out", "reat")
 WIDE = 10.5  # inches: a whole sentence on a line
 Models = Mapping[str, Any]
 
 
 def explained(model: Any, text: str, name: str) -> Attribution:
-    """One text for the positive label by a row of the paper's tables; no seconds, so that it is drawn the same."""
-    method, parameters, kind = METHODS[name]
-    asked = target(kind, "positive", model.labels)
-    return replace(exegesis.explain(model, text, method, asked, **parameters), seconds=0.0)
+    """One text for the positive label by one of the paper's methods; no seconds, so that it is drawn the same."""
+    method, parameters, kind = SIX[name]
+    return replace(exegesis.explain(model, text, method, f"{kind}:positive", **parameters), seconds=0.0)
 
 
 def nested(model: Any, text: str, method: str) -> Attribution:
