@@ -56,8 +56,12 @@ def _made(kind: type, value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise TypeError(f"an object is due where {value!r:.40} stands")
     hints = get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else kind._fields  # type: ignore[attr-defined]
-    return kind(**{name: from_plain(hints[name], value[name]) for name in names})
+    if dataclasses.is_dataclass(kind):
+        usual = {one.name: one.default is not dataclasses.MISSING for one in dataclasses.fields(kind)}
+    else:
+        usual = {name: name in kind._field_defaults for name in kind._fields}  # type: ignore[attr-defined]
+    due = [name for name, default in usual.items() if name in value or not default]  # a file of before lacks the others
+    return kind(**{name: from_plain(hints[name], value[name]) for name in due})
 
 
 def _items(inner: tuple[Any, ...], value: Any) -> tuple[Any, ...]:

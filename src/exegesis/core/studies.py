@@ -139,6 +139,13 @@ class Uses(NamedTuple):
     highest: tuple[Shown, ...]
 
 
+class Absent(NamedTuple):
+    """A word that no text holds, and the nearest in spelling that one does (empty where none is near)."""
+
+    word: str
+    nearest: str
+
+
 class Gap(NamedTuple):
     """The median of one word's scores less another's, with its bootstrap interval over texts."""
 
@@ -151,11 +158,15 @@ class Gap(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class WordUses(Study):
-    """The distribution of words' scores over their contexts, side by side (REAT paper, Figure 8)."""
+    """The distribution of words' scores over their contexts, side by side (REAT paper, Figure 8).
+
+    ``absent`` are the words asked for that no text holds.
+    """
 
     asked: Asked
     uses: tuple[Uses, ...]
     gaps: tuple[Gap, ...]
+    absent: tuple[Absent, ...] = ()
 
     kind: ClassVar[str] = "word"
 

@@ -64,6 +64,13 @@ class Substitution(Study):
         """The swaps that flip the prediction."""
         return tuple(swap for swap in self.swaps if swap.flips)
 
+    @property
+    def by_source(self) -> dict[str, tuple[int, int]]:
+        """Of each source of words: how many of its swaps flip the prediction, and how many there are."""
+        names = dict.fromkeys(name for swap in self.swaps for name in swap.sources)
+        own = {name: [swap for swap in self.swaps if name in swap.sources] for name in names}
+        return {name: (sum(swap.flips for swap in swaps), len(swaps)) for name, swaps in own.items()}
+
 
 class Added(NamedTuple):
     """A new training text, its label, and the training text that it was made from by a swap."""

@@ -15,12 +15,14 @@ from exegesis.core.errors import UnsupportedError, UsageError, unknown
 
 Labels = Sequence[str] | Mapping[int, str] | Mapping[str, int]  # names in order, or id2label, or label2id
 KINDS = ("logit", "probability", "margin")
+LOG = "log-probability"  # what the kind "logit" is called where the model's outputs are log-probabilities
 
 
 class Link(Enum):
     """How a model's raw outputs ``[b, c]`` become probabilities of its labels."""
 
     SOFTMAX = "softmax"  # one logit a label, probabilities sum to one
+    LOG_SOFTMAX = "log-softmax"  # one log-probability a label, whose exponentials sum to one
     SIGMOID = "sigmoid"  # one logit a label, each label on its own (multi-label)
     BINARY = "binary"  # one logit z for two labels: probabilities (1 - sigmoid(z), sigmoid(z))
     IDENTITY = "identity"  # plain numbers (a regression): no probabilities
@@ -38,13 +40,17 @@ class Link(Enum):
 
     def probabilities(self, raw: Float[Tensor, "*b c"]) -> Float[Tensor, "*b l"]:
         """Probabilities of the labels; NaN for a regression."""
-        if self is Link.SOFTMAX:
+        if self in (Link.SOFTMAX, Link.LOG_SOFTMAX):
             return raw.softmax(-1)
         if self is Link.SIGMOID:
             return raw.sigmoid()
         if self is Link.BINARY:
             return torch.cat([(-raw).sigmoid(), raw.sigmoid()], -1)
         return raw if self.hidden else torch.full_like(raw, torch.nan)
+
+    def called(self, kind: str) -> str:
+        """What a kind of number is called: a ``logit`` of a model that gives log-probabilities is one of these."""
+        return LOG if self is Link.LOG_SOFTMAX and kind == "logit" else kind
 
     def decide(self, raw: Float[Tensor, "b c"]) -> Int[Tensor, " b"]:
         """The predicted label of each row."""
@@ -57,8 +63,9 @@ class Link(Enum):
 class Target:
     """The numbers to explain, k of them for each of b texts.
 
-    ``logit``: the class's raw output (for a single-output binary model z for the second label, -z for the first;
-    for a regression the output). ``margin``: the difference of two classes' logits, which for classes that exclude each
+    ``logit``: the class's raw output (where the model ends in a log-softmax a log-probability; for a single-output
+    binary model z for the second label, -z for the first; for a regression the output). ``margin``: the difference of
+    two classes' logits, which for classes that exclude each
     other is the log odds of one against the other; where labels stand each on their own, it is the difference of their
     own log odds. ``probability``: the class's probability.
     """
@@ -114,11 +121,12 @@ class Target:
 
     def names(self, row: int, labels: Sequence[str]) -> tuple[str, ...]:
         """What the numbers of one text are called: ``logit:positive``, ``margin:positive,negative``."""
+        kind = self.link.called(self.kind)
         plus = [labels[i] for i in self.index[row].tolist()]
         if self.against is None:
-            return tuple(f"{self.kind}:{label}" for label in plus)
+            return tuple(f"{kind}:{label}" for label in plus)
         minus = [labels[i] for i in self.against[row].tolist()]
-        return tuple(f"{self.kind}:{a},{b}" for a, b in zip(plus, minus, strict=True))
+        return tuple(f"{kind}:{a},{b}" for a, b in zip(plus, minus, strict=True))
 
     def _margin(self, plus: Float[Tensor, "b k"], minus: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
         """From probabilities. Raises UnsupportedError where one is 0 (or 1, of labels on their own)."""
@@ -159,6 +167,7 @@ def ask(target: str | int | None, labels: Sequence[str], link: Link) -> Ask:
     None or ``"predicted"``: the predicted class of each text. A label or its number: that class. ``"all"``: every
     class at once. ``"logit:"``, ``"probability:"`` before any of these choose the number; ``"margin:A,B"`` is the log
     odds of A against B. Without a prefix it is the logit (for a model that gives probabilities only: the probability).
+    ``"log-probability:"`` is the raw output of a model that gives these, as ``"logit:"`` is.
     Raises UsageError for an unknown label, UnsupportedError where the model has no such number.
     """
     default = "probability" if link.hidden else "logit"
@@ -171,6 +180,10 @@ def ask(target: str | int | None, labels: Sequence[str], link: Link) -> Ask:
     if isinstance(target, int) or target in labels:
         return Ask(default, (_label(target, labels),))
     kind, colon, rest = target.partition(":")
+    if colon and kind == LOG:
+        if link is not Link.LOG_SOFTMAX:
+            raise UnsupportedError("the model does not give log-probabilities: take logit:LABEL or probability:LABEL")
+        kind = "logit"
     if not colon or kind not in KINDS:
         kind, rest = default, target
     if kind == "logit" and link.hidden:

@@ -48,7 +48,8 @@ def wrap(
     output a regression. ``call=lambda module, batch: ...`` says how to run the module where its signature does not
     tell (batch has ids [b, t], mask, lengths, segments). ``outputs`` says what the module returns: ``"logits"``,
     ``"probabilities"`` (it ends in a softmax or a sigmoid) or ``"multi-label"`` (logits of labels that do not exclude
-    each other); without it logits are assumed, and what looks like probabilities is refused. The module is run in
+    each other); without it logits are assumed, and what looks like probabilities is refused. Outputs whose exponentials
+    sum to one (the module ends in a log-softmax) are log-probabilities, and are called so. The module is run in
     evaluation mode and comes back as it was. Texts shorter than the module takes (one with convolutions needs as many
     pieces as its widest kernel) are filled up with pad tokens. A Hugging Face model with its fast tokenizer, given
     without ``call``, ``outputs`` or ``lowercase``, is what ``load`` makes of its name, its labels its config's.
@@ -69,6 +70,8 @@ def wrap(
     bare = TorchClassifier(module, reader, names, link, plan, name or type(module).__name__)
     able = _most(bare, probe, _probe(module, reader, usable, (3,) * 32 + (2,) * 32))
     _check_outputs(able, probe, said=outputs is not None)
+    if link is Link.SOFTMAX and _are_logs(able.outputs(probe)):
+        able._link = Link.LOG_SOFTMAX
     able.blank = _blank(able)
     return able
 
@@ -134,6 +137,12 @@ def _check_outputs(model: TorchClassifier, probe: Batch, *, said: bool) -> None:
         raise UsageError(
             f"{what}: let it return logits, or say outputs='probabilities' (then no logit can be explained)"
         )
+
+
+def _are_logs(raw: Tensor) -> bool:
+    """Whether outputs are log-probabilities: their exponentials sum to one for every text."""
+    near = 1e-4 if raw.dtype in (torch.float32, torch.float64) else 2e-2
+    return bool((raw.double().logsumexp(1).abs() < near).all())
 
 
 def _end(model: TorchDifferentiable, probe: Batch) -> str | None:

@@ -6,7 +6,7 @@ import math
 
 from exegesis.core.findings import FINDINGS, Cause, Failures, Summary, Training
 from exegesis.show.sheet import Bar, Bars, Box, Boxes, Grid, Heading, Marked, Part, Prose, Sheet, limit_of
-from exegesis.show.studies import READ_BOX, SHEETS, facts, interval, number, verdict
+from exegesis.show.studies import READ_BOX, SHEETS, facts, interval, many, number, verdict
 from exegesis.show.wording import MINUS, percent, visible
 
 MOST = 15  # rows of a picture
@@ -18,7 +18,12 @@ def _failures(study: Failures) -> Sheet:
     parts: list[Part] = [Prose(line) for line in _failure_sentences(study)]
     if study.causes:
         rows = tuple(
-            Bar(one.word, f"says {visible(one.label)} · {one.errors} of {one.uses} texts wrong", one.wrong, one.cured)
+            Bar(
+                one.word,
+                f"says {visible(one.label)} · {one.errors} of {many(one.uses, 'text')} wrong",
+                one.wrong,
+                one.cured,
+            )
             for one in study.causes[:MOST]
         )
         axis = "wrong predictions; the deep part comes right without the word"
@@ -40,7 +45,8 @@ def _failures(study: Failures) -> Sheet:
 
 def _failure_sentences(study: Failures) -> list[str]:
     seen, wrong = study.corpora, study.wrong
-    lines = [f"{wrong:,} of {seen.texts:,} predictions are wrong (accuracy {percent(seen.right / seen.texts)})."]
+    verb, right = ("is" if wrong == 1 else "are"), percent(seen.right / seen.texts)
+    lines = [f"{wrong:,} of {many(seen.texts, 'prediction')} {verb} wrong (accuracy {right})."]
     if wrong:
         blamed = sum(one.wrong for one in study.causes)
         lines.append(
@@ -52,24 +58,26 @@ def _failure_sentences(study: Failures) -> list[str]:
     if seen.sample:
         labels = ", ".join(f"{visible(label)} {count:,}" for label, count in seen.labels.items())
         lines.append(
-            f"Training texts: {labels}; accuracy on {seen.sample:,} of them {percent(seen.training_accuracy)}. "
+            f"Training texts: {labels}; accuracy on {seen.sample:,} of them: {percent(seen.training_accuracy)}. "
             f"{seen.leaked:,} of the texts studied stand among them too, {seen.clashing:,} with another label."
         )
     return lines
 
 
 def _cause_grid(study: Failures) -> Grid:
+    known = any(one.training is not None for one in study.causes)
     size = max(abs(one.score) for one in study.causes)
     rows = tuple(
         (
             visible(one.word), visible(one.label), ", ".join(one.findings), str(one.wrong), str(one.cured),
             number(one.score, size), f"{one.errors} of {one.uses}", percent(one.same), percent(one.truly),
-            *_training_cells(one.training),
+            *(_training_cells(one.training) if known else ()),
         )
         for one in study.causes
     )  # fmt: skip
     columns = ("word", "says", "findings", "wrong", "cured", "score", "errors", "speaks so", "truly so")
-    return Grid((*columns, "in training", "so labelled", "of all", "p"), rows, left=3)
+    more = ("in training", "so labelled", "of all", "p") if known else ()
+    return Grid((*columns, *more), rows, left=3)
 
 
 def _training_cells(held: Training | None) -> tuple[str, str, str, str]:
@@ -85,17 +93,24 @@ def _p(value: float) -> str:
 
 
 def _cause_sentence(one: Cause) -> str:
-    found = f"Says {visible(one.label)} in {percent(one.same)} of the {one.uses:,} texts that hold it"
-    found += f"; {percent(one.truly)} of these are {visible(one.label)}."
+    label = visible(one.label)
+    if one.uses == 1:
+        says, is_so = ("Says" if one.same else "Does not say"), ("is" if one.truly else "is not")
+        found = f"{says} {label} in the one text that holds it, which {is_so} {label}."
+    else:
+        found = f"Says {label} in {percent(one.same)} of the {one.uses:,} texts that hold it"
+        found += f"; {percent(one.truly)} of these are {label}."
     held = one.training
     if held is None:
         return found
     if not held.texts:
         return f"{found} No training text holds it."
-    return (
-        f"{found} In training: {held.texts:,} texts, {percent(held.share)} of them {visible(one.label)} "
-        f"(of all {percent(held.base)}, p {_p(held.p)})."
+    share = (
+        f"{percent(held.share)} of them {label}"
+        if held.texts > 1
+        else f"which {'is' if held.share else 'is not'} {label}"
     )
+    return f"{found} In training: {many(held.texts, 'text')}, {share} (of all {percent(held.base)}, p {_p(held.p)})."
 
 
 def _summary(study: Summary) -> Sheet:
@@ -105,7 +120,7 @@ def _summary(study: Summary) -> Sheet:
         if not own:
             parts.append(Prose(f"No word of {study.minimum} uses or more speaks for {visible(label)}."))
             continue
-        rows = tuple(Box(one.word, f"{one.spread.size:,} uses", one.spread) for one in own)
+        rows = tuple(Box(one.word, many(one.spread.size, "use"), one.spread) for one in own)
         title = f"Words that speak most for {visible(label)}"
         parts.append(Boxes(title, f"score for {visible(label)}, less the mean over labels", rows))
     parts.append(Prose(READ_BOX, muted=True))
@@ -133,15 +148,15 @@ def _summary_sentences(study: Summary) -> list[str]:
     lines = [f"Predictions: {said}.{right}"]
     if study.confident:
         lines.append(
-            f"The model is sure (90 % or more) of {study.confident:,} texts; in {study.doubtful:,} of them the words "
-            "of the highest scores can go with no more loss than words at random, so their explanation is no reason."
+            f"The model is sure (90 % or more) of {many(study.confident, 'text')}; in {study.doubtful:,} of them the "
+            "words of the highest scores can go with no more loss than words at random, so their explanation is no "
+            "reason."
         )
     if study.trained:
-        many = len(study.contrary) != 1
-        what = f"{len(study.contrary)} words speak" if many else "1 word speaks"
-        lines.append(
-            f"{what} against the label that {'their' if many else 'its'} training texts lean to (of {study.trained:,})."
-        )
+        several = len(study.contrary) != 1
+        what = f"{len(study.contrary)} words speak" if several else "1 word speaks"
+        whose = "their" if several else "its"
+        lines.append(f"{what} against the label that {whose} training texts lean to (of {study.trained:,}).")
     return lines
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from exegesis.core.errors import UsageError
 from exegesis.core.spread import Spread
-from exegesis.core.studies import Asked, Shown, Study, WordClasses, WordUses
+from exegesis.core.studies import Absent, Asked, Shown, Study, WordClasses, WordUses
 from exegesis.show.sheet import Box, Boxes, Grid, Heading, Marked, Part, Prose, Sheet, limit_of
 from exegesis.show.wording import MINUS, percent, signed, visible
 
@@ -45,9 +45,14 @@ def sheet(study: Study) -> Sheet:
     return SHEETS[type(study)](study)
 
 
+def many(count: int, noun: str) -> str:
+    """``1 text``, ``1,203 texts``."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def facts(asked: Asked) -> tuple[tuple[str, str], ...]:
     """The header of a page."""
-    corpus = f"{asked.texts:,} texts" + (f", {asked.words:,} words" if asked.words else "")
+    corpus = many(asked.texts, "text") + (f", {many(asked.words, 'word')}" if asked.words else "")
     found = [("model", asked.model), ("method", asked.name), ("explained", what(asked)), ("corpus", corpus)]
     return tuple((name, visible(value)) for name, value in found if value)
 
@@ -129,7 +134,12 @@ def _uses(study: WordUses) -> Sheet:
     asked = study.asked
     size = usual([one.spread.median for one in study.uses])
     rows = tuple(
-        Box(one.word, f"{one.spread.size:,} uses in {one.spread.texts:,} texts", one.spread, tuple(one.scores.tolist()))
+        Box(
+            one.word,
+            f"{many(one.spread.size, 'use')} in {many(one.spread.texts, 'text')}",
+            one.spread,
+            tuple(one.scores.tolist()),
+        )
         for one in study.uses
     )
     grid = tuple(
@@ -137,6 +147,7 @@ def _uses(study: WordUses) -> Sheet:
     )
     parts: list[Part] = [Prose(_uses_sentence(one, asked, size)) for one in study.uses]
     parts += [Prose(_gap_sentence(one, size)) for one in study.gaps]
+    parts += [Prose(_absent_sentence(one)) for one in study.absent]
     parts.append(Boxes("Scores of each use", axis(asked), rows, asked.signed))
     parts.append(Prose(READ_BOX.replace(", outliers are left out", "") + " A dot is one use.", muted=True))
     parts.append(Grid(("word", *SPREAD_COLUMNS, "above 0"), grid))
@@ -152,11 +163,18 @@ def _uses(study: WordUses) -> Sheet:
 def _uses_sentence(one: Any, asked: Asked, size: float) -> str:
     share = one.spread.positive
     side = "for" if share >= 0.5 else "against"
-    said = percent(max(share, 1 - share))
+    often = (
+        f"{percent(max(share, 1 - share))} of its {one.spread.size:,} uses" if one.spread.size > 1 else "its one use"
+    )
     return (
-        f"“{visible(one.word)}” speaks {side} the {what(asked)} in {said} of its {one.spread.size:,} uses; "
+        f"“{visible(one.word)}” speaks {side} the {what(asked)} in {often}; "
         f"its median score is {number(one.spread.median, size)}."
     )
+
+
+def _absent_sentence(absent: Absent) -> str:
+    near = f"; the nearest that stands in one is “{visible(absent.nearest)}”" if absent.nearest else ""
+    return f"No text holds “{visible(absent.word)}”{near}."
 
 
 def _gap_sentence(gap: Any, size: float) -> str:

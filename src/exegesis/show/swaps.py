@@ -8,21 +8,25 @@ from collections.abc import Sequence
 from exegesis.core.studies import Shown
 from exegesis.core.swaps import Mean, Pair, Repair, Substitution, Swap, Transfer
 from exegesis.show.sheet import Bar, Bars, Grid, Heading, Marked, Part, Prose, Sheet, limit_of
-from exegesis.show.studies import SHEETS, facts, verdict
+from exegesis.show.studies import SHEETS, facts, many, verdict
 from exegesis.show.wording import MINUS, percent, visible
 
+FROM = {
+    "synonyms": "of the list of synonyms",
+    "neighbours": "of the nearest vectors, which are used alike and may mean the opposite",
+    "language model": "that a language model holds likely at this place, whatever they mean",
+}  # where the words of a swap come from
 MOST, LISTED = 15, 20  # rows of a picture; new texts listed
 
 
 def _substitution(study: Substitution) -> Sheet:
     """Tables 6 and 7."""
-    before, flips = study.before, study.flips
+    before = study.before
     parts: list[Part] = [
-        Prose(
-            f"“{visible(study.word)}” was replaced by {len(study.swaps)} other words; {len(flips)} of them change the "
-            f"prediction from {visible(before.label)} ({percent(before.probability)})."
-        )
-    ]
+        Prose(_replaced(study)),
+        *(Prose(_from(name, flipped, count))
+          for name, (flipped, count) in study.by_source.items()),
+    ]  # fmt: skip
     limit = limit_of([before, *(shown for pair in study.pairs for shown in pair)])
     parts.append(Marked(((f"before · {verdict(before)}", before),), limit, study.asked.signed))
     after = tuple((f"after · {verdict(pair.after)}", pair.after) for pair in study.pairs)
@@ -42,9 +46,10 @@ def _substitution(study: Substitution) -> Sheet:
     parts.append(Bars(f"Other words for “{visible(study.word)}”", said, rows, before.probability))
     parts.append(Grid(("word", "from", "prediction", "part of speech", "flips", f"P({visible(before.label)})"),
                       tuple(_swap_row(one) for one in study.swaps), left=5))  # fmt: skip
+    listed = "synonyms" in study.by_source
     judge = (
-        "Words from neighbours or a language model need not mean the same: whether a swap keeps it is yours to judge."
-    )
+        "Other words than the synonyms listed" if listed else "No list of synonyms named these words: they"
+    ) + " need not mean the same; whether a swap keeps the meaning is yours to judge."
     parts.append(Prose(judge, muted=True))
     if study.transfers:
         parts += [Heading("The same swaps in other texts"), _transfer_grid(study.transfers)]
@@ -53,6 +58,21 @@ def _substitution(study: Substitution) -> Sheet:
                 parts.append(Heading(f"“{visible(one.old)}” becomes “{visible(one.new)}”"))
                 parts.append(_pairs(one.examples, study.asked.signed))
     return Sheet(f"What if another word stood for “{visible(study.word)}”", facts(study.asked), tuple(parts))
+
+
+def _replaced(study: Substitution) -> str:
+    others, flips = many(len(study.swaps), "other word"), len(study.flips)
+    what = f"{flips or 'none'} of them {'changes' if flips < 2 else 'change'} the prediction"
+    before = study.before
+    return (
+        f"“{visible(study.word)}” was replaced by {others}; {what} from {visible(before.label)} "
+        f"({percent(before.probability)})."
+    )
+
+
+def _from(name: str, flips: int, count: int) -> str:
+    """How many words of one source change the prediction, and what the source is."""
+    return f"It changes with {flips or 'none'} of the {many(count, 'word')} {FROM.get(name, name)}."
 
 
 def _swap_row(one: Swap) -> tuple[str, ...]:
@@ -82,8 +102,8 @@ def _repair(study: Repair) -> Sheet:
     swaps = ", ".join(f"{visible(a)} and {visible(b)}" for a, b in study.swaps)
     parts: list[Part] = [
         Prose(
-            f"{len(study.added):,} new training texts (to {study.training:,}) by words that may stand for each other: "
-            f"{swaps}."
+            f"{many(len(study.added), 'new training text')} (to {study.training:,}) by words that may stand for each "
+            f"other: {swaps}."
         )
     ]
     if study.runs:
@@ -113,7 +133,7 @@ def _change(mean: Mean, where: str) -> str:
     sure = "rises" if mean.low > 0 else "falls" if mean.high < 0 else "does not change for sure"
     low, high = (f"{100 * value:+.1f}".replace("-", MINUS) for value in (mean.low, mean.high))
     value = f"{100 * mean.value:+.1f}".replace("-", MINUS)
-    return f"The accuracy {where} {sure}: {value} points ({low} to {high}, {mean.texts:,} texts)."
+    return f"The accuracy {where} {sure}: {value} points ({low} to {high}, {many(mean.texts, 'text')})."
 
 
 def _both(new: str, old: str) -> tuple[str, str]:

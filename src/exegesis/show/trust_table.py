@@ -35,7 +35,9 @@ def _lines(result: Evaluation, width: int) -> list[str]:
             if i == len(result.ranking()):
                 lines.append(_row("", [], room, []) + "controls")
             lines.append(_row(visible(name), [cells[i] for _, cells in part], room, sizes))
-    marks = "* better than random scores by a paired bootstrap interval of 95 %; ± half of the mean's interval"
+    marks = "± half of the mean's interval of 95 % (a paired bootstrap)"
+    if RANDOM in result.names:
+        marks = "* better than random scores by a paired bootstrap interval of 95 %; ± half of the mean's interval"
     counts = ""
     if result.counts:
         counts = f"{result.counts.get('asked', 0)} perturbed texts asked for, {result.counts.get('run', 0)} run, in "

@@ -114,7 +114,7 @@ def single_target(plan: Plan) -> None:
 def asked_of(plan: Plan, texts: int, words: int, signed: bool) -> Asked:
     """What stands above a result: a target of each text's own label is called ``logit:predicted``."""
     names = [plan.model.labels[i] for i in plan.asked.labels]
-    target = f"{plan.asked.kind}:{','.join(names) or 'predicted'}"
+    target = f"{plan.model.link.called(plan.asked.kind)}:{','.join(names) or 'predicted'}"
     return Asked(plan.model.name, repr(plan.method), plan.name, target, texts, words, signed)
 
 

@@ -22,6 +22,7 @@ from exegesis.study.predicting import without
 from exegesis.study.training import TrainingTexts, read_training
 
 CONFIDENT, TOP, RANDOM = 0.9, 0.2, 10  # probability, share of the words, random sets drawn
+FAINT = 0.01  # of the strongest word's median, below which a word is not listed
 HELD, SURE = 10, 0.01  # training texts of a word, and the level at which they lean to a label
 
 
@@ -46,11 +47,11 @@ def summary(
     """What does the model do over a corpus? The strongest words of each label, doubtful reasons, contrary words.
 
     For each label the ``most`` words of the highest median score (each label's logit, or ``kind="probability"``, less
-    the mean over labels) of those with at least ``minimum`` uses. Each text of which the model is sure (0.9 or more)
-    loses its top fifth of words, and ten times as many at random; the worst ``texts`` are shown. With ``train``, the
-    training texts with labels: words that lean to a label there (at least 10 texts, exact binomial p < 0.01) while the
-    interval of their median score lies below 0 for it. Raises as ``explain``, and UsageError for no texts or a method
-    whose scores have no sign.
+    the mean over labels) of those with at least ``minimum`` uses, words below a hundredth of the strongest left out.
+    Each text of which the model is sure (0.9 or more) loses its top fifth of words, and ten times as many at random;
+    the worst ``texts`` are shown. With ``train``, the training texts with labels: words that lean to a label there (at
+    least 10 texts, exact binomial p < 0.01) while the interval of their median score lies below 0 for it. Raises as
+    ``explain``, and UsageError for no texts or a method whose scores have no sign.
     """
     classifier = as_model(model)
     method, parameters = chosen(classifier, method, parameters, recommendation, model)
@@ -67,8 +68,9 @@ def summary(
     golds = [gold for gold in corpus.golds if gold is not None]
     hits = sum(label == gold for label, gold in zip(said, corpus.golds, strict=True) if gold is not None)
     contrary = [] if known is None else _contrary(usual, known, classifier.labels, samples, seed)
+    kind = classifier.link.called(plan.asked.kind)
     return Summary(
-        asked_of(plan, len(corpus), count, True)._replace(target=f"{plan.asked.kind}:each label"),
+        asked_of(plan, len(corpus), count, True)._replace(target=f"{kind}:each label"),
         {label: said.count(label) for label in classifier.labels},
         hits / len(golds) if golds else float("nan"), minimum, tuple(tops), len(doubts), len(doubtful),
         tuple(doubtful[:texts]), tuple(contrary[:most]), 0 if known is None else known.total,
@@ -130,7 +132,8 @@ def _doubts(model: Classifier, corpus: Corpus, sure: Sequence[tuple[int, Attribu
 
 def _tops(usual: Mapping[str, Rows], label: int, name: str, most: int, samples: int, seed: int) -> list[TopWord]:
     medians = {word: float(np.median([scores[label] for _, scores in rows])) for word, rows in usual.items()}
-    ranked = sorted((word for word in medians if medians[word] > 0), key=lambda word: (-medians[word], word))
+    least = FAINT * max(medians.values(), default=0.0)
+    ranked = sorted((word for word in medians if medians[word] > max(0.0, least)), key=lambda w: (-medians[w], w))
     return [TopWord(word, name, _spread(usual[word], label, samples, seed)) for word in ranked[:most]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,7 +17,7 @@ from exegesis.core.explanation import Attribution
 from exegesis.core.method import Method
 from exegesis.core.model import Classifier
 from exegesis.core.spread import difference, spread
-from exegesis.core.studies import Gap, Shown, Uses, WordUses
+from exegesis.core.studies import Absent, Gap, Shown, Uses, WordUses
 from exegesis.core.text import Text
 from exegesis.study.corpus import Corpus, Data, asked_of, explained, normal, shown, signed, single_target, texts_of
 
@@ -66,7 +67,8 @@ def word(
     Every occurrence of ``words`` (one, or several to compare; capitals play no part) in ``data`` is scored for one and
     the same number in all texts: by default the logit of the last label (``positive`` of negative and positive).
     ``contexts`` of the lowest and of the highest scores are kept whole. Only texts that hold a word are explained.
-    Raises as ``explain``, and UsageError for no texts, no words, or a word that no text holds.
+    Words that no text holds are named in ``absent``. Raises as ``explain``, and UsageError for no texts, no words, or
+    where no text holds any of them.
     """
     classifier = as_model(model)
     method, parameters = chosen(classifier, method, parameters, recommendation, model)
@@ -79,7 +81,8 @@ def word(
     wanted = {normal(one): _Found(contexts) for one in asked}
     signs, seen = True, 0
     held = list(_holding(texts_of(classifier, corpus), set(wanted)))
-    _missing(classifier, corpus, {w for _, text in held for w in map(normal, text.word_strings())}, asked)
+    absent = _missing(classifier, corpus, held, asked)
+    missing = {one.word for one in absent}
     with bar(progress, len(held), plan.name) as advance:
         for number, result in explained(plan, iter(held), advance):
             signs, seen = signed(result), seen + len(result.words)
@@ -88,29 +91,30 @@ def word(
                 places = [i for i, string in enumerate(strings) if string == one]
                 if places:
                     found.add(result, number, corpus.golds[number], places)
-    uses = tuple(_uses(one, wanted[normal(one)], samples, seed) for one in asked)
+    uses = tuple(_uses(one, wanted[normal(one)], samples, seed) for one in asked if one not in missing)
     gaps = tuple(_gap(a, b, samples, seed) for a, b in pairwise(uses))
-    return WordUses(asked_of(plan, len(held), seen, signs), uses, gaps)
+    return WordUses(asked_of(plan, len(held), seen, signs), uses, gaps, absent)
 
 
 def _holding(texts: Iterator[tuple[int, Text]], wanted: set[str]) -> Iterator[tuple[int, Text]]:
     return (one for one in texts if not wanted.isdisjoint(map(normal, one[1].word_strings())))
 
 
-def _missing(model: Classifier, corpus: Corpus, held: set[str], asked: Sequence[str]) -> None:
-    """Raises UsageError for a word that no text holds, with the nearest that one does."""
-    for one in asked:
-        if normal(one) not in held:
-            known = {normal(w) for _, text in texts_of(model, corpus) for w in text.word_strings()}
-            raise _unheld(one, known)
-
-
-def _unheld(word: str, known: set[str]) -> UsageError:
-    import difflib
-
-    near = difflib.get_close_matches(normal(word), sorted(known), n=1)
-    hint = f"; the nearest that stands in one is {near[0]!r}" if near else ""
-    return UsageError(f"no text holds the word {word!r}{hint}")
+def _missing(
+    model: Classifier, corpus: Corpus, held: Sequence[tuple[int, Text]], asked: Sequence[str]
+) -> tuple[Absent, ...]:
+    """The words that no text holds, with the nearest that one does. Raises UsageError where all are."""
+    there = {normal(word) for _, text in held for word in text.word_strings()}
+    gone = [one for one in asked if normal(one) not in there]
+    if not gone:
+        return ()
+    known = sorted({normal(word) for _, text in texts_of(model, corpus) for word in text.word_strings()})
+    near = [next(iter(difflib.get_close_matches(normal(one), known, n=1)), "") for one in gone]
+    if len(gone) < len(asked):
+        return tuple(map(Absent, gone, near))
+    words = " or ".join(repr(one) for one in gone)
+    hint = f"; the nearest that stands in one is {near[0]!r}" if near[0] else ""
+    raise UsageError(f"no text holds the word {words}{hint}")
 
 
 def _uses(word: str, found: _Found, samples: int, seed: int) -> Uses:
