@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 write_whole(path, json.dumps(rounded(results)) + "\n")
         print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
     maps.pictures(models, given.out)
-    words.pictures(results["models"], models, texts.all, given.out)
+    words.pictures(rounded(results["models"]), models, texts.all, given.out)
     swaps.pictures(models["lstm-0"], given.out)
     faults.picture(models["lstm-0"], texts.test, texts.train, given.out)
 
