@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from io import BytesIO
 from itertools import pairwise
@@ -16,8 +17,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from matplotlib.text import Text
+from PIL import Image
 
-from exegesis.show.figure import figure, pdf, png, svg
+from exegesis.show.canvas import Scene
+from exegesis.show.figure import as_png, figure, pdf, png, svg
+from exegesis.show.fonts import BOX, spelled
 from exegesis.show.scene import scene
 from exegesis.show.visual import direction, order, shaped
 from exegesis.show.wording import visible
@@ -40,7 +44,7 @@ def test_svg_is_sound_and_holds_every_word(made):
     assert {e.tag for e in root.iter()} <= {f"{SVG}{tag}" for tag in ("svg", "title", "rect", "g", "text")}
     drawn = "".join(e.text for e in root.iter(f"{SVG}text"))
     for word in one.words:
-        assert visible(word)[:24] in drawn
+        assert spelled(visible(word)[:24]) in drawn
     assert not [name for e in root.iter() for name in e.attrib if name.startswith("on") or "href" in name]
 
 
@@ -174,3 +178,45 @@ def test_long_words_and_empty_texts():
     assert sum(len(w.text) for w in drawn.words if set(w.text) == {"x"}) == 500
     assert "(the text is empty)" in texts(svg(samples.result("", [])))
     assert png([]).startswith(b"\x89PNG")
+
+
+def test_control_characters_are_written_out():
+    """No font at hand has their pictures at a size that can be read."""
+    drawn = [one.text for one in scene(samples.result("a\x07b \x1b[3m \x7f \x00", [1, -1, 2, 3])).words]
+    assert {"a\\x07b", "\\x1b[3m", "\\x7f", "\\x00"} <= set(drawn)
+    assert not any("\u2400" <= letter <= "\u2421" or letter == BOX for text in drawn for letter in text)
+
+
+def test_a_picture_shows_what_a_figure_does():
+    """Words laid on the boxes stand where matplotlib puts a text each, but for the part of a pixel."""
+    one = samples.methods()[-1]
+    out = BytesIO()
+    with matplotlib.rc_context():
+        figure(one).savefig(out, format="png", dpi=200)
+    both = (out.getvalue(), png(one))
+    theirs, ours = (np.asarray(Image.open(BytesIO(data)).convert("L"), dtype=float) for data in both)
+    assert theirs.shape == ours.shape
+    near = [(i, j) for i in range(-2, 3) for j in range(-2, 3)]
+    blurred = [sum(np.roll(each, at, (0, 1)) for at in near) / 25 for each in (theirs, ours)]
+    assert np.abs(blurred[0] - blurred[1]).max() < 60
+    assert np.abs(theirs - ours).mean() < 6
+    assert np.corrcoef(blurred[0].ravel(), blurred[1].ravel())[0, 1] > 0.98
+
+
+def test_a_long_text_is_drawn_in_time():
+    words = samples.LONG.split() * 50
+    one = samples.result(" ".join(words), np.linspace(-1, 1, len(words)))
+    start = time.perf_counter()
+    png(one)
+    ours, start = time.perf_counter() - start, time.perf_counter()
+    figure(one).savefig(BytesIO(), format="png", dpi=200)
+    assert ours < 0.6 * (time.perf_counter() - start)
+
+
+def test_words_at_the_edge_are_cut():
+    page = Scene(20.0, 10.0)
+    for x, y in ((-30.0, 5.0), (18.0, 5.0), (5.0, -40.0), (5.0, 300.0), (-3.0, 8.0)):
+        page.write(x, y, "entertaining", 10.0, "#000000")
+    pixels = np.asarray(Image.open(BytesIO(as_png(page))))
+    assert pixels.shape[2] == 3
+    assert pixels.min() < 100

@@ -24,7 +24,7 @@ from exegesis.core.text import text_of_words
 from exegesis.show import NESTED, view
 from exegesis.show.canvas import MARGIN
 from exegesis.show.lines import fill
-from exegesis.show.nested import nested, notes
+from exegesis.show.nested import facts, nested, notes
 from exegesis.show.nested_html import fragment, page
 from exegesis.show.nested_scene import nested_scene, svg
 from exegesis.show.nested_table import csv as table
@@ -341,3 +341,14 @@ def test_trees_in_latex_compile(tmp_path):
     call = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "d.tex"]
     done = subprocess.run(call, cwd=tmp_path, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stdout[-600:]
+
+
+def test_every_view_of_hedge_says_that_scores_are_leads():
+    """The number in the header is another than the whole text's score; without a rival they are one."""
+    tree = made.tree("not bad", scores=[-0.5, 0.75, 3.25], name="hedge")
+    for text in (render(tree, color=False), page(tree), " ".join(written(tree)), view(".txt", "hierarchy")([tree])):
+        flat = " ".join(re.sub(r"<[^>]+>", " ", text).split())
+        assert "logit of positive 2.00; its lead over other labels 3.25" in flat
+        assert "of the strongest other label; of the whole text it is 3.25." in flat
+    for other in (made.tree("not bad", scores=[-0.5, 0.75, 2.0], name="hedge"), made.tree("not bad", name="acd")):
+        assert not any("lead" in line for line in [*notes(nested(other)[0]), *facts(nested(other)[0]).values()])

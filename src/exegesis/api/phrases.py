@@ -47,9 +47,10 @@ def hierarchy(
 
     ``search``: ``acd`` joins words from below, with the score of any ``method`` that scores phrases (contextual
     decomposition where the model can serve it, else leave-one-out); ``soc`` and ``scd`` do so with the scores of those
-    names; ``hedge`` cuts from above where parts interact least; ``parse`` follows a tree with the scores of any method;
-    ``owen`` gives Owen values on a tree. ``tree`` are the phrases to follow, as spans of word numbers (a list of such
-    lists for several texts); without it they are the phrases and clauses that ``tagger`` finds, as for ``explain``.
+    names; ``hedge`` cuts from above where parts interact least, and scores leads of the label over the strongest other;
+    ``parse`` follows a tree with the scores of any method; ``owen`` gives Owen values on a tree. ``tree`` are the
+    phrases to follow, as spans of word numbers (a list of such lists for several texts); without it they are the
+    phrases and clauses that ``tagger`` finds, as for ``explain``.
     ``method="best"`` is the method of a saved ``recommendation``, as for ``explain``.
 
     ``target`` is one number, as for ``explain``; ``parameters`` are those of the search and of its method. Raises as
@@ -114,6 +115,8 @@ def interactions(
     text: Raw | list[Raw] | list[str] | Column,
     kind: str = "shapley",
     target: str | int | None = None,
+    *,
+    progress: bool = False,
     **parameters: Any,
 ) -> Interactions | list[Interactions]:
     """What every two words do to the number together, beyond what each does: of one text or several.
@@ -127,8 +130,21 @@ def interactions(
     pairwise = Pairwise(**fitted(Pairwise, "interactions", {"kind": kind, **parameters}))
     many = several(text)
     read = read_texts(classifier, [text] if many is None else many)
-    found: list[Interactions | None] = [None] * len(read)
-    for number, one in in_batches(read, lambda some: pairwise(classifier, some, asked), "interactions"):
-        found[number] = one
-    results = cast(list[Interactions], found)
+    with bar(progress, len(read), "interactions") as advance:
+        results = joint_effects(classifier, pairwise, asked, read, advance)
     return results[0] if many is None else results
+
+
+def joint_effects(
+    model: Classifier,
+    pairwise: Pairwise,
+    asked: Ask,
+    texts: Sequence[Text],
+    advance: Callable[[], object] = lambda: None,
+) -> list[Interactions]:
+    """The interactions of texts that the model has read, in order; ``advance`` is called after each."""
+    found: list[Interactions | None] = [None] * len(texts)
+    for number, one in in_batches(texts, lambda some: pairwise(model, some, asked), "interactions"):
+        found[number] = one
+        advance()
+    return cast(list[Interactions], found)

@@ -12,6 +12,7 @@ from exegesis.core.errors import TextError, UsageError, unknown
 from exegesis.core.explain import Spans
 from exegesis.core.explanation import LEVELS
 from exegesis.core.model import Classifier, Raw
+from exegesis.core.progress import heard
 from exegesis.core.text import Span, Text
 from exegesis.hierarchy.levels import levels as word_levels
 from exegesis.hierarchy.tagging import Tagger, default_tagger
@@ -102,12 +103,21 @@ def bundled_tagger() -> Tagger:
 
 @contextmanager
 def bar(shown: bool, total: int, what: str, done: int = 0) -> Iterator[Callable[[], None]]:
-    """A progress bar on standard error that is gone at the end."""
+    """A progress bar on standard error that is gone at the end; under it, how far the work on the texts at hand is."""
     if not shown:
         yield lambda: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         SpinnerColumn(),
@@ -115,10 +125,24 @@ def bar(shown: bool, total: int, what: str, done: int = 0) -> Iterator[Callable[
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
     )
+    inner: dict[str, TaskID] = {}
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=total, completed=done)
-        yield lambda: progress.advance(task)
+
+        def listen(counted: str, over: int, every: int) -> None:
+            if over >= every:
+                if counted in inner:
+                    progress.remove_task(inner.pop(counted))
+            elif counted in inner:
+                progress.update(inner[counted], completed=over, total=every)
+            else:
+                inner[counted] = progress.add_task(f"  {counted}", total=every, completed=over)
+
+        with heard(listen):
+            yield lambda: progress.advance(task)
 
 
 def each_method(given: Iterable[str]) -> list[str]:

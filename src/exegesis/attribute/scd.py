@@ -15,6 +15,7 @@ from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.language import language_named
 from exegesis.core.method import Scores, at_words, method
 from exegesis.core.model import Recurrent
+from exegesis.core.progress import counted
 from exegesis.core.recurrent import Unrolled
 from exegesis.core.target import Target
 from exegesis.core.text import Span, Text
@@ -75,7 +76,7 @@ class Scd:
         most = max(1, NUMBERS // max(sum(d.weight_hh.numel() // d.hidden.shape[-1] for x in seen.layers for d in x), 1))
         parts: list[Tensor] = []
         waiting: list[tuple[int, Span, list[Text]]] = []
-        for number, (row, some) in enumerate(drawn):
+        for number, (row, some) in enumerate(counted(drawn, "phrases scored", len(flat))):
             waiting.append((row, flat[number], _fitting(batch.texts[row], flat[number], some)))
             pieces = sum(len(texts) for _, _, texts in waiting) * max(len(batch.texts[row]) for row, _, _ in waiting)
             if pieces >= most or number + 1 == len(flat):

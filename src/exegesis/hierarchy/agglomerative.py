@@ -14,6 +14,7 @@ from exegesis.core.errors import UsageError, unknown
 from exegesis.core.explain import array
 from exegesis.core.method import Spanning, card_of
 from exegesis.core.nesting import Mark
+from exegesis.core.progress import Tally
 from exegesis.core.target import Target
 from exegesis.core.text import Span
 from exegesis.hierarchy.search import Grown, Trees
@@ -75,9 +76,10 @@ class Agglomerative:
             spans = [[text.over(span) for span in some or ()] for text, some in zip(texts, asked, strict=True)]
             return [array(values)[0].tolist() for values in score(spans)]
 
-        return together([self._join(len(text.words)) for text in texts], answer)
+        tally = Tally("words joined", sum(len(text.words) for text in texts))
+        return together([self._join(len(text.words), tally) for text in texts], answer)
 
-    def _join(self, words: int) -> Generator[list[Span], list[float], Grown]:
+    def _join(self, words: int, tally: Tally) -> Generator[list[Span], list[float], Grown]:
         """One text's search: asks for phrases, is sent their scores."""
         known: Scores = {}
         marks: dict[Span, Mark] = {}
@@ -91,7 +93,9 @@ class Agglomerative:
         while not chosen.all():
             beside = [one for group in joined for one in _extended(group, chosen)]
             yield from _ask(beside, known)
-            chosen |= self._selected(chosen, joined, known, own)
+            taken = self._selected(chosen, joined, known, own)
+            chosen |= taken
+            tally.add(int(taken.sum()))
             groups, step = _groups(chosen), step + 1
             yield from _ask(groups, known)
             for group in groups:

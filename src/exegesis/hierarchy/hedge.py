@@ -14,6 +14,7 @@ from exegesis.core.batch import Batch
 from exegesis.core.errors import TextError, UsageError
 from exegesis.core.model import Classifier
 from exegesis.core.nesting import Mark
+from exegesis.core.progress import Tally
 from exegesis.core.target import Target
 from exegesis.core.text import Span
 from exegesis.hierarchy.search import Grown, Trees
@@ -35,7 +36,9 @@ class Hedge:
     among themselves and up to ``window`` phrases on either side, the weights being those of as many players. It is
     the signed index, as in the paper, so parts that work against each other are cut first. A phrase's
     ``interaction`` is that of the cut through it, its ``step`` the cut's number. Values are those of the number asked
-    for; the score (Eq. 5) is the lead of its label in the same unit (``mech.coalitions.leads``).
+    for. The score (Eq. 5) is not: it is the lead of that number's label in the same unit (``mech.coalitions.leads``),
+    as in the paper, and views say so beside the number. Of a margin, and of a label without a rival, the lead is the
+    number itself.
 
     ``how`` says what stands for the words that are left out: ``pad`` as in the paper, or as of leave-one-out. Ties go
     to the first place in reading order. It deviates in one point: the paper's released code gives the coalitions in the
@@ -77,9 +80,11 @@ class Hedge:
                 for row, (number, raw) in enumerate(zip(numbers, raws, strict=True))
             ]
 
-        return together([self._cut(len(text.words), game, row) for row, text in enumerate(batch.texts)], answer)
+        counts = [len(text.words) for text in batch.texts]
+        tally = Tally("cuts made", sum(counts) - len(counts))
+        return together([self._cut(words, game, row, tally) for row, words in enumerate(counts)], answer)
 
-    def _cut(self, words: int, game: Game, row: int) -> Generator[Asked, Values, Grown]:
+    def _cut(self, words: int, game: Game, row: int, tally: Tally) -> Generator[Asked, Values, Grown]:
         """One text's search: asks for coalitions, is sent their values."""
         phrases = [Span(0, words)]
         cuts: dict[Span, tuple[float, int]] = {}
@@ -98,6 +103,7 @@ class Hedge:
             at = next(number for number, strength in enumerate(strengths) if strength <= lowest)
             phrase = phrases[place]
             cuts[phrase] = (strengths[at], len(cuts) + 1)
+            tally.add(1)
             middle = phrase.start + 1 + at
             phrases[place : place + 1] = [Span(phrase.start, middle), Span(middle, phrase.stop)]
         every = [*cuts, *(phrase for phrase in phrases if phrase not in cuts)]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from exegesis.core.batch import Batch
 from exegesis.core.model import Classifier
+from exegesis.core.progress import tell
 from exegesis.core.target import Link, Target
 from exegesis.core.text import Span, Text
 from exegesis.mech.removal import Remover, check
@@ -24,7 +25,7 @@ Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 Found = TypeVar("Found")
 POOLED = 1 << 16  # coalitions that are asked for together
-CELLS = 1 << 22  # places of coalitions that are written out at a time
+CELLS = 1 << 19  # places of coalitions that are written out and run at a time
 
 
 def bits(words: Span) -> int:
@@ -63,7 +64,10 @@ class Game:
         pending = [(row, one) for row, one in dict.fromkeys(pairs) if one not in self.known[row]]
         most = max(CELLS // max(self.batch.ids.shape[1], 1), 1)
         for at in range(0, len(pending), most):
+            if len(pending) > most:
+                tell("coalitions run", at, len(pending))
             self._compute(pending[at : at + most])
+        tell("coalitions run", len(pending), len(pending))
         none = np.zeros((0, self.width))
         return [
             torch.from_numpy(np.stack([self.known[row][one] for one in masks]) if masks else none)

@@ -54,6 +54,7 @@ class Scene:
         self, x: float, y: float, text: str, size: float, colour: str, *, bold: bool = False, anchor: float = 0.0
     ) -> float:
         """A text; ``anchor`` is the share of it that stands left of ``x``. Gives its width."""
+        text = fonts.spelled(text)
         room = fonts.width(text, size, bold)
         self.words.append(Words(x - anchor * room, y, text, size, colour, room, bold, anchor))
         return room

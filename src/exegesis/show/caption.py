@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from exegesis.show import fonts
 from exegesis.show.canvas import MARGIN, SIZE, SMALL, Box, Scene, clipped, folded
 from exegesis.show.layout import Panel
@@ -21,9 +23,9 @@ class Caption:
         self.ink, self.muted = ground(dark).ink, ground(dark).muted
         self.room = drawing.width - 2 * MARGIN
 
-    def header(self, y: float) -> float:
+    def header(self, y: float, facts: Mapping[str, str] | None = None) -> float:
         x = MARGIN
-        for name, text in header(self.panel, MINUS).items():
+        for name, text in (facts or header(self.panel, MINUS)).items():
             bold = name == "prediction"
             size = SIZE if bold else SMALL
             shown = clipped(text, self.room, size, bold)

@@ -6,6 +6,7 @@ draw (Chinese, emoji) is drawn in an installed font that can; characters that no
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ import matplotlib
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 
+_PICTURES = re.compile("[\u2400-\u2421]")
 BOX = "\N{WHITE SQUARE}"
 UNKNOWN = 0.95  # width of a character that no font has, in em
 UNKNOWN_WIDE = 1.2
@@ -29,9 +31,22 @@ class Word(NamedTuple):
     width: float
 
 
+def spelled(text: str) -> str:
+    """A text with the pictures of control characters (as ``wording.visible`` has them) written out: ``\\x07``.
+
+    Few fonts have those pictures, and they cannot be read at the size of a word.
+    """
+    return _PICTURES.sub(lambda found: f"\\x{_code(found.group()):02x}", text)
+
+
+def _code(picture: str) -> int:
+    return 0x7F if picture == "\N{SYMBOL FOR DELETE}" else ord(picture) - 0x2400
+
+
 @lru_cache(maxsize=65536)
 def word(text: str, bold: bool = False) -> Word:
     """The first font that has every character; else DejaVu Sans with boxes. Widths leave kerning out."""
+    text = spelled(text)
     own = _dejavu(bold)
     missing = [c for c in text if not _has(own, c) and not _bare(c)]
     if missing:

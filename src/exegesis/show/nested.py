@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from exegesis.core.hierarchy import Hierarchy, Part
 from exegesis.show.layout import Block, Cell, Panel, Row, atoms_of, parts_of, rtl_of
+from exegesis.show.notes import header
 from exegesis.show.wording import number, signed, target_phrase, visible
 
 JOINED = {
@@ -116,12 +117,35 @@ def strongest(tree: Nested) -> Node | None:
     return max(joints, key=lambda node: abs(node.interaction or 0.0), default=None)
 
 
+def facts(tree: Nested, minus: str = "-") -> dict[str, str]:
+    """What stands over a hierarchy, as ``notes.header``; where its scores are leads, with that of the whole text."""
+    found = header(tree.panel, minus)
+    if leads(tree.result):
+        label = tree.result.target.partition(":")[2]
+        found["target"] += f"; its lead over other labels {number(tree.result.root.score, minus)}" if label else ""
+    return found
+
+
+def leads(result: Hierarchy) -> bool:
+    """Whether scores are not values of the number in the header, but leads of its label over the strongest other.
+
+    HEDGE's are; where the label has no rival (a margin, log odds of two labels) its lead is the number itself.
+    """
+    root = result.root.score
+    return result.name == "hedge" and abs(root - result.explained) > 1e-6 * max(1.0, abs(root))
+
+
 def notes(tree: Nested, minus: str = "-", *, more: Sequence[str] = ()) -> list[str]:
     """What stands under a hierarchy: how its phrases were found, what scores and interactions are, ``more`` on how they
     are written, what adds up."""
     result = tree.result
     lines = [FOUND.get(result.name, "")] if len(result.text.words) > 1 else []
     lines.append(f"Score: {visible(result.scorer)}.")
+    if leads(result):
+        what, lead = target_phrase(result.target), number(result.root.score, minus)
+        lines.append(
+            f"The lead is of the {what} over that of the strongest other label; of the whole text it is {lead}."
+        )
     strong = strongest(tree)
     if strong is not None:
         what = JOINED.get(result.name, JOINED[""])

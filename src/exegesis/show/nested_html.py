@@ -18,8 +18,8 @@ from rich.cells import cell_len
 from exegesis.core.hierarchy import Hierarchy
 from exegesis.show.html import TABLE, paint_class, short, styled, templates, whole_page
 from exegesis.show.lines import fill
-from exegesis.show.nested import Nested, Node, nested, notes
-from exegesis.show.notes import header, scales
+from exegesis.show.nested import Nested, Node, facts, nested, notes
+from exegesis.show.notes import scales
 from exegesis.show.palette import DARK, LIGHT, PALETTES, Palette, palette_named
 from exegesis.show.wording import MINUS
 
@@ -66,7 +66,7 @@ def _tree(tree: Nested) -> dict[str, Any]:
     kept = sorted(sorted(range(len(nodes)), key=lambda at: -abs(nodes[at].cell.score))[:TABLE])
     return {
         "title": short(" ".join(atom.text for atom in atoms[:40])),
-        "facts": list(header(tree.panel, MINUS).items()),
+        "facts": list(facts(tree, MINUS).items()),
         "lines": [_line(tree, line) for line in fill(tree.panel, [cell_len(a.text) + 1 for a in atoms], 0, COLUMNS)],
         "rtl": tree.panel.rtl,
         "scale": scales(tree.panel, MINUS),

@@ -14,7 +14,7 @@ from exegesis.show.caption import Caption
 from exegesis.show.figure import as_pdf, as_png, as_svg, drawn
 from exegesis.show.layout import Cell
 from exegesis.show.lines import fill
-from exegesis.show.nested import Nested, Node, nested, notes, strongest
+from exegesis.show.nested import Nested, Node, facts, nested, notes, strongest
 from exegesis.show.palette import Palette, ground, palette_named
 from exegesis.show.scene import BLANK, MARKED, PAD, narrow, placed
 from exegesis.show.tex_scene import as_tex
@@ -104,7 +104,7 @@ class _Page:
 
     def draw(self, y: float) -> float:
         caption = Caption(self.on, self.panel, self.palette, self.dark)
-        y = caption.header(y)
+        y = caption.header(y, facts(self.tree, MINUS))
         for line in fill(self.panel, self.widths, BLANK, self.room):
             y = self._line(line, y + (12.0 if line.start else 0.0))
         y = caption.legend(y + 8)

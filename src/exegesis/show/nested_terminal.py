@@ -13,8 +13,7 @@ from exegesis.core.hierarchy import Hierarchy
 from exegesis.show import bars
 from exegesis.show.lines import fill, joint
 from exegesis.show.look import MUTED, Line, Look, clipped, folded, listed, look_for, printed
-from exegesis.show.nested import Nested, Node, nested, notes
-from exegesis.show.notes import header
+from exegesis.show.nested import Nested, Node, facts, nested, notes
 from exegesis.show.palette import Palette
 from exegesis.show.terminal import FAINT, STRONG
 
@@ -49,7 +48,7 @@ def render(
 
 
 def _whole(tree: Nested, look: Look) -> list[Line]:
-    facts = [(text, Style(bold=name == "prediction")) for name, text in header(tree.panel).items()]
+    over = [(text, Style(bold=name == "prediction")) for name, text in facts(tree).items()]
     under = [Segment(part, MUTED) for text in notes(tree) for part in folded(text, look.width)]
     drawing = _Drawing(tree, look)
     drawn = list(drawing.lines())
@@ -58,7 +57,7 @@ def _whole(tree: Nested, look: Look) -> list[Line]:
     legend = bars.legend(tree.panel, look) if look.color else []
     if not look.color and tree.block.signed:
         legend = [[Segment(part, MUTED)] for part in folded(PLAIN, look.width)]
-    return [*listed(facts, look.width), [], *drawn, [], *legend, *([one] for one in under)]
+    return [*listed(over, look.width), [], *drawn, [], *legend, *([one] for one in under)]
 
 
 class _Drawing:
