@@ -49,3 +49,17 @@ def test_labels_may_be_a_dict_either_way():
 
 def test_methods_of_a_model_by_name():
     assert "reat" in [card.name for card in exegesis.methods("bundled")]
+
+
+def test_lrp_of_a_margin_is_near_the_difference_and_equal_to_it_without_epsilon():
+    model, text = exegesis.load(), "the fight scenes are fun but it grows tedious"
+
+    def apart(epsilon: float) -> float:
+        plus, minus, margin = (
+            exegesis.explain(model, text, "lrp", target, epsilon=epsilon).scores
+            for target in ("positive", "negative", "margin:positive,negative")
+        )
+        return float(abs(plus - minus - margin).max() / abs(margin).max())
+
+    assert 1e-4 < apart(0.001) < 1e-2
+    assert apart(1e-9) < 1e-5

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, cast, overload
 
 from exegesis.api.choosing import Place, chosen
 from exegesis.api.models import as_model, preferred
 from exegesis.api.reading import Column, bar, read_text, read_texts, several, spans_of, without_blanks
+from exegesis.api.spans import of_each, spans_each
 from exegesis.core.explain import Spans, run
 from exegesis.core.explanation import Attribution
 from exegesis.core.method import Method, card_of, make, require
@@ -65,7 +66,8 @@ def explain(
     at once; ``"probability:LABEL"``; ``"margin:A,B"`` (see ``core.target.ask``).
 
     ``level``: ``word``, or also ``phrase``, ``clause``, ``text``, or ``all`` of them (REAT paper, Sec. 3.3), found by
-    ``tagger``, by default the bundled one. ``spans``: further spans of word numbers (start, stop), or ``"all"``.
+    ``tagger``, by default the bundled one. ``spans``: further spans of word numbers (start, stop): one list
+    for all texts, a list of such lists with one for each text, or ``"all"``.
     Methods that score spans directly (leave-one-out) do; for others a span is the sum of its words.
 
     ``trust`` puts a trust line into each result's ``details["trust"]``: what its top words do to the prediction beside
@@ -79,9 +81,13 @@ def explain(
     """
     classifier = as_model(model)
     method, parameters = chosen(classifier, method, parameters, recommendation, model)
-    plan = Plan.of(classifier, method, parameters, target, level, spans, tagger, trust)
+    each = of_each(spans)
+    plan = Plan.of(classifier, method, parameters, target, level, None if each else spans, tagger, trust)
     many = several(text)
     read = read_texts(classifier, [text] if many is None else without_blanks(many, skip_blank))
+    if each is not None:
+        read = [replace(one) for one in read]  # told apart by identity, also where one stands twice
+        plan = replace(plan, spans=spans_each(level, each, tagger, read))
     with bar(progress, len(read), plan.name) as advance:
         results = plan.explain(read, advance)
     return results[0] if many is None else results

@@ -68,6 +68,10 @@ class Lrp:
     ``alpha`` - ``beta`` = 1); see ``mech.signed`` for the forms taken. Recurrent layers and cells keep the epsilon
     rule. Another rule than epsilon takes every module the general way.
 
+    A ``margin`` is handed back as one number. Without epsilon its words would have the differences of the two classes'
+    relevances; with it they are near these and not equal to them, because epsilon is added to the margin where it would
+    be added to each logit, and takes its shares along the whole way.
+
     Beyond the chapter: stacked layers; a GRU in PyTorch's form, where 1 - z has the value -a_z before activation, the
     products with the signals n and h_{t-1} both reach z, ``r q`` is one input of n's map beside x_t, and
     q = U h_{t-1} + b a map of its own; a plain RNN, where no product is. Attention weights (whatever a softmax gives)

@@ -275,9 +275,14 @@ def view_of(result: Result | type[Result], ending: str) -> View:
 
 
 def save(results: Sequence[Result], path: str | os.PathLike[str], **options: Any) -> Path:
-    """Write results to one file, whole or not at all; the ending says how (see ``Attribution.save``)."""
+    """Write results to one file, whole or not at all; the ending says how (see ``Attribution.save``).
+
+    Raises UsageError for no results.
+    """
     from exegesis.core.files import write_whole
 
+    if not results:
+        raise UsageError("there is no result to save; give at least one")
     return write_whole(path, rendered(results, Path(path).suffix, **options))
 
 

@@ -151,14 +151,20 @@ def to_jsonl(results: Sequence[Result]) -> str:
 def read(path: str | os.PathLike[str]) -> Saved | list[Saved]:
     """Read what ``save`` wrote: one result of any kind from a ``.json`` of one, else a list of them.
 
-    Loads no torch. Raises FileError, naming the line of a ``.jsonl``, where the file is missing or damaged.
+    Loads no torch. Raises FileError, naming the line of a ``.jsonl``, where the file is missing, damaged or holds no
+    result.
     """
     content = read_text(path)
     if Path(path).suffix.lower() == ".jsonl":
-        return [
+        found = [
             _parse(line, f"{path}, line {number}") for number, line in enumerate(content.split("\n"), 1) if line.strip()
         ]
+        if not found:
+            raise FileError(f"{path}: holds no result; save it again")
+        return found
     values = _json(content, str(path))
+    if values == []:
+        raise FileError(f"{path}: holds no result; save it again")
     if isinstance(values, list):
         return [_located(value, f"{path}, item {number}") for number, value in enumerate(values, 1)]
     return _located(values, str(path))
