@@ -59,7 +59,7 @@ def test_parameters_and_methods_reach_the_search(call) -> None:
         (("--hierarchy", "hedge", "-p", "windw=2"), 2, "did you mean 'window'"),
         (("--hierarchy", "hedge", "-p", "window"), 2, "write NAME=VALUE"),
         (("--hierarchy", "acd", "--level", "all"), 2, "--level belongs to"),
-        (("--hierarchy", "acd", "--figure", "tree.tex"), 2, "must end in .svg or .png or .pdf"),
+        (("--hierarchy", "acd", "--figure", "tree.gif"), 2, "must end in .svg or .png or .pdf or .tex"),
         (("--hierarchy", "acd", "-t", "all"), 2, "one number"),
         (("--hierarchy", "soc", "-p", "language=/no/such/folder"), 1, "no folder"),
     ],

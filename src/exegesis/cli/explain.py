@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from exegesis.cli import options as given
 from exegesis.cli.given import methods_given, search_parameters, texts_given
+from exegesis.cli.inner import check_alone, interactions_plan, relevance_plan
 from exegesis.cli.output import Output
 from exegesis.core.errors import UsageError
 
@@ -33,6 +34,8 @@ def explain(
     target: given.Target = None,
     level: given.Level = "word",
     hierarchy: given.Search = None,
+    interactions: given.Interactions = None,
+    relevance: given.Relevance = False,
     trust: given.Trust = False,
     device: given.Device = None,
     truncate: given.Truncate = False,
@@ -51,6 +54,7 @@ def explain(
     exegesis explain "A fine film." --level all -M reat -M lime --figure why.svg
     exegesis explain "A fine film." -M lime --trust
     exegesis explain "Not a good film." --hierarchy acd --html tree.html
+    exegesis explain "Not a good film." --interactions shapley --figure pairs.png
     exegesis explain --file reviews.tsv --model my-model --json results.jsonl
     exegesis explain "Two dogs run." --pair "Dogs move." --model nli-model
     """
@@ -58,16 +62,29 @@ def explain(
 
     if trust and hierarchy is not None:
         raise UsageError("--trust belongs to explanations of words; leave it out of a hierarchy")
+    inner = "--interactions" if interactions is not None else "--relevance" if relevance else ""
+    if inner:
+        others = {"--relevance": relevance and inner != "--relevance", "--hierarchy": hierarchy, "--trust": trust,
+                  "--method": method, "--recommendation": recommendation, "--level": level != "word"}  # fmt: skip
+        check_alone(inner, others)
     raws = texts_given(texts, file, column, pair, pair_column, skip_blank)[:limit]
     view = {"color": color, "numbers": numbers, "palette": palette_named(palette or "green-red").name}
-    output = Output(json, html, figure, view, quiet, "words" if hierarchy is None else "hierarchy")
+    kind = inner.lstrip("-") or ("words" if hierarchy is None else "hierarchy")
+    output = Output(json, html, figure, view, quiet, kind)
 
     from exegesis.api import Plan, bar, each_method, load, preferred, read_text
 
     names = each_method(method or [])
     plans: list[Any]
     known = load(model, device=device, truncate=truncate)
-    if hierarchy is not None:
+    if inner:
+        plan = (
+            interactions_plan(known, interactions, param or [], target)
+            if interactions is not None
+            else relevance_plan(known, param or [], target)
+        )
+        plans, names = [plan], [plan.name]
+    elif hierarchy is not None:
         place = (recommendation, model)
         plans, names = [_growth(known, hierarchy, names, param or [], target, level, place)], [hierarchy]
     else:

@@ -75,7 +75,7 @@ def parameters_given(given: list[str], names: list[str]) -> dict[str, dict[str, 
     for name in names:
         if name not in fields:
             raise unknown("method", name, fields)
-    return _assigned(given, {name: fields[name] for name in names})
+    return assigned(given, {name: fields[name] for name in names})
 
 
 def methods_given(
@@ -97,10 +97,11 @@ def search_parameters(given: list[str], search: str, method: str | None) -> dict
     """``NAME=VALUE`` for a search of a hierarchy, or for the method that scores its phrases."""
     from exegesis.hierarchy.plan import parameters_of
 
-    return _assigned(given, {search: parameters_of(search, method)})[search]
+    return assigned(given, {search: parameters_of(search, method)})[search]
 
 
-def _assigned(given: list[str], fields: dict[str, list[str]]) -> dict[str, dict[str, Any]]:
+def assigned(given: list[str], fields: dict[str, list[str]]) -> dict[str, dict[str, Any]]:
+    """``NAME=VALUE`` for each owner in ``fields`` that has a parameter of that name. Raises UsageError for others."""
     from exegesis.core.errors import unknown
 
     known = sorted({field for each in fields.values() for field in each})

@@ -66,6 +66,18 @@ Search = Annotated[
         help="A tree of phrases: acd, soc, scd, hedge, parse or owen. -M then names the method that scores them.",
     ),
 ]
+Interactions = Annotated[
+    str | None,
+    typer.Option(
+        "--interactions",
+        metavar="KIND",
+        help="What every two words do together: shapley, removal or alone, in place of scores.",
+    ),
+]
+Relevance = Annotated[
+    bool,
+    typer.Option("--relevance", metavar="", help="What lrp hands to every layer of the network, in place of scores."),
+]
 Recommendation = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="For -M best: what 'exegesis recommend' wrote for this model."),

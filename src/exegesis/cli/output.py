@@ -43,7 +43,7 @@ class Output:
         if to_json != "-":
             check_file("--json", to_json, JSON)
         check_file("--html", html, PAGES)
-        check_file("--figure", figure, (*PICTURES, ".tex") if kind == "words" else PICTURES)
+        check_file("--figure", figure, (*PICTURES, ".tex"))
 
     _put: Put | None
     _kept: list[Result]

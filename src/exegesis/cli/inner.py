@@ -1,0 +1,67 @@
+"""``exegesis explain --interactions`` and ``--relevance``: what is asked of a model in place of scores of words."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from exegesis.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from exegesis.core.model import Classifier
+    from exegesis.core.text import Text
+
+
+class Inner(NamedTuple):
+    """A plan as those of ``exegesis.api``: results of texts that the model has read, ``advance`` called after each."""
+
+    name: str
+    work: Callable[[Sequence[Text], Callable[[], object]], list[Any]]
+
+    def explain(self, texts: Sequence[Text], advance: Callable[[], object] = lambda: None) -> list[Any]:
+        return self.work(texts, advance)
+
+
+def check_alone(option: str, others: Mapping[str, object]) -> None:
+    """Raises UsageError where an option that cannot go with ``option`` was given."""
+    for name, value in others.items():
+        if value:
+            raise UsageError(f"{name} does not go with {option}; leave one of them out")
+
+
+def interactions_plan(model: Classifier, kind: str, given: list[str], target: str | None) -> Inner:
+    """The plan of ``--interactions KIND``. Raises UsageError as ``exegesis.interactions``."""
+    from exegesis.api.phrases import joint_effects
+    from exegesis.cli.given import assigned
+    from exegesis.core.target import ask
+    from exegesis.hierarchy.interactions import Pairwise
+    from exegesis.hierarchy.search import one_number
+
+    known = [field.name for field in dataclasses.fields(Pairwise) if field.name != "kind"]
+    pairwise = Pairwise(kind, **assigned(given, {"interactions": known})["interactions"])
+    asked = one_number(ask(target, model.labels, model.link))
+    return Inner("interactions", lambda texts, advance: joint_effects(model, pairwise, asked, texts, advance))
+
+
+def relevance_plan(model: Classifier, given: list[str], target: str | None) -> Inner:
+    """The plan of ``--relevance``. Raises UsageError and UnsupportedError as ``exegesis.relevance``."""
+    from exegesis.attribute.lrp import Lrp
+    from exegesis.attribute.places import relevance_at
+    from exegesis.cli.given import assigned
+    from exegesis.core.method import require
+    from exegesis.core.target import ask
+
+    known = [field.name for field in dataclasses.fields(Lrp)]
+    method = Lrp(**assigned(given, {"lrp": known})["lrp"])
+    require(model, method)
+    asked = ask(target, model.labels, model.link)
+
+    def work(texts: Sequence[Text], advance: Callable[[], object]) -> list[Any]:
+        found = []
+        for text in texts:
+            found.append(relevance_at(model, text, method, asked))
+            advance()
+        return found
+
+    return Inner("relevance", work)
