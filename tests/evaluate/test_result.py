@@ -138,6 +138,16 @@ def test_ranking_and_advice():
     assert made([low[:9], high[:9]]).advice().endswith("9 texts are few: take more.")
 
 
+def test_marks_are_explained_where_a_cell_has_one():
+    low, high, names = np.zeros(30), np.ones(30), ("a", "b", "random")
+    table = made([low, high, low], names=names).table()
+    assert "* better than random" in table
+    assert "± half" in table
+    assert "* better" not in made([low, high]).table()
+    assert "* better" not in made([low, low, high], names=names).table()
+    assert "±" not in made([[1.0], [0.0]]).table()
+
+
 def test_plausible_is_not_faithful():
     """A method that people like better is not ranked above the one that the model is served by."""
     low, high = np.zeros(30), np.ones(30)

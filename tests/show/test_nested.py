@@ -29,6 +29,7 @@ from exegesis.show.nested_html import fragment, page
 from exegesis.show.nested_scene import nested_scene, svg
 from exegesis.show.nested_table import csv as table
 from exegesis.show.nested_terminal import render
+from exegesis.show.terminal import render as terminal
 from exegesis.show.wording import visible
 from show import nested_samples as made
 from show import samples
@@ -352,3 +353,11 @@ def test_every_view_of_hedge_says_that_scores_are_leads():
         assert "of the strongest other label; of the whole text it is 3.25." in flat
     for other in (made.tree("not bad", scores=[-0.5, 0.75, 2.0], name="hedge"), made.tree("not bad", name="acd")):
         assert not any("lead" in line for line in [*notes(nested(other)[0]), *facts(nested(other)[0]).values()])
+
+
+def test_marks_are_explained_where_they_stand():
+    heavy, light = made.tree("not bad", scores=[-0.5, 0.75, 1.0]), made.tree("not bad", scores=[-0.5, 0.001, 1.0])
+    assert "bare word" not in render(heavy, color=False)
+    assert "bare word" in render(light, color=False)
+    assert "bare word" not in terminal(samples.result("a b", [1.0, -2.0]), color=False)
+    assert "bare word" in terminal(samples.result("a b", [1.0, 0.001]), color=False)

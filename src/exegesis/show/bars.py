@@ -14,6 +14,8 @@ from exegesis.show.notes import scales, spoken
 from exegesis.show.wording import signed
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
+FAINT = 0.05  # share of the scale below which a word stands without a number where there is no colour
+BARE = "a bare word weighs less than 5 % of the largest"
 HALF = 10  # columns of a bar on each side of zero
 
 
@@ -70,9 +72,9 @@ def legend(panel: Panel, look: Look) -> list[Line]:
     if scale is None:
         return []
     if look.color is None:
-        sides = "word(+) speaks for, word(-) against; " if scale.signs else ""
-        text = f"{sides}a bare word weighs less than 5 % of the largest"
-        return [[Segment(part, MUTED)] for part in folded(text, look.width)]
+        sides = ["word(+) speaks for, word(-) against"] if scale.signs else []
+        text = "; ".join([*sides, *([BARE] if _bare(panel) else [])])
+        return [[Segment(part, MUTED)] for part in folded(text, look.width)] if text else []
     line: Line = []
     wide = 2 if len(f"against {scale.low}  {scale.high} for") + 2 * 13 <= look.width else 1
     if scale.signs:
@@ -87,6 +89,12 @@ def legend(panel: Panel, look: Look) -> list[Line]:
     if sum(cell_len(segment.text) for segment in line) + 3 + cell_len(scale.note) <= look.width:
         return [[*line, Segment(f" · {scale.note}", MUTED)]]
     return [line, [Segment(scale.note, MUTED)]]
+
+
+def _bare(panel: Panel) -> bool:
+    """Whether a word stands without its score where there is no colour."""
+    shares = (cell.share for block in panel.blocks for row in block.rows if panel.fine(row) for cell in row.cells)
+    return any(abs(share) < FAINT for share in shares)
 
 
 def _step(look: Look, share: float, signed_: bool, wide: int) -> Segment:

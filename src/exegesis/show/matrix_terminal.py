@@ -12,17 +12,17 @@ from rich.style import Style
 
 from exegesis.core.pairs import Interactions
 from exegesis.show import bars
+from exegesis.show.bars import FAINT
 from exegesis.show.look import MUTED, Line, Look, clipped, folded, listed, look_for, printed
 from exegesis.show.matrix import PLACE, Grid, grid, notes, shown, strongest
 from exegesis.show.notes import header
 from exegesis.show.palette import Palette
-from exegesis.show.terminal import FAINT
 from exegesis.show.wording import signed
 
 CELL, LABEL = 3, 12  # columns of a coloured cell; at least, of a word at the end of the diagonal
 PAIRS, ALL = 6, 100  # pairs that are listed, by default and with numbers=True
-SIGNS = "A cell is + for and - against; a blank one weighs less than 5 % of the largest."
-BLANK = "A dot weighs less than 5 % of the largest."
+SIGNS = "A cell is + for and - against."
+BLANK = {True: "A blank cell weighs less than 5 % of the largest.", False: "A dot weighs less than 5 % of the largest."}
 
 
 def render(
@@ -56,7 +56,9 @@ def _whole(result: Interactions, look: Look, pairs: int) -> list[Line]:
     several = len(drawn.kept) > 1
     if several and look.color:
         lines += bars.legend(drawn.panel, look)
-    more = [PLACE, SIGNS if look.color else BLANK] if several else []
+    count = len(drawn.kept)
+    faint = any(abs(drawn.share(row, at)) < FAINT for row in range(count) for at in range(row))
+    more = [PLACE, *([SIGNS] if look.color else []), *([BLANK[bool(look.color)]] if faint else [])] if several else []
     under = notes(drawn, more=[" ".join(more)] if more else [], listed=False)
     return [*lines, *([Segment(part, MUTED)] for text in under for part in folded(text, look.width))]
 

@@ -11,13 +11,14 @@ from rich.style import Style
 
 from exegesis.core.hierarchy import Hierarchy
 from exegesis.show import bars
+from exegesis.show.bars import FAINT
 from exegesis.show.lines import fill, joint
 from exegesis.show.look import MUTED, Line, Look, clipped, folded, listed, look_for, printed
 from exegesis.show.nested import Nested, Node, facts, nested, notes
 from exegesis.show.palette import Palette
-from exegesis.show.terminal import FAINT, STRONG
+from exegesis.show.terminal import STRONG
 
-PLAIN = "+ speaks for, - against; a bare word weighs less than 5 % of the largest."
+PLAIN = "+ speaks for, - against"
 ROWS = 40  # of boxes over one line of text
 FEWER = "The tree is too deep for all of its rows; a .csv file has every phrase."
 Placed = dict[int, tuple[int, int]]  # an atom's columns
@@ -56,8 +57,14 @@ def _whole(tree: Nested, look: Look) -> list[Line]:
         under += [Segment(part, MUTED) for part in folded(FEWER, look.width)]
     legend = bars.legend(tree.panel, look) if look.color else []
     if not look.color and tree.block.signed:
-        legend = [[Segment(part, MUTED)] for part in folded(PLAIN, look.width)]
+        legend = [[Segment(part, MUTED)] for part in folded(_plain(tree), look.width)]
     return [*listed(over, look.width), [], *drawn, [], *legend, *([one] for one in under)]
+
+
+def _plain(tree: Nested) -> str:
+    """What signs and bare words mean where there is no colour."""
+    bare = any(node.low == 0 and abs(node.cell.share) < FAINT for node in tree.nodes)
+    return f"{PLAIN}; {bars.BARE}." if bare else f"{PLAIN}."
 
 
 class _Drawing:

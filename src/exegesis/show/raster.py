@@ -62,7 +62,10 @@ def _word(text: str, font: str, size: float, dpi: float) -> tuple[Float[np.ndarr
     """How much ink each pixel of a word has, from 0 to 1, and where its origin lies in them: right and down."""
     prop = FontProperties(fname=font, size=size)
     wide, high, below = Renderer(1, 1, dpi).get_text_width_height_descent(text, prop, False)
-    left, up = EDGE + math.ceil(size * dpi / 72), EDGE + max(0, math.ceil(high - below))  # letters may reach back over their origin
+    left, up = (
+        EDGE + math.ceil(size * dpi / 72),
+        EDGE + max(0, math.ceil(high - below)),
+    )  # letters may reach back over their origin
     width, height = left + math.ceil(wide) + left, up + max(0, math.ceil(below)) + EDGE
     renderer = Renderer(width, height, dpi)
     context = renderer.new_gc()

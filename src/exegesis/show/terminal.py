@@ -11,6 +11,7 @@ from rich.style import Style
 
 from exegesis.core.explanation import Attribution
 from exegesis.show import bars
+from exegesis.show.bars import FAINT
 from exegesis.show.layout import Block, Cell, Panel, Row, Scale, panels
 from exegesis.show.lines import fill, joint
 from exegesis.show.look import MUTED, Line, Look, clipped, folded, listed, look_for, printed
@@ -18,7 +19,6 @@ from exegesis.show.notes import header, notes
 from exegesis.show.palette import Palette
 from exegesis.show.wording import signed
 
-FAINT = 0.05  # share of the scale below which a word stands without a number where there is no colour
 STRONG = 0.5  # share from which it is bold where there is
 
 

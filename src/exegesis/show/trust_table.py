@@ -35,16 +35,13 @@ def _lines(result: Evaluation, width: int) -> list[str]:
             if i == len(result.ranking()):
                 lines.append(_row("", [], room, []) + "controls")
             lines.append(_row(visible(name), [cells[i] for _, cells in part], room, sizes))
-    marks = "± half of the mean's interval of 95 % (a paired bootstrap)"
-    if RANDOM in result.names:
-        marks = "* better than random scores by a paired bootstrap interval of 95 %; ± half of the mean's interval"
     counts = ""
     if result.counts:
         counts = f"{result.counts.get('asked', 0)} perturbed texts asked for, {result.counts.get('run', 0)} run, in "
         counts += f"{result.counts.get('calls', 0)} pooled calls, {duration(result.seconds)}"
     lines.append("")
     for line in (
-        marks,
+        _marks([cell for _, cells in columns for cell in cells]),
         *favoured_lines(result),
         counts,
         agreement_line(result),
@@ -53,6 +50,15 @@ def _lines(result: Evaluation, width: int) -> list[str]:
     ):
         lines += folded(line, width) if line else []
     return [line.rstrip() for line in lines]
+
+
+def _marks(cells: Sequence[str]) -> str:
+    """What the marks mean that stand in some cell."""
+    star = "* better than random scores by a paired bootstrap interval of 95 %"
+    half = "± half of the mean's interval"
+    if any("*" in cell for cell in cells):
+        return f"{star}; {half}" if any("±" in cell for cell in cells) else star
+    return f"{half} of 95 % (a paired bootstrap)" if any("±" in cell for cell in cells) else ""
 
 
 def shown(result: Evaluation) -> list[str]:
@@ -119,11 +125,12 @@ def _seconds(result: Evaluation, order: Sequence[str]) -> tuple[list[str], list[
 def _broken(name: str) -> list[str]:
     """A name in lines of a cell's width, broken at hyphens and blanks; a part wider than ``WIDEST`` anywhere."""
     lines = [""]
-    for part in name.replace("-", "-\0").replace(" ", "\0").split("\0"):
-        if lines[-1] and len(lines[-1]) + len(part) > CELL:
+    for part in name.replace("-", "-\0").replace(" ", " \0").split("\0"):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > CELL:
             lines.append("")
         lines[-1] += part
-    return [line[i : i + WIDEST] for line in lines for i in range(0, max(len(line), 1), WIDEST)]
+    whole = [line.rstrip() for line in lines]
+    return [line[i : i + WIDEST] for line in whole for i in range(0, max(len(line), 1), WIDEST)]
 
 
 def _size(column: tuple[list[str], list[str]]) -> int:
