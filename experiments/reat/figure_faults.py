@@ -107,7 +107,7 @@ def transfers(model: Any, found: Failures, tests: Sequence[Example]) -> list[dic
         text = max(cause.examples, key=lambda one: one.probability)
         study = drawn(model, text.raw, cause.word, data=tests)
         moved = [list(one[:6]) for one in study.transfers] if study else []
-        kept.append({"word": cause.word, "text": text.raw, "said": text.label, "transfers": moved})
+        kept.append({"word": cause.word, "number": text.number, "said": text.label, "transfers": moved})
     return kept
 
 

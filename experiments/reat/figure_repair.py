@@ -3,16 +3,18 @@
     python experiments/reat/figure_repair.py DATA --out experiments/reat/figures
 
 Three LSTMs a seed, with the settings of ``train.sh``: on the training texts, with the texts to be changed once more
-(a control), and with the changed texts. Writes ``repair.json`` (read again with ``exegesis.read``) and ``repair.svg``.
+(a control), and with the changed texts. Writes ``repair.json``, the numbers without the texts, and ``repair.svg``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import exegesis
+from exegesis.core.files import write_whole
 from exegesis.models.options import TrainOptions
 from exegesis.models.rnn import RecurrentConfig
 
@@ -30,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     train, dev, test = (given.data / "sst2" / f"{part}.tsv" for part in ("train", "dev", "test"))
     found = exegesis.study.repair(train, SWAPS, test, dev=dev, config=CONFIG, options=OPTIONS, seeds=given.seeds)
-    found.save(given.out / "repair.json")
+    means = {name: getattr(found, name)._asdict() for name in ("fault", "beyond", "test")}
+    kept = {"swaps": SWAPS, "added": len(found.added), "runs": [one._asdict() for one in found.runs], **means}
+    write_whole(given.out / "repair.json", json.dumps(kept, indent=1) + "\n")
     found.save(given.out / "repair.svg")
     print(found.table())
 

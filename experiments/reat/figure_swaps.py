@@ -55,16 +55,17 @@ def schweiger(model: Any) -> dict[str, Any]:
 
 
 def extremely(model: Any, tests: Sequence[Example]) -> list[dict[str, Any]]:
-    """Table 7: "extremely" becomes "terribly" (and, as a control, "very") in every text that holds it."""
-    texts = [(str(one.text), str(one.label)) for one in tests if "extremely" in str(one.text).split()] + [(ACTED, "1")]
+    """Table 7: "extremely" becomes "terribly" (and, as a control, "very") in every test text that holds it, and in
+    the training text that the paper names (number -1)."""
+    held = [(i, str(one.text), str(one.label)) for i, one in enumerate(tests) if "extremely" in str(one.text).split()]
     kept = []
-    for text, gold in texts:
+    for number, text, gold in [*held, (-1, ACTED, "1")]:
         study = exegesis.study.substitute(
             model, text, "extremely", synonyms={"extremely": ["terribly", "very"]}, method="reat"
         )
         swaps = {one.word: [one.label, round(one.probability, 6)] for one in study.swaps}
         before = [study.before.label, round(study.before.probability, 6)]
-        kept.append({"text": text, "gold": gold, "before": before, "swaps": swaps})
+        kept.append({"number": number, "gold": gold, "before": before, "swaps": swaps})
     return kept
 
 

@@ -126,3 +126,16 @@ def test_verbs_are_merged_where_places_are_counted():
     found = behind([Example.of("he walked and she sings", "1")])
     assert found["VB"] == pytest.approx((3 + 0) / 2)
     assert "VBD" not in found
+
+
+def test_repair_keeps_numbers_and_no_texts(data, tmp_path, monkeypatch, capsys):
+    import figure_repair
+
+    monkeypatch.setattr(figure_repair, "CONFIG", RecurrentConfig("lstm", embedding=4, hidden=4))
+    monkeypatch.setattr(figure_repair, "OPTIONS", TrainOptions(epochs=1))
+    (data / "sst2" / "test.tsv").write_text("terribly slow indeed\t0\nvery long indeed\t1\n")
+    figure_repair.main([str(data), "--out", str(tmp_path / "out"), "--seeds", "3"])
+    kept = json.loads((tmp_path / "out" / "repair.json").read_text("utf-8"))
+    assert [run["seed"] for run in kept["runs"]] == [3]
+    assert kept["added"] == 12  # "terribly" by the word of degree of the other form; all others stand there already
+    assert "film" not in json.dumps(kept)
