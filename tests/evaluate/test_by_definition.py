@@ -107,3 +107,18 @@ def test_the_measures_that_do():
     assert [one.method for one in found.methods[:3]] == ["leave-one-out", "lrp", "reat"]
     assert all(found.favoured(one, "leave-one-out") for one in found.measures)
     assert not any(found.favoured(one, "lrp", "reat") for one in found.measures)
+
+
+def test_a_tie_is_not_sure_and_methods_over_the_budget_are_not_counted():
+    model, plain = toys.model(), made()
+    assert plain.wins("mine") == (3, 1)
+    assert recommended(model, plain, "data").sure
+    tied = replace(plain, values=plain.values[:, [0, 0, 2, 3]])
+    assert tied.wins("mine") == tied.wins("leave-one-out") == (2, 0)
+    found = recommended(model, tied, "data")
+    assert not found.sure
+    assert str(found).startswith("mine is first of 3 methods on 20 texts, by chance perhaps.")
+    first, second, *rest = plain.methods
+    slow = replace(plain, methods=(first, second._replace(seconds=1.0), *rest))
+    said = str(recommended(model, slow, "data", 100)).splitlines()[0]
+    assert "best of 2 methods on 20 texts" in said

@@ -54,7 +54,7 @@ def test_the_first_in_rank_within_the_budget(budget, best):
         difference = result.compare("good", "fair", "a")[0]
         assert f"good less fair, the next in rank: a {difference.value:+.3f} ({difference.low:+.3f} to" in found.lead
     said = str(found)
-    assert said.startswith(f"{best} explains linear best of 3 methods on 12 texts.")
+    assert said.startswith(f"{best} explains linear best of {len(within)} method{'s' * (len(within) > 1)} on 12")
     assert said.count("over the budget") == 3 - len(within)
 
 

@@ -45,3 +45,12 @@ def test_numbers_stand_under_their_headers(result):
             row = lines[number + 1]
             for end in ends:  # a number ends there, or its mark does one column before
                 assert row[end - 1] != " " or row[end] != " ", (line, row)
+
+
+def test_blanks_of_a_name_stay(result):
+    from exegesis.show.trust_table import _broken
+
+    assert _broken("deletion") == ["deletion"]
+    assert _broken("flip (pad)") == ["flip (pad)"]
+    assert _broken("decision-flip (pad)") == ["decision-", "flip (pad)"]
+    assert _broken("aopc-comprehensiveness") == ["aopc-", "comprehensiveness"]

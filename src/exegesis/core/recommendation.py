@@ -32,9 +32,10 @@ class Ranked(NamedTuple):
 class Recommendation(ByValue):
     """``method`` with its ``parameters`` is first in the ranking of ``Evaluation`` on ``texts`` texts of ``data``.
 
-    ``sure``: it is above random scores and won more comparisons than it lost; without that the ranking may be chance.
-    ``advice`` says it in words, ``lead`` the difference from the next in rank with its interval. ``budget`` is in ms a
-    text, None without one. ``fingerprint`` is of the model's weights, empty where they cannot be seen.
+    ``sure``: it is above random scores, won more comparisons than it lost, and more so than the next; without that the
+    ranking may be chance. ``advice`` says it in words, ``lead`` the difference from the next in rank with its interval.
+    ``budget`` is in ms a text, None without one. ``fingerprint`` is of the model's weights, empty where they cannot be
+    seen.
     """
 
     model: str
@@ -54,11 +55,12 @@ class Recommendation(ByValue):
     version: int = field(default=VERSION, repr=False)
 
     def __str__(self) -> str:
-        lines = [f"{self.method} explains {self.model} best of {len(self.ranking)} methods on {self.texts} texts."]
+        among = sum(one.within for one in self.ranking)
+        of = f"{among} method{'s' * (among != 1)}"
+        lines = [f"{self.method} explains {self.model} best of {of} on {self.texts} texts."]
         if not self.sure:
-            lines[0] = (
-                f"{self.method} is first of {len(self.ranking)} methods on {self.texts} texts, by chance perhaps."
-            )
+            texts = f"{self.texts} text{'s' * (self.texts != 1)}"
+            lines[0] = f"{self.method} is first of {of} on {texts}, by chance perhaps."
         lines += [self.advice, *([self.lead] if self.lead else [])]
         width = max(len(one.method) for one in self.ranking)
         for one in self.ranking:

@@ -78,14 +78,15 @@ def only(result: Evaluation, names: Sequence[str]) -> Evaluation:
 
 def _sure(result: Evaluation, order: Sequence[str]) -> bool:
     """Above random scores on some measure that ranks (never of fewer than ``FEWEST`` texts), and ahead of the other
-    methods, where there are any."""
+    methods, where there are any: more comparisons won than lost, and more so than the next."""
     best = order[0]
     rank = {one.name for one in result.ranking_by if not result.favoured(one, best)}
     above = RANDOM in result.names and any(
         one.better == best and one.measure in rank for one in result.compare(best, RANDOM)
     )
     won, lost = result.wins(best)
-    return above and (len(order) == 1 or won > lost)
+    tied = len(order) > 1 and won - lost == np.subtract(*result.wins(order[1]))
+    return above and (len(order) == 1 or (won > lost and not tied))
 
 
 def _lead(result: Evaluation, order: Sequence[str]) -> str:
