@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from exegesis.core.evaluation import Evaluation
     from exegesis.core.explanation import Attribution, save
     from exegesis.core.hierarchy import Hierarchy
+    from exegesis.core.pairs import Interactions
     from exegesis.core.recommendation import Recommendation
     from exegesis.core.relevance import Relevance
     from exegesis.core.saving import read
@@ -44,6 +45,7 @@ __all__ = [
     "Attribution",
     "Evaluation",
     "Hierarchy",
+    "Interactions",
     "Recommendation",
     "Relevance",
     "__version__",
@@ -69,6 +71,7 @@ _HOMES = {
     "Attribution": "exegesis.core.explanation",
     "Evaluation": "exegesis.core.evaluation",
     "Hierarchy": "exegesis.core.hierarchy",
+    "Interactions": "exegesis.core.pairs",
     "Recommendation": "exegesis.core.recommendation",
     "Relevance": "exegesis.core.relevance",
     "save": "exegesis.core.explanation",

@@ -25,7 +25,7 @@ Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 Found = TypeVar("Found")
 POOLED = 1 << 16  # coalitions that are asked for together
-CELLS = 1 << 19  # places of coalitions that are written out and run at a time
+CELLS = 1 << 17  # places of coalitions that are written out and run at a time
 
 
 def bits(words: Span) -> int:
