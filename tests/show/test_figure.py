@@ -185,6 +185,10 @@ def test_control_characters_are_written_out():
     drawn = [one.text for one in scene(samples.result("a\x07b \x1b[3m \x7f \x00", [1, -1, 2, 3])).words]
     assert {"a\\x07b", "\\x1b[3m", "\\x7f", "\\x00"} <= set(drawn)
     assert not any("\u2400" <= letter <= "\u2421" or letter == BOX for text in drawn for letter in text)
+    one = scene(samples.result("\x07\x07\x07\x07 fine", [1, -1]))
+    box, word = next(b for b in one.boxes if b.title), next(w for w in one.words if "x07" in w.text)
+    assert box.x <= word.x
+    assert word.x + word.width <= box.x + box.width
 
 
 def test_a_picture_shows_what_a_figure_does():
