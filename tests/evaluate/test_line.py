@@ -27,6 +27,18 @@ def fall(one, text: str, label: str, gone) -> float:
     return exegesis.predict(one, text)[label] - exegesis.predict(one, kept)[label]
 
 
+def flipped(one, text, result):
+    """The words, from the highest score down, whose going first changes the label."""
+    words, order = text.split(), np.argsort(-result.scores, kind="stable").tolist()
+    for some in range(1, len(words)):
+        left = " ".join(word for at, word in enumerate(words) if at not in order[:some])
+        chances = exegesis.predict(one, left)
+        label = max(chances, key=chances.get)
+        if label != result.prediction.label:
+            return {"words": [words[at] for at in order[:some]], "to": label}
+    return None
+
+
 @pytest.mark.parametrize("method", ["reat", "gradient", "leave-one-out", "integrated-gradients"])
 def test_numbers_against_plain_predictions(method):
     one, several = model(Shape(cell="gru")), texts([10, 6, 7, 3])
@@ -45,6 +57,7 @@ def test_numbers_against_plain_predictions(method):
         draws = np.random.default_rng(generator(one.read(text), 0).initial_seed())
         every = [fall(one, text, label, draws.permutation(count)[:many]) for _ in range(line.DRAWS)]
         assert found["random"] == pytest.approx(np.mean(every), abs=1e-6)
+        assert found["flip"] == flipped(one, text, result)
         turned = np.abs if sizes else np.asarray
         expected = {"leave-one-out": left[i], other: second[i]}
         expected.pop(method, None)
@@ -94,6 +107,18 @@ def test_one_word_and_equal_scores_have_no_top_word():
     flat = exegesis.explain(linear, "fine fine fine", "leave-one-out", trust=True)
     assert of(flat)["drop"] is None
     assert trust_line(flat).startswith("Trust: all words score the same")
+
+
+def test_the_words_that_turn_the_label_are_named():
+    linear = toys.model()
+    found = exegesis.explain(linear, "superb fine awful dire", "leave-one-out", trust=True)
+    assert of(found)["flip"] == {"words": ["superb"], "to": "bad"}
+    assert "without “superb” the label is bad" in trust_line(found)
+    sure = exegesis.explain(linear, "superb fine superb", "leave-one-out", trust=True)
+    assert of(sure)["flip"] is None
+    assert "no run of top words changes the label" in trust_line(sure)
+    other = exegesis.explain(linear, "superb fine awful dire", "leave-one-out", target="bad", trust=True)
+    assert "flip" not in of(other)  # its top words speak against what is predicted
 
 
 def test_a_regression_speaks_of_its_output():

@@ -22,7 +22,7 @@ from exegesis.core.target import Link, ask
 from exegesis.core.text import Text
 from exegesis.evaluate.amounts import ranks
 from exegesis.evaluate.check import label_of, target_of
-from exegesis.evaluate.curves import top
+from exegesis.evaluate.curves import DecisionFlip, top
 from exegesis.evaluate.measure import Case, bits
 from exegesis.evaluate.pool import Pool
 from exegesis.evaluate.texts import Setting
@@ -32,6 +32,7 @@ DRAWS = 20  # sets of random words
 HOW = "drop"
 LEFT_OUT = "leave-one-out"
 COMPLETE = ("reat", "deeplift", "lrp", "integrated-gradients")  # cheap ones first
+UNDECIDED = (Link.IDENTITY, Link.SIGMOID, Link.PROBABILITIES)  # links by which no label is chosen among all
 FEWEST = 3  # words, of which ranks can say anything
 
 
@@ -61,6 +62,9 @@ def with_trust(model: Classifier, results: Sequence[Attribution], seed: int = 0)
       highest score go, a fifth of the text's ``words``: ERASER's comprehensiveness (DeYoung et al. 2020, Eq. 1).
     - ``random``: the mean of the same over ``draws`` sets of as many random words, which belong to the text and
       ``seed``.
+    - ``flip``: the shortest run of words from the highest score down without which the model predicts another label
+      (``decision-flip``): the ``words``, highest first, and the label that it is then predicted, ``to``; None where no
+      run does. Left out where the label is not the one predicted, and where nothing is decided among labels.
     - ``agreement``: Spearman's rank correlation with leave-one-out, and with the first of reat, deeplift, lrp and
       integrated-gradients that the model can serve for this number, by name; the result's own method is left out.
       Scores that are sizes are compared with the others' sizes. Of texts of fewer than three words there is none.
@@ -112,10 +116,13 @@ def _batch(model: Classifier, texts: Sequence[Text], parts: Sequence[_Part], see
         regression = model.link is Link.IDENTITY
         label = label_of(target, model.labels)
         whole = raw[row] if regression else model.link.probabilities(raw[row][None])[0]
-        number, falls = float(whole[int(target.index[0, 0])]), None
+        number, falls, flip = float(whole[int(target.index[0, 0])]), None, {}
         if asks[row]:
             setting = Setting(row, Case(text, label, number, regression), target, -1)
-            falls = number - setting.answers(answers[row], target).chance
+            falls = number - setting.answers(answers[row][: 1 + DRAWS], target).chance
+            if model.link not in UNDECIDED and label == part.result.prediction.label:
+                said = model.link.decide(answers[row][1 + DRAWS :, 0])
+                flip = {"flip": _flip(part, [model.labels[at] for at in said.tolist()])}
         found.append(
             {
                 "target": part.result.targets[0],
@@ -126,19 +133,35 @@ def _batch(model: Classifier, texts: Sequence[Text], parts: Sequence[_Part], see
                 "drop": None if falls is None else float(falls[0]),
                 "random": None if falls is None else float(falls[1:].mean()),
                 "draws": DRAWS,
+                **flip,
             }
         )
     return found
 
 
 def _asks(part: _Part, text: Text, seed: int) -> list[int]:
-    """The words kept: without the top ones, and without each set of random ones."""
+    """The words kept: without the top ones, without each set of random ones, without each run from the top down."""
     count, full = len(text.words), (1 << len(text.words)) - 1
     many = top(SHARE, count)
     draws = np.random.default_rng(generator(text, seed).initial_seed())
-    gone = [np.argsort(-part.scores, kind="stable")[:many].tolist()]
-    gone += [draws.permutation(count)[:many].tolist() for _ in range(DRAWS)]
+    order = _order(part)
+    gone = [order[:many], *(draws.permutation(count)[:many].tolist() for _ in range(DRAWS))]
+    gone += [order[:some] for some in DecisionFlip().numbers(count)]
     return [full & ~bits(one) for one in gone]
+
+
+def _order(part: _Part) -> list[int]:
+    """The words from the highest score down."""
+    order: list[int] = np.argsort(-part.scores, kind="stable").tolist()
+    return order
+
+
+def _flip(part: _Part, said: Sequence[str]) -> dict[str, Any] | None:
+    """The first run of words that changes the label, from the labels that are predicted without each run."""
+    for some, label in zip(DecisionFlip().numbers(len(part.scores)), said, strict=True):
+        if label != part.result.prediction.label:
+            return {"words": [part.result.over_words().words[at] for at in _order(part)[:some]], "to": label}
+    return None
 
 
 def _agreements(model: Classifier, parts: Sequence[_Part]) -> list[dict[str, float]]:
