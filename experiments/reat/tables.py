@@ -125,7 +125,7 @@ def accuracy(model: Any, examples: Sequence[Any]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--texts", type=Path, help="folder of the data set [DATA/sst2]")
+    parser.add_argument("--texts", type=Path, help="folder of the data set, named sst2 or yelp [DATA/sst2]")
     parser.add_argument("--models", type=Path, required=True, help="folder of the models, lstm-0, gru-0, ...")
     parser.add_argument("--out", type=Path, required=True, help="folder of numbers.json")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS))
