@@ -25,7 +25,7 @@ def made(favours=(), names=("mine", "leave-one-out", "third"), kept=None):
     values = np.array([[np.full(TEXTS, v) for v in (*each, -1.0)] for each in order.values()])
     methods = [Measurand(name, "", False, 0.01, method) for name, method in zip(names, kept or names, strict=True)]
     return Evaluation(
-        "m", ("t",) * TEXTS, ("l",) * TEXTS,
+        "m", tuple(f"t{i}" for i in range(TEXTS)), ("l",) * TEXTS,
         (Measured("own", "?", "p", True, True, favours), Measured("fair", "?", "p", True)),
         (*methods, Measurand("random", "", True, math.nan)), values,
         agreement=np.eye(3), overlap=np.eye(3), disputes=np.full(TEXTS, math.nan),
@@ -111,14 +111,18 @@ def test_the_measures_that_do():
 
 def test_a_tie_is_not_sure_and_methods_over_the_budget_are_not_counted():
     model, plain = toys.model(), made()
-    assert plain.wins("mine") == (3, 1)
-    assert recommended(model, plain, "data").sure
+    assert (plain.wins("mine"), plain.wins("mine", ["leave-one-out"])) == ((3, 1), (1, 1))
+    assert not recommended(model, plain, "data").sure  # as good as it, as far as the two measures tell
+    assert "but is not seen to be better than leave-one-out" in plain.advice()
+    ahead = replace(plain, values=np.maximum(plain.values, plain.values[:, [0, 2, 2, 3]]), measures=plain.measures)
+    ahead = replace(ahead, values=np.stack([ahead.values[1], ahead.values[1]]))
+    assert recommended(model, ahead, "data").sure
     tied = replace(plain, values=plain.values[:, [0, 0, 2, 3]])
     assert tied.wins("mine") == tied.wins("leave-one-out") == (2, 0)
     found = recommended(model, tied, "data")
     assert not found.sure
     assert str(found).startswith("mine is first of 3 methods on 20 texts, by chance perhaps.")
     first, second, *rest = plain.methods
-    slow = replace(plain, methods=(first, second._replace(seconds=1.0), *rest))
+    slow = replace(ahead, methods=(first, second._replace(seconds=1.0), *rest))
     said = str(recommended(model, slow, "data", 100)).splitlines()[0]
     assert "best of 2 methods on 20 texts" in said

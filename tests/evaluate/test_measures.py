@@ -17,7 +17,7 @@ from exegesis.evaluate.measure import make, measures
 from exegesis.evaluate.people import average_precision, runs
 from slow import evaluate as slow
 
-TEXTS = toys.texts(24)
+TEXTS = toys.texts(48)
 PARAMETERS = {"faithfulness": ["", ":unit=phrase"], "deletion": ["", ":words=5"], "insertion": ["", ":words=3"]}
 
 
@@ -87,7 +87,7 @@ def test_interpretability_does_too(linear, lists):
 
 def test_fast_is_slow(linear):
     """Every number of a bag of words against its plain formula, for dropped words and for unknown ones."""
-    text = "superb film the dull likes long awful"
+    text = "superb film the dull likes long fine"  # the model finds it good
     words = text.split()
     result = exegesis.explain(linear, text, "leave-one-out", "good")
     scores = np.array([0.3, -0.2, 0.9, 0.1, 0.5, -0.4, 0.0])

@@ -14,7 +14,7 @@ from exegesis.core.explanation import LEVELS
 from exegesis.core.model import Classifier, Raw
 from exegesis.core.progress import heard
 from exegesis.core.text import Span, Text
-from exegesis.hierarchy.levels import levels as word_levels
+from exegesis.hierarchy.levels import levels_of
 from exegesis.hierarchy.tagging import Tagger, default_tagger
 
 
@@ -76,7 +76,7 @@ def spans_of(level: str, spans: object, tagger: Tagger | None) -> Spans | None:
     def find(text: Text) -> list[tuple[str, Span]]:
         found: list[tuple[str, Span]] = []
         if names:
-            parts = word_levels(text.word_strings(), tagger or bundled_tagger())
+            parts = levels_of(text, tagger or bundled_tagger())
             found += [(name, text.over(span)) for name in names for span in parts[name]]
         count = len(text.words)
         if spans == "all":

@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Int, Integer
 
-from exegesis.core.advice import FEWEST, advice
+from exegesis.core.advice import RANDOM, advice
 from exegesis.core.errors import UsageError, unknown
+from exegesis.core.evidence import certain, differences, drawn, interval, means, owners_of
 from exegesis.core.explanation import Attribution, save, view_of
 from exegesis.core.same import ByValue
-
-LEVEL = 0.95  # of every interval
-BLOCK = 1 << 22  # places of bootstrap samples that are summed at a time
 
 
 class Measured(NamedTuple):
@@ -50,7 +48,7 @@ class Measurand(NamedTuple):
 
 
 class Mean(NamedTuple):
-    """A mean over ``texts`` texts with its bootstrap interval; NaN over none."""
+    """A mean over ``texts`` texts with its bootstrap interval (NaN of fewer than six different ones); NaN over none."""
 
     value: float
     low: float
@@ -61,8 +59,9 @@ class Mean(NamedTuple):
 class Difference(NamedTuple):
     """One measure of a less that of b, paired over the ``texts`` that both have, with its bootstrap interval.
 
-    ``better`` is the name of the better one, and empty where the interval holds 0, or of fewer than ``FEWEST`` texts:
-    then nothing is known.
+    ``better`` is the name of the better one where that is no chance, and empty where nothing is known: the interval
+    leaves out 0, the two differ on six different texts or more, and the difference is too large to be the largest by
+    chance among all comparisons of the evaluation (``core.evidence.certain``).
     """
 
     measure: str
@@ -71,6 +70,19 @@ class Difference(NamedTuple):
     high: float
     texts: int
     better: str
+
+
+class Tally(NamedTuple):
+    """Comparisons of a method with others that it ``won`` and ``lost``, of those ``made``."""
+
+    won: int
+    lost: int
+    made: int
+
+    @property
+    def share(self) -> float:
+        """Those won less those lost, of those made; 0 where none was."""
+        return (self.won - self.lost) / self.made if self.made else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +99,9 @@ class Evaluation(ByValue):
 
     ``remark`` says what follows where this is a check and nothing is to be ranked; it then is the advice.
 
-    Intervals are percentiles (2.5 to 97.5) of the mean over ``samples`` draws of texts with replacement, the same draws
-    for all methods (a paired bootstrap), seeded by ``seed``. They are not corrected for the number of comparisons.
+    Intervals of 95 % are percentiles of the mean over ``samples`` draws of texts with replacement, the same draws for
+    all methods (a paired bootstrap), seeded by ``seed``; of few texts wider ones (``core.evidence.interval``). Each
+    stands for itself; what is ``better`` holds for all comparisons together. A text that stands twice counts once.
     """
 
     model: str
@@ -131,10 +144,15 @@ class Evaluation(ByValue):
         return found
 
     def mean(self, measure: str, method: str) -> Mean:
-        """The mean over texts, with its interval (NaN of fewer than two texts)."""
+        """The mean over texts, with its interval (NaN of fewer than six different texts)."""
         values = self.of(measure, method)
         drawn = self._means[self._measure(measure), self._method(method)]
         return Mean(*self._interval(values, drawn), int(np.isfinite(values).sum()))
+
+    @property
+    def distinct(self) -> int:
+        """How many different texts there are."""
+        return len(set(self.texts))
 
     def compare(self, first: str, second: str, measure: str | None = None) -> tuple[Difference, ...]:
         """First less second on every measure (or the one named), and which of them is better."""
@@ -142,8 +160,12 @@ class Evaluation(ByValue):
         return tuple(self._difference(first, second, one) for one in named)
 
     def wins(self, method: str, others: Sequence[str] | None = None) -> tuple[int, int]:
-        """How often a method is better, and how often worse, than other methods (controls left out), over the measures
-        that rank and favour neither by definition."""
+        """How often a method is better, and how often worse, as ``tally`` counts."""
+        return self.tally(method, others)[:2]
+
+    def tally(self, method: str, others: Sequence[str] | None = None) -> Tally:
+        """How a method does against other methods (controls left out), over the measures that rank, favour neither by
+        definition, and have numbers of both."""
         rivals = [one.name for one in self.methods if not one.control] if others is None else others
         found = [
             self.compare(method, rival, one.name)[0]
@@ -152,7 +174,13 @@ class Evaluation(ByValue):
             for one in self.ranking_by
             if not self.favoured(one, method, rival)
         ]
-        return sum(d.better == method for d in found), sum(d.better not in ("", method) for d in found)
+        won = sum(d.better == method for d in found)
+        lost = sum(d.better not in ("", method) for d in found)
+        return Tally(won, lost, sum(d.texts > 0 for d in found))
+
+    def above_random(self, method: str) -> Tally:
+        """How a method does against random scores, over the same measures."""
+        return self.tally(method, [RANDOM]) if RANDOM in self.names else Tally(0, 0, 0)
 
     @property
     def ranking_by(self) -> tuple[Measured, ...]:
@@ -165,12 +193,12 @@ class Evaluation(ByValue):
         return any((one.method or one.name) in measure.favours for one in own if not one.control)
 
     def ranking(self) -> tuple[str, ...]:
-        """Methods, controls left out: the most comparisons won less those lost first, then the better mean rank."""
+        """Methods, controls left out: first the most comparisons won less those lost, as a share of those made with
+        it (a method that some measures favour takes part in fewer), then the better mean rank."""
         own = [one.name for one in self.methods if not one.control]
 
-        def rank(name: str) -> tuple[int, float]:
-            won, lost = self.wins(name)
-            return lost - won, self._mean_rank(name, own)
+        def rank(name: str) -> tuple[float, float]:
+            return -self.tally(name).share, self._mean_rank(name, own)
 
         return tuple(sorted(own, key=rank))
 
@@ -197,11 +225,10 @@ class Evaluation(ByValue):
     def _compared(self, first: str, second: str, measure: Measured) -> Difference:
         m, a, b = self._measure(measure.name), self._method(first), self._method(second)
         value, low, high = self._interval(self.values[m, a] - self.values[m, b], self._differing(m, a, b))
-        better = ""
         count = int(np.isfinite(self.values[m, a] - self.values[m, b]).sum())
-        rounding = 1e-12 * max(np.nanmax(np.abs(self.values[m, [a, b]]), initial=0.0), 1e-300)
-        if count >= FEWEST and (low > rounding or high < -rounding):
-            better = first if (low > 0) == measure.higher else second
+        better = ""
+        if a != b and self._certain[m, a, b] and not low <= 0 <= high:
+            better = first if (value > 0) == measure.higher else second
         return Difference(measure.name, value, low, high, count, better)
 
     def _interval(
@@ -210,43 +237,40 @@ class Evaluation(ByValue):
         """The mean of the values, and the interval of its bootstrap samples."""
         known = np.isfinite(values)
         mean = float(values[known].mean()) if known.any() else math.nan
-        if known.sum() < 2:
-            return mean, math.nan, math.nan
-        low, high = np.quantile(drawn[np.isfinite(drawn)], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return mean, float(low), float(high)
+        return mean, *interval(drawn, len(np.unique(self._owners[known])))
 
     def _differing(self, m: int, a: int, b: int) -> Float[np.ndarray, " samples"]:
         """The mean difference of two methods in each bootstrap sample, over the texts that both have."""
         if np.array_equal(np.isfinite(self.values[m, a]), np.isfinite(self.values[m, b])):
             found: np.ndarray = self._means[m, a] - self._means[m, b]
             return found
-        some: np.ndarray = self._drawn((self.values[m, a] - self.values[m, b])[None])[0]
+        some: np.ndarray = means((self.values[m, a] - self.values[m, b])[None], self._draws)[0]
         return some
+
+    @cached_property
+    def _certain(self) -> Bool[np.ndarray, "measures methods methods"]:
+        """Which two methods differ on a measure, by ``certain`` over all of them."""
+        each = differences(self.values, self._owners)
+        found = certain(each.reshape(-1, each.shape[2]), self.samples, self.seed).reshape(each.shape[:2])
+        square = np.zeros((len(self.measures), len(self.methods), len(self.methods)), dtype=bool)
+        first, second = np.triu_indices(len(self.methods), 1)
+        square[:, first, second] = square[:, second, first] = found
+        return square
 
     @cached_property
     def _means(self) -> Float[np.ndarray, "measures methods samples"]:
         """The mean of every measure and method in each bootstrap sample; NaN in one without any of its texts."""
         shape = self.values.shape
-        return self._drawn(self.values.reshape(-1, shape[2])).reshape(*shape[:2], -1)
+        return means(self.values.reshape(-1, shape[2]), self._draws).reshape(*shape[:2], -1)
 
-    def _drawn(self, values: Float[np.ndarray, "rows texts"]) -> Float[np.ndarray, "rows samples"]:
-        """The mean of the finite values of each row in each bootstrap sample."""
-        known = np.isfinite(values)
-        filled, found = np.where(known, values, 0.0), []
-        for part in np.array_split(self._draws, max(self._draws.size // BLOCK, 1)):
-            draws = part.astype(np.float64).T
-            sums = filled @ draws
-            counts = np.broadcast_to(draws.sum(0), sums.shape) if known.all() else known.astype(np.float64) @ draws
-            found.append(np.divide(sums, counts, out=np.full(sums.shape, math.nan), where=counts > 0))
-        return np.concatenate(found, 1)
+    @cached_property
+    def _owners(self) -> Int[np.ndarray, " texts"]:
+        return owners_of(self.texts)
 
     @cached_property
     def _draws(self) -> Integer[np.ndarray, "samples texts"]:
         """How often each text is in each bootstrap sample."""
-        count = len(self.texts)
-        draws = np.random.default_rng(self.seed)
-        rows = [np.bincount(draws.integers(0, count, count), minlength=count) for _ in range(self.samples)]
-        return np.array(rows, dtype=np.uint16)
+        return drawn(self._owners, self.samples, self.seed)
 
     @cached_property
     def _differences(self) -> dict[tuple[str, str, str], Difference]:

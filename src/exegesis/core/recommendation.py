@@ -32,10 +32,10 @@ class Ranked(NamedTuple):
 class Recommendation(ByValue):
     """``method`` with its ``parameters`` is first in the ranking of ``Evaluation`` on ``texts`` texts of ``data``.
 
-    ``sure``: it is above random scores, won more comparisons than it lost, and more so than the next; without that the
-    ranking may be chance. ``advice`` says it in words, ``lead`` the difference from the next in rank with its interval.
-    ``budget`` is in ms a text, None without one. ``fingerprint`` is of the model's weights, empty where they cannot be
-    seen.
+    ``sure``: it is above random scores on most measures, and against each other method it won more comparisons than it
+    lost; without that its place may be chance. Of methods that are equals one is called so in at most one run of
+    twenty. ``advice`` says it in words, ``lead`` the difference from the next in rank with its interval. ``budget`` is
+    in ms a text, None without one. ``fingerprint`` is of the model's weights, empty where they cannot be seen.
     """
 
     model: str

@@ -141,10 +141,11 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
 def ranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Ranks with mean 0 and length 1, whose product is Spearman's correlation; NaN where all values are equal.
 
-    Values that differ by less than a millionth of the largest are ties, so that rounding decides no rank.
+    Values that differ by less than a ten-millionth of the largest (what single precision keeps) are ties, so that
+    rounding decides no rank.
     """
     size = float(np.abs(values).max(initial=0.0)) or 1.0
-    found = stats.rankdata(np.round(values / size, 6)) - (len(values) + 1) / 2
+    found = stats.rankdata(np.round(values / size, 7)) - (len(values) + 1) / 2
     length = float(np.linalg.norm(found))
     scaled: np.ndarray = found / length if length else np.full(len(values), math.nan)
     return scaled

@@ -21,7 +21,7 @@ from exegesis.core.model import Classifier
 from exegesis.core.target import Link, ask
 from exegesis.core.text import Span, Text
 from exegesis.evaluate.eraser import Faithfulness, units
-from exegesis.evaluate.given import Explanations, read_explanations
+from exegesis.evaluate.given import Explanations, place, read_explanations
 from exegesis.evaluate.marks import marks_of, read_marks
 from exegesis.evaluate.measure import HOWS, Measure
 from exegesis.evaluate.measure import make as make_measure
@@ -133,7 +133,7 @@ def _spans(measures: Sequence[Measure]) -> Spans | None:
         return None
 
     def find(text: Text) -> list[tuple[str, Span]]:
-        return [(unit, text.over(span)) for unit in sorted(wanted) for span in units(text.word_strings(), unit)]
+        return [(unit, text.over(span)) for unit in sorted(wanted) for span in units(text, unit)]
 
     return find
 
@@ -155,9 +155,7 @@ def _given(texts: Sequence[Text], explanations: Given, target: str | int | None)
             raise UsageError(f"explanations are results of explain or a file of them, not {type(result).__name__}")
         if result.text.raw not in rows:
             raise UsageError(f"an explanation of a text that is not among those evaluated: {result.text.raw[:40]!r}")
-        mine = found.setdefault((result.name, result.method), [None] * len(texts))
-        for row in rows[result.text.raw]:
-            mine[row] = result
+        place(found.setdefault((result.name, result.method), [None] * len(texts)), rows[result.text.raw], result)
     return [Explanations(name, results, method) for (name, method), results in found.items()]
 
 

@@ -105,8 +105,10 @@ class DecisionFlip:
     """The share of words in the shortest run from the highest score down whose removal changes the predicted label.
 
     1 where even the removal of all words but one does not: at least one word stays, and a text of one has no number
-    (NaN). Every number of words is tried, in texts of more than ``steps`` words only so many, evenly spaced. A
-    regression has no decision to flip: UnsupportedError.
+    (NaN). Nor has one whose explained label is not the predicted one: its highest words speak against what is decided,
+    and would be taken for the worst choice. Where labels stand each on their own, what flips is the label's own
+    decision at a probability of 0.5. Every number of words is tried, in texts of more than ``steps`` words only so
+    many, evenly spaced. A regression has no decision to flip: UnsupportedError.
     """
 
     how: str = "drop"
@@ -124,12 +126,11 @@ class DecisionFlip:
         )
 
     def asks(self, case: Case, given: Given) -> list[int]:
-        _decides(case)
         order = given.order()
-        return [bits(order[gone:]) for gone in self.numbers(case.count)]
+        return [bits(order[gone:]) for gone in self.numbers(case.count)] if _flips(case) else []
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
-        if case.count < 2:
+        if not _flips(case):
             return Score(math.nan)
         flips = np.flatnonzero(~answers.same)
         return Score(self.numbers(case.count)[flips[0]] / case.count if len(flips) else 1.0)
@@ -143,7 +144,10 @@ class DecisionFlip:
 )
 @dataclass(frozen=True)
 class FlipRate:
-    """1 where the prediction changes without the top ``share`` of words (at least one), else 0; the mean is a rate."""
+    """1 where the prediction changes without the top ``share`` of words (at least one), else 0; the mean is a rate.
+
+    The texts that have no number are those of ``decision-flip``.
+    """
 
     how: str = "drop"
     share: float = 0.2
@@ -154,11 +158,10 @@ class FlipRate:
             raise UsageError("flip-rate needs a share of words between 0 and 1")
 
     def asks(self, case: Case, given: Given) -> list[int]:
-        _decides(case)
-        return [bits(given.order()[top(self.share, case.count) :])]
+        return [bits(given.order()[top(self.share, case.count) :])] if _flips(case) else []
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
-        return Score(float(not answers.same[0]))
+        return Score(float(not answers.same[0]) if _flips(case) else math.nan)
 
 
 def top(share: float, count: int) -> int:
@@ -166,6 +169,8 @@ def top(share: float, count: int) -> int:
     return max(1, round(share * count))
 
 
-def _decides(case: Case) -> None:
+def _flips(case: Case) -> bool:
+    """Whether the explained label could be lost to a removal of some words."""
     if case.regression:
         raise UnsupportedError("a regression decides nothing that could flip: leave decision-flip and flip-rate out")
+    return case.decided and case.count > 1

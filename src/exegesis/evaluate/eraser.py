@@ -8,10 +8,10 @@ from functools import lru_cache
 import numpy as np
 
 from exegesis.core.errors import UsageError, unknown
-from exegesis.core.text import Span
+from exegesis.core.text import Span, Text
 from exegesis.evaluate.curves import top
 from exegesis.evaluate.measure import Answers, Case, Given, Score, bits, check_how, measure
-from exegesis.hierarchy.levels import levels
+from exegesis.hierarchy.levels import levels_of
 from exegesis.hierarchy.tagging import default_tagger
 
 DEYOUNG = "DeYoung et al., ERASER: A Benchmark to Evaluate Rationalized NLP Models, 2020"
@@ -127,7 +127,7 @@ class Faithfulness:
 
     def units(self, case: Case) -> list[Span]:
         """The units of a text, as spans of word numbers."""
-        return list(units(case.text.word_strings(), self.unit))
+        return list(units(case.text, self.unit))
 
     def asks(self, case: Case, given: Given) -> list[int]:
         units = self.units(case)
@@ -142,8 +142,8 @@ class Faithfulness:
 
 
 @lru_cache(4096)
-def units(words: tuple[str, ...], unit: str) -> tuple[Span, ...]:
-    """Words, phrases or clauses as spans of word numbers."""
+def units(text: Text, unit: str) -> tuple[Span, ...]:
+    """Words, phrases or clauses as spans of word numbers; none crosses the border of a pair."""
     if unit == "word":
-        return tuple(Span(i, i + 1) for i in range(len(words)))
-    return levels(words, default_tagger())[unit]
+        return tuple(Span(i, i + 1) for i in range(len(text.words)))
+    return levels_of(text, default_tagger())[unit]

@@ -14,6 +14,7 @@ import numpy as np
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.explanation import Attribution, Prediction
 from exegesis.core.files import read_text
+from exegesis.core.same import same
 from exegesis.core.saving import FORMAT, from_dict
 from exegesis.core.text import Text
 
@@ -61,12 +62,28 @@ def read_explanations(path: str | Path, texts: Sequence[Text], label: str | None
         result = _result(values, texts, rows, where, label, Path(path).stem)
         if result.text.raw not in rows:
             raise UsageError(f"{where}: explains a text that is not among those evaluated: {result.text.raw[:40]!r}")
-        mine = found.setdefault(result.name, [None] * len(texts))
-        for row in rows[result.text.raw]:
-            mine[row] = result
+        try:
+            place(found.setdefault(result.name, [None] * len(texts)), rows[result.text.raw], result)
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from error
     if not found:
         raise FileError(f"{path}: holds no explanations; give one a line")
     return [Explanations(name, results) for name, results in found.items()]
+
+
+def place(found: list[Attribution | None], rows: Sequence[int], result: Attribution) -> None:
+    """Puts one method's explanation beside each copy of its text.
+
+    Raises UsageError where another one, of other scores or of another target, stands there already.
+    """
+    before = found[rows[0]]
+    if before is not None and (before.targets != result.targets or not same(before.scores, result.scores)):
+        raise UsageError(
+            f"two different explanations by {result.name} of {result.text.raw[:40]!r} ({before.targets[0]}, "
+            f"{result.targets[0]}): give one, or name the methods apart"
+        )
+    for row in rows:
+        found[row] = result
 
 
 def _object(line: str, where: str) -> Mapping[str, Any]:

@@ -26,6 +26,7 @@ class Case:
 
     ``label`` is the label that the explanations are about, ``chance`` its probability (the output itself for a
     regression, which has no labels to flip), ``marks`` are the words that people marked, where there are marks.
+    ``decided``: that label is the one predicted (where labels stand each on their own, its probability is above 0.5).
     """
 
     text: Text
@@ -33,6 +34,7 @@ class Case:
     chance: float
     regression: bool = False
     marks: Bool[np.ndarray, " words"] | None = None
+    decided: bool = True
 
     @property
     def count(self) -> int:
@@ -66,7 +68,7 @@ class Given:
 
 class Answers(NamedTuple):
     """What the model says of perturbed texts: the label's probability, the explained number, whether it still decides
-    as for the whole text."""
+    for the label (predicts it; where labels stand each on their own, gives it a probability above 0.5)."""
 
     chance: Float[np.ndarray, " n"]
     number: Float[np.ndarray, " n"]

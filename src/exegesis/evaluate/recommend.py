@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from exegesis.core.advice import FEWEST, RANDOM
+from exegesis.core.advice import trusted
 from exegesis.core.errors import UsageError
 from exegesis.core.evaluation import Evaluation
+from exegesis.core.evidence import FEWEST
 from exegesis.core.model import Classifier
 from exegesis.core.recommendation import Ranked, Recommendation
 
@@ -77,21 +78,14 @@ def only(result: Evaluation, names: Sequence[str]) -> Evaluation:
 
 
 def _sure(result: Evaluation, order: Sequence[str]) -> bool:
-    """Above random scores on some measure that ranks (never of fewer than ``FEWEST`` texts), and ahead of the other
-    methods, where there are any: more comparisons won than lost, and more so than the next."""
+    """Above random scores on most measures that rank, and against each other method more comparisons won than lost."""
     best = order[0]
-    rank = {one.name for one in result.ranking_by if not result.favoured(one, best)}
-    above = RANDOM in result.names and any(
-        one.better == best and one.measure in rank for one in result.compare(best, RANDOM)
-    )
-    won, lost = result.wins(best)
-    tied = len(order) > 1 and won - lost == np.subtract(*result.wins(order[1]))
-    return above and (len(order) == 1 or (won > lost and not tied))
+    return trusted(result, best) and all(result.tally(best, [name]).share > 0 for name in order[1:])
 
 
 def _lead(result: Evaluation, order: Sequence[str]) -> str:
     """By how much the first differs from the next in rank: on the measures that rank and tell them apart."""
-    if len(order) < 2 or len(result.texts) < FEWEST:
+    if len(order) < 2 or result.distinct < FEWEST:
         return ""
     rank = {one.name for one in result.ranking_by if not result.favoured(one, *order[:2])}
     found = [one for one in result.compare(order[0], order[1]) if one.measure in rank]

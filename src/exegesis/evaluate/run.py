@@ -15,8 +15,8 @@ from exegesis.core.explain import in_batches
 from exegesis.core.model import Classifier
 from exegesis.core.text import Text
 from exegesis.evaluate.agreement import agreement
-from exegesis.evaluate.controls import CONTROLS, RANDOM, controls_of
-from exegesis.evaluate.curves import GRID
+from exegesis.evaluate.controls import CONTROLS, LEFT_OUT, LONGEST, RANDOM, controls_of
+from exegesis.evaluate.curves import GRID, DecisionFlip, FlipRate
 from exegesis.evaluate.given import Explanations
 from exegesis.evaluate.measure import Measure, Score, card_of, title
 from exegesis.evaluate.pool import stock_of
@@ -69,9 +69,13 @@ def evaluate(
                 )
         advance()
     names = names_of(explained)
+    told = controls and any(card_of(one).favours for one in measures)  # whether they were held to leave-one-out
     methods = [
-        Measurand(n, one.parameters, False, one.seconds, one.name) for n, one in zip(names, explained, strict=True)
-    ]
+        Measurand(
+            n, one.parameters, False, one.seconds, LEFT_OUT if told and k not in work.others else one.name
+        )
+        for k, (n, one) in enumerate(zip(names, explained, strict=True))
+    ]  # fmt: skip
     if controls:
         methods += controls_of(methods)
     kept = _useful(values, len(explained))
@@ -94,7 +98,7 @@ def evaluate(
         ),
         counts=dict(work.counts),
         seconds=time.perf_counter() - start,
-        notes=_notes(explained, work.unchecked),
+        notes=_notes(explained, work),
         seed=seed,
         samples=samples,
     )
@@ -146,8 +150,8 @@ def _worst(disputes: np.ndarray, texts: Sequence[Text]) -> list[int]:
     return [i for i in order if len(texts[i].words) >= WORDY] or order
 
 
-def _notes(explained: Sequence[Explanations], unchecked: int) -> tuple[str, ...]:
-    notes = []
+def _notes(explained: Sequence[Explanations], work: Work) -> tuple[str, ...]:
+    notes, unchecked = [], work.unchecked
     for one in explained:
         missing = sum(result is None for result in one.results)
         if missing:
@@ -157,4 +161,20 @@ def _notes(explained: Sequence[Explanations], unchecked: int) -> tuple[str, ...]
             f"{unchecked} explanations say neither what was predicted nor the number explained: whether they are of "
             "this model could not be checked."
         )
+    if work.undecided and any(isinstance(one, DecisionFlip | FlipRate) for one in work.measures):
+        notes.append(
+            f"{_texts(work.undecided)} explained for a label that is not predicted: decision-flip and flip-rate leave "
+            "them out."
+        )
+    for (name, label), count in work.unlisted.items():
+        notes.append(
+            f"{_texts(count)} with listed words explained by {name} for another label than {label}: interpretability "
+            "leaves them out."
+        )
+    if work.long:
+        notes.append(f"{_texts(work.long)} of more than {LONGEST} words: greedy removal leaves them out.")
     return tuple(notes)
+
+
+def _texts(count: int) -> str:
+    return f"{count} text{'s' * (count != 1)}"

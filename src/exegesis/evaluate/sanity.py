@@ -19,6 +19,7 @@ from torch import nn
 import exegesis.attribute  # noqa: F401 - registers the methods
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.evaluation import Evaluation, Measurand, Measured
+from exegesis.core.evidence import FEWEST
 from exegesis.core.explain import run
 from exegesis.core.explanation import Attribution
 from exegesis.core.method import Method, make, require
@@ -83,8 +84,11 @@ def randomisation(
     found = _checked(model, texts, first, measured, np.array(rows), controls, seed, samples)
     own = [one.name for one in found.methods if not one.control]
     alike = [name for name in own if found.compare(name, CHANCE)[0].better == CHANCE]
+    if found.distinct < FEWEST:
+        count = f"{found.distinct} text{'s are' if found.distinct > 1 else ' is'}"
+        return replace(found, remark=f"{count} too few to say whether a method looks at what was learned: take more.")
     same = "what the other model gives" if other is not None else "their scores when the weights are shuffled"
-    said = "No method keeps more of {} than chance would: all show what was learned."
+    said = "No method is seen to keep more of {} than chance would."
     if alike:
         said = f"{', '.join(alike)} keep{'s' * (len(alike) == 1)} more of {{}} than chance would: not all is learned."
     return replace(found, remark=said.format(same))

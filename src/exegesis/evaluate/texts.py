@@ -18,12 +18,15 @@ from exegesis.core.explanation import Attribution
 from exegesis.core.model import Classifier
 from exegesis.core.target import Link, Target
 from exegesis.core.text import Span, Text
-from exegesis.evaluate.check import check_model, check_text, label_of, target_of
-from exegesis.evaluate.controls import CONTROLS, GREEDY, LEFT_OUT, RANDOM, Greedy, has
+from exegesis.evaluate.check import check_model, check_scores, check_text, label_of, target_of
+from exegesis.evaluate.controls import CONTROLS, GREEDY, LEFT_OUT, LONGEST, RANDOM, Greedy, has
 from exegesis.evaluate.given import Explanations
-from exegesis.evaluate.measure import Answers, Case, Given, Measure, Score, card_of
+from exegesis.evaluate.measure import DELETION, Answers, Case, Given, Measure, Score, card_of
+from exegesis.evaluate.people import Interpretability
 from exegesis.evaluate.pool import Pool, random_scores
 
+ALIKE = 1e-6  # of the largest score, within which scores are those of leave-one-out
+APART = (Link.SIGMOID, Link.PROBABILITIES)  # each label is decided on its own, at a probability of 0.5
 Marks = Sequence[Bool[np.ndarray, " _"] | None]
 
 
@@ -52,12 +55,19 @@ class Setting:
             chances = each.reshape(rows, draws, each.shape[1]).mean(1)
             label = link.decide(flat) if draws == 1 else chances.argmax(1)
         index = int(target.index[0, 0])
-        return Answers(chances[:, index].numpy(), numbers.numpy(), (label == self.decided).numpy())
+        same = chances[:, index] > 0.5 if link in APART else label == self.decided
+        return Answers(chances[:, index].numpy(), numbers.numpy(), same.numpy())
 
 
 @dataclass(eq=False)
 class Work:
-    """What is the same for every batch, and what is counted over all of them."""
+    """What is the same for every batch, and what is counted over all of them.
+
+    ``unchecked`` explanations say nothing that could be checked, ``undecided`` texts are explained for a label that is
+    not predicted, of ``long`` ones there is no greedy removal, ``unlisted`` explanations (by method and label) are not
+    about the label of the word lists. ``others`` are methods, by number, whose scores differ somewhere from those of
+    leave-one-out.
+    """
 
     model: Classifier
     measures: Sequence[Measure]
@@ -67,6 +77,10 @@ class Work:
     seed: int
     counts: Counter[str] = field(default_factory=Counter)
     unchecked: int = 0
+    undecided: int = 0
+    long: int = 0
+    unlisted: Counter[tuple[str, str]] = field(default_factory=Counter)
+    others: set[int] = field(default_factory=set)
 
     def measured(
         self, texts: Sequence[Text], explained: Sequence[Explanations], numbers: Sequence[int]
@@ -77,14 +91,33 @@ class Work:
         pool = Pool(self.model, batch, raw, self.stock, self.seed)
         found: list[list[list[Score]]] = [[] for _ in texts]
         main = self._settings(texts, raw, [one.results for one in explained], numbers)
+        known = [one for one in main if one is not None]
+        self.undecided += sum(not one.case.decided and not one.case.regression for one in known)
+        greedy = self.controls and any(card_of(measure).controls == DELETION for measure in self.measures)
+        self.long += sum(greedy and one.case.count > LONGEST for one in known)
         for measure in self.measures:
-            label = getattr(measure, "label", "")
-            results = [one.labelled.get(label, [None] * len(texts)) if label else one.results for one in explained]
-            settings = self._settings(texts, raw, results, numbers) if label else main
+            results, settings = [one.results for one in explained], main
+            if isinstance(measure, Interpretability):
+                results = [self._about(measure, one, raw) for one in explained]
+                settings = self._settings(texts, raw, results, numbers)
             for row, scores in enumerate(self._one(measure, settings, results, pool)):
                 found[row].append(scores)
         self.counts.update(asked=pool.asked, run=pool.run, calls=pool.calls)
         return [("" if one is None else one.case.label, scores) for one, scores in zip(main, found, strict=True)]
+
+    def _about(
+        self, measure: Interpretability, one: Explanations, raw: Float[Tensor, "b c"]
+    ) -> Sequence[Attribution | None]:
+        """A method's explanations of the label of word lists: those asked for it, else those that are about it."""
+        if measure.label in one.labelled:
+            return one.labelled[measure.label]
+        found: list[Attribution | None] = []
+        for result, row in zip(one.results, raw, strict=True):
+            about = None if result is None else label_of(target_of(result, self.model, row), self.model.labels)
+            found.append(result if about == measure.label else None)
+            if result is not None and about != measure.label and measure.concerns(result.text):
+                self.unlisted[one.name, measure.label] += 1
+        return found
 
     def _settings(
         self,
@@ -105,6 +138,7 @@ class Work:
         model, labels, first = self.model, set[str](), None
         for result in results:
             check_text(result, text)
+            check_scores(result)
             target = target_of(result, model, raw)
             check_model(result, model, raw, target)
             self.unchecked += not result.prediction.probabilities and not math.isfinite(
@@ -123,8 +157,10 @@ class Work:
         marks = None if self.marks is None else self.marks[number]
         if self.marks is not None and marks is None:
             marks = np.zeros(len(text.words), dtype=bool)  # nobody marked anything here
-        case = Case(text, labels.pop(), float(chances[int(first.index[0, 0])]), regression, marks)
-        return Setting(row, case, first, int(model.link.decide(raw[None])[0]))
+        index, predicted = int(first.index[0, 0]), int(model.link.decide(raw[None])[0])
+        chance = float(chances[index])
+        decided = chance > 0.5 if model.link in APART else predicted == index
+        return Setting(row, Case(text, labels.pop(), chance, regression, marks, decided), first, predicted)
 
     def _one(
         self,
@@ -139,6 +175,7 @@ class Work:
         ]
         if self.controls:
             for given, beside in zip(every, self._controls(measure, settings, pool), strict=True):
+                self._tell_apart(given, beside)
                 given += beside
         asks = [
             [] if one is None else [[] if g is None else measure.asks(one.case, g[0]) for g in given]
@@ -192,6 +229,16 @@ class Work:
                 ]
             )
         return found
+
+    def _tell_apart(
+        self, own: Sequence[tuple[Given, Target] | None], controls: Sequence[tuple[Given, Target] | None]
+    ) -> None:
+        """Notes the methods whose scores are not those of leave-one-out."""
+        left = controls[CONTROLS.index(LEFT_OUT)] if controls else None
+        if left is not None:
+            scores = left[0].scores
+            near = ALIKE * float(np.abs(scores).max(initial=0.0))
+            self.others |= {k for k, one in enumerate(own) if one and np.abs(one[0].scores - scores).max() > near}
 
     def _left_out(
         self, settings: Sequence[Setting | None], pool: Pool, how: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from exegesis.core.errors import ModelError, TextError
-from exegesis.core.text import Span
+from exegesis.core.text import Span, Text
 from exegesis.hierarchy.clauses import clauses
 from exegesis.hierarchy.tagging import Tagger, universal
 
@@ -62,3 +63,19 @@ def levels(words: Sequence[str], tagger: Tagger) -> dict[str, tuple[Span, ...]]:
         "clause": parts,
         "text": (Span(0, len(words)),),
     }
+
+
+def levels_of(text: Text, tagger: Tagger) -> dict[str, tuple[Span, ...]]:
+    """``levels`` of a text; of a pair each part is tagged and cut alone, so that nothing crosses its border.
+
+    Raises as ``levels``.
+    """
+    words = text.word_strings()
+    owner = [next((n for n, part in enumerate(text.segments) if part.covers(word)), 0) for word in text.words]
+    edges = [0, *(i for i in range(1, len(words)) if owner[i] != owner[i - 1]), len(words)]
+    parts = [(start, levels(words[start:stop], tagger)) for start, stop in pairwise(edges)]
+    found = {
+        name: tuple(Span(at + span.start, at + span.stop) for at, part in parts for span in part[name])
+        for name in LEVELS[:-1]
+    }
+    return {**found, "text": (Span(0, len(words)),)}

@@ -13,7 +13,7 @@ from exegesis.core.nesting import Nest, nest
 from exegesis.core.text import Span, Text
 from exegesis.hierarchy.agglomerative import Agglomerative
 from exegesis.hierarchy.hedge import Hedge
-from exegesis.hierarchy.levels import levels
+from exegesis.hierarchy.levels import levels_of
 from exegesis.hierarchy.search import Search, Trees
 from exegesis.hierarchy.tagging import Tagger
 from exegesis.hierarchy.trees import Owen, Parse
@@ -81,7 +81,7 @@ def parameters_of(name: str, method: str | None) -> list[str]:
 
 def trees_for(texts: Sequence[Text], given: object, tagger: Callable[[], Tagger]) -> Trees:
     """The phrases of each text: those given (spans of word numbers, for one text or a list for each), else the phrases
-    and clauses that ``levels`` finds.
+    and clauses that ``levels_of`` finds.
 
     Raises UsageError for what is no tree of spans, SpanError where spans cross or lie outside a text.
     """
@@ -103,7 +103,7 @@ def trees_for(texts: Sequence[Text], given: object, tagger: Callable[[], Tagger]
 
 
 def _found(text: Text, tagger: Tagger) -> Nest:
-    parts = levels(text.word_strings(), tagger)
+    parts = levels_of(text, tagger)
     return nest([span for name in ("phrase", "clause") for span in parts[name]], len(text.words))
 
 

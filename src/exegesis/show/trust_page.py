@@ -96,18 +96,18 @@ def _facts(result: Evaluation) -> list[tuple[str, str]]:
 
 def _ranked(result: Evaluation, name: str, place: int) -> dict[str, Any]:
     own = {one.name: one for one in result.methods}
-    won, lost = result.wins(name)
-    counted = [one for one in result.measures if not result.favoured(one, name)]
-    above = [one for one in counted if RANDOM in result.names and _better(result, name, RANDOM, one)]
+    won, lost, made = result.tally(name)
+    above = result.above_random(name)
     times = [one.seconds for one in result.methods if one.seconds > 0]
     seconds = own[name].seconds
     return {
         "name": visible(name),
         "paint": paint(place),
-        "above": len(above),
-        "of": sum(result.mean(one.name, name).texts > 1 for one in counted),
+        "above": above.won,
+        "of": above.made,
         "won": won,
         "lost": lost,
+        "made": made,
         "time": duration(seconds) or "not measured",
         "width": round(100 * seconds / max(times), 1) if seconds > 0 else 0,
     }

@@ -54,7 +54,7 @@ def _lines(result: Evaluation, width: int) -> list[str]:
 
 def _marks(cells: Sequence[str]) -> str:
     """What the marks mean that stand in some cell."""
-    star = "* better than random scores by a paired bootstrap interval of 95 %"
+    star = "* better than random scores, at 95 % for all comparisons together"
     half = "± half of the mean's interval"
     if any("*" in cell for cell in cells):
         return f"{star}; {half}" if any("±" in cell for cell in cells) else star
