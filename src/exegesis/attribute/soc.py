@@ -15,6 +15,7 @@ from exegesis.core.errors import UsageError
 from exegesis.core.language import language_named
 from exegesis.core.method import Scores, at_words, method
 from exegesis.core.model import Classifier
+from exegesis.core.progress import counted
 from exegesis.core.target import Target
 from exegesis.core.text import Span
 from exegesis.mech.contexts import Context, each
@@ -70,7 +71,7 @@ class Soc:
         scores = torch.zeros(total, target.count, dtype=torch.float64)
         pending: list[tuple[int, int, Context]] = []
         drawn = each(model, texts, spans, language, self.neighbours, self.samples, self.seed)
-        for number, (row, some) in enumerate(drawn):
+        for number, (row, some) in enumerate(counted(drawn, "phrases scored", total)):
             pending += [(number, row, context) for context in some]
             if len(pending) >= ROWS or number + 1 == total:
                 owner = torch.tensor([one for _, one, _ in pending])

@@ -31,6 +31,7 @@ from torch import Tensor
 from exegesis.core.errors import ExegesisError, FileError
 from exegesis.core.files import write_whole
 from exegesis.core.language import Filling, Words, generator
+from exegesis.core.progress import counted
 from exegesis.models.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
 from exegesis.models.tokenizer import tokenize
 from exegesis.models.vocabulary import Vocabulary
@@ -53,8 +54,9 @@ class ClozeLanguageModel:
         self, texts: Sequence[Words], positions: Sequence[Sequence[int]], count: int, seed: int
     ) -> list[list[Filling]]:
         """``count`` fillings of each text (see ``core.language.LanguageModel``)."""
+        requests = counted(zip(texts, positions, strict=True), "contexts drawn", len(texts))
         with torch.no_grad():
-            return [self._fill(words, places, count, seed) for words, places in zip(texts, positions, strict=True)]
+            return [self._fill(words, places, count, seed) for words, places in requests]
 
     def _fill(self, words: Words, places: Sequence[int], count: int, seed: int) -> list[Filling]:
         if not places or not count:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from exegesis.core.device import usable_device
 from exegesis.core.errors import FileError, MissingExtraError, UsageError
 from exegesis.core.language import Filling, Words, generator
+from exegesis.core.progress import Tally
 from exegesis.models.huggingface import check_folder, hub_answers, one_line, quiet
 from exegesis.nn.still import still
 
-PIECES = 16384  # padded pieces in one call of the module
+PIECES = 4096  # padded pieces in one call of the module: 0.5 GB of logits over 30,000 words
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,15 +52,20 @@ class MaskedLanguageModel:
             for words, places in zip(texts, positions, strict=True)
         ]
         drawn: list[list[list[str]]] = [[[] for _ in range(count)] for _ in texts]
+        tally = Tally("words drawn", count * sum(map(len, positions)))
         for start in range(0, max(map(len, positions), default=0), self.at_once):
-            rows = [(text, one) for text, places in enumerate(positions) if start < len(places) for one in range(count)]
-            keys = [(text, tuple(drawn[text][one])) for text, one in rows]
-            distinct = list(dict.fromkeys(keys))
-            asked = [self._written(texts[text], positions[text], filled) for text, filled in distinct]
-            weights = dict(zip(distinct, self._weights(asked), strict=True))
-            for (text, one), key in zip(rows, keys, strict=True):
-                for number, row in enumerate(weights[key]):
-                    drawn[text][one].append(self._draw(row, float(shares[text][one, start + number])))
+            alike: dict[tuple[int, tuple[str, ...]], list[int]] = {}  # the fillings that are the same up to here
+            for text, places in enumerate(positions):
+                for one in range(count if start < len(places) else 0):
+                    alike.setdefault((text, tuple(drawn[text][one])), []).append(one)
+            distinct = list(alike.items())
+            asked = [self._written(texts[text], positions[text], filled) for (text, filled), _ in distinct]
+            for place, weights in self._weights(asked):
+                (text, _), ones = distinct[place]
+                for one in ones:
+                    given = shares[text][one, start:].tolist()
+                    drawn[text][one] += [self._draw(row, share) for row, share in zip(weights, given, strict=False)]
+                tally.add(len(ones) * len(weights))
         return [[tuple(filling) for filling in fillings] for fillings in drawn]
 
     def _written(self, words: Words, places: Sequence[int], filled: Sequence[str]) -> str:
@@ -70,21 +76,22 @@ class MaskedLanguageModel:
             written[place] = filled[number] if number < len(filled) else mask
         return " ".join(written)
 
-    def _weights(self, written: Sequence[str]) -> list[Float[Tensor, "m v"]]:
-        """For each text the cumulative distributions at its first ``at_once`` masks, over words alone, float64."""
+    def _weights(self, written: Sequence[str]) -> Iterator[tuple[int, Float[Tensor, "m v"]]]:
+        """The cumulative distributions at the first ``at_once`` masks of each text, over words alone, float64.
+
+        With the text's number, longest texts first; a batch of them at a time, as a distribution is a vocabulary long.
+        """
         encoded = [self.tokenizer(text, return_attention_mask=False)["input_ids"] for text in written]
         longest = getattr(self.module.config, "max_position_embeddings", None) or 1 << 30
         if any(len(ids) > min(longest, self.tokenizer.model_max_length) for ids in encoded):
             raise UsageError(f"a text has more pieces than the language model {self.name} reads; take a shorter text")
         order = sorted(range(len(encoded)), key=lambda row: -len(encoded[row]))
-        found: list[Any] = [None] * len(encoded)
         at = 0
         while at < len(order):
             part = order[at : at + max(PIECES // len(encoded[order[at]]), 1)]
             for row, logits in zip(part, self._logits([encoded[row] for row in part]), strict=True):
-                found[row] = logits.double().cpu()[:, self._words].softmax(-1).cumsum(-1)
+                yield row, logits.double().cpu()[:, self._words].softmax(-1).cumsum(-1)
             at += len(part)
-        return found
 
     def _logits(self, encoded: Sequence[Sequence[int]]) -> list[Float[Tensor, "m v"]]:
         device = next(self.module.parameters()).device
