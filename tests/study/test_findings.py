@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,14 @@ from scipy import stats
 import exegesis
 from exegesis import study
 from exegesis.core.errors import FileError, UsageError
-from exegesis.core.text import text_of_words
+from exegesis.core.spread import spread
+from exegesis.core.text import Span, text_of_words
 from exegesis.study.candidates import nearest
-from exegesis.study.substituting import replaced
+from exegesis.study.checking import Share
+from exegesis.study.corpus import Corpus
+from exegesis.study.replacing import replaced, starts
+from exegesis.study.summarising import _contrary
+from exegesis.study.training import TrainingTexts, read_training
 from study import toys
 
 # "friday" is a shortcut to "bad" (training texts with it are bad), though it says nothing
@@ -97,6 +103,62 @@ def test_findings_follow_the_training_texts(bag, train, findings) -> None:
     raws, known = split(train)
     found = study.failures(bag, texts, labels, train=raws, train_labels=known, method="leave-one-out").causes[0]
     assert set(found.findings) == findings | {"context-blind"}
+
+
+def causes_of(bag, pairs, train):
+    texts, labels = split(pairs)
+    raws, known = split(train)
+    found = study.failures(bag, texts, labels, train=raws, train_labels=known, method="leave-one-out")
+    return {one.word: one for one in found.causes}
+
+
+LEANING = [("friday", "bad")] * 20 + [("fine", "good")] * 20
+
+
+def test_the_error_that_chose_a_word_proves_nothing_of_it(bag) -> None:
+    once = [("fine film friday", "good")] + [("fine", "good"), ("awful", "bad")] * 30
+    friday = causes_of(bag, once, LEANING)["friday"]
+    assert (friday.uses, friday.errors) == (1, 1)
+    assert stats.binomtest(1, 1, 1 / 61).pvalue < 0.05  # what a test that forgets the choice would say
+    assert set(friday.findings) == {"imbalanced", "giveaway"}
+    again = causes_of(bag, [("fine plot friday", "good"), *once], LEANING)["friday"]
+    # two of two: one chance in C(62, 2) that both are; given one it is 1 of 123
+    assert "shortcut" in again.findings
+
+
+def test_a_word_whose_texts_are_right_is_no_shortcut(bag) -> None:
+    texts = [("fine film friday", "good")] + [("awful friday", "bad")] * 12 + [("fine", "bad"), ("awful", "bad")] * 12
+    friday = causes_of(bag, texts, LEANING)["friday"]
+    assert (friday.uses, friday.errors) == (13, 1)
+    assert stats.binomtest(1, 13, 13 / 37).pvalue < 0.05  # far fewer errors than others, which is no fault
+    assert "shortcut" not in friday.findings
+
+
+def test_the_chance_of_errors_by_hand() -> None:
+    # of 6 texts 3 are wrong, 2 hold the word: both wrong 3 of 15, one or more 12 of 15
+    assert Share(6, 3, 1).chance(2, 2) == pytest.approx(3 / 12)
+    assert Share(6, 3, 1).chance(1, 2) == 1
+    assert Share(6, 3, 3).chance(2, 2) == pytest.approx(9 / 12)
+    assert Share(6, 3, 9).chance(2, 2) == 1
+
+
+def test_all_causes_that_are_asked_about_are_counted(bag) -> None:
+    texts = [("fine film friday", "good"), ("fine plot friday", "good")] + [("fine", "good"), ("awful", "bad")] * 10
+    assert "shortcut" in causes_of(bag, texts, LEANING)["friday"].findings  # 1 of 43
+    more = [*texts, ("fine terribly", "good"), ("terribly fine", "good"), ("awful film", "good"), ("poor", "good")]
+    train = [*LEANING, *[("terribly", "bad")] * 20, *[("terribly fine", "good")] * 0, *[("fine", "good")] * 20]
+    found = causes_of(bag, more, train)
+    assert {word for word, one in found.items() if "imbalanced" in one.findings} == {"friday", "terribly"}
+    alone, both = (Share(26, 6, n).chance(2, 2) for n in (1, 2))
+    assert alone == pytest.approx(math.comb(6, 2) / (math.comb(26, 2) - math.comb(20, 2)))
+    assert both == 2 * alone
+    assert ("shortcut" in found["friday"].findings) == (both < 0.05)
+
+
+def test_a_word_counts_once_a_training_text(bag) -> None:
+    known = read_training(bag, Corpus(("fine fine film", "Fine", "awful"), ("good", "bad", "bad")))
+    assert known.words["fine"] == {"good": 1, "bad": 1}
+    assert known.of("fine", "good").share == 0.5
 
 
 def test_a_cause_that_cures_nothing_is_told_apart(bag) -> None:
@@ -186,12 +248,40 @@ def test_a_language_model_is_asked() -> None:
 def test_a_replaced_text_keeps_capitals_and_pairs() -> None:
     model = exegesis.wrap(toys.Bag().eval(), vocabulary=toys.WORDS, labels=["bad", "good"])
     text = model.read("Terribly fine, TERRIBLY")
-    assert replaced(text.raw, text, {0: "really", 3: "very"}) == "Really fine, VERY"
+    assert replaced(text.raw, text, [0, 3], "very") == "Very fine, VERY"
 
     both = text_of_words(
         "is fine\nis awful", [("is", 0, 2), ("fine", 3, 7), ("is", 8, 10), ("awful", 11, 16)], range(4)
     )
-    assert replaced(("is fine", "is awful"), both, {1: "excellent", 2: "was"}) == ("is excellent", "was awful")
+    both = replace(both, segments=(Span(0, 2), Span(2, 4)))
+    assert replaced(("is fine", "is awful"), both, [0, 2], "was") == ("was fine", "was awful")
+    assert replaced(("is fine", "is awful"), both, [0], "so", 2) == ("so", "is awful")
+    assert (starts(both, ["fine", "is"]), starts(both, ["is"])) == ([], [0, 2])  # no phrase crosses the border
+
+
+def test_words_are_found_one_after_another() -> None:
+    text = toys.model().read("very very Very fine very")
+    assert starts(text, ["very", "very"]) == [0]  # no word is taken twice
+    assert starts(text, ["very", "fine"]) == [2]
+    assert starts(text, []) == []
+    assert replaced(text.raw, text, [2], "really so", 2) == "very very Really so very"
+
+
+def test_a_replacement_of_two_words_is_tried_back(bag) -> None:
+    data = ["not really fine", "really not fine", "Not really not really great", "fine", TEXT]
+    found = study.substitute(
+        bag, TEXT, "terribly", data=data, labels=["bad", "bad", "good", "good", "good"], method="leave-one-out",
+        synonyms={"terribly": ["not really"]}, tagger=toys.tagger,
+    )  # fmt: skip
+    there, back = found.transfers
+    assert (there.old, there.new, there.texts) == ("terribly", "not really", 0)  # the text itself is left out
+    assert (back.old, back.new, back.texts) == ("not really", "terribly", 2)
+    # fine: 2 - .5 + .2 > 0, with terribly 2 - 2.5 + .2 < 0; great: 3 - 1 + .2 > 0, with two 3 - 5 + .2 < 0
+    assert (back.flips, back.mended, back.broken) == (2, 1, 1)
+    sure = [1 / (1 + math.exp(-z)) for z in (1.7, -0.3, 2.2, -1.8)]
+    assert back.change == pytest.approx((sure[1] - sure[0] + sure[3] - sure[2]) / 2)
+    assert {one.after.raw for one in back.examples} == {"terribly fine", "Terribly terribly great"}
+    assert [w.text for w in found.pairs[0].after.words if w.marked] == ["not", "really"]
 
 
 def test_a_list_of_synonyms_is_read(tmp_path) -> None:
@@ -227,6 +317,35 @@ def test_a_text_whose_reason_is_elsewhere_is_doubtful() -> None:
     found = study.summary(model, ["x y z z z"], method="leave-one-out", kind="probability", minimum=1)
     assert (found.confident, found.doubtful) == (1, 1)
     assert found.unfaithful[0].top == pytest.approx(0)
+
+
+def test_a_word_that_may_speak_either_way_is_not_contrary(bag) -> None:
+    """Its median lies below 0, but the interval of the median holds 0: nothing is claimed."""
+    rows = [(i, np.array([-score, score])) for i, score in enumerate([-1.0, -1.0, -1.0, 2.0, 2.0])]
+    sure = [(i, np.array([1.0, -1.0])) for i in range(5)]
+    words = {"it": {"good": 20}, "so": {"good": 20}}
+    known = TrainingTexts(words, {"good": 40, "bad": 40}, {})
+    found = _contrary({"it": rows, "so": sure}, known, ["bad", "good"], 500, 0)
+    assert [one.word for one in found] == ["so"]
+    low = spread(np.array([-1.0, -1.0, -1.0, 2.0, 2.0]), np.arange(5), 500, 0)
+    assert low.median < 0 < low.median_high
+
+
+def test_random_words_are_as_many_as_the_top_words() -> None:
+    """A text of 15 words loses 3 of them: any 3, and any 1, would be told apart by how far the model falls."""
+    said = []
+
+    def says(texts):  # each word of the text holds up the prediction by the same amount
+        said.extend(texts)
+        return [[0.06 * (15 - len(t.split())), 1 - 0.06 * (15 - len(t.split()))] for t in texts]
+
+    model = exegesis.blackbox(says, ["no", "yes"])
+    text = " ".join(f"w{i}" for i in range(15))
+    found = study.summary(model, [text], method="leave-one-out", kind="probability", minimum=1)
+    assert (found.confident, found.doubtful) == (1, 1)  # its top words weigh no more than any others
+    one = found.unfaithful[0]
+    assert (one.removed, one.top, one.random) == (3, pytest.approx(0.18), pytest.approx(0.18))
+    assert sum(len(t.split()) == 12 for t in said) >= 2
 
 
 # all ----------------------------------------------------------------------------------------------------

@@ -143,7 +143,12 @@ def repair(
     new: Annotated[
         Path | None, typer.Option("--new", metavar="FILE", help="The new texts as .tsv.", rich_help_panel=given.OUT)
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Trainings of each kind.", rich_help_panel=_SHAPE)] = 3,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Trainings of each kind; one alone proves nothing.", rich_help_panel=_SHAPE
+        ),
+    ] = 5,
     arch: Annotated[Arch, typer.Option(help="Cell; bi- reads both ways.", rich_help_panel=_SHAPE)] = Arch.gru,
     embedding: Annotated[int, typer.Option(min=1, help="Width of the embeddings.", rich_help_panel=_SHAPE)] = 100,
     hidden: Annotated[int, typer.Option(min=1, help="Width of one direction.", rich_help_panel=_SHAPE)] = 150,

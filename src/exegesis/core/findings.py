@@ -16,7 +16,8 @@ FINDINGS = {
     "giveaway": "at least 20 training texts hold it, and 95 % or more of them have one label",
     "context-blind": "it speaks one way in 90 % of its uses or more, though a quarter or more of those texts are truly "
     "of another label",
-    "shortcut": "imbalanced, and texts that hold it are predicted wrongly more often than others (p < 0.05)",
+    "shortcut": "imbalanced, and texts that hold it are predicted wrongly more often than others (p < 0.05 for all "
+    "imbalanced causes together, given the error that made it one)",
 }
 
 

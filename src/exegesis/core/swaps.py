@@ -94,12 +94,20 @@ class Retrained(NamedTuple):
 
 
 class Mean(NamedTuple):
-    """The mean change of an accuracy over seeds, with its 95 % interval: a paired bootstrap over ``texts`` texts."""
+    """The mean change of an accuracy over ``texts`` texts and ``seeds`` trainings, with its 95 % interval.
+
+    The texts were made from ``origins`` different ones. A percentile bootstrap that draws whole origins gives how far
+    other texts may move the mean, Student's t of the trainings' means how far other seeds may; the two distances are
+    added in squares on either side (Zou & Donner 2008). Of one training the interval holds the texts' part alone. NaN
+    of fewer than five origins.
+    """
 
     value: float
     low: float
     high: float
     texts: int
+    origins: int = 0
+    seeds: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +115,9 @@ class Repair(Study):
     """New training texts against a fault, and what retraining with them changes.
 
     ``swaps`` are words that may stand for each other with the same label. ``added`` are the new texts, ``training`` how
-    many there were. The fault is measured on test texts changed by the swaps (their labels stay). ``fault`` and
-    ``test`` are the changes that the new texts make, ``beyond`` is how far the fault's accuracy lies above that of the
-    control; without runs they are of no texts.
+    many there were. The fault is measured on test texts changed by the swaps (their labels stay), none of which is
+    trained on. ``fault`` and ``test`` are the changes that the new texts make, ``beyond`` is how far the fault's
+    accuracy lies above that of the control; without runs they are of no texts.
     """
 
     trained: str

@@ -130,10 +130,23 @@ def _repair(study: Repair) -> Sheet:
 
 
 def _change(mean: Mean, where: str) -> str:
+    """The change, and what of chance its interval holds: other texts and other trainings, or less."""
+    texts = many(mean.texts, "text")
+    if 0 < mean.origins < mean.texts:
+        texts += f" made from {mean.origins:,}"
+    value, low, high = (f"{100 * one:+.1f}".replace("-", MINUS) for one in (mean.value, mean.low, mean.high))
+    start = f"The accuracy {where}"
+    if math.isnan(mean.low):
+        return f"{start} changes by {value} points ({texts}): too few for an interval, so nothing is claimed."
+    if mean.seeds < 2:
+        return (
+            f"{start} changes by {value} points in one training (for other texts {low} to {high}, {texts}); another "
+            "training may change it otherwise, so nothing is claimed."
+        )
     sure = "rises" if mean.low > 0 else "falls" if mean.high < 0 else "does not change for sure"
-    low, high = (f"{100 * value:+.1f}".replace("-", MINUS) for value in (mean.low, mean.high))
-    value = f"{100 * mean.value:+.1f}".replace("-", MINUS)
-    return f"The accuracy {where} {sure}: {value} points ({low} to {high}, {many(mean.texts, 'text')})."
+    return (
+        f"{start} {sure}: {value} points ({low} to {high} for other texts and trainings; {texts}, {mean.seeds} seeds)."
+    )
 
 
 def _both(new: str, old: str) -> tuple[str, str]:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from exegesis.api import Place, Plan, as_model, bar, chosen, read_text
 from exegesis.core.errors import UsageError
 from exegesis.core.explanation import Prediction
-from exegesis.core.findings import Cause, Corpora, Failures, Training
+from exegesis.core.findings import Cause, Corpora, Failures
 from exegesis.core.method import Method
 from exegesis.core.model import Classifier
 from exegesis.core.seed import generator
 from exegesis.core.studies import Shown
 from exegesis.core.text import Text
+from exegesis.study.checking import Share, findings, leans
 from exegesis.study.corpus import Corpus, Data, asked_of, explained, need_labels, normal, shown, signed
 from exegesis.study.predicting import in_parts, predict_all, without
 from exegesis.study.training import TrainingTexts, read_training
@@ -27,8 +27,6 @@ from exegesis.study.training import TrainingTexts, read_training
 DRAWS = 5  # words drawn at random of a text, one at a time
 SAMPLE = 2000  # training texts on which the accuracy is taken
 LEAKS = 20  # named
-RARE, SURE, GIVEAWAY = 10, 0.01, 20
-BLIND_SAME, BLIND_TRULY, BLIND_USES = 0.9, 0.75, 4
 
 
 @dataclass
@@ -80,8 +78,9 @@ def failures(
     known = None if trained is None else read_training(classifier, trained)
     ranked = sorted(blamed, key=lambda word: _rank(word, blamed[word]))
     uses = _uses(classifier, plan, corpus, {word: _pushed(blamed[word]) for word in ranked[:most]}, progress)
-    rate = len(wrong) / len(corpus)
-    causes = tuple(_cause(word, blamed[word], uses[word], corpus, said, known, rate) for word in ranked[:most])
+    asking = sum(leans(known.of(word, _pushed(blamed[word]))) for word in ranked) if known else 0
+    share = Share(len(corpus), len(wrong), asking)
+    causes = tuple(_cause(word, blamed[word], uses[word], corpus, said, known, share) for word in ranked[:most])
     confusion: dict[str, dict[str, int]] = {a: dict.fromkeys(classifier.labels, 0) for a in classifier.labels}
     for gold, one in zip(corpus.golds, said, strict=True):
         confusion[str(gold)][one.label] += 1
@@ -185,7 +184,7 @@ def _uses(
 
 def _cause(
     word: str, one: _Blamed, uses: Mapping[int, float], corpus: Corpus, said: Sequence[Prediction],
-    known: TrainingTexts | None, rate: float,
+    known: TrainingTexts | None, share: Share,
 ) -> Cause:  # fmt: skip
     label = _pushed(one)
     errors = sum(said[i].label != corpus.golds[i] for i in uses)
@@ -195,27 +194,7 @@ def _cause(
         float(np.mean([corpus.golds[i] == label for i in uses])),
         None if known is None else known.of(word, label), (), tuple(example for _, example in one.examples),
     )  # fmt: skip
-    return cause._replace(findings=_findings(cause, rate))
-
-
-def _findings(cause: Cause, rate: float) -> tuple[str, ...]:
-    """What stands out; see ``FINDINGS``."""
-    checks: list[tuple[str, Callable[[], bool]]] = [
-        ("context-blind", lambda: cause.uses >= BLIND_USES and cause.same >= BLIND_SAME and cause.truly <= BLIND_TRULY)
-    ]
-    if cause.training is not None:
-        held: Training = cause.training
-        skewed = held.texts > 0 and held.p < SURE and held.share > held.base
-        often = 0 < rate < 1 and stats.binomtest(cause.errors, cause.uses, rate, alternative="greater").pvalue < 0.05
-        checks = [
-            ("unseen", lambda: not held.texts),
-            ("rare", lambda: 0 < held.texts < RARE),
-            ("imbalanced", lambda: skewed),
-            ("giveaway", lambda: held.texts >= GIVEAWAY and max(held.labels.values()) >= 0.95 * held.texts),
-            *checks,
-            ("shortcut", lambda: skewed and bool(often)),
-        ]
-    return tuple(name for name, holds in checks if holds())
+    return cause._replace(findings=findings(cause, share))
 
 
 def _corpora(

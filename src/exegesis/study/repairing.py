@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
+from scipy import stats
 
 from exegesis.api import bar
 from exegesis.core.data import Example
 from exegesis.core.errors import UsageError
-from exegesis.core.spread import LEVEL
+from exegesis.core.spread import LEVEL, spread
 from exegesis.core.swaps import Added, Mean, Repair, Retrained, Substitution
 from exegesis.models.card import describe
 from exegesis.models.corpus import find_labels, single, split_off
@@ -25,7 +26,7 @@ from exegesis.models.wrapping import wrap
 from exegesis.study.candidates import SYNONYMS
 from exegesis.study.corpus import Data, normal, read_data
 from exegesis.study.predicting import predict_all
-from exegesis.study.substituting import replaced
+from exegesis.study.replacing import replaced, starts
 
 Swaps = Mapping[str, Sequence[str]] | Substitution
 
@@ -38,7 +39,7 @@ def repair(
     dev: Data | None = None,
     config: RecurrentConfig | None = None,
     options: TrainOptions | None = None,
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
     most: int = 200,
     samples: int = 2000,
     progress: bool = False,
@@ -49,31 +50,31 @@ def repair(
     (``{"terribly": ["extremely", "very"]}``), or a ``Substitution``, whose listed synonyms that flip are taken. New
     texts are the training texts that hold one word of a pair with the other in its place, both ways, under their own
     labels (an article before the word stays as it is): at most ``most`` of each direction, drawn by a seed; none that
-    stands among the training, development or test texts already.
+    stands among the training, development or test texts already, or among those that the fault is measured on.
 
     With ``test``, classifiers of ``config`` are trained from each of ``seeds``: without the new texts, with their
     originals once more in their place (a control), and with them, on the same development texts (a tenth set aside
     where ``dev`` is not given). The fault is measured on the test texts that hold a word of a pair, changed in the same
-    way. Raises UsageError where no training text holds a word of a swap, no test text does, or there are no labels.
+    way. Intervals cover other texts and, from two seeds on, other trainings (see ``Mean``). Raises UsageError where no
+    training text holds a word of a swap, no test text does, or there are no labels.
     """
     pairs = _pairs(swaps)
     examples = read_data(train)
     labels = find_labels(examples)
     tested = [] if test is None else read_data(test)
     held = [] if dev is None else read_data(dev)
-    taken = {_key(example) for example in (*examples, *held, *tested)}
+    known = {_key(single(one)) for one in (*examples, *held)}
+    fault = propose(tested, pairs, most=len(tested), without=known)
+    taken = known | {_key(single(one)) for one in tested} | {_key(one.text) for one in fault}
     added = propose(examples, pairs, most=most, without=taken)
     if not added:
-        raise UsageError(f"no training text holds one of {_words(pairs)}; other words are needed, or other texts")
-    nothing = Mean(float("nan"), float("nan"), float("nan"), 0)
+        raise UsageError(f"no training text holds one of {_words(pairs)}, or none that gives a new text; give others")
+    nothing = Mean(float("nan"), float("nan"), float("nan"), 0, 0, 0)
     found = Repair("", tuple(pairs), tuple(added), len(examples), (), nothing, nothing, nothing)
+    seeds = list(dict.fromkeys(seeds))
     if test is None or not seeds:
         return found
     find_labels([*tested, *(Example.of("", label) for label in labels)])
-    fault = [
-        Example.of(one.text, one.label)
-        for one in propose(tested, pairs, most=len(tested), without={_key(one) for one in examples})
-    ]
     if not fault:
         raise UsageError(
             f"no test text holds one of {_words(pairs)}, so the fault cannot be measured; give other texts"
@@ -89,17 +90,19 @@ def repair(
         [Example.of(one.text, one.label) for one in new],
     )
     runs, changes = [], []
+    shows = [Example.of(one.text, one.label) for one in fault]
     with bar(progress, 3 * len(seeds), "train") as advance:
         for seed in seeds:
             rights = []
             for extra in extras:
                 result = fit(examples, held, extra=extra, config=config, options=replace(options, seed=seed))
-                rights.append([_right(result.model, part) for part in (fault, tested)])
+                rights.append([_right(result.model, part) for part in (shows, tested)])
                 advance()
             (a, b), (c, d), (e, f) = rights
             runs.append(Retrained(seed, *(float(one.mean()) for one in (a, c, e, b, d, f))))
             changes.append((e - a, e - c, f - b))
-    means = [_mean(np.mean([one[i] for one in changes], 0), samples) for i in range(3)]
+    made, whole = [_key(one.origin) for one in fault], [_key(single(one)) for one in tested]
+    means = [_mean(np.array([one[i] for one in changes]), own, samples) for i, own in enumerate((made, made, whole))]
     name = describe(result)
     return replace(found, trained=name, runs=tuple(runs), fault=means[0], beyond=means[1], test=means[2])
 
@@ -115,15 +118,15 @@ def propose(
     seen, found = set(without or ()), []
     texts = [(single(one), one.label or "") for one in examples]
     read = [vocabulary.read(raw) for raw, _ in texts]
-    words = [list(map(normal, text.word_strings())) for text in read]
+    words = [set(map(normal, text.word_strings())) for text in read]
     for old, new in (move for a, b in pairs for move in ((a, b), (b, a))):
-        rows = [i for i, own in enumerate(words) if old in own]
+        parts = list(map(normal, vocabulary.read(old).word_strings()))
+        rows = [i for i, own in enumerate(words) if own.issuperset(parts) and starts(read[i], parts)]
         random.Random(0).shuffle(rows)
         kept = 0
         for i in rows:
-            places = {place: new for place, word in enumerate(words[i]) if word == old}
-            changed = str(replaced(texts[i][0], read[i], places))
-            key = " ".join(normal(changed).split())
+            changed = str(replaced(texts[i][0], read[i], starts(read[i], parts), new, len(parts)))
+            key = _key(changed)
             if kept < most and key not in seen:
                 seen.add(key)
                 kept += 1
@@ -146,8 +149,8 @@ def _words(pairs: Sequence[tuple[str, str]]) -> str:
     return ", ".join(dict.fromkeys(word for pair in pairs for word in pair))
 
 
-def _key(example: Example) -> str:
-    return " ".join(normal(single(example)).split())
+def _key(text: str) -> str:
+    return " ".join(normal(text).split())
 
 
 def _right(trained: TrainedClassifier, examples: Sequence[Example]) -> Float[np.ndarray, " n"]:
@@ -157,7 +160,12 @@ def _right(trained: TrainedClassifier, examples: Sequence[Example]) -> Float[np.
     return np.array([float(one.label == example.label) for one, example in zip(said, examples, strict=True)])
 
 
-def _mean(changes: Float[np.ndarray, " n"], samples: int) -> Mean:
-    picks = np.random.default_rng(0).integers(len(changes), size=(samples, len(changes)))
-    low, high = np.quantile(changes[picks].mean(1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Mean(float(changes.mean()), float(low), float(high), len(changes))
+def _mean(changes: Float[np.ndarray, "seeds texts"], origins: Sequence[str], samples: int) -> Mean:
+    """The mean of changes with its interval: see ``Mean``."""
+    _, owners = np.unique(origins, return_inverse=True)
+    over, each = spread(changes.mean(0), owners, samples), changes.mean(1)
+    low, high = over.mean_low, over.mean_high
+    if len(each) > 1:
+        reach = stats.t.ppf((1 + LEVEL) / 2, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
+        low, high = (over.mean + side * np.hypot(one - over.mean, reach) for side, one in ((-1, low), (1, high)))
+    return Mean(over.mean, float(low), float(high), len(origins), over.texts, len(each))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from exegesis.hierarchy.tagging import Tagger, default_tagger
 from exegesis.study import candidates as source
 from exegesis.study.corpus import Corpus, Data, asked_of, normal, shown, signed
 from exegesis.study.predicting import in_parts, predict_all
+from exegesis.study.replacing import put, replaced, starts
 
 SHOWN = 3  # texts before and after, of the text itself and of each transfer
 MOVED = 6  # swaps tried on other texts
@@ -73,7 +74,7 @@ def substitute(
         language = "bundled"
     given = _candidates(classifier, read, place, corpus, synonyms, vectors, neighbours, language, candidates, seed)
     found = list(given)
-    raws = [replaced(text, read, {place: one}) for one in found]
+    raws = [replaced(text, read, [place], one) for one in found]
     said = predict_all(classifier, raws)
     tags = _tags(read, place, found, tagger or default_tagger())
     own = before.prediction
@@ -84,11 +85,13 @@ def substitute(
     flips = sorted((i for i, swap in enumerate(swaps) if swap.flips), key=lambda i: _doubt(swaps[i]))
     towards = _Explainer(classifier, plan, own.label)
     named = "" if gold is None else str(Corpus.of([text], [gold], classifier.labels).golds[0])
-    pairs = tuple(towards.pair(text, raws[i], old, found[i], 0, named) for i in flips[:SHOWN])
+    parts = {i: put(read_text(classifier, raws[i]), read, place) for i in flips[:MOVED]}
+    pairs = tuple(towards.pair(text, raws[i], (old,), parts[i], 0, named) for i in flips[:SHOWN])
     asked = asked_of(plan, 1 if corpus is None else len(corpus), 0, signed(before))
     transfers: list[Transfer] = []
     if corpus is not None:
-        moves = [(old, found[i]) for i in flips[:MOVED]] + [(found[i], old) for i in flips[:MOVED]]
+        here, others = _Word(old, (old,)), [_Word(found[i], parts[i]) for i in flips[:MOVED]]
+        moves = [(here, one) for one in others] + [(one, here) for one in others]
         transfers = _transfers(classifier, plan, corpus, moves, text, progress)
     return Substitution(asked, old, shown(before, 0, named, [place]), swaps, pairs, tuple(transfers))
 
@@ -142,26 +145,6 @@ def _words(model: Classifier, corpus: Corpus) -> set[str]:
     }
 
 
-def replaced(raw: Raw, text: Text, new: dict[int, str]) -> Raw:
-    """A text with other words at some places, written with a capital where the old word was."""
-    whole, shift = text.raw, 0
-    first = len(raw[0]) if isinstance(raw, tuple) else -1
-    for place in sorted(new):
-        start, stop = text.characters(text.words[place])
-        word = _cased(whole[start + shift : stop + shift], new[place])
-        if first >= 0 and start + shift < first:
-            first += len(word) - (stop - start)
-        whole = whole[: start + shift] + word + whole[stop + shift :]
-        shift += len(word) - (stop - start)
-    return whole if first < 0 else (whole[:first], whole[first + 1 :])
-
-
-def _cased(old: str, new: str) -> str:
-    if len(old) > 1 and old.isupper():
-        return new.upper()
-    return new[:1].upper() + new[1:] if old[:1].isupper() else new
-
-
 def _tags(text: Text, place: int, words: Sequence[str], tagger: Tagger) -> list[bool]:
     """Whether each word has the part of speech in the text that the old one has."""
     strings = list(text.word_strings())
@@ -180,42 +163,52 @@ class _Explainer:
         self.model = model
         self.plan = Plan.of(model, plan.method, None, f"{plan.asked.kind}:{label}")
 
-    def pair(self, before: Raw, after: Raw, old: str, new: str, number: int, gold: str) -> Pair:
+    def pair(self, before: Raw, after: Raw, old: _Parts, new: _Parts, number: int, gold: str) -> Pair:
         texts = [read_text(self.model, one) for one in (before, after)]
         first, second = self.plan.explain(texts)
         return Pair(
-            shown(first, number, gold, _places(texts[0], old)),
-            shown(second, number, gold, _places(texts[1], new)),
+            shown(first, number, gold, _marked(texts[0], old)), shown(second, number, gold, _marked(texts[1], new))
         )
 
 
-def _places(text: Text, word: str) -> list[int]:
-    strings, parts = list(map(normal, text.word_strings())), normal(word).split()
-    width = len(parts)
-    return [i + k for i in range(len(strings)) if strings[i : i + width] == parts for k in range(width)]
+_Parts = tuple[str, ...]
+
+
+class _Word(NamedTuple):
+    """What is put in a word's place, and the words that the model reads in it."""
+
+    text: str
+    parts: _Parts
+
+
+def _marked(text: Text, parts: _Parts) -> list[int]:
+    return [start + k for start in starts(text, parts) for k in range(len(parts))]
 
 
 def _transfers(
-    model: Classifier, plan: Plan, corpus: Corpus, moves: Sequence[tuple[str, str]], own: Raw, progress: bool
+    model: Classifier, plan: Plan, corpus: Corpus, moves: Sequence[tuple[_Word, _Word]], own: Raw, progress: bool
 ) -> list[Transfer]:
     """Each swap in all other texts that hold its word."""
-    held: dict[str, list[tuple[int, Text]]] = {old: [] for old, _ in moves}
+    held: dict[_Word, list[tuple[int, Text]]] = {old: [] for old, _ in moves}
     for start, part in in_parts(model, corpus.raws):
         for number, text in enumerate(part, start):
             if corpus.raws[number] != own:
-                for word in held.keys() & set(map(normal, text.word_strings())):
-                    held[word].append((number, text))
+                there = set(map(normal, text.word_strings()))
+                for old in held:
+                    if there.issuperset(old.parts) and starts(text, old.parts):
+                        held[old].append((number, text))
     with bar(progress, sum(len(held[old]) for old, _ in moves), "swap") as advance:
         return [_transfer(model, plan, corpus, old, new, held[old], advance) for old, new in moves]
 
 
 def _transfer(
-    model: Classifier, plan: Plan, corpus: Corpus, old: str, new: str, held: Sequence[tuple[int, Text]],
+    model: Classifier, plan: Plan, corpus: Corpus, old: _Word, new: _Word, held: Sequence[tuple[int, Text]],
     advance: Callable[[], object],
 ) -> Transfer:  # fmt: skip
     numbers = [number for number, _ in held]
     golds = [corpus.golds[n] for n in numbers]
-    raws = [replaced(corpus.raws[n], text, dict.fromkeys(_places(text, old), new)) for n, text in held]
+    width = len(old.parts)
+    raws = [replaced(corpus.raws[n], text, starts(text, old.parts), new.text, width) for n, text in held]
     before = predict_all(model, [corpus.raws[n] for n in numbers])
     after = predict_all(model, raws, advance)
     changes = [_change(a, b) for a, b in zip(before, after, strict=True)]
@@ -223,14 +216,14 @@ def _transfer(
     flips.sort(key=lambda i: changes[i])
     examples = tuple(
         _Explainer(model, plan, before[i].label).pair(
-            corpus.raws[numbers[i]], raws[i], old, new, numbers[i], golds[i] or ""
+            corpus.raws[numbers[i]], raws[i], old.parts, new.parts, numbers[i], golds[i] or ""
         )
         for i in flips[:SHOWN]
     )
     broken = sum(before[i].label == golds[i] for i in flips)
     mended = sum(after[i].label == golds[i] for i in flips)
     change = float(np.mean(changes)) if changes else float("nan")
-    return Transfer(old, new, len(held), len(flips), broken, mended, change, examples)
+    return Transfer(old.text, new.text, len(held), len(flips), broken, mended, change, examples)
 
 
 def _change(before: Prediction, after: Prediction) -> float:
