@@ -15,6 +15,7 @@ from pathlib import Path
 
 import exegesis
 from exegesis.core.files import write_whole
+from exegesis.core.plain import to_plain
 from exegesis.models.options import TrainOptions
 from exegesis.models.rnn import RecurrentConfig
 
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     train, dev, test = (given.data / "sst2" / f"{part}.tsv" for part in ("train", "dev", "test"))
     found = exegesis.study.repair(train, SWAPS, test, dev=dev, config=CONFIG, options=OPTIONS, seeds=given.seeds)
-    means = {name: getattr(found, name)._asdict() for name in ("fault", "beyond", "test")}
+    means = {name: to_plain(getattr(found, name)) for name in ("fault", "beyond", "test")}
     kept = {"swaps": SWAPS, "added": len(found.added), "runs": [one._asdict() for one in found.runs], **means}
     write_whole(given.out / "repair.json", json.dumps(kept, indent=1) + "\n")
     found.save(given.out / "repair.svg")
