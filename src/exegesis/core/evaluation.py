@@ -219,7 +219,9 @@ class Evaluation(ByValue):
     def _difference(self, first: str, second: str, measure: Measured) -> Difference:
         key = (first, second, measure.name)
         if key not in self._differences:
-            self._differences[key] = self._compared(first, second, measure)
+            found = self._differences[key] = self._compared(first, second, measure)
+            turned = found._replace(value=0.0 - found.value, low=0.0 - found.high, high=0.0 - found.low)
+            self._differences[second, first, measure.name] = turned
         return self._differences[key]
 
     def _compared(self, first: str, second: str, measure: Measured) -> Difference:
