@@ -141,6 +141,8 @@ def join(parts: Sequence[Unrolled], order: Int[Tensor, " b"]) -> Unrolled:
             raise UnsupportedError("the module reads its states in different ways for texts of different lengths")
 
     def rows(values: Sequence[Tensor]) -> Tensor:
+        if len(values) == 1:
+            return values[0][order]
         if values[0].ndim < 3:
             return torch.cat(list(values))[order]
         width = max(value.shape[1] for value in values)
