@@ -233,12 +233,13 @@ class Work:
     def _tell_apart(
         self, own: Sequence[tuple[Given, Target] | None], controls: Sequence[tuple[Given, Target] | None]
     ) -> None:
-        """Notes the methods whose scores are not those of leave-one-out."""
+        """Notes the methods whose scores are not those of leave-one-out, nor these in another unit."""
         left = controls[CONTROLS.index(LEFT_OUT)] if controls else None
         if left is not None:
-            scores = left[0].scores
-            near = ALIKE * float(np.abs(scores).max(initial=0.0))
-            self.others |= {k for k, one in enumerate(own) if one and np.abs(one[0].scores - scores).max() > near}
+            scores = _scaled(left[0].scores)
+            self.others |= {
+                k for k, one in enumerate(own) if one and np.abs(_scaled(one[0].scores) - scores).max() > ALIKE
+            }
 
     def _left_out(
         self, settings: Sequence[Setting | None], pool: Pool, how: str
@@ -262,6 +263,10 @@ class Work:
                 if setting is not None and search is not None and len(raw):
                     search.take(setting.answers(raw, setting.target).chance)
         return [None if one is None or not one.possible else one.scores() for one in searches]
+
+
+def _scaled(scores: Float[np.ndarray, " words"]) -> Float[np.ndarray, " words"]:
+    return scores / (float(np.abs(scores).max(initial=0.0)) or 1.0)
 
 
 def _read(measure: Measure, setting: Setting, given: tuple[Given, Target] | None, raw: Float[Tensor, "n d c"]) -> Score:
