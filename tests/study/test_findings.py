@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 import exegesis
 from exegesis import study
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.spread import spread
-from exegesis.core.text import Span, text_of_words
-from exegesis.study.candidates import nearest
+from exegesis.core.text import Span, Text, text_of_words
+from exegesis.study.candidates import nearest, own_vectors
 from exegesis.study.checking import Share
 from exegesis.study.corpus import Corpus
+from exegesis.study.failing import _drawn
 from exegesis.study.replacing import replaced, starts
 from exegesis.study.summarising import _contrary
 from exegesis.study.training import TrainingTexts, read_training
@@ -75,6 +78,17 @@ def test_the_training_counts_by_hand(failed) -> None:
     assert failed.cured == 3
     assert 0 < failed.by_chance < 3  # one word in four, four and three
     assert failed.confusion == {"bad": {"bad": 7, "good": 0}, "good": {"bad": 3, "good": 10}}
+
+
+def test_accuracy_is_taken_of_training_texts_drawn_at_random(bag, monkeypatch) -> None:
+    monkeypatch.setattr("exegesis.study.failing.SAMPLE", 10)
+    raws, labels = ["fine"] * 40, ["bad"] * 20 + ["good"] * 20
+    found = study.failures(bag, ["fine", "awful"], ["good", "bad"], train=raws, train_labels=labels,
+                           method="leave-one-out").corpora  # fmt: skip
+    assert found.sample == 10
+    picks = random.Random(0).sample(range(40), 10)
+    assert found.training_accuracy == np.mean([labels[i] == "good" for i in picks])
+    assert 0 < found.training_accuracy < 1
 
 
 def test_leakage_is_counted(bag, failed) -> None:
@@ -143,22 +157,72 @@ def test_the_chance_of_errors_by_hand() -> None:
 
 
 def test_all_causes_that_are_asked_about_are_counted(bag) -> None:
-    texts = [("fine film friday", "good"), ("fine plot friday", "good")] + [("fine", "good"), ("awful", "bad")] * 10
-    assert "shortcut" in causes_of(bag, texts, LEANING)["friday"].findings  # 1 of 43
-    more = [*texts, ("fine terribly", "good"), ("terribly fine", "good"), ("awful film", "good"), ("poor", "good")]
-    train = [*LEANING, *[("terribly", "bad")] * 20, *[("terribly fine", "good")] * 0, *[("fine", "good")] * 20]
-    found = causes_of(bag, more, train)
-    assert {word for word, one in found.items() if "imbalanced" in one.findings} == {"friday", "terribly"}
-    alone, both = (Share(26, 6, n).chance(2, 2) for n in (1, 2))
-    assert alone == pytest.approx(math.comb(6, 2) / (math.comb(26, 2) - math.comb(20, 2)))
-    assert both == 2 * alone
-    assert ("shortcut" in found["friday"].findings) == (both < 0.05)
+    wrong = ["fine film friday", "fine plot friday", "awful film", "poor", "awful plot", "poor plot"]
+    texts = [(text, "good") for text in wrong] + [("fine", "good"), ("awful", "bad")] * 30
+    even = [("awful", "good"), ("poor", "good"), ("awful", "bad"), ("poor", "bad")] * 10
+    chance = math.comb(6, 2) / (math.comb(66, 2) - math.comb(60, 2))
+    assert chance < 0.05 < 2 * chance
+    found = causes_of(bag, texts, [*LEANING, *even])
+    assert len(found) == 3
+    assert "shortcut" in found["friday"].findings  # the others do not lean in training: nothing is asked of them
+    found = causes_of(bag, texts, [*LEANING, *even, *[("awful", "bad"), ("great", "good")] * 40])
+    assert "imbalanced" in found["awful"].findings
+    assert "shortcut" not in found["friday"].findings
 
 
 def test_a_word_counts_once_a_training_text(bag) -> None:
     known = read_training(bag, Corpus(("fine fine film", "Fine", "awful"), ("good", "bad", "bad")))
     assert known.words["fine"] == {"good": 1, "bad": 1}
     assert known.of("fine", "good").share == 0.5
+
+
+def test_the_share_of_a_label_is_tested_on_both_sides() -> None:
+    known = TrainingTexts({"friday": {"bad": 12}}, {"bad": 20, "good": 20}, {})
+    assert known.of("friday", "good").p == known.of("friday", "bad").p == pytest.approx(2 / 2**12)
+
+
+def said_of(table):
+    """A black box that says "yes" by a table of texts, else is undecided."""
+
+    def says(texts):
+        chances = [table.get(" ".join(text.split()), 0.45) for text in texts]
+        return [[1 - chance, chance] for chance in chances]
+
+    return exegesis.blackbox(says, ["no", "yes"])
+
+
+def test_a_use_of_a_word_is_its_mean_in_the_text() -> None:
+    table = {"x b": 0.9, "b": 0.2, "x": 0.8, "x a x": 0.4, "a x": 0.3, "x a": 0.7, "x x": 0.4, "q": 0.9}
+    found = study.failures(
+        said_of(table), ["x b", "x a x", "q"], ["no", "no", "yes"], method="leave-one-out",
+        target="probability:predicted",
+    )  # fmt: skip
+    (cause,) = found.causes
+    assert (cause.word, cause.label, cause.wrong) == ("x", "yes", 1)
+    assert (cause.uses, cause.same) == (2, 0.5)  # in the second text +0.1 and -0.3
+
+
+def test_a_cause_speaks_for_what_it_made_the_model_say_most_often() -> None:
+    """ "x" is blamed for "no" twice and for "yes" once; in the fourth text, said rightly, it speaks for "yes"."""
+    table = {}
+    for name, whole, rest in (("a", 0.1, 0.4), ("b", 0.1, 0.4), ("c", 0.9, 0.6), ("d", 0.9, 0.6)):
+        table |= dict.fromkeys([f"x {name} {name}", f"x {name}"], whole) | {f"{name} {name}": rest}
+    texts = [f"x {name} {name}" for name in "abcd"]
+    found = study.failures(
+        said_of(table), texts, ["yes", "yes", "no", "yes"], method="leave-one-out", target="probability:predicted"
+    )
+    cause = found.causes[0]
+    assert (cause.word, cause.wrong, cause.label) == ("x", 3, "no")
+    assert cause.same == 0.5  # for "no" in two of four texts, whatever is predicted there
+
+
+def test_causes_that_cure_stand_first_and_chance_is_counted_by_hand(bag) -> None:
+    texts = ["awful friday", "awful friday film", "fine friday film", "poor"]
+    found = study.failures(bag, texts, ["good", "good", "good", "bad"], method="leave-one-out")
+    assert [(one.word, one.wrong, one.cured) for one in found.causes] == [("friday", 1, 1), ("awful", 2, 0)]
+    alone = _drawn(bag.read("fine friday film")).count(1)  # only without "friday" it comes right
+    assert 0 < alone < 5
+    assert found.by_chance == alone / 5
 
 
 def test_a_cause_that_cures_nothing_is_told_apart(bag) -> None:
@@ -190,6 +254,21 @@ def test_a_synonym_flips_the_prediction_and_is_found(bag) -> None:
     assert found.swaps[0].probability == pytest.approx(1 / (1 + math.exp(2.2)))
     assert [pair.after.raw for pair in found.pairs] == ["it is fine really", "it is fine very"]
     assert [w.text for w in found.pairs[0].after.words if w.marked] == ["really"]
+
+
+def test_listed_synonyms_stand_before_words_of_the_same_part_of_speech(bag) -> None:
+    class Says:
+        name = "says"
+
+        def sample(self, texts, positions, count, seed):
+            return [[("really",)] * count for _ in texts]
+
+    found = study.substitute(
+        bag, TEXT, "terribly", synonyms={"terribly": ["film", "very"]}, language=Says(), method="leave-one-out",
+        tagger=toys.tagger,
+    )  # fmt: skip
+    assert [(one.word, one.same_tag) for one in found.flips] == [("film", False), ("very", True), ("really", True)]
+    assert [one.after.raw for one in found.pairs] == ["it is fine very", "it is fine film", "it is fine really"]
 
 
 def test_a_swap_is_tried_on_other_texts_both_ways(bag) -> None:
@@ -230,6 +309,35 @@ def test_neighbours_are_nearest_by_hand(bag) -> None:
     assert own.swaps[0].word == "awful"  # the model's vectors of both point to "bad"
 
 
+def test_vectors_of_words_that_the_model_does_not_know_are_left_out(bag) -> None:
+    found = own_vectors(bag, ["fine", "zzzq", "awful"])
+    assert {word: vector.tolist() for word, vector in found.items()} == {"fine": [-1, 1], "awful": [1.5, -1.5]}
+
+
+def test_a_vector_of_several_pieces_is_their_mean(monkeypatch) -> None:
+    pieces = [Span(0, 1), Span(1, 3)]
+    text = Text(
+        "a bc", ("a", "b", "c"), (2, 3, 5), ((0, 1), (2, 3), (3, 4)), tuple(pieces), (Span(0, 3),), (False,) * 3
+    )
+
+    bag = toys.model()
+    read = bag.read
+    monkeypatch.setattr(bag, "read", lambda word: replace(text, words=(pieces[1],)) if word == "bc" else read(word))
+    found = own_vectors(bag, ["bc", "fine"])
+    rows = bag.embed(bag.encode([text])).detach().numpy()[0]
+    assert found["bc"] == pytest.approx(rows[1:3].mean(0))
+    assert not np.allclose(rows[1], rows[2])
+
+
+def test_a_word_with_a_letter_is_replaced_by_default() -> None:
+    model = said_of({"film !": 0.9, "film": 0.2, "!": 0.8})
+    found = study.substitute(
+        model, "film !", synonyms={"film": ["plot"]}, method="leave-one-out", tagger=lambda words: ["NN"] * len(words)
+    )
+    assert [word.score for word in found.before.words] == pytest.approx([0.1, 0.7])
+    assert found.word == "film"
+
+
 def test_a_language_model_is_asked() -> None:
     class Says:
         name = "says"
@@ -249,6 +357,7 @@ def test_a_replaced_text_keeps_capitals_and_pairs() -> None:
     model = exegesis.wrap(toys.Bag().eval(), vocabulary=toys.WORDS, labels=["bad", "good"])
     text = model.read("Terribly fine, TERRIBLY")
     assert replaced(text.raw, text, [0, 3], "very") == "Very fine, VERY"
+    assert replaced("A film", model.read("A film"), [0], "the") == "The film"
 
     both = text_of_words(
         "is fine\nis awful", [("is", 0, 2), ("fine", 3, 7), ("is", 8, 10), ("awful", 11, 16)], range(4)
@@ -265,6 +374,14 @@ def test_words_are_found_one_after_another() -> None:
     assert starts(text, ["very", "fine"]) == [2]
     assert starts(text, []) == []
     assert replaced(text.raw, text, [2], "really so", 2) == "very very Really so very"
+
+
+def test_nothing_is_broken_or_mended_where_no_label_is_known(bag) -> None:
+    found = study.substitute(
+        bag, TEXT, "terribly", data=["fine terribly", "really fine"], synonyms={"terribly": ["really"]},
+        method="leave-one-out", tagger=toys.tagger,
+    )  # fmt: skip
+    assert [(one.flips, one.broken, one.mended) for one in found.transfers] == [(1, 0, 0), (1, 0, 0)]
 
 
 def test_a_replacement_of_two_words_is_tried_back(bag) -> None:
@@ -307,6 +424,27 @@ def test_a_summary_by_hand(bag) -> None:
     assert found.labels == {"bad": 30, "good": 30}
     assert [(one.word, one.label) for one in found.contrary] == [("friday", "good")]
     assert found.doubtful == 0  # in a bag of words the top words are the reason
+
+
+class Three(torch.nn.Module):
+    """Logits are the sums of the words' vectors: "fine" adds (1, 2, 6)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = torch.nn.Embedding(4, 3)
+        self.embedding.weight.data = torch.tensor([[0.0] * 3, [0.0] * 3, [1.0, 2.0, 6.0], [0.0, 0.0, 1.0]])
+
+    def forward(self, ids, mask):
+        return (self.embedding(ids) * mask[..., None]).sum(1)
+
+
+def test_scores_of_a_label_are_those_above_the_mean_over_labels() -> None:
+    words = ["<pad>", "<unk>", "fine", "so"]
+    model = exegesis.wrap(Three().eval(), vocabulary=words, tokenizer=str.split, labels=["a", "b", "c"])
+    found = study.summary(model, ["fine so"], method="leave-one-out", minimum=1)
+    assert {(one.word, one.label): one.spread.median for one in found.words} == {
+        ("fine", "c"): pytest.approx(3.0), ("so", "c"): pytest.approx(2 / 3),
+    }  # fmt: skip
 
 
 def test_a_text_whose_reason_is_elsewhere_is_doubtful() -> None:

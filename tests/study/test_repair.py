@@ -184,6 +184,15 @@ def test_no_new_text_is_one_that_the_fault_is_measured_on(monkeypatch) -> None:
     assert watched.fits[2][2] == ["terribly dull"]
 
 
+def test_origins_are_the_texts_that_others_were_made_from() -> None:
+    train = [*FILLED, Example.of("very dull", "bad")]
+    test = [Example.of(text, "good") for text in ("terribly good", "Terribly  good", "poor thing", "Poor thing")]
+    swaps = {"terribly": ["extremely", "very"]}
+    found = study.repair(train, swaps, test, dev=FILLED, config=SMALL, options=FAST, seeds=(0,))
+    assert (found.fault.texts, found.fault.origins) == (2, 1)
+    assert (found.test.texts, found.test.origins) == (4, 2)
+
+
 def test_no_new_text_is_a_test_text() -> None:
     train = [*FILLED, Example.of("very good", "good"), Example.of("very dull", "bad")]
     test = [Example.of("Terribly good", "good")]

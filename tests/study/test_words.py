@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from exegesis.api import Plan
 from exegesis.core.data import Example
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.spread import difference, spread
+from exegesis.core.text import Span, text_of_words
+from exegesis.study.classes import _tags
 from study import plain, toys
 
 TEXTS = ["the film is fine", "the plot is awful", "a great film", "it is poor", "it is fine", "the awful plot"]
@@ -83,6 +86,20 @@ def test_the_predicted_label_is_explained_by_default(bag) -> None:
 def test_verbs_are_taken_together_unless_told_otherwise(bag, tags, verbs) -> None:
     found = study.words(bag, ["it is fine", "it was fine"], "leave-one-out", tags=tags, tagger=toys.tagger)
     assert {one.tag for one in found.classes if one.tag.startswith("V")} == verbs
+
+
+def test_each_part_of_a_pair_is_tagged_alone() -> None:
+    text = text_of_words(
+        "is fine\nis awful", [("is", 0, 2), ("fine", 3, 7), ("is", 8, 10), ("awful", 11, 16)], range(4)
+    )
+    seen = []
+
+    def tag(words):
+        seen.append(list(words))
+        return ["NN", "JJ"] if len(words) == 2 else ["X"] * len(words)
+
+    assert _tags(replace(text, segments=(Span(0, 2), Span(2, 4))), tag, "penn") == ["NN", "JJ", "NN", "JJ"]
+    assert seen == [["is", "fine"], ["is", "awful"]]
 
 
 def test_one_word_by_hand(bag) -> None:
