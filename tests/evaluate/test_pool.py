@@ -121,6 +121,17 @@ def test_pairs_and_subwords_of_a_hugging_face_model():
         assert found.values[0, 0, i] == pytest.approx(expected, abs=1e-6)
 
 
+def test_the_stock_is_every_piece_of_every_word():
+    """As often as it stands there, special pieces aside."""
+    from exegesis.core.text import Span, Text
+
+    pieces = ("[CLS]", "un", "believable", "film", "film", "[SEP]")
+    ranges = ((0, 0), (0, 2), (2, 12), (13, 17), (18, 22), (22, 22))
+    words, special = (Span(1, 3), Span(3, 4), Span(4, 5)), (True, False, False, False, False, True)
+    text = Text("unbelievable film film", pieces, (1, 5, 6, 7, 7, 2), ranges, words, (Span(0, 6),), special)
+    assert stock_of([text, text]) == [5, 6, 7, 7] * 2
+
+
 def test_data_as_a_file_or_examples(tmp_path):
     from exegesis.core.data import read_examples
 
