@@ -9,14 +9,17 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
 import evaluate_toys as toys
 import exegesis
 from exegesis.core.errors import UsageError
+from exegesis.core.target import Link, ask
 from exegesis.evaluate.amounts import spearman
 from exegesis.evaluate.measure import make
 from exegesis.evaluate.recommend import only, recommended
 from exegesis.evaluate.sanity import randomisation
+from exegesis.evaluate.texts import Setting
 from exegesis.hierarchy.levels import levels_of
 
 FLIPS = ["decision-flip", "flip-rate"]
@@ -229,3 +232,36 @@ def test_a_budget_is_in_milliseconds(linear, texts):
     timed = replace(found, methods=(first._replace(seconds=0.2), second._replace(seconds=0.002), *rest))
     assert recommended(linear, timed, "data", 10).method == "gradient-x-input"
     assert only(timed, ["gradient-x-input"]).names[0] == "gradient-x-input"
+
+
+def test_the_texts_that_are_contested_are_those_of_least_agreement(linear):
+    """Those of eight words and more, if any are; the one whose scores are turned round is the first."""
+    draws = np.random.default_rng(0)
+    texts = [" ".join(draws.choice(list(toys.WEIGHTS), 9, replace=False)) for _ in range(5)] + ["superb dull"]
+    first = [toys.perfect(linear, text) for text in texts]
+    second = [*first[:3], *turned(first[3:4]), replace(first[4], scores=np.abs(first[4].scores)), *turned(first[5:])]
+    found = exegesis.evaluate(linear, texts, [], ["deletion"], explanations={"first": first, "second": second})
+    worst = [one[0].text.raw for one in found.contested]
+    assert (worst[:2], worst[2] in texts[:3]) == ([texts[3], texts[4]], True)
+    assert found.disputes[[0, 1, 2, 3, 5]].tolist() == pytest.approx([1, 1, 1, -1, -1])
+
+
+def test_a_phrase_scores_what_its_words_add_up_to(linear):
+    """0.7 of "the film" is more than 0.5 of "superb", though its words have 0.35 each."""
+    text = "superb the film dull"
+    given = replace(exegesis.explain(linear, text, "leave-one-out", "good"), scores=np.array([0.5, 0.3, 0.4, 0.0]))
+    measure = make("faithfulness:unit=phrase")
+    assert (1, 3) in measure.units(case(given.text))
+    found = exegesis.evaluate(linear, [text], [], [measure], explanations=[given])
+    whole, left = (exegesis.predict(linear, one)["good"] for one in (text, "superb dull"))
+    assert found.values[0, 0, 0] == pytest.approx(whole - left)
+
+
+def test_answers_of_several_draws_are_their_mean():
+    raw = torch.tensor([[[0.0, 1.0], [0.0, -2.0], [1.0, 1.0], [3.0, 0.0]]], dtype=torch.float64)
+    target = ask("logit:b", ["a", "b"], Link.SOFTMAX).of(raw[:, 0], Link.SOFTMAX)
+    found = Setting(0, case(toys.model().read("superb")), target, 0).answers(raw, target)
+    assert found.number.tolist() == [0]
+    chances = [1 / (1 + math.exp(a - b)) for a, b in raw[0].tolist()]
+    assert found.chance.tolist() == pytest.approx([sum(chances) / 4])
+    assert found.same.tolist() == [True]  # "a" has the higher mean probability, though "b" is ahead in the first
