@@ -21,7 +21,7 @@ from exegesis.study.checking import Share
 from exegesis.study.corpus import Corpus
 from exegesis.study.failing import _drawn
 from exegesis.study.replacing import replaced, starts
-from exegesis.study.summarising import _contrary
+from exegesis.study.summarising import _contrary, _tops
 from exegesis.study.training import TrainingTexts, read_training
 from study import toys
 
@@ -376,6 +376,16 @@ def test_words_are_found_one_after_another() -> None:
     assert replaced(text.raw, text, [2], "really so", 2) == "very very Really so very"
 
 
+def test_all_swaps_that_flip_are_tried_on_other_texts(bag) -> None:
+    found = study.substitute(
+        bag, TEXT, "terribly", data=["fine terribly"], synonyms={"terribly": ["really", "awful", "very"]},
+        method="leave-one-out", tagger=toys.tagger,
+    )  # fmt: skip
+    assert [(one.old, one.new) for one in found.transfers] == [
+        ("terribly", "really"), ("terribly", "very"), ("really", "terribly"), ("very", "terribly"),
+    ]  # fmt: skip
+
+
 def test_nothing_is_broken_or_mended_where_no_label_is_known(bag) -> None:
     found = study.substitute(
         bag, TEXT, "terribly", data=["fine terribly", "really fine"], synonyms={"terribly": ["really"]},
@@ -457,6 +467,13 @@ def test_a_text_whose_reason_is_elsewhere_is_doubtful() -> None:
     assert found.unfaithful[0].top == pytest.approx(0)
 
 
+def test_words_below_a_hundredth_of_the_strongest_are_left_out() -> None:
+    usual = {
+        word: [(i, np.array([score])) for i in range(3)] for word, score in (("a", 2.0), ("b", 0.019), ("c", 0.021))
+    }
+    assert [one.word for one in _tops(usual, 0, "good", 9, 50, 0)] == ["a", "c"]
+
+
 def test_a_word_that_may_speak_either_way_is_not_contrary(bag) -> None:
     """Its median lies below 0, but the interval of the median holds 0: nothing is claimed."""
     rows = [(i, np.array([-score, score])) for i, score in enumerate([-1.0, -1.0, -1.0, 2.0, 2.0])]
@@ -465,6 +482,9 @@ def test_a_word_that_may_speak_either_way_is_not_contrary(bag) -> None:
     known = TrainingTexts(words, {"good": 40, "bad": 40}, {})
     found = _contrary({"it": rows, "so": sure}, known, ["bad", "good"], 500, 0)
     assert [one.word for one in found] == ["so"]
+    known = TrainingTexts({"so": {"good": 9}, "it": {"good": 10}}, {"good": 40, "bad": 40}, {})
+    found = _contrary({"so": sure, "it": sure}, known, ["bad", "good"], 500, 0)
+    assert [one.word for one in found] == ["it"]  # ten training texts, no fewer
     low = spread(np.array([-1.0, -1.0, -1.0, 2.0, 2.0]), np.arange(5), 500, 0)
     assert low.median < 0 < low.median_high
 
@@ -484,6 +504,25 @@ def test_random_words_are_as_many_as_the_top_words() -> None:
     one = found.unfaithful[0]
     assert (one.removed, one.top, one.random) == (3, pytest.approx(0.18), pytest.approx(0.18))
     assert sum(len(t.split()) == 12 for t in said) >= 2
+
+
+def test_the_most_doubtful_texts_stand_first() -> None:
+    def says(texts):  # no word alone matters; three do in the second text, unless they are its first three
+        held = [set(text.split()) for text in texts]
+        fall = [0.3 if "x9" in own and len(own) == 12 and own & {"x0", "x1", "x2"} else 0.0 for own in held]
+        return [[0.05 + one, 0.95 - one] for one in fall]
+
+    model = exegesis.blackbox(says, ["no", "yes"])
+    texts = [" ".join(f"{name}{i}" for i in range(15)) for name in "wx"]
+    kept = {"method": "leave-one-out", "kind": "probability", "minimum": 1}
+    found = study.summary(model, texts, **kept)
+    assert [one.text.number for one in found.unfaithful] == [1, 0]
+    assert found.unfaithful[0].random > 0.05 > found.unfaithful[0].top == found.unfaithful[1].random == 0
+    turned = found.unfaithful[0].random / 0.03  # how many of the ten random draws make the model fall by 0.3
+    assert turned == pytest.approx(round(turned))
+    assert 0 < turned < 10
+    one = study.summary(model, texts, texts=1, **kept)
+    assert ([each.text.number for each in one.unfaithful], one.doubtful) == ([1], 2)
 
 
 # all ----------------------------------------------------------------------------------------------------

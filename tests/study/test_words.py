@@ -171,6 +171,7 @@ def test_a_damaged_file_is_refused(bag, tmp_path) -> None:
         (lambda m: study.word(m, TEXTS, []), "no word"),
         (lambda m: study.word(m, TEXTS, "fine", labels=["good"]), "as many labels"),
         (lambda m: study.word(m, [Example.of("fine", "happy")], "fine"), "'happy' is none"),
+        (lambda m: study.word(m, [Example.of("fine", "2")], "fine"), "'2' is none"),
     ],
 )
 def test_wrong_use_is_one_line(bag, call, says) -> None:
@@ -192,3 +193,9 @@ def test_a_corpus_is_explained_part_by_part(bag, monkeypatch) -> None:
     monkeypatch.setattr("exegesis.study.corpus.PART", 4)
     assert study.words(bag, TEXTS, "leave-one-out", tagger=toys.tagger).to_dict() == whole.to_dict()
     assert sizes == [4, 2]
+
+
+def test_a_text_is_named_by_its_number_in_the_corpus(bag, monkeypatch) -> None:
+    monkeypatch.setattr("exegesis.study.predicting.PART", 2)
+    with pytest.raises(UsageError, match="text 4 of 4"):
+        study.failures(bag, ["fine", "awful", "poor", " "], ["good", "bad", "bad", "bad"], method="leave-one-out")
