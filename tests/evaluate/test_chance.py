@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 import evaluate_toys as toys
 from exegesis.core.evaluation import Evaluation, Measurand, Measured
@@ -44,6 +45,21 @@ def test_the_level_is_that_of_all_comparisons_together(count):
         each = differences(alike(np.random.default_rng(run), count), np.arange(count))
         called += unchecked(certain)(each.reshape(-1, count), 400, run).any()
     assert 6 <= called <= 24
+
+
+def test_what_is_certain_makes_room_for_more():
+    """22 of 30 texts of one sign (a chance of 0.016) are not the largest of 201 rows; of what is left they are."""
+    weak = np.array([1.0] * 22 + [-1.0] * 8)
+    strong = np.random.default_rng(0).normal(3, 1, (200, 30))
+    assert certain(np.concatenate([strong, weak[None]]), 400, 0).all()
+    noise = np.random.default_rng(0).normal(0, 1, (200, 30))
+    assert not certain(np.concatenate([noise, weak[None]]), 400, 0)[-1]
+
+
+def test_five_texts_are_never_enough():
+    """All of one sign come by chance one of sixteen times, which few turns of signs may make less of."""
+    assert not any(certain(np.ones((1, 5)), 40, seed).any() for seed in range(60))
+    assert sum(certain(np.ones((1, 6)), 400, seed).any() for seed in range(60)) > 50
 
 
 def test_of_noise_none_is_recommended():
@@ -119,6 +135,12 @@ def test_intervals_of_few_texts_are_those_of_t():
         one = made(np.random.default_rng(run).standard_normal((1, 2, 6)), seed=run).mean("x0", "m0")
         held += one.low <= 0 <= one.high
     assert 0.9 < held / 300 <= 0.98
+    wide = []
+    for run in range(100):
+        values = np.random.default_rng(run).standard_normal((1, 2, 15))
+        one = made(values, seed=run, samples=2000).mean("x0", "m0")
+        wide.append((one.high - one.low) / (2 * stdtrit(14, 0.975) * values[0, 0].std(ddof=1) / 15**0.5))
+    assert np.mean(wide) == pytest.approx(0.99, abs=0.015)
 
 
 def test_a_rank_is_a_share_of_the_comparisons_made():

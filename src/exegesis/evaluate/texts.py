@@ -25,7 +25,7 @@ from exegesis.evaluate.measure import DELETION, Answers, Case, Given, Measure, S
 from exegesis.evaluate.people import Interpretability
 from exegesis.evaluate.pool import Pool, random_scores
 
-ALIKE = 1e-6  # of the largest score, within which scores are those of leave-one-out
+ALIKE = 1e-3  # of the largest score, within which scores are those of leave-one-out (run in other batches perhaps)
 APART = (Link.SIGMOID, Link.PROBABILITIES)  # each label is decided on its own, at a probability of 0.5
 Marks = Sequence[Bool[np.ndarray, " _"] | None]
 
