@@ -121,7 +121,7 @@ def test_a_tie_is_not_sure_and_methods_over_the_budget_are_not_counted():
     assert tied.wins("mine") == tied.wins("leave-one-out") == (2, 0)
     found = recommended(model, tied, "data")
     assert not found.sure
-    assert str(found).startswith("mine is first of 3 methods on 20 texts, by chance perhaps.")
+    assert str(found).startswith("mine is among the best of 3 methods on 20 texts.")
     first, second, *rest = plain.methods
     slow = replace(ahead, methods=(first, second._replace(seconds=1.0), *rest))
     said = str(recommended(model, slow, "data", 100)).splitlines()[0]

@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 
 import evaluate_toys as toys
 from exegesis.core.evaluation import Evaluation, Measurand, Measured
-from exegesis.core.evidence import certain, differences
+from exegesis.core.evidence import certain, differences, owners_of
 from exegesis.evaluate.recommend import recommended
 from shape_checks import unchecked
 
@@ -116,6 +116,13 @@ def test_a_text_that_stands_often_is_evidence_once():
     single = made(np.stack([ten, ten * 0, ten * 0])[None], samples=4000).mean("x0", "m0")
     often = made(np.tile(np.stack([ten, ten * 0, ten * 0])[None], 5), [f"t{i % 10}" for i in range(50)], samples=4000)
     assert often.mean("x0", "m0")[1:3] == pytest.approx(single[1:3])
+
+
+def test_copies_add_up_and_what_is_missing_is_none():
+    values = np.array([[[3.0, 2.0, 1.0, np.nan, 1.0], [1.0, 0.0, 1.0 + 1e-15, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0, 0.0]]])
+    found = differences(values, np.array([0, 0, 1, 2, 1]))
+    assert found[0].tolist() == [[4, 0, 0], [5, pytest.approx(2), 0], [1, pytest.approx(2), 0]]
+    assert owners_of(["a", "b", "a", "c", "b"]).tolist() == [0, 1, 0, 2, 1]
 
 
 def test_a_few_differences_among_many_ties_are_none():

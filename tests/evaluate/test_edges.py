@@ -21,6 +21,7 @@ from exegesis.evaluate.recommend import only, recommended
 from exegesis.evaluate.sanity import randomisation
 from exegesis.evaluate.texts import Setting
 from exegesis.hierarchy.levels import levels_of
+from exegesis.hierarchy.plan import trees_for
 
 FLIPS = ["decision-flip", "flip-rate"]
 
@@ -204,6 +205,8 @@ def test_no_unit_crosses_the_border_of_a_pair():
         spans = [(one.start, one.stop) for one in make(f"faithfulness:unit={name}").units(case(text))]
         assert [start for _, start in spans[:-1]] == [start for start, _ in spans[1:]]
         assert 3 in [stop for _, stop in spans]
+    tree = trees_for([text], None, lambda: lambda words: ["NN"] * len(words))(text)
+    assert {span for span in tree.spans if span.width > 1} == {(0, 3), (3, 5), (0, 5)}
     found = exegesis.explain(model, pair, "leave-one-out", level="phrase")
     spans = [text.words_under(span) for span in found.spans]
     assert not any(span.start < 3 < span.stop for span in spans)

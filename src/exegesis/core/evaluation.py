@@ -38,7 +38,8 @@ class Measured(NamedTuple):
 
 class Measurand(NamedTuple):
     """One method, or a control: its name here, its parameters, seconds a text (NaN where nobody took the time), and the
-    name that it has whatever its parameters (empty where that is the name here)."""
+    name that it has whatever its parameters (empty where that is the name here; leave-one-out's where its scores are
+    those of leave-one-out)."""
 
     name: str
     parameters: str

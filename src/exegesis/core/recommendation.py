@@ -57,10 +57,12 @@ class Recommendation(ByValue):
     def __str__(self) -> str:
         among = sum(one.within for one in self.ranking)
         of = f"{among} method{'s' * (among != 1)}"
-        lines = [f"{self.method} explains {self.model} best of {of} on {self.texts} texts."]
+        texts, first = f"{self.texts} text{'s' * (self.texts != 1)}", self.ranking[0]
+        lines = [f"{self.method} explains {self.model} best of {of} on {texts}."]
         if not self.sure:
-            texts = f"{self.texts} text{'s' * (self.texts != 1)}"
-            lines[0] = f"{self.method} is first of {of} on {texts}, by chance perhaps."
+            better = first.won > first.lost  # than some, at the level of ``Evaluation``
+            place = f"among the best of {of} on {texts}." if better else f"first of {of} on {texts}, by chance perhaps."
+            lines[0] = f"{self.method} is {place}"
         lines += [self.advice, *([self.lead] if self.lead else [])]
         width = max(len(one.method) for one in self.ranking)
         for one in self.ranking:

@@ -149,7 +149,8 @@ class IouF1(_Marks):
     """F1 of runs of words: a run matches one of the other side with which it shares more than half of both.
 
     Runs are unbroken stretches of top words and of marked words; precision counts the method's runs that match a marked
-    one, recall the marked ones that are matched (DeYoung et al. 2020, Sec. 4.1: intersection over union above 0.5).
+    one, recall the marked ones that are matched (DeYoung et al. 2020, Sec. 4.1: intersection over union above 0.5; the
+    paper's own code also matches at 0.5, and takes the F1 of precision and recall averaged over texts).
     """
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
@@ -175,8 +176,9 @@ class IouF1(_Marks):
 class Auprc(_Marks):
     """The area under precision over recall of the scores against the marked words, as average precision.
 
-    Words of equal score come in together. Texts without a mark, or with nothing but marks, have no number (NaN).
-    ``share`` has no part in it.
+    The paper's own code joins the points of that curve by straight lines, which gives more: numbers here do not compare
+    with the paper's. Words of equal score come in together. Texts without a mark, or with nothing but marks, have no
+    number (NaN). ``share`` has no part in it.
     """
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:

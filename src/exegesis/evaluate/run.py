@@ -69,10 +69,15 @@ def evaluate(
                 )
         advance()
     names = names_of(explained)
-    told = controls and any(card_of(one).favours for one in measures)  # whether they were held to leave-one-out
+    held = controls and any(card_of(one).favours for one in measures)  # to leave-one-out
+    left_out = {
+        k
+        for k, one in enumerate(explained)
+        if held and k not in work.others and any(result is not None for result in one.results)
+    }
     methods = [
         Measurand(
-            n, one.parameters, False, one.seconds, LEFT_OUT if told and k not in work.others else one.name
+            n, one.parameters, False, one.seconds, LEFT_OUT if k in left_out else one.name
         )
         for k, (n, one) in enumerate(zip(names, explained, strict=True))
     ]  # fmt: skip
