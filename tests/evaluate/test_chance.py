@@ -102,6 +102,19 @@ def test_above_random_on_one_measure_of_three_is_not_enough():
     assert not recommended(MODEL, found, "data").sure
 
 
+def test_what_is_below_random_on_a_measure_is_not_recommended():
+    values = np.zeros((3, 3, 30)) + np.random.default_rng(0).normal(0, 0.1, (3, 3, 30))
+    values[:2, 0] += 1
+    assert made(values).advice().startswith("Take m0: above random scores on 2 of 3 measures; it wins 2 of 3")
+    values[2, 0] -= 1
+    found = made(values)
+    assert found.advice() == (
+        "No method can be recommended: even m0, the first in rank, is only above random scores on 2 of 3 measures and "
+        "below them on 1."
+    )
+    assert not recommended(MODEL, found, "data").sure
+
+
 def test_a_text_that_stands_often_is_evidence_once():
     values = np.zeros((1, 3, 60)) + np.array([1.0, 0.5, 0.0])[None, :, None]
     assert made(values).compare("m0", "m1")[0].better == "m0"
@@ -123,6 +136,33 @@ def test_copies_add_up_and_what_is_missing_is_none():
     found = differences(values, np.array([0, 0, 1, 2, 1]))
     assert found[0].tolist() == [[4, 0, 0], [5, pytest.approx(2), 0], [1, pytest.approx(2), 0]]
     assert owners_of(["a", "b", "a", "c", "b"]).tolist() == [0, 1, 0, 2, 1]
+
+
+def test_better_takes_both_the_test_and_the_interval():
+    """Numbers whose signs turn the mean far less than their draws do: the interval holds zero, so nothing is said."""
+    values = np.array([-0.4, 0.1, 1.0, 0.0, 2.3, 0.8, 0.0, 0.5, 2.0, 0.3, -0.4, -0.3])
+    found = made(np.stack([values, values * 0])[None])
+    assert certain(values[None], 400, 0).all()
+    (one,) = found.compare("m0", "random")
+    assert one.low < 0 < one.high
+    assert one.better == ""
+
+
+def test_a_comparison_turned_round():
+    values = np.random.default_rng(0).normal(1, 1, (1, 3, 20)) * np.array([3.0, 1.0, 0.0])[None, :, None]
+    found, again = made(values), made(values)
+    (there,), (back,) = found.compare("m0", "m1"), found.compare("m1", "m0")
+    assert back == there._replace(value=-there.value, low=-there.high, high=-there.low)
+    assert again.compare("m1", "m0")[0][1:4] == pytest.approx(back[1:4])
+    assert there.better == back.better == "m0"
+
+
+def test_comparisons_without_numbers_are_not_made():
+    values = np.random.default_rng(0).normal(0, 1, (2, 4, 20))
+    values[1, 0] = math.nan
+    found = made(values)
+    assert [found.tally(name).made for name in ("m0", "m1")] == [2, 3]
+    assert (found.above_random("m0").made, found.above_random("m1").made) == (1, 2)
 
 
 def test_a_few_differences_among_many_ties_are_none():

@@ -38,6 +38,7 @@ def advice(result: Evaluation) -> str:
         if not above.won:
             return f"Trust none of these explanations: even {best} is not above random scores on any measure.{few}"
         chance = f"above random scores on {above.won} of {_measures(above.made)}"
+        chance += f" and below them on {above.lost}" if above.lost else ""
         if not trusted(result, best):
             return f"No method can be recommended: even {best}, the first in rank, is only {chance}.{few}"
     if len(order) == 1:
