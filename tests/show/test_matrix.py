@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -172,8 +173,19 @@ def test_places_are_rows_on_one_scale():
     lines = under(panel)
     total = f"sum {result.dimensions.sum():.3f}"
     assert lines[0] == ("word vectors", f"logit of positive 0.0730 = {total} + output bias 0.250")
-    assert ("layer 1 forward", "sum -1.08") in lines
+    assert ("layer 1 forward", "its words' scores add up to -1.08") in lines
     assert any("conv1d 1 (6 x 10), in all" in text for _, text in lines)
+
+
+def test_only_settings_that_were_changed_are_named():
+    from exegesis.attribute.lrp import Lrp
+
+    assert repr(Lrp()) == inside.USUAL
+    for method, said in ((Lrp(), "propagation."), (Lrp(epsilon=0.1, product="half"), "propagation with epsilon 0.1, "
+                         "product 'half'.")):  # fmt: skip
+        drawn = inside.render(replace(made.relevance(), method=repr(method)), color=False, width=80)
+        assert f"\nLayer-wise relevance {said}\n" in drawn  # at the left edge, not under the sums
+        assert "Lrp(" not in drawn
 
 
 def test_pieces_outside_words_are_in_the_account():

@@ -273,6 +273,16 @@ def test_a_result_is_saved_and_shown(tmp_path) -> None:
     assert "new training text" in found.table()
 
 
+def test_a_page_says_that_nothing_was_trained(tmp_path) -> None:
+    found = study.repair([Example.of("really fine", "good"), Example.of("poor", "bad")], {"very": ["really"]})
+    page = found.table()
+    assert page.startswith("Does training on counterfactual texts mend the fault?\n")
+    for text in (" ".join(page.split()), found.save(tmp_path / "a.html").read_text()):
+        assert "Nothing was trained, so the question is open" in text
+        assert "(--test in the command line, test= in Python)" in text
+    assert "Nothing was trained" not in said(Mean(0.2, 0.1, 0.3, 50, 40, 5))
+
+
 @pytest.mark.parametrize(
     ("swaps", "test", "says"),
     [

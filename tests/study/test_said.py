@@ -45,6 +45,17 @@ def test_without_synonyms_the_words_are_said_to_be_merely_likely(model):
     assert "No list of synonyms named these words: they need not mean the same" in page
 
 
+def test_scores_after_a_swap_are_said_to_be_for_the_label_before(model, tmp_path):
+    found = exegesis.study.substitute(model, "a fine mess", "mess", synonyms={"mess": ["film"]})
+    assert (found.before.label, found.pairs[0].after.label) == ("negative", "positive")
+    page = said(found)
+    assert "explained: logit of negative" in page
+    assert "scores for negative, predicted before a(-) fine(-) [film(-)]" in page
+    html = found.save(tmp_path / "a.html").read_text()
+    assert "scores for negative, predicted before" in html
+    assert "of the predicted label" not in page + html
+
+
 def test_absent_words_are_named_and_the_others_reported(model):
     found = exegesis.study.word(model, TEXTS, ["zzzq", "fine", "stael"])
     assert [one.word for one in found.uses] == ["fine"]

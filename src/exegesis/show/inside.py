@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv as writer
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -23,6 +24,9 @@ from exegesis.show.wording import number, visible
 
 Results = Relevance | Sequence[Relevance]
 COLUMNS = ("example", "model", "target", "place", "index", "text", "start", "stop", "relevance")
+USUAL = (
+    "Lrp(epsilon=0.001, product='all', stabilizer=None, bias='keep', rule='epsilon', gamma=0.25, alpha=2.0, beta=1.0)"
+)
 WHAT = (
     "Each row is the text at one place of the network; a word's score is the sum over the components of its vector "
     "there, in units of the number explained. A .csv file has every component."
@@ -74,10 +78,19 @@ def _remarks(result: Relevance, found: Iterable[str], minus: str) -> list[str]:
         if name not in set(found)
     ]
     more = f"; and {len(left) - 6} more" if len(left) > 6 else ""
-    lines = [f"Layer-wise relevance propagation, {visible(result.method)}.", WHAT]
+    lines = [f"Layer-wise relevance propagation{_settings(result.method)}.", WHAT]
     if left:
         lines.append(f"Not drawn, as their places are not those of the text: {'; '.join(left[:6])}{more}.")
     return lines
+
+
+def _settings(method: str) -> str:
+    """What was set otherwise than by default; the whole of a method that is written in another way."""
+    given, usual = (re.findall(r"(\w+)=([^,()]+)", one) for one in (method, USUAL))
+    if len(given) != len(usual):
+        return f", {visible(method)}"
+    changed = [f"{name} {visible(value)}" for name, value in given if (name, value) not in usual]
+    return f" with {', '.join(changed)}" if changed else ""
 
 
 def render(results: Results, **options: Any) -> str:

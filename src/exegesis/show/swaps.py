@@ -16,6 +16,10 @@ FROM = {
     "neighbours": "of the nearest vectors, which are used alike and may mean the opposite",
     "language model": "that a language model holds likely at this place, whatever they mean",
 }  # where the words of a swap come from
+UNTRAINED = (
+    "Nothing was trained, so the question is open: these are only the texts to train on. Give test texts with labels "
+    "(--test in the command line, test= in Python), and models with and without them are trained and compared."
+)
 MOST, LISTED = 15, 20  # rows of a picture; new texts listed
 
 
@@ -29,7 +33,7 @@ def _substitution(study: Substitution) -> Sheet:
     ]  # fmt: skip
     limit = limit_of([before, *(shown for pair in study.pairs for shown in pair)])
     parts.append(Marked(((f"before · {verdict(before)}", before),), limit, study.asked.signed))
-    after = tuple((f"after · {verdict(pair.after)}", pair.after) for pair in study.pairs)
+    after = tuple((_after(pair), pair.after) for pair in study.pairs)
     if after:
         parts.append(Marked(after, limit, study.asked.signed))
     rows = tuple(
@@ -57,7 +61,14 @@ def _substitution(study: Substitution) -> Sheet:
             if one.examples:
                 parts.append(Heading(f"“{visible(one.old)}” becomes “{visible(one.new)}”"))
                 parts.append(_pairs(one.examples, study.asked.signed))
-    return Sheet(f"What if another word stood for “{visible(study.word)}”", facts(study.asked), tuple(parts))
+    kind, _, label = study.asked.target.partition(":")
+    asked = study.asked._replace(target=f"{kind}:{before.label}") if label == "predicted" else study.asked
+    return Sheet(f"What if another word stood for “{visible(study.word)}”", facts(asked), tuple(parts))
+
+
+def _after(pair: Pair) -> str:
+    """What the model says after the swap, and which label the scores are still for."""
+    return f"after · {verdict(pair.after)} · scores for {visible(pair.before.label)}, predicted before"
 
 
 def _replaced(study: Substitution) -> str:
@@ -94,7 +105,7 @@ def _transfer_grid(transfers: Sequence[Transfer]) -> Grid:
 def _pairs(pairs: Sequence[Pair], signed: bool) -> Marked:
     texts: list[tuple[str, Shown]] = []
     for pair in pairs:
-        texts += [(f"before · {verdict(pair.before)}", pair.before), (f"after · {verdict(pair.after)}", pair.after)]
+        texts += [(f"before · {verdict(pair.before)}", pair.before), (_after(pair), pair.after)]
     return Marked(tuple(texts), limit_of([shown for _, shown in texts]), signed)
 
 
@@ -120,13 +131,15 @@ def _repair(study: Repair) -> Sheet:
             Grid(("seed", "fault before", "control", "after", "test before", "control", "after"), tuple(
                 (str(run.seed), *(percent(value) for value in run[1:])) for run in study.runs)),
         ]  # fmt: skip
+    else:
+        parts.append(Prose(UNTRAINED))
     parts.append(Heading("New training texts"))
     rows = tuple((*_both(one.text, one.origin), visible(one.label)) for one in study.added[:LISTED])
     parts.append(Grid(("new text", "made from", "label"), rows, left=3))
     if len(study.added) > LISTED:
         parts.append(Prose(f"{len(study.added) - LISTED:,} more stand in the saved result.", muted=True))
     head = (("trained", study.trained),) if study.trained else ()
-    return Sheet("Does training on counterfactual texts mend the fault", head, tuple(parts))
+    return Sheet("Does training on counterfactual texts mend the fault?", head, tuple(parts))
 
 
 def _change(mean: Mean, where: str) -> str:

@@ -63,7 +63,7 @@ def _footer(panel: Panel, look: Look) -> list[Line]:
     room = min(max((cell_len(name) for name, _ in every), default=0), look.width // 2)
     lines = bars.legend(panel, look)
     for name, text in every:
-        start = clipped(name, room) + "  " if room else ""
+        start = clipped(name, room) + "  " if name else ""
         for i, part in enumerate(folded(text, max(20, look.width - cell_len(start)))):
             lines.append([Segment((" " * cell_len(start) if i else start) + part, MUTED)])
     return lines

@@ -172,7 +172,7 @@ def account_short(result: Attribution, minus: str = "-") -> str:
     if not math.isfinite(total + gap):
         return f"shares in the {what}"
     if "place" in result.details:  # of a network, where a sum is not promised and not the point
-        return f"sum {number(total, minus)}"
+        return f"its words' scores add up to {number(total, minus)}"
     if not result.complete:
         return f"sum {number(total, minus)}, {what} {number(explained, minus)} (promises no sum)"
     rest = [] if _closed(result, gap) else [f"gap {number(gap, minus)}"]
