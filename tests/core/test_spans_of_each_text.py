@@ -55,3 +55,13 @@ def test_refusals(model, spans, error, message):
     with pytest.raises(error, match=message) as caught:
         exegesis.explain(model, TEXTS, "reat", spans=spans)
     assert "\n" not in str(caught.value)
+
+
+def test_lists_of_blank_texts_are_left_out_with_them(model):
+    texts = [TEXTS[0], " ", None, TEXTS[1]]
+    found = exegesis.explain(model, texts, "leave-one-out", spans=[[(0, 2)], [], [], [(0, 1)]], skip_blank=True)
+    assert named(found) == [["a fine"], ["not"]]
+    found = exegesis.explain(model, texts, "leave-one-out", spans=[[(0, 2)], [(1, 2)]], skip_blank=True)
+    assert named(found) == [["a fine"], ["good"]]
+    with pytest.raises(UsageError, match="3 lists of spans are given for 2 texts"):
+        exegesis.explain(model, texts, "leave-one-out", spans=[[(0, 2)], [], [(0, 1)]], skip_blank=True)

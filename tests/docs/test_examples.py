@@ -88,3 +88,9 @@ def test_examples_and_scripts_name_no_home():
     for path in [*EXAMPLES.glob("*.py"), *(ROOT / "scripts").iterdir()]:
         if path.is_file():
             assert not re.search("/(home|root|Users)/", path.read_text("utf-8"))
+
+
+def test_an_example_says_what_it_lacks(example, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.feature_extraction.text", None)
+    with pytest.raises(SystemExit, match=r"^this example needs scikit-learn: pip install scikit-learn$"):
+        example("blackbox_sklearn")

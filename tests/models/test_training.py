@@ -425,18 +425,20 @@ def test_the_command_goes_on_with_an_interrupted_run(tmp_path: Path) -> None:
     path, out, checkpoint = rows(tmp_path / "all.tsv", sentences(80)), tmp_path / "m", tmp_path / "m.checkpoint"
     command = [str(path), "--hidden", "4", "--embedding", "4", "--quiet", "--out"]
 
-    def run(target: Path, *more: str) -> None:
+    def run(target: Path, *more: str) -> str:
         done = CliRunner().invoke(APP, [*command, str(target), *more])
         if done.exception is not None:
             raise done.exception
+        return " ".join(done.stderr.split())
 
-    run(tmp_path / "whole", "--epochs", "2")
+    said = run(tmp_path / "whole", "--epochs", "2", "--resume")
+    assert said == f"nothing to resume: there is no {tmp_path}/whole.checkpoint; training starts from the beginning"
     rest, dev = split_off(read_examples(path), 0.1, 0)
     config, options = RecurrentConfig(embedding=4, hidden=4), TrainOptions(epochs=1)
     train(rest, dev, config=config, options=options, checkpoint=checkpoint)
     with pytest.raises(FileError, match=r"is an interrupted run: go on with it \(--resume\)"):
         run(out, "--epochs", "2")
-    run(out, "--epochs", "2", "--resume")
+    assert run(out, "--epochs", "2", "--resume") == ""
     assert not checkpoint.exists()
     one, other = (load_folder(folder).module.state_dict() for folder in (out, tmp_path / "whole"))
     assert all(torch.equal(one[name], other[name]) for name in one)

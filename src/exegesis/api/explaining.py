@@ -10,6 +10,7 @@ from exegesis.api.choosing import Place, chosen
 from exegesis.api.models import as_model, preferred
 from exegesis.api.reading import Column, bar, read_text, read_texts, several, spans_of, without_blanks
 from exegesis.api.spans import of_each, spans_each
+from exegesis.core.data import is_blank
 from exegesis.core.explain import Spans, run
 from exegesis.core.explanation import Attribution
 from exegesis.core.method import Method, card_of, make, require
@@ -73,8 +74,8 @@ def explain(
     ``trust`` puts a trust line into each result's ``details["trust"]``: what its top words do to the prediction beside
     random words, how other methods rank the words, and what it leaves unexplained (see ``evaluate.line.with_trust``).
 
-    ``skip_blank`` leaves blank and missing texts of a list out of the results, and the log names them; without it they
-    are an error.
+    ``skip_blank`` leaves blank and missing texts of a list out of the results, with their own lists of ``spans``, and
+    the log names them; without it they are an error.
 
     Raises UsageError for wrong arguments, TextError for a text that cannot be explained (named by its number in a
     list), UnsupportedError where the model cannot serve the method, ModelError where it misbehaves.
@@ -84,7 +85,10 @@ def explain(
     each = of_each(spans)
     plan = Plan.of(classifier, method, parameters, target, level, None if each else spans, tagger, trust)
     many = several(text)
-    read = read_texts(classifier, [text] if many is None else without_blanks(many, skip_blank))
+    raws = [text] if many is None else without_blanks(many, skip_blank)
+    if each is not None and many is not None and skip_blank and len(each) == len(many):
+        each = [one for one, raw in zip(each, many, strict=True) if not is_blank(raw)]
+    read = read_texts(classifier, raws)
     if each is not None:
         read = [replace(one) for one in read]  # told apart by identity, also where one stands twice
         plan = replace(plan, spans=spans_each(level, each, tagger, read))

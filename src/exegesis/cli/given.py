@@ -54,11 +54,13 @@ def _in_file(file: Path, column: str | None, pair_column: str | None, skip_blank
 
 
 def _lines() -> list[str]:
+    """The lines of standard input that are not blank, read as those of a file are."""
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError('no text given: exegesis explain "A fine film.", or --file, or pipe lines into it')
-    content = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").removeprefix("\N{BOM}")
-    found = [line.rstrip("\r") for line in content.split("\n")]
-    found = [line for line in found if line.strip()]
+    from exegesis.core.tables import decoded, filled
+
+    name = "standard input"
+    found = [line for _, line in filled(decoded(sys.stdin.buffer.read(), name), name)]
     if not found:
         raise UsageError("standard input holds no text; give a text a line, or texts as arguments")
     return found

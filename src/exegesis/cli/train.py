@@ -157,6 +157,9 @@ def train(
     if checkpoint.exists() and not (resume or overwrite):
         raise FileError(f"{checkpoint} is an interrupted run: go on with it (--resume) or start again (--overwrite)")
     console = Console(stderr=True)
+    if resume and not checkpoint.exists():
+        said = f"nothing to resume: there is no {checkpoint}; training starts from the beginning"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
     with _Progress(console, epochs, quiet=quiet) as watcher:
         try:
             result = run(

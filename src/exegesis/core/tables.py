@@ -11,7 +11,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -63,11 +63,9 @@ def read_table(path: Path, header: bool | None = None, names: Iterable[str] = ()
     if kind == ".jsonl":
         return _jsonl(path, content)
     if kind == ".txt":
-        numbered: list[tuple[int, tuple[str, ...]]] = [
-            (n, (line,)) for n, line in enumerate(_split(content), 1) if line.strip()
-        ]
+        numbered: list[tuple[int, tuple[str, ...]]] = [(n, (line,)) for n, line in filled(content, str(path))]
         return _build(path, numbered, header=False)
-    rows = list(_csv(path, content) if kind == ".csv" else _tsv(content))
+    rows = list(_csv(path, content) if kind == ".csv" else _tsv(path, content))
     if header is None and rows:
         known = _HEADER_WORDS | {name.lower() for name in names}
         header = any(cell.strip().lower() in known for cell in rows[0][1])
@@ -80,22 +78,28 @@ def decode(path: Path) -> str:
     Latin-1 is reported as a log warning. Raises FileError where the file cannot be read or holds a NUL byte.
     """
     try:
-        data = path.read_bytes()
+        return decoded(path.read_bytes(), str(path))
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
+
+
+def decoded(data: bytes, source: str) -> str:
+    """What ``decode`` makes of the bytes of a source, which messages name."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         try:
             return data.decode("utf-16")
         except UnicodeDecodeError:
-            raise FileError(f"{path}: damaged UTF-16; save the file as UTF-8") from None
+            raise FileError(f"{source}: damaged UTF-16; save the file as UTF-8") from None
     if (at := data.find(b"\0")) >= 0:
         line = data.count(b"\n", 0, at) + 1
-        raise FileError(f"{path}, line {line}: holds a NUL byte; give a text file without NUL bytes")
+        raise FileError(f"{source}, line {line}: holds a NUL byte; give a text file without NUL bytes")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        _log.warning("%s: line %d is not UTF-8; the file is read as Latin-1", path, line)
+        _log.warning("%s: line %d is not UTF-8; the file is read as Latin-1", source, line)
         return data.decode("latin-1")
 
 
@@ -104,24 +108,43 @@ def _split(content: str) -> list[str]:
     return content.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def _tsv(content: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+def filled(content: str, source: str) -> list[tuple[int, str]]:
+    """The lines that are not blank, with their numbers. The log names the blank ones between them."""
+    lines = list(enumerate(_split(content), 1))
+    found = [(n, line) for n, line in lines if line.strip()]
+    _say_blank([n for n, line in lines if not line.strip()], found, source)
+    return found
+
+
+def _say_blank(blank: Sequence[int], found: Sequence[tuple[int, object]], source: str) -> None:
+    """Log the numbers of blank lines before the last row; those at the end of a file move no row."""
+    gone = [n for n in blank if found and n < found[-1][0]]
+    if gone:
+        shown = ", ".join(map(str, gone[:10])) + (", ..." if len(gone) > 10 else "")
+        _log.warning("%d blank line%s left out (%s, line %s)", len(gone), "s" * (len(gone) > 1), source, shown)
+
+
+def _tsv(path: Path, content: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Tab-separated cells, quotes taken literally (the treebanks are full of them)."""
-    for n, line in enumerate(_split(content), 1):
-        if line.strip():
-            yield n, tuple(line.split("\t"))
+    for n, line in filled(content, str(path)):
+        yield n, tuple(line.split("\t"))
 
 
-def _csv(path: Path, content: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+def _csv(path: Path, content: str) -> list[tuple[int, tuple[str, ...]]]:
     with _long_fields():
         reader = csv.reader(io.StringIO(content, newline=""), strict=True)
-        first = 1
+        first, blank, found = 1, list[int](), list[tuple[int, tuple[str, ...]]]()
         try:
             for row in reader:
                 if any(cell.strip() for cell in row):
-                    yield first, tuple(row)
+                    found.append((first, tuple(row)))
+                else:
+                    blank.append(first)
                 first = reader.line_num + 1
         except csv.Error as error:
             raise FileError(f"{path}, line {first}: broken CSV ({error}); check its quotes") from None
+    _say_blank(blank, found, str(path))
+    return found
 
 
 @contextmanager
@@ -136,9 +159,7 @@ def _long_fields() -> Iterator[None]:
 
 def _jsonl(path: Path, content: str) -> Table:
     records: list[tuple[int, dict[str, object]]] = []
-    for n, line in enumerate(_split(content), 1):
-        if not line.strip():
-            continue
+    for n, line in filled(content, str(path)):
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
