@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,10 @@ def test_a_folder_for_reading_only(call, tmp_path: Path) -> None:
 def test_a_place_that_refuses_is_seen_before_the_work(call, tmp_path: Path, monkeypatch) -> None:
     import exegesis.api
 
-    monkeypatch.setattr(os, "access", lambda *_: False)
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "permission denied")
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
     monkeypatch.setattr(exegesis.api, "load", lambda *_, **__: pytest.fail("the work was begun"))
     for option, ending in ENDINGS:
         said = call("explain", TEXT, option, tmp_path / f"r{ending}")
