@@ -55,6 +55,19 @@ def test_new_texts_are_written_and_can_be_read(call, data, tmp_path) -> None:
     }  # fmt: skip
 
 
+def test_a_repair_says_first_how_many_trainings_it_takes(call, data, tmp_path) -> None:
+    test = tmp_path / "test.tsv"
+    test.write_text("a fine fun\tgood\na fine day\tgood\n")
+    small = ["--seeds", "2", "--epochs", "1", "--embedding", "2", "--hidden", "2", "--arch", "gru"]
+    given = ["study", "repair", str(data), "--swap", "fine=lovely", "--test", str(test), "--dev", str(data), *small]
+    said = call(*given)
+    assert said.code == 0, said.err
+    assert said.err.splitlines() == [
+        "6 trainings on 6 texts (without the new texts, with their originals again, with them; seeds: 2)"
+    ]
+    assert call(*given, "--quiet").err == ""
+
+
 @pytest.mark.parametrize(
     ("given", "code", "says"),
     [

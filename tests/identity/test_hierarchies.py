@@ -564,6 +564,33 @@ def test_words_that_only_add_up_do_not_interact():
                 np.testing.assert_allclose(found.values, 0, atol=1e-10)
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "words", "says"),
+    [
+        ("removal", {"most": 60}, 6, "removal interactions of 6 words run the model on up to 60 coalitions"),
+        ("alone", {"most": 60}, 6, "at most 59 unless most= says otherwise): take a shorter text"),
+        ("shapley", {"exact": 6, "most": 15 * 16 * 4}, 6, "up to 960 coalitions"),
+        ("shapley", {"exact": 5, "samples": 4, "most": 15 * 4 * 4}, 6, "take fewer samples, kind 'removal' or"),
+    ],
+)
+def test_a_text_of_too_many_pairs_is_refused(kind, options, words, says):
+    every = texts([2, words], 1)
+    found = interactions(seen(), every, kind, **options)  # as many as are allowed
+    assert [len(one.values) for one in found] == [2, words]
+    with pytest.raises(UsageError) as error:
+        interactions(seen(), every, kind, **{**options, "most": options["most"] - 1})
+    assert str(error.value).startswith("text 2 of 2: ")
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_no_long_text_is_planned_for_in_vain():
+    for kind, words in (("removal", 501), ("shapley", 72), ("alone", 1000)):
+        with pytest.raises(UsageError, match=r"at most 500,000 unless most= says otherwise"):
+            interactions(seen(), texts([words], 1)[0], kind)
+    assert len(interactions(seen(), texts([71], 1)[0], "alone").values) == 71
+
+
 def test_sampled_interactions_lie_within_their_errors():
     ratios = []
     for seed in range(3):

@@ -13,6 +13,7 @@ from exegesis import study
 from exegesis.core.data import Example
 from exegesis.core.errors import UsageError
 from exegesis.core.plain import from_plain, to_plain
+from exegesis.core.progress import heard
 from exegesis.core.swaps import Added, Mean, Repair, Retrained
 from exegesis.models.options import TrainOptions
 from exegesis.models.rnn import RecurrentConfig
@@ -228,6 +229,18 @@ def test_the_changes_are_those_of_the_trainings(monkeypatch) -> None:
     assert found.fault.value == pytest.approx(np.mean([run.fault_after - run.fault_before for run in runs]))
     assert found.beyond.value == pytest.approx(np.mean([run.fault_after - run.fault_control for run in runs]))
     assert found.test.value == pytest.approx(np.mean([run.test_after - run.test_before for run in runs]))
+
+
+def test_it_is_told_how_far_the_trainings_are() -> None:
+    told: list[tuple[str, int, int]] = []
+    test = [Example.of(f"very {word}", "good") for word in GOOD]
+    with heard(lambda *one: told.append(one)):
+        study.repair([*FILLED, Example.of("very dull", "bad")], {"very": ["so"]}, test, dev=FILLED, config=SMALL,
+                     seeds=(0,), options=FAST)  # fmt: skip
+    assert told[0] == ("trainings on 4 texts", 0, 3)
+    ends = [one for one in told if one[0].startswith("epochs") and one[1] == one[2]]
+    assert len(ends) >= 3  # each training is over at some time, so that no bar is left
+    assert any(name == "batches of the epoch" for name, _, _ in told)
 
 
 def test_two_words_are_swapped_both_ways() -> None:

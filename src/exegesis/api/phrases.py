@@ -123,7 +123,8 @@ def interactions(
 
     ``kind``: ``shapley`` (the Shapley interaction index), ``removal`` (in the whole text) or ``alone`` (without all
     other words); ``hierarchy.interactions.Pairwise`` has the formulas and the ``parameters`` (how, samples, exact,
-    seed). ``target`` is one number, as for ``explain``. Raises as ``explain``.
+    seed, most). ``target`` is one number, as for ``explain``. Raises as ``explain``, and UsageError, before any text is
+    run, for a text of too many pairs (for ``removal`` from 501 words on, for ``shapley`` from 72).
     """
     classifier = as_model(model)
     asked = one_number(ask(target, classifier.labels, classifier.link))
@@ -143,6 +144,8 @@ def joint_effects(
     advance: Callable[[], object] = lambda: None,
 ) -> list[Interactions]:
     """The interactions of texts that the model has read, in order; ``advance`` is called after each."""
+    for number, text in enumerate(texts, 1):
+        pairwise.affordable(text, f"text {number} of {len(texts)}: " if len(texts) > 1 else "")
     found: list[Interactions | None] = [None] * len(texts)
     for number, one in in_batches(texts, lambda some: pairwise(model, some, asked), "interactions"):
         found[number] = one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -176,15 +177,24 @@ def repair(
     parts = _parts(data, test, dev, column, label)
 
     from exegesis import study
+    from exegesis.core.progress import heard
     from exegesis.models.options import TrainOptions
     from exegesis.models.rnn import Cell, RecurrentConfig
+    from exegesis.study.repairing import TRAININGS
+
+    def say(what: str, done: int, total: int) -> None:
+        """One line before the first training, also where standard error is no terminal."""
+        if what.startswith(TRAININGS) and not quiet:
+            print(f"{total} {what} (without the new texts, with their originals again, with them; seeds: {seeds})",
+                  file=sys.stderr, flush=True)  # fmt: skip
 
     cell = cast("Cell", arch.value.removeprefix("bi"))
-    found = study.repair(
-        parts["train"], _swaps(swap), parts.get("test"), dev=parts.get("dev"), seeds=range(seeds), most=most,
-        config=RecurrentConfig(cell, arch.value.startswith("bi"), embedding=embedding, hidden=hidden),
-        options=TrainOptions(epochs=epochs, lr=lr, vectors=vectors, device=device), progress=sink.progress,
-    )  # fmt: skip
+    with heard(say):
+        found = study.repair(
+            parts["train"], _swaps(swap), parts.get("test"), dev=parts.get("dev"), seeds=range(seeds), most=most,
+            config=RecurrentConfig(cell, arch.value.startswith("bi"), embedding=embedding, hidden=hidden),
+            options=TrainOptions(epochs=epochs, lr=lr, vectors=vectors, device=device), progress=sink.progress,
+        )  # fmt: skip
     if new is not None:
         from exegesis.core.files import write_whole
 

@@ -25,6 +25,8 @@ from exegesis.mech.coalitions import Game
 from exegesis.mech.shapley import flat, orders
 
 MOST = 12  # words up to which all coalitions can be asked for
+HERE = {"removal": "take a shorter text", "alone": "take a shorter text",
+        "shapley": "take fewer samples, kind 'removal' or a shorter text"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Pairwise:
     ``removal``: the same difference at all other words, ``v(N) - v(N-i) - v(N-j) + v(N-i-j)``.
     ``alone``: the same at none, ``v(ij) - v(i) - v(j) + v()``.
 
-    ``how`` says what stands for the words that are left out, as for leave-one-out.
+    ``how`` says what stands for the words that are left out, as for leave-one-out. A text of n words has n (n - 1) / 2
+    pairs, each of four coalitions for every S; one that has more than ``most`` of them is refused.
     """
 
     kind: str = "shapley"
@@ -46,15 +49,31 @@ class Pairwise:
     samples: int = 50
     exact: int = 10
     seed: int = 0
+    most: int = 500_000
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise unknown("kind of interaction", self.kind, KINDS)
         if self.samples < 4 or self.samples % 2 or not 0 <= self.exact <= MOST:
             raise UsageError(f"interactions need samples of 4 or more, an even number, and exact from 0 to {MOST}")
+        if self.most < 4:
+            raise UsageError(f"most={self.most} allows no pair of words: give 4 coalitions or more")
+
+    def affordable(self, text: Text, where: str = "") -> None:
+        """Raises UsageError, which says ``where`` the text stands, for one of more coalitions than ``most``."""
+        words = len(text.words)
+        sets = 1 if self.kind != "shapley" else 1 << max(words - 2, 0) if words <= self.exact else self.samples
+        asked = 2 * words * (words - 1) * sets
+        if asked > self.most:
+            raise UsageError(
+                f"{where}{self.kind} interactions of {words:,} words run the model on up to {asked:,} coalitions of "
+                f"them (at most {self.most:,} unless most= says otherwise): {HERE[self.kind]}"
+            )
 
     def __call__(self, model: Classifier, texts: Sequence[Text], asked: Ask) -> list[Interactions]:
         start = time.perf_counter()
+        for text in texts:
+            self.affordable(text)
         batch = model.encode(texts)
         raw = finite(model.outputs(batch), model, "outputs")
         target = asked.of(raw, model.link)
@@ -79,11 +98,17 @@ class Pairwise:
         ]
 
     def _values(self, game: Game, batch: Batch, target: Target) -> list[tuple[np.ndarray, dict[str, Any]]]:
-        plans = [self._plan(text) for text in batch.texts]
+        shapes: dict[int, tuple[int, ...]] = {}
+
+        def asked(row: int) -> list[int]:
+            plan = self._plan(batch.texts[row])
+            shapes[row] = plan.shape
+            coalitions: list[int] = plan.ravel().tolist()
+            return coalitions
+
         found: dict[int, tuple[np.ndarray, dict[str, Any]]] = {}
-        for row, numbers in game.each(target, lambda row: plans[row].ravel().tolist()):
-            words = len(batch.texts[row].words)
-            found[row] = self._mean(numbers[:, 0].reshape(plans[row].shape), words)
+        for row, numbers in game.each(target, asked):
+            found[row] = self._mean(numbers[:, 0].reshape(shapes[row]), len(batch.texts[row].words))
         return [found[row] for row in range(len(batch))]
 
     def _plan(self, text: Text) -> np.ndarray:

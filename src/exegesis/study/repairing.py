@@ -13,6 +13,7 @@ from scipy import stats
 from exegesis.api import bar
 from exegesis.core.data import Example
 from exegesis.core.errors import UsageError
+from exegesis.core.progress import tell
 from exegesis.core.spread import LEVEL, spread
 from exegesis.core.swaps import Added, Mean, Repair, Retrained, Substitution
 from exegesis.models.card import describe
@@ -20,6 +21,7 @@ from exegesis.models.corpus import find_labels, single, split_off
 from exegesis.models.folder import TrainedClassifier
 from exegesis.models.options import TrainOptions
 from exegesis.models.rnn import RecurrentConfig
+from exegesis.models.training import Epoch
 from exegesis.models.training import train as fit
 from exegesis.models.vocabulary import Vocabulary
 from exegesis.models.wrapping import wrap
@@ -28,6 +30,7 @@ from exegesis.study.corpus import Data, normal, read_data
 from exegesis.study.predicting import predict_all
 from exegesis.study.replacing import replaced, starts
 
+TRAININGS = "trainings"  # what is told before the first of them
 Swaps = Mapping[str, Sequence[str]] | Substitution
 
 
@@ -91,11 +94,15 @@ def repair(
     )
     runs, changes = [], []
     shows = [Example.of(one.text, one.label) for one in fault]
-    with bar(progress, 3 * len(seeds), "train") as advance:
+    watch = _Watch(options.epochs)
+    tell(f"{TRAININGS} on {len(examples):,} texts", 0, len(extras) * len(seeds))
+    with bar(progress, len(extras) * len(seeds), "train") as advance:
         for seed in seeds:
             rights = []
             for extra in extras:
-                result = fit(examples, held, extra=extra, config=config, options=replace(options, seed=seed))
+                own = replace(options, seed=seed)
+                result = fit(examples, held, extra=extra, config=config, options=own, watcher=watch)
+                watch.over()
                 rights.append([_right(result.model, part) for part in (shows, tested)])
                 advance()
             (a, b), (c, d), (e, f) = rights
@@ -105,6 +112,22 @@ def repair(
     means = [_mean(np.array([one[i] for one in changes]), own, samples) for i, own in enumerate((made, made, whole))]
     name = describe(result)
     return replace(found, trained=name, runs=tuple(runs), fault=means[0], beyond=means[1], test=means[2])
+
+
+class _Watch:
+    """Tells how far one training is; it may stop before all epochs are done, which ``over`` says."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def step(self, epoch: int, done: int, total: int, loss: float) -> None:
+        tell("batches of the epoch", done, total)
+
+    def epoch(self, epoch: Epoch, *, best: bool) -> None:
+        tell("epochs, at most", epoch.number, self.epochs)
+
+    def over(self) -> None:
+        tell("epochs, at most", self.epochs, self.epochs)
 
 
 def propose(
