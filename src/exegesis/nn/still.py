@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -20,20 +20,26 @@ def still(module: nn.Module) -> Iterator[None]:
     shortened. What ``forward`` changes in place is out of reach.
     """
     modules = list(module.modules())
-    with ExitStack() as after:
-        for part in modules:
-            after.callback(_put_back, part, dict(part.__dict__), dict(part._buffers))
-            if isinstance(part, nn.Embedding) and part.max_norm is not None:
-                after.callback(part.weight.data.copy_, part.weight.data.clone())
-        for weight in module.parameters():
-            if weight.requires_grad:
-                after.callback(weight.requires_grad_, True)
-                weight.requires_grad_(False)
+    kept = [(part, dict(part.__dict__), dict(part._buffers)) for part in modules]
+    shortened = [part.weight.data for part in modules if isinstance(part, nn.Embedding) and part.max_norm is not None]
+    before = [rows.clone() for rows in shortened]
+    every = [weight for part in modules for weight in part._parameters.values() if weight is not None]
+    trained = [weight for weight in every if weight.requires_grad]
+    try:
+        for weight in trained:
+            weight.requires_grad_(False)
         for part in modules:
             part.training = False
             if isinstance(part, nn.RNNBase) and torch.is_grad_enabled() and next(part.parameters()).is_cuda:
                 part.training, part.dropout = True, 0.0
         yield
+    finally:
+        for weight in trained:
+            weight.requires_grad_(True)
+        for rows, old in zip(shortened, before, strict=True):
+            rows.copy_(old)
+        for part, attributes, buffers in kept:
+            _put_back(part, attributes, buffers)
 
 
 def _put_back(part: nn.Module, attributes: dict[str, object], buffers: dict[str, torch.Tensor | None]) -> None:
