@@ -514,7 +514,7 @@ ZOO["one output, [b, 1]"] = Case(lambda: Single(lambda z: z), labels=YES, pads=F
 ZOO["one output, view(-1)"] = Case(lambda: Single(lambda z: z.view(-1)), labels=YES, pads=False)
 ZOO["a regression"] = Case(Single, labels=("stars",), pads=False)
 ZOO["one probability"] = Case(
-    lambda: Single(lambda z: torch.sigmoid(z).squeeze(1)), "gradients", "nn.Linear called last", False, YES,
+    lambda: Single(lambda z: torch.sigmoid(z).squeeze(1)), "gradients", "module without its last step", False, YES,
     {"outputs": "probabilities"},
 )  # fmt: skip
 ZOO["labels that do not exclude each other"] = Case(NoLengths, pads=False, options={"outputs": "multi-label"})
@@ -533,10 +533,10 @@ ZOO["a tuple"] = Case(lambda: Ends(lambda z: (z, z * 0)), pads=False)
 ZOO["a dict with logits"] = Case(lambda: Ends(lambda z: {"loss": None, "logits": z}), pads=False)
 ZOO["a dict with one tensor"] = Case(lambda: Ends(lambda z: {"pred": z}), pads=False)
 ZOO["log_softmax"] = Case(
-    lambda: Ends(lambda z: F.log_softmax(z, 1)), "gradients", "nn.Linear called last", pads=False
+    lambda: Ends(lambda z: F.log_softmax(z, 1)), "gradients", "module without its last step", pads=False
 )  # fmt: skip
 ZOO["softmax, said"] = Case(
-    lambda: Ends(lambda z: F.softmax(z, 1)), "gradients", "nn.Linear called last", False,
+    lambda: Ends(lambda z: F.softmax(z, 1)), "gradients", "module without its last step", False,
     options={"outputs": "probabilities"},
 )  # fmt: skip
 

@@ -597,7 +597,7 @@ def test_parts_without_a_rule_are_named(name):
     flags = [part.training for part in module.modules()]
     assert "lrp" not in {card.name for card in methods(seen)}
     for _ in range(2):
-        with pytest.raises(UnsupportedError, match=rf"^lrp needs a differentiable model: [^\n]*({name})[^\n]*$"):
+        with pytest.raises(UnsupportedError, match=rf"^lrp needs a rule for every part: [^\n]*({name})[^\n]*$"):
             explain(seen, "w1 w2 w3 w4", "lrp")
         assert _len_torch_function_stack() == 0
     assert [part.training for part in module.modules()] == flags

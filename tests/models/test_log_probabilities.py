@@ -52,11 +52,14 @@ def test_the_number_is_called_what_it_is(method):
     assert exegesis.explain(plain, TEXT, method).target == f"logit:{label}"
 
 
-def test_targets_are_read_by_either_name():
+def test_a_target_is_read_by_the_name_that_the_result_has():
     model, plain = wrapped("log"), wrapped("")
     names = [exegesis.explain(model, TEXT, "leave-one-out", target).target
-             for target in ("yes", "logit:yes", "log-probability:yes", 2)]  # fmt: skip
-    assert names == ["log-probability:yes"] * 4
+             for target in ("yes", "log-probability:yes", 2)]  # fmt: skip
+    assert names == ["log-probability:yes"] * 3
+    for target in ("logit:yes", "logit:all", "logit:predicted"):
+        with pytest.raises(UnsupportedError, match="has no logits: take the target log-probability:LABEL"):
+            exegesis.explain(model, TEXT, "leave-one-out", target)
     every = exegesis.explain(model, TEXT, "leave-one-out", "all")
     assert every.targets == ("log-probability:no", "log-probability:so-so", "log-probability:yes")
     assert every.for_target("yes").target == "log-probability:yes"
@@ -83,8 +86,12 @@ def test_saved_evaluated_and_studied(tmp_path):
 
 def test_no_method_takes_the_log_softmax_for_a_linear_layer():
     model = wrapped("log")
-    with pytest.raises(UnsupportedError, match=r"end the module in an nn\.Linear"):
-        exegesis.explain(model, TEXT, "reat")
+    for one, given in ((model, "log-probabilities"), (wrapped("softmax", outputs="probabilities"), "probabilities")):
+        for method in ("reat", "contextual-decomposition"):
+            with pytest.raises(UnsupportedError, match=rf"^{method} needs a \w+ model: its outputs are {given}, "):
+                exegesis.explain(one, TEXT, method)
+        with pytest.raises(UnsupportedError, match=r"^lrp needs a rule for every part: .* without its last step; this"):
+            exegesis.explain(one, TEXT, "lrp")
     found = exegesis.explain(model, TEXT, "deeplift")
     assert found.explained == pytest.approx(np.log(max(exegesis.predict(model, TEXT).values())), abs=1e-5)
     assert found.gap == pytest.approx(0, abs=1e-4)

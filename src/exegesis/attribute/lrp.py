@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,7 @@ from exegesis.core.errors import UnsupportedError, UsageError, unknown
 from exegesis.core.method import Scores, method
 from exegesis.core.model import Differentiable, Recurrent, offers
 from exegesis.core.recurrent import Unrolled
-from exegesis.core.target import Target
+from exegesis.core.target import Link, Target
 from exegesis.mech.passing import Shares
 from exegesis.mech.propagate import propagate, trial
 from exegesis.mech.relevance import relevance
@@ -92,6 +92,8 @@ class Lrp:
     alpha: float = 2.0
     beta: float = 1.0
 
+    wants: ClassVar[str] = "a rule for every part"
+
     def __post_init__(self) -> None:
         if self.rule not in LINEAR:
             raise unknown("rule of linear and convolution layers", self.rule, LINEAR)
@@ -115,8 +117,9 @@ class Lrp:
     @staticmethod
     def lacks(model: Differentiable) -> str | None:
         """Why a model cannot be served, found by one short trial; None where nothing speaks against it."""
-        if model.link.hidden:
-            return "it gives probabilities, and relevance decomposes a logit"
+        if model.link.hidden or (model.link is Link.LOG_SOFTMAX and not offers(model, Recurrent)):
+            given = "probabilities" if model.link.hidden else "log-probabilities"
+            return f"what turns logits into {given} has none; hand it the module without its last step"
         return None if offers(model, Recurrent) else trial(model)
 
     @property

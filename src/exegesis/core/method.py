@@ -174,11 +174,13 @@ def lacking(model: object, card: Card) -> str | None:
     """Why a model cannot serve a method, in words; None where it can.
 
     A model may explain itself through ``lacks``, a mapping from the name of a protocol to a reason. A method may refuse
-    a model that has all members by a static ``lacks(model)``, which gives the reason or None.
+    a model that has all members by a static ``lacks(model)``, which gives the reason or None; its ``wants`` then says
+    what it needs ("a rule for every part").
     """
     if offers(model, card.needs):
         further = _refuses(model, card)
-        return None if further is None else f"{card.name} needs a {card.needs.__name__.lower()} model: {further}"
+        wanted = getattr(card.cls, "wants", f"a {card.needs.__name__.lower()} model")
+        return None if further is None else f"{card.name} needs {wanted}: {further}"
     reasons: Mapping[str, str] = getattr(model, "lacks", {})
     needed = card.needs.__name__
     missing = sorted(member for member in members(card.needs) if not hasattr(type(model), member))

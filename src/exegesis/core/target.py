@@ -166,8 +166,8 @@ def ask(target: str | int | None, labels: Sequence[str], link: Link) -> Ask:
 
     None or ``"predicted"``: the predicted class of each text. A label or its number: that class. ``"all"``: every
     class at once. ``"logit:"``, ``"probability:"`` before any of these choose the number; ``"margin:A,B"`` is the log
-    odds of A against B. Without a prefix it is the logit (for a model that gives probabilities only: the probability).
-    ``"log-probability:"`` is the raw output of a model that gives these, as ``"logit:"`` is.
+    odds of A against B. Without a prefix it is the logit; of a model that gives probabilities only the probability, of
+    one that gives log-probabilities that (``"log-probability:"``, where ``"logit:"`` is refused).
     Raises UsageError for an unknown label, UnsupportedError where the model has no such number.
     """
     default = "probability" if link.hidden else "logit"
@@ -183,7 +183,11 @@ def ask(target: str | int | None, labels: Sequence[str], link: Link) -> Ask:
     if colon and kind == LOG:
         if link is not Link.LOG_SOFTMAX:
             raise UnsupportedError("the model does not give log-probabilities: take logit:LABEL or probability:LABEL")
-        kind = "logit"
+        return _plain("logit", rest, labels)
+    if kind == "logit" and colon and link is Link.LOG_SOFTMAX:
+        raise UnsupportedError(
+            "a model that gives log-probabilities has no logits: take the target log-probability:LABEL"
+        )
     if not colon or kind not in KINDS:
         kind, rest = default, target
     if kind == "logit" and link.hidden:
@@ -192,6 +196,11 @@ def ask(target: str | int | None, labels: Sequence[str], link: Link) -> Ask:
         raise UnsupportedError("a regression has no probabilities: take the target logit:LABEL (its plain output)")
     if kind == "margin":
         return Ask(kind, _pair(rest, labels))
+    return _plain(kind, rest, labels)
+
+
+def _plain(kind: str, rest: str, labels: Sequence[str]) -> Ask:
+    """One class, the predicted one, or all."""
     if rest == "predicted":
         return Ask(kind)
     if rest == "all" and rest not in labels:

@@ -21,6 +21,10 @@ from exegesis.nn.recurrent import reading_order
 Pooling = tuple[tuple[float, int, str], ...]  # what is added for one block: each a scale, a direction, a kind
 Readout = tuple[Pooling, ...]  # block by block of the vector that the last layer reads
 
+NO_LINEAR = (
+    "its outputs are not the result of an nn.Linear called last, so the way from states to logits is out of sight: "
+    "end the module in an nn.Linear that reads pooled states"
+)
 KINDS = ("last", "mean", "max", "sum", "first")
 # poolings of the two directions that may be added: (of the normal one, of the reverse one)
 ADDED = (("last", "last"), ("last", "first"), ("first", "last"), ("mean", "mean"), ("max", "max"), ("sum", "sum"))
@@ -39,10 +43,7 @@ def head(
         read = _behind(received, given, outputs, lengths.to(outputs.device))
         if read is not None and _equal(linear(read, part.weight, part.bias), outputs):
             return part, read
-    raise UnsupportedError(
-        "its outputs are not the result of an nn.Linear called last, so the way from states to logits is out of sight: "
-        "end the module in an nn.Linear that reads pooled states"
-    )
+    raise UnsupportedError(NO_LINEAR)
 
 
 def _behind(received: Tensor, given: Tensor, outputs: Tensor, lengths: Tensor) -> Float[Tensor, "b m"] | None:

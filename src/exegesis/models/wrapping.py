@@ -21,6 +21,7 @@ from exegesis.models.calling import Call, find_plan
 from exegesis.models.hf_model import HuggingFaceModel
 from exegesis.models.hf_wrapping import wrap_huggingface
 from exegesis.models.reader import Reader, reader_of
+from exegesis.models.readout import NO_LINEAR
 from exegesis.models.sight import replacing
 from exegesis.models.wrapped import TorchClassifier, TorchDifferentiable, TorchGated, TorchRecurrent
 
@@ -72,6 +73,7 @@ def wrap(
     _check_outputs(able, probe, said=outputs is not None)
     if link is Link.SOFTMAX and _are_logs(able.outputs(probe)):
         able._link = Link.LOG_SOFTMAX
+    able.lacks = _advised(able)
     able.blank = _blank(able)
     return able
 
@@ -143,6 +145,16 @@ def _are_logs(raw: Tensor) -> bool:
     """Whether outputs are log-probabilities: their exponentials sum to one for every text."""
     near = 1e-4 if raw.dtype in (torch.float32, torch.float64) else 2e-2
     return bool((raw.double().logsumexp(1).abs() < near).all())
+
+
+def _advised(model: TorchClassifier) -> dict[str, str]:
+    """What a module lacks, with what to do where it ends in a softmax, a log-softmax or a sigmoid."""
+    given = {Link.PROBABILITY: "probabilities", Link.LOG_SOFTMAX: "log-probabilities"}.get(model.link)
+    advice = (
+        f"its outputs are {given}, and the method decomposes the logits before them: hand it the module without its "
+        "last step, so that it ends in an nn.Linear that reads pooled states"
+    )
+    return {name: advice if given and reason == NO_LINEAR else reason for name, reason in model.lacks.items()}
 
 
 def _end(model: TorchDifferentiable, probe: Batch) -> str | None:
