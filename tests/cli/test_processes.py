@@ -196,3 +196,19 @@ def test_lines_through_a_pipe(folder: Path) -> None:
     out, err = process.communicate("a fine film\n\nשלום 😀 עולם\n", timeout=60)
     assert (process.returncode, err) == (0, "")
     assert [json.loads(line)["words"] for line in out.splitlines()] == [["a", "fine", "film"], ["שלום", "😀", "עולם"]]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+@pytest.mark.parametrize("view", [["--level", "all"], ["--hierarchy", "acd"], ["--numbers"]])
+def test_where_the_encoding_has_no_box_characters_rows_stand_as_in_others(view: list[str], encoding: str) -> None:
+    drawn = []
+    for name in ("utf-8", encoding):
+        process = start("explain", f"{TEXT} \u4e2d", *view, environment={"PYTHONIOENCODING": name}, text=False)
+        out, err = process.communicate(timeout=120)
+        assert (process.returncode, err) == (0, b"")
+        drawn.append([line for line in out.decode(name).splitlines() if " ms" not in line])
+    whole, plain = drawn
+    assert [len(line.replace("\u4e2d", "\\u4e2d")) for line in whole] == list(map(len, plain))
+    assert "\\u4e2d" in "".join(plain)  # a character that has no likeness is escaped
+    assert "\\u25" not in "".join(plain)
+    assert any("+--" in line or "|#" in line or "#|" in line for line in plain)

@@ -9,7 +9,6 @@ Nothing heavy is imported before a command needs it.
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import sys
@@ -20,6 +19,7 @@ import typer
 
 from exegesis._version import __version__
 from exegesis.cli.complaints import complaint
+from exegesis.cli.encoding import show_all
 from exegesis.cli.evaluate import compare, evaluate
 from exegesis.cli.explain import explain
 from exegesis.cli.listing import methods, predict
@@ -80,9 +80,7 @@ def main() -> None:
     """Run the command line and leave with its exit code. A request to end is taken as Ctrl-C: nothing stays behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # where the terminal's encoding lacks a character
+    show_all()
     sys.exit(run(sys.argv[1:]))
 
 
