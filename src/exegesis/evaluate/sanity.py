@@ -87,11 +87,13 @@ def randomisation(
     if found.distinct < FEWEST:
         count = f"{found.distinct} text{'s are' if found.distinct > 1 else ' is'}"
         return replace(found, remark=f"{count} too few to say whether a method looks at what was learned: take more.")
-    same = "what the other model gives" if other is not None else "their scores when the weights are shuffled"
-    said = "No method is seen to keep more of {} than chance would."
-    if alike:
-        said = f"{', '.join(alike)} keep{'s' * (len(alike) == 1)} more of {{}} than chance would: not all is learned."
-    return replace(found, remark=said.format(same))
+    if other is None:
+        start, stay = "With shuffled weights ", "stay more alike than by chance"
+    else:
+        start, stay = "", "come nearer to the other model's than by chance"
+    who = f"scores of {', '.join(alike)}" if alike else "no method's scores are seen to"
+    said = f"{start}{who} {stay}{': not all is learned' * bool(alike)}."
+    return replace(found, remark=said[0].upper() + said[1:])
 
 
 def _checked(

@@ -16,7 +16,7 @@ from exegesis.core.evaluation import Evaluation, Measured
 from exegesis.show import html
 from exegesis.show.palette import DARK, LIGHT
 from exegesis.show.trust_plots import curves, dots, paint
-from exegesis.show.trust_table import agreement_line, direction, favoured_lines, shown
+from exegesis.show.trust_table import agreement_line, check, direction, favoured_lines, shown
 from exegesis.show.wording import MINUS, duration, visible
 
 LIGHT_HUES = ("#2563c9", "#d1690a", "#0d8660", "#8a4cc2", "#c7354a", "#10859c", "#86602f", "#bd4a96")
@@ -83,6 +83,7 @@ def _facts(result: Evaluation) -> list[tuple[str, str]]:
     counts = {label: result.labels.count(label) for label in sorted(set(result.labels))}
     asked, run, calls = (result.counts.get(name, 0) for name in ("asked", "run", "calls"))
     return [
+        *([("check", check(result))] if result.remark else []),
         ("model", visible(result.model)),
         ("texts", f"{len(result.texts):,} ({', '.join(f'{visible(k)} {n}' for k, n in counts.items())})"),
         *(

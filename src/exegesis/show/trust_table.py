@@ -22,7 +22,8 @@ def _lines(result: Evaluation, width: int) -> list[str]:
     order = shown(result)
     room = min(max(len(visible(name)) for name in ["method", *order]), width // 3)
     columns = [_seconds(result, order), *(_column(result, one, order) for one in result.measures)]
-    lines = [f"{visible(result.model)}: {len(result.texts)} text{'s' * (len(result.texts) > 1)}"]
+    what = f"{visible(result.model)}: {len(result.texts)} text{'s' * (len(result.texts) > 1)}"
+    lines = [*folded(f"Check by {check(result)}", width), what] if check(result) else [what]
     for part in _packed(columns, width - room):
         sizes = [_size(one) for one in part]
         height = max(len(head) for head, _ in part)
@@ -96,6 +97,11 @@ def favoured_lines(result: Evaluation) -> list[str]:
         f"{', '.join(map(visible, names))}."
         for own, names in found.items()
     ]
+
+
+def check(result: Evaluation) -> str:
+    """What a check of methods asks, behind its name; empty where methods are measured and ranked."""
+    return "; ".join(f"{one.name}: {one.question}" for one in result.measures) if result.remark else ""
 
 
 def direction(measure: Measured) -> str:
