@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -131,9 +132,16 @@ def test_colour_says_sign_and_size():
     parsed = Page(fragment(samples.hierarchy()))
     classes = {e["aria-label"].split(":")[0]: e["class"] for e in parsed.of(role="listitem") if e.get("aria-label")}
     assert classes["n't"] == "c p12"
-    assert classes["laughs"] == "c q6 long"
+    assert classes["laughs"] == "c q6 told"
     sizes = Page(fragment(samples.methods()[0])).of(role="listitem")
     assert {e["class"][:3] for e in sizes} <= {"c m", "c z"}
+
+
+def test_the_weak_boxes_have_no_score_under_them_not_the_narrow():
+    made = samples.result("a no very faintly word", [0.0, -1.0, 0.2, 0.001, 0.4])
+    phrases = replace(made, levels=("phrase",) * 5)
+    told = {e["aria-label"].split(":")[0] for e in Page(fragment(phrases)).of(role="listitem") if "told" in e["class"]}
+    assert told == {"no", "very", "word"}
 
 
 def test_the_text_sets_its_own_direction():

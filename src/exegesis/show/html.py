@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from exegesis.core.explanation import Attribution
+from exegesis.show.bars import FAINT
 from exegesis.show.layout import Block, Cell, Panel, Row, Scale, panels
 from exegesis.show.notes import header, notes, scales, spoken
 from exegesis.show.palette import DARK, LIGHT, PALETTES, Palette, palette_named
@@ -165,7 +166,7 @@ def _cell(panel: Panel, block: Block, cell: Cell) -> dict[str, Any]:
         "paint": paint_class(cell.share, block.signed),
         "score": score,
         "spoken": f"{text}: {score}",
-        "long": len(text) > 3,
+        "told": abs(cell.share) >= FAINT or math.isnan(cell.score),  # under its box; others at the pointer
     }
 
 
