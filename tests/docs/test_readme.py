@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codeop
 import doctest
 import os
 import re
@@ -35,6 +36,18 @@ def test_blocks_run(page, tmp_path, monkeypatch, capfd):
         elif block.language == "bash":
             for command in commands(block.code):
                 _shell(command, monkeypatch)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_blocks_can_be_pasted_at_the_prompt(page):
+    """Where a blank line ends a class or function, and what follows a block needs one before it."""
+    for block in blocks(page):
+        typed: list[str] = []
+        for line in [*block.code.splitlines(), ""] if block.language == "python" else []:
+            typed.append(line)
+            if codeop.compile_command("\n".join(typed), str(page)) is not None:
+                typed.clear()
+        assert not any(typed)
 
 
 def _names(page: Path) -> dict[str, object]:

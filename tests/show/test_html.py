@@ -131,7 +131,7 @@ def test_a_screen_reader_hears_signed_scores():
 def test_colour_says_sign_and_size():
     parsed = Page(fragment(samples.hierarchy()))
     classes = {e["aria-label"].split(":")[0]: e["class"] for e in parsed.of(role="listitem") if e.get("aria-label")}
-    assert classes["n't"] == "c p12"
+    assert classes["n't"] == "c p12 told"
     assert classes["laughs"] == "c q6 told"
     sizes = Page(fragment(samples.methods()[0])).of(role="listitem")
     assert {e["class"][:3] for e in sizes} <= {"c m", "c z"}
