@@ -10,8 +10,11 @@ import numpy as np
 
 from exegesis.core.evaluation import Evaluation, Measurand, Measured
 from exegesis.core.explanation import Attribution
+from exegesis.core.plain import from_plain
+from exegesis.core.restoring import finite, items, mapping, word
 
 FORMAT, VERSION = "exegesis.evaluate", 1
+MOST = 1_000_000  # bootstrap samples, all of which are drawn again where a result is shown
 
 
 def to_dict(result: Evaluation) -> dict[str, Any]:
@@ -48,31 +51,41 @@ def to_dict(result: Evaluation) -> dict[str, Any]:
 
 def restore_evaluation(values: Mapping[str, Any]) -> Evaluation:
     """What ``to_dict`` wrote. Raises KeyError, TypeError or ValueError where it is damaged."""
-    methods = [{**one, "seconds": _number(one["seconds"])} for one in values["methods"]]
-    shape = (len(values["measures"]), len(methods), len(values["texts"]))
+    methods: tuple[Measurand, ...] = from_plain(tuple[Measurand, ...], values["methods"])
+    measures = tuple(
+        from_plain(Measured, {**mapping(one, "measures"), "favours": one.get("favours", [])})
+        for one in items(values["measures"], "measures")
+    )
+    shape = (len(measures), len(methods), len(items(values["texts"], "texts")))
     found = Evaluation(
-        model=str(values["model"]),
-        texts=tuple(map(str, values["texts"])),
-        labels=tuple(map(str, values["labels"])),
-        measures=tuple(Measured(**{**one, "favours": tuple(one.get("favours", ()))}) for one in values["measures"]),
-        methods=tuple(Measurand(**one) for one in methods),
+        model=word(values["model"], "model"),
+        texts=_words(values, "texts"),
+        labels=_words(values, "labels"),
+        measures=measures,
+        methods=methods,
         values=_array(values["values"]).reshape(shape),
-        curves={str(name): _array(curve) for name, curve in values["curves"].items()},
-        grid=tuple(map(float, values["grid"])),
+        curves={name: _array(curve) for name, curve in mapping(values["curves"], "curves").items()},
+        grid=tuple(finite(one, "grid") for one in items(values["grid"], "grid")),
         agreement=_array(values["agreement"]),
         overlap=_array(values["overlap"]),
-        k=int(values["k"]),
+        k=_whole(values["k"], "k"),
         disputes=_array(values["disputes"]),
-        contested=tuple(tuple(Attribution.from_dict(one) for one in each) for each in values["contested"]),
-        counts={str(name): int(count) for name, count in values["counts"].items()},
-        seconds=float(values["seconds"]),
-        notes=tuple(map(str, values["notes"])),
-        remark=str(values["remark"]),
-        seed=int(values["seed"]),
-        samples=int(values["samples"]),
+        contested=tuple(
+            tuple(Attribution.from_dict(one) for one in items(each, "contested"))
+            for each in items(values["contested"], "contested")
+        ),
+        counts={name: _whole(count, "counts") for name, count in mapping(values["counts"], "counts").items()},
+        seconds=finite(values["seconds"], "seconds"),
+        notes=_words(values, "notes"),
+        remark=word(values["remark"], "remark"),
+        seed=_whole(values["seed"], "seed"),
+        samples=_whole(values["samples"], "samples"),
     )
+    if not 1 <= found.samples <= MOST:
+        raise ValueError(f"samples: {found.samples} is not from 1 to {MOST}")
     own = sum(not one.control for one in found.methods)
-    if found.agreement.shape != (own, own) or found.disputes.shape != (shape[2],) or not own:
+    square = found.agreement.shape == found.overlap.shape == (own, own)
+    if not square or found.disputes.shape != (shape[2],) or not own:
         raise ValueError("its methods do not fit its agreement")
     if any(curve.shape != (shape[1], len(found.grid)) for curve in found.curves.values()):
         raise ValueError("a curve does not fit its methods")
@@ -86,10 +99,18 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
+def _words(values: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    return tuple(word(one, name) for one in items(values[name], name))
+
+
+def _whole(value: Any, name: str) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError(f"{name}: {value!r:.40} is no whole number from 0")
+    return value
 
 
 def _array(values: Any) -> np.ndarray:
     found: np.ndarray = np.array(values, dtype=np.float64)  # None becomes NaN
+    if np.isinf(found).any():
+        raise ValueError("a number is infinite")
     return found

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from exegesis.core.forms import number, prediction, reading
 from exegesis.core.pairs import Interactions
 from exegesis.core.relevance import Relevance
-from exegesis.core.restoring import finite, items, mapping, prediction_of, text_of, word
+from exegesis.core.restoring import array, details_of, finite, mapping, prediction_of, text_of, word
 
 INTERACTIONS, RELEVANCE, VERSION = "exegesis.interactions", "exegesis.relevance", 1
 
@@ -38,9 +35,13 @@ def interactions_to_dict(result: Interactions) -> dict[str, Any]:
 
 def restore_interactions(values: Mapping[str, Any]) -> Interactions:
     """What ``interactions_to_dict`` wrote. Raises KeyError, TypeError or ValueError where it is damaged."""
+    text, details = text_of(values), details_of(values)
+    errors, square = details.get("standard_error"), (len(text.words),) * 2
+    if errors and array(errors, "standard_error").shape != square:
+        raise ValueError("standard_error is not one number a pair of words")
     return Interactions(
-        text=text_of(values),
-        values=_array(values["interactions"], "interactions"),
+        text=text,
+        values=array(values["interactions"], "interactions"),
         kind=word(values["kind"], "kind"),
         how=word(values["how"], "how"),
         target=word(values["target"], "target"),
@@ -48,7 +49,7 @@ def restore_interactions(values: Mapping[str, Any]) -> Interactions:
         explained=finite(values["explained"], "explained"),
         seconds=finite(values["seconds"], "seconds"),
         model=word(values["model"], "model"),
-        details=dict(mapping(values["details"], "details")),
+        details=details,
     )
 
 
@@ -79,8 +80,8 @@ def restore_relevance(values: Mapping[str, Any]) -> Relevance:
     states = mapping(values["states"], "states")
     return Relevance(
         text=text_of(values),
-        dimensions=_array(values["dimensions"], "dimensions"),
-        states={name: _array(state, f"state {name}") for name, state in states.items()},
+        dimensions=array(values["dimensions"], "dimensions"),
+        states={name: array(state, f"state {name}") for name, state in states.items()},
         target=word(values["target"], "target"),
         method=word(values["parameters"], "parameters"),
         explained=finite(values["explained"], "explained"),
@@ -89,19 +90,3 @@ def restore_relevance(values: Mapping[str, Any]) -> Relevance:
         seconds=finite(values["seconds"], "seconds"),
         model=word(values["model"], "model"),
     )
-
-
-def _array(value: Any, name: str) -> np.ndarray:
-    """Lists of lists of finite numbers, all lists of a level as long."""
-    waiting = [items(value, name)]
-    while waiting:
-        for one in waiting.pop():
-            if isinstance(one, list):
-                waiting.append(one)
-            elif type(one) not in (int, float) or not math.isfinite(one):
-                raise TypeError(f"{name}: {one!r:.40} is no finite number")
-    try:
-        found: np.ndarray = np.array(value, dtype=np.float64)
-    except ValueError as error:
-        raise ValueError(f"{name}: its rows are not as long as each other") from error
-    return found

@@ -10,6 +10,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+MOST = 2**63  # of a whole number
+
 
 def to_plain(value: Any) -> Any:
     """Dataclasses and named tuples become objects, arrays and tuples lists, numbers that are not finite null."""
@@ -76,7 +78,12 @@ def _simple(kind: Any, value: Any) -> Any:
     if kind is float:
         if isinstance(value, bool) or not isinstance(value, int | float | None):
             raise TypeError(f"a number is due where {value!r:.40} stands")
-        return math.nan if value is None else float(value)
+        number = math.nan if value is None else float(value)
+        if math.isinf(number):
+            raise ValueError("a number is infinite")
+        return number
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise TypeError(f"{kind.__name__} is due where {value!r:.40} stands")
+    if kind is int and abs(value) > MOST:
+        raise ValueError(f"a whole number is too large ({value!r:.40})")
     return value

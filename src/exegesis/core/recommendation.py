@@ -6,12 +6,13 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from exegesis.core.errors import FileError
 from exegesis.core.files import read_text, write_whole
+from exegesis.core.plain import from_plain
 from exegesis.core.same import ByValue
 
 FORMAT, VERSION = "exegesis.recommendation", 1
@@ -73,12 +74,17 @@ class Recommendation(ByValue):
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it whole or not at all as JSON. Raises FileError where the place cannot be written."""
-        values = asdict(self)
-        values["ranking"] = [
-            {**one._asdict(), "milliseconds": one.milliseconds if math.isfinite(one.milliseconds) else None}
-            for one in self.ranking
-        ]
-        return write_whole(path, json.dumps({"format": FORMAT, **values}, indent=1, allow_nan=False) + "\n")
+        return write_whole(path, to_json(self))
+
+
+def to_json(found: Recommendation) -> str:
+    """What ``save`` writes."""
+    values = asdict(found)
+    values["ranking"] = [
+        {**one._asdict(), "milliseconds": one.milliseconds if math.isfinite(one.milliseconds) else None}
+        for one in found.ranking
+    ]
+    return json.dumps({"format": FORMAT, **values}, indent=1, allow_nan=False) + "\n"
 
 
 def read_recommendation(path: str | os.PathLike[str]) -> Recommendation:
@@ -95,27 +101,17 @@ def read_recommendation(path: str | os.PathLike[str]) -> Recommendation:
         raise FileError(f"{path}: of version {version}, newer than {VERSION}: upgrade exegesis")
     try:
         return restore_recommendation(values)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileError(f"{path}: damaged recommendation ({error}); run exegesis recommend again") from error
 
 
 def restore_recommendation(values: Mapping[str, Any]) -> Recommendation:
     """What ``save`` wrote. Raises KeyError, TypeError or ValueError where it is damaged."""
-    known = {key: value for key, value in values.items() if key != "format"}
-    for key in ("model", "fingerprint", "method", "data", "advice", "lead"):
-        if not isinstance(known[key], str):
-            raise TypeError(f"{key} is no string")
-    if not isinstance(known["parameters"], dict) or type(known["sure"]) is not bool:
-        raise TypeError("parameters are no object, or sure is neither true nor false")
-    ranking = [Ranked(**one) for one in known["ranking"]]
-    return Recommendation(
-        **{
-            **known,
-            "labels": tuple(map(str, known["labels"])),
-            "measures": tuple(map(str, known["measures"])),
-            "ranking": tuple(
-                one._replace(milliseconds=math.nan if one.milliseconds is None else float(one.milliseconds))
-                for one in ranking
-            ),
-        }
-    )
+    more = sorted(set(values) - {one.name for one in fields(Recommendation)} - {"format"})
+    if more:
+        raise ValueError(f"{more[0]!r:.40} is no field of it")
+    found: Recommendation = from_plain(Recommendation, values)
+    if not found.ranking:
+        raise ValueError("its ranking is empty")
+    to_json(found)  # refuses parameters that are no values of JSON
+    return found

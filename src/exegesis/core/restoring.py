@@ -40,9 +40,9 @@ def restore(values: Mapping[str, Any]) -> Attribution:
             for name, part in mapping(values["account"], "account").items()
         },
         complete=_flag(values["complete"], "complete"),
-        seconds=float(_numbers(values["seconds"], (), "seconds")),
+        seconds=finite(values["seconds"], "seconds"),
         model=word(values["model"], "model"),
-        details=dict(mapping(values["details"], "details")),
+        details=details_of(values),
     )
 
 
@@ -64,7 +64,7 @@ def restore_hierarchy(values: Mapping[str, Any]) -> Hierarchy:
         complete=_flag(values["complete"], "complete"),
         seconds=finite(values["seconds"], "seconds"),
         model=word(values["model"], "model"),
-        details=dict(mapping(values["details"], "details")),
+        details=details_of(values),
     )
 
 
@@ -111,6 +111,40 @@ def prediction_of(values: Mapping[str, Any]) -> Prediction:
         float(_numbers(values["probability"], (), "probability")),
         {label: float(_numbers(value, (), "probabilities")) for label, value in each.items()},
     )
+
+
+def details_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a method says besides its scores. Raises TypeError or ValueError for what no view can read."""
+    found = dict(mapping(values["details"], "details"))
+    waiting: list[Any] = [found]
+    while waiting:
+        one = waiting.pop()
+        waiting += one.values() if isinstance(one, Mapping) else one if isinstance(one, list) else ()
+        if type(one) in (int, float) and not math.isfinite(one):  # an OverflowError for whole numbers beyond floats
+            raise ValueError(f"details: {one} is no finite number")
+    for at in items(found.get("unknown", []), "unknown"):
+        if type(at) is not int or at < 0:
+            raise TypeError(f"unknown: {_short(at)} is no number of a word")
+    items(found.get("reduced", []), "reduced")
+    if found.get("standard_error") is not None:
+        array(found["standard_error"], "standard_error")
+    return found
+
+
+def array(value: Any, name: str) -> np.ndarray:
+    """Lists of lists of finite numbers, all lists of a level as long."""
+    waiting = [items(value, name)]
+    while waiting:
+        for one in waiting.pop():
+            if isinstance(one, list):
+                waiting.append(one)
+            elif type(one) not in (int, float) or not math.isfinite(one):
+                raise TypeError(f"{name}: {one!r:.40} is no finite number")
+    try:
+        found: np.ndarray = np.array(value, dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"{name}: its rows are not as long as each other") from error
+    return found
 
 
 def word(value: Any, name: str) -> str:

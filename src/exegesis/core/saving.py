@@ -133,7 +133,7 @@ def from_dict(values: Any) -> Saved:
             raise ValueError(f"its version is {version!r}")
         return restored(values)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise FileError(f"damaged explanation ({reason}); save it again") from error
 
 

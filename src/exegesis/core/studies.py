@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,6 +84,12 @@ def restore_study(values: Mapping[str, Any]) -> Study:
     if values["study"] not in kinds:
         raise unknown("study", values["study"], kinds)
     found: Study = from_plain(kinds[values["study"]], values)
+    waiting: list[Any] = list(vars(found).values())
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Word) and not math.isfinite(one.score):
+            raise ValueError(f"the score of {one.text!r:.40} is no finite number")
+        waiting += one if isinstance(one, tuple) else ()
     return found
 
 
