@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 import exegesis
 from cli.test_wrong_usage import refused
 from exegesis.core.errors import FileError
-from exegesis.core.files import write_whole, writing
+from exegesis.core.files import try_writing, write_whole, writing
 
 TEXT = "The fight scenes are fun but it grows tedious"
 ENDINGS = [("--json", ".json"), ("--json", ".jsonl"), ("--html", ".html"), ("--figure", ".svg"), ("--figure", ".tex")]
@@ -164,3 +166,37 @@ def test_options_of_views(call, tmp_path: Path) -> None:
         assert not (tmp_path / f"c{ending}").exists()
     with pytest.raises(FileError, match=r"no way to save as '\.gif'; known endings: \.json"):
         result.save(tmp_path / "c.gif")
+
+
+WAITS = """
+import sys
+from exegesis.core.files import writing
+with writing(sys.argv[1]) as put:
+    put("half")
+    print("writes", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path) -> None:
+    target, other = tmp_path / "a.jsonl", tmp_path / ".a.jsonl.mine.exegesis"
+    other.write_text("a file of the user's")
+    started = [
+        subprocess.Popen([sys.executable, "-c", WAITS, str(target)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    dead, alive = started
+    for one in started:
+        assert one.stdout.readline() == b"writes\n"
+    left = sorted(tmp_path.iterdir())
+    assert len(left) == 3
+    dead.kill()
+    dead.communicate()
+    try_writing(target)
+    assert len(list(tmp_path.iterdir())) == 2
+    write_whole(target, "whole")
+    assert len(list(tmp_path.iterdir())) == 3
+    assert alive.communicate(b"")[0] == b""
+    assert alive.returncode == 0
+    assert target.read_text() == "half"  # the one that lives was left to end
+    assert sorted(tmp_path.iterdir()) == sorted([target, other])

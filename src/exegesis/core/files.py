@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,13 +14,20 @@ from typing import IO
 
 from exegesis.core.errors import FileError
 
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing is cleared
+    fcntl = None  # type: ignore[assignment]
+
+LEFT = ".exegesis"  # how the names of temporary files end
 Put = Callable[[str | bytes], object]
 
 
 @contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[Put]:
     """Write a file part by part: what ``put`` is given lands in a temporary file beside it, which takes the name at
-    the end of the block. After an error nothing is left, and a file that stood there before stands as it was.
+    the end of the block. After an error nothing is left, and a file that stood there before stands as it was; what a
+    process that was killed left is cleared by the next that writes the same name (``_clear``).
 
     Text is written as UTF-8; characters that UTF-8 cannot hold (lone surrogates) become ``\\udXXX``. A pipe or a
     device (such as /dev/stdout) is written directly. A link is followed. Raises FileError where the place cannot be
@@ -28,8 +37,9 @@ def writing(path: str | os.PathLike[str]) -> Iterator[Put]:
     with _named(target):
         final = target.resolve()
         direct = final.exists() and not final.is_file()  # a folder is refused by opening it
-        handle, temporary = (None, "") if direct else tempfile.mkstemp(prefix=f".{_stem(final)}.", dir=final.parent)
+        handle, temporary = (None, "") if direct else _temporary(final)
         file = final.open("wb") if handle is None else os.fdopen(handle, "wb")
+        held = None if handle is None else os.dup(handle)  # keeps the lock until the file has its name
     try:
         yield lambda data: _put(file, data, target)
         with _named(target):
@@ -42,6 +52,8 @@ def writing(path: str | os.PathLike[str]) -> Iterator[Put]:
                 os.replace(temporary, final)
     finally:
         _discard(file, temporary)
+        if held is not None:
+            os.close(held)
 
 
 def try_writing(path: str | os.PathLike[str]) -> None:
@@ -56,9 +68,9 @@ def try_writing(path: str | os.PathLike[str]) -> None:
             if final.is_dir() or not os.access(final, os.W_OK):
                 raise PermissionError(errno.EACCES, "it is a folder" if final.is_dir() else "permission denied")
             return
-        handle, temporary = tempfile.mkstemp(prefix=f".{_stem(final)}.", dir=final.parent)
-        os.close(handle)
+        handle, temporary = _temporary(final)
         os.unlink(temporary)
+        os.close(handle)
 
 
 def write_whole(path: str | os.PathLike[str], data: str | bytes) -> Path:
@@ -101,6 +113,32 @@ def _discard(file: IO[bytes], temporary: str) -> None:
         file.close()
     if temporary and os.path.exists(temporary):
         os.unlink(temporary)
+
+
+def _temporary(final: Path) -> tuple[int, str]:
+    """A file beside the one to be written, locked for as long as it is open; those of the dead are cleared first."""
+    prefix = f".{_stem(final)}.{zlib.crc32(platform.node().encode()):08x}."
+    if fcntl is None:
+        return tempfile.mkstemp(prefix=prefix, suffix=LEFT, dir=final.parent)
+    _clear(final.parent, prefix)
+    while True:
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=LEFT, dir=final.parent)
+        with suppress(OSError):  # a file system without locks, on which nothing is cleared either
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:  # else another process cleared it before it was locked
+            return handle, name
+        os.close(handle)
+
+
+def _clear(folder: Path, prefix: str) -> None:
+    """Remove the temporary files of this machine under a name that no process has open: the lock, which the system
+    takes from the dead, is to be had."""
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            if name.startswith(prefix) and name.endswith(LEFT):
+                with suppress(OSError), (folder / name).open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(folder / name)
 
 
 def _stem(path: Path) -> str:
