@@ -141,7 +141,7 @@ def test_forms_of_an_answer(form: Callable[[np.ndarray], Any]) -> None:
         ([[2.0, -3.0], [0.5, 0.5]], "logits"),
         ([[0.5, 0.4], [0.5, 0.5]], "sums to 0.9"),
         ([0.5, 1.5], r"\b0\.5 to 1\.5"),
-        ("yes", "no table of numbers"),
+        ("yes", "class labels"),
         (None, "NaN"),
         ([{"label": "yes"}] * 2, "no table of numbers"),
         ([[0.5, 0.5], [0.5]], "no table of numbers"),

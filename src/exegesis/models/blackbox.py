@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -20,6 +21,8 @@ from exegesis.core.target import Labels, Link, label_names
 from exegesis.core.text import Text, text_of_words
 from exegesis.models.tokenizer import tokenize
 
+CERTAIN = 4  # answers of exactly 0 or 1, and no others, after which that is said
+_log = logging.getLogger("exegesis.blackbox")
 NEAR = 1e-3  # how far a row may be from a distribution (half precision rounds to 5e-4)
 
 
@@ -65,6 +68,7 @@ class BlackBox:
         self._name = name or getattr(function, "__qualname__", None) or type(function).__name__
         self._strings = {0: ""}
         self._openings: set[int] = set()
+        self._certain = 0  # answers so far, all of which were exactly 0 or 1; -1 once that is settled
         roles = {"mask": mask, "unknown": unknown}
         self._tokens = {"pad": 0} | {role: self._intern(" " + word) for role, word in roles.items() if word}
 
@@ -119,8 +123,9 @@ class BlackBox:
     def outputs(self, batch: Batch) -> Float[Tensor, "b c"]:
         """The function's probabilities, float64.
 
-        Raises ModelError where the function fails, or answers with another shape, NaN, numbers outside 0 to 1 or rows
-        that do not sum to one.
+        Raises ModelError where the function fails, or answers with another shape, NaN, class labels (words, or
+        whole numbers in one column), numbers outside 0 to 1 or rows that do not sum to one. The log says where the
+        first answers are all exactly 0 or 1.
         """
         written = self.write(batch)
         texts = list(dict.fromkeys(written))
@@ -151,6 +156,8 @@ class BlackBox:
     def _checked(self, answer: Any, rows: int) -> Float[np.ndarray, "n c"]:
         try:
             plain = answer.detach().to("cpu", torch.float64) if isinstance(answer, Tensor) else answer
+            if _are_labels(np.asarray(plain)):
+                raise self._wrong("class labels", rows, " (predict_proba?)")
             found = np.asarray(plain, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise self._wrong(f"a {type(answer).__name__} that is no table of numbers", rows) from error
@@ -167,11 +174,32 @@ class BlackBox:
         if not self.multilabel and np.abs(sums - 1).max(initial=0) > NEAR:
             worst = sums[np.abs(sums - 1).argmax()]
             raise self._wrong(f"a row that sums to {worst:.4g} (labels on their own? multilabel=True)", rows)
+        self._watch(found)
         return found.clip(0, 1)
 
-    def _wrong(self, what: str, rows: int) -> ModelError:
+    def _watch(self, found: Float[np.ndarray, "n c"]) -> None:
+        """Log once that the first answers are all exactly 0 or 1: a model may be that certain, or give labels."""
+        if self._certain < 0:
+            return
+        self._certain = self._certain + len(found) if bool(((found == 0) | (found == 1)).all()) else -1
+        if self._certain >= CERTAIN:
+            self._certain = -1
+            _log.warning(
+                "the function %s gives 0 and 1 alone for its first texts: give one of probabilities, such as "
+                "predict_proba, if it gives labels",
+                self.name,
+            )
+
+    def _wrong(self, what: str, rows: int, hint: str = "") -> ModelError:
         each = "each from 0 to 1" if self.multilabel else "which sum to one"
         return ModelError(
-            f"the function {self.name} gave {what} for {rows} texts: it must give [{rows}, {len(self.labels)}] "
+            f"the function {self.name} gave {what} for {rows} texts{hint}: it must give [{rows}, {len(self.labels)}] "
             f"probabilities of {', '.join(self.labels[:10])}, {each}"
         )
+
+
+def _are_labels(answer: np.ndarray) -> bool:
+    """Whether an answer is classes: words, or truth values and whole numbers in one column."""
+    column = answer.ndim == 1 or (answer.ndim == 2 and answer.shape[1] == 1)
+    words = answer.dtype.kind == "O" and answer.size > 0 and all(isinstance(one, str) for one in answer.flat)
+    return words or answer.dtype.kind in "US" or (column and answer.size > 0 and answer.dtype.kind in "biu")
