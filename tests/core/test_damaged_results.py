@@ -109,3 +109,10 @@ def test_a_damaged_result_is_refused_or_can_be_used(plain, tmp_path, seed):
             used(tmp_path / "r.json", broken)
         except Exception as error:
             raise AssertionError(f"{name}: {where}") from error
+
+
+@pytest.mark.parametrize("name", ["lime", "classes", "study words", "study word", "substitute"])
+def test_empty_lists(plain, tmp_path, name):
+    for key, value in plain[name].items():
+        if isinstance(value, list):
+            used(tmp_path / "r.json", {**plain[name], key: []})

@@ -189,7 +189,7 @@ class Attribution(ByValue):
 
     def rows(self, level: str | None = None) -> tuple[Scored, ...]:
         """Every span with its text and score, of one level (the finest unless named)."""
-        part = self.at(level or self.level_names[0])
+        part = self.at(level or self.level_names[0]) if level or self.spans else self
         if part.scores.ndim != 1:
             raise UsageError("this result holds several targets; choose one with for_target(...)")
         return tuple(

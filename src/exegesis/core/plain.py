@@ -38,7 +38,7 @@ def from_plain(kind: Any, value: Any) -> Any:
     if kind is Any:
         return value
     if getattr(kind, "array_type", None) is np.ndarray:
-        return np.array([math.nan if one is None else one for one in value], dtype=np.float64)
+        return np.array([_simple(float, one) for one in value], dtype=np.float64)
     if isinstance(kind, type) and (dataclasses.is_dataclass(kind) or hasattr(kind, "_fields")):
         return _made(kind, value)
     origin, inner = get_origin(kind), get_args(kind)

@@ -84,6 +84,9 @@ def restore_study(values: Mapping[str, Any]) -> Study:
     if values["study"] not in kinds:
         raise unknown("study", values["study"], kinds)
     found: Study = from_plain(kinds[values["study"]], values)
+    for name in ("classes", "uses", "swaps"):
+        if not getattr(found, name, True) and found.kind != "repair":
+            raise ValueError(f"{name} is empty")
     waiting: list[Any] = list(vars(found).values())
     while waiting:
         one = waiting.pop()
