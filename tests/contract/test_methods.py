@@ -142,7 +142,8 @@ def test_what_cannot_be_served_is_refused(name, method):
     if method in {card.name for card in methods(seen)}:
         assert all(np.isfinite(result.scores).all() for result in results(name, method))
         return
-    with pytest.raises(UnsupportedError, match=rf"^{method} needs a \w+ model: [^\n]+; this model can serve: [^\n]+$"):
+    needs = r"a (\w+ model|rule for every part)"
+    with pytest.raises(UnsupportedError, match=rf"^{method} needs {needs}: [^\n]+; this model can serve: [^\n]+$"):
         explain(seen, "w1 w2", made(method))
 
 
