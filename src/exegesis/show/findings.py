@@ -45,7 +45,7 @@ def _failures(study: Failures) -> Sheet:
 
 def _failure_sentences(study: Failures) -> list[str]:
     seen, wrong = study.corpora, study.wrong
-    verb, right = ("is" if wrong == 1 else "are"), percent(seen.right / seen.texts)
+    verb, right = ("is" if wrong == 1 else "are"), percent(seen.right / max(seen.texts, 1))
     lines = [f"{wrong:,} of {many(seen.texts, 'prediction')} {verb} wrong (accuracy {right})."]
     if wrong:
         blamed = sum(one.wrong for one in study.causes)

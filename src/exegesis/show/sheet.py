@@ -100,7 +100,9 @@ def limit_of(texts: Sequence[Shown]) -> float:
 
 
 def ticks(low: float, high: float, most: int = 7) -> tuple[float, ...]:
-    """Round numbers between two ends, at most ``most`` of them and 0 where it lies between."""
+    """Round numbers between two ends, at most ``most`` of them and 0 where it lies between; none for ends of NaN."""
+    if not math.isfinite(high - low):
+        return ()
     width = (high - low) or 1.0
     step = 10.0 ** math.floor(math.log10(width / max(most - 1, 1)))
     for factor in (1, 2, 5, 10, 20):
