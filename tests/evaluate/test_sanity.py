@@ -30,6 +30,8 @@ def test_a_method_that_looks_at_the_weights_passes(linear, texts):
     assert found.mean("parameter-randomisation", "blind").value == 1
     assert 0.2 < found.mean("parameter-randomisation", "chance").value < 0.5
     assert found.advice() == "With shuffled weights no method's scores are seen to stay more alike than by chance."
+    short = randomisation(linear, texts[:9], ["leave-one-out"])
+    assert short.advice().endswith(" than by chance. 9 texts are few: take more.")
     head = "Check by parameter-randomisation: do explanations stay alike when the weights are shuffled?"
     assert found.table().splitlines()[0] == head  # beside other tables of one run it has a heading of its own
     measured = exegesis.evaluate(linear, [text.raw for text in texts], ["leave-one-out"])

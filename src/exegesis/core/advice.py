@@ -29,7 +29,7 @@ def advice(result: Evaluation) -> str:
     best = order[0]
     if len(result.texts) == 1:
         return _alone(result, order)
-    few = _few(result)
+    few = of_few(result)
     if result.distinct < FEWEST:
         return f"{few} to tell methods apart: take {FEW} or more."
     chance = "measured without the control of random scores"
@@ -57,7 +57,7 @@ def trusted(result: Evaluation, method: str) -> bool:
     return 2 * won > made and not lost
 
 
-def _few(result: Evaluation) -> str:
+def of_few(result: Evaluation) -> str:
     """What is said of few texts: behind other sentences, or at the beginning of one."""
     count = result.distinct
     named = f"{count} {'different ' * (count < len(result.texts))}text{'s' * (count != 1)}"

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import nn
 
 import exegesis.attribute  # noqa: F401 - registers the methods
+from exegesis.core.advice import of_few
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.evaluation import Evaluation, Measurand, Measured
 from exegesis.core.evidence import FEWEST
@@ -92,7 +93,7 @@ def randomisation(
     else:
         start, stay = "", "come nearer to the other model's than by chance"
     who = f"scores of {', '.join(alike)}" if alike else "no method's scores are seen to"
-    said = f"{start}{who} {stay}{': not all is learned' * bool(alike)}."
+    said = f"{start}{who} {stay}{': not all is learned' * bool(alike)}.{of_few(found)}"
     return replace(found, remark=said[0].upper() + said[1:])
 
 
