@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--data", default=os.environ.get("EXEGESIS_DATA"), required="EXEGESIS_DATA" not in os.environ)
     parser.add_argument("--out")
     parser.add_argument("--texts", type=int, default=200)
-    parser.add_argument("--plain", type=int, default=5)
+    parser.add_argument("--plain", type=int, default=200)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     model = exegesis.load()
