@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from methods import SIX
+
 import exegesis
 from exegesis.core.explanation import Attribution
 
@@ -15,14 +17,6 @@ FUN = "The fight scenes are fun but it grows tedious"  # Figure 5, as the paper 
 LAUGHS = "The movie does n't serve up lot of laughs"  # Sec. 3.3; the chunk "does n't serve up" is Figure 6's
 SARA = "serving sara does n't serve up a whole lot of laughs"  # the one SST-2 text (development) with that chunk
 CLAUSES = (("serving sara", (0, 2)), ("does n't serve up a whole lot of laughs", (2, 11)))  # cut by hand
-SIX: dict[str, tuple[str, dict[str, Any], str]] = {  # as in tables.py: method, its parameters, what is explained
-    "VanillaGrad": ("gradient", {"norm": "l2"}, "logit"),
-    "InteGrad": ("integrated-gradients", {}, "logit"),
-    "GradInput": ("gradient-x-input", {}, "logit"),
-    "LIME": ("lime", {"samples": 500}, "probability"),
-    "NaiveREAT": ("naive-reat", {}, "logit"),
-    "REAT": ("reat", {}, "logit"),
-}
 HIERARCHY = ("leave-one-out", "reat")
 WIDE = 10.5  # inches: a whole sentence on a line
 Models = Mapping[str, Any]

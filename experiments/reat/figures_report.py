@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figure_maps import FUN, LAUGHS, LIKABLE, SARA, SIX
+from figure_maps import FUN, LAUGHS, LIKABLE, SARA
 from figure_words import NAMES, WORDS, is_word, over_seeds
+from methods import SIX
 from scipy import stats
 
 Kept = Sequence[Mapping[str, Any]]

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from methods import SIX
 
 CELLS = ("gru", "lstm", "bigru")
-SIX = ("VanillaGrad", "InteGrad", "GradInput", "LIME", "NaiveREAT", "REAT")
 Rows = dict[str, tuple[float, float, float]]  # GRU, LSTM, BiGRU
 PAPER: dict[str, dict[str, Rows]] = {
     "sst2": {

@@ -24,6 +24,7 @@ from typing import Any
 import norms  # registers path-gradient
 import numpy as np
 from cases import Case, joined_by_but, of_both_opinions
+from methods import SIX
 
 import exegesis
 from exegesis.core.data import read_examples
@@ -36,12 +37,7 @@ from exegesis.models.card import machine
 
 # row of the tables: method, its parameters, kind of number explained; "|...|" are magnitudes. The paper's six first.
 METHODS: dict[str, tuple[str, dict[str, Any], str]] = {
-    "VanillaGrad": ("gradient", {"norm": "l2"}, "logit"),
-    "InteGrad": ("integrated-gradients", {}, "logit"),
-    "GradInput": ("gradient-x-input", {}, "logit"),
-    "LIME": ("lime", {"samples": 500}, "probability"),
-    "NaiveREAT": ("naive-reat", {}, "logit"),
-    "REAT": ("reat", {}, "logit"),
+    **SIX,
     # added here
     "|InteGrad|": ("integrated-gradients", {}, "logit"),
     "Norm of InteGrad": (norms.NAME, {}, "logit"),
