@@ -34,11 +34,12 @@ if TYPE_CHECKING:
         wrap,
     )
     from exegesis.core.evaluation import Evaluation
-    from exegesis.core.explanation import Attribution, save
+    from exegesis.core.explanation import Attribution
     from exegesis.core.hierarchy import Hierarchy
     from exegesis.core.pairs import Interactions
     from exegesis.core.recommendation import Recommendation
     from exegesis.core.relevance import Relevance
+    from exegesis.core.result import save
     from exegesis.core.saving import read
 
 __all__ = [
@@ -74,7 +75,7 @@ _HOMES = {
     "Interactions": "exegesis.core.pairs",
     "Recommendation": "exegesis.core.recommendation",
     "Relevance": "exegesis.core.relevance",
-    "save": "exegesis.core.explanation",
+    "save": "exegesis.core.result",
     "read": "exegesis.core.saving",
 }
 

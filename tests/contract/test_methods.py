@@ -17,9 +17,10 @@ import exegesis
 import text_cnns
 from exegesis.api import blackbox, explain, methods
 from exegesis.core.errors import ModelError, UnsupportedError, UsageError
-from exegesis.core.explanation import Attribution, save
+from exegesis.core.explanation import Attribution
 from exegesis.core.method import cards, make
 from exegesis.core.model import Classifier, members
+from exegesis.core.result import save
 from exegesis.core.saving import read
 from exegesis.core.target import Target
 from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from exegesis import explain
-from exegesis.core.explanation import rendered
+from exegesis.core.result import rendered
 from exegesis.show.terminal import render
 from property.hostile import model
 from property.test_texts import stands

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exegesis import Attribution, explain, methods, predict
 from exegesis.core.errors import TextError
-from exegesis.core.explanation import rendered
+from exegesis.core.result import rendered
 from exegesis.core.saving import from_dict
 from exegesis.show.terminal import render
 from property.conftest import profile

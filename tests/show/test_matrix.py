@@ -16,7 +16,7 @@ from rich.cells import cell_len
 
 import exegesis
 from exegesis.core.errors import UsageError
-from exegesis.core.explanation import save
+from exegesis.core.result import save
 from exegesis.show import INSIDE, PAIRS, inside, terminal_view, view
 from exegesis.show.canvas import MARGIN
 from exegesis.show.layout import panels

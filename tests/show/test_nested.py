@@ -19,7 +19,7 @@ from rich.cells import cell_len
 
 import exegesis
 from exegesis.core.errors import FileError, UsageError
-from exegesis.core.explanation import save
+from exegesis.core.result import save
 from exegesis.core.text import text_of_words
 from exegesis.show import NESTED, view
 from exegesis.show.canvas import MARGIN

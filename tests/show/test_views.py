@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from exegesis.core.explanation import save
+from exegesis.core.result import save
 from exegesis.show import VIEWS, register, view
 from show import samples
 

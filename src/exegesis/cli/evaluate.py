@@ -244,8 +244,8 @@ def _width() -> int:
 
 
 def _write(results: list[Evaluation], *paths: Path | None, quiet: bool = False) -> None:
-    from exegesis.core.explanation import rendered
     from exegesis.core.files import write_whole
+    from exegesis.core.result import rendered
 
     for path in paths:
         if path is not None:

@@ -13,8 +13,8 @@ from exegesis.core.errors import FileError, UsageError
 from exegesis.core.files import try_writing
 
 if TYPE_CHECKING:
-    from exegesis.core.explanation import Result
     from exegesis.core.files import Put
+    from exegesis.core.result import Result
 
 JSON, PAGES, PICTURES = (".json", ".jsonl"), (".html", ".htm"), (".svg", ".png", ".pdf")
 
@@ -81,8 +81,8 @@ class Output:
             self._kept += flat
 
     def _write(self) -> None:
-        from exegesis.core.explanation import rendered
         from exegesis.core.files import write_whole
+        from exegesis.core.result import rendered
 
         drawn = [(path, rendered(self._kept, path.suffix, **self._options(path))) for path in self.whole]
         for path, content in drawn:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Float
 
 from exegesis.core.advice import RANDOM, advice
 from exegesis.core.errors import UsageError, unknown
-from exegesis.core.evidence import certain, differences, drawn, interval, means, owners_of
-from exegesis.core.explanation import Attribution, save, view_of
-from exegesis.core.same import ByValue
+from exegesis.core.explanation import Attribution
+from exegesis.core.resampling import Resampled
+from exegesis.core.result import Result, view_of
 
 
 class Measured(NamedTuple):
@@ -87,7 +85,7 @@ class Tally(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation(ByValue):
+class Evaluation(Result):
     """How far the explanations of several methods can be trusted, over the same texts.
 
     ``values[m, k, i]`` is measure m of method k on text i, NaN where it has none. Methods stand first, controls
@@ -146,9 +144,7 @@ class Evaluation(ByValue):
 
     def mean(self, measure: str, method: str) -> Mean:
         """The mean over texts, with its interval (NaN of fewer than six different texts)."""
-        values = self.of(measure, method)
-        drawn = self._means[self._measure(measure), self._method(method)]
-        return Mean(*self._interval(values, drawn), int(np.isfinite(values).sum()))
+        return Mean(*self._resampled.mean(self._measure(measure), self._method(method)))
 
     @property
     def distinct(self) -> int:
@@ -227,53 +223,15 @@ class Evaluation(ByValue):
 
     def _compared(self, first: str, second: str, measure: Measured) -> Difference:
         m, a, b = self._measure(measure.name), self._method(first), self._method(second)
-        value, low, high = self._interval(self.values[m, a] - self.values[m, b], self._differing(m, a, b))
-        count = int(np.isfinite(self.values[m, a] - self.values[m, b]).sum())
+        value, low, high, count = self._resampled.difference(m, a, b)
         better = ""
-        if a != b and self._certain[m, a, b] and not low <= 0 <= high:
+        if a != b and self._resampled.certain[m, a, b] and not low <= 0 <= high:
             better = first if (value > 0) == measure.higher else second
         return Difference(measure.name, value, low, high, count, better)
 
-    def _interval(
-        self, values: Float[np.ndarray, " texts"], drawn: Float[np.ndarray, " samples"]
-    ) -> tuple[float, float, float]:
-        """The mean of the values, and the interval of its bootstrap samples."""
-        known = np.isfinite(values)
-        mean = float(values[known].mean()) if known.any() else math.nan
-        return mean, *interval(drawn, len(np.unique(self._owners[known])))
-
-    def _differing(self, m: int, a: int, b: int) -> Float[np.ndarray, " samples"]:
-        """The mean difference of two methods in each bootstrap sample, over the texts that both have."""
-        if np.array_equal(np.isfinite(self.values[m, a]), np.isfinite(self.values[m, b])):
-            found: np.ndarray = self._means[m, a] - self._means[m, b]
-            return found
-        some: np.ndarray = means((self.values[m, a] - self.values[m, b])[None], self._draws)[0]
-        return some
-
     @cached_property
-    def _certain(self) -> Bool[np.ndarray, "measures methods methods"]:
-        """Which two methods differ on a measure, by ``certain`` over all of them."""
-        each = differences(self.values, self._owners)
-        found = certain(each.reshape(-1, each.shape[2]), self.samples, self.seed).reshape(each.shape[:2])
-        square = np.zeros((len(self.measures), len(self.methods), len(self.methods)), dtype=bool)
-        first, second = np.triu_indices(len(self.methods), 1)
-        square[:, first, second] = square[:, second, first] = found
-        return square
-
-    @cached_property
-    def _means(self) -> Float[np.ndarray, "measures methods samples"]:
-        """The mean of every measure and method in each bootstrap sample; NaN in one without any of its texts."""
-        shape = self.values.shape
-        return means(self.values.reshape(-1, shape[2]), self._draws).reshape(*shape[:2], -1)
-
-    @cached_property
-    def _owners(self) -> Int[np.ndarray, " texts"]:
-        return owners_of(self.texts)
-
-    @cached_property
-    def _draws(self) -> Integer[np.ndarray, "samples texts"]:
-        """How often each text is in each bootstrap sample."""
-        return drawn(self._owners, self.samples, self.seed)
+    def _resampled(self) -> Resampled:
+        return Resampled(self.values, self.texts, self.samples, self.seed)
 
     @cached_property
     def _differences(self) -> dict[tuple[str, str, str], Difference]:
@@ -298,20 +256,13 @@ class Evaluation(ByValue):
 
     def table(self, **options: Any) -> str:
         """Methods, controls among them, by measures, as plain lines: each mean with its interval."""
-        return str(view_of(self, ".txt")([self], **options))
+        return str(view_of(self.views, ".txt")([self], **options))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; ``exegesis.read`` gives the result back."""
         from exegesis.core.evaluated import to_dict
 
         return to_dict(self)
-
-    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write whole or not at all: ``.json`` (read again with ``exegesis.read``), ``.html`` (a page), ``.txt``."""
-        return save([self], path, **options)
-
-    def _repr_html_(self) -> str:
-        return str(view_of(self, ".repr_html")([self]))
 
     def __repr__(self) -> str:
         best = self.ranking()[:1]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.compare import Comparison, compare
 from exegesis.core.errors import FileError, UsageError, unknown
-from exegesis.core.same import ByValue
+from exegesis.core.result import Result
 from exegesis.core.text import Span, Text
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ class Scored(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Attribution(ByValue):
+class Attribution(Result):
     """Scores of spans of one text, for one number that the model computed (or several, see ``targets``).
 
     ``scores[..., i]`` belongs to ``spans[i]`` (pieces of ``text``) at level ``levels[i]``. With several targets
@@ -224,85 +222,15 @@ class Attribution(ByValue):
             raise FileError("this is a saved hierarchy, not an explanation of words; read it with exegesis.read")
         return found
 
-    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write the result whole or not at all; the ending says how.
-
-        ``.json`` and ``.jsonl`` can be read again with ``exegesis.read``; ``.html``, ``.svg``, ``.png``, ``.pdf``,
-        ``.tex``, ``.txt`` and ``.csv`` are views, which take ``options`` (``palette="blue-orange"``). Raises FileError
-        for another ending, or where the place cannot be written, UsageError for an option that the view does not have.
-        """
-        return save([self], path, **options)
-
     def to_pandas(self) -> pd.DataFrame:
         """One row a span and target: level, text, start, stop (characters), target, score."""
         from exegesis.core.saving import to_pandas
 
         return to_pandas([self])
 
-    def _repr_html_(self) -> str:
-        return str(view_of(self, ".repr_html")([self]))
-
     def __repr__(self) -> str:
         best = "" if self.scores.ndim > 1 else " ".join(f"{s.text}{s.score:+.3g}" for s in self.top(3))
         return f"<Attribution {self.name} of {self.target}={_short(self.explained)}: {len(self.spans)} spans; {best}>"
-
-
-class Result(Protocol):
-    """What can be saved and drawn: an Attribution, a Hierarchy, ... ``views`` names the table of its views."""
-
-    views: ClassVar[str]
-
-    def to_dict(self) -> dict[str, Any]: ...
-
-
-# Views live in a folder above this one, which fills this table; a view takes results and gives text or bytes.
-View = Callable[..., str | bytes]
-_views: dict[tuple[str, str], Callable[[], View]] = {}
-
-
-def register_view(ending: str, load: Callable[[], View], kind: str = Attribution.views) -> None:
-    """Make ``save`` know a file ending of one kind of result; ``load`` imports the view only when it is asked for."""
-    _views[kind, ending] = load
-
-
-def view_of(result: Result | type[Result], ending: str) -> View:
-    """What draws results of a kind for a file's ending. Raises FileError for an ending that is not known."""
-    if (result.views, ending) not in _views:
-        drawn = sorted(e for kind, e in _views if kind == result.views and e != ".repr_html")
-        known = ", ".join([".json", ".jsonl", *drawn])
-        raise FileError(f"no way to save as {ending or 'a file without an ending'!r}; known endings: {known}")
-    return _views[result.views, ending]()
-
-
-def save(results: Sequence[Result], path: str | os.PathLike[str], **options: Any) -> Path:
-    """Write results to one file, whole or not at all; the ending says how (see ``Attribution.save``).
-
-    Raises UsageError for no results.
-    """
-    from exegesis.core.files import write_whole
-
-    if not results:
-        raise UsageError("there is no result to save; give at least one")
-    return write_whole(path, rendered(results, Path(path).suffix, **options))
-
-
-def rendered(results: Sequence[Result], ending: str, **options: Any) -> str | bytes:
-    """What ``save`` writes to a file of that ending. Raises UsageError where results of two kinds are to be drawn."""
-    from exegesis.core.saving import to_json, to_jsonl
-
-    plain: dict[str, View] = {".json": to_json, ".jsonl": to_jsonl}
-    if ending.lower() not in plain and len({result.views for result in results}) > 1:
-        raise UsageError(
-            "explanations of words, hierarchies and other results are drawn in files of their own; save each kind apart"
-        )
-    view = plain.get(ending.lower()) or view_of(results[0] if results else Attribution, ending.lower())
-    try:
-        return view(results, **options)
-    except TypeError as error:
-        _, unexpected, name = str(error).partition("unexpected keyword argument ")
-        if not unexpected:
-            raise
-        raise UsageError(f"a {ending} file has no option {name.split()[0]}; leave it out") from error
 
 
 def _plain(value: Float[np.ndarray, "*any"] | np.float64) -> Number:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from exegesis.core.errors import UsageError, unknown
-from exegesis.core.explanation import Attribution, Number, Prediction, save, view_of
-from exegesis.core.same import ByValue
+from exegesis.core.explanation import Attribution, Number, Prediction
+from exegesis.core.result import Result
 from exegesis.core.text import Span, Text
 
 SORTS = ("score", "interaction")
@@ -49,7 +47,7 @@ class Phrase(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Hierarchy(ByValue):
+class Hierarchy(Result):
     """Nested phrases of one text with their scores, for one number that the model computed.
 
     ``parts`` are all phrases, the whole text among them and last, every word among them too; the children of a part lie
@@ -170,18 +168,6 @@ class Hierarchy(ByValue):
         if not isinstance(found, Hierarchy):
             raise FileError("this is a saved explanation of words, not a hierarchy; read it with exegesis.read")
         return found
-
-    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write the result whole or not at all; the ending says how.
-
-        ``.json`` and ``.jsonl`` can be read again with ``exegesis.read``; ``.html``, ``.svg``, ``.png``, ``.pdf``,
-        ``.tex``, ``.txt`` and ``.csv`` are views, which take ``options`` (``palette="blue-orange"``). Raises FileError
-        for another ending, or where the place cannot be written, UsageError for an option that the view does not have.
-        """
-        return save([self], path, **options)
-
-    def _repr_html_(self) -> str:
-        return str(view_of(self, ".repr_html")([self]))
 
     def __repr__(self) -> str:
         best = " ".join(f"{phrase.text!r}{phrase.score:+.3g}" for phrase in self.top(3) if phrase.height)

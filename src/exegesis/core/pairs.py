@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError, unknown
-from exegesis.core.explanation import Prediction, save, view_of
-from exegesis.core.same import ByValue
+from exegesis.core.explanation import Prediction
+from exegesis.core.result import Result
 from exegesis.core.text import Text
 
 KINDS = ("shapley", "removal", "alone")
@@ -29,7 +27,7 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Interactions(ByValue):
+class Interactions(Result):
     """The interaction of every pair of words of one text, for one number that the model computed.
 
     ``values[i, j]`` belongs to words i and j; the matrix is symmetric with zeros in its diagonal. ``kind`` says which
@@ -84,18 +82,6 @@ class Interactions(ByValue):
         from exegesis.core.matrices import interactions_to_dict
 
         return interactions_to_dict(self)
-
-    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write the result whole or not at all; the ending says how.
-
-        ``.json`` and ``.jsonl`` can be read again with ``exegesis.read``; ``.html``, ``.svg``, ``.png``, ``.pdf``,
-        ``.tex``, ``.txt`` and ``.csv`` are views, which take ``options`` (``palette="blue-orange"``). Raises as
-        ``Attribution.save``.
-        """
-        return save([self], path, **options)
-
-    def _repr_html_(self) -> str:
-        return str(view_of(self, ".repr_html")([self]))
 
     def __repr__(self) -> str:
         best = " ".join(f"{pair.first}~{pair.second}{pair.strength:+.3g}" for pair in self.top(3))

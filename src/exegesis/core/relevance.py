@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -15,8 +13,8 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError
-from exegesis.core.explanation import Prediction, save, view_of
-from exegesis.core.same import ByValue
+from exegesis.core.explanation import Prediction
+from exegesis.core.result import Result
 from exegesis.core.text import Text
 
 WORDS = "word vectors"
@@ -25,7 +23,7 @@ RECURRENT = re.compile(r"(recurrent \d+ )?layer \d")  # names of states whose fi
 
 
 @dataclass(frozen=True, eq=False)
-class Relevance(ByValue):
+class Relevance(Result):
     """What layer-wise relevance propagation hands to each component of each vector, in units of the logit.
 
     ``dimensions[t, d]`` is the relevance of component d of the vector of piece t; its sums over d are the words' scores
@@ -104,18 +102,6 @@ class Relevance(ByValue):
         from exegesis.core.matrices import relevance_to_dict
 
         return relevance_to_dict(self)
-
-    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write the result whole or not at all; the ending says how.
-
-        ``.json`` and ``.jsonl`` can be read again with ``exegesis.read``; ``.html``, ``.svg``, ``.png``, ``.pdf``,
-        ``.tex`` and ``.txt`` are views of ``at_words``, and ``.csv`` has every component. Raises as
-        ``Attribution.save``.
-        """
-        return save([self], path, **options)
-
-    def _repr_html_(self) -> str:
-        return str(view_of(self, ".repr_html")([self]))
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.dimensions.shape))

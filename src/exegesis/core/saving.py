@@ -17,7 +17,7 @@ from exegesis.core.evaluated import FORMAT as EVALUATION
 from exegesis.core.evaluated import VERSION as EVALUATED
 from exegesis.core.evaluated import restore_evaluation
 from exegesis.core.evaluation import Evaluation
-from exegesis.core.explanation import Attribution, Result
+from exegesis.core.explanation import Attribution
 from exegesis.core.files import read_text
 from exegesis.core.forms import number, prediction, reading
 from exegesis.core.hierarchy import Hierarchy
@@ -28,6 +28,7 @@ from exegesis.core.recommendation import VERSION as RECOMMENDED
 from exegesis.core.recommendation import Recommendation, restore_recommendation
 from exegesis.core.relevance import Relevance
 from exegesis.core.restoring import restore, restore_hierarchy
+from exegesis.core.result import Result
 from exegesis.core.studies import FORMAT as STUDY
 from exegesis.core.studies import VERSION as STUDIED
 from exegesis.core.studies import Study, restore_study

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import unknown
-from exegesis.core.explanation import save, view_of
 from exegesis.core.plain import from_plain, to_plain
-from exegesis.core.same import ByValue
+from exegesis.core.result import Result, view_of
 from exegesis.core.spread import Spread
 
 FORMAT, VERSION = "exegesis.study", 1
@@ -55,7 +52,7 @@ class Shown(NamedTuple):
         return " ".join(word.text for word in self.words)
 
 
-class Study(ByValue):
+class Study(Result):
     """What all results of studies can do."""
 
     views: ClassVar[str] = "study"
@@ -63,19 +60,11 @@ class Study(ByValue):
 
     def table(self, **options: Any) -> str:
         """The whole result as plain lines; ``width`` is the number of columns."""
-        return str(view_of(type(self), ".txt")([self], **options))
+        return str(view_of(self.views, ".txt")([self], **options))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; ``exegesis.read`` gives the result back."""
         return {"format": FORMAT, "version": VERSION, "study": self.kind, **to_plain(self)}
-
-    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write whole or not at all: ``.json`` (read again with ``exegesis.read``), ``.html``, ``.txt``, and as a
-        figure ``.svg``, ``.png``, ``.pdf``. Raises as ``Attribution.save``."""
-        return save([self], path, **options)
-
-    def _repr_html_(self) -> str:
-        return str(view_of(type(self), ".repr_html")([self]))
 
 
 def restore_study(values: Mapping[str, Any]) -> Study:

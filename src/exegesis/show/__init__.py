@@ -15,10 +15,11 @@ from importlib import import_module
 from typing import cast
 
 from exegesis.core.evaluation import Evaluation
-from exegesis.core.explanation import Attribution, View, register_view
+from exegesis.core.explanation import Attribution
 from exegesis.core.hierarchy import Hierarchy
 from exegesis.core.pairs import Interactions
 from exegesis.core.relevance import Relevance
+from exegesis.core.result import View, register_view
 
 # a file's ending -> the module and the function that draws it; ".repr_html" is what a notebook shows
 VIEWS = {
@@ -117,9 +118,9 @@ def register() -> None:
     for kind, views in KINDS.items():
         for ending in views:
             load: Callable[[], View] = partial(view, ending, kind)
-            register_view(ending, load, kind)
+            register_view(kind, ending, load)
     for ending, (module, name) in STUDIES.items():
-        register_view(ending, partial(_named, module, name), "study")
+        register_view("study", ending, partial(_named, module, name))
 
 
 def _named(module: str, name: str) -> View:
