@@ -22,7 +22,6 @@ from exegesis.core.explanation import Attribution
 from exegesis.core.files import write_whole
 from exegesis.core.hierarchy import Hierarchy
 from exegesis.core.method import Card
-from exegesis.show import nested_scene
 from exegesis.show.figure import svg
 from exegesis.show.terminal import render
 
@@ -115,7 +114,7 @@ def bundled_pictures() -> Iterator[tuple[Path, str]]:
     yield IMAGES / "figure4.svg", stacked("bundled")
     yield IMAGES / "figure6.svg", nested("bundled")
     for dark in (False, True):
-        yield IMAGES / f"tree{'-dark' * dark}.svg", nested_scene.svg([tree()], dark=dark).decode()
+        yield IMAGES / f"tree{'-dark' * dark}.svg", svg([tree()], dark=dark).decode()
     yield readme("terminal", f"```text\n{render([first], color=False, width=96).rstrip()}\n```")
 
 

@@ -15,9 +15,9 @@ from exegesis.core.files import write_whole
 from exegesis.core.spread import Spread
 from exegesis.hierarchy.tagging import default_tagger
 from exegesis.show.boxplot import scene
-from exegesis.show.figure import as_svg
 from exegesis.show.sheet import Box, Boxes
 from exegesis.show.studies import TAG_NAMES
+from exegesis.show.svg import as_svg
 from exegesis.study.classes import VERBS
 
 PAIR = ("terrible", "terribly")  # Figure 8

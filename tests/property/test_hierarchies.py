@@ -12,7 +12,7 @@ from exegesis.core.language import language_named
 from exegesis.core.saving import from_dict
 from exegesis.models.counted import CountedLanguageModel
 from exegesis.show.nested_html import fragment
-from exegesis.show.nested_terminal import render
+from exegesis.show.terminal import render
 from property.hostile import FIXED, model
 
 LANGUAGE = CountedLanguageModel(["👍🏽 <b>", "\ud800 fine don't", "good film"], cased=True)

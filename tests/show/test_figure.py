@@ -19,8 +19,9 @@ from matplotlib.text import Text
 from PIL import Image
 
 from exegesis.show.canvas import Scene
-from exegesis.show.figure import as_png, figure, pdf, png, svg
+from exegesis.show.figure import figure, pdf, png, svg
 from exegesis.show.fonts import BOX, spelled
+from exegesis.show.painting import as_png
 from exegesis.show.scene import scene
 from exegesis.show.visual import direction, order, shaped
 from exegesis.show.wording import visible
@@ -208,7 +209,7 @@ def test_a_picture_shows_what_a_figure_does():
 
 def test_a_picture_lays_out_no_text_by_itself(monkeypatch):
     """One text each, as of ``figure``, is what makes long pictures slow."""
-    monkeypatch.setattr("exegesis.show.figure.Writing", lambda *_, **__: pytest.fail("a text of its own"))
+    monkeypatch.setattr("exegesis.show.painting.Writing", lambda *_, **__: pytest.fail("a text of its own"))
     assert png(samples.result(" ".join(samples.LONG.split() * 3), np.linspace(-1, 1, 3 * len(samples.LONG.split()))))
 
 

@@ -17,15 +17,16 @@ from rich.cells import cell_len
 import exegesis
 from exegesis.core.errors import UsageError
 from exegesis.core.result import save
-from exegesis.show import INSIDE, PAIRS, inside, terminal_view, view
+from exegesis.show import INSIDE, PAIRS, VIEWS, inside, view
 from exegesis.show.canvas import MARGIN
+from exegesis.show.figure import svg
 from exegesis.show.layout import panels
 from exegesis.show.matrix import grid, notes, strongest
 from exegesis.show.matrix_html import page
-from exegesis.show.matrix_scene import matrix_scene, svg
+from exegesis.show.matrix_scene import scene as matrix_scene
 from exegesis.show.matrix_table import csv as table
-from exegesis.show.matrix_terminal import render
 from exegesis.show.notes import notes as under
+from exegesis.show.terminal import render
 from show import matrix_samples as made
 from show import samples
 from show.test_html import Page
@@ -183,7 +184,7 @@ def test_only_settings_that_were_changed_are_named():
     assert repr(Lrp()) == inside.USUAL
     for method, said in ((Lrp(), "propagation."), (Lrp(epsilon=0.1, product="half"), "propagation with epsilon 0.1, "
                          "product 'half'.")):  # fmt: skip
-        drawn = inside.render(replace(made.relevance(), method=repr(method)), color=False, width=80)
+        drawn = render(replace(made.relevance(), method=repr(method)), color=False, width=80)
         assert f"\nLayer-wise relevance {said}\n" in drawn  # at the left edge, not under the sums
         assert "Lrp(" not in drawn
 
@@ -213,12 +214,12 @@ def test_remarks_of_a_file_are_not_a_views_own():
 # both ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("sample", "views"), [(made.pairs, PAIRS), (made.relevance, INSIDE)])
+@pytest.mark.parametrize(("sample", "views"), [(made.pairs, VIEWS[PAIRS]), (made.relevance, VIEWS[INSIDE])])
 def test_kinds_have_views_of_their_own(sample, views, tmp_path):
     one = sample()
     assert one._repr_html_().startswith('<div class="exegesis-')
     assert set(views) == {*STARTS, ".repr_html"}
-    assert terminal_view(one.views)(one, color=False).startswith("positive 90.0 %")
+    assert render(one, color=False).startswith("positive 90.0 %")
     with pytest.raises(UsageError, match="files of their own"):
         save([one, samples.hierarchy()], tmp_path / "a.html")
     save([one, samples.hierarchy()], tmp_path / "a.jsonl")

@@ -21,15 +21,15 @@ import exegesis
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.result import save
 from exegesis.core.text import text_of_words
-from exegesis.show import NESTED, view
+from exegesis.show import TREES, VIEWS, view
 from exegesis.show.canvas import MARGIN
+from exegesis.show.figure import svg
 from exegesis.show.lines import fill
 from exegesis.show.nested import facts, nested, notes
 from exegesis.show.nested_html import fragment, page
-from exegesis.show.nested_scene import nested_scene, svg
+from exegesis.show.nested_scene import scene as nested_scene
 from exegesis.show.nested_table import csv as table
-from exegesis.show.nested_terminal import render
-from exegesis.show.terminal import render as terminal
+from exegesis.show.terminal import render
 from exegesis.show.wording import visible
 from show import nested_samples as made
 from show import samples
@@ -268,7 +268,7 @@ def test_a_saved_hierarchy_is_read_and_drawn_without_torch(tmp_path):
     script = (
         "import exegesis, sys\n"
         f"h = exegesis.read({str(tmp_path / 'h.json')!r})\n"
-        f"[h.save({str(tmp_path / 'h')!r} + e) for e in {[e for e in NESTED if e != '.repr_html']!r}]\n"
+        f"[h.save({str(tmp_path / 'h')!r} + e) for e in {[e for e in VIEWS[TREES] if e != '.repr_html']!r}]\n"
         "print(h._repr_html_()[:4], 'torch' in sys.modules, repr(h)[:10])"
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
@@ -359,5 +359,5 @@ def test_marks_are_explained_where_they_stand():
     heavy, light = made.tree("not bad", scores=[-0.5, 0.75, 1.0]), made.tree("not bad", scores=[-0.5, 0.001, 1.0])
     assert "bare word" not in render(heavy, color=False)
     assert "bare word" in render(light, color=False)
-    assert "bare word" not in terminal(samples.result("a b", [1.0, -2.0]), color=False)
-    assert "bare word" in terminal(samples.result("a b", [1.0, 0.001]), color=False)
+    assert "bare word" not in render(samples.result("a b", [1.0, -2.0]), color=False)
+    assert "bare word" in render(samples.result("a b", [1.0, 0.001]), color=False)

@@ -7,8 +7,8 @@ import io
 
 from hypothesis import given
 
-from exegesis.show.table import COLUMNS, comparison, csv, txt
-from exegesis.show.terminal import render
+from exegesis.show.table import COLUMNS, comparison, csv
+from exegesis.show.terminal import render, txt
 from show import samples
 from show.strategies import results, some
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from exegesis.core.result import save
-from exegesis.show import VIEWS, register, view
+from exegesis.show import VIEWS, WORDS, register, view
 from show import samples
 
 STARTS = {".html": b"<!DOCTYPE", ".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF", ".tex": b"% Expl",
@@ -39,7 +39,7 @@ def test_a_notebook_gets_a_fragment():
     assert samples.hierarchy()._repr_html_().startswith('<div class="exegesis-')
 
 
-@pytest.mark.parametrize("ending", VIEWS)
+@pytest.mark.parametrize("ending", VIEWS[WORDS])
 def test_views_do_not_change_results(ending):
     one, two = samples.hierarchy(), samples.hierarchy()
     view(ending)([one])
@@ -59,8 +59,10 @@ def test_registering_loads_no_view():
 
 
 def test_drawing_loads_no_torch():
-    names = "bars canvas caption cube figure fonts html latex layout lines look notes palette scene svg table terminal"
-    modules = f"{names} visual wording"
+    names = (
+        "bars canvas cube figure fonts frame html latex layout lines look notes page painting palette scene svg"
+    )
+    modules = f"{names} table terminal visual words_terminal wording"
     loaded = loaded_after(f"import {', '.join(f'exegesis.show.{name}' for name in modules.split())}")
     assert "matplotlib" in loaded
     assert not loaded & {"torch", "spacy", "pandas", "transformers"}

@@ -213,7 +213,8 @@ def compare(
     results = [explain(known, raws, name, target=target, **parameters[name])[0] for name in names]
     found = run(known, raws, [], asked, how=listed([how]), explanations=results, seed=seed)
     order = {name: place for place, name in enumerate(found.ranking())}
-    sys.stdout.write(render(sorted(results, key=lambda one: order.get(one.name, 0)), **view) + "\n")
+    results.sort(key=lambda one: order.get(one.name, 0))
+    sys.stdout.write(render(results, **view) + "\n")
     sys.stdout.write(found.table(width=_width()))
     _write([found], json, report)
 

@@ -69,8 +69,7 @@ def explain(
         check_alone(inner, others)
     raws = texts_given(texts, file, column, pair, pair_column, skip_blank)[:limit]
     view = {"color": color, "numbers": numbers, "palette": palette_named(palette or "green-red").name}
-    kind = inner.lstrip("-") or ("words" if hierarchy is None else "hierarchy")
-    output = Output(json, html, figure, view, quiet, kind)
+    output = Output(json, html, figure, view, quiet)
 
     from exegesis.api import Plan, bar, each_method, load, preferred, read_text
 

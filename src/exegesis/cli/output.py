@@ -30,15 +30,14 @@ class Output:
         figure: Path | None,
         view: dict[str, Any] | None,
         quiet: bool,
-        kind: str = "words",
     ) -> None:
-        """``view`` is None for no view; ``kind`` says of what results it is. Raises UsageError for a wrong ending,
-        FileError for a place that cannot be written."""
+        """``view`` is None for no view. Raises UsageError for a wrong ending, FileError for a place that cannot be
+        written."""
         self.lines = to_json if to_json is not None and _ending(to_json) != ".json" else None
         whole = [to_json if self.lines is None else None, html, figure]
         self.whole = [Path(path) for path in whole if path is not None]
         self.view = None if quiet or to_json == "-" else view
-        self.options, self.quiet, self.kind = view or {}, quiet, kind
+        self.options, self.quiet = view or {}, quiet
         self._stack, self._put, self._kept, self._shown = ExitStack(), None, [], 0
         if to_json != "-":
             check_file("--json", to_json, JSON)
@@ -71,9 +70,8 @@ class Output:
             for result in flat:
                 self._put(json.dumps(result.to_dict(), allow_nan=False) + "\n")
         if self.view is not None:
-            from exegesis.show import terminal_view
+            from exegesis.show.terminal import render
 
-            render = terminal_view(self.kind)
             for results in by_text:
                 _print(("\n" if self._shown else "") + render(results, **self.view).rstrip("\n") + "\n")
                 self._shown += 1

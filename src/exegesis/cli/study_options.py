@@ -64,7 +64,7 @@ class Sink:
             study.save(path, **({} if path.suffix.lower() == ".json" else {"palette": self.palette}))
             self.say(path)
         if not self.quiet:
-            from exegesis.show.sheet_lines import render
+            from exegesis.show.terminal import render
 
             sys.stdout.write(render(study, color=self.color, palette=self.palette))
 

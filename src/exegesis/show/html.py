@@ -1,105 +1,32 @@
-"""Results as HTML: a fragment for notebooks and a page that needs nothing else. Imports no torch.
-
-Every character of a text, a label or a name passes through autoescaping, in text and in attributes. A fragment has no
-identifiers and no script, and its style names only its own class, so any number of them share a page. Both switches
-(numbers under the words, the other palette) are check boxes that the style reads. Dark and light follow the reader's
-system, or the notebook's theme.
-"""
+"""Words as HTML: a fragment for notebooks and a page that needs nothing else. Imports no torch."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from exegesis.core.explanation import Attribution
+from exegesis.core.result import each
 from exegesis.show.bars import FAINT
+from exegesis.show.frame import TABLE, framed, heading, paint_class, short, whole_page
 from exegesis.show.layout import Block, Cell, Panel, Row, Scale, panels
 from exegesis.show.notes import header, notes, scales, spoken
-from exegesis.show.palette import DARK, LIGHT, PALETTES, Palette, palette_named
-from exegesis.show.wording import MINUS, signed, visible
-
-STEPS = 12  # of colour on each side of zero
-TABLE = 400  # lines of the table of scores; beyond, the strongest
-Paints = list[tuple[str, Any, Any]]
+from exegesis.show.palette import Palette
+from exegesis.show.wording import MINUS, signed
 
 
 def fragment(
     results: Attribution | Sequence[Attribution], *, palette: str | Palette = "green-red", scale: Scale | None = None
 ) -> str:
     """Results as one ``<div>`` with its own style, for a notebook or another page."""
-    chosen = palette_named(palette)
-    other = next(p for p in (*PALETTES.values(), chosen) if p.name != chosen.name)
-    root, style = _style(chosen, other)
-    signs = [paint_class(k / 6, True) for k in range(-6, 7)]
-    return templates().get_template("fragment.html.j2").render(
-        root=root,
-        style=style,
-        other=other.title,
-        signs=signs,
-        sizes=[paint_class(k / 6, False) for k in range(7)],
-        panels=[_panel(panel) for panel in panels(results, scale)],
-    )  # fmt: skip
+    return framed("fragment.html.j2", palette, panels=[_panel(panel) for panel in panels(results, scale)])
 
 
-def page(
-    results: Attribution | Sequence[Attribution],
-    *,
-    title: str = "",
-    palette: str | Palette = "green-red",
-    scale: Scale | None = None,
-) -> str:
-    """Results as a whole page that loads nothing from elsewhere; ``title`` is the text itself unless given."""
-    several = [results] if isinstance(results, Attribution) else list(results)
-    texts = list(dict.fromkeys(result.text.raw for result in several))
-    named = title or (short(texts[0]) if len(texts) == 1 else f"{len(texts)} explanations")
-    return whole_page(named, fragment(several, palette=palette, scale=scale))
-
-
-def whole_page(title: str, inner: str) -> str:
-    """A page around a fragment, which is escaped already."""
-    return templates().get_template("page.html.j2").render(
-        title=visible(title.strip()) or "Explanation", fragment=Markup(inner), light=LIGHT, dark=DARK
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=1)
-def templates() -> Environment:
-    return Environment(loader=PackageLoader("exegesis.show"), autoescape=True, undefined=StrictUndefined)
-
-
-@lru_cache(maxsize=8)
-def _style(chosen: Palette, other: Palette) -> tuple[str, Markup]:
-    """The root's class, named after the style so that two versions on one page keep apart, and the style."""
-    root = f"exegesis-{hashlib.sha256(styled(chosen, other, '').encode()).hexdigest()[:8]}"
-    return root, Markup(styled(chosen, other, root))  # made of constants alone
-
-
-def styled(chosen: Palette, other: Palette, root: str) -> str:
-    """The style, every selector under the class ``root``."""
-    values = {"palettes": [_paints(chosen), _paints(other)], "light": LIGHT, "dark": DARK}
-    return templates().get_template("style.css.j2").render(root=root, **values)
-
-
-def _paints(palette: Palette) -> Paints:
-    """For each class of cell its colours on light and on dark ground: p for, q against, m sizes."""
-    paints: Paints = [("z", palette.paint(0.0), palette.paint(0.0, dark=True))]
-    for letter, sign, signs in (("p", 1, True), ("q", -1, True), ("m", 1, False)):
-        for step in range(1, STEPS + 1):
-            share = sign * step / STEPS
-            lit, dim = palette.paint(share, signed=signs), palette.paint(share, dark=True, signed=signs)
-            paints.append((f"{letter}{step}", lit, dim))
-    return paints
-
-
-def paint_class(share: float, signs: bool) -> str:
-    step = round(abs(share) * STEPS)
-    return f"{'m' if not signs else 'p' if share > 0 else 'q'}{step}" if step else "z"
+def page(results: Attribution | Sequence[Attribution], *, title: str = "", **options: Any) -> str:
+    """Results as a whole page that loads nothing from elsewhere; ``title`` is the text itself unless given, other
+    options are those of ``fragment``."""
+    return whole_page(heading(each(results), title, "{texts} explanations"), fragment(results, **options))
 
 
 # values for the templates -------------------------------------------------------------------------------
@@ -197,8 +124,3 @@ def _table(panel: Panel, block: Block, row: Row) -> dict[str, Any]:
 
 def _score(block: Block, score: float) -> str:
     return signed(score, block.limit, minus=MINUS, sign=block.signed)
-
-
-def short(text: str, longest: int = 120) -> str:
-    text = visible(" ".join(text[: 4 * longest].split()))
-    return text if len(text) <= longest else text[: longest - 1] + "…"

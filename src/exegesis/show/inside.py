@@ -6,21 +6,21 @@ the number explained. Imports no torch.
 
 from __future__ import annotations
 
-import csv as writer
-import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from exegesis.core.explanation import Attribution
 from exegesis.core.relevance import WORDS, Relevance
-from exegesis.show import figure as pictures
-from exegesis.show import html, latex, terminal
-from exegesis.show.table import cell
-from exegesis.show.wording import number, visible
+from exegesis.core.result import each
+from exegesis.show import html, latex, words_terminal
+from exegesis.show import scene as words
+from exegesis.show.canvas import Scene
+from exegesis.show.look import Line, Look
+from exegesis.show.table import cell, written
+from exegesis.show.wording import MINUS, number, visible
 
 Results = Relevance | Sequence[Relevance]
 COLUMNS = ("example", "model", "target", "place", "index", "text", "start", "stop", "relevance")
@@ -35,8 +35,7 @@ WHAT = (
 
 def rows(results: Results, minus: str) -> list[Attribution]:
     """What is drawn: an explanation of each text for every place."""
-    several = [results] if isinstance(results, Relevance) else list(results)
-    return [one for result in several for one in _places(result, minus)]
+    return [one for result in each(results) for one in _places(result, minus)]
 
 
 def _places(result: Relevance, minus: str) -> Iterator[Attribution]:
@@ -93,49 +92,29 @@ def _settings(method: str) -> str:
     return f" with {', '.join(changed)}" if changed else ""
 
 
-def render(results: Results, **options: Any) -> str:
-    """As lines for a terminal; options as of ``terminal.render``."""
-    return terminal.render(rows(results, "-"), **_scaled(options))
+def blocks(results: Results, look: Look, numbers: bool, **options: Any) -> Iterator[list[Line]]:
+    """As blocks of lines; options as of ``words_terminal.blocks``."""
+    return words_terminal.blocks(rows(results, "-"), look, numbers, **_scaled(options))
+
+
+def scene(results: Results, **options: Any) -> Scene:
+    """As a scene; options as of ``scene.scene``."""
+    return words.scene(rows(results, MINUS), **_scaled(options))
 
 
 def fragment(results: Results, **options: Any) -> str:
     """As one ``<div>`` with its own style, for a notebook or another page."""
-    return html.fragment(rows(results, "\N{MINUS SIGN}"), **_scaled(options))
+    return html.fragment(rows(results, MINUS), **_scaled(options))
 
 
 def page(results: Results, **options: Any) -> str:
     """As a whole page that loads nothing from elsewhere."""
-    return html.page(rows(results, "\N{MINUS SIGN}"), **_scaled(options))
-
-
-def figure(results: Results, **options: Any) -> Figure:
-    """A matplotlib Figure; options as of ``figure.figure``."""
-    return pictures.figure(rows(results, "\N{MINUS SIGN}"), **_scaled(options))
-
-
-def svg(results: Results, **options: Any) -> bytes:
-    """As an SVG document whose text is text."""
-    return pictures.svg(rows(results, "\N{MINUS SIGN}"), **_scaled(options))
-
-
-def png(results: Results, **options: Any) -> bytes:
-    """As a PNG picture of 200 dots an inch."""
-    return pictures.png(rows(results, "\N{MINUS SIGN}"), **_scaled(options))
-
-
-def pdf(results: Results, **options: Any) -> bytes:
-    """As a PDF page with its fonts."""
-    return pictures.pdf(rows(results, "\N{MINUS SIGN}"), **_scaled(options))
+    return html.page(rows(results, MINUS), **_scaled(options))
 
 
 def tex(results: Results, **options: Any) -> str:
     """As a LaTeX snippet."""
     return latex.latex(rows(results, "-"), **_scaled(options))
-
-
-def txt(results: Results) -> str:
-    """As in a terminal without colour, 100 columns wide, with every score."""
-    return render(results, color=False, width=100, numbers=True)
 
 
 def _scaled(options: dict[str, Any]) -> dict[str, Any]:
@@ -148,18 +127,18 @@ def csv(results: Results) -> str:
     ``index`` counts from 0, one number for each axis of the place (piece and component, say), with blanks between;
     ``start`` and ``stop`` are characters. Numbers stand to the last digit, lines end in CR LF (RFC 4180).
     """
-    out = io.StringIO()
-    lines = writer.writer(out)
-    lines.writerow(COLUMNS)
-    for example, result in enumerate([results] if isinstance(results, Relevance) else results):
+    return written(COLUMNS, _lines(each(results)))
+
+
+def _lines(results: Sequence[Relevance]) -> Iterator[list[Any]]:
+    for example, result in enumerate(results):
         known = [example, cell(result.model), cell(result.target)]
         for place, values in ((WORDS, result.dimensions), *result.states.items()):
             axis = 0 if place == WORDS else result.axis(place)
             for index, value in np.ndenumerate(values):
                 piece = None if axis is None else index[axis]
                 where = " ".join(map(str, index))
-                lines.writerow([*known, cell(place), where, *_piece(result, piece), repr(float(value))])
-    return out.getvalue()
+                yield [*known, cell(place), where, *_piece(result, piece), repr(float(value))]
 
 
 def _piece(result: Relevance, piece: int | None) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from rich.cells import cell_len
@@ -11,12 +11,12 @@ from rich.segment import Segment
 from rich.style import Style
 
 from exegesis.core.pairs import Interactions
+from exegesis.core.result import each
 from exegesis.show import bars
 from exegesis.show.bars import FAINT
-from exegesis.show.look import MUTED, Line, Look, clipped, folded, listed, look_for, printed
+from exegesis.show.look import MUTED, Line, Look, clipped, folded, listed
 from exegesis.show.matrix import PLACE, Grid, grid, notes, shown, strongest
 from exegesis.show.notes import header
-from exegesis.show.palette import Palette
 from exegesis.show.wording import signed
 
 CELL, LABEL = 3, 12  # columns of a coloured cell; at least, of a word at the end of the diagonal
@@ -25,26 +25,10 @@ SIGNS = "A cell is + for and - against."
 BLANK = {True: "A blank cell weighs less than 5 % of the largest.", False: "A dot weighs less than 5 % of the largest."}
 
 
-def render(
-    results: Interactions | Sequence[Interactions],
-    *,
-    color: bool | None = None,
-    palette: str | Palette = "green-red",
-    width: int | None = None,
-    numbers: bool = False,
-    dark: bool | None = None,
-) -> str:
-    """Interactions as lines for a terminal, each text's words down a diagonal, ending in a line feed.
-
-    Each is followed by its strongest pairs with signed bars, by up to a hundred of them where ``numbers=True``. The
-    other options are those of ``terminal.render``.
-    """
-    look = look_for(color, palette, width, dark)
-    lines: list[Line] = []
-    for result in [results] if isinstance(results, Interactions) else results:
-        lines += [[], []] if lines else []
-        lines += _whole(result, look, ALL if numbers else PAIRS)
-    return printed(lines, look.color)
+def blocks(results: Interactions | Sequence[Interactions], look: Look, numbers: bool) -> Iterator[list[Line]]:
+    """Each text's words down a diagonal, then its strongest pairs with signed bars, up to a hundred of them where
+    ``numbers=True``."""
+    return (_whole(result, look, ALL if numbers else PAIRS) for result in each(results))
 
 
 def _whole(result: Interactions, look: Look, pairs: int) -> list[Line]:

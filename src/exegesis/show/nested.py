@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from exegesis.core.hierarchy import Hierarchy, Part
+from exegesis.core.result import each
 from exegesis.show.layout import Block, Cell, Panel, Row, atoms_of, parts_of, rtl_of
 from exegesis.show.notes import header
 from exegesis.show.wording import number, signed, target_phrase, visible
@@ -83,8 +84,7 @@ class Nested:
 
 def nested(results: Hierarchy | Sequence[Hierarchy]) -> tuple[Nested, ...]:
     """The hierarchies as they are drawn, in order."""
-    several = [results] if isinstance(results, Hierarchy) else list(results)
-    return tuple(map(_nested, several))
+    return tuple(map(_nested, each(results)))
 
 
 def _nested(result: Hierarchy) -> Nested:
@@ -109,6 +109,18 @@ def _nested(result: Hierarchy) -> Nested:
 def _over(parts: Sequence[Part]) -> dict[int, int]:
     """For each part but the whole, the number of the phrase that takes it in."""
     return {child: number for number, part in enumerate(parts) for child in part.children}
+
+
+def nesting(tree: Nested) -> list[tuple[int, Node]]:
+    """The phrases from left to right, each before its parts, and how deep each lies."""
+    found: list[tuple[int, Node]] = []
+    around: list[Node] = []
+    for node in sorted(tree.nodes, key=lambda node: (node.cell.start, -node.cell.stop)):
+        while around and around[-1].cell.stop <= node.cell.start:
+            around.pop()
+        found.append((len(around), node))
+        around.append(node)
+    return found
 
 
 def strongest(tree: Nested) -> Node | None:

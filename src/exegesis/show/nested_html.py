@@ -7,20 +7,18 @@ scrolls.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
-from markupsafe import Markup
 from rich.cells import cell_len
 
 from exegesis.core.hierarchy import Hierarchy
-from exegesis.show.html import TABLE, paint_class, short, styled, templates, whole_page
+from exegesis.core.result import each
+from exegesis.show.frame import TABLE, framed, heading, paint_class, short, whole_page
 from exegesis.show.lines import fill
-from exegesis.show.nested import Nested, Node, facts, nested, notes
+from exegesis.show.nested import Nested, Node, facts, nested, nesting, notes
 from exegesis.show.notes import scales
-from exegesis.show.palette import DARK, LIGHT, PALETTES, Palette, palette_named
+from exegesis.show.palette import Palette
 from exegesis.show.wording import MINUS
 
 COLUMNS = 96  # of a line of text
@@ -29,41 +27,18 @@ DEEPEST = 48  # rows of a line whose scores can be read
 
 def fragment(results: Hierarchy | Sequence[Hierarchy], *, palette: str | Palette = "green-red") -> str:
     """Hierarchies as one ``<div>`` with its own style, for a notebook or another page."""
-    chosen = palette_named(palette)
-    other = next(p for p in (*PALETTES.values(), chosen) if p.name != chosen.name)
-    root, style = _style(chosen, other)
-    return templates().get_template("nested.html.j2").render(
-        root=root,
-        style=style,
-        other=other.title,
-        signs=[paint_class(k / 6, True) for k in range(-6, 7)],
-        sizes=[paint_class(k / 6, False) for k in range(7)],
-        trees=[_tree(tree) for tree in nested(results)],
-    )  # fmt: skip
+    return framed("nested.html.j2", palette, "nested.css.j2", trees=[_tree(tree) for tree in nested(results)])
 
 
-def page(results: Hierarchy | Sequence[Hierarchy], *, title: str = "", palette: str | Palette = "green-red") -> str:
-    """Hierarchies as a whole page that loads nothing from elsewhere; ``title`` is the text itself unless given."""
-    several = [results] if isinstance(results, Hierarchy) else list(results)
-    texts = list(dict.fromkeys(result.text.raw for result in several))
-    named = title or (short(texts[0]) if len(texts) == 1 else f"{len(several)} hierarchies")
-    return whole_page(named, fragment(several, palette=palette))
-
-
-@lru_cache(maxsize=8)
-def _style(chosen: Palette, other: Palette) -> tuple[str, Markup]:
-    """The shared style with what is added for hierarchies, under a class named after both."""
-    template = templates().get_template("nested.css.j2")
-    added = template.render(root="", light=LIGHT, dark=DARK)
-    root = f"exegesis-{hashlib.sha256((styled(chosen, other, '') + added).encode()).hexdigest()[:8]}"
-    more = template.render(root=root, light=LIGHT, dark=DARK)
-    return root, Markup(styled(chosen, other, root) + more)  # made of constants alone
+def page(results: Hierarchy | Sequence[Hierarchy], *, title: str = "", **options: Any) -> str:
+    """Hierarchies as a whole page that loads nothing from elsewhere; ``title`` and options as of ``html.page``."""
+    return whole_page(heading(each(results), title, "{results} hierarchies"), fragment(results, **options))
 
 
 def _tree(tree: Nested) -> dict[str, Any]:
     atoms = tree.panel.atoms
-    nodes, depth = _nesting(tree)
-    kept = sorted(sorted(range(len(nodes)), key=lambda at: -abs(nodes[at].cell.score))[:TABLE])
+    nodes = nesting(tree)
+    kept = sorted(sorted(range(len(nodes)), key=lambda at: -abs(nodes[at][1].cell.score))[:TABLE])
     return {
         "title": short(" ".join(atom.text for atom in atoms[:40])),
         "facts": list(facts(tree, MINUS).items()),
@@ -72,24 +47,11 @@ def _tree(tree: Nested) -> dict[str, Any]:
         "scale": scales(tree.panel, MINUS),
         "sentences": notes(tree, MINUS),
         "table": [
-            (depth[at], tree.panel.surface(nodes[at].cell), tree.score(nodes[at], MINUS), tree.joint(nodes[at], MINUS))
-            for at in kept
+            (depth, tree.panel.surface(node.cell), tree.score(node, MINUS), tree.joint(node, MINUS))
+            for depth, node in (nodes[at] for at in kept)
         ],
         "rest": max(0, len(nodes) - TABLE),
     }
-
-
-def _nesting(tree: Nested) -> tuple[list[Node], list[int]]:
-    """The phrases, each before its parts, and how deep each lies."""
-    nodes = sorted(tree.nodes, key=lambda node: (node.cell.start, -node.cell.stop))
-    depth: list[int] = []
-    around: list[Node] = []
-    for node in nodes:
-        while around and around[-1].cell.stop <= node.cell.start:
-            around.pop()
-        depth.append(len(around))
-        around.append(node)
-    return nodes, depth
 
 
 def _line(tree: Nested, line: range) -> dict[str, Any]:

@@ -13,10 +13,9 @@ from exegesis.core.hierarchy import Hierarchy
 from exegesis.show import bars
 from exegesis.show.bars import FAINT
 from exegesis.show.lines import fill, joint
-from exegesis.show.look import MUTED, Line, Look, clipped, folded, listed, look_for, printed
-from exegesis.show.nested import Nested, Node, facts, nested, notes
-from exegesis.show.palette import Palette
-from exegesis.show.terminal import STRONG
+from exegesis.show.look import MUTED, Line, Look, clipped, folded, listed
+from exegesis.show.nested import Nested, Node, facts, nested, nesting, notes
+from exegesis.show.words_terminal import STRONG
 
 PLAIN = "+ speaks for, - against"
 ROWS = 40  # of boxes over one line of text
@@ -24,28 +23,14 @@ FEWER = "The tree is too deep for all of its rows; a .csv file has every phrase.
 Placed = dict[int, tuple[int, int]]  # an atom's columns
 
 
-def render(
-    results: Hierarchy | Sequence[Hierarchy],
-    *,
-    color: bool | None = None,
-    palette: str | Palette = "green-red",
-    width: int | None = None,
-    numbers: bool = False,
-    dark: bool | None = None,
-) -> str:
-    """Hierarchies as lines for a terminal, the whole text on top and its words below, ending in a line feed.
+def blocks(results: Hierarchy | Sequence[Hierarchy], look: Look, numbers: bool) -> Iterator[list[Line]]:
+    """Each text's tree, the whole text on top and its words below.
 
     Long texts are broken into lines, each with what stands on it; a box or bracket is open at a side where it goes on
-    in another line. ``numbers=True`` adds a table of every phrase with its score and interaction. The other options are
-    those of ``terminal.render``.
+    in another line. ``numbers=True`` adds a table of every phrase with its score and interaction.
     """
-    look = look_for(color, palette, width, dark)
-    lines: list[Line] = []
     for tree in nested(results):
-        lines += [[], [], *_whole(tree, look)] if lines else _whole(tree, look)
-        if numbers:
-            lines += [[], *_table(tree, look)]
-    return printed(lines, look.color)
+        yield [*_whole(tree, look), *([[], *_table(tree, look)] if numbers else [])]
 
 
 def _whole(tree: Nested, look: Look) -> list[Line]:
@@ -172,16 +157,10 @@ class _Drawing:
 
 def _table(tree: Nested, look: Look) -> list[Line]:
     """Every phrase, the whole text first, each under the phrase that it is a part of, with a signed bar."""
-    nodes = sorted(tree.nodes, key=lambda node: (node.cell.start, -node.cell.stop))
-    depth: list[int] = []
-    around: list[Node] = []
-    for node in nodes:
-        while around and around[-1].cell.stop <= node.cell.start:
-            around.pop()
-        depth.append(len(around))
-        around.append(node)
-    entries = [("  " * deep + tree.panel.surface(node.cell), tree.score(node), tree.joint(node), node.cell.share)
-               for deep, node in zip(depth, nodes, strict=True)]  # fmt: skip
+    entries = [
+        ("  " * deep + tree.panel.surface(node.cell), tree.score(node), tree.joint(node), node.cell.share)
+        for deep, node in nesting(tree)
+    ]
     digits = max(len("score"), *(len(score) for _, score, _, _ in entries))
     joints = max(len("interaction"), *(len(joint) for _, _, joint, _ in entries))
     bar = 2 * bars.HALF + 3 if look.width >= digits + joints + 2 * bars.HALF + 27 else 0

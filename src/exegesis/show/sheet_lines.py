@@ -10,34 +10,29 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
+from exegesis.core.result import each
 from exegesis.core.studies import Shown, Study
-from exegesis.show.look import MUTED, Line, Look, clipped, folded, look_for, printed
-from exegesis.show.palette import Palette
+from exegesis.show.look import MUTED, Line, Look, clipped, folded
 from exegesis.show.sheet import Bars, Boxes, Grid, Heading, Marked, Part, Prose, Sheet, reach
 from exegesis.show.studies import sheet
+from exegesis.show.terminal import render
 from exegesis.show.wording import MINUS, signed, visible
 
 BOLD = Style(bold=True)
 NAME, NOTE = 18, 34  # columns of a row's name and of its note, at most
 
 
-def render(
-    study: Study,
-    *,
-    color: bool | None = None,
-    palette: str | Palette = "green-red",
-    width: int | None = None,
-    dark: bool | None = None,
-    numbers: bool = False,
-) -> str:
-    """A study as lines for a terminal; colour and width are read from it unless given."""
-    look = look_for(color, palette, width, dark)
-    return printed(lines(sheet(study), look), look.color)
+def blocks(studies: Study | Sequence[Study], look: Look, numbers: bool) -> list[list[Line]]:
+    """All studies as one block, whose numbers stand in it in any case."""
+    found: list[Line] = []
+    for study in each(studies):
+        found += [*([[]] if found else []), *lines(sheet(study), look)]
+    return [found]
 
 
 def txt(studies: Sequence[Study], *, width: int = 120) -> str:
     """As plain lines of at most ``width`` columns, tables aside."""
-    return "\n".join(render(study, color=False, width=width) for study in studies)
+    return render(studies, color=False, width=width)
 
 
 def lines(page: Sheet, look: Look) -> list[Line]:

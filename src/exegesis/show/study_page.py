@@ -5,50 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from exegesis.core.errors import UsageError
+from exegesis.core.result import each
 from exegesis.core.studies import Study
 from exegesis.show import svg as writer
 from exegesis.show.boxplot import stacked
 from exegesis.show.canvas import Scene
-from exegesis.show.figure import as_pdf, as_png, as_svg
+from exegesis.show.frame import paint_class, paints, templates
 from exegesis.show.palette import DARK, LIGHT, Palette, palette_named
 from exegesis.show.sheet import Bars, Boxes, Grid, Heading, Marked, Part, Prose
 from exegesis.show.studies import sheet
 from exegesis.show.wording import MINUS, signed, visible
 
-STEPS = 12  # of colour on each side of zero
 
+def scene(studies: Study | Sequence[Study], **options: Any) -> Scene:
+    """All charts under each other; of several studies each under the name of its model and method.
 
-def svg(studies: Sequence[Study], **options: Any) -> bytes:
-    """The charts of studies as SVG, those of several under each other; ``palette``, ``dark``, ``width`` in inches."""
-    return as_svg(_picture(studies, options))
-
-
-def png(studies: Sequence[Study], **options: Any) -> bytes:
-    """The charts of studies as PNG; options as of ``svg``."""
-    return as_png(_picture(studies, options))
-
-
-def pdf(studies: Sequence[Study], **options: Any) -> bytes:
-    """The charts of studies as PDF; options as of ``svg``."""
-    return as_pdf(_picture(studies, options))
-
-
-def _picture(studies: Sequence[Study], options: dict[str, Any]) -> Scene:
-    """All charts under each other; of several studies each under the name of its model and method."""
-    found: list[Boxes | Bars] = []
-    for study in studies:
+    ``palette``, ``dark``, ``width`` in inches. Raises UsageError where a study has no chart.
+    """
+    every, found = each(studies), list[Boxes | Bars]()
+    for study in every:
         known = sheet(study)
         named = " · ".join(value for name, value in known.facts if name in ("model", "method"))
         for part in known.parts:
             if isinstance(part, Boxes | Bars):
-                title = f"{named}: {part.title}" if len(studies) > 1 and named else part.title
+                title = f"{named}: {part.title}" if len(every) > 1 and named else part.title
                 found.append(replace(part, title=title))
     if not found:
         raise UsageError("this study has no picture; save it as .html, .txt or .json")
@@ -60,7 +45,7 @@ def page(studies: Sequence[Study], *, title: str = "", palette: str | Palette = 
     inner = Markup("").join(_fragment(study, palette) for study in studies)
     heads = [sheet(study).title for study in studies]
     named = title or (heads[0] if len(heads) == 1 else "What the model has learned")
-    return _templates().get_template("study_page.html.j2").render(
+    return templates().get_template("study_page.html.j2").render(
         title=visible(named), fragment=inner, light=LIGHT, dark=DARK
     )  # fmt: skip
 
@@ -73,25 +58,10 @@ def fragment(studies: Sequence[Study], *, palette: str | Palette = "green-red") 
 def _fragment(study: Study, palette: str | Palette) -> Markup:
     known, chosen = sheet(study), palette_named(palette)
     parts = [_part(part, chosen) for part in known.parts]
-    template = _templates().get_template("study.html.j2")
+    template = templates().get_template("study.html.j2")
     return Markup(template.render(
-        title=known.title, facts=known.facts, parts=parts, paints=_paints(chosen), light=LIGHT, dark=DARK
+        title=known.title, facts=known.facts, parts=parts, paints=paints(chosen)[1:], light=LIGHT, dark=DARK
     ))  # fmt: skip # autoescaped already
-
-
-@lru_cache(maxsize=1)
-def _templates() -> Environment:
-    return Environment(loader=PackageLoader("exegesis.show"), autoescape=True, undefined=StrictUndefined)
-
-
-def _paints(palette: Palette) -> list[tuple[str, Any, Any]]:
-    found = []
-    for letter, sign, signs in (("p", 1, True), ("q", -1, True), ("m", 1, False)):
-        for step in range(1, STEPS + 1):
-            share = sign * step / STEPS
-            lit, dim = palette.paint(share, signed=signs), palette.paint(share, dark=True, signed=signs)
-            found.append((f"{letter}{step}", lit, dim))
-    return found
 
 
 def _part(part: Part, palette: Palette) -> dict[str, Any]:
@@ -116,9 +86,7 @@ def _text(caption: str, shown: Any, marked: Marked) -> dict[str, Any]:
     words = []
     for word in shown.words:
         share = 0.0 if word.score != word.score else word.score / marked.limit
-        step = min(STEPS, round(abs(share) * STEPS))
-        letter = "m" if not marked.signed else "p" if share > 0 else "q"
+        paint = paint_class(max(-1.0, min(1.0, share)), marked.signed).replace("z", "")  # none has the page's ground
         score = signed(word.score, marked.limit, minus=MINUS, sign=marked.signed)
-        paint = f"{letter}{step}" if step else ""
         words.append({"text": visible(word.text), "paint": paint, "score": score, "marked": word.marked})
     return {"caption": caption, "words": words}

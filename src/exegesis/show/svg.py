@@ -9,6 +9,11 @@ from exegesis.show.canvas import Box, Scene, Words
 FAMILY = "'DejaVu Sans', Verdana, 'Segoe UI', 'Helvetica Neue', Arial, 'Noto Sans', 'Noto Sans CJK SC', sans-serif"
 
 
+def as_svg(drawing: Scene) -> bytes:
+    """A scene as an SVG document, as a file holds it."""
+    return written(drawing).encode("utf-8", "backslashreplace")
+
+
 def written(drawing: Scene) -> str:
     """A whole SVG document; a title on each box shows its score under the pointer."""
     width, height = _short(drawing.width), _short(drawing.height)

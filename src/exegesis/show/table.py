@@ -1,11 +1,12 @@
-"""Results as plain tables: CSV, text without colour, and how far two explanations agree. Imports no torch."""
+"""Results as plain tables: CSV, and how far two explanations agree. Imports no torch."""
 
 from __future__ import annotations
 
 import csv as writer
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -13,10 +14,10 @@ from rich.style import Style
 
 from exegesis.core.compare import Comparison
 from exegesis.core.explanation import Attribution
+from exegesis.core.result import each
 from exegesis.show.bars import HALF, bar
 from exegesis.show.look import MUTED, Line, Look, clipped, look_for, printed
 from exegesis.show.palette import Palette
-from exegesis.show.terminal import render
 from exegesis.show.wording import signed, visible
 
 COLUMNS = ("example", "model", "method", "target", "level", "text", "start", "stop", "score")
@@ -29,28 +30,31 @@ def csv(results: Attribution | Sequence[Attribution]) -> str:
     A text that a spreadsheet would run as a formula has an apostrophe before it; characters that do not print are made
     visible. Lines end in CR LF (RFC 4180).
     """
-    out = io.StringIO()
-    rows = writer.writer(out)
-    rows.writerow(COLUMNS)
-    several = [results] if isinstance(results, Attribution) else list(results)
-    for number, result in enumerate(several):
+    return written(COLUMNS, _lines(each(results)))
+
+
+def _lines(results: Sequence[Attribution]) -> Iterator[list[Any]]:
+    for number, result in enumerate(results):
         for part in result.each_target():
             known = [cell(part.model), cell(part.name), cell(part.target)]
             for span, level, score in zip(part.spans, part.levels, part.scores, strict=True):
                 start, stop = part.text.characters(span)
                 text = part.text.raw[start:stop] or " ".join(part.text.pieces[slice(*span)])
-                rows.writerow([number, *known, cell(level), cell(text), start, stop, repr(float(score))])
+                yield [number, *known, cell(level), cell(text), start, stop, repr(float(score))]
+
+
+def written(columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    """Lines as CSV under the names of their columns, each ending in CR LF (RFC 4180)."""
+    out = io.StringIO()
+    rows = writer.writer(out)
+    rows.writerow(columns)
+    rows.writerows(lines)
     return out.getvalue()
 
 
 def cell(text: str) -> str:
     shown = visible(text.replace("\r\n", "\n").replace("\n", " "))
     return f"'{shown}" if len(shown) > 1 and shown.startswith(FORMULA) else shown
-
-
-def txt(results: Attribution | Sequence[Attribution]) -> str:
-    """As in a terminal without colour, 100 columns wide, with every score."""
-    return render(results, color=False, width=100, numbers=True)
 
 
 def comparison(

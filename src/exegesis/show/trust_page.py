@@ -14,6 +14,7 @@ from markupsafe import Markup
 from exegesis.core.advice import RANDOM
 from exegesis.core.evaluation import Evaluation, Measured
 from exegesis.show import html
+from exegesis.show.frame import templates, whole_page
 from exegesis.show.palette import DARK, LIGHT
 from exegesis.show.trust_plots import curves, dots, paint
 from exegesis.show.trust_table import agreement_line, check, direction, favoured_lines, shown
@@ -26,16 +27,14 @@ TITLE = "How far can these explanations be trusted?"
 
 def fragment(results: Sequence[Evaluation]) -> str:
     """Evaluations as one ``<div>`` each, with its own style."""
-    template = html.templates().get_template("trust.html.j2")
+    template = templates().get_template("trust.html.j2")
     last = len(results) - 1
     return "".join(template.render(**_values(one), last=number == last) for number, one in enumerate(results))
 
 
 def page(results: Sequence[Evaluation], *, title: str = "") -> str:
     """The report: advice, ranking, every measure with intervals, curves, agreement, times, disputed texts."""
-    inner = Markup(fragment(results))  # autoescaped already
-    template = html.templates().get_template("page.html.j2")
-    return template.render(title=visible(title.strip()) or TITLE, fragment=inner, light=LIGHT, dark=DARK)
+    return whole_page(title, fragment(results), TITLE)
 
 
 def _values(result: Evaluation) -> dict[str, Any]:
