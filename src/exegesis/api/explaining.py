@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self, cast, overload
 
 from exegesis.api.choosing import Place, chosen
+from exegesis.api.each import Advance, answered, in_order
 from exegesis.api.models import as_model, preferred
-from exegesis.api.reading import Column, bar, read_text, read_texts, several, spans_of, without_blanks
+from exegesis.api.reading import Column, read_text, read_texts, several, spans_of, without_blanks
 from exegesis.api.spans import of_each, spans_each
 from exegesis.core.data import is_blank
 from exegesis.core.explain import Spans, run
@@ -85,16 +86,17 @@ def explain(
     each = of_each(spans)
     plan = Plan.of(classifier, method, parameters, target, level, None if each else spans, tagger, trust)
     many = several(text)
-    raws = [text] if many is None else without_blanks(many, skip_blank)
+    given = text if many is None else without_blanks(many, skip_blank)
     if each is not None and many is not None and skip_blank and len(each) == len(many):
         each = [one for one, raw in zip(each, many, strict=True) if not is_blank(raw)]
-    read = read_texts(classifier, raws)
-    if each is not None:
-        read = [replace(one) for one in read]  # told apart by identity, also where one stands twice
-        plan = replace(plan, spans=spans_each(level, each, tagger, read))
-    with bar(progress, len(read), plan.name) as advance:
-        results = plan.explain(read, advance)
-    return results[0] if many is None else results
+
+    def work(read: Sequence[Text], advance: Advance) -> list[Attribution]:
+        if each is None:
+            return plan.explain(read, advance)
+        own = [replace(one) for one in read]  # told apart by identity, also where one stands twice
+        return replace(plan, spans=spans_each(level, each, tagger, own)).explain(own, advance)
+
+    return answered(classifier, given, work, plan.name, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,13 +130,9 @@ class Plan:
     def name(self) -> str:
         return card_of(self.method).name
 
-    def explain(self, texts: Sequence[Text], advance: Callable[[], object] = lambda: None) -> list[Attribution]:
+    def explain(self, texts: Sequence[Text], advance: Advance = lambda: None) -> list[Attribution]:
         """The results of texts that the model has read, in order; ``advance`` is called after each."""
-        found: list[Attribution | None] = [None] * len(texts)
-        for number, result in run(self.model, texts, self.method, self.asked, self.spans):
-            found[number] = result
-            advance()
-        explained = cast(list[Attribution], found)
+        explained = in_order(run(self.model, texts, self.method, self.asked, self.spans), advance)
         if not self.trust:
             return explained
         from exegesis.evaluate.line import with_trust

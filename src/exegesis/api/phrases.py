@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, cast, overload
+from functools import partial
+from typing import Any, Self, overload
 
 from exegesis.api.choosing import Place, chosen
+from exegesis.api.each import Advance, answered, in_order
 from exegesis.api.models import as_model
-from exegesis.api.reading import Column, bar, bundled_tagger, read_texts, several
+from exegesis.api.reading import Column, bundled_tagger
 from exegesis.core.explain import in_batches
 from exegesis.core.hierarchy import Hierarchy
 from exegesis.core.method import Method, fitted
@@ -59,11 +61,7 @@ def hierarchy(
     classifier = as_model(model)
     method, parameters = chosen(classifier, method, parameters, recommendation, model)
     plan = Growth.of(classifier, search, method, parameters, target, tree, tagger)
-    many = several(text)
-    read = read_texts(plan.model, [text] if many is None else many)
-    with bar(progress, len(read), search) as advance:
-        results = plan.explain(read, advance)
-    return results[0] if many is None else results
+    return answered(classifier, text, plan.explain, search, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,14 +90,10 @@ class Growth:
         chosen = make_search(search, model, method, parameters)
         return cls(model, search, chosen, one_number(ask(target, model.labels, model.link)), tree, tagger)
 
-    def explain(self, texts: Sequence[Text], advance: Callable[[], object] = lambda: None) -> list[Hierarchy]:
+    def explain(self, texts: Sequence[Text], advance: Advance = lambda: None) -> list[Hierarchy]:
         """The hierarchies of texts that the model has read, in order; ``advance`` is called after each."""
         trees = trees_for(texts, self.tree, lambda: self.tagger or bundled_tagger())
-        found: list[Hierarchy | None] = [None] * len(texts)
-        for number, result in grow(self.model, texts, self.name, self.search, self.asked, trees):
-            found[number] = result
-            advance()
-        return cast(list[Hierarchy], found)
+        return in_order(grow(self.model, texts, self.name, self.search, self.asked, trees), advance)
 
 
 @overload
@@ -129,11 +123,7 @@ def interactions(
     classifier = as_model(model)
     asked = one_number(ask(target, classifier.labels, classifier.link))
     pairwise = Pairwise(**fitted(Pairwise, "interactions", {"kind": kind, **parameters}))
-    many = several(text)
-    read = read_texts(classifier, [text] if many is None else many)
-    with bar(progress, len(read), "interactions") as advance:
-        results = joint_effects(classifier, pairwise, asked, read, advance)
-    return results[0] if many is None else results
+    return answered(classifier, text, partial(joint_effects, classifier, pairwise, asked), "interactions", progress)
 
 
 def joint_effects(
@@ -141,13 +131,9 @@ def joint_effects(
     pairwise: Pairwise,
     asked: Ask,
     texts: Sequence[Text],
-    advance: Callable[[], object] = lambda: None,
+    advance: Advance = lambda: None,
 ) -> list[Interactions]:
     """The interactions of texts that the model has read, in order; ``advance`` is called after each."""
     for number, text in enumerate(texts, 1):
         pairwise.affordable(text, f"text {number} of {len(texts)}: " if len(texts) > 1 else "")
-    found: list[Interactions | None] = [None] * len(texts)
-    for number, one in in_batches(texts, lambda some: pairwise(model, some, asked), "interactions"):
-        found[number] = one
-        advance()
-    return cast(list[Interactions], found)
+    return in_order(in_batches(texts, lambda some: pairwise(model, some, asked), "interactions"), advance)
