@@ -21,7 +21,7 @@ from torch import Tensor
 
 from exegesis.core.batch import Batch, compact, pad
 from exegesis.core.errors import FileError, MissingExtraError, ModelError, TextError, UnsupportedError, UsageError
-from exegesis.core.model import Classifier, Differentiable, Recurrent, offers
+from exegesis.core.model import Differentiable, Recurrent, offers
 from exegesis.core.target import Link
 from exegesis.models.huggingface import HuggingFaceClassifier, HuggingFaceModel, load_huggingface, wrap_huggingface
 from exegesis.models.wrapping import wrap
@@ -278,29 +278,49 @@ def test_a_row_without_any_piece() -> None:
     assert model.outputs(pad([], 0)).shape == (0, 2)
 
 
-def test_words_that_enter_twice_are_not_replaced() -> None:
-    """GPT-2 looks its token types up among its words, so what is put in would take their place too."""
+def test_token_types_in_the_table_of_the_words() -> None:
+    """GPT-2 looks its token types up among its words; what is put in takes the words' place alone."""
     tokenizer = byte_bpe()
     tokenizer.model_input_names = TYPED
     model = wrap_huggingface(gpt2(), tokenizer)
     assert model.reader.types is not None
-    assert type(model) is HuggingFaceModel
-    texts = [model.read(raw) for raw in TEXTS]
-    alone = torch.cat([plain(model, raw) for raw in TEXTS])
-    torch.testing.assert_close(model.outputs(model.encode(texts)), alone, rtol=0, atol=1e-9)
+    assert isinstance(model, HuggingFaceClassifier)
+    texts = [model.read(raw) for raw in [*TEXTS, "!"]]
+    assert texts[-1].ids == (1,)  # as the types of a second part are
+    batch = model.encode(texts)
+    alone = torch.cat([plain(model, text.raw) for text in texts])
+    torch.testing.assert_close(model.outputs(batch), alone, rtol=0, atol=1e-9)
+    torch.testing.assert_close(model.outputs_from(model.embed(batch), batch), alone, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("make", [bart, t5])
-def test_an_encoder_decoder_serves_outputs_alone(make: Callable[[], torch.nn.Module]) -> None:
+def test_an_encoder_decoder_reads_its_words_twice(make: Callable[[], torch.nn.Module]) -> None:
+    """The vectors of other words, put in, give what the other words give: in both halves."""
     model = wrap_huggingface(make(), wordpiece(inputs=UNTYPED))
-    assert type(model) is HuggingFaceModel
-    assert offers(model, Classifier)
-    assert not offers(model, Differentiable)
-    assert "word vectors" in model.lacks["Differentiable"]
-    assert offers(toy("bert"), Differentiable)
-    assert not offers(toy("bert"), Recurrent)
+    assert isinstance(model, HuggingFaceClassifier)
+    assert offers(model, Differentiable)
+    assert not offers(model, Recurrent)
+    batch = model.encode([model.read(raw) for raw in TEXTS])
     alone = torch.cat([plain(model, raw) for raw in TEXTS])
-    torch.testing.assert_close(model.outputs(model.encode([model.read(r) for r in TEXTS])), alone, rtol=0, atol=1e-6)
+    torch.testing.assert_close(model.outputs(batch), alone, rtol=0, atol=1e-6)
+    ids = batch.ids.clone()
+    ids[batch.mask & (ids > 4)] = torch.arange(5, 5 + int((batch.mask & (ids > 4)).sum()))
+    others = Batch(ids, batch.mask, batch.segments)
+    torch.testing.assert_close(model.outputs_from(model.embed(others), batch), model.outputs(others), rtol=0, atol=1e-6)
+    assert (model.outputs(others) - alone).abs().max() > 0.01
+
+
+def test_rows_that_cannot_share_a_call() -> None:
+    """BART's head wants equally many end-of-text pieces in every row."""
+    model = wrap_huggingface(bart(), wordpiece(inputs=UNTYPED))
+    raws = ["a film", "a [SEP] film", ("a film", "good"), "good"]
+    batch = model.encode([model.read(raw) for raw in raws])
+    with pytest.raises(ModelError, match="same number of <eos>"):
+        model._forward(batch, None)
+    alone = torch.cat([plain(model, raw) for raw in raws])
+    torch.testing.assert_close(model.outputs(batch), alone, rtol=0, atol=1e-6)
+    assert isinstance(model, HuggingFaceClassifier)
+    torch.testing.assert_close(model.outputs_from(model.embed(batch), batch), alone, rtol=0, atol=1e-6)
 
 
 def test_a_module_that_pads_by_itself() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -18,11 +18,13 @@ from exegesis.core.errors import ExegesisError, ModelError, out_of_memory
 from exegesis.core.model import Raw
 from exegesis.core.target import Link
 from exegesis.core.text import Text
+from exegesis.models.hf_padding import pad_id, widened
 from exegesis.models.hf_reading import Reader
+from exegesis.models.hf_vectors import Lookup, replaced, word_vectors
 from exegesis.nn.still import still
 
 PIECES, ROWS = 16384, 256
-_ABSENT = object()
+SHORT = 16  # pieces to which a row is filled up that the module cannot take
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class About:
 
     ``tokens`` are ids by role, ``size`` is the number of ids that the module knows. ``padded`` says that rows of
     different lengths may share a call of the module: its outputs do not depend on the padding. Elsewhere (a head that
-    reads the last position) only rows of equal length do.
+    reads the last position) only rows of equal length do. ``lookups`` are where the module looks its words up, and
+    ``hidden`` why nothing can be put in their place, where it cannot.
     """
 
     name: str
@@ -40,6 +43,8 @@ class About:
     tokens: Mapping[str, int]
     size: int
     padded: bool
+    lookups: tuple[Lookup, ...] = ()
+    hidden: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,18 +54,22 @@ class HuggingFaceModel:
     It holds the user's module and puts it back as it was after each call: training mode, ``requires_grad``, hooks,
     config, whatever happens inside. A row that is left without any piece (the only word of a text removed, where the
     tokenizer adds no special pieces) is read as the tokenizer's beginning-of-text or end-of-text piece, else as
-    ``tokens["pad"]``.
+    ``tokens["pad"]``. Rows that the module refuses together (BART wants equally many end-of-text pieces in each) are
+    run apart, and a row that is too short for it (CANINE folds four characters into one) is filled up with padding.
     """
 
     module: nn.Module
     reader: Reader
     about: About
 
-    lacks: ClassVar[Mapping[str, str]] = {
-        "Differentiable": "its word vectors cannot be replaced from outside (an encoder-decoder, say)",
-        "Recurrent": "a Hugging Face model shows no recurrent states",
-        "Gated": "a Hugging Face model shows no gates",
-    }
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """What the model cannot offer, with the reason."""
+        vectors = {"Differentiable": self.about.hidden} if self.about.hidden else {}
+        return vectors | {
+            "Recurrent": "a Hugging Face model shows no recurrent states",
+            "Gated": "a Hugging Face model shows no gates",
+        }
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, labels={list(self.labels)})"
@@ -112,7 +121,7 @@ class HuggingFaceModel:
             index = torch.tensor(rows, device=self.device)
             part = batch.take(index)
             vectors = None if embeds is None else embeds[index, : part.ids.shape[1]]
-            found.append(self._forward(part, vectors))
+            found.append(self._answers(part, vectors))
         order = torch.tensor([row for rows in parts for row in rows], device=self.device)
         return torch.cat(found)[order.argsort()]
 
@@ -127,19 +136,40 @@ class HuggingFaceModel:
         step = {length: max(1, min(ROWS, PIECES // max(length, 1))) for length in equal}
         return [rows[i : i + step[n]] for n, rows in equal.items() for i in range(0, len(rows), step[n])]
 
+    def _answers(self, batch: Batch, embeds: Float[Tensor, "b t d"] | None) -> Float[Tensor, "b c"]:
+        """As ``_forward``; rows that the module refuses are run apart, and short ones filled up."""
+        try:
+            return self._forward(batch, embeds)
+        except ModelError:
+            if len(batch) == 1:
+                wide = widened(batch, SHORT)
+                if wide is None:
+                    raise
+                with suppress(ModelError):
+                    return self._forward(wide, embeds)
+                raise
+        found = []
+        for rows in torch.arange(len(batch), device=batch.device).tensor_split(2):
+            part = batch.take(rows)
+            found.append(self._answers(part, None if embeds is None else embeds[rows, : part.ids.shape[1]]))
+        return torch.cat(found)
+
     def _forward(self, batch: Batch, embeds: Float[Tensor, "b t d"] | None) -> Float[Tensor, "b c"]:
-        with still(self.module), self._pad_id(batch) as fill, self._vectors(embeds):
+        with still(self.module), self._pad_id(batch) as fill:
             ids = batch.ids.masked_fill(~batch.mask, fill)
             given: dict[str, Any] = {"attention_mask": batch.mask.long(), "use_cache": False, "return_dict": True}
             if self.reader.types is not None:
                 given["token_type_ids"] = self._types(batch, self.reader.types)
             try:
-                out = self.module(ids, **{name: value for name, value in given.items() if name in self._accepted})
+                with self._vectors(ids, embeds):
+                    out = self.module(ids, **{name: value for name, value in given.items() if name in self._accepted})
             except Exception as error:
                 if isinstance(error, ExegesisError) or out_of_memory(error):
                     raise
                 line = " ".join(str(error).split())[:200]
-                raise ModelError(f"model {self.name} failed with {type(error).__name__}: {line}") from error
+                raise ModelError(
+                    f"model {self.name} failed with {type(error).__name__}: {line}; {_advice(line)}"
+                ) from error
         logits = out[0] if isinstance(out, tuple) else getattr(out, "logits", None)
         width = self.link.width(len(self.labels))
         if not isinstance(logits, Tensor) or logits.shape != (len(batch), width):
@@ -177,55 +207,30 @@ class HuggingFaceModel:
         open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
         return {*parameters, *(("attention_mask", "return_dict") if open_ended else ())}
 
-    @contextmanager
-    def _pad_id(self, batch: Batch) -> Iterator[int]:
-        """The id to fill up with: the config's, by which many heads find a row's last piece.
-
-        Where the config has none (GPT-2), an id that the batch does not use, told to the config for this one call.
-        """
-        configs = _configs(self.module)
-        known = getattr(configs[-1], "pad_token_id", None) if configs else None
-        if known is not None and 0 <= known < self.about.size:
-            yield known
-            return
-        used = set(batch.ids[batch.mask].tolist())
-        fill = next(i for i in range(len(used) + 1) if i not in used)
-        before = [vars(config).get("pad_token_id", _ABSENT) for config in configs]
-        try:
-            for config in configs:
-                config.pad_token_id = fill
-            yield fill
-        finally:
-            for config, value in zip(configs, before, strict=True):
-                if value is _ABSENT:
-                    vars(config).pop("pad_token_id", None)
-                else:
-                    config.pad_token_id = value
+    def _pad_id(self, batch: Batch) -> AbstractContextManager[int]:
+        return pad_id(self.module, self.about.size, batch)
 
     @contextmanager
-    def _vectors(self, embeds: Float[Tensor, "b t d"] | None) -> Iterator[None]:
+    def _vectors(self, ids: Int[Tensor, "b t"], embeds: Float[Tensor, "b t d"] | None) -> Iterator[None]:
         yield
 
 
 class HuggingFaceClassifier(HuggingFaceModel):
     """A classifier whose word vectors (the input embeddings, before positions) can be seen and replaced.
 
-    The vectors are put in where the module's own embedding gives them out, while it still gets the ids: heads and
-    position numbers that look at ids work as they do without, and ``outputs_from(embed(batch), batch)`` is
-    ``outputs(batch)`` to the last bit. (Calling with ``inputs_embeds`` instead would make GPT-2 read padding, RoBERTa
-    number its positions otherwise, and BART fail.)
+    The vectors are put in where the module's own lookups give them out, while it still gets the ids: heads and position
+    numbers that look at ids work as they do without, and ``outputs_from(embed(batch), batch)`` is ``outputs(batch)`` to
+    the last bit. (Calling with ``inputs_embeds`` instead would make GPT-2 read padding, RoBERTa number its positions
+    otherwise, and BART fail.) An encoder-decoder reads its words twice, the second time moved by one place: both times
+    they are replaced. Where its halves have a table each, a word's vector is the two side by side.
     """
-
-    lacks: ClassVar[Mapping[str, str]] = {
-        need: reason for need, reason in HuggingFaceModel.lacks.items() if need != "Differentiable"
-    }
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> Float[Tensor, "b t d"]:
         """The input embeddings, half precision as float32; they carry no gradient."""
         batch = self._filled(batch.to(self.device))
         with still(self.module), self._pad_id(batch) as fill:
-            vectors: Tensor = input_embeddings(self.module)(batch.ids.masked_fill(~batch.mask, fill))
+            vectors = word_vectors(self.module, self.about.lookups, batch.ids.masked_fill(~batch.mask, fill))
         return vectors.float() if vectors.dtype in (torch.float16, torch.bfloat16) else vectors
 
     def outputs_from(self, embeds: Float[Tensor, "b t d"], batch: Batch) -> Float[Tensor, "b c"]:
@@ -233,42 +238,16 @@ class HuggingFaceClassifier(HuggingFaceModel):
         return self._run(self._filled(batch.to(self.device)), embeds.to(self.device))
 
     @contextmanager
-    def _vectors(self, embeds: Float[Tensor, "b t d"] | None) -> Iterator[None]:
+    def _vectors(self, ids: Int[Tensor, "b t"], embeds: Float[Tensor, "b t d"] | None) -> Iterator[None]:
         if embeds is None:
             yield
             return
-        with _replaced(input_embeddings(self.module), embeds):
+        with replaced(self.module, self.about.lookups, ids, embeds):
             yield
 
 
-@contextmanager
-def _replaced(layer: nn.Module, vectors: Float[Tensor, "b t d"]) -> Iterator[None]:
-    """A layer that gives these vectors out for the length of a block.
-
-    What a module pads by itself (Longformer, to whole windows) keeps the layer's own vectors.
-    """
-
-    def replace(_layer: nn.Module, _given: object, own: Tensor) -> Tensor:
-        given = vectors.to(own)
-        return given if own.shape == given.shape else torch.cat([given, own[:, given.shape[1] :]], 1)
-
-    handle = layer.register_forward_hook(replace)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-def input_embeddings(module: Any) -> nn.Module:
-    """The layer that turns ids into word vectors."""
-    layer: nn.Module = module.get_input_embeddings()
-    return layer
-
-
-def _configs(module: Any) -> list[Any]:
-    """The module's config, and the part of it that speaks of text where that is another; the latter is last."""
-    config = getattr(module, "config", None)
-    if config is None:
-        return []
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    return [config] if text is config else [config, text]
+def _advice(line: str) -> str:
+    """What to do about an error of a module's own."""
+    if "Double" in line or "Half" in line or "BFloat16" in line:
+        return "it does not run with weights of this type: take it in float32"
+    return "see whether it runs by itself on what its tokenizer gives"

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exegesis.core.errors import TextError, UnsupportedError
+from exegesis.core.errors import ExegesisError, TextError, UnsupportedError
 from exegesis.core.text import Span, Text
+from exegesis.models import hf_slow
 from exegesis.models.hf_words import align
 from exegesis.models.tokenizer import tokenize
 
@@ -16,7 +17,7 @@ _UNPAIRED = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """A fast tokenizer, and what a ``Text`` needs beyond it.
+    """A tokenizer, fast or (see ``hf_slow``) written in Python, and what a ``Text`` needs beyond it.
 
     ``limit`` is the number of pieces that the model takes, special ones included (None: any number). ``types`` are the
     token types of the two parts (None where the model takes none), ``exceptions`` those of special pieces that have a
@@ -75,17 +76,12 @@ class Reader:
 
     def _encoding(self, parts: Sequence[str]) -> Any:
         try:
-            found = self.tokenizer(
-                *parts,
-                truncation=self.truncate and self.limit is not None,
-                max_length=self.limit if self.truncate else None,
-                return_offsets_mapping=True,
-                verbose=False,
-            )
+            return encoding_of(self.tokenizer, parts, self.limit if self.truncate else None)
+        except ExegesisError:
+            raise
         except Exception as error:
             line = " ".join(str(error).split())[:200]
             raise TextError(f"the tokenizer of model {self.name} cannot read the text: {line}") from error
-        return found.encodings[0]
 
     def _check_types(self, text: Text, types: Sequence[int]) -> None:
         if self.types is None:
@@ -98,6 +94,14 @@ class Reader:
                 f"the token types of model {self.name} do not follow from the parts of a text; such a model cannot be "
                 "explained"
             )
+
+
+def encoding_of(tokenizer: Any, parts: Sequence[str], limit: int | None = None) -> Any:
+    """What a tokenizer tells of the one or two parts of a text, cut to ``limit`` pieces."""
+    if not getattr(tokenizer, "is_fast", False):
+        return hf_slow.encode(tokenizer, parts, limit)
+    options = {"truncation": limit is not None, "max_length": limit}
+    return tokenizer(*parts, **options, return_offsets_mapping=True, verbose=False).encodings[0]
 
 
 def parts_of(raw: object) -> tuple[str, ...]:
@@ -113,7 +117,7 @@ def parts_of(raw: object) -> tuple[str, ...]:
 
 def token_types(tokenizer: Any) -> tuple[tuple[int, int], dict[int, int]]:
     """The token types of the two parts of a pair, and of the special pieces that have another than their part."""
-    encodings = [tokenizer(*parts, verbose=False).encodings[0] for parts in (("a",), ("a", "a"))]
+    encodings = [encoding_of(tokenizer, parts) for parts in (("a",), ("a", "a"))]
     types = [0, 1]
     for seen, number in zip(encodings[1].sequence_ids, encodings[1].type_ids, strict=True):
         if seen is not None:

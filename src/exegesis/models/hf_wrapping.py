@@ -8,15 +8,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from exegesis.core.batch import Batch
-from exegesis.core.errors import ModelError, TextError, UnsupportedError, UsageError
+from exegesis.core.errors import ExegesisError, ModelError, TextError, UnsupportedError, UsageError
 from exegesis.core.target import Link
-from exegesis.models.hf_model import About, HuggingFaceClassifier, HuggingFaceModel, input_embeddings
+from exegesis.models.hf_model import About, HuggingFaceModel
 from exegesis.models.hf_reading import Reader, token_types
+from exegesis.models.hf_sight import shown
+from exegesis.models.hf_slow import readable
+from exegesis.models.hf_vectors import input_embeddings
 
 _POSITIONS = ("position_embeddings", "position_embedding", "embed_positions", "positions_embed", "wpe")
+_INPUTS = {"input_ids", "token_type_ids", "attention_mask"}
 _PROBES = ("a word", "a word and some more of them")
 
 
@@ -38,14 +42,15 @@ def wrap_huggingface(
     a call), and whether its word vectors can be replaced (then the result is a ``HuggingFaceClassifier``, which serves
     gradients; else a plain ``HuggingFaceModel``).
 
-    Raises UnsupportedError for a tokenizer that gives no offsets, UsageError for labels that do not fit, ModelError
-    for a module that gives no logits or too many.
+    Raises UnsupportedError for a tokenizer that gives neither offsets nor pieces, or that gives the module more than
+    ids, types and a mask (boxes of a page, say), and for outputs that differ from run to run; UsageError for labels
+    that do not fit; ModelError for a module that gives no logits or too many.
     """
     config = getattr(module, "config", None)
     if config is None or not callable(getattr(module, "forward", None)):
         raise UsageError(f"a {type(module).__name__} is no Hugging Face model: it has no config; use exegesis.wrap")
     name = name or getattr(config, "_name_or_path", "") or type(module).__name__
-    if not getattr(tokenizer, "is_fast", False):
+    if not getattr(tokenizer, "is_fast", False) and not readable(tokenizer):
         raise UnsupportedError(
             f"the tokenizer of model {name} ({type(tokenizer).__name__}) gives no character offsets: take its fast "
             "version (AutoTokenizer.from_pretrained, with tokenizer.json or the package sentencepiece installed)"
@@ -53,9 +58,9 @@ def wrap_huggingface(
     limit = _limit(module, config, tokenizer)
     if truncate and limit is not None:
         name = f"{name} (texts cut at {limit} pieces)"
-    size = _size(module, config)
-    typed = "token_type_ids" in tokenizer.model_input_names and _takes_types(module)
-    types, exceptions = token_types(tokenizer) if typed else (None, {})
+    size = _size(module, config, tokenizer)
+    _check_inputs(module, tokenizer, name)
+    types, exceptions = _types(module, tokenizer, name)
     reader = Reader(tokenizer, name, limit, truncate, types, exceptions)
     found = _labels(config, labels, name)
     about = About(name, found, _link(config), _tokens(config, tokenizer, size), size, padded=True)
@@ -99,15 +104,53 @@ def _limit(module: nn.Module, config: Any, tokenizer: Any) -> int | None:
     return min((int(n) for n in known if isinstance(n, int) and 0 < n < 10**9), default=None)
 
 
-def _size(module: nn.Module, config: Any) -> int:
+def _size(module: nn.Module, config: Any, tokenizer: Any) -> int:
     try:
         return int(input_embeddings(module).num_embeddings)  # type: ignore[arg-type]
     except (AttributeError, NotImplementedError):
-        return int(getattr(config, "vocab_size", 1))
+        return int(getattr(config, "vocab_size", len(tokenizer)))
 
 
 def _takes_types(module: nn.Module) -> bool:
     return "token_type_ids" in inspect.signature(module.forward).parameters
+
+
+def _types(module: nn.Module, tokenizer: Any, name: str) -> tuple[tuple[int, int] | None, dict[int, int]]:
+    if "token_type_ids" not in tokenizer.model_input_names or not _takes_types(module):
+        return None, {}
+    try:
+        return token_types(tokenizer)
+    except ExegesisError:
+        raise
+    except Exception as error:
+        line = " ".join(str(error).split())[:150]
+        raise UnsupportedError(
+            f"the tokenizer of model {name} does not read a plain text ({line}): take a model that classifies texts"
+        ) from error
+
+
+def _check_inputs(module: nn.Module, tokenizer: Any, name: str) -> None:
+    """Raises UnsupportedError where a text's ids are not all that the module is given."""
+    try:
+        given = set(tokenizer(_PROBES[0], verbose=False))
+    except Exception:  # a vocabulary that cannot spell the probes
+        return
+    more = (given & set(inspect.signature(module.forward).parameters)) - _INPUTS
+    if more:
+        raise UnsupportedError(
+            f"the tokenizer of model {name} gives it {', '.join(sorted(more))} with its ids, which do not follow from "
+            "the words of a text: explain it through exegesis.blackbox"
+        )
+
+
+def _check_steady(model: HuggingFaceModel, batch: Batch) -> None:
+    """Raises UnsupportedError for a module that answers one input in several ways."""
+    first, again = model.outputs(batch), model.outputs(batch)
+    if not torch.allclose(first, again, rtol=0, atol=1e-3 * float(first.abs().max()), equal_nan=True):
+        raise UnsupportedError(
+            f"model {model.name} answers otherwise each time it is asked: fix its random choices (a Reformer's by "
+            "config.hash_seed)"
+        )
 
 
 def _probed(model: HuggingFaceModel) -> HuggingFaceModel:
@@ -117,10 +160,11 @@ def _probed(model: HuggingFaceModel) -> HuggingFaceModel:
     except TextError:  # the vocabulary cannot spell the probes: assume that padding matters
         padded, batch = False, None
     else:
-        padded, batch = _bears_padding(model, model.encode(texts)), model.encode(texts[:1])
+        batch = model.encode(texts)
+        _check_steady(model, batch)
+        padded = _bears_padding(model, batch)
     about = dataclasses.replace(model.about, padded=padded)
-    shown = HuggingFaceClassifier(model.module, model.reader, about)
-    return shown if _shows_vectors(shown, batch) else HuggingFaceModel(model.module, model.reader, about)
+    return shown(HuggingFaceModel(model.module, model.reader, about), batch)
 
 
 def _bears_padding(model: HuggingFaceModel, batch: Batch) -> bool:
@@ -133,30 +177,3 @@ def _bears_padding(model: HuggingFaceModel, batch: Batch) -> bool:
     weight = next((w.dtype for w in model.module.parameters() if w.is_floating_point()), torch.float32)
     near = {torch.float64: 1e-9, torch.float32: 1e-5}.get(weight, 2e-2) * max(1.0, float(alone.abs().max()))
     return bool(lengths[0] < lengths[1]) and torch.allclose(together, alone, rtol=0, atol=near)
-
-
-def _shows_vectors(model: HuggingFaceClassifier, batch: Batch | None) -> bool:
-    """Whether the embedding layer is called once, on the rows, and what is put in its place reaches the outputs."""
-    if batch is None:
-        ids = torch.arange(min(4, model.about.size), device=model.device)[None]
-        batch = Batch(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
-    calls: list[torch.Size] = []
-
-    def note(_layer: nn.Module, _given: object, out: Tensor) -> None:
-        calls.append(out.shape)
-
-    try:
-        handle = input_embeddings(model.module).register_forward_hook(note)
-    except (AttributeError, NotImplementedError):
-        return False
-    try:
-        with torch.enable_grad():
-            vectors = model.embed(batch).requires_grad_()
-            calls.clear()
-            seen = model.outputs_from(vectors, batch).requires_grad
-        rows, width, _ = vectors.shape
-        return seen and len(calls) == 1 and calls[0][0] == rows and calls[0][1] >= width
-    except ModelError:
-        return False
-    finally:
-        handle.remove()
