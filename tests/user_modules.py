@@ -354,7 +354,7 @@ def both(readout, name, width=2 * H, **options):
 
 
 def _mask(output, lengths):
-    return (torch.arange(output.shape[1]) < lengths[:, None])[..., None]
+    return (torch.arange(output.shape[1], device=output.device) < lengths.to(output.device)[:, None])[..., None]
 
 
 both(lambda o, h, n: torch.cat((h[-2], h[-1]), 1), "last states of both directions")

@@ -14,6 +14,7 @@ from exegesis.core.errors import SpanError, UnsupportedError, UsageError
 from exegesis.core.target import ask
 from exegesis.core.text import Span
 from exegesis.mech import split, split_cells
+from second_device import OTHERS
 from slow import decomposition as slow
 from slow import toys
 from torch_toys import READOUTS, WORDS, Bag, Shape, model, net, texts
@@ -265,13 +266,13 @@ def test_long_texts():
     )
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("device", OTHERS)
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_a_gpu_gives_what_the_cpu_gives(cell):
+def test_another_device_gives_what_the_cpu_gives(cell, device):
     module = net(Shape(cell, 2, True, "attention"))
     results = []
-    for device in ("cpu", "cuda"):
-        seen = wrap(module.to(device), vocabulary=WORDS, tokenizer=str.split)
+    for where in ("cpu", device):
+        seen = wrap(module.to(where), vocabulary=WORDS, tokenizer=str.split)
         results.append(explain(seen, texts(LENGTHS), Method("acd"), "all", spans="all"))
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-8)

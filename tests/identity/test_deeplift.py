@@ -15,6 +15,7 @@ from exegesis.api import explain, wrap
 from exegesis.attribute.deeplift import DeepLift
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.mech.multipliers import logarithmic_mean, multiplier, of_sigmoid, of_tanh
+from second_device import OTHERS
 from slow import cells, toys
 from slow import deeplift as slow
 from torch_toys import READOUTS, WORDS, Bag, Shape, model, net, texts
@@ -335,13 +336,13 @@ def test_a_module_that_looks_at_its_vectors_is_refused():
     np.testing.assert_allclose(explain(seen, "w3 w4", DeepLift("unknown"), "all").gap, 0, atol=1e-12)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("device", OTHERS)
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_a_gpu_gives_what_the_cpu_gives(cell):
+def test_another_device_gives_what_the_cpu_gives(cell, device):
     module = net(Shape(cell, 2, True, "attention"))
     results = []
-    for device in ("cpu", "cuda"):
-        seen = wrap(module.to(device), vocabulary=WORDS, tokenizer=str.split)
+    for where in ("cpu", device):
+        seen = wrap(module.to(where), vocabulary=WORDS, tokenizer=str.split)
         results.append(explain(seen, texts(LENGTHS), DeepLift("pad"), "all"))
     same(*results, tolerance=1e-8)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import importlib.util
 import json
@@ -40,6 +41,7 @@ from hf_toys import (
     whole_words,
     wordpiece,
 )
+from second_device import OTHERS
 
 TEXTS = ["good", "a fine film, really!", "don't you like the café?", "unbelievable acting 🙂 and it's dull"]
 PAIRS = [("a fine film", "it's good"), ("a", "unbelievable acting and a dull plot"), ("don't you like it?", "a")]
@@ -352,15 +354,14 @@ def test_precision_and_attention(attention: str, dtype: torch.dtype) -> None:
     assert torch.isfinite(torch.autograd.grad(outputs.sum(), vectors)[0]).all()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("device", OTHERS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_on_a_gpu(kind: str) -> None:
-    module, tokenizer = (make() for make in KINDS[kind])
-    model = wrap_huggingface(module.cuda(), tokenizer)
+def test_on_another_device(kind: str, device: str) -> None:
+    here = toy(kind)
+    model = wrap_huggingface(copy.deepcopy(here.module).to(device), here.reader.tokenizer)
     assert isinstance(model, HuggingFaceClassifier)
     batch = model.encode([model.read(raw) for raw in TEXTS])
-    assert batch.device.type == "cuda"
-    here = toy(kind)
+    assert batch.device.type == device
     expected = here.outputs(here.encode([here.read(raw) for raw in TEXTS]))
     torch.testing.assert_close(model.outputs(batch).cpu(), expected, rtol=0, atol=1e-9)
     vectors = model.embed(batch).requires_grad_()

@@ -16,6 +16,7 @@ from exegesis.api import explain, methods
 from exegesis.core.errors import ModelError, TextError, UnsupportedError, UsageError
 from exegesis.core.target import Link
 from exegesis.models.wrapping import wrap
+from second_device import OTHERS
 from shape_checks import unchecked
 from torch_toys import WORDS, Shape, net, texts
 from user_modules import ZOO, Base, Case, NoLengths, PackedUnsorted, Single
@@ -454,23 +455,21 @@ def test_text_cnns(name):
     same(before, state(module))
 
 
-# a GPU ------------------------------------------------------------------------------------------------------------
-
-cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+# another device ----------------------------------------------------------------------------------------------------
 
 
-@cuda
+@pytest.mark.parametrize("device", OTHERS)
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("method", sorted(ALL | {"reat", "naive-reat"}))
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_a_gpu_gives_what_the_cpu_gives(cell, method, training):
+def test_another_device_gives_what_the_cpu_gives(cell, method, training, device):
     """cuDNN refuses the backward pass of a layer that ran in evaluation mode; nothing global is switched for it."""
     if cell == "rnn" and method == "reat":
         pytest.skip("a plain RNN has no gate")
     module = net(Shape(cell, 2, True)).train(training)
     options = QUICK.get(method, {})
     here = explain(wrap(module, vocabulary=WORDS, tokenizer=str.split), texts(LENGTHS), method, **options)
-    there = copy.deepcopy(module).cuda()
+    there = copy.deepcopy(module).to(device)
     before = state(there)
     found = explain(wrap(there, vocabulary=WORDS, tokenizer=str.split), texts(LENGTHS), method, **options)
     same(before, state(there))
@@ -478,15 +477,15 @@ def test_a_gpu_gives_what_the_cpu_gives(cell, method, training):
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-8)
 
 
-@cuda
+@pytest.mark.parametrize("device", OTHERS)
 @pytest.mark.parametrize("name", [name for name in ZOO if ZOO[name].able == "gated"])
-def test_the_zoo_on_a_gpu(name):
+def test_the_zoo_on_another_device(name, device):
     module = made(ZOO[name]).eval()
     if name == "keeps its state on self" or "masks" in name:
         pytest.skip("it makes its tensors on the CPU")
     results = []
-    for device in ("cpu", "cuda"):
-        seen = wrapped(copy.deepcopy(module).to(device), ZOO[name])
+    for where in ("cpu", device):
+        seen = wrapped(copy.deepcopy(module).to(where), ZOO[name])
         results.append([explain(seen, texts(LENGTHS), method) for method in ("reat", "integrated-gradients")])
     for one, other in zip(*results, strict=True):
         for a, b in zip(one, other, strict=True):
