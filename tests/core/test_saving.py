@@ -146,3 +146,14 @@ def test_relevance_of_words_at_each_place() -> None:
     square = replace(result, states={"conv1d 1": np.ones((9, 9)), "linear 1": np.ones((2, 9)) * 3})
     assert list(square.at_words()) == ["word vectors", "linear 1"]
     assert square.at_words()["linear 1"].tolist() == [6.0] * 9
+
+
+@pytest.mark.parametrize(
+    "made", [samples.hierarchy, nested_samples.fight, matrix_samples.pairs, matrix_samples.relevance]
+)
+def test_a_kind_of_result_is_read_by_its_own_class_alone(made) -> None:
+    result, tree = made(), nested_samples.fight()
+    assert type(result).from_dict(result.to_dict()) == result
+    other = samples.pair() if type(result) is type(tree) else tree
+    with pytest.raises(FileError, match=f"^this is a saved {other.noun}, not an? {result.noun}; read it with"):
+        type(result).from_dict(other.to_dict())

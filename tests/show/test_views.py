@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from exegesis.core.result import save
-from exegesis.show import VIEWS, WORDS, register, view
+from exegesis.core.result import Result, save
+from exegesis.show import BLOCKS, SCENES, TRUST, VIEWS, WORDS, part, register, view
 from show import samples
 
 STARTS = {".html": b"<!DOCTYPE", ".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF", ".tex": b"% Expl",
@@ -47,6 +47,27 @@ def test_views_do_not_change_results(ending):
     assert view(ending)([one]) == view(ending)([one])
 
 
+def kinds() -> dict[str, Result]:
+    """A kind of result for each class of them, as something that has it."""
+    import exegesis.core.saving  # noqa: F401 - which knows every class
+
+    return {kind.views: kind.__new__(kind) for kind in Result.__subclasses__()}
+
+
+def test_every_kind_of_result_has_its_views():
+    assert kinds().keys() == VIEWS.keys()
+    for kind, views in VIEWS.items():
+        assert {".html", ".txt", ".repr_html"} <= views.keys()
+        assert all(callable(view(ending, kind)) for ending in views)
+
+
+def test_every_kind_has_a_scene_where_it_has_pictures_and_blocks_where_a_terminal_shows_it():
+    assert {kind for kind, views in VIEWS.items() if ".svg" in views} == SCENES.keys()
+    assert BLOCKS.keys() == VIEWS.keys() - {TRUST}  # whose table is its own
+    known = kinds()
+    assert all(callable(part(parts, known[kind])) for parts in (BLOCKS, SCENES) for kind in parts)
+
+
 def loaded_after(statement: str) -> set[str]:
     script = f"import sys; {statement}; print(*sys.modules)"
     names = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
@@ -59,9 +80,7 @@ def test_registering_loads_no_view():
 
 
 def test_drawing_loads_no_torch():
-    names = (
-        "bars canvas cube figure fonts frame html latex layout lines look notes page painting palette scene svg"
-    )
+    names = "bars canvas cube figure fonts frame html latex layout lines look notes page painting palette scene svg"
     modules = f"{names} table terminal visual words_terminal wording"
     loaded = loaded_after(f"import {', '.join(f'exegesis.show.{name}' for name in modules.split())}")
     assert "matplotlib" in loaded

@@ -124,6 +124,7 @@ class Evaluation(Result):
     samples: int = 2000
 
     views: ClassVar[str] = "evaluation"
+    noun: ClassVar[str] = "evaluation"
 
     def __post_init__(self) -> None:
         shape = (len(self.measures), len(self.methods), len(self.texts))

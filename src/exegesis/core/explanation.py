@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.compare import Comparison, compare
-from exegesis.core.errors import FileError, UsageError, unknown
+from exegesis.core.errors import UsageError, unknown
 from exegesis.core.result import Result
 from exegesis.core.text import Span, Text
 
@@ -74,6 +74,7 @@ class Attribution(Result):
     details: Mapping[str, Any] = field(default_factory=dict)
 
     views: ClassVar[str] = "words"
+    noun: ClassVar[str] = "explanation of words"
 
     def __post_init__(self) -> None:
         scores = np.asarray(self.scores, dtype=np.float64)
@@ -211,16 +212,6 @@ class Attribution(Result):
         from exegesis.core.saving import to_dict
 
         return to_dict(self)
-
-    @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> Attribution:
-        """The result that ``to_dict`` wrote. Raises FileError where it is not one."""
-        from exegesis.core.saving import from_dict
-
-        found = from_dict(values)
-        if not isinstance(found, Attribution):
-            raise FileError("this is a saved hierarchy, not an explanation of words; read it with exegesis.read")
-        return found
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a span and target: level, text, start, stop (characters), target, score."""

@@ -72,6 +72,7 @@ class Hierarchy(Result):
     details: Mapping[str, Any] = field(default_factory=dict)
 
     views: ClassVar[str] = "hierarchy"
+    noun: ClassVar[str] = "hierarchy"
 
     def __post_init__(self) -> None:
         _check(self.text, self.parts)
@@ -157,17 +158,6 @@ class Hierarchy(Result):
         from exegesis.core.saving import hierarchy_to_dict
 
         return hierarchy_to_dict(self)
-
-    @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> Hierarchy:
-        """The result that ``to_dict`` wrote. Raises FileError where it is not one."""
-        from exegesis.core.errors import FileError
-        from exegesis.core.saving import from_dict
-
-        found = from_dict(values)
-        if not isinstance(found, Hierarchy):
-            raise FileError("this is a saved explanation of words, not a hierarchy; read it with exegesis.read")
-        return found
 
     def __repr__(self) -> str:
         best = " ".join(f"{phrase.text!r}{phrase.score:+.3g}" for phrase in self.top(3) if phrase.height)

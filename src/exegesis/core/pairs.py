@@ -46,6 +46,7 @@ class Interactions(Result):
     details: Mapping[str, Any] = field(default_factory=dict)
 
     views: ClassVar[str] = "interactions"
+    noun: ClassVar[str] = "result of exegesis.interactions"
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float64)

@@ -54,6 +54,7 @@ class Relevance(Result):
     model: str = ""
 
     views: ClassVar[str] = "relevance"
+    noun: ClassVar[str] = "result of exegesis.relevance"
 
     def __post_init__(self) -> None:
         if self.dimensions.ndim != 2 or len(self.dimensions) != len(self.text):

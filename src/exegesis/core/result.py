@@ -7,9 +7,9 @@ ending.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.files import write_whole
@@ -21,13 +21,27 @@ _views: dict[tuple[str, str], Callable[[], View]] = {}
 
 
 class Result(ByValue):
-    """A value that is equal by value, saved and drawn; ``views`` is its kind, by which its views are found."""
+    """A value that is equal by value, saved and drawn; ``views`` is its kind, by which its views are found, and
+    ``noun`` what it is called."""
 
     views: ClassVar[str]
+    noun: ClassVar[str]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; ``exegesis.read`` gives the result back, every number to the last bit."""
         raise NotImplementedError
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The result that ``to_dict`` wrote. Raises FileError where it is damaged or a result of another kind."""
+        from exegesis.core.saving import from_dict  # which knows every class of results
+
+        found = from_dict(values)
+        if not isinstance(found, cls):
+            other = getattr(found, "noun", "recommendation")
+            own = f"{'an' if cls.noun[0] in 'aeiou' else 'a'} {cls.noun}"
+            raise FileError(f"this is a saved {other}, not {own}; read it with exegesis.read")
+        return found
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
         """Write the result whole or not at all; the ending says how.

@@ -56,6 +56,7 @@ class Study(Result):
     """What all results of studies can do."""
 
     views: ClassVar[str] = "study"
+    noun: ClassVar[str] = "study"
     kind: ClassVar[str] = ""
 
     def table(self, **options: Any) -> str:

@@ -68,7 +68,7 @@ class _Page(Page):
         wide, high = self.side - GAP, tall - GAP
         spoken = self.grid.spoken(column, row, MINUS)
         if abs(share) < MARKED:  # nearly the page's colour, so it has an outline
-            self.on.boxes.append(Box(x, y, wide, high, self.line, spoken, 1.0))
+            self.on.boxes.append(Box(x, y, wide, high, self.rule, spoken, 1.0))
             x, y, wide, high = x + LINE, y + LINE, wide - 2 * LINE, high - 2 * LINE
         self.cell(Box(x, y, wide, high, paint.ground, spoken, 1.0), share, paint, bar=1.2)
         text = self.grid.cell(row, column, MINUS)

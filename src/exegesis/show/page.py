@@ -27,7 +27,7 @@ class Page(ABC):
 
     def __init__(self, on: Scene, panel: Panel, palette: str | Palette, numbers: bool, dark: bool) -> None:
         self.on, self.panel, self.palette, self.numbers, self.dark = on, panel, palette_named(palette), numbers, dark
-        self.ink, self.muted, self.line = ground(dark).ink, ground(dark).muted, ground(dark).line
+        self.ink, self.muted, self.rule = ground(dark).ink, ground(dark).muted, ground(dark).line
         self.room = on.width - 2 * MARGIN
         self.mirrored = panel.rtl  # its words begin at the right edge
 
@@ -95,7 +95,7 @@ class Page(ABC):
 
     def number(self, line: range, x: float, y: float) -> None:
         """Which part of a pair a line belongs to, in a small box."""
-        self.on.boxes.append(Box(x, y + 3.5, 10, 10, self.line, radius=2))
+        self.on.boxes.append(Box(x, y + 3.5, 10, 10, self.rule, radius=2))
         text = str(self.panel.atoms[line.start].part + 1)
         self.on.write(x + 5, y + 10.9, text, TINY, self.ink, anchor=0.5)
 
@@ -118,7 +118,7 @@ def stacked(drawing: Scene, title: str, pages: Sequence[Page]) -> Scene:
     y = MARGIN
     for i, page in enumerate(pages):
         if i:
-            drawing.boxes.append(Box(MARGIN, y + 8, drawing.width - 2 * MARGIN, 0.6, page.line))
+            drawing.boxes.append(Box(MARGIN, y + 8, drawing.width - 2 * MARGIN, 0.6, page.rule))
             y += 22
         y = page.draw(y)
     drawing.height = y + MARGIN - 4
