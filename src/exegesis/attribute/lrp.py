@@ -140,8 +140,13 @@ class Lrp:
             return self._unrolled(seen, matrix)
 
     def laid_open(self, model: Differentiable, batch: Batch) -> Unrolled | None:
-        """The recurrent pass that the fast path reads; None for other models and rules."""
-        return cast(Recurrent, model).unroll(batch) if offers(model, Recurrent) and self.rule == "epsilon" else None
+        """The recurrent pass that the fast path reads; None for other models and rules, and where several linear
+        layers stand as one, which redistribute otherwise than one after the other.
+        """
+        if not offers(model, Recurrent) or self.rule != "epsilon":
+            return None
+        seen = cast(Recurrent, model).unroll(batch)
+        return None if seen.folded else seen
 
     def _general(self, model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"]) -> Scores:
         values, account, _ = self.propagated(model, batch, matrix)

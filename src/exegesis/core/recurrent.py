@@ -57,7 +57,8 @@ class Unrolled:
     ``layers`` stand from below, each with its one or two directions. The raw ``outputs`` are the ``terms`` over the
     top layer, each through its ``linear``, summed, plus ``bias``. What holds for all texts of the model, not
     only for these: ``same_start``, that every one starts from the same states; ``blind``, that pieces are told apart
-    by their vectors alone, so that neither a pad token nor a vector of zeros is left out or counted otherwise.
+    by their vectors alone, so that neither a pad token nor a vector of zeros is left out or counted otherwise;
+    ``folded``, that several linear layers in a row stand as one here.
     """
 
     layers: tuple[tuple[Direction, ...], ...]
@@ -66,3 +67,4 @@ class Unrolled:
     outputs: Float[Tensor, "b c"]
     same_start: bool = False
     blind: bool = False
+    folded: bool = False

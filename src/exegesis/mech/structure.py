@@ -66,7 +66,12 @@ def _each(values: Any, like: Any) -> list[Any]:
 
 def _along(call: Call, pick: Callable[[Tensor], Tensor]) -> Any:
     args, kwargs = call.swapped(pick)
-    return call.func(*args, **kwargs)
+    try:
+        return call.func(*args, **kwargs)
+    except RuntimeError:  # shadows lie in memory otherwise than the tensor that could be viewed
+        if call.name != "view":
+            raise
+        return torch.Tensor.reshape(*args, **kwargs)
 
 
 def _or(value: Tensor | None, default: Tensor) -> Tensor:

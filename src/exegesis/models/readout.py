@@ -7,78 +7,46 @@ recurrent states, or several side by side. Others are refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import permutations
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
-from torch.nn.functional import linear
+from jaxtyping import Float
+from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.recurrent import Direction, Term
 from exegesis.nn.recurrent import reading_order
+from exegesis.nn.rounding import near
 
 Pooling = tuple[tuple[float, int, str], ...]  # what is added for one block: each a scale, a direction, a kind
 Readout = tuple[Pooling, ...]  # block by block of the vector that the last layer reads
 
-NO_LINEAR = (
-    "its outputs are not the result of an nn.Linear called last, so the way from states to logits is out of sight: "
-    "end the module in an nn.Linear that reads pooled states"
-)
 KINDS = ("last", "mean", "max", "sum", "first")
 # poolings of the two directions that may be added: (of the normal one, of the reverse one)
 ADDED = (("last", "last"), ("last", "first"), ("first", "last"), ("mean", "mean"), ("max", "max"), ("sum", "sum"))
 
 
-def head(
-    parts: Sequence[tuple[object, Any, Any]], outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"]
-) -> tuple[nn.Linear, Float[Tensor, "b m"]]:
-    """The last linear layer, whose result are the outputs, and the vector that it reads for each text.
-
-    It may have been applied to all steps, of which the last or the mean over the text's own steps was then taken.
-    """
-    for part, received, given in reversed(parts):
-        if not isinstance(part, nn.Linear) or not isinstance(given, Tensor) or not isinstance(received, Tensor):
-            continue
-        read = _behind(received, given, outputs, lengths.to(outputs.device))
-        if read is not None and _equal(linear(read, part.weight, part.bias), outputs):
-            return part, read
-    raise UnsupportedError(NO_LINEAR)
-
-
-def _behind(received: Tensor, given: Tensor, outputs: Tensor, lengths: Tensor) -> Float[Tensor, "b m"] | None:
-    """What a linear layer received for the outputs, if that is what it gave."""
-    rows = len(outputs)
-    if given.shape[-1] != outputs.shape[1]:
-        return None
-    if given.numel() == outputs.numel() and torch.equal(given.reshape(outputs.shape), outputs):
-        return received.reshape(rows, -1)
-    if given.ndim != 3:
-        return None
-    index = torch.arange(rows, device=outputs.device)
-    for turn in (False, True):
-        each, source = (value.transpose(0, 1) if turn else value for value in (given, received))
-        if len(each) != rows or each.shape[1] < int(lengths.max()):
-            continue
-        for place in (lengths - 1, torch.zeros_like(lengths)):
-            if torch.equal(each[index, place], outputs):
-                return source[index, place]
-        inside = (torch.arange(each.shape[1], device=each.device) < lengths[:, None])[..., None]
-        if _equal((each * inside).sum(1) / lengths[:, None], outputs):
-            return (source * inside).sum(1) / lengths[:, None]
-    return None
-
-
-def choices(top: Sequence[Direction], read: Float[Tensor, "b m"], given: Sequence[Any]) -> list[list[Pooling]]:
-    """For each block of the vector that the last layer reads, all poolings that equal it on these texts.
+def choices(
+    layers: Sequence[Sequence[Direction]],
+    read: Float[Tensor, "b m"],
+    given: Sequence[Any],
+    cells: Float[Tensor, "l b h"] | None = None,
+) -> list[list[Pooling]]:
+    """For each block of the vector that the last layer reads, all poolings of the top layer that equal it on these
+    texts.
 
     ``given`` is what the module's other parts gave: attention weights may be among it. Raises UnsupportedError for a
-    block that is no pooling.
+    block that is no pooling; where it is the state of a lower layer, or one of the last ``cells``, that is said.
     """
+    top = layers[-1]
     pools = [_Pools(direction, given) for direction in top]
-    found = [_matches(block, pools) for block in _blocks(read, top)]
+    blocks = _blocks(read, top)
+    found = [_matches(block, pools) for block in blocks]
     if not all(found):
-        raise _unseen(list(read.shape), top[0].hidden.shape[-1])
+        raise _other([block for block, one in zip(blocks, found, strict=True) if not one], layers, cells) or _unseen(
+            list(read.shape), top[0].hidden.shape[-1]
+        )
     return [list(dict.fromkeys(_named(one) for one in matches)) for matches in found]
 
 
@@ -114,7 +82,7 @@ def recognise(
     for number, (block, expected) in enumerate(zip(_blocks(read, top), readout, strict=True)):
         columns = weight[:, number * size : (number + 1) * size]
         fixed = all(kind != "attention" for _, _, kind in expected)
-        if fixed and _equal(block, _value(expected, pools)):
+        if fixed and equal(block, _value(expected, pools)):
             found = expected
         else:
             matches = [one for one in _matches(block, pools) if fixed or _named(one) == expected]
@@ -197,14 +165,16 @@ def _matches(block: Tensor, pools: Sequence[_Pools]) -> list[Pooling]:
     single += [((1.0, way, kind),) for way in ways for kind in pools[way].attentions()]
     pairs = [*ADDED, *((kind, kind) for kind in shared)] if len(pools) == 2 else []
     double: list[Pooling] = [((s, 0, one), (s, 1, other)) for one, other in pairs for s in (1.0, 0.5)]
-    return [pooling for pooling in (*single, *double) if _equal(block, _value(pooling, pools))]
+    return [pooling for pooling in (*single, *double) if equal(block, _value(pooling, pools))]
 
 
 def _attention(value: Any, rows: int, width: int) -> list[Float[Tensor, "b t 1"]]:
     """A part's result as weights over positions, in each of the ways in which it can be read so."""
     value = value[-1] if isinstance(value, tuple) and value else value
-    if not isinstance(value, Tensor) or not value.is_floating_point() or value.numel() != rows * width or width == 0:
+    if not isinstance(value, Tensor) or not value.is_floating_point() or rows * width == 0:
         return []
+    if value.numel() != rows * width:
+        return _hops(value, rows, width)
     shape = [side for side in value.shape if side != 1] or [1]
     whole = [side for side in (rows, width) if side != 1] or [1]
     found = []
@@ -215,10 +185,41 @@ def _attention(value: Any, rows: int, width: int) -> list[Float[Tensor, "b t 1"]
     return [one for one in found if bool((one >= 0).all())]
 
 
-def _equal(block: Tensor, candidate: Tensor) -> bool:
+def _hops(value: Tensor, rows: int, width: int) -> list[Float[Tensor, "b t 1"]]:
+    """Attention of several hops, each of which spreads one over the positions: every hop, their sum and their mean."""
+    if value.ndim != 3 or bool((value < 0).any()):
+        return []
+    found: list[Tensor] = []
+    for order in permutations(range(3)):
+        turned = value.permute(order)
+        if turned.shape[:2] == (rows, width) and equal(turned.sum(1), torch.ones_like(turned[:, 0])):
+            found += [*torch.split(turned, 1, 2), turned.sum(2, keepdim=True), turned.mean(2, keepdim=True)]
+    return found
+
+
+def _other(
+    blocks: Sequence[Tensor], layers: Sequence[Sequence[Direction]], cells: Tensor | None
+) -> UnsupportedError | None:
+    """The refusal of blocks that are states of another kind than those of the top layer."""
+    lower = [_Pools(direction, ()).value(kind) for layer in layers[:-1] for direction in layer for kind in KINDS]
+    for block in blocks:
+        if any(equal(block, state) for state in lower):
+            return UnsupportedError(
+                "the last nn.Linear reads states of a recurrent layer below the top one (all of h_n, say): let it read "
+                "the top layer's alone (h_n[-1], of two directions h_n[-2:])"
+            )
+        if cells is not None and any(equal(block, cell) for cell in cells):
+            return UnsupportedError(
+                "the last nn.Linear reads the cell state c_n of an LSTM, which no output gate has weighed: let it read "
+                "the hidden state h_n"
+            )
+    return None
+
+
+def equal(block: Tensor, candidate: Tensor) -> bool:
     if torch.equal(block, candidate):
         return True
-    tight = {torch.float64: 1e-11, torch.float32: 1e-5}.get(block.dtype, 1e-2)
+    tight = near(block, double=1e-11, single=1e-5)
     scale = float(block.detach().abs().max()) if block.numel() else 0.0
     return block.shape == candidate.shape and torch.allclose(block, candidate, rtol=tight, atol=tight * scale)
 

@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from torch.overrides import TorchFunctionMode
 
+from exegesis.core.batch import Batch
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.recurrent import Direction, Term, Unrolled
-from exegesis.models.readout import Pooling, Readout, choices, head, recognise
-from exegesis.nn.recurrent import directions
+from exegesis.models.heads import head
+from exegesis.models.readout import Pooling, Readout, choices, recognise
+from exegesis.nn.recurrent import kind_of, stacked, weights_in
 from exegesis.nn.variants import VariantLSTM
 
 
@@ -28,12 +30,14 @@ from exegesis.nn.variants import VariantLSTM
 class Seen:
     """What one run of a module showed.
 
-    ``recurrent`` has each call of a recurrent layer: the layer, its input, its initial state, what it gave. ``parts``
-    has, in order, every other part and every softmax function that ran behind the first of them, with what it received
-    first and gave. ``variant`` is the kind of a ``VariantLSTM`` that ran.
+    ``recurrent`` has each call of a recurrent layer: the layer, its input, its initial state, what it gave; ``weights``
+    what it then held (some modules set weights anew in every call). ``parts`` has, in order, every other part that ran
+    behind the first of them, and every softmax, with what it received first and gave. ``variant`` is the kind of a
+    ``VariantLSTM`` that ran.
     """
 
     recurrent: list[tuple[nn.RNNBase, Any, Any, Any]] = field(default_factory=list)
+    weights: list[list[list[list[Tensor | None]]]] = field(default_factory=list)
     variant: str = ""
     parts: list[tuple[object, Any, Any]] = field(default_factory=list)
 
@@ -49,7 +53,7 @@ class _Softmaxes(TorchFunctionMode):
         self, func: Callable[..., Any], types: object, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         given = func(*args, **(kwargs or {}))
-        if self.seen.recurrent and getattr(func, "__name__", "") == "softmax":
+        if getattr(func, "__name__", "") == "softmax":
             self.seen.parts.append((func, args[0] if args else None, given))
         return given
 
@@ -67,9 +71,12 @@ def watching(module: nn.Module, *, functions: bool) -> Iterator[Seen]:
         first = kwargs.get("input", received[0] if received else None)
         if isinstance(part, nn.RNNBase):
             seen.recurrent.append((part, first, kwargs.get("hx", args[1] if len(args) > 1 else None), given))
+            seen.weights.append(weights_in(part))
         elif isinstance(part, VariantLSTM):
             seen.variant = part.kind
-        elif seen.recurrent:  # only what comes behind the recurrent layer matters
+        elif seen.recurrent or isinstance(
+            part, nn.Softmax
+        ):  # what comes before the recurrent layer may weigh its states
             seen.parts.append((part, first, given))
 
     with ExitStack() as after:
@@ -95,21 +102,49 @@ def replacing(parts: Sequence[nn.Embedding], give: Callable[[int, Tensor, Tensor
         yield
 
 
-def unroll(seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"], readout: Readout) -> Unrolled:
-    """The recurrent pass that a run showed. Raises UnsupportedError, by name, where it cannot be seen through."""
+def reads(ids: Tensor, batch: Batch, *, turned: bool) -> bool:
+    """Whether an embedding reads the ids of all texts of a batch, with padding or without, one text behind the other or
+    (``turned``) one step behind the other.
+    """
+    own, mask = (batch.ids.t(), batch.mask.t()) if turned else (batch.ids, batch.mask)
+    flat = ids.flatten()
+    return any(flat.shape == each.shape and torch.equal(flat, each) for each in (own.flatten(), own[mask]))
+
+
+def placed(vectors: Float[Tensor, "b t d"], ids: Tensor, batch: Batch, *, turned: bool) -> Tensor | None:
+    """Vectors in the order in which an embedding reads the ids of a batch (see ``reads``); None where it reads others.
+
+    They are a copy, because a module may write into its word vectors.
+    """
+    if not reads(ids, batch, turned=turned):
+        return None
+    rows, mask = (vectors.transpose(0, 1), batch.mask.t()) if turned else (vectors, batch.mask)
+    found = rows.clone(memory_format=torch.contiguous_format) if ids.numel() == mask.numel() else rows[mask]
+    return found.reshape(*ids.shape, vectors.shape[-1])
+
+
+def unroll(
+    seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"], readout: Readout, depth: int = 0
+) -> Unrolled:
+    """The recurrent pass that a run showed, ``depth`` linear parts folded into the last one (see ``readout.head``).
+
+    Raises UnsupportedError, by name, where it cannot be seen through.
+    """
     layers = _layers(seen, lengths)
-    linear, read = head(seen.parts, outputs, lengths)
+    weight, bias, read = head(seen.parts, outputs, lengths, depth)
     given = [given for _, _, given in seen.parts]
-    terms = recognise(layers[-1], linear.weight.detach(), read, given, readout)
-    bias = outputs.new_zeros(outputs.shape[1]) if linear.bias is None else linear.bias.detach()
-    return Unrolled(layers, terms, bias, outputs)
+    return Unrolled(layers, recognise(layers[-1], weight, read, given, readout), bias, outputs, folded=depth > 0)
 
 
-def readouts(seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"]) -> list[list[Pooling]]:
+def readouts(
+    seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"], depth: int = 0
+) -> list[list[Pooling]]:
     """What the readout of a run may be, block by block (see ``readout.choices``)."""
     layers = _layers(seen, lengths)
-    _, read = head(seen.parts, outputs, lengths)
-    return choices(layers[-1], read, [given for _, _, given in seen.parts])
+    _, _, read = head(seen.parts, outputs, lengths, depth)
+    last = seen.recurrent[-1][3][1]  # (h_n, c_n) of an LSTM
+    cells = last[1].reshape(len(last[1]), len(lengths), -1) if isinstance(last, tuple) else None
+    return choices(layers, read, [given for _, _, given in seen.parts], cells)
 
 
 def _layers(seen: Seen, lengths: Int[Tensor, " b"]) -> tuple[tuple[Direction, ...], ...]:
@@ -126,8 +161,8 @@ def _layers(seen: Seen, lengths: Int[Tensor, " b"]) -> tuple[tuple[Direction, ..
         raise UnsupportedError("an LSTM with projections (proj_size) has no states h = o tanh(c): drop proj_size")
     inputs, states = _padded(received, part, lengths), _padded(given[0], part, lengths)
     given_state = tuple(state) if isinstance(state, tuple | list) else (state,)
-    start = None if state is None else tuple(each.detach() for each in given_state)
-    return directions(part, inputs, states, lengths, start)
+    start = None if state is None else tuple(each.detach().reshape(len(each), len(lengths), -1) for each in given_state)
+    return stacked(kind_of(part), seen.weights[-1], inputs, states, lengths, start)
 
 
 def join(parts: Sequence[Unrolled], order: Int[Tensor, " b"]) -> Unrolled:
@@ -165,7 +200,7 @@ def join(parts: Sequence[Unrolled], order: Int[Tensor, " b"]) -> Unrolled:
     terms = tuple(
         replace(term, weights=rows([part.terms[n].weights for part in parts])) for n, term in enumerate(first.terms)
     )
-    return Unrolled(layers, terms, first.bias, rows([part.outputs for part in parts]))
+    return replace(first, layers=layers, terms=terms, outputs=rows([part.outputs for part in parts]))
 
 
 def _signature(term: Term) -> tuple[int, str, int]:
@@ -181,9 +216,12 @@ def _padded(value: Any, part: nn.RNNBase, lengths: Int[Tensor, " b"]) -> Float[T
         if not torch.equal(packed, lengths.cpu()):
             raise UnsupportedError("the packed sequence does not hold the texts in order, one position a piece")
         return padded.detach()
-    if not isinstance(value, Tensor) or value.ndim != 3:
+    if not isinstance(value, Tensor) or value.ndim not in ((2, 3) if rows == 1 else (3,)):
         raise UnsupportedError("the recurrent layer reads an unbatched input; it must read [batch, time, size]")
-    value = value if part.batch_first else torch.transpose(value, 0, 1)
+    if value.ndim == 2:
+        value = value[None]
+    elif not part.batch_first:
+        value = torch.transpose(value, 0, 1)
     if value.shape[0] != rows or value.shape[1] < width:
         raise UnsupportedError(
             f"the recurrent layer reads {value.shape[1]} positions of {value.shape[0]} rows for {rows} texts of up to "

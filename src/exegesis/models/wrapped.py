@@ -18,11 +18,15 @@ from exegesis.core.model import Raw
 from exegesis.core.recurrent import Unrolled
 from exegesis.core.target import Link
 from exegesis.core.text import Text
-from exegesis.models.calling import Plan, logits
+from exegesis.models.answers import logits
+from exegesis.models.plan import Plan
 from exegesis.models.reader import Reader
 from exegesis.models.readout import Readout, settle
-from exegesis.models.sight import join, readouts, replacing, unroll, watching
+from exegesis.models.sight import join, placed, readouts, replacing, unroll, watching
+from exegesis.nn.rounding import near
 from exegesis.nn.still import still
+
+DEEPEST = 3  # linear layers and batch norms in a row, before the last
 
 
 class TorchClassifier:
@@ -73,7 +77,7 @@ class TorchClassifier:
     def outputs(self, batch: Batch) -> Float[Tensor, "b c"]:
         if self.blank is not None:
             batch = _filled(batch, self.tokens["pad"], self.blank)
-        with torch.no_grad(), still(self.module):
+        with torch.no_grad():
             parts = self._parts(batch)
             if parts is None:
                 return self._call(batch)
@@ -81,12 +85,14 @@ class TorchClassifier:
             return found[torch.argsort(torch.cat(parts)).to(found.device)]
 
     def _call(self, batch: Batch) -> Float[Tensor, "b c"]:
-        """The module's raw outputs for a batch that it can take as it is.
+        """The module's raw outputs for a batch that it can take as it is, from what it holds at rest: a state that it
+        keeps on itself does not go from one call to the next.
 
         Raises ModelError, with the module's own complaint, where it raises.
         """
         try:
-            raw = logits(self.plan(self.module, batch), len(batch))
+            with still(self.module):
+                raw = logits(self.plan(self.module, batch), len(batch), self.plan.part)
         except Exception as error:  # the user's own code
             if isinstance(error, ExegesisError) or out_of_memory(error):
                 raise
@@ -117,9 +123,13 @@ class TorchClassifier:
 
 
 class TorchDifferentiable(TorchClassifier):
-    """A module whose word vectors are seen (``core.model.Differentiable``)."""
+    """A module whose word vectors are seen (``core.model.Differentiable``).
+
+    ``turned`` says of each embedding whether it reads the ids time first.
+    """
 
     embeddings: tuple[nn.Embedding, ...] = ()
+    turned: tuple[bool, ...] = ()
 
     def embed(self, batch: Batch) -> Float[Tensor, "b t d"]:
         """The vectors of each piece; of several embeddings that read the ids, side by side."""
@@ -127,31 +137,30 @@ class TorchDifferentiable(TorchClassifier):
             return torch.cat([part(batch.ids) for part in self.embeddings], -1)
 
     def outputs_from(self, embeds: Float[Tensor, "b t d"], batch: Batch) -> Float[Tensor, "b c"]:
-        with still(self.module):
-            parts = self._parts(batch)
-            if parts is None:
-                return self._call_from(embeds, batch)
-            found = []
-            for rows in parts:
-                part = batch.take(rows)
-                found.append(self._call_from(embeds[rows.to(embeds.device), : part.ids.shape[1]], part))
-            return torch.cat(found)[torch.argsort(torch.cat(parts)).to(embeds.device)]
+        parts = self._parts(batch)
+        if parts is None:
+            return self._call_from(embeds, batch)
+        found = []
+        for rows in parts:
+            part = batch.take(rows)
+            found.append(self._call_from(embeds[rows.to(embeds.device), : part.ids.shape[1]], part))
+        return torch.cat(found)[torch.argsort(torch.cat(parts)).to(embeds.device)]
 
     def _call_from(self, embeds: Tensor, batch: Batch) -> Tensor:
         short, batch = embeds.shape[1], self.plan.widened(batch)
         if batch.ids.shape[1] > short:  # pad tokens that are no part of the text keep their own vectors
-            with torch.no_grad():
+            with torch.no_grad(), still(self.module):
                 filling = torch.cat([part(batch.ids[:, short:]) for part in self.embeddings], -1)
             embeds = torch.cat([embeds, filling.to(embeds.dtype)], 1)
         vectors = torch.split(embeds, [part.embedding_dim for part in self.embeddings], -1)
 
         def give(number: int, ids: Tensor, _: Tensor) -> Tensor | None:
-            # a copy, because the module may write into its word vectors
-            if ids.shape == batch.ids.shape and torch.equal(ids, batch.ids):
-                return vectors[number].clone(memory_format=torch.contiguous_format)
-            if ids.shape == batch.ids.t().shape and torch.equal(ids, batch.ids.t()):
-                return vectors[number].transpose(0, 1).clone(memory_format=torch.contiguous_format)
-            raise UnsupportedError("an embedding is read with other ids than the text's; its vectors stay out of reach")
+            found = placed(vectors[number], ids, batch, turned=self.turned[number])
+            if found is None:
+                raise UnsupportedError(
+                    "an embedding is read with other ids than the text's; its vectors stay out of reach"
+                )
+            return found
 
         with replacing(self.embeddings, give):
             return self._call(batch)
@@ -160,24 +169,34 @@ class TorchDifferentiable(TorchClassifier):
 class TorchRecurrent(TorchDifferentiable):
     """A module whose recurrent layer and readout are seen through (``core.model.Recurrent``).
 
-    ``readout``, ``same_start`` and ``blind`` (see ``core.recurrent.Unrolled``) are learned once, on texts that tell
-    poolings apart: on a single short text a maximum may be the last state, and any initial state is the same for all.
+    ``readout``, ``depth`` (how many linear parts are folded into the last one), ``same_start`` and ``blind`` (see
+    ``core.recurrent.Unrolled``) are learned once, on texts that tell poolings apart: on a single short text a maximum
+    may be the last state, and any initial state is the same for all.
     """
 
     readout: Readout = ()
+    depth: int = 0
     same_start: bool = False
     blind: bool = False
 
     def learn(self, batch: Batch) -> None:
         """Learn the readout. Raises UnsupportedError, naming what is out of sight, where it is not recognised."""
-        with torch.no_grad(), still(self.module):
-            found = []
+        runs = []
+        with torch.no_grad():
             for rows in self._parts(batch) or [torch.arange(len(batch))]:
                 part = batch.take(rows)
                 with watching(self.module, functions=True) as seen:
-                    outputs = self._call(part)
-                found.append(readouts(seen, outputs, part.lengths))
-        self.readout = settle(found)
+                    runs.append((seen, self._call(part), part.lengths))
+        complaint: UnsupportedError | None = None
+        for self.depth in range(DEEPEST + 1):
+            try:
+                self.readout = settle([readouts(seen, raw, lengths, self.depth) for seen, raw, lengths in runs])
+                break
+            except UnsupportedError as error:
+                complaint = complaint or error
+        else:
+            assert complaint is not None
+            raise complaint
         starts = [s for d in self.unroll(batch).layers[-1] for s in (d.h0, d.c0) if s is not None]
         self.same_start = all(torch.equal(start, start[:1].expand_as(start)) for start in starts)
         self.blind = self._blind(batch)
@@ -192,7 +211,7 @@ class TorchRecurrent(TorchDifferentiable):
         padded = replace(batch, ids=batch.ids.masked_fill(later, self.tokens["pad"]), texts=())
         zeros = vectors.masked_fill(later[..., None], 0.0)
         tiny = zeros.masked_fill(later[..., None], 1e-10 if vectors.dtype == torch.float64 else 1e-6)
-        tight = 1e-7 if vectors.dtype == torch.float64 else 1e-3
+        tight = near(vectors, double=1e-7, single=1e-3, half=1e-3)
         try:
             with torch.no_grad():
                 pairs = [(self.outputs_from(vectors, padded), self.outputs_from(vectors, batch))]
@@ -203,7 +222,7 @@ class TorchRecurrent(TorchDifferentiable):
 
     def unroll(self, batch: Batch) -> Unrolled:
         """Raises UnsupportedError, naming what is out of sight, where states or readout are not recognised."""
-        with torch.no_grad(), still(self.module):
+        with torch.no_grad():
             parts = self._parts(batch)
             if parts is None:
                 found = self._see(batch)
@@ -216,7 +235,7 @@ class TorchRecurrent(TorchDifferentiable):
         attends = any(kind == "attention" for pooling in self.readout for _, _, kind in pooling)
         with watching(self.module, functions=attends) as seen:
             outputs = self._call(batch)
-        return unroll(seen, outputs, batch.lengths, self.readout)
+        return unroll(seen, outputs, batch.lengths, self.readout, self.depth)
 
 
 class TorchGated(TorchRecurrent):

@@ -17,13 +17,15 @@ from exegesis.core.batch import Batch, pad
 from exegesis.core.errors import ExegesisError, ModelError, UnsupportedError, UsageError
 from exegesis.core.target import Labels, Link, label_names
 from exegesis.core.text import text_of_words
-from exegesis.models.calling import Call, find_plan
+from exegesis.models.calling import find_plan
+from exegesis.models.heads import NO_LINEAR
 from exegesis.models.hf_model import HuggingFaceModel
 from exegesis.models.hf_wrapping import wrap_huggingface
+from exegesis.models.plan import Call
 from exegesis.models.reader import Reader, reader_of
-from exegesis.models.readout import NO_LINEAR
-from exegesis.models.sight import replacing
+from exegesis.models.sight import reads, replacing
 from exegesis.models.wrapped import TorchClassifier, TorchDifferentiable, TorchGated, TorchRecurrent
+from exegesis.nn.rounding import near
 
 T = TypeVar("T", bound=TorchClassifier)
 OUTPUTS = ("logits", "probabilities", "multi-label")
@@ -62,14 +64,19 @@ def wrap(
     plain = all(given is None for given in (vocabulary, call, outputs, lowercase))
     if plain and _pretrained(module, tokenizer):
         return wrap_huggingface(module, tokenizer, None if labels is None else label_names(labels), name=name)
+    module = getattr(module, "_orig_mod", module)  # what torch.compile was given: it looks past hooks
+    if any(nn.parameter.is_lazy(weight) for weight in module.parameters()):
+        raise UsageError("the module has lazy layers without weights: run it once, or load its trained weights, first")
     reader = reader_of(vocabulary, tokenizer, lowercase)
     usable = _usable(module, reader)
-    plan, width, probe = find_plan(
-        module, lambda lengths: _probe(module, reader, usable, lengths), call, reader.tokens["pad"]
-    )
+
+    def probing(lengths: Sequence[int]) -> Batch:
+        return _probe(module, reader, usable, lengths)
+
+    plan, width, probe = find_plan(module, probing, call, reader.tokens["pad"], _widths(labels))
     names, link = _labels(labels, width, outputs)
     bare = TorchClassifier(module, reader, names, link, plan, name or type(module).__name__)
-    able = _most(bare, probe, _probe(module, reader, usable, (3,) * 32 + (2,) * 32))
+    able = _most(bare, probe, probing)
     _check_outputs(able, probe, said=outputs is not None)
     if link is Link.SOFTMAX and _are_logs(able.outputs(probe)):
         able._link = Link.LOG_SOFTMAX
@@ -123,6 +130,12 @@ def _labels(labels: Labels | None, width: int, outputs: str | None) -> tuple[tup
     return names, Link.IDENTITY if width == 1 else Link.SOFTMAX
 
 
+def _widths(labels: Labels | None) -> set[int]:
+    """The numbers of outputs that the labels allow; none where none are given."""
+    count = 0 if labels is None else len(label_names(labels))
+    return {1, 2} if count == 2 else {count} if count else set()
+
+
 def _check_outputs(model: TorchClassifier, probe: Batch, *, said: bool) -> None:
     """Raises UsageError for outputs that are probabilities though logits are expected, and the other way round."""
     raw = model.outputs(probe).double()
@@ -136,8 +149,9 @@ def _check_outputs(model: TorchClassifier, probe: Batch, *, said: bool) -> None:
     unseen = not isinstance(model, TorchDifferentiable) and not said
     if end in ("softmax", "sigmoid") or (sums and end is None) or unseen:
         what = f"the module ends in a {end}" if end else "the module's outputs look like probabilities, from 0 to 1"
+        rest = "" if end or sums else "; outputs='logits' where they are logits all the same"
         raise UsageError(
-            f"{what}: let it return logits, or say outputs='probabilities' (then no logit can be explained)"
+            f"{what}: let it return logits, or say outputs='probabilities' (then no logit can be explained){rest}"
         )
 
 
@@ -185,13 +199,11 @@ def _blank(model: TorchClassifier) -> int | None:
     return None
 
 
-def _most(bare: TorchClassifier, probe: Batch, ties: Batch) -> TorchClassifier:
+def _most(bare: TorchClassifier, probe: Batch, probing: Callable[[Sequence[int]], Batch]) -> TorchClassifier:
     """The most able adapter that the module allows; what it lacks is kept as reasons."""
+    ties = probing((3,) * 32 + (2,) * 32)
     try:
-        seen = _as(TorchDifferentiable, bare)
-        seen.embeddings = _embeddings(bare, probe)
-        _follows(seen, probe)
-        _keep_order(seen, lambda: _follows(seen, ties))
+        seen = _differentiable(bare, probe, probing, ties)
     except ExegesisError as error:
         bare.lacks = dict.fromkeys(("Differentiable", "Recurrent", "Gated"), str(error))
         return bare
@@ -212,43 +224,87 @@ def _most(bare: TorchClassifier, probe: Batch, ties: Batch) -> TorchClassifier:
     return gated
 
 
+def _differentiable(
+    bare: TorchClassifier, probe: Batch, probing: Callable[[Sequence[int]], Batch], ties: Batch
+) -> TorchDifferentiable:
+    """The adapter that replaces word vectors: of as many texts a call as the module's way of reading them allows.
+
+    Raises UnsupportedError where they cannot be replaced even in a text alone.
+    """
+    complaint: ExegesisError | None = None
+    plan = bare.plan
+    single = replace(plan, pads=False, rows=1)
+    for each in dict.fromkeys((plan, replace(plan, pads=False), single)):
+        seen = _as(TorchDifferentiable, bare)
+        seen.plan = each
+        try:
+            longest = int(probe.lengths.max())
+            seen.embeddings, seen.turned = _embeddings(seen, probing((longest,) * (1 if each.rows == 1 else 2)))
+            _follows(seen, probe)
+            _keep_order(seen, lambda seen=seen: _follows(seen, ties))  # type: ignore[misc]
+        except ExegesisError as error:
+            complaint = complaint or error
+            continue
+        return seen
+    assert complaint is not None
+    raise complaint
+
+
 def _as(kind: type[T], bare: TorchClassifier) -> T:
     made = kind.__new__(kind)
     made.__dict__.update(bare.__dict__)
     return made
 
 
-def _embeddings(bare: TorchClassifier, probe: Batch) -> tuple[nn.Embedding, ...]:
-    """The embeddings that read the ids of the text."""
-    found: list[nn.Embedding] = []
+def _embeddings(bare: TorchClassifier, batch: Batch) -> tuple[tuple[nn.Embedding, ...], tuple[bool, ...]]:
+    """The embeddings that read the ids of texts of one length, and whether they read them time first."""
+    found: dict[int, bool] = {}
     parts = [part for part in bare.module.modules() if isinstance(part, nn.Embedding)]
-    longest = bare.plan.widened(probe.take(torch.tensor([0])))
+    texts = bare.plan.widened(batch)
 
     def note(number: int, ids: Tensor, _: Tensor) -> None:
-        own = longest.ids
-        if ids.shape in (own.shape, own.t().shape) and torch.equal(ids.flatten(), own.flatten()):
-            found.append(parts[number])
+        for turned in (False, True):
+            if number not in found and reads(ids, texts, turned=turned):
+                found[number] = turned
 
     with replacing(parts, note):
-        bare.outputs(longest)
+        bare.outputs(batch)
     if not found:
-        raise UnsupportedError(
-            "its word vectors are out of sight: no nn.Embedding reads the ids of whole texts in a call"
-        )
-    if len(found) != len(set(map(id, found))):
-        raise UnsupportedError("an nn.Embedding of the module reads the ids more than once")
-    return tuple(found)
+        raise UnsupportedError(f"its word vectors are out of sight: {_hidden(bare.module)}")
+    return tuple(parts[number] for number in found), tuple(found.values())
+
+
+def _hidden(module: nn.Module) -> str:
+    """Why no embedding was seen to read a text, and what to do."""
+    parts = list(module.modules())
+    if any(isinstance(part, torch.jit.ScriptModule) for part in parts):
+        return "it is scripted or traced code, whose parts cannot be watched; hand it the module that was scripted"
+    none = "no nn.Embedding reads the ids of whole texts in a call"
+    if any(isinstance(part, nn.EmbeddingBag) for part in parts):
+        return f"{none} (an nn.EmbeddingBag gives no single vectors)"
+    if not any(isinstance(part, nn.Embedding) for part in parts):
+        return f"{none}; put the one that stands outside in front, by nn.Sequential(embedding, module)"
+    return none
 
 
 def _follows(model: TorchDifferentiable, batch: Batch) -> None:
-    """Raises UnsupportedError where the outputs are not those of the word vectors given."""
-    with torch.no_grad():
+    """Raises UnsupportedError where the outputs are not those of the word vectors given, or carry no gradient."""
+    vectors = model.embed(batch)
+    with torch.enable_grad():
         try:
-            given = model.outputs_from(model.embed(batch), batch)
+            given = model.outputs_from(vectors.requires_grad_(True), batch)
         except ModelError as error:
             raise UnsupportedError(f"its word vectors cannot be replaced ({error})") from error
+        try:
+            torch.autograd.grad(given.sum(), vectors)
+        except RuntimeError as error:
+            raise UnsupportedError(
+                "no gradient reaches its word vectors: quantised layers have none, nor has what runs under no_grad or "
+                "behind a detach(); hand it the module before it was quantised, or without that"
+            ) from error
+        given = given.detach()
     expected = model.outputs(batch)
-    tight = 1e-9 if expected.dtype == torch.float64 else 1e-4 if expected.dtype == torch.float32 else 1e-2
+    tight = near(expected, double=1e-9, single=1e-4)
     if not torch.allclose(given, expected, rtol=tight, atol=tight):
         raise UnsupportedError("its outputs do not follow from its word vectors alone")
 
@@ -259,7 +315,7 @@ def _keep_order(model: TorchClassifier, trial: Callable[[], object]) -> None:
     A module that sorts its rows by length permutes rows of one length, where the library's sort is unstable; for few
     rows it is stable. Raises UnsupportedError where the trial, over a batch with many such rows, fails with any number.
     """
-    for rows in (0, 8, 1):
+    for rows in (0, 8, 1) if model.plan.rows == 0 else (model.plan.rows,):
         model.plan = replace(model.plan, rows=rows)
         try:
             trial()

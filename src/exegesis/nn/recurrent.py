@@ -123,12 +123,16 @@ def directions(
     state: Sequence[Float[Tensor, "l b h"]] | None,
 ) -> tuple[tuple[Direction, ...], ...]:
     """All layers of a library module as Directions, from its padded inputs, its outputs and its initial state."""
+    return stacked(kind_of(module), weights_in(module), inputs, outputs, lengths, state)
+
+
+def weights_in(module: nn.RNNBase) -> list[list[list[Tensor | None]]]:
+    """The weights that a library module holds now, as ``stacked`` takes them."""
     ends = ("", "_reverse") if module.bidirectional else ("",)
-    weights = [
+    return [
         [[_held(module, f"{kind}_l{layer}{end}") for kind in _WEIGHTS] for end in ends]
         for layer in range(module.num_layers)
     ]
-    return stacked(kind_of(module), weights, inputs, outputs, lengths, state)
 
 
 def stacked(
