@@ -150,10 +150,15 @@ def test_the_text_sets_its_own_direction():
     assert parsed.of(**{"class": "rows"})[0]["dir"] == "rtl"
 
 
+HIDDEN = "a\x1b[31mb"
+
+
 def test_titles():
     assert "<title>The movie does n&#39;t serve up lot of laughs .</title>" in page(samples.hierarchy())
     assert "<title>2 explanations</title>" in page([samples.hierarchy(), samples.pair()])
     assert "<title>Mine</title>" in page(samples.hierarchy(), title="Mine")
+    assert "<title>Explanation</title>" in page(samples.hierarchy(), title="  ")
+    assert f"<title>{visible(HIDDEN)}</title>" in page(samples.hierarchy(), title=HIDDEN)
     assert "(the text is empty)" in page(samples.result("", []))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from rich.cells import cell_len
 
 from exegesis.show.terminal import render
-from show import samples
+from show import matrix_samples, nested_samples, samples
 from show.strategies import results, some
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -149,3 +150,13 @@ def test_ten_thousand_words_are_quick(color):
     drawn = render(one, color=color, width=100)
     assert time.process_time() - start < 2
     assert STYLE.sub("", drawn).count("word96") == raw.count("word96")
+
+
+@pytest.mark.parametrize(
+    "made", [samples.hierarchy, nested_samples.fight, matrix_samples.pairs, matrix_samples.relevance]
+)
+def test_two_blank_lines_part_two_texts(made):
+    one = made()
+    two = replace(one, text=replace(one.text, raw=one.text.raw.swapcase()))
+    drawn = [plain(result, numbers=True) for result in (one, two)]
+    assert plain([one, two], numbers=True) == "\n\n".join(drawn)

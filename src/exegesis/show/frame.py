@@ -45,7 +45,7 @@ def framed(name: str, palette: str | Palette, more: str = "", **values: Any) -> 
     chosen = palette_named(palette)
     other = next(p for p in (*PALETTES.values(), chosen) if p.name != chosen.name)
     root, style = _style(chosen, other, more)
-    signs, sizes = ([paint_class(k / 6, signs) for k in range(-6 * signs, 7)] for signs in (True, False))
+    signs, sizes = [paint_class(k / 6, True) for k in range(-6, 7)], [paint_class(k / 6, False) for k in range(7)]
     template = templates().get_template(name)
     return template.render(root=root, style=style, other=other.title, signs=signs, sizes=sizes, **values)
 

@@ -13,11 +13,7 @@ COLUMNS = ("example", "model", "search", "target", "text", "start", "stop", "hei
 
 
 def csv(results: Hierarchy | Sequence[Hierarchy]) -> str:
-    """One line a phrase, the whole text first: numbers to the last digit, ``start`` and ``stop`` in characters.
-
-    A text that a spreadsheet would run as a formula has an apostrophe before it; characters that do not print are made
-    visible. Lines end in CR LF (RFC 4180).
-    """
+    """One line a phrase, the whole text first, written as by ``table.csv``."""
     return written(COLUMNS, _lines(each(results)))
 
 
