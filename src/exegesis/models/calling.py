@@ -145,7 +145,8 @@ def _alone(plan: Plan, module: nn.Module, probe: Batch, widths: Collection[int])
     found = torch.cat(alone)
     if not bool(torch.isfinite(found).all()):
         raise _RanError("the module's outputs are not finite (NaN or infinity): check its weights")
-    if not _near(_try(plan, module, probe.take(torch.tensor([0]))), found[:1]):
+    again = torch.cat([_try(plan, module, probe.take(torch.tensor([row]))) for row in range(len(probe))])
+    if not _near(again, found):
         raise _RanError(
             "the module gives the same text other outputs each time: let it be deterministic in eval mode (F.dropout "
             "needs training=self.training, nn.Dropout is made in __init__, a state to begin with is not drawn)"
