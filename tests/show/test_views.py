@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from exegesis.core.result import Result, save
+from exegesis.core.spread import spread
+from exegesis.core.studies import Asked, WordClass, WordClasses
 from exegesis.show import BLOCKS, SCENES, TRUST, VIEWS, WORDS, part, register, view
 from show import samples
 
@@ -66,6 +69,14 @@ def test_every_kind_has_a_scene_where_it_has_pictures_and_blocks_where_a_termina
     assert BLOCKS.keys() == VIEWS.keys() - {TRUST}  # whose table is its own
     known = kinds()
     assert all(callable(part(parts, known[kind])) for parts in (BLOCKS, SCENES) for kind in parts)
+
+
+def test_a_blank_line_parts_two_studies(tmp_path):
+    asked = Asked("m", "REAT()", "reat", "logit:positive", 1, 2, True)
+    found = spread(np.array([0.5, -1.0]), np.array([0, 0]))
+    study = WordClasses(asked, "merged", "t", (WordClass("NN", found, ("plot",)),))
+    one = study.save(tmp_path / "one.txt").read_text("utf-8")
+    assert save([study, study], tmp_path / "two.txt").read_text("utf-8") == f"{one}\n{one}"
 
 
 def loaded_after(statement: str) -> set[str]:
