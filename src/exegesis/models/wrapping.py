@@ -55,7 +55,8 @@ def wrap(
     sum to one (the module ends in a log-softmax) are log-probabilities, and are called so. The module is run in
     evaluation mode and comes back as it was. Texts shorter than the module takes (one with convolutions needs as many
     pieces as its widest kernel) are filled up with pad tokens. A Hugging Face model with its fast tokenizer, given
-    without ``call``, ``outputs`` or ``lowercase``, is what ``load`` makes of its name, its labels its config's.
+    without ``call``, ``outputs`` or ``lowercase``, is what ``load`` makes of its name, its labels its config's. Of an
+    answer with several parts the first with as many outputs as labels is taken; of a compiled module the one inside.
 
     Raises UsageError for missing or contradicting arguments, ModelError where the module cannot be run.
     """
