@@ -210,10 +210,13 @@ KINDS = {
 
 
 def _made(cls: type, config: transformers.PreTrainedConfig) -> transformers.PreTrainedModel:
-    """Weights large enough that padding, positions and order all show in the outputs."""
     torch.manual_seed(0)
-    module = cls(config)
+    return drawn(cls(config)).double()
+
+
+def drawn(module: transformers.PreTrainedModel) -> transformers.PreTrainedModel:
+    """Weights large enough that padding, positions and order all show in the outputs."""
     with torch.no_grad():
         for weight in module.parameters():
             weight.normal_(0, 0.4 if weight.dim() > 1 else 0.2)
-    return module.double().eval()
+    return module.eval()

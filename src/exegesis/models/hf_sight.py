@@ -45,7 +45,8 @@ def _against(seen: HuggingFaceClassifier, row: Batch) -> str | None:
     ids[0, at] = row.ids[0, at.roll(1)]
     others = Batch(ids, row.mask, row.segments)
     here, there = seen.outputs(row), seen.outputs(others)
-    put = seen.outputs_from(seen.embed(others), row)
+    with torch.no_grad():
+        put = seen.outputs_from(seen.embed(others), row)
     allowed = max(SHARE * float((there - here).abs().max()), ROUNDING * float(there.abs().max()))
     if float((put - there).abs().max()) > allowed:
         return ELSEWHERE

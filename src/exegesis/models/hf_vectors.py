@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from exegesis.core.errors import ModelError
+from exegesis.core.errors import ModelError, out_of_memory
 
+See = Callable[[str, Tensor, Tensor], Tensor | None]
 SAME, MOVED, TURNED = "same", "moved by one", "time first"
 
 
@@ -33,10 +35,13 @@ class Lookup:
     stop: int
 
 
-def input_embeddings(module: Any) -> nn.Module:
-    """The layer that turns ids into word vectors."""
-    layer: nn.Module = module.get_input_embeddings()
-    return layer
+def input_embeddings(module: Any) -> nn.Module | None:
+    """The layer that a module calls its input embeddings, where it names one."""
+    try:
+        layer = module.get_input_embeddings()
+    except (AttributeError, NotImplementedError):
+        return None
+    return layer if isinstance(layer, nn.Module) else None
 
 
 def find_lookups(module: nn.Module, ids: Int[Tensor, "b t"], run: Callable[[], object]) -> tuple[Lookup, ...]:
@@ -45,13 +50,7 @@ def find_lookups(module: nn.Module, ids: Int[Tensor, "b t"], run: Callable[[], o
     Layers that give the same vectors share columns, any other has columns of its own.
     """
     seen: dict[str, list[str]] = {}
-
-    def note(path: str, given: Tensor, _own: Tensor) -> None:
-        kind = next((kind for kind in (SAME, MOVED, TURNED) if _holds(kind, given, ids)), None)
-        if kind is not None:
-            seen.setdefault(path, []).append(kind)
-
-    with _watching(module, note):
+    with _watching(module, partial(_note, seen, ids)):
         run()
     tables: list[Tensor] = []
     found, starts = [], [0]
@@ -68,8 +67,14 @@ def find_lookups(module: nn.Module, ids: Int[Tensor, "b t"], run: Callable[[], o
 
 
 def _table(layer: nn.Module, ids: Int[Tensor, "b t"]) -> Float[Tensor, "b t d"] | None:
-    """What a layer gives for ids; None where that depends on their places (BART counts positions from its ids)."""
-    there, back = first(layer(ids)), first(layer(ids.flip(1)))
+    """What a layer gives for ids; None where that depends on their places (BART counts positions from its ids), or
+    where the layer wants something else."""
+    try:
+        there, back = first(layer(ids)), first(layer(ids.flip(1)))
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        return None
     return there if there.shape[:2] == ids.shape and torch.equal(there, back.flip(1)) else None
 
 
@@ -90,18 +95,10 @@ def replaced(
     windows. Raises ModelError at the end of a block in which a lookup did not come.
     """
     left = {lookup.path: list(lookup.calls) for lookup in lookups}
-    columns = {lookup.path: slice(lookup.start, lookup.stop) for lookup in lookups}
-    whole = all(lookup.stop - lookup.start == vectors.shape[-1] for lookup in lookups)
-
-    def put(path: str, given: Tensor, own: Tensor) -> Tensor | None:
-        kind = next((kind for kind in left[path] if _holds(kind, given, ids)), None)
-        if kind is None:
-            return None
-        left[path].remove(kind)
-        part = vectors if whole else vectors[..., columns[path]]
-        return _put(part.to(own), own, kind)
-
-    with _watching(module, put, set(left)):
+    parts = {lookup.path: vectors[..., lookup.start : lookup.stop] for lookup in lookups}
+    if all(part.shape == vectors.shape for part in parts.values()):
+        parts = dict.fromkeys(parts, vectors)
+    with _watching(module, partial(_put, left, parts, ids), set(left)):
         yield
     if any(left.values()):
         raise ModelError(f"the module did not look its words up at {next(path for path in left if left[path])}")
@@ -127,8 +124,26 @@ def _holds(kind: str, given: Tensor, ids: Int[Tensor, "b t"]) -> bool:
     return torch.equal(given[:, :width], ids)
 
 
-def _put(part: Float[Tensor, "b t d"], own: Float[Tensor, "r s d"], kind: str) -> Float[Tensor, "r s d"]:
-    """The words' vectors as a call's answer."""
+def _note(seen: dict[str, list[str]], ids: Int[Tensor, "b t"], path: str, given: Tensor, _own: Tensor) -> None:
+    kind = next((kind for kind in (SAME, MOVED, TURNED) if _holds(kind, given, ids)), None)
+    if kind is not None:
+        seen.setdefault(path, []).append(kind)
+
+
+def _put(
+    left: dict[str, list[str]],
+    parts: dict[str, Tensor],
+    ids: Int[Tensor, "b t"],
+    path: str,
+    given: Tensor,
+    own: Tensor,
+) -> Tensor | None:
+    """The words' vectors as the answer to a lookup of theirs that is still to come."""
+    kind = next((kind for kind in left[path] if _holds(kind, given, ids)), None)
+    if kind is None:
+        return None
+    left[path].remove(kind)
+    part = parts[path].to(own)
     if kind == MOVED:
         part = torch.cat([own[:, :1], part], 1)[:, : own.shape[1]]
     if kind == TURNED:
@@ -143,23 +158,11 @@ def _alike(one: Tensor, other: Tensor) -> bool:
 
 
 @contextmanager
-def _watching(
-    module: nn.Module, see: Callable[[str, Tensor, Tensor], Tensor | None], paths: set[str] | None = None
-) -> Iterator[None]:
+def _watching(module: nn.Module, see: See, paths: set[str] | None = None) -> Iterator[None]:
     """Hands each lookup of integers (the layer's path, ids, vectors) to ``see``, whose answer takes their place."""
 
-    def hook(path: str) -> Callable[..., Any]:
-        def look(_layer: nn.Module, given: tuple[Any, ...], named: dict[str, Any], out: Any) -> Any:
-            asked = next((value for value in (*given, *named.values()) if isinstance(value, Tensor)), None)
-            if asked is None or asked.is_floating_point():
-                return None
-            answer = see(path, asked, first(out))
-            return (answer, *out[1:]) if answer is not None and isinstance(out, tuple) else answer
-
-        return look
-
     handles = [
-        layer.register_forward_hook(hook(path), with_kwargs=True)
+        layer.register_forward_hook(partial(_look, see, path), with_kwargs=True)
         for path, layer in _tables(module)
         if paths is None or path in paths
     ]
@@ -170,11 +173,16 @@ def _watching(
             handle.remove()
 
 
+def _look(see: See, path: str, _layer: nn.Module, given: tuple[Any, ...], named: dict[str, Any], out: Any) -> Any:
+    asked = next((value for value in (*given, *named.values())), None)
+    if not isinstance(asked, Tensor) or asked.is_floating_point():
+        return None
+    answer = see(path, asked, first(out))
+    return (answer, *out[1:]) if answer is not None and isinstance(out, tuple) else answer
+
+
 def _tables(module: nn.Module) -> list[tuple[str, nn.Module]]:
     """Every layer of vectors, once: PyTorch's own, and what the module calls its input embeddings."""
-    try:
-        named: object = input_embeddings(module)
-    except (AttributeError, NotImplementedError):
-        named = None
+    named = input_embeddings(module)
     layers: list[tuple[str, nn.Module]] = list(module.named_modules())
     return [(path, layer) for path, layer in layers if isinstance(layer, nn.Embedding) or layer is named]

@@ -21,7 +21,7 @@ from exegesis.models.hf_vectors import input_embeddings
 
 _POSITIONS = ("position_embeddings", "position_embedding", "embed_positions", "positions_embed", "wpe")
 _INPUTS = {"input_ids", "token_type_ids", "attention_mask"}
-_PROBES = ("a word", "a word and some more of them")
+_PROBES = ("a word", "a word or", "a word and some", "a word and some more of them")
 
 
 def wrap_huggingface(
@@ -38,7 +38,7 @@ def wrap_huggingface(
     without one softmax, or plain numbers (a regression) for a single output. ``truncate`` cuts texts that are longer
     than the model's positions; its name says so then.
 
-    The module is tried on two short texts: whether padding changes its outputs (then only texts of equal length share
+    The module is tried on a few short texts: whether padding changes its outputs (then only texts of equal length share
     a call), and whether its word vectors can be replaced (then the result is a ``HuggingFaceClassifier``, which serves
     gradients; else a plain ``HuggingFaceModel``).
 
@@ -93,22 +93,27 @@ def _tokens(config: Any, tokenizer: Any, size: int) -> dict[str, int]:
 
 
 def _limit(module: nn.Module, config: Any, tokenizer: Any) -> int | None:
-    """How many pieces the model takes: rows of its table of positions, less those that its numbering skips."""
-    tables: list[Any] = [
-        part.num_embeddings - (0 if part.padding_idx is None else part.padding_idx + 1) - getattr(part, "offset", 0)
-        for path, part in module.named_modules()
-        if isinstance(part, nn.Embedding) and path.rsplit(".", 1)[-1] in _POSITIONS
-    ]
+    """How many pieces the model takes: what its config says, and the rows of its table of positions, less those that
+    its numbering skips. A table of fewer rows than the config says is not of the text, but of a picture's parts."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    known = tables or [getattr(text, "max_position_embeddings", None), tokenizer.model_max_length]
-    return min((int(n) for n in known if isinstance(n, int) and 0 < n < 10**9), default=None)
+    told = getattr(text, "max_position_embeddings", None)
+    tables: list[Any] = [
+        len(part.weight) - (0 if part.padding_idx is None else part.padding_idx + 1) - getattr(part, "offset", 0)
+        for path, part in module.named_modules()
+        if path.rsplit(".", 1)[-1] in _POSITIONS and hasattr(part, "padding_idx") and len(part.weight) >= (told or 0)
+    ]
+    return min((int(n) for n in [*tables, told] if isinstance(n, int) and 0 < n < 10**9), default=_told(tokenizer))
+
+
+def _told(tokenizer: Any) -> int | None:
+    """How many pieces a tokenizer says that its model takes."""
+    told = tokenizer.model_max_length
+    return int(told) if isinstance(told, int) and 0 < told < 10**9 else None
 
 
 def _size(module: nn.Module, config: Any, tokenizer: Any) -> int:
-    try:
-        return int(input_embeddings(module).num_embeddings)  # type: ignore[arg-type]
-    except (AttributeError, NotImplementedError):
-        return int(getattr(config, "vocab_size", len(tokenizer)))
+    rows = getattr(input_embeddings(module), "num_embeddings", None)
+    return int(rows) if rows is not None else int(getattr(config, "vocab_size", len(tokenizer)))
 
 
 def _takes_types(module: nn.Module) -> bool:
@@ -162,7 +167,8 @@ def _probed(model: HuggingFaceModel) -> HuggingFaceModel:
     else:
         batch = model.encode(texts)
         _check_steady(model, batch)
-        padded = _bears_padding(model, batch)
+        sparse = getattr(model.module.config, "attention_type", None) == "block_sparse"  # in long rows alone (BigBird)
+        padded = not sparse and _bears_padding(model, batch)
     about = dataclasses.replace(model.about, padded=padded)
     return shown(HuggingFaceModel(model.module, model.reader, about), batch)
 
@@ -176,4 +182,4 @@ def _bears_padding(model: HuggingFaceModel, batch: Batch) -> bool:
         return False
     weight = next((w.dtype for w in model.module.parameters() if w.is_floating_point()), torch.float32)
     near = {torch.float64: 1e-9, torch.float32: 1e-5}.get(weight, 2e-2) * max(1.0, float(alone.abs().max()))
-    return bool(lengths[0] < lengths[1]) and torch.allclose(together, alone, rtol=0, atol=near)
+    return bool(lengths.min() < lengths.max()) and torch.allclose(together, alone, rtol=0, atol=near)
