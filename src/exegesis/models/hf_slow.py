@@ -20,7 +20,7 @@ _NEEDED = ("tokenize", "convert_tokens_to_ids", "convert_ids_to_tokens", "build_
 _UNKNOWN = "\0"  # stands in no text that is compared
 _MARKS = re.compile(r"^##(?=.)|@@$|</w>$|[▁Ġ]")  # what tokenizers put on pieces: a word goes on, ends, begins
 _BEYOND = 32  # pieces behind the cut that help to place those before it
-_SIDE = 2000  # characters beyond which what does not agree is not compared with what is far from it
+_SIDE = 400  # characters beyond which what does not agree is not compared with what is far from it
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,8 @@ def encode(tokenizer: Any, parts: Sequence[str], limit: int | None) -> Encoded:
     """
     found = tokenizer(*parts, truncation=limit is not None, max_length=limit, verbose=False)
     ids = [int(i) for i in found["input_ids"]]
-    own = [[int(i) for i in tokenizer.convert_tokens_to_ids(tokenizer.tokenize(part))] for part in parts]
+    cut = [[str(token) for token in tokenizer.tokenize(part)] for part in parts]
+    own = [[int(i) for i in tokenizer.convert_tokens_to_ids(tokens)] for tokens in cut]
     frame = tokenizer.build_inputs_with_special_tokens(*([-1 - n] for n in range(len(parts))))
     runs = _runs(frame, ids, own)
     if runs is None:
@@ -74,12 +75,11 @@ def encode(tokenizer: Any, parts: Sequence[str], limit: int | None) -> Encoded:
             f"the tokenizer {type(tokenizer).__name__} puts its special pieces inside the text, so that its pieces "
             "cannot be told from the text's: take a fast tokenizer (with tokenizer.json)"
         )
-    unknown = getattr(tokenizer, "unk_token_id", None)
-    pieces = []
-    for (start, stop), whole in zip(runs, own, strict=True):
-        seen = whole[: stop - start + _BEYOND]
-        named = tokenizer.convert_ids_to_tokens(seen)
-        pieces.append([None if i == unknown else str(token) for i, token in zip(seen, named, strict=True)])
+    unknown = getattr(tokenizer, "unk_token", None)
+    pieces: list[list[str | None]] = [
+        [None if token == unknown else token for token in tokens[: stop - start + _BEYOND]]
+        for (start, stop), tokens in zip(runs, cut, strict=True)
+    ]
     return Encoded(
         ids=ids,
         tokens=[str(token) for token in tokenizer.convert_ids_to_tokens(ids)],
@@ -160,17 +160,17 @@ def _pairs(one: str, other: str) -> list[tuple[int, int]]:
     """Characters that agree, in order: what is common at the start, then the longest runs."""
     same = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     pairs = [(n, n) for n in range(same)]
-    left, right = same, same
+    left, right, side = same, same, _SIDE
     while left < len(one) and right < len(other):
-        blocks = SequenceMatcher(None, one[left : left + _SIDE], other[right : right + _SIDE], autojunk=False)
+        blocks = SequenceMatcher(None, one[left : left + side], other[right : right + side], autojunk=False)
         found = [(left + b.a + n, right + b.b + n) for b in blocks.get_matching_blocks() for n in range(b.size)]
-        more = left + _SIDE < len(one) and right + _SIDE < len(other)
+        more = left + side < len(one) or right + side < len(other)
         found = found[: len(found) * 3 // 4] if more else found  # the last quarter may agree better with what follows
-        if not found:
-            break
-        pairs += found
-        left, right = found[-1][0] + 1, found[-1][1] + 1
-        if not more:
+        side = _SIDE if found else 4 * side
+        if found:
+            pairs += found
+            left, right = found[-1][0] + 1, found[-1][1] + 1
+        elif not more:
             break
     return pairs
 
@@ -191,5 +191,6 @@ def _filled(text: str, ranges: Sequence[Range | None]) -> list[Range]:
         stop = max(start, after[0] if after else len(text))
         runs = [(start + run.start(), start + run.end()) for run in re.finditer(r"\S+", text[start:stop])]
         count = following - number
-        found += runs if len(runs) == count else [(start, stop)] * count
+        between = (runs[0][0], runs[-1][1]) if runs else (start, stop)
+        found += runs if len(runs) == count else [between] * count
     return found
