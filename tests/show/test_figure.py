@@ -220,3 +220,16 @@ def test_words_at_the_edge_are_cut():
     pixels = np.asarray(Image.open(BytesIO(as_png(page))))
     assert pixels.shape[2] == 3
     assert pixels.min() < 100
+
+
+def test_a_bar_above_is_for_and_one_below_against():
+    drawing = scene(samples.result("good bad", [1.0, -1.0]))
+    for cell, low in zip([box for box in drawing.boxes if box.title], (False, True), strict=True):
+        (bar,) = [box for box in drawing.boxes if box.height == 1.4 and box.x == cell.x]
+        assert bar.y == pytest.approx(cell.y + low * (cell.height - bar.height))
+
+
+def test_a_rule_parts_two_texts():
+    for count in (1, 2, 3):
+        drawing = scene([samples.result(f"text {n}", [1.0, -1.0]) for n in range(count)])
+        assert sum(box.height == 0.6 for box in drawing.boxes) == count - 1
