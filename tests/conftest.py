@@ -22,5 +22,5 @@ torch.set_num_threads(1)
 
 
 def pytest_report_header() -> str:
-    where = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU: the tests marked cuda are skipped"
+    where = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU: a simulated second device alone"
     return f"shapes checked by jaxtyping and beartype; torch {torch.__version__}, {where}"

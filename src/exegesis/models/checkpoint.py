@@ -33,8 +33,9 @@ def write_checkpoint(path: Path, run: _Run, identity: dict[str, Any]) -> None:
     for number, state in run.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in state.items()}
     tensors |= {"random.order": run.generator.get_state(), "random.torch": torch.get_rng_state()}
-    if run.options.device != "cpu":
-        tensors["random.device"] = torch.cuda.get_rng_state(run.options.device)
+    where = torch.device(run.options.device)
+    if where.type != "cpu":
+        tensors["random.device"] = torch.get_device_module(where).get_rng_state(where)
     state = {
         "version": VERSION,
         "identity": identity,
@@ -93,5 +94,6 @@ def _restore(run: _Run, tensors: dict[str, Tensor]) -> None:
     run.optimizer.load_state_dict(optimizer)
     run.generator.set_state(tensors["random.order"])
     torch.set_rng_state(tensors["random.torch"])
-    if run.options.device != "cpu":
-        torch.cuda.set_rng_state(tensors["random.device"], run.options.device)
+    where = torch.device(run.options.device)
+    if where.type != "cpu":
+        torch.get_device_module(where).set_rng_state(tensors["random.device"], where)

@@ -97,8 +97,9 @@ def train(
     corpora = {name: Corpus.of(part, vocabulary, labels, options.neutral) for name, part in parts.items()}
     if not any(number != NEUTRAL for number in corpora["dev"].classes):
         raise UsageError("the development split holds no text with a class; give one (--dev)")
-    devices = [torch.device(options.device)] if options.device != "cpu" else []
-    with torch.random.fork_rng(devices):
+    where = torch.device(options.device)
+    beside = {"devices": [where], "device_type": where.type} if where.type != "cpu" else {"devices": []}
+    with torch.random.fork_rng(**beside):
         torch.manual_seed(options.seed)
         module = RecurrentClassifier(config)
         with torch.no_grad():
