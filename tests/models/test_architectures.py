@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import re
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import transformers
 from torch import Tensor
 
 import exegesis
+from doc_pages import ROOT
 from exegesis.core.batch import Batch
 from exegesis.core.errors import ExegesisError, ModelError
 from exegesis.models.huggingface import HuggingFaceClassifier, HuggingFaceModel, wrap_huggingface
@@ -129,3 +131,15 @@ def test_gradients(kind: str) -> None:
     assert whole.details["converged"] or experts
     assert abs(whole.gap) <= 1e-3 * max(1.0, abs(difference)) or not whole.details["converged"]
     assert state(model.module) == before
+
+
+def test_the_page_lists_what_is_tried() -> None:
+    """docs/huggingface.md names the architectures of the version that it speaks of."""
+    page = (ROOT / "docs" / "huggingface.md").read_text("utf-8")
+    (version,) = re.findall(r"transformers (\d+\.\d+)\)", page)
+    (listed,) = re.findall(r"<!-- architectures -->\n(.*)<!-- /architectures -->", page, re.DOTALL)
+    names = re.findall(r"`([^`]+)`", listed)
+    assert names == sorted(set(names))
+    if not transformers.__version__.startswith(f"{version}."):
+        pytest.skip(f"the page speaks of transformers {version}")
+    assert names == KINDS
