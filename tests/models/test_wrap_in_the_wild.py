@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 import exegesis
-from exegesis.core.errors import ModelError, UnsupportedError, UsageError
+from exegesis.core.errors import ModelError, TextError, UnsupportedError, UsageError
 from exegesis.models.arguments import arguments_of
 from exegesis.models.wrapped import TorchDifferentiable
 from exegesis.models.wrapping import wrap
@@ -57,7 +58,7 @@ def test_it_is_served_as_it_stands(name):
     module = made(case.make)
     before = state(module)
     seen = wrapped(module, labels=list(case.labels), **case.options)
-    raw = texts([3, 1, 6, 3, 2, 6], 2)
+    raw = texts([4, 1, 6, 4], 2)
     read = [seen.read(text) for text in raw]
     found = seen.outputs(seen.encode(read))
     for text, outputs in zip(read, found, strict=True):
@@ -67,36 +68,31 @@ def test_it_is_served_as_it_stands(name):
     assert expected in names
     assert ("reat" in names) == (case.able == "gated")
     for method in SUMMING:
-        if method not in names or NO_RULE.get(name) == method:
-            continue
-        together = exegesis.explain(seen, raw, method, "predicted")
-        alone = exegesis.explain(seen, raw[2], method, "predicted")
-        np.testing.assert_allclose(together[2].scores, alone.scores, rtol=0, atol=1e-9, err_msg=method)
-        np.testing.assert_allclose([one.gap for one in together], 0, atol=1e-9, err_msg=method)
+        if method in names and NO_RULE.get(name) != method:
+            together = exegesis.explain(seen, raw, method, "predicted")
+            alone = exegesis.explain(seen, raw[2], method, "predicted")
+            np.testing.assert_allclose(together[2].scores, alone.scores, rtol=0, atol=1e-9, err_msg=method)
+            np.testing.assert_allclose([one.gap for one in together], 0, atol=1e-9, err_msg=method)
     if "integrated-gradients" in names:
-        for one in exegesis.explain(seen, raw[:3], "integrated-gradients", 0, tolerance=1e-6):
-            assert abs(one.gap) <= 1e-4 * max(1, abs(one.explained))  # a path has kinks
+        result = exegesis.explain(seen, raw[0], "integrated-gradients", 0, tolerance=1e-4)
+        assert abs(result.gap) <= 1e-3 * max(1, abs(result.explained))  # a path has kinks
     if "reat" not in names:
         with pytest.raises(UnsupportedError) as refused:
             exegesis.explain(seen, raw, "reat")
         assert case.reason in str(refused.value)
         assert "\n" not in str(refused.value)
+    leave_one_out(seen, module, case, raw[0])
     same(before, state(module))
 
 
-@pytest.mark.parametrize("name", WILD)
-def test_leave_one_out_is_the_authors_own_run_without_the_word(name):
-    case = WILD[name]
-    module = made(case.make)
-    seen = wrapped(module, labels=list(case.labels), **case.options)
-    for text in texts([4, 6], 3):
-        ids = list(seen.read(text).ids)
-        whole = by_hand(module, case, ids)
-        without = torch.stack([by_hand(module, case, ids[:at] + ids[at + 1 :]) for at in range(len(ids))])
-        drops = whole - without
-        number = -1 if len(whole) == 1 else 0
-        result = exegesis.explain(seen, text, "leave-one-out", "yes" if len(whole) == 1 else 0)
-        np.testing.assert_allclose(result.scores, drops[:, number], rtol=0, atol=1e-9)
+def leave_one_out(seen, module: nn.Module, case: Wild, text: str) -> None:
+    """It is the author's own run without the word."""
+    ids = list(seen.read(text).ids)
+    whole = by_hand(module, case, ids)
+    drops = [whole - by_hand(module, case, ids[:at] + ids[at + 1 :]) for at in range(len(ids))]
+    result = exegesis.explain(seen, text, "leave-one-out", "yes" if len(whole) == 1 else 0)
+    number = -1 if len(whole) == 1 else 0
+    np.testing.assert_allclose(result.scores, torch.stack(drops)[:, number], rtol=0, atol=1e-9)
 
 
 # numbers that were once wrong without a word -------------------------------------------------------------------------
@@ -104,7 +100,7 @@ def test_leave_one_out_is_the_authors_own_run_without_the_word(name):
 
 class TimeFirst(Words):
     def forward(self, x):
-        return self.fc(torch.relu(self.rnn(self.embedding(x))[1][0][-1]))
+        return self.fc(torch.tanh(self.rnn(self.embedding(x))[1][0][-1]))
 
 
 class TurnsInside(TimeFirst):
@@ -126,9 +122,10 @@ def test_ids_that_read_the_same_across_and_down(kind):
         plain = copy.deepcopy(module).eval()
         for place, weight in zip((places + 1) / 2, weights / 2, strict=True):
             point = (place * vectors).requires_grad_(True)
-            number = plain.fc(torch.relu(plain.rnn(point.transpose(0, 1))[1][0][-1]))[0, 0]
+            number = plain.fc(torch.tanh(plain.rnn(point.transpose(0, 1))[1][0][-1]))[0, 0]
             total += weight * torch.autograd.grad(number, point)[0]
         np.testing.assert_allclose(result.scores, (total * vectors).sum(-1)[0], rtol=0, atol=1e-12)
+        assert np.abs(result.scores).max() > 1e-3
 
 
 class Carries(Words):
@@ -304,6 +301,21 @@ def test_modules_without_gradients():
         exegesis.explain(seen, "w1 w2", "leave-one-out")
 
 
+def test_what_is_written_over_has_no_gradient():
+    def over(module, x, _):
+        last = torch.tanh(module.rnn(module.embedding(x))[0][:, -1])
+        last.mul_(2.0)
+        return module.fc(last)
+
+    seen = wrapped(made(lambda: Last(over)))
+    for method in ("gradient", "integrated-gradients"):
+        with pytest.raises(
+            UnsupportedError, match=r"writes over numbers that its gradient needs .*take deeplift or lrp"
+        ):
+            exegesis.explain(seen, "w1 w2", method)
+    np.testing.assert_allclose(exegesis.explain(seen, "w1 w2", "deeplift").gap, 0, atol=1e-10)
+
+
 @pytest.mark.parametrize("compiling", ["script", "trace"])
 def test_scripted_and_traced_modules_are_black_boxes(compiling):
     class Plain(Words):
@@ -409,3 +421,14 @@ def test_the_modules_own_first_state():
     module.init_hidden = lambda rows, mood: None
     with pytest.raises(ModelError, match=r"cannot tell what .* argument 'rows' wants: give call="):
         wrapped(module, labels=["no", "yes"])
+
+
+def test_what_is_no_module_and_no_vocabulary():
+    module = made(Lengths)
+    refused(UsageError, module.state_dict(), "weights alone are to be loaded into their module")
+    refused(
+        UsageError, module, "a Counter counts words; give words in the order of their numbers", vocabulary=Counter("ab")
+    )
+    seen = wrapped(module, vocabulary={word: number + 1 for number, word in enumerate(WORDS[3:])}, tokenizer=None)
+    with pytest.raises(TextError, match=r"has no unknown token; give it one \(<unk>\)"):
+        exegesis.explain(seen, "w1 unheard")

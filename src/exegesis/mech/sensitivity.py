@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from exegesis.core.batch import Batch
+from exegesis.core.errors import UnsupportedError
 from exegesis.core.model import Differentiable
 from exegesis.core.target import Target
 
@@ -16,14 +17,25 @@ PIECES = 16384  # padded pieces in one backward pass; texts x points beyond it a
 def gradients(
     model: Differentiable, embeds: Float[Tensor, "b t d"], batch: Batch, target: Target
 ) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b k t d"]]:
-    """The explained numbers, and the gradient of each with respect to every word vector."""
+    """The explained numbers, and the gradient of each with respect to every word vector.
+
+    Raises UnsupportedError for a module that writes over numbers which its own gradient needs.
+    """
     leaf = embeds.detach().requires_grad_(True)
     with torch.enable_grad():
         numbers = target.of(model.outputs_from(leaf, batch))
-        found = [
-            torch.autograd.grad(numbers[:, k].sum(), leaf, retain_graph=k + 1 < target.count)[0]
-            for k in range(target.count)
-        ]
+        try:
+            found = [
+                torch.autograd.grad(numbers[:, k].sum(), leaf, retain_graph=k + 1 < target.count)[0]
+                for k in range(target.count)
+            ]
+        except RuntimeError as error:
+            if "inplace" not in str(error):
+                raise
+            raise UnsupportedError(
+                "the module writes over numbers that its gradient needs (an operation in place, as x.add_(y)): use "
+                "the one that is not, or take deeplift or lrp"
+            ) from error
     return numbers.detach(), torch.stack(found, 1)
 
 

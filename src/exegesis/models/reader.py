@@ -65,7 +65,10 @@ class WordReader:
         number = numbers.get(token, numbers.get(token.lower()) if self.vocabulary.lowercase else None)
         number = self.vocabulary.unknown if number is None else number
         if number is None:
-            raise TextError(f"the vocabulary lists no {token[:40]!r} and has no unknown token; give it one")
+            raise TextError(
+                f"the vocabulary lists no {token[:40]!r} and has no unknown token; give it one (<unk>), or let "
+                "tokenizer= leave such words out"
+            )
         return number
 
 

@@ -70,7 +70,7 @@ class Vocabulary:
     def _number(self, token: str) -> int:
         number = self.numbers.get(token, self.unknown)
         if number is None:
-            raise TextError(f"the vocabulary lists no {token[:40]!r} and has no unknown token; give it one")
+            raise TextError(f"the vocabulary lists no {token[:40]!r} and has no unknown token; give it one (<unk>)")
         return number
 
     @classmethod
@@ -164,6 +164,8 @@ class Vocabulary:
 
 def _numbers(source: object) -> dict[str, int]:
     """Words with their numbers, out of any of the forms that users have."""
+    if isinstance(source, Counter):
+        raise UsageError("a Counter counts words; give words in the order of their numbers, or a dict to numbers")
     if callable(getattr(source, "get_itos", None)):
         source = source.get_itos()  # type: ignore[attr-defined]
     elif not isinstance(source, Mapping):

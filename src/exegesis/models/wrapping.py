@@ -61,7 +61,10 @@ def wrap(
     Raises UsageError for missing or contradicting arguments, ModelError where the module cannot be run.
     """
     if not isinstance(module, nn.Module):
-        raise UsageError(f"wrap takes a torch nn.Module, not {type(module).__name__}; for a function use blackbox()")
+        raise UsageError(
+            f"wrap takes a torch nn.Module, not {type(module).__name__}; for a function use blackbox(), weights alone "
+            "are to be loaded into their module"
+        )
     plain = all(given is None for given in (vocabulary, call, outputs, lowercase))
     if plain and _pretrained(module, tokenizer):
         return wrap_huggingface(module, tokenizer, None if labels is None else label_names(labels), name=name)
@@ -299,10 +302,11 @@ def _follows(model: TorchDifferentiable, batch: Batch) -> None:
         try:
             torch.autograd.grad(given.sum(), vectors)
         except RuntimeError as error:
-            raise UnsupportedError(
-                "no gradient reaches its word vectors: quantised layers have none, nor has what runs under no_grad or "
-                "behind a detach(); hand it the module before it was quantised, or without that"
-            ) from error
+            if "inplace" not in str(error):  # the rules of LRP and DeepLIFT do without what was written over
+                raise UnsupportedError(
+                    "no gradient reaches its word vectors: quantised layers have none, nor has what runs under no_grad "
+                    "or behind a detach(); hand it the module before it was quantised, or without that"
+                ) from error
         given = given.detach()
     expected = model.outputs(batch)
     tight = near(expected, double=1e-9, single=1e-4)
