@@ -410,6 +410,11 @@ def test_the_command(tmp_path: Path) -> None:
     again = CliRunner().invoke(APP, command.split())
     assert isinstance(again.exception, FileError)
     assert "--overwrite" in str(again.exception)
+    (out / "note.txt").write_text("of the first")
+    replaced = CliRunner().invoke(APP, [*command.split(), "--overwrite"])
+    assert replaced.exit_code == 0, replaced.output
+    assert load_folder(out).labels == ("0", "1")
+    assert not (out / "note.txt").exists()
 
 
 def test_the_command_on_one_file_sets_development_texts_aside(tmp_path: Path) -> None:

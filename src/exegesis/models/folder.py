@@ -102,7 +102,7 @@ def try_parent(path: Path) -> None:
     parent = next((one for one in path.absolute().parents if one.exists()), path)
     if not parent.is_dir():
         raise FileError(f"{path}: cannot be written ({parent} is no folder); choose another place")
-    try_writing(parent / path.name)
+    try_writing(parent / (f"{path.name}.new" if path.is_dir() else path.name))
 
 
 def is_model_folder(path: str | Path) -> bool:
