@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -233,14 +233,31 @@ class PadsInside(Words):
         return self.fc(self.rnn(packed)[1][-1])
 
 
-@wild("bags with offsets", able="words", call=lambda m, x: m(x[0], torch.tensor([0])), reason="nn.EmbeddingBag")
 class Bags(nn.Module):
+    def __init__(self, **options):
+        super().__init__()
+        self.embedding, self.fc = nn.EmbeddingBag(V, D, **options), nn.Linear(D, C)
+
+    def forward(self, text, offsets=None):
+        return self.fc(self.embedding(text, offsets))
+
+
+WILD["bags with offsets"] = Wild(
+    lambda: Bags(sparse=True), "gradients", lambda m, x: m(x[0], torch.tensor([0])), "runs no nn.LSTM"
+)
+WILD["maximal bags with offsets"] = replace(WILD["bags with offsets"], make=lambda: Bags(mode="max"))
+WILD["bags that leave a word out"] = replace(WILD["bags with offsets"], make=lambda: Bags(mode="sum", padding_idx=5))
+
+
+@wild("a bag of rows, two layers", able="gradients", reason="runs no nn.LSTM")
+class BagOfRows(nn.Module):
     def __init__(self):
         super().__init__()
-        self.embedding, self.fc = nn.EmbeddingBag(V, D, sparse=True), nn.Linear(D, C)
+        self.bag = nn.EmbeddingBag(V, D, padding_idx=0)
+        self.fc1, self.fc2 = nn.Linear(D, H), nn.Linear(H, C)
 
-    def forward(self, text, offsets):
-        return self.fc(self.embedding(text, offsets))
+    def forward(self, x):
+        return self.fc2(F.relu(self.fc1(self.bag(x))))
 
 
 def _first_column(module: nn.Module, batch: Any) -> Any:

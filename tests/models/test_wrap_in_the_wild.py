@@ -175,6 +175,14 @@ def test_weights_of_three_words_are_no_logits_of_three_classes(labels):
     assert "reat" in {card.name for card in exegesis.methods(seen)}
 
 
+@pytest.mark.parametrize("labels", [["a", "b", "c"], None])
+def test_a_penalty_is_no_logit(labels):
+    module = made(lambda: Last(lambda m, x, z: ((z**2).sum(), z)))
+    seen = wrapped(module, labels=labels)
+    assert seen.plan.part == 1
+    assert len(seen.labels) == C
+
+
 def test_tied_weights_are_put_back():
     """The same weight under two names is one weight, whose gradients are switched once."""
 
@@ -358,9 +366,21 @@ def test_one_text_a_call():
     assert wrapped(made(WILD["one sentence as a row of ids"].make)).plan.rows == 1
     assert wrapped(made(WILD["the state of one text a call kept on self"].make)).plan.rows == 1
     assert wrapped(made(WILD["ids and lengths in a tuple"].make)).plan.form == "pair"
-    assert wrapped(made(WILD["bags with offsets"].make)).plan.form == "flat"
+    bags = wrapped(made(WILD["bags with offsets"].make)).plan
+    assert (bags.form, bags.pads) == ("flat", True)
     seen = wrapped(made(Lengths))
     assert (seen.plan.form, seen.plan.rows, seen.plan.pads) == ("rows", 0, True)
+
+
+def test_one_text_a_call_without_gradients():
+    def single(module, x, _):
+        assert len(x) == 1
+        return module.fc(module.rnn(module.embedding(x).detach())[0][:, -1])
+
+    seen = wrapped(made(lambda: Last(single)))
+    assert seen.plan.rows == 1
+    together = exegesis.explain(seen, texts([3, 3]), "leave-one-out")
+    np.testing.assert_array_equal(together[1].scores, exegesis.explain(seen, texts([3, 3])[1], "leave-one-out").scores)
 
 
 # names of arguments --------------------------------------------------------------------------------------------------

@@ -87,8 +87,11 @@ def watching(module: nn.Module, *, functions: bool) -> Iterator[Seen]:
         yield seen
 
 
+Table = nn.Embedding | nn.EmbeddingBag
+
+
 @contextmanager
-def replacing(parts: Sequence[nn.Embedding], give: Callable[[int, Tensor, Tensor], Tensor | None]) -> Iterator[None]:
+def replacing(parts: Sequence[Table], give: Callable[[int, Tensor, Tensor], Tensor | None]) -> Iterator[None]:
     """Let ``give(number, ids, vectors)`` look at, and replace, what each embedding gives; None leaves it."""
     with ExitStack() as after:
         for number, part in enumerate(parts):
@@ -121,6 +124,22 @@ def placed(vectors: Float[Tensor, "b t d"], ids: Tensor, batch: Batch, *, turned
     rows, mask = (vectors.transpose(0, 1), batch.mask.t()) if turned else (vectors, batch.mask)
     found = rows.clone(memory_format=torch.contiguous_format) if ids.numel() == mask.numel() else rows[mask]
     return found.reshape(*ids.shape, vectors.shape[-1])
+
+
+def bagged(
+    bag: nn.EmbeddingBag, vectors: Float[Tensor, "b t d"], ids: Tensor, batch: Batch
+) -> Float[Tensor, "b d"] | None:
+    """What a bag makes of word vectors in the place of its own; None where it reads other ids than the batch's."""
+    if not reads(ids, batch, turned=False):
+        return None
+    inside = batch.mask if ids.ndim == 1 else torch.ones_like(batch.mask)
+    if bag.padding_idx is not None:
+        inside = inside & (batch.ids != bag.padding_idx)
+    if bag.mode == "max":
+        found = vectors.masked_fill(~inside[..., None], -torch.inf).amax(1)
+        return found.masked_fill(~inside.any(1)[:, None], 0.0)
+    found = (vectors * inside[..., None].to(vectors.dtype)).sum(1)
+    return found if bag.mode == "sum" else found / inside.sum(1).clamp(min=1)[:, None].to(vectors.dtype)
 
 
 def unroll(

@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from exegesis.core.batch import Batch, pad
 from exegesis.core.errors import ExegesisError, ModelError, UnsupportedError, out_of_memory
@@ -22,7 +23,7 @@ from exegesis.models.answers import logits
 from exegesis.models.plan import Plan
 from exegesis.models.reader import Reader
 from exegesis.models.readout import Readout, settle
-from exegesis.models.sight import join, placed, readouts, replacing, unroll, watching
+from exegesis.models.sight import Table, bagged, join, placed, readouts, replacing, unroll, watching
 from exegesis.nn.rounding import near
 from exegesis.nn.still import still
 
@@ -128,13 +129,20 @@ class TorchDifferentiable(TorchClassifier):
     ``turned`` says of each embedding whether it reads the ids time first.
     """
 
-    embeddings: tuple[nn.Embedding, ...] = ()
+    embeddings: tuple[Table, ...] = ()
     turned: tuple[bool, ...] = ()
 
     def embed(self, batch: Batch) -> Float[Tensor, "b t d"]:
         """The vectors of each piece; of several embeddings that read the ids, side by side."""
         with torch.no_grad(), still(self.module):
-            return torch.cat([part(batch.ids) for part in self.embeddings], -1)
+            return self._vectors(batch.ids)
+
+    def _vectors(self, ids: Tensor) -> Tensor:
+        """The rows of each table; a bag's before they are pooled."""
+        each = (
+            part(ids) if isinstance(part, nn.Embedding) else embedding(ids, part.weight) for part in self.embeddings
+        )
+        return torch.cat(list(each), -1)
 
     def outputs_from(self, embeds: Float[Tensor, "b t d"], batch: Batch) -> Float[Tensor, "b c"]:
         parts = self._parts(batch)
@@ -150,12 +158,16 @@ class TorchDifferentiable(TorchClassifier):
         short, batch = embeds.shape[1], self.plan.widened(batch)
         if batch.ids.shape[1] > short:  # pad tokens that are no part of the text keep their own vectors
             with torch.no_grad(), still(self.module):
-                filling = torch.cat([part(batch.ids[:, short:]) for part in self.embeddings], -1)
+                filling = self._vectors(batch.ids[:, short:])
             embeds = torch.cat([embeds, filling.to(embeds.dtype)], 1)
         vectors = torch.split(embeds, [part.embedding_dim for part in self.embeddings], -1)
 
         def give(number: int, ids: Tensor, _: Tensor) -> Tensor | None:
-            found = placed(vectors[number], ids, batch, turned=self.turned[number])
+            part = self.embeddings[number]
+            if isinstance(part, nn.EmbeddingBag):
+                found = bagged(part, vectors[number], ids, batch)
+            else:
+                found = placed(vectors[number], ids, batch, turned=self.turned[number])
             if found is None:
                 raise UnsupportedError(
                     "an embedding is read with other ids than the text's; its vectors stay out of reach"

@@ -23,7 +23,7 @@ from exegesis.models.hf_model import HuggingFaceModel
 from exegesis.models.hf_wrapping import wrap_huggingface
 from exegesis.models.plan import Call
 from exegesis.models.reader import Reader, reader_of
-from exegesis.models.sight import reads, replacing
+from exegesis.models.sight import Table, reads, replacing
 from exegesis.models.wrapped import TorchClassifier, TorchDifferentiable, TorchGated, TorchRecurrent
 from exegesis.nn.rounding import near
 
@@ -260,10 +260,10 @@ def _as(kind: type[T], bare: TorchClassifier) -> T:
     return made
 
 
-def _embeddings(bare: TorchClassifier, batch: Batch) -> tuple[tuple[nn.Embedding, ...], tuple[bool, ...]]:
-    """The embeddings that read the ids of texts of one length, and whether they read them time first."""
+def _embeddings(bare: TorchClassifier, batch: Batch) -> tuple[tuple[Table, ...], tuple[bool, ...]]:
+    """The embeddings and bags that read the ids of texts of one length, and whether they read them time first."""
     found: dict[int, bool] = {}
-    parts = [part for part in bare.module.modules() if isinstance(part, nn.Embedding)]
+    parts = [part for part in bare.module.modules() if isinstance(part, nn.Embedding | nn.EmbeddingBag)]
     texts = bare.plan.widened(batch)
 
     def note(number: int, ids: Tensor, _: Tensor) -> None:
@@ -284,9 +284,7 @@ def _hidden(module: nn.Module) -> str:
     if any(isinstance(part, torch.jit.ScriptModule) for part in parts):
         return "it is scripted or traced code, whose parts cannot be watched; hand it the module that was scripted"
     none = "no nn.Embedding reads the ids of whole texts in a call"
-    if any(isinstance(part, nn.EmbeddingBag) for part in parts):
-        return f"{none} (an nn.EmbeddingBag gives no single vectors)"
-    if not any(isinstance(part, nn.Embedding) for part in parts):
+    if not any(isinstance(part, nn.Embedding | nn.EmbeddingBag) for part in parts):
         return f"{none}; put the one that stands outside in front, by nn.Sequential(embedding, module)"
     return none
 
