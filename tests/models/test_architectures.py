@@ -112,6 +112,15 @@ def test_leave_one_out_runs_the_text_without_the_word(kind: str) -> None:
     assert state(model.module) == before
 
 
+@pytest.mark.parametrize("kind", ["big_bird", "bigbird_pegasus", "longformer", "reformer", "nystromformer"])
+def test_long_texts_beside_short_ones(kind: str) -> None:
+    """What attends to parts of a long text alone reads a short one, padded beside it, as it does alone."""
+    model, _, near = wrapped(kind)
+    texts = [model.read(raw) for raw in ("good", "a film " * 25, "a fine film")]
+    alone = torch.cat([by_hand(model, list(text.ids)) for text in texts])
+    torch.testing.assert_close(model.outputs(model.encode(texts)), alone, rtol=0, atol=near)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in HIDDEN])
 def test_gradients(kind: str) -> None:
     """Gradient times input is the slope along the vectors; integrated gradients account for the whole number."""

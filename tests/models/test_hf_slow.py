@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,14 @@ def phobert(folder: Path) -> transformers.PreTrainedTokenizer:
     return transformers.PhobertTokenizer(str(folder / "vocab.txt"), str(folder / "bpe.codes"))
 
 
+def rocbert(folder: Path, *words: str) -> transformers.PreTrainedTokenizer:
+    """BERT's pieces, with the shape and the sound of each."""
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    (folder / "vocab.txt").write_text("\n".join(pieces))
+    (folder / "shapes.json").write_text(json.dumps({piece: n for n, piece in enumerate(pieces)}))
+    return transformers.RoCBertTokenizer(str(folder / "vocab.txt"), *(2 * [str(folder / "shapes.json")]))
+
+
 @functools.cache
 def canine() -> transformers.PreTrainedTokenizer:
     return transformers.CanineTokenizer()
@@ -53,6 +62,7 @@ def by_hand(model: HuggingFaceModel, *parts: str) -> torch.Tensor:
         ("unbelievable", ["un", "##believ", "##able"], ["un", "believ", "able"]),
         ("é b", ["Ã", "©", " ", "b"], ["é", "é", " ", "b"]),  # bytes
         ("é b", ["é", " ", "b"], ["é", " ", "b"]),
+        ("e\u0301 b", ["e", "\u0301", " ", "b"], ["e", "\u0301", " ", "b"]),
         ("a", ["a", "</s>"], ["a", ""]),
         ("", [], []),
     ],
@@ -134,6 +144,13 @@ def test_a_tokenizer_of_pieces(tmp_path: Path) -> None:
     assert set(cut.word_strings()[:-2]) == {"film"}
 
 
+def test_an_unknown_word_is_not_sought_as_it_is_called(tmp_path: Path) -> None:
+    tokenizer = rocbert(tmp_path, "unk", "film")
+    found = encode(tokenizer, ["kino unk kino film"], None)
+    assert found.tokens == ["[CLS]", "[UNK]", "unk", "[UNK]", "film", "[SEP]"]
+    assert found.offsets == [(0, 0), (0, 4), (5, 8), (9, 13), (14, 18), (0, 0)]
+
+
 def test_it_is_loaded_from_a_folder(tmp_path: Path) -> None:
     small("canine").save_pretrained(tmp_path)
     canine().save_pretrained(tmp_path)
@@ -152,13 +169,8 @@ def test_special_pieces_inside_the_text_are_refused() -> None:
 
 def test_a_tokenizer_that_gives_more_than_ids(tmp_path: Path) -> None:
     """RoCBERT's gives the shape and the sound of every character, LayoutLM's the boxes of a page."""
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "word"]
-    (tmp_path / "vocab.txt").write_text("\n".join(pieces))
-    (tmp_path / "shapes.json").write_text(str({piece: n for n, piece in enumerate(pieces)}).replace("'", '"'))
-    shapes = str(tmp_path / "shapes.json")
-    tokenizer = transformers.RoCBertTokenizer(str(tmp_path / "vocab.txt"), shapes, shapes)
     with pytest.raises(UnsupportedError, match=r"^[^\n]*gives it input_pronunciation_ids, input_shape_ids[^\n]*$"):
-        wrap_huggingface(small("roc_bert"), tokenizer)
+        wrap_huggingface(small("roc_bert"), rocbert(tmp_path, "a", "word"))
 
 
 def test_outputs_that_differ_from_run_to_run() -> None:

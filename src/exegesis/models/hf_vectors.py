@@ -87,12 +87,13 @@ def word_vectors(module: nn.Module, lookups: Sequence[Lookup], ids: Int[Tensor, 
 
 @contextmanager
 def replaced(
-    module: nn.Module, lookups: Sequence[Lookup], ids: Int[Tensor, "b t"], vectors: Float[Tensor, "b t d"]
+    module: nn.Module, lookups: Sequence[Lookup], ids: Int[Tensor, "b t"], vectors: Float[Tensor, "b s d"]
 ) -> Iterator[None]:
     """The module with these vectors wherever it looks ``ids`` up, for the length of a block.
 
-    What the module puts in by itself keeps its own vectors: a decoder's first piece, and what fills rows up to whole
-    windows. Raises ModelError at the end of a block in which a lookup did not come.
+    What has no vector here keeps the module's own: a decoder's first piece, and what fills rows up (``ids`` may be
+    wider than ``vectors``, and a module may fill up to whole windows). Raises ModelError at the end of a block in which
+    a lookup did not come.
     """
     left = {lookup.path: list(lookup.calls) for lookup in lookups}
     parts = {lookup.path: vectors[..., lookup.start : lookup.stop] for lookup in lookups}
@@ -145,7 +146,7 @@ def _put(
     left[path].remove(kind)
     part = parts[path].to(own)
     if kind == MOVED:
-        part = torch.cat([own[:, :1], part], 1)[:, : own.shape[1]]
+        part = torch.cat([own[:, :1], part[:, : ids.shape[1] - 1]], 1)
     if kind == TURNED:
         part = part.transpose(0, 1)
     along = 0 if kind == TURNED else 1
