@@ -21,6 +21,7 @@ from mini_hub import serving
 def run(address: str, cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGINGFACE"))}
     places = {"HF_ENDPOINT": address, "HF_HOME": str(cache), "HF_HUB_DISABLE_TELEMETRY": "1", "NO_COLOR": "1"}
+    places |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     command = [sys.executable, "-m", "exegesis", *arguments]
     return subprocess.run(command, env={**own, **places}, capture_output=True, text=True, timeout=120, check=False)
 
