@@ -32,28 +32,30 @@ def head(
     a ``depth`` that many linear layers or batch norms that stand directly before it are folded into it: what they do
     one after the other is one linear layer. Raises UnsupportedError where there is none.
     """
-    found = _linear(parts, outputs, lengths.to(outputs.device))
+    lengths = lengths.to(outputs.device)
+    weight, bias, read, before = _linear(parts, outputs, lengths)
     for _ in range(depth):
-        below = None if found is None else _linear(parts, found[2], lengths.to(outputs.device))
-        if found is None or below is None:
-            break
-        found = found[0] @ below[0], found[1] + found[0] @ below[1], below[2]
-    else:
-        if found is not None:
-            return found
-    raise UnsupportedError(NO_LINEAR)
+        inner, shift, read, before = _linear(parts[:before], read, lengths)
+        weight, bias = weight @ inner, bias + weight @ shift
+    return weight, bias, read
 
 
-def _linear(parts: Sequence[tuple[object, Any, Any]], outputs: Tensor, lengths: Tensor) -> Head | None:
-    """The last part that is a linear map with the outputs as its result."""
-    for part, received, given in reversed(parts):
+def _linear(
+    parts: Sequence[tuple[object, Any, Any]], outputs: Tensor, lengths: Tensor
+) -> tuple[Tensor, Tensor, Tensor, int]:
+    """The last part that is a linear map with the outputs as its result, and how many ran before it.
+
+    Raises UnsupportedError where there is none.
+    """
+    for number in reversed(range(len(parts))):
+        part, received, given = parts[number]
         if not isinstance(given, Tensor) or not isinstance(received, Tensor):
             continue
         held = _affine(part)
         read = None if held is None else _behind(received, given, outputs, lengths)
         if held is not None and read is not None and equal(linear(read, *held), outputs):
-            return (*held, read)
-    return None
+            return *held, read, number
+    raise UnsupportedError(NO_LINEAR)
 
 
 def _affine(part: object) -> tuple[Tensor, Tensor] | None:

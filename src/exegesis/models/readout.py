@@ -7,6 +7,7 @@ recurrent states, or several side by side. Others are refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
@@ -42,7 +43,8 @@ def choices(
     top = layers[-1]
     pools = [_Pools(direction, given) for direction in top]
     blocks = _blocks(read, top)
-    found = [_matches(block, pools) for block in blocks]
+    table, tight = _Table.of(pools, _poolings(pools)), _tight(read)
+    found = [table.like(block, tight) for block in blocks]
     if not all(found):
         raise _other([block for block, one in zip(blocks, found, strict=True) if not one], layers, cells) or _unseen(
             list(read.shape), top[0].hidden.shape[-1]
@@ -78,6 +80,8 @@ def recognise(
     """
     size = top[0].hidden.shape[-1]
     pools = [_Pools(direction, given) for direction in top]
+    tables: dict[Pooling, _Table] = {}
+    tight = 0.0  # measured where numbers are not the same to the last bit
     terms: list[Term] = []
     for number, (block, expected) in enumerate(zip(_blocks(read, top), readout, strict=True)):
         columns = weight[:, number * size : (number + 1) * size]
@@ -85,7 +89,11 @@ def recognise(
         if fixed and equal(block, _value(expected, pools)):
             found = expected
         else:
-            matches = [one for one in _matches(block, pools) if fixed or _named(one) == expected]
+            if expected not in tables:
+                some = [one for one in _poolings(pools) if fixed or _named(one) == expected]
+                tables[expected] = _Table.of(pools, some)
+            tight = tight or _tight(read)
+            matches = tables[expected].like(block, tight)
             if not matches:
                 raise _unseen(list(read.shape), size)
             found, fixed = matches[0], False
@@ -157,15 +165,40 @@ def _value(pooling: Pooling, pools: Sequence[_Pools]) -> Tensor:
     return sum(rest, first)
 
 
-def _matches(block: Tensor, pools: Sequence[_Pools]) -> list[Pooling]:
-    """All poolings that equal a block: of one direction, then of the sum or mean of both."""
+def _poolings(pools: Sequence[_Pools]) -> list[Pooling]:
+    """All poolings that a block may be: of one direction, then the sum or mean of both."""
     shared = [kind for kind in pools[0].attentions() if all(kind in pool.attentions() for pool in pools)]
     ways = range(len(pools))
     single: list[Pooling] = [((1.0, way, kind),) for kind in KINDS for way in ways]
     single += [((1.0, way, kind),) for way in ways for kind in pools[way].attentions()]
     pairs = [*ADDED, *((kind, kind) for kind in shared)] if len(pools) == 2 else []
-    double: list[Pooling] = [((s, 0, one), (s, 1, other)) for one, other in pairs for s in (1.0, 0.5)]
-    return [pooling for pooling in (*single, *double) if equal(block, _value(pooling, pools))]
+    return [*single, *(((s, 0, one), (s, 1, other)) for one, other in pairs for s in (1.0, 0.5))]
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """Poolings with their values [n, b, h]: a block is held against all of them at once."""
+
+    poolings: list[Pooling]
+    values: Tensor
+
+    @classmethod
+    def of(cls, pools: Sequence[_Pools], poolings: list[Pooling]) -> _Table:
+        return cls(
+            poolings, torch.stack([_value(pooling, pools) for pooling in poolings]) if poolings else torch.empty(0)
+        )
+
+    def like(self, block: Tensor, tight: float) -> list[Pooling]:
+        """The poolings that equal a block."""
+        if self.values.shape[1:] != block.shape or block.numel() == 0:
+            return []
+        most = self.values.abs().amax((1, 2)) + block.abs().max()
+        far = ((self.values - block).abs().amax((1, 2)) > tight * most).tolist()
+        return [
+            pooling
+            for pooling, value, off in zip(self.poolings, self.values, far, strict=True)
+            if not off and _close(block, value, tight)
+        ]
 
 
 def _attention(value: Any, rows: int, width: int) -> list[Float[Tensor, "b t 1"]]:
@@ -217,9 +250,17 @@ def _other(
 
 
 def equal(block: Tensor, candidate: Tensor) -> bool:
+    """Whether two tensors are the same numbers, computed in two ways."""
+    return torch.equal(block, candidate) or _close(block, candidate, _tight(block))
+
+
+def _tight(block: Tensor) -> float:
+    return near(block, double=1e-11, single=1e-5)
+
+
+def _close(block: Tensor, candidate: Tensor, tight: float) -> bool:
     if torch.equal(block, candidate):
         return True
-    tight = near(block, double=1e-11, single=1e-5)
     scale = float(block.detach().abs().max()) if block.numel() else 0.0
     return block.shape == candidate.shape and torch.allclose(block, candidate, rtol=tight, atol=tight * scale)
 
