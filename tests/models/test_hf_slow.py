@@ -144,6 +144,19 @@ def test_a_tokenizer_of_pieces(tmp_path: Path) -> None:
     assert set(cut.word_strings()[:-2]) == {"film"}
 
 
+def test_wrap_takes_it_too(tmp_path: Path) -> None:
+    """With a Hugging Face model as ``load`` does; with a module of one's own, its pieces are words of the text."""
+    tokenizer = phobert(tmp_path)
+    seen = exegesis.wrap(roberta(), tokenizer=tokenizer)
+    assert isinstance(seen, HuggingFaceModel)
+    torch.manual_seed(0)
+    mine = torch.nn.Sequential(torch.nn.EmbeddingBag(len(tokenizer), 4, mode="sum"), torch.nn.Linear(4, 2))
+    model = exegesis.wrap(mine, tokenizer=tokenizer, labels=["a", "b"])
+    result = exegesis.explain(model, "a film, it?", "leave-one-out", target="a")
+    assert result.words == ("a", "film,", "it?") or result.words == ("a", "film", ",", "it", "?")
+    assert (result.scores != 0).all()
+
+
 def test_an_unknown_word_is_not_sought_as_it_is_called(tmp_path: Path) -> None:
     tokenizer = rocbert(tmp_path, "unk", "film")
     found = encode(tokenizer, ["kino unk kino film"], None)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from exegesis.core.errors import ModelError, TextError, UsageError
 from exegesis.core.model import Raw
 from exegesis.core.text import Text, text_of_words
+from exegesis.models.hf_slow import readable
 from exegesis.models.vocabulary import Vocabulary
 
 Tokenize = Callable[[str], Sequence[str]]
@@ -74,7 +75,7 @@ class WordReader:
 
 @dataclass(frozen=True, eq=False)
 class PieceReader:
-    """Reads the pieces of a fast Hugging Face tokenizer, its special ones included, as ``tokenizer(text)`` gives them.
+    """Reads the pieces of a Hugging Face tokenizer, its special ones included, as ``tokenizer(text)`` gives them.
 
     Raises TextError for a blank text, and one that the tokenizer leaves nothing of.
     """
@@ -122,7 +123,7 @@ def _place(raw: str, tokens: Sequence[str]) -> list[tuple[str, int, int]]:
 def reader_of(vocabulary: object, tokenizer: object, lowercase: bool | None) -> Reader:
     """The reader for what a user gives to ``wrap``. Raises UsageError where it is not enough."""
     if tokenizer is not None and hasattr(tokenizer, "convert_ids_to_tokens"):
-        if not getattr(tokenizer, "is_fast", False):
+        if not getattr(tokenizer, "is_fast", False) and not readable(tokenizer):
             raise UsageError(f"a {type(tokenizer).__name__} gives no character offsets: take its fast version")
         return PieceReader(tokenizer)
     if tokenizer is not None and not callable(tokenizer):

@@ -54,7 +54,7 @@ def wrap(
     each other); without it logits are assumed, and what looks like probabilities is refused. Outputs whose exponentials
     sum to one (the module ends in a log-softmax) are log-probabilities, and are called so. The module is run in
     evaluation mode and comes back as it was. Texts shorter than the module takes (one with convolutions needs as many
-    pieces as its widest kernel) are filled up with pad tokens. A Hugging Face model with its fast tokenizer, given
+    pieces as its widest kernel) are filled up with pad tokens. A Hugging Face model with its tokenizer, given
     without ``call``, ``outputs`` or ``lowercase``, is what ``load`` makes of its name, its labels its config's. Of an
     answer with several parts the first with as many outputs as labels is taken; of a compiled module the one inside.
 
@@ -92,7 +92,7 @@ def wrap(
 def _pretrained(module: nn.Module, tokenizer: object) -> bool:
     """Whether a module and its tokenizer are Hugging Face's."""
     own = any(cls.__name__ == "PreTrainedModel" for cls in type(module).__mro__)
-    return own and getattr(tokenizer, "is_fast", None) is True and callable(tokenizer)
+    return own and callable(tokenizer) and hasattr(tokenizer, "convert_ids_to_tokens")
 
 
 def _usable(module: nn.Module, reader: Reader) -> list[int]:
