@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import exegesis
-from exegesis.core.errors import TextError, UnsupportedError
+from exegesis.core.errors import ModelError, TextError, UnsupportedError
 from exegesis.models.hf_slow import encode, places
 from exegesis.models.huggingface import HuggingFaceModel, load_huggingface, wrap_huggingface
 from hf_architectures import small
@@ -194,3 +194,13 @@ def test_outputs_that_differ_from_run_to_run() -> None:
             part.hash_seed = None
     with pytest.raises(UnsupportedError, match=r"^[^\n]*otherwise each time[^\n]*hash_seed[^\n]*$"):
         wrap_huggingface(module, wordpiece(inputs=UNTYPED))
+
+
+def test_outputs_that_are_not_numbers() -> None:
+    """As CANINE's in float64: the model is wrapped, and refused when it is asked."""
+    module = bert()
+    with torch.no_grad():
+        module.classifier.bias.fill_(torch.nan)
+    model = wrap_huggingface(module, wordpiece())
+    with pytest.raises(ModelError, match="not finite"):
+        exegesis.explain(model, "a film", "leave-one-out")
