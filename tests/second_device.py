@@ -10,7 +10,8 @@ as it does by default, and they cannot be differentiated twice. Arithmetic is th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -20,6 +21,18 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
 
 NAME = "elsewhere"
+_doubles = True
+
+
+@contextmanager
+def without_doubles() -> Iterator[None]:
+    """For a while the device has no float64, as Apple's has none."""
+    global _doubles
+    _doubles = False
+    try:
+        yield
+    finally:
+        _doubles = True
 
 
 class _Backend(_DummyBackendModule):
@@ -52,6 +65,8 @@ class There(Tensor):
         )
 
     def __init__(self, raw: Tensor) -> None:
+        if raw.dtype == torch.float64 and not _doubles:
+            raise TypeError(f"Cannot convert a tensor to float64: {NAME} does not support it, use float32 instead")
         self.raw = raw.detach()
 
     __torch_function__ = torch._C._disabled_torch_function_impl

@@ -29,22 +29,22 @@ from exegesis.models.rnn import RecurrentConfig
 from exegesis.models.training import TrainResult, train
 from exegesis.models.wrapping import wrap
 from exegesis.nn.rounding import product_error
-from second_device import NAME, OTHERS
+from second_device import NAME, OTHERS, without_doubles
 from torch_toys import WORDS, texts
 
 ON = [name for name in MODELS if name != "black box"]
 PAIRS = [(name, method) for name in ON for method in sorted(GATED & MODELS[name][0])]
 
 
-def moved(device: str, build: Callable[[], Classifier]) -> Classifier:
-    """A model that is built as ever, but that its module stands on the device before it is wrapped."""
+def moved(device: str | torch.dtype, build: Callable[[], Classifier]) -> Classifier:
+    """A model that is built as ever, but that its module stands there, or is of that type, before it is wrapped."""
     with pytest.MonkeyPatch.context() as patch:
         for place, name in ((every_model, "wrap"), (torch_toys, "wrap"), (hf_wrapping, "wrap_huggingface")):
             patch.setattr(place, name, _moving(getattr(place, name), device))
         return build()
 
 
-def _moving(wrapping: Callable[..., Classifier], device: str) -> Callable[..., Classifier]:
+def _moving(wrapping: Callable[..., Classifier], device: str | torch.dtype) -> Callable[..., Classifier]:
     return lambda module, *given, **named: wrapping(module.to(device), *given, **named)
 
 
@@ -206,3 +206,21 @@ def test_the_bundled_model_there(device: str) -> None:
     one, other = (explain(exegesis.load(device=where), text, "reat") for where in ("cpu", device))
     np.testing.assert_allclose(other.scores, one.scores, rtol=0, atol=5e-3)
     np.testing.assert_allclose(other.gap, 0, atol=1e-5)
+
+
+SINGLE = {"two bilstms max", "tanh rnn", "text cnn", "markov lstm", "multi-label", "transformer"}
+
+
+@pytest.mark.parametrize("name", sorted(SINGLE))
+def test_a_device_without_float64(name: str) -> None:
+    """As Apple's: what needs float64 is computed on the CPU."""
+    one = moved(torch.float32, MODELS[name][1])
+    with without_doubles(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        other = moved(NAME, lambda: moved(torch.float32, MODELS[name][1]))
+        for method in sorted(GATED & MODELS[name][0]):
+            first, second = (explain(seen, PHRASES, made(method), target_of(seen, method)) for seen in (one, other))
+            np.testing.assert_allclose(second.scores, first.scores, rtol=0, atol=1e-3, err_msg=method)
+        if name == "two bilstms max":
+            for call in CALLS.values():
+                for first, second in zip(call(one), call(other), strict=True):
+                    np.testing.assert_allclose(np.asarray(second), np.asarray(first), rtol=0, atol=1e-2)

@@ -161,7 +161,7 @@ def predict(
     found: list[dict[str, float]] = [{} for _ in read]
     for rows in groups([len(text) for text in read], PIECES, ROWS):
         raw = finite(classifier.outputs(classifier.encode([read[row] for row in rows])), classifier, "outputs")
-        for row, each in zip(rows, classifier.link.probabilities(raw.double()).tolist(), strict=True):
+        for row, each in zip(rows, classifier.link.probabilities(raw.cpu().double()).tolist(), strict=True):
             found[row] = dict(zip(classifier.labels, each, strict=True))
     return found
 

@@ -61,7 +61,7 @@ class IntegratedGradients:
         path = paths(model, batch, target, baseline_vectors(model, batch, vectors, self.baseline), vectors)
         every = torch.arange(len(batch))
         first, last = path.numbers(every, torch.zeros(len(batch))), path.numbers(every, torch.ones(len(batch)))
-        bound = self.tolerance * (last - first).abs().amax(1).clamp_min(1.0).double().cpu()
+        bound = self.tolerance * (last - first).abs().amax(1).clamp_min(1.0).cpu().double()
         fresh = [_Panel(row, 0.0, 1.0, first[row], last[row]) for row in range(len(batch))]
         done: list[list[_Panel]] = [[] for _ in range(len(batch))]
         converged = [True] * len(batch)

@@ -63,7 +63,7 @@ class Lime:
             for number, word in enumerate(text.words):
                 block[:, word.start : word.stop] = present[:, number : number + 1]
         raw = outputs_keeping(model, batch, owner, keep, self.how)
-        numbers = target.take(owner).of(raw).double().cpu().reshape(len(batch), self.samples, target.count)
+        numbers = target.take(owner).of(raw).cpu().double().reshape(len(batch), self.samples, target.count)
         values = torch.zeros(len(batch), target.count, batch.ids.shape[1], dtype=torch.float64)
         details = []
         for row, (text, present) in enumerate(zip(batch.texts, presence, strict=True)):

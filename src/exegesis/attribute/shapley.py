@@ -67,7 +67,7 @@ class Shapley:
             words = [word.start for word in batch.texts[row].words]
             scores, details[row] = self._score(numbers, drawn[row])
             values[row, :, words], empty[row] = scores, numbers[0]
-        return Scores(values.to(batch.device), {EMPTY: empty.to(batch.device)}, details)
+        return Scores(values, {EMPTY: empty}, details)
 
     def _draw(self, text: Text) -> Orders:
         if len(text.words) <= self.exact:

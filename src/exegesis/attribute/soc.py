@@ -80,7 +80,7 @@ class Soc:
                 counts = torch.bincount(place, minlength=total).double()
                 scores.index_add_(0, place, gains / counts[place][:, None])
                 pending = []
-        return [part.t() for part in torch.split(scores.to(batch.device), [len(some) for some in spans])]
+        return [part.t() for part in torch.split(scores, [len(some) for some in spans])]
 
     def _gains(self, model: Classifier, some: Sequence[Context], target: Target) -> Float[Tensor, "n k"]:
         """The number of each context less its number without the phrase."""

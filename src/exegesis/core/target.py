@@ -97,8 +97,8 @@ class Target:
             return (2.0 * self.index - 1.0)[..., None]
         plus = torch.nn.functional.one_hot(self.index, width)
         if self.kind == "margin":
-            return (plus - torch.nn.functional.one_hot(self._other(), width)).double()
-        return plus.double()
+            return (plus - torch.nn.functional.one_hot(self._other(), width)).float()
+        return plus.float()
 
     def take(self, rows: Int[Tensor, " n"]) -> Target:
         """The targets of the rows named (a row may be named often)."""

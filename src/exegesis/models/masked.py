@@ -90,7 +90,7 @@ class MaskedLanguageModel:
         while at < len(order):
             part = order[at : at + max(PIECES // len(encoded[order[at]]), 1)]
             for row, logits in zip(part, self._logits([encoded[row] for row in part]), strict=True):
-                yield row, logits.double().cpu()[:, self._words].softmax(-1).cumsum(-1)
+                yield row, logits.cpu().double()[:, self._words].softmax(-1).cumsum(-1)
             at += len(part)
 
     def _logits(self, encoded: Sequence[Sequence[int]]) -> list[Float[Tensor, "m v"]]:

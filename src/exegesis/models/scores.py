@@ -41,7 +41,7 @@ def score(module: RecurrentClassifier, corpus: Corpus, batch: int = 256) -> Scor
     module.eval()
     try:
         for part in corpus.in_order(batch):
-            logits = module(part.ids.to(device), part.lengths).double().cpu()
+            logits = module(part.ids.to(device), part.lengths).cpu().double()
             real = part.classes != NEUTRAL
             gold, logits = part.classes[real], logits[real]
             loss += float(functional.cross_entropy(logits, gold, reduction="sum"))

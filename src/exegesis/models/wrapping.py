@@ -142,7 +142,7 @@ def _widths(labels: Labels | None) -> set[int]:
 
 def _check_outputs(model: TorchClassifier, probe: Batch, *, said: bool) -> None:
     """Raises UsageError for outputs that are probabilities though logits are expected, and the other way round."""
-    raw = model.outputs(probe).double()
+    raw = model.outputs(probe).cpu().double()
     inside = bool(((raw >= 0) & (raw <= 1)).all())
     if model.link is Link.PROBABILITY and not inside:
         raise UsageError("outputs='probabilities' is said, but the module's outputs do not lie between 0 and 1")
@@ -162,7 +162,7 @@ def _check_outputs(model: TorchClassifier, probe: Batch, *, said: bool) -> None:
 def _are_logs(raw: Tensor) -> bool:
     """Whether outputs are log-probabilities: their exponentials sum to one for every text."""
     near = 1e-4 if raw.dtype in (torch.float32, torch.float64) else 2e-2
-    return bool((raw.double().logsumexp(1).abs() < near).all())
+    return bool((raw.cpu().double().logsumexp(1).abs() < near).all())
 
 
 def _advised(model: TorchClassifier) -> dict[str, str]:
