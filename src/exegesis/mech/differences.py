@@ -21,7 +21,7 @@ from exegesis.mech import difference_maxima as maxima
 from exegesis.mech import difference_rules as rules
 from exegesis.mech.modified import Mode, Rule
 from exegesis.mech.rescale_layers import cell, layers
-from exegesis.nn.rounding import near
+from exegesis.nn.rounding import agree
 
 ELEMENTWISE = (
     "relu relu6 tanh sigmoid gelu silu mish leaky_relu elu selu celu softplus hardtanh hardswish hardsigmoid softsign "
@@ -80,8 +80,7 @@ def differences(
 
 def _same(followed: Tensor | None, first: Tensor) -> None:
     """Raises UnsupportedError where what was followed beside the text is not the module's own run of the baseline."""
-    tight = near(first, double=1e-9, single=1e-3, half=1e-1)
-    if followed is None or not torch.allclose(followed, first, rtol=tight, atol=tight):
+    if followed is None or not agree(followed, first, double=1e-9, single=1e-3, half=1e-1):
         raise UnsupportedError(
             "the module computes otherwise at the baseline than at the text (it finds its padding in vectors of zeros, "
             "or chooses by values): take another baseline, or integrated-gradients"

@@ -21,7 +21,7 @@ from exegesis.core.model import Classifier, Differentiable, offers
 from exegesis.core.recurrent import Unrolled
 from exegesis.mech.plain import PlainRunner
 from exegesis.mech.suffix import Suffixes
-from exegesis.nn.rounding import near
+from exegesis.nn.rounding import agree
 
 HOW = ("drop", "zero", "pad", "unknown", "mask")
 PIECES = 32768  # padded pieces in one call of the model
@@ -193,8 +193,7 @@ def _by_model(model: Classifier, batch: Batch, gone: Bool[Tensor, "n t"] | None)
 
 
 def _close(first: Tensor, second: Tensor) -> bool:
-    tight = near(first, double=1e-9, single=1e-4)
-    return torch.allclose(first, second, rtol=tight, atol=tight)
+    return agree(first, second, double=1e-9, single=1e-4)
 
 
 def _run(

@@ -16,11 +16,23 @@ def near(values: Tensor, *, double: float, single: float, half: float = 1e-2) ->
     off at present: a GPU's recurrent kernels round the factors to TF32 (3 to 4 digits) unless told otherwise, and so
     do its matrix products after ``torch.set_float32_matmul_precision("high")``; on the CPU "medium" may use bfloat16.
     """
-    if values.dtype == torch.float64:
-        return double
-    if values.dtype != torch.float32:
-        return half
-    return max(single, TIMES * product_error(values.device))
+    stated = _stated(values, double=double, single=single, half=half)
+    return max(stated, TIMES * product_error(values.device)) if values.dtype == torch.float32 else stated
+
+
+def _stated(values: Tensor, *, double: float, single: float, half: float) -> float:
+    return {torch.float64: double, torch.float32: single}.get(values.dtype, half)
+
+
+def agree(first: Tensor, second: Tensor, *, double: float, single: float, half: float = 1e-2) -> bool:
+    """Whether two ways to the same numbers agree within ``near``, which is not measured where it decides nothing."""
+    if first.shape != second.shape:
+        return False
+    for within in (_stated, near):
+        tight = within(first, double=double, single=single, half=half)
+        if torch.allclose(first, second, rtol=tight, atol=tight):
+            return True
+    return False
 
 
 @torch.no_grad()
