@@ -91,7 +91,7 @@ MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
     "cells in a loop": (PARTS, lambda: zoo("a loop over nn.LSTMCell")),
     "markov lstm": (PARTS, lambda: variant("markov")),
     "text cnn": (PARTS, lambda: wrap(text_cnns.made(text_cnns.TextCnn()), vocabulary=WORDS, tokenizer=str.split)),
-    "embedding bag": (ANY, lambda: zoo("embedding bag")),
+    "embedding bag": (PARTS, lambda: zoo("embedding bag")),
     "probabilities": (GRADIENTS, lambda: zoo("softmax, said")),
     "one probability": (GRADIENTS, lambda: zoo("one probability")),
     "black box": (ANY, lambda: blackbox(probabilities, ["a", "b", "c"])),
