@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import exegesis
 from exegesis.core.explanation import Attribution
-from exegesis.models.wrapping import wrap
+from exegesis.models.modules.wrapping import wrap
 
 WEIGHTS = {
     "superb": 2.2, "fine": 1.3, "warm": 0.9, "likes": 0.55, "some": 0.12,

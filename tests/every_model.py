@@ -14,8 +14,8 @@ import text_cnns
 from exegesis.api import blackbox
 from exegesis.core.method import make
 from exegesis.core.model import Classifier
-from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
-from exegesis.models.wrapping import wrap
+from exegesis.models.modules.wrapping import wrap
+from exegesis.models.trained.rnn import RecurrentClassifier, RecurrentConfig
 from torch_toys import WORDS, Bag, Shape, model
 from user_modules import ZOO
 
@@ -50,7 +50,7 @@ def wordpieces() -> object:
 
 def hugging_face() -> Classifier:
     hf_toys = pytest.importorskip("hf_toys")
-    from exegesis.models.hf_wrapping import wrap_huggingface
+    from exegesis.models.huggingface.wrapping import wrap_huggingface
 
     return wrap_huggingface(hf_toys.bert().double(), wordpieces(), name="bert")
 

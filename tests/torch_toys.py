@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from exegesis.models.wrapped import TorchClassifier
-from exegesis.models.wrapping import wrap
+from exegesis.models.modules.wrapped import TorchClassifier
+from exegesis.models.modules.wrapping import wrap
 
 WORDS = ["<pad>", "<unk>", "<mask>", *(f"w{i}" for i in range(17))]
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN, "relu": partial(nn.RNN, nonlinearity="relu")}

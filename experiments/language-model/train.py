@@ -23,8 +23,8 @@ from corpus import read_sentences
 from torch import Tensor
 from torch.nn import functional
 
-from exegesis.models.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
-from exegesis.models.language import ClozeLanguageModel, load_language, save_language
+from exegesis.models.language.bundled import ClozeLanguageModel, load_language, save_language
+from exegesis.models.language.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
 from exegesis.models.tokenizer import tokenize
 from exegesis.models.vocabulary import Vocabulary
 

@@ -27,9 +27,9 @@ from world import BEST, WORDS, Episodes, Forecaster, collection, fit, squared_er
 import exegesis
 from exegesis.core.method import make
 from exegesis.core.target import ask
-from exegesis.models.assumptions import check_assumptions
-from exegesis.models.card import machine
-from exegesis.models.wrapped import TorchClassifier
+from exegesis.models.modules.wrapped import TorchClassifier
+from exegesis.models.trained.assumptions import check_assumptions
+from exegesis.models.trained.card import machine
 
 RULES = ("all", "prop", "abs", "half")
 LEVEL = 0.5  # of the best return

@@ -27,7 +27,7 @@ from toy_training import TASKS, Plan, Sequences, Weights, as_quick, error, split
 import exegesis
 from exegesis.core.method import make
 from exegesis.core.target import ask
-from exegesis.models.card import machine
+from exegesis.models.trained.card import machine
 
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "Gradient x Input": ("gradient-x-input", {}),

@@ -22,13 +22,13 @@ from rich.progress import Progress
 import exegesis
 from exegesis.core.data import Example, read_examples
 from exegesis.core.explanation import Attribution
-from exegesis.models.assumptions import check_assumptions
-from exegesis.models.card import machine
-from exegesis.models.folder import TrainedClassifier
-from exegesis.models.options import TrainOptions
-from exegesis.models.rnn import Cell, RecurrentConfig
-from exegesis.models.training import train
-from exegesis.models.wrapped import TorchClassifier
+from exegesis.models.modules.wrapped import TorchClassifier
+from exegesis.models.trained.assumptions import check_assumptions
+from exegesis.models.trained.card import machine
+from exegesis.models.trained.folder import TrainedClassifier
+from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.rnn import Cell, RecurrentConfig
+from exegesis.models.trained.training import train
 
 CELLS = ("lstm", "lstm-nondecreasing", "lstm-markov", "lstm-no-gates")
 RULES = ("all", "prop", "abs", "half")

@@ -26,8 +26,8 @@ import figure_words as words
 import exegesis
 from exegesis.core.data import Example, read_examples
 from exegesis.core.files import write_whole
-from exegesis.models.card import machine
-from exegesis.models.folder import load_folder
+from exegesis.models.trained.card import machine
+from exegesis.models.trained.folder import load_folder
 
 
 class Texts(NamedTuple):

@@ -33,7 +33,7 @@ from exegesis.core.files import write_whole
 from exegesis.core.method import make
 from exegesis.core.target import ask
 from exegesis.core.text import Text
-from exegesis.models.card import machine
+from exegesis.models.trained.card import machine
 
 # row of the tables: method, its parameters, kind of number explained; "|...|" are magnitudes. The paper's six first.
 METHODS: dict[str, tuple[str, dict[str, Any], str]] = {

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from exegesis.cli import run
-from exegesis.models.folder import TrainedClassifier, save_folder
-from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.folder import TrainedClassifier, save_folder
+from exegesis.models.trained.rnn import RecurrentClassifier, RecurrentConfig
 from exegesis.models.vocabulary import Vocabulary
 
 TEXT = "The fight scenes are fun but it grows tedious"

@@ -89,14 +89,14 @@ def shut(tmp_path):
 )
 def test_a_place_that_cannot_be_written_is_known_before_the_work(call, command, data, shut, monkeypatch):
     import exegesis.api
-    import exegesis.models.training
+    import exegesis.models.trained.training
     import exegesis.study
 
     def worked(*_: object, **__: object) -> None:
         raise AssertionError("the work began")
 
     monkeypatch.setattr(exegesis.api, "load", worked)
-    monkeypatch.setattr(exegesis.models.training, "train", worked)
+    monkeypatch.setattr(exegesis.models.trained.training, "train", worked)
     monkeypatch.setattr(exegesis.study, "repair", worked)
     given = [str(data) if one == "DATA" else one.format(shut / "exegesis") for one in command]
     refused(call(*given), 1, "exegesis", "choose another place")

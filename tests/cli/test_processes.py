@@ -123,7 +123,7 @@ def test_an_end_while_a_model_is_saved(tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_text("".join(f"a fine film {n}\tgood\na bad film {n}\tbad\n" for n in range(20)))
     given = ["t.tsv", "--out", "model", "--epochs", "1", "--hidden", "4", "--embedding", "4"]
     kill = (
-        "import os, signal, exegesis.models.folder as f; write = f._write; seen = []\n"
+        "import os, signal, exegesis.models.trained.folder as f; write = f._write; seen = []\n"
         "def die(path, content):\n"
         "    seen.append(path)\n"
         "    if len(seen) == 3: path.write_bytes(content[:9]); os.kill(os.getpid(), signal.SIGKILL)\n"

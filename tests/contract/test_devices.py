@@ -23,11 +23,11 @@ from every_model import GATED, LENGTHS, MODELS, made, target_of
 from exegesis.api import explain, methods
 from exegesis.core.data import Example
 from exegesis.core.model import Classifier
-from exegesis.models import hf_wrapping
-from exegesis.models.options import TrainOptions
-from exegesis.models.rnn import RecurrentConfig
-from exegesis.models.training import TrainResult, train
-from exegesis.models.wrapping import wrap
+from exegesis.models.huggingface import wrapping as hf_wrapping
+from exegesis.models.modules.wrapping import wrap
+from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.rnn import RecurrentConfig
+from exegesis.models.trained.training import TrainResult, train
 from exegesis.nn.rounding import product_error
 from second_device import NAME, OTHERS, without_doubles
 from torch_toys import WORDS, texts

@@ -193,7 +193,7 @@ def test_scores_of_leave_one_out_under_another_name(linear):
 
 def test_no_unit_crosses_the_border_of_a_pair():
     pytest.importorskip("transformers")
-    from exegesis.models.hf_wrapping import wrap_huggingface
+    from exegesis.models.huggingface.wrapping import wrap_huggingface
     from hf_toys import bert, wordpiece
 
     model, pair = wrap_huggingface(bert(), wordpiece()), ("people like dogs", "cats run")

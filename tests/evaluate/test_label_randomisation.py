@@ -12,12 +12,12 @@ from exegesis.cli import run
 from exegesis.core.data import Example
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.evaluate.sanity import randomisation as compared
-from exegesis.models.folder import save_folder
-from exegesis.models.options import TrainOptions
-from exegesis.models.randomised import trained_on_shuffled
-from exegesis.models.rnn import RecurrentConfig
-from exegesis.models.training import train
-from exegesis.models.wrapping import wrap
+from exegesis.models.modules.wrapping import wrap
+from exegesis.models.trained.folder import save_folder
+from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.randomised import trained_on_shuffled
+from exegesis.models.trained.rnn import RecurrentConfig
+from exegesis.models.trained.training import train
 
 GOOD, BAD = ["fine", "warm", "fun", "smart"], ["dull", "stale", "thin", "weak"]
 FILL = ["the", "film", "is", "a", "story", "and", "plot", "with"]

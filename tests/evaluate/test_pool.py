@@ -100,7 +100,7 @@ def test_asked_twice_is_run_once():
 
 def test_pairs_and_subwords_of_a_hugging_face_model():
     """Words of several pieces go whole, special pieces and the other part of a pair stay."""
-    from exegesis.models.hf_wrapping import wrap_huggingface
+    from exegesis.models.huggingface.wrapping import wrap_huggingface
     from hf_toys import bert, wordpiece
 
     one = wrap_huggingface(bert(), wordpiece())

@@ -11,10 +11,10 @@ import pytest
 
 import exegesis
 from exegesis.core.data import Example, read_examples
-from exegesis.models.folder import save_folder
-from exegesis.models.options import TrainOptions
-from exegesis.models.rnn import RecurrentConfig
-from exegesis.models.training import train
+from exegesis.models.trained.folder import save_folder
+from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.rnn import RecurrentConfig
+from exegesis.models.trained.training import train
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "reat"
 FORMS = ("a {} {} film", "it is {} {}")

@@ -14,7 +14,7 @@ from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.seed import generator
 from exegesis.core.target import ask
 from exegesis.mech.path import Paths, RecurrentPaths, paths
-from exegesis.models.wrapping import wrap
+from exegesis.models.modules.wrapping import wrap
 from slow import gradients as slow
 from torch_toys import WORDS, Bag, Shape, model, net, texts
 

@@ -23,8 +23,8 @@ from exegesis.hierarchy.hedge import Hedge
 from exegesis.hierarchy.trees import Owen
 from exegesis.mech.contexts import around
 from exegesis.mech.shapley import plan, price
-from exegesis.models.counted import CountedLanguageModel
-from exegesis.models.wrapping import wrap
+from exegesis.models.language.counted import CountedLanguageModel
+from exegesis.models.modules.wrapping import wrap
 from slow import hierarchies as slow
 from torch_toys import WORDS, Bag, Shape, model, texts
 
@@ -378,7 +378,7 @@ def test_parse_follows_a_tree_with_any_method():
 def test_special_tokens_and_pairs_of_a_transformer():
     """What special tokens carry is in the account; a pair is one tree, and contexts stay within a part."""
     hf_toys = pytest.importorskip("hf_toys")
-    from exegesis.models.hf_wrapping import wrap_huggingface
+    from exegesis.models.huggingface.wrapping import wrap_huggingface
 
     bert = wrap_huggingface(hf_toys.bert().double(), hf_toys.wordpiece(), name="bert")
     pair = ("a fine film", "what a dull plot")

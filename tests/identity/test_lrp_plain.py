@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 import exegesis
-from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.rnn import RecurrentClassifier, RecurrentConfig
 from slow.lrp_plain import lrp
 
 

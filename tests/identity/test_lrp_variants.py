@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from exegesis.api import explain, methods, wrap
 from exegesis.attribute.lrp import Lrp
 from exegesis.core.errors import UnsupportedError
-from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.rnn import RecurrentClassifier, RecurrentConfig
 from slow import lrp, variants
 from torch_toys import WORDS, texts
 

@@ -17,7 +17,7 @@ from exegesis.core.text import Span
 from exegesis.mech import removal
 from exegesis.mech.plain import PlainRunner
 from exegesis.mech.suffix import Suffixes
-from exegesis.models.wrapping import wrap
+from exegesis.models.modules.wrapping import wrap
 from slow import removal as slow
 from torch_toys import READOUTS, WORDS, Bag, Shape, model, net, texts
 

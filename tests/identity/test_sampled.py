@@ -9,7 +9,7 @@ from exegesis.api import explain, hierarchy
 from exegesis.attribute.scd import Scd
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.language import fillings
-from exegesis.models.counted import CountedLanguageModel
+from exegesis.models.language.counted import CountedLanguageModel
 from slow import sampled as slow
 from slow import toys
 from torch_toys import WORDS, Shape, model, texts
@@ -80,7 +80,7 @@ class Splits:
 
 def test_contexts_that_do_not_fit_are_left_out():
     """Where no context has as many pieces as the text, the text itself is the only one."""
-    from exegesis.models.wrapping import wrap
+    from exegesis.models.modules.wrapping import wrap
     from torch_toys import net
 
     seen = wrap(net(Shape("gru", seed=4)), vocabulary=WORDS, tokenizer=lambda s: s.replace("-", " - ").split())

@@ -17,7 +17,7 @@ import exegesis
 from doc_pages import ROOT
 from exegesis.core.batch import Batch
 from exegesis.core.errors import ExegesisError, ModelError
-from exegesis.models.huggingface import HuggingFaceClassifier, HuggingFaceModel, wrap_huggingface
+from exegesis.models.huggingface.loading import HuggingFaceClassifier, HuggingFaceModel, wrap_huggingface
 from hf_architectures import CLASSES, UNBUILT, small
 from hf_toys import UNTYPED, wordpiece
 

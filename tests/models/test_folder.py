@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 
 from exegesis.core.errors import ExegesisError, FileError, ModelError
 from exegesis.models import BUNDLED
-from exegesis.models.folder import TrainedClassifier, is_model_folder, load_folder, save_folder
-from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.folder import TrainedClassifier, is_model_folder, load_folder, save_folder
+from exegesis.models.trained.rnn import RecurrentClassifier, RecurrentConfig
 from exegesis.models.vocabulary import Vocabulary
 
 WORDS = Vocabulary.from_texts(["a good film , not a bad one ."])

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import exegesis
 from exegesis.core.errors import ModelError, TextError, UnsupportedError
-from exegesis.models.hf_slow import encode, places
-from exegesis.models.huggingface import HuggingFaceModel, load_huggingface, wrap_huggingface
+from exegesis.models.huggingface.loading import HuggingFaceModel, load_huggingface, wrap_huggingface
+from exegesis.models.huggingface.slow import encode, places
 from hf_architectures import small
 from hf_toys import UNTYPED, bert, roberta, wordpiece
 

@@ -8,8 +8,8 @@ import transformers
 from torch import Tensor, nn
 
 from exegesis.core.errors import ModelError
-from exegesis.models.hf_vectors import MOVED, SAME, TURNED, Lookup, find_lookups, replaced, word_vectors
-from exegesis.models.huggingface import HuggingFaceModel, wrap_huggingface
+from exegesis.models.huggingface.loading import HuggingFaceModel, wrap_huggingface
+from exegesis.models.huggingface.vectors import MOVED, SAME, TURNED, Lookup, find_lookups, replaced, word_vectors
 from hf_toys import UNTYPED, bert, wordpiece
 
 IDS = torch.tensor([[5, 6, 7, 8, 9], [9, 5, 8, 8, 6]])

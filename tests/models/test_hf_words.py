@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from exegesis.core.errors import TextError
 from exegesis.core.text import Span
-from exegesis.models.hf_reading import Reader, parts_of
-from exegesis.models.hf_words import align
+from exegesis.models.huggingface.reading import Reader, parts_of
+from exegesis.models.huggingface.words import align
 from exegesis.models.tokenizer import tokenize
 from hf_toys import TOKENIZERS, byte_bpe, wordpiece
 

@@ -24,8 +24,13 @@ from exegesis.core.batch import Batch, compact, pad
 from exegesis.core.errors import FileError, MissingExtraError, ModelError, TextError, UnsupportedError, UsageError
 from exegesis.core.model import Differentiable, Recurrent, offers
 from exegesis.core.target import Link
-from exegesis.models.huggingface import HuggingFaceClassifier, HuggingFaceModel, load_huggingface, wrap_huggingface
-from exegesis.models.wrapping import wrap
+from exegesis.models.huggingface.loading import (
+    HuggingFaceClassifier,
+    HuggingFaceModel,
+    load_huggingface,
+    wrap_huggingface,
+)
+from exegesis.models.modules.wrapping import wrap
 from hf_toys import (
     KINDS,
     TYPED,

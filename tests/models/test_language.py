@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from exegesis.core.errors import FileError
 from exegesis.core.language import LanguageModel, fillings
 from exegesis.models import BUNDLED
-from exegesis.models.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
-from exegesis.models.language import ClozeLanguageModel, bundled_language, load_language, save_language
+from exegesis.models.language.bundled import ClozeLanguageModel, bundled_language, load_language, save_language
+from exegesis.models.language.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
 from exegesis.models.vocabulary import PAD, UNKNOWN, Vocabulary
 
 LISTED = ("a", "b", "c", "do", "n't")

@@ -18,13 +18,13 @@ from typer.testing import CliRunner
 from exegesis.cli.train import train as train_command
 from exegesis.core.data import Example, read_examples
 from exegesis.core.errors import FileError, ModelError, UsageError
-from exegesis.models.corpus import Corpus, find_labels, split_off
-from exegesis.models.folder import load_folder
-from exegesis.models.options import TrainOptions
-from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
-from exegesis.models.scores import score
-from exegesis.models.training import Epoch, TrainResult, train
-from exegesis.models.vectors import read_vectors
+from exegesis.models.trained.corpus import Corpus, find_labels, split_off
+from exegesis.models.trained.folder import load_folder
+from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.rnn import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.scores import score
+from exegesis.models.trained.training import Epoch, TrainResult, train
+from exegesis.models.trained.vectors import read_vectors
 from exegesis.models.vocabulary import Vocabulary
 
 SHAPE = RecurrentConfig(embedding=8, hidden=8, dropout=0.2, embedding_dropout=0.2)

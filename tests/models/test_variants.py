@@ -17,14 +17,14 @@ from exegesis.api import explain, methods
 from exegesis.cli.train import train as train_command
 from exegesis.core.data import Example
 from exegesis.core.errors import FileError, ModelError, UnsupportedError, UsageError
-from exegesis.models.assumptions import assumptions, check_assumptions
-from exegesis.models.card import describe
-from exegesis.models.folder import TrainedClassifier, load_folder, save_folder
-from exegesis.models.options import TrainOptions
-from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
-from exegesis.models.training import train
+from exegesis.models.modules.wrapping import wrap
+from exegesis.models.trained.assumptions import assumptions, check_assumptions
+from exegesis.models.trained.card import describe
+from exegesis.models.trained.folder import TrainedClassifier, load_folder, save_folder
+from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.rnn import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.training import train
 from exegesis.models.vocabulary import Vocabulary
-from exegesis.models.wrapping import wrap
 from exegesis.nn.variants import HIGHEST, Trace, VariantCell, VariantLSTM
 from slow import variants as slow
 from torch_toys import WORDS, texts

@@ -11,8 +11,8 @@ import torch
 import exegesis
 from exegesis.core.errors import FileError, ModelError, UsageError
 from exegesis.core.language import fillings, generator, language_named
-from exegesis.models.counted import CountedLanguageModel
-from exegesis.models.masked import MaskedLanguageModel, load_masked
+from exegesis.models.language.counted import CountedLanguageModel
+from exegesis.models.language.masked import MaskedLanguageModel, load_masked
 
 hf_toys = pytest.importorskip("hf_toys")
 CORPUS = ["a good film", "a bad film", "a good plot", "the plot is good"]

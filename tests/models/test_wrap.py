@@ -15,7 +15,7 @@ import text_cnns
 from exegesis.api import explain, methods
 from exegesis.core.errors import ModelError, TextError, UnsupportedError, UsageError
 from exegesis.core.target import Link
-from exegesis.models.wrapping import wrap
+from exegesis.models.modules.wrapping import wrap
 from second_device import OTHERS
 from shape_checks import unchecked
 from torch_toys import WORDS, Shape, net, texts

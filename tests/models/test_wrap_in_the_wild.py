@@ -13,9 +13,9 @@ from torch import nn
 
 import exegesis
 from exegesis.core.errors import ModelError, TextError, UnsupportedError, UsageError
-from exegesis.models.arguments import arguments_of
-from exegesis.models.wrapped import TorchDifferentiable
-from exegesis.models.wrapping import wrap
+from exegesis.models.modules.arguments import arguments_of
+from exegesis.models.modules.wrapped import TorchDifferentiable
+from exegesis.models.modules.wrapping import wrap
 from models.test_wrap import same, state
 from shape_checks import unchecked
 from torch_toys import WORDS, texts

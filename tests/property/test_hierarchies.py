@@ -10,7 +10,7 @@ from exegesis.api import hierarchy
 from exegesis.core.hierarchy import Hierarchy
 from exegesis.core.language import language_named
 from exegesis.core.saving import from_dict
-from exegesis.models.counted import CountedLanguageModel
+from exegesis.models.language.counted import CountedLanguageModel
 from exegesis.show.nested_html import fragment
 from exegesis.show.terminal import render
 from property.hostile import FIXED, model

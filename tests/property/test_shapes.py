@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exegesis import explain
-from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
-from exegesis.models.wrapping import wrap
+from exegesis.models.modules.wrapping import wrap
+from exegesis.models.trained.rnn import RecurrentClassifier, RecurrentConfig
 from property.conftest import profile
 from torch_toys import WORDS, Shape, model
 

@@ -15,8 +15,8 @@ from exegesis.core.errors import UsageError
 from exegesis.core.plain import from_plain, to_plain
 from exegesis.core.progress import heard
 from exegesis.core.swaps import Added, Mean, Repair, Retrained
-from exegesis.models.options import TrainOptions
-from exegesis.models.rnn import RecurrentConfig
+from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.rnn import RecurrentConfig
 from exegesis.study import repairing
 from exegesis.study.repairing import _mean
 from study import toys

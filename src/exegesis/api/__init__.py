@@ -8,7 +8,7 @@ from exegesis.api.randomising import randomisation
 from exegesis.api.reading import bar, each_method, read_text
 from exegesis.api.recommending import candidates, recommend, refuse_best
 from exegesis.api.trust import evaluate
-from exegesis.models.wrapping import wrap
+from exegesis.models.modules.wrapping import wrap
 
 __all__ = [
     "Growth",

@@ -17,7 +17,7 @@ from exegesis.core.method import Card, cards, lacking
 from exegesis.core.model import Classifier, offers
 from exegesis.core.target import Labels
 from exegesis.models.blackbox import BlackBox
-from exegesis.models.wrapping import wrap
+from exegesis.models.modules.wrapping import wrap
 
 BUNDLED = "bundled"
 PREFERRED = ("reat", "integrated-gradients", "leave-one-out")
@@ -29,7 +29,7 @@ def load(model: str | os.PathLike[str] = BUNDLED, *, device: str | None = None, 
     A Hugging Face model needs a sequence classification head and safetensors weights; ``truncate`` lets it cut texts
     that are longer than its positions. Nothing is ever unpickled. Raises FileError for what is missing or damaged.
     """
-    from exegesis.models.folder import is_model_folder, load_folder
+    from exegesis.models.trained.folder import is_model_folder, load_folder
 
     path = bundled_folder() if str(model) == BUNDLED else Path(model)
     if is_model_folder(path) or _is_trained(path):
@@ -37,7 +37,7 @@ def load(model: str | os.PathLike[str] = BUNDLED, *, device: str | None = None, 
         module = trained.module.to(usable_device(device))
         name = BUNDLED if str(model) == BUNDLED else path.name
         return wrap(module, vocabulary=trained.vocabulary, labels=trained.labels, name=name)
-    from exegesis.models.huggingface import load_huggingface
+    from exegesis.models.huggingface.loading import load_huggingface
 
     return load_huggingface(os.fspath(model), device=device, truncate=truncate)
 
@@ -90,7 +90,7 @@ def language(name: str = "bundled") -> LanguageModel:
     Any object with a ``name`` and a ``sample`` as ``core.language.LanguageModel`` says is one too. Raises FileError for
     what is missing or damaged.
     """
-    from exegesis.models.masked import open_language
+    from exegesis.models.language.masked import open_language
 
     found: LanguageModel = open_language(name)
     return found

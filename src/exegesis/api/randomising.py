@@ -15,7 +15,7 @@ from exegesis.core.errors import UsageError
 from exegesis.core.evaluation import Evaluation
 from exegesis.core.method import Method, make
 from exegesis.core.model import Classifier, Raw
-from exegesis.models.randomised import trained_on_shuffled, usual
+from exegesis.models.trained.randomised import trained_on_shuffled, usual
 
 Data = str | os.PathLike[str] | Sequence[Raw | Example]
 WEAK = 0.9  # share of shuffled labels learned, below which the check says less

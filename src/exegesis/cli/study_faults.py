@@ -178,8 +178,8 @@ def repair(
 
     from exegesis import study
     from exegesis.core.progress import heard
-    from exegesis.models.options import TrainOptions
-    from exegesis.models.rnn import Cell, RecurrentConfig
+    from exegesis.models.trained.options import TrainOptions
+    from exegesis.models.trained.rnn import Cell, RecurrentConfig
     from exegesis.study.repairing import TRAININGS
 
     def say(what: str, done: int, total: int) -> None:

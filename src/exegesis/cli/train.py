@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from exegesis.core.data import Example
-    from exegesis.models.rnn import Cell
-    from exegesis.models.training import Epoch, TrainResult
+    from exegesis.models.trained.rnn import Cell
+    from exegesis.models.trained.training import Epoch, TrainResult
 
 
 class Arch(StrEnum):
@@ -112,11 +112,11 @@ def train(
     from rich.console import Console
 
     from exegesis.core.files import read_text
-    from exegesis.models.card import card_text
-    from exegesis.models.folder import make_parent, refuse_existing, save_folder, try_parent
-    from exegesis.models.options import TrainOptions
-    from exegesis.models.rnn import RecurrentConfig
-    from exegesis.models.training import train as run
+    from exegesis.models.trained.card import card_text
+    from exegesis.models.trained.folder import make_parent, refuse_existing, save_folder, try_parent
+    from exegesis.models.trained.options import TrainOptions
+    from exegesis.models.trained.rnn import RecurrentConfig
+    from exegesis.models.trained.training import train as run
 
     refuse_existing(out, overwrite=overwrite)
     try_parent(out)
@@ -224,7 +224,7 @@ def _read(
 
 def _rename(parts: dict[str, list[Example]], names: str, neutral: str | None) -> dict[str, list[Example]]:
     from exegesis.core.data import Example
-    from exegesis.models.corpus import find_labels
+    from exegesis.models.trained.corpus import find_labels
 
     labels, new = find_labels(parts["train"], neutral), [name.strip() for name in names.split(",")]
     if len(new) != len(labels) or len(set(new)) < len(new) or not all(new):
@@ -270,7 +270,7 @@ def _report(console: Console, result: TrainResult, out: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from exegesis.models.card import describe
+    from exegesis.models.trained.card import describe
 
     console.print(f"{out}: {describe(result)}", markup=False, highlight=False)
     console.print(f"development accuracy {result.dev.accuracy:.2%} (epoch {result.best_epoch})", highlight=False)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from exegesis.core.errors import ModelError, TextError, UsageError
 from exegesis.core.model import Raw
 from exegesis.core.text import Text, text_of_words
-from exegesis.models.hf_slow import readable
+from exegesis.models.huggingface.slow import readable
 from exegesis.models.vocabulary import Vocabulary
 
 Tokenize = Callable[[str], Sequence[str]]
@@ -93,7 +93,7 @@ class PieceReader:
         return len(self.tokenizer)
 
     def read(self, raw: Raw) -> Text:
-        from exegesis.models.hf_reading import Reader as HuggingFaceReader
+        from exegesis.models.huggingface.reading import Reader as HuggingFaceReader
 
         if not isinstance(raw, str):
             raise UsageError("this model reads one text at a time, not a pair of texts")

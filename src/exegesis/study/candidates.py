@@ -16,7 +16,7 @@ from exegesis.core.explain import array
 from exegesis.core.files import read_text
 from exegesis.core.language import LanguageModel, fillings, language_named
 from exegesis.core.model import Classifier, Differentiable, offers
-from exegesis.models.vectors import read_vectors
+from exegesis.models.trained.vectors import read_vectors
 from exegesis.study.corpus import normal
 
 Synonyms = Mapping[str, Sequence[str]]

@@ -16,15 +16,15 @@ from exegesis.core.errors import UsageError
 from exegesis.core.progress import tell
 from exegesis.core.spread import LEVEL, spread
 from exegesis.core.swaps import Added, Mean, Repair, Retrained, Substitution
-from exegesis.models.card import describe
-from exegesis.models.corpus import find_labels, single, split_off
-from exegesis.models.folder import TrainedClassifier
-from exegesis.models.options import TrainOptions
-from exegesis.models.rnn import RecurrentConfig
-from exegesis.models.training import Epoch
-from exegesis.models.training import train as fit
+from exegesis.models.modules.wrapping import wrap
+from exegesis.models.trained.card import describe
+from exegesis.models.trained.corpus import find_labels, single, split_off
+from exegesis.models.trained.folder import TrainedClassifier
+from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.rnn import RecurrentConfig
+from exegesis.models.trained.training import Epoch
+from exegesis.models.trained.training import train as fit
 from exegesis.models.vocabulary import Vocabulary
-from exegesis.models.wrapping import wrap
 from exegesis.study.candidates import SYNONYMS
 from exegesis.study.corpus import Data, normal, read_data
 from exegesis.study.predicting import predict_all

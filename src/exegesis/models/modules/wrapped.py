@@ -1,6 +1,6 @@
 """Any torch module as it stands, explained through forward hooks: no change in its code, nothing left behind.
 
-``models.wrapping`` makes these; what a module can serve is told by the class.
+``models.modules.wrapping`` makes these; what a module can serve is told by the class.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from exegesis.core.model import Raw
 from exegesis.core.recurrent import Unrolled
 from exegesis.core.target import Link
 from exegesis.core.text import Text
-from exegesis.models.answers import logits
-from exegesis.models.plan import Plan
+from exegesis.models.modules.answers import logits
+from exegesis.models.modules.plan import Plan
+from exegesis.models.modules.readout import Readout, settle
+from exegesis.models.modules.sight import Table, bagged, join, placed, readouts, replacing, unroll, watching
 from exegesis.models.reader import Reader
-from exegesis.models.readout import Readout, settle
-from exegesis.models.sight import Table, bagged, join, placed, readouts, replacing, unroll, watching
-from exegesis.nn.rounding import near
+from exegesis.nn.rounding import agree
 from exegesis.nn.still import still
 
 DEEPEST = 3  # linear layers and batch norms in a row, before the last
@@ -223,14 +223,13 @@ class TorchRecurrent(TorchDifferentiable):
         padded = replace(batch, ids=batch.ids.masked_fill(later, self.tokens["pad"]), texts=())
         zeros = vectors.masked_fill(later[..., None], 0.0)
         tiny = zeros.masked_fill(later[..., None], 1e-10 if vectors.dtype == torch.float64 else 1e-6)
-        tight = near(vectors, double=1e-7, single=1e-3, half=1e-3)
         try:
             with torch.no_grad():
                 pairs = [(self.outputs_from(vectors, padded), self.outputs_from(vectors, batch))]
                 pairs.append((self.outputs_from(zeros, batch), self.outputs_from(tiny, batch)))
         except (ModelError, UnsupportedError):
             return False
-        return all(torch.allclose(one, other, rtol=tight, atol=tight) for one, other in pairs)
+        return all(agree(one, other, double=1e-7, single=1e-3, half=1e-3) for one, other in pairs)
 
     def unroll(self, batch: Batch) -> Unrolled:
         """Raises UnsupportedError, naming what is out of sight, where states or readout are not recognised."""

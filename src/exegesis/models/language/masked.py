@@ -16,7 +16,7 @@ from exegesis.core.device import usable_device
 from exegesis.core.errors import FileError, MissingExtraError, UsageError
 from exegesis.core.language import Filling, Words, generator
 from exegesis.core.progress import Tally
-from exegesis.models.huggingface import check_folder, hub_answers, one_line, quiet
+from exegesis.models.huggingface.loading import check_folder, hub_answers, one_line, quiet
 from exegesis.nn.still import still
 
 PIECES = 4096  # padded pieces in one call of the module: 0.5 GB of logits over 30,000 words
@@ -166,7 +166,7 @@ def open_language(name: str) -> Any:
     """A language model by its name: ``bundled``, a folder of ours, or a Hugging Face name or folder."""
     from pathlib import Path
 
-    from exegesis.models.language import WORDS, bundled_language, load_language
+    from exegesis.models.language.bundled import WORDS, bundled_language, load_language
 
     if name == "bundled":
         return bundled_language()

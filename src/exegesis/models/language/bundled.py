@@ -1,7 +1,7 @@
 """A small language model that fills places of a text (``core.language.LanguageModel``): the bundled one, or a folder.
 
-A bidirectional LSTM over words (``models.cloze``). The words left of a place are read forwards, those right of it
-backwards; a place that is not yet filled is read as the token ``<blank>``, on which the network was trained. Places
+A bidirectional LSTM over words (``models.language.cloze``). The words left of a place are read forwards, those right of
+it backwards; a place that is not yet filled is read as the token ``<blank>``, on which the network was trained. Places
 are filled from left to right, each from the distribution given everything filled before it:
 
     p(x_1 ... x_k | rest) = Π_j p(x_j | rest, x_1 ... x_{j-1}, the later places blank)
@@ -32,7 +32,7 @@ from exegesis.core.errors import ExegesisError, FileError
 from exegesis.core.files import write_whole
 from exegesis.core.language import Filling, Words, generator
 from exegesis.core.progress import counted
-from exegesis.models.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
+from exegesis.models.language.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
 from exegesis.models.tokenizer import tokenize
 from exegesis.models.vocabulary import Vocabulary
 
@@ -119,7 +119,7 @@ class ClozeLanguageModel:
 @lru_cache(1)
 def bundled_language() -> ClozeLanguageModel:
     """The language model that comes with the package."""
-    return load_language(Path(__file__).parent / "bundled" / "language", name="bundled")
+    return load_language(Path(__file__).parents[1] / "bundled" / "language", name="bundled")
 
 
 def load_language(folder: str | Path, *, name: str | None = None) -> ClozeLanguageModel:

@@ -21,8 +21,8 @@ from exegesis.core.errors import (
     UnsupportedError,
     out_of_memory,
 )
-from exegesis.models.hf_model import HuggingFaceClassifier, HuggingFaceModel
-from exegesis.models.hf_wrapping import wrap_huggingface
+from exegesis.models.huggingface.model import HuggingFaceClassifier, HuggingFaceModel
+from exegesis.models.huggingface.wrapping import wrap_huggingface
 
 __all__ = ["HuggingFaceClassifier", "HuggingFaceModel", "load_huggingface", "wrap_huggingface"]
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import torch
 
 from exegesis._version import __version__
-from exegesis.models.scores import Score
-from exegesis.models.training import TrainResult
+from exegesis.models.trained.scores import Score
+from exegesis.models.trained.training import TrainResult
 
 
 def card_text(

@@ -8,8 +8,8 @@ import torch
 
 from exegesis.core.batch import Batch
 from exegesis.core.errors import ModelError, out_of_memory
-from exegesis.models.hf_model import HuggingFaceClassifier, HuggingFaceModel
-from exegesis.models.hf_vectors import find_lookups
+from exegesis.models.huggingface.model import HuggingFaceClassifier, HuggingFaceModel
+from exegesis.models.huggingface.vectors import find_lookups
 
 NOWHERE = "no layer of it turns its ids into word vectors (CANINE hashes its characters, say)"
 ELSEWHERE = "its words reach its outputs by another way than their vectors"

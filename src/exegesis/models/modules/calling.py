@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from exegesis.core.batch import Batch
 from exegesis.core.errors import ExegesisError, ModelError, out_of_memory
-from exegesis.models.answers import choose, logits, readable
-from exegesis.models.plan import Call, Plan, plans
-from exegesis.nn.rounding import near
+from exegesis.models.modules.answers import choose, logits, readable
+from exegesis.models.modules.plan import Call, Plan, plans
+from exegesis.nn.rounding import agree
 from exegesis.nn.still import still
 
 Found = tuple[Plan, int, Batch]
@@ -183,5 +183,4 @@ def _run(plan: Plan, module: nn.Module, batch: Batch) -> Any:
 
 
 def _near(first: Tensor, second: Tensor) -> bool:
-    tight = near(first, double=1e-9, single=1e-5)
-    return first.shape == second.shape and torch.allclose(first, second, rtol=tight, atol=tight)
+    return agree(first, second, double=1e-9, single=1e-5)

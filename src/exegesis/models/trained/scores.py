@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from exegesis.models.corpus import NEUTRAL, Corpus
-from exegesis.models.rnn import RecurrentClassifier
+from exegesis.models.trained.corpus import NEUTRAL, Corpus
+from exegesis.models.trained.rnn import RecurrentClassifier
 
 
 @dataclass(frozen=True)

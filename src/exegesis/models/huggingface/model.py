@@ -18,9 +18,9 @@ from exegesis.core.errors import ExegesisError, ModelError, out_of_memory
 from exegesis.core.model import Raw
 from exegesis.core.target import Link
 from exegesis.core.text import Text
-from exegesis.models.hf_padding import pad_id, widened
-from exegesis.models.hf_reading import Reader
-from exegesis.models.hf_vectors import Lookup, replaced, word_vectors
+from exegesis.models.huggingface.padding import pad_id, widened
+from exegesis.models.huggingface.reading import Reader
+from exegesis.models.huggingface.vectors import Lookup, replaced, word_vectors
 from exegesis.nn.still import still
 
 PIECES, ROWS = 16384, 256

@@ -8,8 +8,8 @@ from typing import Any
 
 from exegesis.core.errors import ExegesisError, TextError, UnsupportedError
 from exegesis.core.text import Span, Text
-from exegesis.models import hf_slow
-from exegesis.models.hf_words import align
+from exegesis.models.huggingface import slow
+from exegesis.models.huggingface.words import align
 from exegesis.models.tokenizer import tokenize
 
 _UNPAIRED = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
@@ -17,7 +17,7 @@ _UNPAIRED = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """A tokenizer, fast or (see ``hf_slow``) written in Python, and what a ``Text`` needs beyond it.
+    """A tokenizer, fast or (see ``slow``) written in Python, and what a ``Text`` needs beyond it.
 
     ``limit`` is the number of pieces that the model takes, special ones included (None: any number). ``types`` are the
     token types of the two parts (None where the model takes none), ``exceptions`` those of special pieces that have a
@@ -99,7 +99,7 @@ class Reader:
 def encoding_of(tokenizer: Any, parts: Sequence[str], limit: int | None = None) -> Any:
     """What a tokenizer tells of the one or two parts of a text, cut to ``limit`` pieces."""
     if not getattr(tokenizer, "is_fast", False):
-        return hf_slow.encode(tokenizer, parts, limit)
+        return slow.encode(tokenizer, parts, limit)
     options = {"truncation": limit is not None, "max_length": limit}
     return tokenizer(*parts, **options, return_offsets_mapping=True, verbose=False).encodings[0]
 

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.files import write_whole
-from exegesis.models.folder import make_parent
+from exegesis.models.trained.folder import make_parent
 
 if TYPE_CHECKING:
-    from exegesis.models.training import _Run
+    from exegesis.models.trained.training import _Run
 
 VERSION = 1
 
@@ -53,7 +53,7 @@ def read_checkpoint(path: Path, run: _Run, identity: dict[str, Any]) -> None:
     Raises FileError for a damaged file, UsageError where data, shape or options differ (the first difference
     is named).
     """
-    from exegesis.models.training import Epoch
+    from exegesis.models.trained.training import Epoch
 
     try:
         with safe_open(path, framework="pt") as file:

@@ -20,13 +20,13 @@ from torch.nn import functional
 from exegesis.core.data import Example
 from exegesis.core.device import usable_device
 from exegesis.core.errors import ModelError, UsageError
-from exegesis.models.checkpoint import read_checkpoint, write_checkpoint
-from exegesis.models.corpus import NEUTRAL, Batch, Corpus, find_labels, single, split_off
-from exegesis.models.folder import TrainedClassifier
-from exegesis.models.options import TrainOptions
-from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
-from exegesis.models.scores import Score, score
-from exegesis.models.vectors import read_vectors
+from exegesis.models.trained.checkpoint import read_checkpoint, write_checkpoint
+from exegesis.models.trained.corpus import NEUTRAL, Batch, Corpus, find_labels, single, split_off
+from exegesis.models.trained.folder import TrainedClassifier
+from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.rnn import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.scores import Score, score
+from exegesis.models.trained.vectors import read_vectors
 from exegesis.models.vocabulary import Vocabulary
 from exegesis.nn.variants import VariantLSTM
 

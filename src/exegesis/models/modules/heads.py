@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from exegesis.core.errors import UnsupportedError
-from exegesis.models.readout import equal
+from exegesis.models.modules.readout import equal
 
 NO_LINEAR = (
     "its outputs are not the result of an nn.Linear called last, so the way from states to logits is out of sight: "

@@ -13,11 +13,11 @@ from torch import nn
 from exegesis.core.batch import Batch
 from exegesis.core.errors import ExegesisError, ModelError, TextError, UnsupportedError, UsageError
 from exegesis.core.target import Link
-from exegesis.models.hf_model import About, HuggingFaceModel
-from exegesis.models.hf_reading import Reader, token_types
-from exegesis.models.hf_sight import shown
-from exegesis.models.hf_slow import readable
-from exegesis.models.hf_vectors import input_embeddings
+from exegesis.models.huggingface.model import About, HuggingFaceModel
+from exegesis.models.huggingface.reading import Reader, token_types
+from exegesis.models.huggingface.sight import shown
+from exegesis.models.huggingface.slow import readable
+from exegesis.models.huggingface.vectors import input_embeddings
 
 _POSITIONS = ("position_embeddings", "position_embedding", "embed_positions", "positions_embed", "wpe")
 _INPUTS = {"input_ids", "token_type_ids", "attention_mask"}

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from exegesis.core.errors import ModelError, UnsupportedError, UsageError
 from exegesis.core.model import Raw
-from exegesis.models.wrapped import TorchClassifier
+from exegesis.models.modules.wrapped import TorchClassifier
 from exegesis.nn.still import still
 from exegesis.nn.variants import GATES, Trace, VariantCell
 

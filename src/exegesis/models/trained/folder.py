@@ -25,7 +25,7 @@ from torch import Tensor
 
 from exegesis.core.errors import ExegesisError, FileError, ModelError, UsageError
 from exegesis.core.files import try_writing
-from exegesis.models.rnn import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.rnn import RecurrentClassifier, RecurrentConfig
 from exegesis.models.vocabulary import Vocabulary
 
 FORMAT = "exegesis-recurrent-classifier"

@@ -12,8 +12,8 @@ from torch import nn
 
 from exegesis.core.batch import Batch
 from exegesis.core.errors import ModelError
-from exegesis.models.answers import Part
-from exegesis.models.arguments import ROWS_NAMES, Arguments, arguments_of, starter
+from exegesis.models.modules.answers import Part
+from exegesis.models.modules.arguments import ROWS_NAMES, Arguments, arguments_of, starter
 
 Call = Callable[[nn.Module, Batch], Any]
 NONE = Arguments()

@@ -1,6 +1,6 @@
 """Seeing into a module as it runs: its word vectors, its recurrent layer, and how the states become outputs.
 
-Everything is found by forward hooks on the parts that the module calls, by value (see also ``models.readout``).
+Everything is found by forward hooks on the parts that the module calls, by value (see also ``models.modules.readout``).
 Nothing is assumed from the code or the names of the module, and what is not recognised is refused.
 """
 
@@ -20,8 +20,8 @@ from torch.overrides import TorchFunctionMode
 from exegesis.core.batch import Batch
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.recurrent import Direction, Term, Unrolled
-from exegesis.models.heads import head
-from exegesis.models.readout import Pooling, Readout, choices, recognise
+from exegesis.models.modules.heads import head
+from exegesis.models.modules.readout import Pooling, Readout, choices, recognise
 from exegesis.nn.recurrent import kind_of, stacked, weights_in
 from exegesis.nn.variants import VariantLSTM
 

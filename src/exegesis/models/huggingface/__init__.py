@@ -1,0 +1,1 @@
+"""Hugging Face's sequence classifiers with their tokenizers: words over pieces, vectors in place of lookups."""
