@@ -109,6 +109,8 @@ def run(arguments: list[str]) -> int:
         return _say(f"cannot read or write {place} ({error.strerror or error})", 1)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # the parser's own complaint
+            if not error.format_message():  # none: the help of a group was shown, as asked by its name alone
+                return 0
             return _say(complaint(error), int(error.exit_code), hint=True)
         if os.environ.get("EXEGESIS_DEBUG"):
             raise

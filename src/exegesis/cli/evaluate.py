@@ -11,7 +11,7 @@ import typer
 
 from exegesis.cli import options as given
 from exegesis.cli.given import listed, methods_given, texts_given
-from exegesis.cli.output import JSON, PAGES, check_file
+from exegesis.cli.output import JSON, PAGES, check_apart, check_file
 from exegesis.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +33,13 @@ Methods = Annotated[
         "--methods", "--method", "-M", metavar="A,B,C", help="See 'exegesis methods'; by default reat, if it can."
     ),
 ]
+Compared = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--methods", "--method", "-M", metavar="A,B,C",
+        help="See 'exegesis methods'; by default the usual ones that the model serves.",
+    ),
+]  # fmt: skip
 Measures = Annotated[
     list[str] | None,
     typer.Option(
@@ -131,7 +138,8 @@ def evaluate(
     """
     raws = texts_given(texts, data, column, pair, pair_column, skip_blank)[:limit]
     check_file("--json", json, JSON[:1])
-    check_file("--report", report, PAGES)
+    check_file("--report", report, PAGES[:1])
+    check_apart([json, report], [data, explanations, marks, recommendation])
     asked = _measures(measures, words)
     for option, value in (("--other", other), ("--train", train)):
         if value is not None and not sanity:
@@ -171,7 +179,7 @@ def compare(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The text.")],
     pair: given.Pair = None,
     model: given.Model = "bundled",
-    methods: Methods = None,
+    methods: Compared = None,
     recommendation: given.Recommendation = None,
     param: given.Param = None,
     measures: Measures = None,
@@ -194,8 +202,11 @@ def compare(
     from exegesis.show.palette import palette_named
 
     raws = texts_given([text], None, None, pair, None)
+    if len(raws) != 1:
+        raise UsageError(f"compare takes one text, not {len(raws)}; for more: exegesis evaluate")
     check_file("--json", json, JSON[:1])
-    check_file("--report", report, PAGES)
+    check_file("--report", report, PAGES[:1])
+    check_apart([json], [recommendation])
     view: dict[str, Any] = {"color": color, "numbers": numbers, "palette": palette_named(palette or "green-red").name}
     asked = listed(measures) or None
 

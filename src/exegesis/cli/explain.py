@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from exegesis.cli import options as given
 from exegesis.cli.given import methods_given, search_parameters, texts_given
 from exegesis.cli.inner import check_alone, interactions_plan, relevance_plan
-from exegesis.cli.output import Output
+from exegesis.cli.output import Output, check_apart
 from exegesis.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def explain(
         check_alone(inner, others)
     raws = texts_given(texts, file, column, pair, pair_column, skip_blank)[:limit]
     view = {"color": color, "numbers": numbers, "palette": palette_named(palette or "green-red").name}
+    check_apart([json, html, figure], [file, recommendation])
     output = Output(json, html, figure, view, quiet)
 
     from exegesis.api import Plan, bar, each_method, load, preferred, read_text

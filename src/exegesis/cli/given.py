@@ -21,6 +21,10 @@ def texts_given(
     skip_blank: bool = False,
 ) -> list[Raw]:  # fmt: skip
     """The texts of the arguments, of the file, or of standard input (a text a line)."""
+    if file is not None and str(file) == "-":
+        if texts or column is not None or pair_column is not None:
+            raise UsageError("--file - is standard input, a text a line: leave other texts and columns out")
+        file, texts = None, ["-"]
     if file is not None:
         if texts:
             raise UsageError("give texts as arguments or --file, not both")

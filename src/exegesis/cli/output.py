@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -100,11 +101,26 @@ def _ending(path: str | Path) -> str:
     return Path(path).suffix.lower()
 
 
+def check_apart(outputs: Sequence[str | Path | None], inputs: Sequence[str | Path | None]) -> None:
+    """Raises UsageError where a file to be written is one that is read: what the user gave would be lost."""
+    for out in outputs:
+        if any(_same(out, source) for source in inputs):
+            raise UsageError(f"{out} is read here and would be written over; choose another name")
+
+
+def _same(out: str | Path | None, source: str | Path | None) -> bool:
+    if out is None or source is None:
+        return False
+    with suppress(OSError, ValueError):  # one of them is not there, or can be none
+        return Path(out).is_file() and os.path.samefile(out, source)
+    return False
+
+
 def check_file(option: str, given: str | Path | None, endings: tuple[str, ...]) -> None:
     if given is None:
         return
     if _ending(given) not in endings:
-        standard = ", or be - for standard output" if option == "--json" else ""
+        standard = ", or be - for standard output" if endings == JSON else ""
         raise UsageError(f"{option} {given}: the name must end in {' or '.join(endings)}{standard}")
     path = Path(given)
     try:

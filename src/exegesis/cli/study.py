@@ -14,7 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="What has the model learned, over a corpus? Word classes, words, failures, substitutions.",
+    help="What has the model learned, over a corpus? Word classes, words, failures, substitutions, repair.",
 )
 
 

@@ -11,7 +11,7 @@ import typer
 
 from exegesis.cli import options as given
 from exegesis.cli import study_options as opt
-from exegesis.cli.output import check_file
+from exegesis.cli.output import check_apart, check_file
 from exegesis.cli.train import Arch
 from exegesis.core.errors import UsageError
 
@@ -112,6 +112,11 @@ def substitute(
     exegesis study substitute "Terribly charismatic." --synonyms mine.txt --language bundled --report swaps.html
     """
     sink = opt.Sink(json, report, figure, palette, color, quiet)
+    if data is None:
+        reading = {"--column": column, "--label": label, "--pair-column": pair_column, "--split": split}
+        for option, value in {**reading, "--limit": limit}.items():
+            if value is not None:
+                raise UsageError(f"{option} belongs to --data, the other texts to try the swaps on")
     others = None if data is None else opt.examples_of(data, column, label, pair_column, split, limit)
 
     from exegesis import study
@@ -174,6 +179,9 @@ def repair(
 
     sink = opt.Sink(json, report, figure, palette, color, quiet)
     check_file("--new", new, (".tsv",))
+    check_apart([new], [data, test, dev, vectors])
+    if new is not None and Path(data).is_dir():
+        check_apart([new], [path for path in Path(data).iterdir() if path.is_file()])
     parts = _parts(data, test, dev, column, label)
 
     from exegesis import study

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from exegesis.cli import options as given
+from exegesis.core.errors import ExegesisError, UsageError
 
 if TYPE_CHECKING:
     from exegesis.core.data import Example
     from exegesis.core.model import Classifier
     from exegesis.core.studies import Study
 
-Data = Annotated[str, typer.Argument(metavar="DATA", help="A .txt, .tsv, .csv or .jsonl file, or a data set's name.")]
+Data = Annotated[
+    str,
+    typer.Argument(metavar="DATA", help="A .txt, .tsv, .csv or .jsonl file, a folder with a --split, or a dataset."),
+]
 Label = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the label.", rich_help_panel=given.IN)]
 Split = Annotated[
     str | None, typer.Option(metavar="NAME", help="train, dev or test of a folder.", rich_help_panel=given.IN)
@@ -59,14 +63,21 @@ class Sink:
         return not self.quiet and sys.stderr.isatty()
 
     def put(self, study: Study) -> None:
-        """Write the files, then show the result."""
+        """Write the files, then show the result. Raises ExegesisError at the end for a file that cannot show it."""
+        refused = None
         for path in self.files:
-            study.save(path, **({} if path.suffix.lower() == ".json" else {"palette": self.palette}))
+            try:
+                study.save(path, **({} if path.suffix.lower() == ".json" else {"palette": self.palette}))
+            except UsageError as error:  # what was found has no picture: known only now, and the rest is worth having
+                refused = f"{path}: {error}"
+                continue
             self.say(path)
         if not self.quiet:
             from exegesis.show.terminal import render
 
             sys.stdout.write(render(study, color=self.color, palette=self.palette))
+        if refused is not None:
+            raise ExegesisError(refused)
 
     def say(self, path: Path) -> None:
         """Name a file that was written."""
@@ -85,6 +96,8 @@ def examples_of(
 ) -> list[Example]:
     from exegesis.core.data import read_examples
 
+    if split is not None and Path(data).is_file():
+        raise UsageError(f"--split belongs to a folder or a data set, and {data} is a file; leave it out")
     return read_examples(data, column, label, pair, split)[:limit]
 
 

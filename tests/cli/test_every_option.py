@@ -1,0 +1,269 @@
+"""Every option of every command, run; and what single options once did wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import typer
+
+from exegesis.cli import app
+
+COMMANDS = """
+predict --file t.tsv --column text --limit 2 --device cpu --json
+predict -m pairs --file p.tsv --column premise --pair-column hypothesis --truncate --skip-blank
+predict -m pairs "Two dogs run." --pair "Dogs move."
+methods --for bundled --json
+explain -f t.tsv --column 1 --limit 2 --skip-blank -m bundled --json out.jsonl --html out.html --figure out.svg
+explain "a fine film" -m bundled -M lime -p samples=20 -t positive -l all --trust --device cpu --truncate -n --no-color
+explain "a fine film" -m bundled --hierarchy acd --palette blue-orange --color
+explain "a fine film" -m bundled --interactions removal -q --figure out.png
+explain "a fine film" -m bundled --relevance --html out.html
+explain "a fine film" -m bundled -M best --recommendation best.json
+explain -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out
+explain -m pairs -f p.tsv --column premise --pair-column hypothesis -M leave-one-out
+evaluate --data t.tsv --column text --limit 3 --skip-blank -m bundled -M reat,lime -p samples=20 --measures deletion
+evaluate "a fine film" "a dull film" --how pad -t positive --seed 2 --device cpu --truncate --measures deletion -q
+evaluate "a fine film" "a dull film" --marks marks.jsonl --words plus.txt,minus.txt,positive --json out.json
+evaluate "a fine film" "a dull film" --explanations own.jsonl --measures deletion --report out.html
+evaluate "a fine film" "a dull film" -M best --recommendation best.json --measures deletion
+evaluate "a fine film" "a dull film" --measures deletion --sanity --other bundled
+evaluate "a fine film" "a dull film" --measures deletion --sanity --train three.tsv -m small
+evaluate -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out --measures deletion
+evaluate -m pairs -f p.tsv --column premise --pair-column hypothesis -M leave-one-out --measures deletion
+compare "a fine film" -m bundled -M reat,lime -p samples=20 --measures deletion --how pad --seed 2 --target positive
+compare "a fine film" -M best,lrp --recommendation best.json --measures deletion --json out.json --report out.html
+compare "a fine film" -M lrp --measures deletion -n --palette blue-orange --color --device cpu --truncate
+compare "Two dogs run." --no-color --pair "Dogs move." -m pairs -M leave-one-out --measures deletion
+recommend -f t.tsv --column 1 --limit 3 --skip-blank -m bundled -M reat,lime -p samples=20 --out out.json
+recommend "a fine film" "a dull film" -M reat --measures deletion --how pad -t positive --seed 2 -q --truncate
+recommend "a fine film" "a dull film" -M reat --measures deletion --budget 9000 --device cpu
+recommend -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out --measures deletion
+recommend -m pairs -f p.tsv --column premise --pair-column hypothesis -M leave-one-out --measures deletion
+train folder --out model --arch bilstm --layers 2 --embedding 4 --hidden 4 --readout mean --epochs 2 --seed 1 --half
+train t.tsv -o model --text text --label label --header --dev t.tsv --test t.tsv --extra t.tsv --names bad,good TINY
+train n.tsv -o model --no-header --neutral 2 --vectors v.txt --freeze --min-count 1 --cased --about about.md TINY
+train t.tsv -o model --dropout 0.1 --embedding-dropout 0.1 --word-dropout 0.1 --lr 0.01 --batch 2 --patience 1 TINY
+train t.tsv -o model --clip 0.5 --weight-decay 0.1 --label-smoothing 0.1 --average 0.5 --device cpu --resume -q TINY
+train t.tsv -o small --overwrite TINY
+study words t.tsv --column text --limit 3 -m bundled -M reat -t positive --tags penn --seed 1 --json out.json
+study words folder --split test -M lime -p samples=20 --report out.html --figure out.svg --palette blue-orange --color
+study words t.tsv -M best --recommendation best.json --device cpu --truncate -q --no-color
+study words p.tsv -m pairs --pair-column hypothesis --column premise -M leave-one-out
+study word t.tsv film fine --column text --label label --limit 4 -m bundled -M reat -t positive --contexts 1 --seed 1
+study word folder film --split test -M lime -p samples=20 --json out.json --report out.html --figure out.svg --color
+study word t.tsv film -M best --recommendation best.json --device cpu --truncate -q --no-color --palette blue-orange
+study word p.tsv dogs -m pairs --pair-column hypothesis --column premise -M leave-one-out
+study summary t.tsv --train t.tsv --column text --label label --limit 4 -m bundled -M reat --most 2 --minimum 1 --seed 1
+study summary folder --split test -M lime -p samples=20 --json out.json --report out.html --figure out.svg --color
+study summary t.tsv -M best --recommendation best.json --device cpu --truncate -q --no-color --palette blue-orange
+study summary p.tsv -m pairs --pair-column hypothesis --column premise -M leave-one-out
+study failures t.tsv --train t.tsv --column text --label label --limit 4 -m bundled -M reat --most 2 --examples 1
+study failures folder --split test -M lime -p samples=20 --json out.json --report out.html --figure out.svg --color
+study failures t.tsv -M best --recommendation best.json --device cpu --truncate -q --no-color --palette blue-orange
+study failures p.tsv -m pairs --pair-column hypothesis --column premise --label label -M leave-one-out
+study substitute "a fine film" fine --data t.tsv --column text --label label --limit 3 --neighbours 2 --gold positive
+study substitute "a fine film" --synonyms s.txt --language bundled --seed 1 -m bundled -M lime -p samples=20 --color
+study substitute "a fine film" fine --data folder --split test --vectors v.txt --neighbours 1 --json out.json
+study substitute "a fine film" fine --synonyms s.txt --report out.html --figure out.svg --palette blue-orange
+study substitute "a fine film" --synonyms s.txt -M best --recommendation best.json --device cpu --truncate -q --no-color
+study repair t.tsv --swap film=movie --test x.tsv --dev t.tsv --column text --label label --most 2 --seeds 1 SMALL
+study repair folder --swap fine=good --vectors v.txt --lr 0.01 --device cpu --seeds 1 --new new.tsv SMALL
+study repair t.tsv --swap film=movie --json out.json --report out.html --color --palette blue-orange -q
+study repair folder --swap film=movie --no-color --seeds 2 --figure out.svg SMALL
+"""
+LABELS = ("bad", "good", "so-so")
+NOT_RUN = {("study substitute", "--pair-column")}  # swaps are tried on single texts
+SMALL = "--arch gru --embedding 4 --hidden 4 --epochs 1"
+WRITING = ("--json", "--html", "--report", "--figure", "--out", "-o", "--new")
+
+
+def given(line: str) -> list[str]:
+    return shlex.split(line.replace("TINY", "--embedding 4 --hidden 4 --epochs 1").replace("SMALL", SMALL))
+
+
+LINES = [line for line in COMMANDS.splitlines() if line]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, pairs: Path) -> Path:
+    """A folder with all that the commands read."""
+    here = tmp_path_factory.mktemp("every")
+    rows = [
+        ("a fine film", 1),
+        ("a dull film", 0),
+        ("a fine , warm film", 1),
+        ("no film so dull as this film", 0),
+        ("a good movie", 1),
+    ]
+    plain = "".join(f"{text}\t{label}\n" for text, label in rows)
+    (here / "n.tsv").write_text(plain + "a film\t2\n")
+    (here / "t.tsv").write_text("text\tlabel\n" + plain)
+    (here / "folder").mkdir()
+    for split in ("train", "dev", "test"):
+        other = "".join(f"{split} {text}\t{label}\n" for text, label in rows)
+        (here / "folder" / f"{split}.tsv").write_text(other)
+    names = ("entailment", "neutral", "contradiction")
+    rest = "".join(f"two dogs run {n}\tdogs move\t{name}\n" for n, name in enumerate(names))
+    (here / "p.tsv").write_text("premise\thypothesis\tlabel\n" + rest)
+    three = (
+        f"a {word} film {n}\t{name}\n"
+        for n in range(4)
+        for word, name in zip(("bad", "fine", "so"), LABELS, strict=True)
+    )
+    (here / "x.tsv").write_text("text\tlabel\nthis film is fine\t1\nthis movie is dull\t0\n")
+    (here / "three.tsv").write_text("text\tlabel\n" + "".join(three))
+    (here / "v.txt").write_text("".join(f"{word} {n} 1 0 0.5\n" for n, word in enumerate(("fine", "film", "dull"))))
+    (here / "s.txt").write_text("fine: good, dull\n")
+    (here / "plus.txt").write_text("fine\n")
+    (here / "minus.txt").write_text("dull\n")
+    (here / "about.md").write_text("Ours.\n")
+    said = [{"text": text, "words": text.split(), "scores": [0, 1, 0], "target": "positive",
+             "marks": [False, True, False]} for text in ("a fine film", "a dull film")]  # fmt: skip
+    keys = {"own": ("text", "words", "scores", "target"), "marks": ("text", "marks")}
+    for name, wanted in keys.items():
+        lines = (json.dumps({key: one[key] for key in wanted}) + "\n" for one in said)
+        (here / f"{name}.jsonl").write_text("".join(lines))
+    from exegesis.cli import run
+
+    options = ["--measures", "deletion", "--out", str(here / "best.json"), "-q"]
+    assert run(["recommend", "-f", str(here / "t.tsv"), "-M", "lrp", *options]) == 0
+    shutil.copytree(folder, here / "small")
+    shutil.copytree(pairs, here / "pairs")
+    return here
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_command_works_and_writes_what_it_names(call, place, tmp_path, monkeypatch, line):
+    work = tmp_path / "work"
+    shutil.copytree(place, work)
+    monkeypatch.chdir(work)
+    words = given(line)
+    said = call(*words)
+    assert said.code == 0, said
+    if not {"-q", "--quiet"} & set(words) or words[0] in ("predict", "methods"):
+        assert said.out, said
+    for option, value in pairwise(words):
+        if option in WRITING and not value.startswith("-") and "." in value:
+            content = Path(value).read_bytes()
+            starts = {".html": b"<!doctype html", ".png": b"\x89PNG", ".json": b"{", ".jsonl": b"{"}
+            assert content.lstrip().lower().startswith(starts.get(Path(value).suffix, b"").lower()), content[:80]
+            assert content
+            assert ("-q" in words) != (f"wrote {value}" in said.err)
+
+
+def commands(command, name: str = "") -> Iterator[tuple[str, object]]:
+    """Every command that does something, with its full name."""
+    for key, one in getattr(command, "commands", {}).items():
+        yield from commands(one, f"{name} {key}".strip())
+    if not hasattr(command, "commands"):
+        yield name, command
+
+
+def test_every_option_of_every_command_is_run():
+    run = {}
+    for line in LINES:
+        words = given(line)
+        name = " ".join(words[: 1 + (words[0] == "study")])
+        run.setdefault(name, set()).update(words)
+    missing = set()
+    for name, command in commands(typer.main.get_command(app)):
+        for parameter in command.params:
+            if parameter.param_type_name != "option" or "--help" in parameter.opts:
+                continue
+            for forms in filter(None, (parameter.opts, parameter.secondary_opts)):
+                longest = max(forms, key=len)
+                if not set(forms) & run.get(name, set()) and (name, longest) not in NOT_RUN:
+                    missing.add((name, longest))
+    assert not missing
+
+
+def test_a_page_of_another_ending_is_refused_before_the_work(call, monkeypatch):
+    import exegesis.api
+
+    monkeypatch.setattr(exegesis.api, "load", None)
+    for command in (["evaluate", "a film"], ["compare", "a film"]):
+        said = call(*command, "--report", "x.htm")
+        assert (said.code, said.out) == (2, "")
+        assert said.err == "exegesis: --report x.htm: the name must end in .html\n"
+
+
+def test_standard_output_is_offered_only_where_it_is_taken(call):
+    for command in (["evaluate", "a film"], ["compare", "a film"], ["study", "words", "x.tsv"]):
+        assert call(*command, "--json", "-").err == "exegesis: --json -: the name must end in .json\n"
+    assert "- for standard output" in call("explain", "a film", "--json", "x.txt").err
+
+
+def piped(monkeypatch, content: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+def test_compare_takes_one_text(call, monkeypatch):
+    piped(monkeypatch, b"a film\nanother film\n")
+    said = call("compare", "-", "-m", "bundled")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "exegesis: compare takes one text, not 2; for more: exegesis evaluate\n"
+
+
+def test_a_file_of_that_name_is_standard_input(call: Callable, monkeypatch):
+    piped(monkeypatch, b"a film\nanother film\n")
+    said = call("predict", "--file", "-")
+    assert (said.code, said.out.count("\n")) == (0, 2)
+    assert call("predict", "--file", "-", "a text").code == 2
+    assert call("predict", "--file", "-", "--column", "1").code == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "explain -f own.jsonl --json own.jsonl",
+        "explain a -M best --recommendation best.json --json ./best.json",
+        "evaluate a -M best --recommendation best.json --json best.json",
+        "compare a -M best --recommendation best.json --json best.json",
+        "study repair t.tsv --swap film=movie --new t.tsv",
+        "study repair folder --swap film=movie --new folder/train.tsv",
+        "study repair t.tsv --swap film=movie --test n.tsv --new folder/../n.tsv",
+    ],
+)
+def test_what_is_read_is_not_written_over(call, place, monkeypatch, line):
+    monkeypatch.chdir(place)
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    said = call(*given(line))
+    assert (said.code, said.out) == (2, "")
+    assert "is read here and would be written over; choose another name" in said.err
+    assert before == {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+
+
+def test_options_that_would_do_nothing_are_refused(call, place, monkeypatch):
+    monkeypatch.chdir(place)
+    for option in ("--column", "--label", "--pair-column", "--split", "--limit"):
+        said = call("study", "substitute", "a film", "film", "--synonyms", "s.txt", option, "1")
+        assert (said.code, said.err[:40].split(" belongs")[0]) == (2, f"exegesis: {option}")
+    said = call("study", "words", "t.tsv", "--split", "test")
+    assert said.code == 2
+    assert said.err == "exegesis: --split belongs to a folder or a data set, and t.tsv is a file; leave it out\n"
+
+
+def test_study_alone_shows_its_help(call):
+    said = call("study")
+    assert (said.code, said.err) == (0, "")
+    assert "Usage: exegesis study" in said.out
+
+
+def test_a_study_without_a_picture_still_gives_the_rest(call, place, tmp_path, monkeypatch):
+    """Where no prediction is wrong there is nothing to draw; the view and the other files come, and the code is 1."""
+    monkeypatch.chdir(tmp_path)
+    Path("right.tsv").write_text("text\tlabel\na fine film\t1\na dull film\t0\n")
+    files = ["--json", "out.json", "--report", "out.html", "--figure", "out.svg"]
+    said = call("study", "failures", "right.tsv", *files)
+    assert said.code == 1
+    assert "Where the model fails" in said.out
+    assert said.err.startswith("wrote out.json\nwrote out.html\nexegesis: out.svg: this study has no picture")
+    assert not Path("out.svg").exists()
