@@ -45,8 +45,12 @@ class DeepLift:
     or ``text:...``, any text at the same positions. Special pieces and padding stand in the baseline as they are. Words
     at which the text is the baseline score zero. Any target, a probability too: it is one more part.
 
-    Raises UnsupportedError, by name, for a function without a rule, for values written over in sight of others, and for
-    a module that computes otherwise at the baseline (one that takes vectors of zeros for padding).
+    A module that computes in float32 on the way, as norms of language models do whatever their weights are, sums to the
+    rounding of float32 times its multipliers, which are large where an RMS norm reads vectors of zeros.
+
+    Raises UnsupportedError, by name, for a function without a rule, for values written over in sight of others, for a
+    module that computes otherwise at the baseline (one that takes vectors of zeros for padding), and where multipliers
+    are not finite or so large that rounding takes the sum.
     """
 
     baseline: str = "zero"

@@ -18,17 +18,22 @@ def attention(call: Call) -> Any:
     """scaled_dot_product_attention, as the products and the softmax that it consists of."""
     query, key, value, mask = (call.argument(k, name) for k, name in enumerate(("query", "key", "value", "attn_mask")))
     causal, scale, run = call.argument(5, "is_causal", False), call.argument(6, "scale"), call.mode.run
-    if call.argument(7, "enable_gqa", False):
-        raise UnsupportedError("the module's attention shares keys among queries (enable_gqa), which has no rule")
+    if call.argument(7, "enable_gqa", False):  # queries share keys
+        key, value = (run(torch.repeat_interleave, one, query.shape[-3] // one.shape[-3], -3) for one in (key, value))
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     scores = run(torch.mul, run(torch.matmul, query, run(torch.transpose, key, -2, -1)), scale)
     if causal:
         mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-    if mask is not None and mask.dtype == torch.bool:
-        scores = run(torch.masked_fill, scores, ~mask, -torch.inf)
-    elif mask is not None:
-        scores = run(torch.add, scores, mask)
-    return run(torch.matmul, run(torch.softmax, scores, -1), value)
+    if mask is None:
+        return run(torch.matmul, run(torch.softmax, scores, -1), value)
+    closed = ~mask if mask.dtype == torch.bool else mask == -torch.inf
+    none = closed.all(-1, keepdim=True)  # queries that see no key: torch answers them with zeros
+    if mask.dtype == torch.bool:
+        scores = run(torch.masked_fill, scores, closed & ~none, -torch.inf)
+    else:
+        scores = run(torch.add, scores, mask.masked_fill(none, 0.0))
+    found = run(torch.matmul, run(torch.softmax, scores, -1), value)
+    return run(torch.masked_fill, found, none, 0.0) if bool(none.any()) else found
 
 
 def many_headed(call: Call) -> tuple[Tensor, Tensor | None]:

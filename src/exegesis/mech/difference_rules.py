@@ -145,6 +145,18 @@ def layer_norm(call: Call) -> Any:
     return found if bias is None else run(torch.add, found, bias.detach())
 
 
+def rms_norm(call: Call) -> Any:
+    """Times 1 / sqrt(mean square + eps) (elementwise), weighed (linear)."""
+    x, shape, weight, eps = (
+        call.argument(place, name) for place, name in enumerate(("input", "normalized_shape", "weight", "eps"))
+    )
+    dims, run = list(range(-len(shape), 0)), call.mode.run
+    eps = torch.finfo(x.dtype).eps if eps is None else eps
+    spread = run(torch.rsqrt, run(torch.add, run(torch.mean, run(torch.square, x), dims, True), eps))
+    found = run(torch.mul, x, spread)
+    return found if weight is None else run(torch.mul, found, weight.detach())
+
+
 def written(call: Call) -> None:
     """``x[places] = values``: structural, with the same done at the baseline."""
     target, places, value = call.args

@@ -17,7 +17,9 @@ from exegesis.core.errors import UnsupportedError
 from exegesis.core.model import Differentiable
 from exegesis.core.target import Target
 from exegesis.mech import difference_attention as attention
+from exegesis.mech import difference_lengths as lengths
 from exegesis.mech import difference_maxima as maxima
+from exegesis.mech import difference_products as products
 from exegesis.mech import difference_rules as rules
 from exegesis.mech.modified import Mode, Rule
 from exegesis.mech.rescale_layers import cell, layers
@@ -46,6 +48,12 @@ RULES: dict[str, Rule] = {
     "div": rules.divided,
     "einsum": rules.einsum,
     "layer_norm": rules.layer_norm,
+    "rms_norm": rules.rms_norm,
+    "prod": products.product,
+    "cumprod": products.running,
+    "normalize": lengths.normalized,
+    "cosine_similarity": lengths.cosine,
+    **dict.fromkeys(("norm", "linalg_norm", "linalg_vector_norm"), lengths.length),
     "scaled_dot_product_attention": attention.attention,
     "multi_head_attention_forward": attention.many_headed,
     "setitem": rules.written,
@@ -68,19 +76,40 @@ def differences(
         numbers = target.of(model.outputs_from(mode.start(leaf, base), batch))
     if not numbers.requires_grad:
         return leaf.new_zeros(len(batch), target.count, leaf.shape[1]), first
-    _same(mode.shadow(numbers).other, first)
+    coarsest = mode.coarsest()
+    _same(mode.shadow(numbers).other, first, coarsest)
     mode.forget()
     found = []
     for number in range(target.count):
         last = number + 1 == target.count
         (slope,) = torch.autograd.grad(numbers[:, number].sum(), leaf, retain_graph=not last, allow_unused=True)
         found.append(leaf.new_zeros(leaf.shape[:2]) if slope is None else (slope * (leaf.detach() - base)).sum(-1))
-    return torch.stack(found, 1), first
+    shares = torch.stack(found, 1)
+    _summed(shares, (numbers - first).detach(), coarsest)
+    return shares, first
 
 
-def _same(followed: Tensor | None, first: Tensor) -> None:
-    """Raises UnsupportedError where what was followed beside the text is not the module's own run of the baseline."""
-    if followed is None or not agree(followed, first, double=1e-9, single=1e-3, half=1e-1):
+def _summed(shares: Float[Tensor, "b k t"], rises: Float[Tensor, "b k"], coarsest: torch.dtype) -> None:
+    """Raises UnsupportedError for shares that are no numbers, and where rounding on the way has grown into the sum."""
+    if not bool(shares.isfinite().all()):
+        raise UnsupportedError(
+            "multipliers between text and baseline are not finite (the module divides by zero, or has no slope, on the "
+            "way): take another baseline, or leave-one-out"
+        )
+    if not agree(shares.sum(-1).to(coarsest), rises.to(coarsest), double=1e-6, single=1e-2, half=3e-1):
+        kind = str(coarsest).removeprefix("torch.")
+        raise UnsupportedError(
+            f"multipliers as large as these at this baseline lose the sum to rounding (in {kind}): take another "
+            "baseline, or integrated-gradients"
+        )
+
+
+def _same(followed: Tensor | None, first: Tensor, coarsest: torch.dtype) -> None:
+    """Raises UnsupportedError where what was followed beside the text is not the module's own run of the baseline.
+
+    They agree to the rounding of the ``coarsest`` type that the module computes in (a norm in float32 on the way).
+    """
+    if followed is None or not agree(followed.to(coarsest), first.to(coarsest), double=1e-9, single=1e-3, half=1e-1):
         raise UnsupportedError(
             "the module computes otherwise at the baseline than at the text (it finds its padding in vectors of zeros, "
             "or chooses by values): take another baseline, or integrated-gradients"

@@ -115,6 +115,10 @@ class Mode(TorchFunctionMode):
         rows = torch.arange(len(leaf), dtype=torch.int32, device=leaf.device)[:, None, None].expand(leaf.shape)
         return self.note(leaf, Shadow(rows, other=other))
 
+    def coarsest(self) -> torch.dtype:
+        """The type of the fewest digits among live tensors."""
+        return max((value.dtype for value, _ in self._shadows.values()), key=lambda dtype: torch.finfo(dtype).eps)
+
     def forget(self) -> None:
         """Let go of all tensors, once the run's results have been looked at."""
         self._shadows.clear()
@@ -147,13 +151,17 @@ class Mode(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         given = kwargs or {}
-        if not any(value.requires_grad for value in tensors((args, given))):
+        if not any(value.requires_grad and self._comes_from_words(value) for value in tensors((args, given))):
             return func(*args, **given)
         try:
             return self._live(func, args, given)
         except UnsupportedError as error:
             self._refusal = error
             raise
+
+    def _comes_from_words(self, value: Tensor) -> bool:
+        """Weights that a module makes while it runs have gradients too."""
+        return not isinstance(value, torch.nn.Parameter) or id(value) in self._shadows
 
     def _live(self, func: Any, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
         name, in_place = canonical(func)

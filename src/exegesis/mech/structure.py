@@ -68,10 +68,18 @@ def _along(call: Call, pick: Callable[[Tensor], Tensor]) -> Any:
     args, kwargs = call.swapped(pick)
     try:
         return call.func(*args, **kwargs)
+    except NotImplementedError:  # a function of floating numbers alone (F.unfold)
+        return _as_floats(call, pick)
     except RuntimeError:  # shadows lie in memory otherwise than the tensor that could be viewed
         if call.name != "view":
             raise
         return torch.Tensor.reshape(*args, **kwargs)
+
+
+def _as_floats(call: Call, pick: Callable[[Tensor], Tensor]) -> Tensor:
+    args, kwargs = call.swapped(lambda value: pick(value).double())
+    found: Tensor = call.func(*args, **kwargs)
+    return found.to(torch.int32)
 
 
 def _or(value: Tensor | None, default: Tensor) -> Tensor:
@@ -109,6 +117,14 @@ def _stretches(call: Call) -> bool:
     if call.name != "mul" or len(factors) != 1:
         return False
     return bool((torch.as_tensor(factors[0]) > 0).all())
+
+
+def typed(call: Call) -> Any:
+    """type_as: only the other's type and device are read."""
+    value, like = call.argument(0, "input"), call.argument(1, "other")
+    if not call.live(value):
+        return call.native()
+    return call.mode.run(torch.Tensor.to, value, like.device, like.dtype)
 
 
 def divided(call: Call) -> Any:
@@ -168,6 +184,8 @@ def pooled(number: int) -> Rule:
 def joined(call: Call) -> Any:
     """cat, stack and their like; a constant among the parts belongs to the texts that it stands beside."""
     parts = list(call.argument(0, "tensors"))
+    if call.name == "cat":  # takes, and leaves out, empty tensors of one dimension beside any others
+        parts = [part for part in parts if part.requires_grad or part.shape != (0,)]
     dim = {"hstack": int(parts[0].ndim > 1), "vstack": 0}.get(call.name, call.argument(1, "dim", 0))
     rest = (call.args[1:], {key: value for key, value in call.kwargs.items() if key != "tensors"})
     live = [call.shadow(part) for part in parts if part.requires_grad]
@@ -301,6 +319,7 @@ STRUCTURE: dict[str, Rule] = {
     **dict.fromkeys(("to", "float", "double", "half", "bfloat16", "type", "cpu", "cuda", "neg", "mul"), scaled),
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_dropout", "cumsum"), scaled),
     "div": divided,
+    "type_as": typed,
     **dict.fromkeys(("sum", "mean", "amax", "amin", "max", "min"), summed),
     **dict.fromkeys(("sort", "topk"), ranked),
     **dict.fromkeys(("max_pool1d", "avg_pool1d", "adaptive_max_pool1d", "adaptive_avg_pool1d"), pooled(1)),
