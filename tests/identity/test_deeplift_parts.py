@@ -106,6 +106,12 @@ REAL = {
     "shared keys": shared_keys,
     "no keys, bool": keyless(bool),
     "no keys, float": keyless(float),
+    "a mask made of words": lambda m, v, mask: (
+        F.scaled_dot_product_attention(
+            v, v, v, attn_mask=m.one(v).sum(-1)[:, None].tanh().masked_fill(~mask.transpose(1, 2), -torch.inf)
+        )
+        * mask
+    ).sum(1),
     "made on the way": made_on_the_way,
     "an empty cache": kept_states,
     "routing": routed,

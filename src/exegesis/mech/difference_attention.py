@@ -31,7 +31,7 @@ def attention(call: Call) -> Any:
     if mask.dtype == torch.bool:
         scores = run(torch.masked_fill, scores, closed & ~none, -torch.inf)
     else:
-        scores = run(torch.add, scores, mask.masked_fill(none, 0.0))
+        scores = run(torch.add, scores, run(torch.masked_fill, mask, none, 0.0))
     found = run(torch.matmul, run(torch.softmax, scores, -1), value)
     return run(torch.masked_fill, found, none, 0.0) if bool(none.any()) else found
 
