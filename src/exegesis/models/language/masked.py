@@ -13,10 +13,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from exegesis.core.device import usable_device
-from exegesis.core.errors import FileError, MissingExtraError, UsageError
+from exegesis.core.errors import FileError, UsageError
 from exegesis.core.language import Filling, Words, generator
 from exegesis.core.progress import Tally
-from exegesis.models.huggingface.loading import check_folder, hub_answers, one_line, quiet
+from exegesis.models.huggingface.fetching import fetching
 from exegesis.nn.still import still
 
 PIECES = 4096  # padded pieces in one call of the module: 0.5 GB of logits over 30,000 words
@@ -143,15 +143,8 @@ def load_masked(source: str | os.PathLike[str], *, device: str | None = None, at
     Raises MissingExtraError without the package transformers, FileError where there is no such model, it has no masked
     head, or it is damaged, UsageError where its tokenizer has no mask token.
     """
-    try:
-        import transformers
-    except ImportError as error:
-        raise MissingExtraError("transformers", "transformers", "loading a Hugging Face model") from error
-    name = os.fspath(source)
     where = usable_device(device)
-    check_folder(name)
-    with quiet(transformers), one_line(name):
-        options: dict[str, Any] = {"local_files_only": not (os.path.isdir(name) or hub_answers(name))}
+    with fetching(source) as (transformers, name, options):
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)
         module, info = transformers.AutoModelForMaskedLM.from_pretrained(
             name, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
