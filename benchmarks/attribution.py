@@ -23,15 +23,15 @@ from sentiment import BATCH, Lstm, heading, paired, report, trained
 from torch import Tensor
 
 import exegesis
-from exegesis.attribute.integrated import IntegratedGradients
-from exegesis.attribute.leave_one_out import LeaveOneOut
-from exegesis.attribute.lime import Lime
-from exegesis.attribute.reat import Reat
-from exegesis.core.batch import Batch
-from exegesis.core.data import read_examples
-from exegesis.core.target import Target, ask
-from exegesis.mech.additive import all_spans
-from exegesis.models.vocabulary import Vocabulary
+from exegesis.data.examples import read_examples
+from exegesis.mech.decomposition.additive import all_spans
+from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.target import Target, ask
+from exegesis.questions.words.integrated import IntegratedGradients
+from exegesis.questions.words.leave_one_out import LeaveOneOut
+from exegesis.questions.words.lime import Lime
+from exegesis.questions.words.reat import Reat
 
 
 def against_forward(batches: Sequence[Batch], targets: Sequence[Target], module: Lstm, model: Any, runs: int) -> Any:

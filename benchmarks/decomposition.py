@@ -3,9 +3,9 @@
     python benchmarks/decomposition.py --data DATA --out benchmarks/results/decomposition.json
 
 DATA is a folder with ``sst2/train.tsv`` and ``sst2/test.tsv`` (sentence<TAB>label); EXEGESIS_DATA is its default. The
-other side is the plain version that the tests hold ours to (``tests/slow/decomposition.py``): NumPy, a loop over steps,
-one phrase a call, as published codes are written. Only ratios are meant to be kept; timings of a pair alternate, and
-the median of the pairwise ratios counts.
+other side is the plain version that the tests hold ours to (``tests/reference/decomposition.py``): NumPy, a loop over
+steps, one phrase a call, as published codes are written. Only ratios are meant to be kept; timings of a pair alternate,
+and the median of the pairwise ratios counts.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import numpy as np
 from sentiment import Lstm, heading, paired, report, trained
 from torch import Tensor
 
-from exegesis.attribute.decomposition import ContextualDecomposition
-from exegesis.core.data import read_examples
-from exegesis.core.target import ask
 from exegesis.core.text import Span, Text
+from exegesis.data.examples import read_examples
+from exegesis.protocols.target import ask
+from exegesis.questions.words.decomposition import ContextualDecomposition
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from slow import cells

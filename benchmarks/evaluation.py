@@ -22,11 +22,11 @@ from sentiment import heading, report
 from torch import Tensor
 
 import exegesis
-import exegesis.evaluate.texts as evaluated
-from exegesis.core.batch import Batch, compact
-from exegesis.core.data import read_examples
-from exegesis.evaluate.pool import Pool
-from exegesis.mech.coalitions import written_out
+import exegesis.questions.trust.batches as evaluated
+from exegesis.data.examples import read_examples
+from exegesis.mech.removal.coalitions import written_out
+from exegesis.protocols.batch import Batch, compact
+from exegesis.questions.trust.pool import Pool
 
 METHODS = ("reat", "naive-reat", "integrated-gradients", "gradient-x-input", "lrp", "lime")
 

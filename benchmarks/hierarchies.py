@@ -29,13 +29,13 @@ import torch
 from sentiment import Lstm, heading, report, trained
 
 import exegesis
-from exegesis.attribute.decomposition import ContextualDecomposition
-from exegesis.attribute.leave_one_out import LeaveOneOut
-from exegesis.attribute.soc import Soc
-from exegesis.core.data import read_examples
-from exegesis.core.language import fillings
 from exegesis.core.text import Span
-from exegesis.models.vocabulary import Vocabulary
+from exegesis.data.examples import read_examples
+from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.protocols.language import fillings
+from exegesis.questions.words.decomposition import ContextualDecomposition
+from exegesis.questions.words.leave_one_out import LeaveOneOut
+from exegesis.questions.words.soc import Soc
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from slow import hierarchies as slow

@@ -3,8 +3,9 @@
     python benchmarks/relevance.py --data DATA --out benchmarks/results/relevance.json
 
 DATA and the model are those of ``benchmarks/attribution.py``. The limit is one forward and one backward pass to the
-word vectors through the library's LSTM, batches of 64 sorted by length. The plain version (``tests/slow/lrp_plain.py``)
-goes through one sentence and one class step by step with the whole array of messages, as published NumPy code does.
+word vectors through the library's LSTM, batches of 64 sorted by length. The plain version
+(``tests/reference/lrp_plain.py``) goes through one sentence and one class step by step with the whole array of
+messages, as published NumPy code does.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ import numpy as np
 import torch
 from sentiment import BATCH, Lstm, heading, paired, report, trained
 
-from exegesis.attribute.lrp import Lrp
-from exegesis.core.batch import Batch
-from exegesis.core.data import read_examples
-from exegesis.core.target import Target, ask
-from exegesis.mech.rules import PRODUCTS
+from exegesis.data.examples import read_examples
+from exegesis.mech.lrp.cells import PRODUCTS
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.target import Target, ask
+from exegesis.questions.words.lrp import Lrp
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from slow.lrp_plain import lrp as plain_lrp

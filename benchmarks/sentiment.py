@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 import exegesis
-from exegesis.core.data import read_examples
-from exegesis.models.vocabulary import Vocabulary
+from exegesis.data.examples import read_examples
+from exegesis.models.text.vocabulary import Vocabulary
 
 BATCH = 64
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from exegesis.core.batch import Batch
 from exegesis.core.errors import UsageError
-from exegesis.core.method import Scores, method
-from exegesis.core.model import Classifier
-from exegesis.core.target import Target
+from exegesis.engine.methods import Scores, method
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.model import Classifier
+from exegesis.protocols.target import Target
 
 
 @method(

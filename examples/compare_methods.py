@@ -8,7 +8,7 @@ import sys
 from itertools import combinations
 
 import exegesis
-from exegesis.show.table import comparison
+from exegesis.show.tables import comparison
 
 
 def main() -> None:

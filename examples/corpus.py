@@ -9,7 +9,7 @@ import argparse
 import pandas as pd
 
 import exegesis
-from exegesis.core.data import read_examples
+from exegesis.data.examples import read_examples
 
 
 def main() -> None:

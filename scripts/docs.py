@@ -18,12 +18,12 @@ from pathlib import Path
 import layers
 
 import exegesis
-from exegesis.core.explanation import Attribution
 from exegesis.core.files import write_whole
-from exegesis.core.hierarchy import Hierarchy
-from exegesis.core.method import Card
-from exegesis.show.figure import svg
-from exegesis.show.terminal import render
+from exegesis.engine.methods import Card
+from exegesis.results.attribution import Attribution
+from exegesis.results.hierarchy import Hierarchy
+from exegesis.show.figure.files import svg
+from exegesis.show.terminal.page import render
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"

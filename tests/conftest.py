@@ -14,7 +14,9 @@ if importlib.util.find_spec("beartype") is None:  # a missing checker must not p
 
 from jaxtyping import install_import_hook
 
-install_import_hook("exegesis", "shape_checks.check")
+from tests.support import shape_checks
+
+install_import_hook("exegesis", f"{shape_checks.__name__}.check")
 
 import torch  # noqa: E402
 

@@ -23,10 +23,10 @@ from corpus import read_sentences
 from torch import Tensor
 from torch.nn import functional
 
-from exegesis.models.language.bundled import ClozeLanguageModel, load_language, save_language
-from exegesis.models.language.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
-from exegesis.models.tokenizer import tokenize
-from exegesis.models.vocabulary import Vocabulary
+from exegesis.models.language_models.bundled import ClozeLanguageModel, load_language, save_language
+from exegesis.models.language_models.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
+from exegesis.models.text.tokenizer import tokenize
+from exegesis.models.text.vocabulary import Vocabulary
 
 SPECIAL = (BLANK, START, STOP)
 

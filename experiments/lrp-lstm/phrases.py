@@ -31,7 +31,7 @@ from treebank import Node, Tree, read
 import exegesis
 from exegesis.core.files import write_whole
 from exegesis.core.text import Span
-from exegesis.mech.removal import outputs_keeping
+from exegesis.mech.removal.perturbed import outputs_keeping
 
 NEGATIONS = frozenset(["not", "n't", "never", "no", "without", "nothing", "hardly", "neither", "nor", "barely", "none"])
 DRAWS = 1000

@@ -25,11 +25,11 @@ from rich.progress import Progress
 from world import BEST, WORDS, Episodes, Forecaster, collection, fit, squared_error
 
 import exegesis
-from exegesis.core.method import make
-from exegesis.core.target import ask
-from exegesis.models.modules.wrapped import TorchClassifier
+from exegesis.engine.methods import make
+from exegesis.models.modules.adapter import TorchClassifier
 from exegesis.models.trained.assumptions import check_assumptions
 from exegesis.models.trained.card import machine
+from exegesis.protocols.target import ask
 
 RULES = ("all", "prop", "abs", "half")
 LEVEL = 0.5  # of the best return

@@ -25,9 +25,9 @@ from toy_figure import draw
 from toy_training import TASKS, Plan, Sequences, Weights, as_quick, error, splits, train
 
 import exegesis
-from exegesis.core.method import make
-from exegesis.core.target import ask
+from exegesis.engine.methods import make
 from exegesis.models.trained.card import machine
+from exegesis.protocols.target import ask
 
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "Gradient x Input": ("gradient-x-input", {}),

@@ -20,15 +20,15 @@ import numpy as np
 from rich.progress import Progress
 
 import exegesis
-from exegesis.core.data import Example, read_examples
-from exegesis.core.explanation import Attribution
-from exegesis.models.modules.wrapped import TorchClassifier
+from exegesis.data.examples import Example, read_examples
+from exegesis.models.modules.adapter import TorchClassifier
 from exegesis.models.trained.assumptions import check_assumptions
 from exegesis.models.trained.card import machine
 from exegesis.models.trained.folder import TrainedClassifier
+from exegesis.models.trained.network import Cell, RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
-from exegesis.models.trained.rnn import Cell, RecurrentConfig
 from exegesis.models.trained.training import train
+from exegesis.results.attribution import Attribution
 
 CELLS = ("lstm", "lstm-nondecreasing", "lstm-markov", "lstm-no-gates")
 RULES = ("all", "prop", "abs", "half")

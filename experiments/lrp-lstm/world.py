@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from exegesis.nn.variants import VariantLSTM
+from exegesis.nn.lstm_variants import VariantLSTM
 
 FEATURES = ("Moneybag", "Coin", "left", "right")
 WORDS = ("<pad>", *(f"{a}{m}{c}" for a in ("left", "right") for m in ("", "+bag") for c in ("", "+coin")))

@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from exegesis.core.text import Span
-from exegesis.evaluate.people import word_list
-from exegesis.hierarchy.tagging import Tagger, default_tagger, universal
+from exegesis.models.tagger import Tagger, default_tagger, universal
+from exegesis.questions.trust.measures.people import word_list
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 import exegesis
-from exegesis.core.data import Example
 from exegesis.core.errors import UsageError
-from exegesis.core.findings import FINDINGS, Failures
-from exegesis.core.swaps import Substitution
-from exegesis.study.corpus import Corpus
+from exegesis.data.examples import Example
+from exegesis.results.faults import FINDINGS, Failures
+from exegesis.results.swaps import Substitution
+from exegesis.study.texts import Corpus
 from exegesis.study.training import TrainingTexts, read_training
 
 ALL = 10**6

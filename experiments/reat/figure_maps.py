@@ -10,7 +10,7 @@ from typing import Any
 from methods import SIX
 
 import exegesis
-from exegesis.core.explanation import Attribution
+from exegesis.results.attribution import Attribution
 
 LIKABLE = "enormously likable , partly because it is aware of its own grasp of the absurd"  # Figure 4, test text 1189
 FUN = "The fight scenes are fun but it grows tedious"  # Figure 5, as the paper writes test text 882

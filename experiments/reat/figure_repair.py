@@ -15,9 +15,9 @@ from pathlib import Path
 
 import exegesis
 from exegesis.core.files import write_whole
-from exegesis.core.plain import to_plain
+from exegesis.core.values import to_plain
+from exegesis.models.trained.network import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
-from exegesis.models.trained.rnn import RecurrentConfig
 
 SWAPS = {"terribly": ["extremely", "very"]}  # Table 6
 CONFIG = RecurrentConfig("lstm", embedding=300, hidden=150, embedding_dropout=0.3, readout="last")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import exegesis
-from exegesis.core.data import Example
-from exegesis.hierarchy.tagging import Tagger, default_tagger
+from exegesis.data.examples import Example
+from exegesis.models.tagger import Tagger, default_tagger
 
 AS_WRITTEN = (
     "schweiger is talented and terribly charismatic , qualities essential to both movie stars and social anarchists"

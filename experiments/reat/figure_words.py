@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 import exegesis
-from exegesis.core.data import Example
 from exegesis.core.files import write_whole
-from exegesis.core.spread import Spread
-from exegesis.hierarchy.tagging import default_tagger
-from exegesis.show.boxplot import scene
-from exegesis.show.sheet import Box, Boxes
-from exegesis.show.studies import TAG_NAMES
-from exegesis.show.svg import as_svg
+from exegesis.data.examples import Example
+from exegesis.models.tagger import default_tagger
+from exegesis.show.document import Box, Boxes
+from exegesis.show.documents.study import TAG_NAMES
+from exegesis.show.figure.chart import scene
+from exegesis.show.figure.svg import as_svg
+from exegesis.statistics.bootstrap import Spread
 from exegesis.study.classes import VERBS
 
 PAIR = ("terrible", "terribly")  # Figure 8

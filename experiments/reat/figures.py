@@ -24,8 +24,8 @@ import figure_swaps as swaps
 import figure_words as words
 
 import exegesis
-from exegesis.core.data import Example, read_examples
 from exegesis.core.files import write_whole
+from exegesis.data.examples import Example, read_examples
 from exegesis.models.trained.card import machine
 from exegesis.models.trained.folder import load_folder
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from exegesis.core.batch import Batch
-from exegesis.core.method import Scores, method
-from exegesis.core.model import Differentiable
-from exegesis.core.target import Target
-from exegesis.mech.sensitivity import gradients
+from exegesis.engine.methods import Scores, method
+from exegesis.mech.gradients.gradient import gradients
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.model import Differentiable
+from exegesis.protocols.target import Target
 
 NAME = "path-gradient"
 

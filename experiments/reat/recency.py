@@ -17,7 +17,7 @@ import numpy as np
 from cases import joined_by_but
 
 import exegesis
-from exegesis.core.data import read_examples
+from exegesis.data.examples import read_examples
 
 METHODS, LAST = ("reat", "naive-reat", "lrp", "integrated-gradients"), 3
 

@@ -27,13 +27,13 @@ from cases import Case, joined_by_but, of_both_opinions
 from methods import SIX
 
 import exegesis
-from exegesis.core.data import read_examples
-from exegesis.core.explain import run
 from exegesis.core.files import write_whole
-from exegesis.core.method import make
-from exegesis.core.target import ask
 from exegesis.core.text import Text
+from exegesis.data.examples import read_examples
+from exegesis.engine.methods import make
+from exegesis.engine.run import run
 from exegesis.models.trained.card import machine
+from exegesis.protocols.target import ask
 
 # row of the tables: method, its parameters, kind of number explained; "|...|" are magnitudes. The paper's six first.
 METHODS: dict[str, tuple[str, dict[str, Any], str]] = {

@@ -16,8 +16,8 @@ from itertools import pairwise
 
 import ewt
 
-from exegesis.hierarchy.clauses import clauses
-from exegesis.hierarchy.tagging import default_tagger
+from exegesis.models.tagger import default_tagger
+from exegesis.questions.phrases.clauses import clauses
 
 RELATIONS = {"conj", "advcl", "ccomp", "parataxis", "acl:relcl", "csubj", "root", "ROOT"}
 FINITE = {"VBD", "VBP", "VBZ", "MD"}

@@ -56,7 +56,7 @@ def load(name: str) -> Tag:
     kind, _, folder = name.partition(":")
     if kind == "hanta":
         return hanta()
-    from exegesis.hierarchy.tagging import default_tagger, load_tagger, spacy_tagger
+    from exegesis.models.tagger import default_tagger, load_tagger, spacy_tagger
 
     if kind == "spacy":
         import spacy
@@ -73,7 +73,7 @@ def size(name: str) -> int:
 
         return (Path(HanTa.__file__).parent / "morphmodel_en.pgz").stat().st_size
     if kind == "bundled":
-        from exegesis.hierarchy.tagging import BUNDLED
+        from exegesis.models.tagger import BUNDLED
 
         folder = str(BUNDLED)
     return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
@@ -81,7 +81,7 @@ def size(name: str) -> int:
 
 def accuracy(tag: Tag, sentences: Sequence[ewt.Sentence]) -> tuple[float, float]:
     """On Penn tags, and on the coarse tags that Table 1 is written in."""
-    from exegesis.hierarchy.tagging import universal
+    from exegesis.models.tagger import universal
 
     pairs = [pair for s in sentences for pair in zip(tag(s.words), s.tags, strict=True)]
     fine = sum(a == b for a, b in pairs) / len(pairs)

@@ -1,6 +1,6 @@
 """Trains the bundled tagger on EWT and writes config.json and model.safetensors.
 
-    python experiments/tagger/train.py --data FOLDER --out src/exegesis/hierarchy/tagger_en \\
+    python experiments/tagger/train.py --data FOLDER --out src/exegesis/models/bundled/tagger \\
         --vectors FOLDER/word-vectors/glove.twitter.25d.11925.txt
 """
 
@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from exegesis.hierarchy.network import TagNetwork, features
+from exegesis.models.tagger_network import TagNetwork, features
 
 
 @dataclass

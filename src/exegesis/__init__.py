@@ -33,14 +33,14 @@ if TYPE_CHECKING:
         relevance,
         wrap,
     )
-    from exegesis.core.evaluation import Evaluation
-    from exegesis.core.explanation import Attribution
-    from exegesis.core.hierarchy import Hierarchy
-    from exegesis.core.pairs import Interactions
-    from exegesis.core.recommendation import Recommendation
-    from exegesis.core.relevance import Relevance
-    from exegesis.core.result import save
-    from exegesis.core.saving import read
+    from exegesis.results.attribution import Attribution
+    from exegesis.results.evaluation import Evaluation
+    from exegesis.results.hierarchy import Hierarchy
+    from exegesis.results.interactions import Interactions
+    from exegesis.results.recommendation import Recommendation
+    from exegesis.results.relevance import Relevance
+    from exegesis.results.result import save
+    from exegesis.results.saved import read
 
 __all__ = [
     "Attribution",
@@ -69,14 +69,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Attribution": "exegesis.core.explanation",
-    "Evaluation": "exegesis.core.evaluation",
-    "Hierarchy": "exegesis.core.hierarchy",
-    "Interactions": "exegesis.core.pairs",
-    "Recommendation": "exegesis.core.recommendation",
-    "Relevance": "exegesis.core.relevance",
-    "save": "exegesis.core.result",
-    "read": "exegesis.core.saving",
+    "Attribution": "exegesis.results.attribution",
+    "Evaluation": "exegesis.results.evaluation",
+    "Hierarchy": "exegesis.results.hierarchy",
+    "Interactions": "exegesis.results.interactions",
+    "Recommendation": "exegesis.results.recommendation",
+    "Relevance": "exegesis.results.relevance",
+    "save": "exegesis.results.result",
+    "read": "exegesis.results.saved",
 }
 
 

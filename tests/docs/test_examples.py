@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import exegesis
-from doc_pages import ROOT, furnish
+from tests.support.doc_pages import ROOT, furnish
 
 EXAMPLES = ROOT / "examples"
 FOLDER = "distilbert/distilbert-base-uncased-finetuned-sst-2-english"

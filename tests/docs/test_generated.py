@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 import exegesis
-from doc_pages import ROOT, from_scripts
+from tests.support.doc_pages import ROOT, from_scripts
 
 layers, docs = from_scripts("layers"), from_scripts("docs")
 NUMBER = re.compile(r"[+\N{MINUS SIGN}-]?\d+(?:\.\d+)?(?:e-?\d+)?")

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import exegesis
-from doc_pages import ROOT, Block, blocks, commands, furnish, pages
 from exegesis.cli import run
+from tests.support.doc_pages import ROOT, Block, blocks, commands, furnish, pages
 
 SETUP = ("bash scripts/demo", "bash scripts/test")  # what the CI and a user run from nothing
 LANGUAGES = {"python", "bash", "text"}

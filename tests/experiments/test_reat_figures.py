@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import exegesis
-from exegesis.core.data import Example, read_examples
+from exegesis.data.examples import Example, read_examples
 from exegesis.models.trained.folder import save_folder
+from exegesis.models.trained.network import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
-from exegesis.models.trained.rnn import RecurrentConfig
 from exegesis.models.trained.training import train
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "reat"

@@ -1,14 +1,14 @@
 """The public functions: load or wrap a model, explain texts, look at phrases, trust and predictions."""
 
-from exegesis.api.choosing import Place, best, chosen, each_chosen
-from exegesis.api.explaining import Plan, explain, predict, relevance
+from exegesis.api.explanations import Plan, explain, predict, relevance
+from exegesis.api.inputs import bar, each_method, read_text
 from exegesis.api.models import as_model, blackbox, bundled_folder, language, load, methods, preferred
 from exegesis.api.phrases import Growth, hierarchy, interactions
-from exegesis.api.randomising import randomisation
-from exegesis.api.reading import bar, each_method, read_text
-from exegesis.api.recommending import candidates, recommend, refuse_best
+from exegesis.api.randomisations import randomisation
+from exegesis.api.recommendations import candidates, recommend, refuse_best
+from exegesis.api.recommended import Place, best, chosen, each_chosen
 from exegesis.api.trust import evaluate
-from exegesis.models.modules.wrapping import wrap
+from exegesis.models.modules.wrap import wrap
 
 __all__ = [
     "Growth",
@@ -39,3 +39,7 @@ __all__ = [
     "relevance",
     "wrap",
 ]
+
+for _name in ("blackbox", "evaluate", "explain", "hierarchy", "interactions", "language", "load", "methods", "predict",
+              "randomisation", "recommend", "relevance", "wrap"):  # fmt: skip
+    globals()[_name].__module__ = "exegesis"  # the one address of a public function, wherever its file lies

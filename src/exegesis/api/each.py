@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from exegesis.api.reading import bar, read_texts, several
-from exegesis.core.model import Classifier
+from exegesis.api.inputs import bar, read_texts, several
 from exegesis.core.text import Text
+from exegesis.protocols.model import Classifier
 
 One = TypeVar("One")
 Advance = Callable[[], object]  # called after each text

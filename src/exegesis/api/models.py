@@ -9,15 +9,15 @@ from typing import Any
 
 from torch import nn
 
-import exegesis.attribute  # noqa: F401 - registers the methods
-from exegesis.core.device import usable_device
+import exegesis.questions.words  # noqa: F401 - registers the methods
 from exegesis.core.errors import UsageError
-from exegesis.core.language import LanguageModel, register_opener
-from exegesis.core.method import Card, cards, lacking
-from exegesis.core.model import Classifier, offers
-from exegesis.core.target import Labels
+from exegesis.engine.methods import Card, cards, lacking
 from exegesis.models.blackbox import BlackBox
-from exegesis.models.modules.wrapping import wrap
+from exegesis.models.modules.wrap import wrap
+from exegesis.protocols.device import usable_device
+from exegesis.protocols.language import LanguageModel, register_opener
+from exegesis.protocols.model import Classifier, offers
+from exegesis.protocols.target import Labels
 
 BUNDLED = "bundled"
 PREFERRED = ("reat", "integrated-gradients", "leave-one-out")
@@ -37,7 +37,7 @@ def load(model: str | os.PathLike[str] = BUNDLED, *, device: str | None = None, 
         module = trained.module.to(usable_device(device))
         name = BUNDLED if str(model) == BUNDLED else path.name
         return wrap(module, vocabulary=trained.vocabulary, labels=trained.labels, name=name)
-    from exegesis.models.huggingface.loading import load_huggingface
+    from exegesis.models.huggingface.load import load_huggingface
 
     return load_huggingface(os.fspath(model), device=device, truncate=truncate)
 
@@ -90,7 +90,7 @@ def language(name: str = "bundled") -> LanguageModel:
     Any object with a ``name`` and a ``sample`` as ``core.language.LanguageModel`` says is one too. Raises FileError for
     what is missing or damaged.
     """
-    from exegesis.models.language.masked import open_language
+    from exegesis.models.language_models.masked import open_language
 
     found: LanguageModel = open_language(name)
     return found

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self, overload
 
-from exegesis.api.choosing import Place, chosen
 from exegesis.api.each import Advance, answered, in_order
+from exegesis.api.inputs import Column, bundled_tagger
 from exegesis.api.models import as_model
-from exegesis.api.reading import Column, bundled_tagger
-from exegesis.core.explain import in_batches
-from exegesis.core.hierarchy import Hierarchy
-from exegesis.core.method import Method, fitted
-from exegesis.core.model import Classifier, Raw
-from exegesis.core.pairs import Interactions
-from exegesis.core.target import Ask, ask
+from exegesis.api.recommended import Place, chosen
 from exegesis.core.text import Text
-from exegesis.hierarchy.interactions import Pairwise
-from exegesis.hierarchy.plan import make_search, trees_for
-from exegesis.hierarchy.search import Search, grow, one_number
-from exegesis.hierarchy.tagging import Tagger
+from exegesis.engine.methods import Method, fitted
+from exegesis.engine.run import in_batches
+from exegesis.models.tagger import Tagger
+from exegesis.protocols.model import Classifier, Raw
+from exegesis.protocols.target import Ask, ask
+from exegesis.questions.phrases.catalogue import make_search, trees_for
+from exegesis.questions.phrases.interactions import Pairwise
+from exegesis.questions.phrases.search import Search, grow, one_number
+from exegesis.results.hierarchy import Hierarchy
+from exegesis.results.interactions import Interactions
 
 
 @overload

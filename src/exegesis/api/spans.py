@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from exegesis.api.reading import spans_of
+from exegesis.api.inputs import spans_of
 from exegesis.core.errors import SpanError, UsageError
-from exegesis.core.explain import Spans
 from exegesis.core.text import Span, Text
-from exegesis.hierarchy.tagging import Tagger
+from exegesis.engine.run import Spans
+from exegesis.models.tagger import Tagger
 
 
 def of_each(spans: object) -> list[Any] | None:

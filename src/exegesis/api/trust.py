@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from exegesis.api.choosing import Place, each_chosen
+from exegesis.api.inputs import bar, read_texts
 from exegesis.api.models import as_model, preferred
-from exegesis.api.reading import bar, read_texts
-from exegesis.core.data import Example, read_examples
-from exegesis.core.evaluation import Evaluation
-from exegesis.core.method import Method
-from exegesis.core.model import Classifier, Raw
-from exegesis.evaluate.measure import Measure
+from exegesis.api.recommended import Place, each_chosen
+from exegesis.data.examples import Example, read_examples
+from exegesis.engine.methods import Method
+from exegesis.protocols.model import Classifier, Raw
+from exegesis.questions.trust.measure import Measure
+from exegesis.results.evaluation import Evaluation
 
 
 def evaluate(
@@ -32,8 +32,8 @@ def evaluate(
     ``data`` is a list of texts (pairs, examples), or a file of them. ``methods`` are names or method values, by default
     the one that ``explain`` takes (none where ``explanations`` are given), with their ``parameters`` by name; ``best``
     among them is the method of a saved ``recommendation``, as for ``explain``. ``measures`` are names
-    (``exegesis.evaluate.measure.measures()``), also with parameters (``deletion:how=pad``), or measure values. Further
-    ``options``, all by keyword:
+    (``exegesis.questions.trust.measure.measures()``), also with parameters (``deletion:how=pad``), or measure values.
+    Further ``options``, all by keyword:
 
     ``how``: ways of taking words away, all measured (``drop``, ``zero``, ``pad``, ``unknown``, ``mask``, ``resample``);
     ``explanations``: other explanations of the same texts, as results, or a file of JSON lines (see
@@ -43,7 +43,7 @@ def evaluate(
 
     Raises UsageError for empty data, for explanations of another text or model, for marks that do not fit a text.
     """
-    from exegesis.evaluate.call import evaluate as run_evaluation
+    from exegesis.questions.trust.request import evaluate as run_evaluation
 
     classifier = as_model(model)
     given = read_examples(os.fspath(data)) if isinstance(data, str | os.PathLike) else list(data)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from exegesis.cli import options as given
-from exegesis.cli.given import listed, methods_given, texts_given
-from exegesis.cli.output import JSON, PAGES, check_apart, check_file
+from exegesis.cli.inputs import listed, methods_given, texts_given
+from exegesis.cli.outputs import JSON, PAGES, check_apart, check_file
 from exegesis.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from exegesis.core.data import Example
-    from exegesis.core.evaluation import Evaluation
-    from exegesis.core.model import Classifier, Raw
+    from exegesis.data.examples import Example
+    from exegesis.protocols.model import Classifier, Raw
+    from exegesis.results.evaluation import Evaluation
 
 ASKED = "Measures"
 COMPARED = ("reat", "lrp", "integrated-gradients", "gradient-x-input", "leave-one-out", "lime")  # those that can be
@@ -149,7 +149,7 @@ def evaluate(
 
     from exegesis.api import each_method, load, preferred
     from exegesis.api import evaluate as run
-    from exegesis.evaluate.call import PLAUSIBLE, USUAL, choose
+    from exegesis.questions.trust.request import PLAUSIBLE, USUAL, choose
 
     trained = _training(train)
     choose(asked, listed([how]))  # what is wrong with them is known before the model is loaded
@@ -213,8 +213,8 @@ def compare(
     from exegesis.api import each_method, explain, load
     from exegesis.api import evaluate as run
     from exegesis.api import methods as able
-    from exegesis.evaluate.call import choose
-    from exegesis.show.terminal import render
+    from exegesis.questions.trust.request import choose
+    from exegesis.show.terminal.page import render
 
     choose(asked, listed([how]))
     known = load(model, device=device, truncate=truncate)
@@ -257,7 +257,7 @@ def _width() -> int:
 
 def _write(results: list[Evaluation], *paths: Path | None, quiet: bool = False) -> None:
     from exegesis.core.files import write_whole
-    from exegesis.core.result import rendered
+    from exegesis.results.result import rendered
 
     for path in paths:
         if path is not None:

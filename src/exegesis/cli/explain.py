@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exegesis.cli import options as given
-from exegesis.cli.given import methods_given, search_parameters, texts_given
 from exegesis.cli.inner import check_alone, interactions_plan, relevance_plan
-from exegesis.cli.output import Output, check_apart
+from exegesis.cli.inputs import methods_given, search_parameters, texts_given
+from exegesis.cli.outputs import Output, check_apart
 from exegesis.core.errors import UsageError
 
 if TYPE_CHECKING:
     from exegesis.api import Growth
-    from exegesis.core.model import Classifier
+    from exegesis.protocols.model import Classifier
 
 PART = 2048  # texts explained before their results go out
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from exegesis.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from exegesis.core.model import Classifier
     from exegesis.core.text import Text
+    from exegesis.protocols.model import Classifier
 
 
 class Inner(NamedTuple):
@@ -33,10 +33,10 @@ def check_alone(option: str, others: Mapping[str, object]) -> None:
 def interactions_plan(model: Classifier, kind: str, given: list[str], target: str | None) -> Inner:
     """The plan of ``--interactions KIND``. Raises UsageError as ``exegesis.interactions``."""
     from exegesis.api.phrases import joint_effects
-    from exegesis.cli.given import assigned
-    from exegesis.core.target import ask
-    from exegesis.hierarchy.interactions import Pairwise
-    from exegesis.hierarchy.search import one_number
+    from exegesis.cli.inputs import assigned
+    from exegesis.protocols.target import ask
+    from exegesis.questions.phrases.interactions import Pairwise
+    from exegesis.questions.phrases.search import one_number
 
     known = [field.name for field in dataclasses.fields(Pairwise) if field.name != "kind"]
     pairwise = Pairwise(kind, **assigned(given, {"interactions": known})["interactions"])
@@ -46,11 +46,11 @@ def interactions_plan(model: Classifier, kind: str, given: list[str], target: st
 
 def relevance_plan(model: Classifier, given: list[str], target: str | None) -> Inner:
     """The plan of ``--relevance``. Raises UsageError and UnsupportedError as ``exegesis.relevance``."""
-    from exegesis.attribute.lrp import Lrp
-    from exegesis.attribute.places import relevance_at
-    from exegesis.cli.given import assigned
-    from exegesis.core.method import require
-    from exegesis.core.target import ask
+    from exegesis.cli.inputs import assigned
+    from exegesis.engine.methods import require
+    from exegesis.protocols.target import ask
+    from exegesis.questions.inside.relevance import relevance_at
+    from exegesis.questions.words.lrp import Lrp
 
     known = [field.name for field in dataclasses.fields(Lrp)]
     method = Lrp(**assigned(given, {"lrp": known})["lrp"])

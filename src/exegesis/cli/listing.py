@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from exegesis.cli import options as given
-from exegesis.cli.given import texts_given
+from exegesis.cli.inputs import texts_given
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from exegesis.core.method import Card
+    from exegesis.engine.methods import Card
 
 WIDE = 110  # columns from which the methods fit a table
 

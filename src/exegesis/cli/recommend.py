@@ -10,8 +10,8 @@ import typer
 
 from exegesis.cli import options as given
 from exegesis.cli.evaluate import Data, How, Measures, Seed
-from exegesis.cli.given import listed, parameters_given, texts_given
-from exegesis.cli.output import JSON, check_file
+from exegesis.cli.inputs import listed, parameters_given, texts_given
+from exegesis.cli.outputs import JSON, check_file
 
 Methods = Annotated[
     list[str] | None,
@@ -68,7 +68,7 @@ def recommend(
 
     from exegesis.api import candidates, each_method, load, refuse_best
     from exegesis.api import recommend as run
-    from exegesis.evaluate.call import choose
+    from exegesis.questions.trust.request import choose
 
     asked = listed(measures) or None
     choose(asked, listed([how]))

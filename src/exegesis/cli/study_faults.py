@@ -11,12 +11,12 @@ import typer
 
 from exegesis.cli import options as given
 from exegesis.cli import study_options as opt
-from exegesis.cli.output import check_apart, check_file
+from exegesis.cli.outputs import check_apart, check_file
 from exegesis.cli.train import Arch
 from exegesis.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from exegesis.core.data import Example
+    from exegesis.data.examples import Example
 
 _SHAPE = "Training"
 
@@ -186,9 +186,9 @@ def repair(
 
     from exegesis import study
     from exegesis.core.progress import heard
+    from exegesis.models.trained.network import Cell, RecurrentConfig
     from exegesis.models.trained.options import TrainOptions
-    from exegesis.models.trained.rnn import Cell, RecurrentConfig
-    from exegesis.study.repairing import TRAININGS
+    from exegesis.study.repairs import TRAININGS
 
     def say(what: str, done: int, total: int) -> None:
         """One line before the first training, also where standard error is no terminal."""
@@ -215,7 +215,7 @@ def repair(
 def _parts(
     data: str, test: str | None, dev: str | None, column: str | None, label: str | None
 ) -> dict[str, list[Example]]:
-    from exegesis.core.data import find_split
+    from exegesis.data.examples import find_split
 
     folder = Path(data)
     sources: dict[str, tuple[str, str | None]] = {"train": (data, "train" if folder.is_dir() else None)}

@@ -12,9 +12,9 @@ from exegesis.cli import options as given
 from exegesis.core.errors import ExegesisError, UsageError
 
 if TYPE_CHECKING:
-    from exegesis.core.data import Example
-    from exegesis.core.model import Classifier
-    from exegesis.core.studies import Study
+    from exegesis.data.examples import Example
+    from exegesis.protocols.model import Classifier
+    from exegesis.results.study import Study
 
 Data = Annotated[
     str,
@@ -49,7 +49,7 @@ class Sink:
         self, json: Path | None, report: Path | None, figure: Path | None, palette: str | None, color: bool | None,
         quiet: bool,
     ) -> None:  # fmt: skip
-        from exegesis.cli.output import JSON, PAGES, PICTURES, check_file
+        from exegesis.cli.outputs import JSON, PAGES, PICTURES, check_file
         from exegesis.show.palette import palette_named
 
         self.palette = palette_named(palette or "green-red").name
@@ -73,7 +73,7 @@ class Sink:
                 continue
             self.say(path)
         if not self.quiet:
-            from exegesis.show.terminal import render
+            from exegesis.show.terminal.page import render
 
             sys.stdout.write(render(study, color=self.color, palette=self.palette))
         if refused is not None:
@@ -94,7 +94,7 @@ def model_named(model: str, device: str | None, truncate: bool) -> Classifier:
 def examples_of(
     data: str, column: str | None, label: str | None, pair: str | None, split: str | None, limit: int | None = None
 ) -> list[Example]:
-    from exegesis.core.data import read_examples
+    from exegesis.data.examples import read_examples
 
     if split is not None and Path(data).is_file():
         raise UsageError(f"--split belongs to a folder or a data set, and {data} is a file; leave it out")
@@ -106,7 +106,7 @@ def parameters_of(
 ) -> tuple[str, dict[str, Any]]:
     """The method and its parameters; ``best`` is the recommended one."""
     from exegesis.api import preferred
-    from exegesis.cli.given import methods_given
+    from exegesis.cli.inputs import methods_given
 
     names, parameters = methods_given(model, [method or preferred(model)], param or [], recommendation, folder)
     return names[0], parameters[names[0]]

@@ -15,8 +15,8 @@ from exegesis.core.errors import ExegesisError, FileError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from exegesis.core.data import Example
-    from exegesis.models.trained.rnn import Cell
+    from exegesis.data.examples import Example
+    from exegesis.models.trained.network import Cell
     from exegesis.models.trained.training import Epoch, TrainResult
 
 
@@ -114,8 +114,8 @@ def train(
     from exegesis.core.files import read_text
     from exegesis.models.trained.card import card_text
     from exegesis.models.trained.folder import make_parent, refuse_existing, save_folder, try_parent
+    from exegesis.models.trained.network import RecurrentConfig
     from exegesis.models.trained.options import TrainOptions
-    from exegesis.models.trained.rnn import RecurrentConfig
     from exegesis.models.trained.training import train as run
 
     refuse_existing(out, overwrite=overwrite)
@@ -192,7 +192,7 @@ def _read(
     header: bool | None,
 ) -> tuple[dict[str, list[Example]], dict[str, str]]:
     """The examples of each split, and where they came from."""
-    from exegesis.core.data import find_split, is_dataset_name, read_examples
+    from exegesis.data.examples import find_split, is_dataset_name, read_examples
 
     def read(source: str, split: str | None) -> list[Example]:
         return read_examples(source, text, label, split=split, header=header)
@@ -223,7 +223,7 @@ def _read(
 
 
 def _rename(parts: dict[str, list[Example]], names: str, neutral: str | None) -> dict[str, list[Example]]:
-    from exegesis.core.data import Example
+    from exegesis.data.examples import Example
     from exegesis.models.trained.corpus import find_labels
 
     labels, new = find_labels(parts["train"], neutral), [name.strip() for name in names.split(",")]

@@ -1,1 +1,1 @@
-"""What every folder may import: texts, results, targets, batches, the protocols of a model, errors."""
+"""What every folder may use: texts, errors, files, plain values, progress."""

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.batch import Batch
 from exegesis.core.errors import UnsupportedError, UsageError
-from exegesis.core.model import Differentiable
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.model import Differentiable
 
 
 def check_baseline(baseline: str) -> None:

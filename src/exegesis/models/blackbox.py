@@ -14,12 +14,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.batch import Batch, pad
 from exegesis.core.errors import ModelError, TextError, UsageError, out_of_memory
-from exegesis.core.model import Raw
-from exegesis.core.target import Labels, Link, label_names
 from exegesis.core.text import Text, text_of_words
-from exegesis.models.tokenizer import tokenize
+from exegesis.models.text.tokenizer import tokenize
+from exegesis.protocols.batch import Batch, pad
+from exegesis.protocols.model import Raw
+from exegesis.protocols.target import Labels, Link, label_names
 
 CERTAIN = 4  # answers of exactly 0 or 1, and no others, after which that is said
 _log = logging.getLogger("exegesis.blackbox")

@@ -14,8 +14,8 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from exegesis.core.errors import UnsupportedError
-from exegesis.core.recurrent import Direction
 from exegesis.nn.product import linear
+from exegesis.protocols.recurrent import Direction
 
 GATES = {"lstm": "ifgo", "gru": "rzn", "rnn_tanh": "n", "rnn_relu": "n"}
 

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.recurrent import Direction
-from exegesis.nn.activation import tanh_
+from exegesis.nn.kernels import tanh_
 from exegesis.nn.product import linear
+from exegesis.protocols.recurrent import Direction
 
 
 class Cell(ABC):

@@ -15,13 +15,13 @@ from functools import partial
 from importlib import import_module
 from typing import Any, cast
 
-from exegesis.core.evaluation import Evaluation
-from exegesis.core.explanation import Attribution
-from exegesis.core.hierarchy import Hierarchy
-from exegesis.core.pairs import Interactions
-from exegesis.core.relevance import Relevance
-from exegesis.core.result import Result, View, kind_of, register_view
-from exegesis.core.studies import Study
+from exegesis.results.attribution import Attribution
+from exegesis.results.evaluation import Evaluation
+from exegesis.results.hierarchy import Hierarchy
+from exegesis.results.interactions import Interactions
+from exegesis.results.relevance import Relevance
+from exegesis.results.result import Result, View, kind_of, register_view
+from exegesis.results.study import Study
 
 Place = tuple[str, str]  # a module of this folder, and a function in it
 WORDS, TREES, PAIRS = Attribution.views, Hierarchy.views, Interactions.views

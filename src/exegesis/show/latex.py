@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exegesis.core.explanation import Attribution
-from exegesis.show.layout import Block, Cell, Panel, Row, Scale, panels
-from exegesis.show.notes import header, notes, scales
+from exegesis.results.attribution import Attribution
+from exegesis.show.documents.attribution import Block, Cell, Panel, Row, Scale, panels
+from exegesis.show.documents.header import header, notes, scales
 from exegesis.show.palette import Palette, palette_named
 from exegesis.show.wording import signed
 

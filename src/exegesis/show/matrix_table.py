@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from exegesis.core.pairs import Interactions
-from exegesis.core.result import each
-from exegesis.show.table import cell, written
+from exegesis.results.interactions import Interactions
+from exegesis.results.result import each
+from exegesis.show.tables import cell, written
 
 COLUMNS = ("example", "model", "kind", "target", "first", "first_start", "first_stop", "second", "second_start",
            "second_stop", "interaction", "standard_error")  # fmt: skip

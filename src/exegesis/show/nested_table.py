@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from exegesis.core.hierarchy import Hierarchy
-from exegesis.core.result import each
-from exegesis.show.table import cell, written
+from exegesis.results.hierarchy import Hierarchy
+from exegesis.results.result import each
+from exegesis.show.tables import cell, written
 
 COLUMNS = ("example", "model", "search", "target", "text", "start", "stop", "height", "step", "score", "interaction")
 

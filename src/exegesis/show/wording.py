@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from exegesis.core.explanation import Attribution, Number
+from exegesis.results.attribution import Attribution, Number
 
 MINUS = "\N{MINUS SIGN}"
 

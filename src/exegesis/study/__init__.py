@@ -2,10 +2,10 @@
 
 from exegesis.study.candidates import read_synonyms
 from exegesis.study.classes import words
-from exegesis.study.failing import failures
-from exegesis.study.repairing import propose, repair
-from exegesis.study.substituting import substitute
-from exegesis.study.summarising import summary
+from exegesis.study.faults import failures
+from exegesis.study.overview import summary
+from exegesis.study.repairs import propose, repair
+from exegesis.study.substitutions import substitute
 from exegesis.study.uses import word
 
 __all__ = ["failures", "propose", "read_synonyms", "repair", "substitute", "summary", "word", "words"]

@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Float
 
 from exegesis.core.errors import FileError, UnsupportedError, UsageError
-from exegesis.core.explain import array
 from exegesis.core.files import read_text
-from exegesis.core.language import LanguageModel, fillings, language_named
-from exegesis.core.model import Classifier, Differentiable, offers
+from exegesis.engine.run import array
 from exegesis.models.trained.vectors import read_vectors
-from exegesis.study.corpus import normal
+from exegesis.protocols.language import LanguageModel, fillings, language_named
+from exegesis.protocols.model import Classifier, Differentiable, offers
+from exegesis.study.texts import normal
 
 Synonyms = Mapping[str, Sequence[str]]
 Vectors = Mapping[str, Float[np.ndarray, " d"]]

@@ -11,13 +11,13 @@ import numpy as np
 
 from exegesis.api import Place, Plan, as_model, bar, chosen
 from exegesis.core.errors import unknown
-from exegesis.core.method import Method
-from exegesis.core.model import Classifier
-from exegesis.core.spread import spread
-from exegesis.core.studies import WordClass, WordClasses
 from exegesis.core.text import Text
-from exegesis.hierarchy.tagging import Tagger, default_tagger, universal
-from exegesis.study.corpus import Corpus, Data, asked_of, explained, normal, signed, single_target, texts_of
+from exegesis.engine.methods import Method
+from exegesis.models.tagger import Tagger, default_tagger, universal
+from exegesis.protocols.model import Classifier
+from exegesis.results.study import WordClass, WordClasses
+from exegesis.statistics.bootstrap import spread
+from exegesis.study.texts import Corpus, Data, asked_of, explained, normal, signed, single_target, texts_of
 
 TAGS = ("merged", "penn", "universal")
 VERBS = ("VB", "VBD", "VBG", "VBN", "VBP", "VBZ")

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from exegesis.core.findings import Leak, Training
-from exegesis.core.model import Classifier
 from exegesis.core.text import Text
-from exegesis.study.corpus import Corpus, normal
-from exegesis.study.predicting import in_parts
+from exegesis.protocols.model import Classifier
+from exegesis.results.faults import Leak, Training
+from exegesis.study.predictions import in_parts
+from exegesis.study.texts import Corpus, normal
 
 
 @dataclass(frozen=True, eq=False)

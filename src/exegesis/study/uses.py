@@ -13,13 +13,13 @@ from jaxtyping import Float
 
 from exegesis.api import Place, Plan, as_model, bar, chosen
 from exegesis.core.errors import UsageError
-from exegesis.core.explanation import Attribution
-from exegesis.core.method import Method
-from exegesis.core.model import Classifier
-from exegesis.core.spread import difference, spread
-from exegesis.core.studies import Absent, Gap, Shown, Uses, WordUses
 from exegesis.core.text import Text
-from exegesis.study.corpus import Corpus, Data, asked_of, explained, normal, shown, signed, single_target, texts_of
+from exegesis.engine.methods import Method
+from exegesis.protocols.model import Classifier
+from exegesis.results.attribution import Attribution
+from exegesis.results.study import Absent, Gap, Shown, Uses, WordUses
+from exegesis.statistics.bootstrap import difference, spread
+from exegesis.study.texts import Corpus, Data, asked_of, explained, normal, shown, signed, single_target, texts_of
 
 
 @dataclass

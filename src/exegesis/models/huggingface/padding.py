@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from exegesis.core.batch import Batch
+from exegesis.protocols.batch import Batch
 
 _ABSENT = object()
 

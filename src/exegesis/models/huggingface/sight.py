@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import torch
 
-from exegesis.core.batch import Batch
 from exegesis.core.errors import ModelError, out_of_memory
-from exegesis.models.huggingface.model import HuggingFaceClassifier, HuggingFaceModel
+from exegesis.models.huggingface.adapter import HuggingFaceClassifier, HuggingFaceModel
 from exegesis.models.huggingface.vectors import find_lookups
+from exegesis.protocols.batch import Batch
 
 NOWHERE = "no layer of it turns its ids into word vectors (CANINE hashes its characters, say)"
 ELSEWHERE = "its words reach its outputs by another way than their vectors"

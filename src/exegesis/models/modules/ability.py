@@ -9,12 +9,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from exegesis.core.batch import Batch, pad
 from exegesis.core.errors import ExegesisError, ModelError, UnsupportedError
 from exegesis.core.text import text_of_words
-from exegesis.models.modules.sight import Table, reads, replacing
-from exegesis.models.modules.wrapped import TorchClassifier, TorchDifferentiable, TorchGated, TorchRecurrent
+from exegesis.models.modules.adapter import TorchClassifier, TorchDifferentiable, TorchGated, TorchRecurrent
+from exegesis.models.modules.hooks import Table, reads, replacing
 from exegesis.nn.rounding import agree
+from exegesis.protocols.batch import Batch, pad
 
 T = TypeVar("T", bound=TorchClassifier)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from exegesis.core.batch import Batch
 from exegesis.core.errors import UsageError
-from exegesis.core.target import Labels, Link, label_names
-from exegesis.models.modules.heads import NO_LINEAR
-from exegesis.models.modules.wrapped import TorchClassifier, TorchDifferentiable
+from exegesis.models.modules.adapter import TorchClassifier, TorchDifferentiable
+from exegesis.models.modules.last_layer import NO_LINEAR
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.target import Labels, Link, label_names
 
 OUTPUTS = ("logits", "probabilities", "multi-label")
 SHAPING = ("queeze", "View", "Select", "Slice", "Reshape", "Transpose", "TBackward", "Clone", "Alias", "Cat", "Index")

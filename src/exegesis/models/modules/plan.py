@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from exegesis.core.batch import Batch
 from exegesis.core.errors import ModelError
 from exegesis.models.modules.answers import Part
 from exegesis.models.modules.arguments import ROWS_NAMES, Arguments, arguments_of, starter
+from exegesis.protocols.batch import Batch
 
 Call = Callable[[nn.Module, Batch], Any]
 NONE = Arguments()

@@ -16,9 +16,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
-from exegesis.core.recurrent import Direction, Term
 from exegesis.nn.recurrent import reading_order
 from exegesis.nn.rounding import near
+from exegesis.protocols.recurrent import Direction, Term
 
 Pooling = tuple[tuple[float, int, str], ...]  # what is added for one block: each a scale, a direction, a kind
 Readout = tuple[Pooling, ...]  # block by block of the vector that the last layer reads

@@ -17,10 +17,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from exegesis.core.errors import ModelError, UnsupportedError, UsageError
-from exegesis.core.model import Raw
-from exegesis.models.modules.wrapped import TorchClassifier
-from exegesis.nn.still import still
-from exegesis.nn.variants import GATES, Trace, VariantCell
+from exegesis.models.modules.adapter import TorchClassifier
+from exegesis.nn.frozen import still
+from exegesis.nn.lstm_variants import GATES, Trace, VariantCell
+from exegesis.protocols.model import Raw
 
 SAYS = {
     "A1": "nothing is forgotten: c_t = c_{t-1} + i_t z_t",

@@ -12,9 +12,9 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from exegesis.core.data import Example
 from exegesis.core.errors import TextError, UsageError, unknown
-from exegesis.models.vocabulary import Vocabulary
+from exegesis.data.examples import Example
+from exegesis.models.text.vocabulary import Vocabulary
 
 NEUTRAL = -1  # the class number of a text that speaks for no class
 

@@ -25,8 +25,8 @@ from torch import Tensor
 
 from exegesis.core.errors import ExegesisError, FileError, ModelError, UsageError
 from exegesis.core.files import try_writing
-from exegesis.models.trained.rnn import RecurrentClassifier, RecurrentConfig
-from exegesis.models.vocabulary import Vocabulary
+from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
 
 FORMAT = "exegesis-recurrent-classifier"
 VERSION = 1

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from exegesis.core.data import Example
 from exegesis.core.errors import UnsupportedError, UsageError
-from exegesis.core.model import Classifier
-from exegesis.models.modules.wrapping import wrap
-from exegesis.models.reader import WordReader
+from exegesis.data.examples import Example
+from exegesis.models.modules.wrap import wrap
+from exegesis.models.text.reader import WordReader
+from exegesis.models.trained.network import RecurrentClassifier
 from exegesis.models.trained.options import TrainOptions
-from exegesis.models.trained.rnn import RecurrentClassifier
 from exegesis.models.trained.training import Watcher, train
+from exegesis.protocols.model import Classifier
 
 SEEN = 2000  # training texts on which the epochs are judged
 STEPS, WAIT = 1500, 150  # of the optimiser: how many there may be, and how many without a gain, of few texts

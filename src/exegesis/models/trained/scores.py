@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from exegesis.models.trained.corpus import NEUTRAL, Corpus
-from exegesis.models.trained.rnn import RecurrentClassifier
+from exegesis.models.trained.network import RecurrentClassifier
 
 
 @dataclass(frozen=True)

@@ -17,18 +17,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from exegesis.core.data import Example
-from exegesis.core.device import usable_device
 from exegesis.core.errors import ModelError, UsageError
+from exegesis.data.examples import Example
+from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.models.trained.checkpoint import read_checkpoint, write_checkpoint
 from exegesis.models.trained.corpus import NEUTRAL, Batch, Corpus, find_labels, single, split_off
 from exegesis.models.trained.folder import TrainedClassifier
+from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
-from exegesis.models.trained.rnn import RecurrentClassifier, RecurrentConfig
 from exegesis.models.trained.scores import Score, score
 from exegesis.models.trained.vectors import read_vectors
-from exegesis.models.vocabulary import Vocabulary
-from exegesis.nn.variants import VariantLSTM
+from exegesis.nn.lstm_variants import VariantLSTM
+from exegesis.protocols.device import usable_device
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,82 @@
+"""Do explanations change with what the model has learned? Shuffled weights, shuffled labels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from exegesis.api.inputs import bar, read_texts
+from exegesis.api.models import as_model, preferred
+from exegesis.api.recommended import Place, each_chosen
+from exegesis.core.errors import UsageError
+from exegesis.data.examples import Example, read_examples
+from exegesis.engine.methods import Method, make
+from exegesis.models.trained.randomised import trained_on_shuffled, usual
+from exegesis.protocols.model import Classifier, Raw
+from exegesis.results.evaluation import Evaluation
+
+Data = str | os.PathLike[str] | Sequence[Raw | Example]
+WEAK = 0.9  # share of shuffled labels learned, below which the check says less
+
+
+def randomisation(
+    model: Classifier | str,
+    data: Data,
+    methods: Sequence[str | Method] | None = None,
+    *,
+    train: str | os.PathLike[str] | Sequence[Example] | None = None,
+    other: Classifier | str | None = None,
+    target: str | int | None = None,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    recommendation: Place = None,
+    seed: int = 0,
+    samples: int = 2000,
+    progress: bool = False,
+) -> Evaluation:
+    """Do explanations change with what the model has learned (Adebayo et al. 2018)? One number a text, low is good.
+
+    The size of the rank correlation of a method's scores on two models, 0 to 1, on the texts of ``data`` and beside
+    chance (see ``evaluate.sanity.randomisation``). The second model is the first with shuffled weights (parameter
+    randomisation); with ``train``, the training texts with their labels, a model of the same kind that is trained here
+    on those texts with their labels shuffled (label randomisation), which takes as long as a training does; or
+    ``other``, such a model already trained. How many of its random labels the trained one has learned stands in the
+    notes: one that learned few is a weak check.
+
+    ``methods``, their ``parameters`` and ``recommendation`` are as for ``evaluate``. Raises UnsupportedError for
+    ``train`` with a model that Exegesis does not train, and as ``evaluate`` does.
+    """
+    from exegesis.questions.trust.measures.sanity import randomisation as compared
+
+    classifier = as_model(model)
+    if train is not None and other is not None:
+        raise UsageError("train=DATA trains the model that other=MODEL names; give one of them")
+    given = read_examples(os.fspath(data)) if isinstance(data, str | os.PathLike) else list(data)
+    texts = read_texts(classifier, [one.text if isinstance(one, Example) else one for one in given])
+    asked = methods if methods is not None else [preferred(classifier)]
+    names, own = each_chosen(classifier, asked, parameters or {}, recommendation, model)
+    made = [make(one, own.get(one, {}) if isinstance(one, str) else None) for one in names]
+    second, notes = None if other is None else as_model(other), []
+    if train is not None:
+        examples = read_examples(os.fspath(train)) if isinstance(train, str | os.PathLike) else list(train)
+        with bar(progress, usual(len(examples)).epochs, "train on shuffled labels") as advance:
+            found = trained_on_shuffled(classifier, examples, seed=seed, watcher=_Epochs(advance))
+        second = found.model
+        share, weak = f"{100 * found.fitted:.0f} %", found.fitted < WEAK
+        said = f"A model of the same kind learned {share} of the shuffled labels of {found.texts:,} texts"
+        notes = [said + (", which is few: what it shows is weak." if weak else ".")]
+    result = compared(classifier, texts, made, second, target=target, seed=seed, samples=samples)
+    return replace(result, notes=(*result.notes, *notes))
+
+
+@dataclass(frozen=True)
+class _Epochs:
+    """Tells a progress bar of each epoch."""
+
+    advance: Callable[[], object]
+
+    def step(self, epoch: int, done: int, total: int, loss: float) -> None: ...
+
+    def epoch(self, epoch: object, *, best: bool) -> None:
+        self.advance()

@@ -1,0 +1,79 @@
+"""Tables from parquet files and from Hugging Face datasets; both need the ``data`` extra. No torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from exegesis.core.errors import FileError, MissingExtraError, UsageError
+from exegesis.data.tables import Cell, Table, as_cell
+
+_SPLITS = {"dev": ("validation", "dev", "valid", "val"), "train": ("train",), "test": ("test",)}
+_PLAIN = ("string", "large_string", "bool", "float", "double", "halffloat")
+
+
+def parquet_table(paths: Sequence[Path]) -> Table:
+    """The rows of parquet shards in order; class numbers become class names where the file tells them.
+
+    Raises MissingExtraError without pyarrow, FileError for a damaged or empty file.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtraError("pyarrow", "data", "reading parquet files") from None
+    try:
+        whole = pa.concat_tables([pq.read_table(path) for path in paths])
+    except (pa.ArrowException, OSError) as error:
+        raise FileError(f"{paths[0]}: not a readable parquet file ({_line(error)}); fetch it again") from None
+    keep = [f.name for f in whole.schema if str(f.type) in _PLAIN or "int" in str(f.type)]
+    metadata = (whole.schema.metadata or {}).get(b"huggingface", b"{}")
+    features = json.loads(metadata).get("info", {}).get("features", {})
+    names = {name: features.get(name, {}).get("names") for name in keep if isinstance(features.get(name), dict)}
+    columns = {name: whole[name].to_pylist() for name in keep}
+    return _build(str(paths[0]), columns, names)
+
+
+def hub_table(name: str, split: str | None) -> Table:
+    """A split of the Hugging Face dataset ``name`` or ``name:config``, by way of the datasets package.
+
+    ``dev`` stands for validation too; without a split the dataset must have just one.
+    Raises MissingExtraError, FileError where the dataset cannot be had, UsageError for an unknown split.
+    """
+    try:
+        import datasets
+    except ImportError:
+        raise MissingExtraError("datasets", "data", f"{name!r} is no file here; reading it as a dataset") from None
+    repository, _, config = name.partition(":")
+    load: Callable[..., Any] = datasets.load_dataset
+    try:
+        found = load(repository, config or None)
+    except Exception as error:  # the package raises many kinds, network failures among them
+        raise FileError(f"{name}: no such file, and no dataset to be had ({_line(error)}); check the name") from None
+    wanted = _SPLITS.get(split, (split,)) if split else tuple(found) if len(found) == 1 else ()
+    chosen = next((key for key in wanted if key in found), None)
+    if chosen is None:
+        raise UsageError(f"{name}: no split {split or '(none given)'!r}; it has {', '.join(found)}")
+    data = found[chosen]
+    names = {key: getattr(feature, "names", None) for key, feature in data.features.items()}
+    return _build(f"{name}[{chosen}]", {key: list(data[key]) for key in data.column_names}, names)
+
+
+def _build(source: str, columns: dict[str, list[object]], names: dict[str, Sequence[str] | None]) -> Table:
+    cells = [[_named(value, names.get(key)) for value in values] for key, values in columns.items()]
+    rows = tuple(zip(*cells, strict=True))
+    if not rows:
+        raise FileError(f"{source}: holds no rows; give at least one text")
+    return Table(source, tuple(columns), rows, tuple(range(1, len(rows) + 1)))
+
+
+def _named(value: object, names: Sequence[str] | None) -> Cell:
+    if names and isinstance(value, int):
+        return names[value] if 0 <= value < len(names) else None
+    return as_cell(value)
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:160] or type(error).__name__

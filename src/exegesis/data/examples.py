@@ -1,0 +1,210 @@
+"""Examples and their readers. Imports no torch.
+
+A source is a file (TSV, CSV, JSON lines, or plain text with one text a line), a folder that holds such files
+or parquet files named after their split, or the name of a Hugging Face dataset (``name`` or ``name:config``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from exegesis.core.errors import FileError, UsageError, unknown
+from exegesis.data.tables import LABEL_NAMES, PAIR_NAMES, SUFFIXES, TEXT_NAMES, Cell, Table, read_table
+
+Column = str | int
+_log = logging.getLogger("exegesis.data")
+
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "dev": ("dev", "valid", "validation", "val"),
+    "test": ("test",),
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text, or a pair of texts, with its gold label if it has one.
+
+    ``id`` is a hash of the content (text and label, 128 bits in hex): equal content has an equal id in any
+    file and on any machine.
+    """
+
+    text: str | tuple[str, str]
+    label: str | None
+    id: str
+
+    @classmethod
+    def of(cls, text: str | tuple[str, str], label: str | None = None) -> Self:
+        """An example with its id computed."""
+        parts = [text] if isinstance(text, str) else list(text)
+        content = json.dumps([parts, label])
+        return cls(text, label, hashlib.blake2b(content.encode("ascii"), digest_size=16).hexdigest())
+
+
+def read_examples(
+    source: str | Path,
+    text: Column | None = None,
+    label: Column | None = None,
+    pair: Column | None = None,
+    split: str | None = None,
+    *,
+    header: bool | None = None,
+    skip_blank: bool = False,
+) -> list[Example]:
+    """Read every example of a source, in order.
+
+    Columns are given by name, or by number counted from 1 (a name wins where a column is called "2").
+    ``pair`` is the column of the second text. Without options: a table with a header is searched for the
+    usual names (sentence, text, ...; label, class, ...; premise and hypothesis, sentence1 and sentence2); a
+    table without one has its text in column 1 and, if it has two columns, its label in column 2. Whether
+    the first row is a header is decided by looking, unless ``header`` says.
+    ``split`` chooses the file in a folder, or the split of a dataset: train, dev, test, or its own name.
+    ``skip_blank`` leaves rows without text out, which the log names; without it they are an error.
+
+    Raises FileError (file and line named) for a file that is missing, empty, ragged or damaged, or a row
+    without text; UsageError for a column that is not there; MissingExtraError without the data extra.
+    """
+    table = _table(source, split, header, [c for c in (text, label, pair) if isinstance(c, str)])
+    first, second, gold = _choose(table, text, label, pair)
+    rows = list(range(len(table.rows)))
+    if skip_blank:
+        places = [first] if second is None else [first, second]
+        rows = [i for i in rows if not any(is_blank(table.rows[i][place]) for place in places)]
+        gone = [table.lines[i] for i in sorted(set(range(len(table.rows))) - set(rows))]
+        say_skipped(gone, len(table.rows), f"{table.source}, line")
+    return [_example(table, i, first, second, gold) for i in rows]
+
+
+def is_blank(text: object) -> bool:
+    """Whether a text, or a part of a pair, holds nothing but blanks, or is missing (None, or NaN as tables have it)."""
+    if isinstance(text, tuple):
+        return any(map(is_blank, text))
+    return text is None or text != text or (isinstance(text, str) and not text.strip())
+
+
+def say_skipped(numbers: Sequence[int], count: int, where: str) -> None:
+    """Log which blank texts are left out. Raises UsageError where no other is left."""
+    if not numbers:
+        return
+    if len(numbers) == count:
+        raise UsageError("every text is blank, so that none is left; give at least one")
+    shown = ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
+    _log.warning("%d blank text%s skipped (%s %s)", len(numbers), "s" * (len(numbers) > 1), where, shown)
+
+
+def find_split(folder: Path, split: str) -> list[Path]:
+    """The files of a folder that hold a split: one table file, or any number of parquet shards, else none.
+
+    Raises UsageError where two table files claim the split.
+    """
+    stems = SPLIT_NAMES.get(split, (split,))
+    tables = [p for stem in stems for suffix in SUFFIXES if (p := folder / f"{stem}{suffix}").is_file()]
+    if len(tables) > 1:
+        raise UsageError(f"{folder}: {tables[0].name} and {tables[1].name} both hold the {split} split; give one")
+    if tables:
+        return tables
+    return [p for p in sorted(folder.rglob("*.parquet")) if p.name.split(".")[0].split("-")[0] in stems]
+
+
+def is_dataset_name(source: str) -> bool:
+    """Whether a source can only be the name of a Hugging Face dataset: no such path, and no table's suffix."""
+    path = Path(source)
+    named = re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?(:[\w.-]+)?", source) is not None
+    return named and not path.exists() and path.suffix.lower() not in (*SUFFIXES, ".parquet")
+
+
+def _table(source: str | Path, split: str | None, header: bool | None, names: list[str]) -> Table:
+    path = Path(source)
+    if path.is_dir():
+        return _folder(path, split, header, names)
+    if path.suffix.lower() == ".parquet" and path.exists():
+        from exegesis.data.datasets import parquet_table
+
+        return parquet_table([path])
+    if isinstance(source, str) and is_dataset_name(source):
+        from exegesis.data.datasets import hub_table
+
+        return hub_table(source, split)
+    return read_table(path, header, names)
+
+
+def _folder(folder: Path, split: str | None, header: bool | None, names: list[str]) -> Table:
+    from exegesis.data.datasets import parquet_table
+
+    if split is None:
+        shards = sorted(folder.rglob("*.parquet"))
+        if shards and not any(find_split(folder, name) for name in SPLIT_NAMES):
+            return parquet_table(shards)
+        raise UsageError(f"{folder} is a folder: say which split of it (train, dev or test), or give a file")
+    found = find_split(folder, split)
+    if not found:
+        wanted = ", ".join(f"{stem}.tsv" for stem in SPLIT_NAMES.get(split, (split,)))
+        raise FileError(f"{folder}: no file for the {split} split; expected {wanted} (or .csv, .jsonl, .parquet)")
+    return parquet_table(found) if found[0].suffix == ".parquet" else read_table(found[0], header, names)
+
+
+def _choose(
+    table: Table, text: Column | None, label: Column | None, pair: Column | None
+) -> tuple[int, int | None, int | None]:
+    """Column indices of the text, the second text and the label."""
+    first = _find(table, text, "text") if text is not None else None
+    second = _find(table, pair, "pair") if pair is not None else None
+    gold = _find(table, label, "label") if label is not None else None
+    lower = [name.lower() for name in table.columns or ()]
+    if first is None and second is None:
+        for one, other in PAIR_NAMES:
+            if one in lower and other in lower:
+                first, second = lower.index(one), lower.index(other)
+    taken = {second, gold}
+    if first is None:
+        first = next((lower.index(n) for n in TEXT_NAMES if n in lower and lower.index(n) not in taken), None)
+    if first is None and table.width - len(taken - {None}) <= (1 if label is not None else 2):
+        first = next((i for i in range(table.width) if i not in taken), None)
+    if first is None:
+        raise UsageError(f"{table.source}: say which column holds the text; it has {_columns(table)}")
+    if gold is None:
+        gold = next((lower.index(n) for n in LABEL_NAMES if n in lower and lower.index(n) != first), None)
+    if gold is None and table.columns is None and table.width == 2 and second is None:
+        gold = 1 - first
+    return first, second, gold
+
+
+def _find(table: Table, column: Column, role: str) -> int:
+    names = table.columns or ()
+    if isinstance(column, str) and column in names:
+        return names.index(column)
+    if isinstance(column, int) or column.isdecimal():
+        if 1 <= int(column) <= table.width:
+            return int(column) - 1
+        raise UsageError(f"{table.source}: no {role} column {column}; it has {_columns(table)}, counted from 1")
+    if not names:
+        raise UsageError(f"{table.source}, line 1: no header with a column {column!r}; give the column's number")
+    error = unknown("column", column, names)
+    raise UsageError(f"{table.source}, line 1: {error}")
+
+
+def _columns(table: Table) -> str:
+    if table.columns is None:
+        return f"{table.width} column{'s' * (table.width > 1)} and no header"
+    return "the columns " + ", ".join(table.columns)
+
+
+def _example(table: Table, row: int, first: int, second: int | None, gold: int | None) -> Example:
+    cells = table.rows[row]
+    label = cells[gold].strip() if gold is not None and cells[gold] is not None else None  # type: ignore[union-attr]
+    one = _text(table, row, cells[first])
+    text = one if second is None else (one, _text(table, row, cells[second]))
+    return Example.of(text, label or None)
+
+
+def _text(table: Table, row: int, cell: Cell) -> str:
+    if cell is None or not cell.strip():
+        raise FileError(f"{table.where(row)}: the text is empty; fill it in or drop the line")
+    return cell

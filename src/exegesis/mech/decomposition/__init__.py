@@ -1,0 +1,1 @@
+"""Recurrent states split into parts that add up."""

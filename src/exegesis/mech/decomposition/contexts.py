@@ -1,0 +1,119 @@
+"""A phrase among other words: the words around it replaced by draws from a language model (Jin et al. 2020, Sec. 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from exegesis.core.errors import TextError
+from exegesis.core.text import Span, Text
+from exegesis.protocols.language import Filling, LanguageModel, fillings
+from exegesis.protocols.model import Classifier, Raw
+
+
+class Context(NamedTuple):
+    """A text with other words around a phrase, as the model reads it, and the numbers of the words of the phrase."""
+
+    text: Text
+    phrase: tuple[int, ...]
+
+    @property
+    def pieces(self) -> Span:
+        """The pieces of the phrase; none where the model no longer reads it."""
+        if not self.phrase:
+            return Span(0, 0)
+        return Span(self.text.words[self.phrase[0]].start, self.text.words[self.phrase[-1]].stop)
+
+
+class Around(NamedTuple):
+    """What is asked of a language model for one phrase (a span of word numbers): the words, and which are to go.
+
+    ``first`` is the number in the text of the first of the words.
+    """
+
+    words: tuple[str, ...]
+    places: tuple[int, ...]
+    first: int
+
+
+def each(
+    model: Classifier,
+    texts: Sequence[Text],
+    spans: Sequence[Sequence[Span]],
+    language: LanguageModel,
+    neighbours: int,
+    samples: int,
+    seed: int,
+) -> Iterator[tuple[int, list[Context]]]:
+    """For each span of pieces of each text, in order: the row of its text, and its contexts."""
+    phrases = [(row, text.words_under(span)) for row, text in enumerate(texts) for span in spans[row]]
+    asked = [around(texts[row], phrase, neighbours) for row, phrase in phrases]
+    drawn = requests(language, asked, samples, seed)
+    read: dict[str, Text] = {text.raw: text for text in texts}
+    for (row, phrase), one, some in zip(phrases, asked, drawn, strict=True):
+        yield row, list(contexts(model, texts[row], phrase, one, some, read))
+
+
+def around(text: Text, phrase: Span, neighbours: int) -> Around:
+    """The words within ``neighbours`` of a phrase on either side, in its own part of a pair."""
+    parts = [part for part in (_words_in(text, segment) for segment in text.segments) if part.width]
+    left = next(part for part in parts if phrase.start < part.stop)
+    right = next(part for part in parts if phrase.stop <= part.stop)
+    before = range(max(left.start, phrase.start - neighbours), phrase.start)
+    after = range(phrase.stop, min(right.stop, phrase.stop + neighbours))
+    words = text.word_strings()[left.start : right.stop]
+    return Around(words, tuple(place - left.start for place in (*before, *after)), left.start)
+
+
+def contexts(
+    model: Classifier, text: Text, phrase: Span, asked: Around, drawn: Sequence[Filling], read: dict[str, Text]
+) -> Iterator[Context]:
+    """The text with each filling of the words around a phrase. Equal texts are read once (``read`` keeps them).
+
+    Raises TextError where the model cannot read such a text.
+    """
+    start, stop = text.characters(text.over(phrase))
+    places = [text.characters(text.words[asked.first + place]) for place in asked.places]
+    for filling in drawn:
+        raw, moved, end = text.raw, 0, 0
+        for (first, last), word in zip(reversed(places), reversed(filling), strict=True):
+            raw = raw[:first] + word + raw[last:]
+            grown = len(word) - (last - first)
+            moved += grown if last <= start else 0
+            end += grown if len(text.segments) > 1 and last <= _border(text) else 0
+        new = read.get(raw) or read.setdefault(raw, _read(model, text, raw, end))
+        yield Context(new, _covered(new, start + moved, stop + moved))
+
+
+def requests(language: LanguageModel, asked: Sequence[Around], samples: int, seed: int) -> list[list[Filling]]:
+    """The fillings for each phrase; those without a neighbour get one empty filling, as all would be the same."""
+    drawn = fillings(language, [one.words for one in asked], [one.places for one in asked], samples, seed)
+    return [some if one.places else some[:1] for one, some in zip(asked, drawn, strict=True)]
+
+
+def _words_in(text: Text, segment: Span) -> Span:
+    inside = [number for number, word in enumerate(text.words) if segment.covers(word)]
+    return Span(inside[0], inside[-1] + 1) if inside else Span(0, 0)
+
+
+def _border(text: Text) -> int:
+    """Where the line feed between the parts of a pair stands."""
+    return text.raw.index("\n", text.characters(text.segments[0])[1])
+
+
+def _read(model: Classifier, text: Text, raw: str, moved: int) -> Text:
+    """The new text, as a pair where the old one was; ``moved`` says how far its border has."""
+    whole: Raw = raw
+    if len(text.segments) > 1:
+        border = _border(text) + moved
+        whole = (raw[:border], raw[border + 1 :])
+    try:
+        return model.read(whole)
+    except TextError as error:
+        raise TextError(f"with other words drawn for its context, the text cannot be read: {error}") from error
+
+
+def _covered(text: Text, start: int, stop: int) -> tuple[int, ...]:
+    offsets = text.offsets
+    places = (offsets[word.start] if word.width == 1 else text.characters(word) for word in text.words)
+    return tuple(number for number, (a, b) in enumerate(places) if a < stop and start < b)

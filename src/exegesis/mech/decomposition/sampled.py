@@ -1,0 +1,176 @@
+"""Sampling contextual decomposition (Jin et al. 2020, Sec. 3.3): the part of a phrase, whatever stands around it.
+
+Every operation of a recurrent cell that is not linear gives the phrase what its result loses, on average over drawn
+contexts, when the phrase's part of its operands is taken out of the whole ones:
+
+    part of σ(a) = E [ σ(A) - σ(A - a) ]        part of u v = E [ U V - (U - u)(V - v) ]
+
+with capitals for what the operands are in a context (all of it) and small letters for the phrase's part, which is one
+for all contexts and is carried from step to step; a linear map hands it on, a bias belongs to nobody. Gates are split
+like everything else, the output gate too. Before a phrase its part is zero. Attention weights and the places of maxima
+are constants of the text itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from exegesis.mech.decomposition.contextual import Phrases
+from exegesis.nn.recurrent import before, reading_order, scan
+from exegesis.protocols.recurrent import Direction, Term, Unrolled
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Whole passes over contexts. Row j is one of phrase ``of[j]``; a phrase has one context or more, each as long as
+    its text and with the phrase in the same place."""
+
+    seen: Unrolled
+    of: Int[Tensor, " m"]
+    phrases: int
+
+    def mean(self, values: Float[Tensor, "m t *rest"]) -> Float[Tensor, "n t *rest"]:
+        """Over the contexts of each phrase."""
+        counts = torch.bincount(self.of, minlength=self.phrases).to(values)
+        total = values.new_zeros(self.phrases, *values.shape[1:]).index_add_(0, self.of, values)
+        return total / counts.reshape(-1, *[1] * (values.ndim - 1))
+
+    def first(self) -> Int[Tensor, " n"]:
+        """One context of each phrase."""
+        found = torch.full((self.phrases,), len(self.of), device=self.of.device)
+        return found.scatter_reduce_(0, self.of, torch.arange(len(self.of), device=self.of.device), "amin")
+
+
+@torch.no_grad()
+def expected_parts(terms: Sequence[Term], phrases: Phrases, drawn: Drawn) -> Float[Tensor, "n c"]:
+    """The part of the raw outputs for each phrase, the output bias aside; ``terms`` are those of the texts."""
+    raw = torch.zeros(())
+    below: Float[Tensor, "n t d"] | None = None
+    for layer in drawn.seen.layers:
+        top, kept = layer is drawn.seen.layers[-1], []
+        for way, direction in enumerate(layer):
+            states, lengths = _run(direction, phrases, drawn, below)
+            kept.append(reading_order(states, lengths, direction.reverse))
+            for term in terms if top else ():
+                if term.direction == way:
+                    weights = term.weights[phrases.owner][:, : states.shape[1]]
+                    pooled = (weights * states[:, : weights.shape[1]]).sum(1)
+                    raw = raw.to(pooled) + torch.nn.functional.linear(pooled, term.linear)
+        below = torch.cat(kept, -1)
+    return raw
+
+
+def _run(
+    direction: Direction, phrases: Phrases, drawn: Drawn, below: Float[Tensor, "n t d"] | None
+) -> tuple[Float[Tensor, "n t h"], Int[Tensor, " n"]]:
+    """The phrase's part of the states of one direction, in its reading order; the lengths of the texts."""
+    first, width = drawn.first(), direction.hidden.shape[1]
+    lengths = direction.lengths.to(drawn.of.device)[first]
+    mine = phrases.turned(lengths, direction.reverse)
+    step = torch.arange(width, device=first.device)
+    if below is None:
+        inside = (step >= mine.start[:, None]) & (step < mine.stop[:, None])
+        part = direction.inputs[first] * inside[..., None]
+    else:
+        part = reading_order(below, lengths, direction.reverse)
+    cell = CELLS[direction.cell](direction, drawn)
+    from_x = torch.nn.functional.linear(part, direction.weight_ih)
+    state = [part.new_zeros(drawn.phrases, direction.hidden.shape[-1]) for _ in range(cell.states)]
+    found = []
+    for t in range(width):
+        new = cell.step(t, from_x[:, t], state)
+        going = (t < lengths)[:, None]
+        state = [torch.where(going, one, old) for one, old in zip(new, state, strict=True)]
+        found.append(state[0])
+    return torch.stack(found, 1), lengths
+
+
+class _Cell:
+    """A cell with what its operands are in every context."""
+
+    states = 1
+
+    def __init__(self, direction: Direction, drawn: Drawn) -> None:
+        self.drawn, self.weight = drawn, direction.weight_hh
+        self.from_x = torch.nn.functional.linear(direction.inputs, direction.weight_ih, direction.bias_ih)
+        self.from_h = torch.nn.functional.linear(before(direction), direction.weight_hh, direction.bias_hh)
+
+    def step(self, t: int, from_x: Float[Tensor, "n g"], state: list[Tensor]) -> list[Tensor]:
+        """The phrase's part of the next state."""
+        raise NotImplementedError
+
+    def _shared(self, kind: str, whole: Float[Tensor, "m h"], part: Float[Tensor, "n h"]) -> Float[Tensor, "n h"]:
+        """The part of an activation."""
+        call = getattr(torch, kind)
+        return self.drawn.mean(call(whole) - call(whole - part[self.drawn.of]))
+
+
+def _product(u: Tensor, v: Tensor, whole_u: Tensor, whole_v: Tensor) -> Tensor:
+    """The part of a product, from the parts of its factors and the mean whole factors."""
+    return u * whole_v + v * whole_u - u * v
+
+
+class _Lstm(_Cell):
+    states = 2
+
+    def __init__(self, direction: Direction, drawn: Drawn) -> None:
+        super().__init__(direction, drawn)
+        self.total = self.from_x + self.from_h
+        i, f, g, o = self.total.chunk(4, -1)
+        assert direction.c0 is not None
+        self.cell = scan(f.sigmoid(), i.sigmoid() * g.tanh(), direction.c0)
+        earlier = torch.cat([direction.c0[:, None], self.cell[:, :-1]], 1)
+        every = (i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid(), earlier, self.cell.tanh())
+        self.means = [drawn.mean(one) for one in every]
+
+    def step(self, t: int, from_x: Tensor, state: list[Tensor]) -> list[Tensor]:
+        h, c = state
+        parts = (from_x + torch.nn.functional.linear(h, self.weight)).chunk(4, -1)
+        kinds = ("sigmoid", "sigmoid", "tanh", "sigmoid")
+        wholes = self.total[:, t].chunk(4, -1)
+        i, f, g, o = (self._shared(*each) for each in zip(kinds, wholes, parts, strict=True))
+        mean_i, mean_f, mean_g, mean_o, earlier, mean_tanh = (mean[:, t] for mean in self.means)
+        new = _product(f, c, mean_f, earlier) + _product(i, g, mean_i, mean_g)
+        bent = self._shared("tanh", self.cell[:, t], new)
+        return [_product(o, bent, mean_o, mean_tanh), new]
+
+
+class _Gru(_Cell):
+    """h' = (1 - z) n + z h, with n = tanh(x + r q)."""
+
+    def __init__(self, direction: Direction, drawn: Drawn) -> None:
+        super().__init__(direction, drawn)
+        (r, z, x), (r_h, z_h, q) = self.from_x.chunk(3, -1), self.from_h.chunk(3, -1)
+        self.gates = (r + r_h, z + z_h)
+        self.n = x + self.gates[0].sigmoid() * q
+        every = (self.gates[0].sigmoid(), self.gates[1].sigmoid(), self.n.tanh(), q, before(direction))
+        self.means = [drawn.mean(one) for one in every]
+
+    def step(self, t: int, from_x: Tensor, state: list[Tensor]) -> list[Tensor]:
+        (h,) = state
+        (r_x, z_x, n_x), (r_h, z_h, q) = from_x.chunk(3, -1), torch.nn.functional.linear(h, self.weight).chunk(3, -1)
+        mean_r, mean_z, mean_n, mean_q, earlier = (mean[:, t] for mean in self.means)
+        r = self._shared("sigmoid", self.gates[0][:, t], r_x + r_h)
+        z = self._shared("sigmoid", self.gates[1][:, t], z_x + z_h)
+        n = self._shared("tanh", self.n[:, t], n_x + _product(r, q, mean_r, mean_q))
+        return [_product(-z, n, 1 - mean_z, mean_n) + _product(z, h, mean_z, earlier)]
+
+
+class _Rnn(_Cell):
+    kind = "tanh"
+
+    def step(self, t: int, from_x: Tensor, state: list[Tensor]) -> list[Tensor]:
+        part = from_x + torch.nn.functional.linear(state[0], self.weight)
+        return [self._shared(self.kind, self.from_x[:, t] + self.from_h[:, t], part)]
+
+
+class _Relu(_Rnn):
+    kind = "relu"
+
+
+CELLS: dict[str, type[_Cell]] = {"lstm": _Lstm, "gru": _Gru, "rnn_tanh": _Rnn, "rnn_relu": _Relu}

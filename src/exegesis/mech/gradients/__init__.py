@@ -1,0 +1,1 @@
+"""Gradients at a text and along paths of word vectors."""

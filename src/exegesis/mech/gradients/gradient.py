@@ -1,0 +1,44 @@
+"""Gradients of the explained numbers with respect to word vectors, in batches that fit."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from exegesis.core.errors import UnsupportedError
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.model import Differentiable
+from exegesis.protocols.target import Target
+
+PIECES = 16384  # padded pieces in one backward pass; texts x points beyond it are cut into several
+
+
+def gradients(
+    model: Differentiable, embeds: Float[Tensor, "b t d"], batch: Batch, target: Target
+) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b k t d"]]:
+    """The explained numbers, and the gradient of each with respect to every word vector.
+
+    Raises UnsupportedError for a module that writes over numbers which its own gradient needs.
+    """
+    leaf = embeds.detach().requires_grad_(True)
+    with torch.enable_grad():
+        numbers = target.of(model.outputs_from(leaf, batch))
+        try:
+            found = [
+                torch.autograd.grad(numbers[:, k].sum(), leaf, retain_graph=k + 1 < target.count)[0]
+                for k in range(target.count)
+            ]
+        except RuntimeError as error:
+            if "inplace" not in str(error):
+                raise
+            raise UnsupportedError(
+                "the module writes over numbers that its gradient needs (an operation in place, as x.add_(y)): use "
+                "the one that is not, or take deeplift or lrp"
+            ) from error
+    return numbers.detach(), torch.stack(found, 1)
+
+
+def chunks(rows: int, width: int, pieces: int = PIECES) -> list[Int[Tensor, " _"]]:
+    """Row numbers in runs of at most ``pieces`` padded pieces (at least one row each)."""
+    return list(torch.split(torch.arange(rows), max(pieces // max(width, 1), 1)))

@@ -1,0 +1,243 @@
+"""What a model says of a text with some pieces removed: the mechanism of every method that blanks out words.
+
+Perturbed texts of many inputs are pooled, duplicates run once, texts of like length share a call, and no more than a
+fixed number of pieces is in memory, however many texts there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Self, cast
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from exegesis.core.errors import UnsupportedError, unknown
+from exegesis.mech.removal.one_layer import PlainRunner
+from exegesis.mech.removal.suffixes import Suffixes
+from exegesis.nn.rounding import agree
+from exegesis.protocols.batch import Batch, compact
+from exegesis.protocols.model import Classifier, Differentiable, offers
+from exegesis.protocols.recurrent import Unrolled
+
+HOW = ("drop", "zero", "pad", "unknown", "mask")
+PIECES = 32768  # padded pieces in one call of the model
+POOL = 1 << 20  # padded pieces of perturbed texts that are built at a time
+Run = Callable[[Batch, Bool[Tensor, "n t"] | None], Float[Tensor, "n c"]]
+Without = Callable[[Int[Tensor, " n"], Int[Tensor, " n"], Int[Tensor, " n"]], Float[Tensor, "n c"]]
+
+
+def check(model: Classifier, how: str) -> None:
+    """Raises UsageError for an unknown way of removing, UnsupportedError for one that the model cannot do."""
+    if how not in HOW:
+        raise unknown("way of removing", how, HOW)
+    if how == "zero" and not offers(model, Differentiable):
+        reason = getattr(model, "lacks", {}).get("Differentiable", "its word vectors are out of sight")
+        raise UnsupportedError(f"how='zero' sets word vectors to zero, but {reason}: take how='drop'")
+    if how in ("unknown", "mask") and how not in model.tokens:
+        raise UnsupportedError(f"the model's vocabulary has no {how} token: take how='drop' or how='pad'")
+
+
+def outputs_keeping(
+    model: Classifier, batch: Batch, owner: Int[Tensor, " n"], keep: Bool[Tensor, "n t"], how: str
+) -> Float[Tensor, "n c"]:
+    """Raw outputs for text ``owner[j]`` with the pieces where ``keep[j]`` is false removed; special pieces stay.
+
+    ``drop`` takes pieces out; ``pad``, ``unknown`` and ``mask`` put that token in their place, ``zero`` a zero vector.
+    A text of which nothing remains is shown as one pad piece.
+    """
+    return Remover.of(model, batch, how).keeping(owner, keep)
+
+
+@dataclass(frozen=True, eq=False)
+class Remover:
+    """The same for many questions about one batch: how its perturbed texts can be run is found out once."""
+
+    model: Classifier
+    batch: Batch
+    how: str
+    run: Run
+    special: Bool[Tensor, "b t"]
+
+    @classmethod
+    def of(cls, model: Classifier, batch: Batch, how: str) -> Self:
+        return cls(model, batch, how, _runner(model, batch, how), special_pieces(batch))
+
+    def keeping(self, owner: Int[Tensor, " n"], keep: Bool[Tensor, "n t"]) -> Float[Tensor, "n c"]:
+        """As ``outputs_keeping``."""
+        model, batch, found = self.model, self.batch, []
+        for part in torch.split(torch.arange(len(owner)), max(POOL // max(batch.ids.shape[1], 1), 1)):
+            rows = owner[part].to(batch.device)
+            stays = keep[part].to(batch.device) | self.special[rows]
+            found.append(_run(model, self.run, batch, rows, stays & batch.mask[rows], self.how))
+        return torch.cat(found) if found else torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)
+
+
+def outputs_without(
+    model: Classifier,
+    batch: Batch,
+    owner: Int[Tensor, " n"],
+    start: Int[Tensor, " n"],
+    stop: Int[Tensor, " n"],
+    how: str,
+) -> Float[Tensor, "n c"]:
+    """Raw outputs for text ``owner[j]`` without its pieces ``start[j]`` to ``stop[j]``."""
+    return outputs_with_and_without(model, batch, owner, start, stop, how)[1]
+
+
+def outputs_with_and_without(
+    model: Classifier,
+    batch: Batch,
+    owner: Int[Tensor, " n"],
+    start: Int[Tensor, " n"],
+    stop: Int[Tensor, " n"],
+    how: str,
+) -> tuple[Float[Tensor, "b c"], Float[Tensor, "n c"]]:
+    """Raw outputs for whole texts, and for text ``owner[j]`` without its pieces ``start[j]`` to ``stop[j]``.
+
+    Where the model is one recurrent layer over its word vectors, the states before the span are those of the whole
+    text and only what follows it is run.
+    """
+    given, without = without_spans(model, batch, how)
+    return given, without(owner, start, stop)
+
+
+def without_spans(model: Classifier, batch: Batch, how: str) -> tuple[Float[Tensor, "b c"], Without]:
+    """Raw outputs for whole texts, and what gives them for texts without a span (as ``outputs_without``), as often as
+    it is asked."""
+    suffixes = Suffixes.of(model, batch, how)
+    if suffixes is not None and _ordinary(suffixes.seen, how) and _continues(model, batch, how, suffixes):
+        return suffixes.seen.outputs, suffixes.outputs
+    remover = Remover.of(model, batch, how)
+
+    def without(owner: Int[Tensor, " n"], start: Int[Tensor, " n"], stop: Int[Tensor, " n"]) -> Float[Tensor, "n c"]:
+        width = batch.ids.shape[1]
+        step = torch.arange(width)
+        found = [torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)]
+        for part in torch.split(torch.arange(len(owner)), max(POOL // max(width, 1), 1)):
+            keep = (step < start[part, None]) | (step >= stop[part, None])
+            found.append(remover.keeping(owner[part], keep))
+        return torch.cat(found[1:] or found)
+
+    return model.outputs(batch), without
+
+
+def special_pieces(batch: Batch) -> Bool[Tensor, "b t"]:
+    """True on [CLS], [SEP] and their like."""
+    special = torch.zeros(batch.mask.shape, dtype=torch.bool)
+    for row, text in enumerate(batch.texts):
+        if any(text.special):
+            special[row, : len(text)] = torch.tensor(text.special)
+    return special.to(batch.device)
+
+
+def _runner(model: Classifier, batch: Batch, how: str) -> Run:
+    """How perturbed texts are run: by shared steps where the model allows it for all texts, else by the model itself.
+
+    All texts are looked at: a module may count one token otherwise (unknown words, say) that only a short text holds.
+    """
+    plain = PlainRunner.of(model, batch)
+    if plain is not None and _ordinary(plain.seen, how):
+        some, gone, expected = _trial(model, batch, how)
+        if _close(expected, plain.outputs(some, gone)):
+            return plain.outputs
+    return partial(_by_model, model)
+
+
+def _ordinary(seen: Unrolled, how: str) -> bool:
+    """Whether the model takes what stands in a piece's place for an ordinary vector.
+
+    A module that finds its own padding (``ids != pad``, or vectors of zeros) does not.
+    """
+    return seen.blind or how not in ("pad", "zero")
+
+
+def _longest(batch: Batch) -> Int[Tensor, " n"]:
+    return torch.argsort(batch.lengths.cpu(), descending=True, stable=True)[:3]
+
+
+def _trial(model: Classifier, batch: Batch, how: str) -> tuple[Batch, Bool[Tensor, "n t"] | None, Float[Tensor, "n c"]]:
+    """The longest texts with all pieces but the first replaced (not dropped), which vectors are to be zero, the model's
+    outputs.
+    """
+    some, gone = batch.take(_longest(batch)), None
+    later = some.mask.clone()
+    later[:, 0] = False
+    if how == "zero":
+        gone = later
+    elif how != "drop":
+        some = replace(some, ids=some.ids.masked_fill(later, model.tokens[how]), texts=())
+    return some, gone, _by_model(model, some, gone)
+
+
+def _continues(model: Classifier, batch: Batch, how: str, suffixes: Suffixes) -> bool:
+    """Whether continued states give the model's own outputs where a token is put in the place of words."""
+    if how == "drop":
+        return True
+    rows = _longest(batch)
+    _, _, expected = _trial(model, batch, how)
+    return _close(expected, suffixes.outputs(rows, torch.ones_like(rows), batch.lengths.cpu()[rows]))
+
+
+def _by_model(model: Classifier, batch: Batch, gone: Bool[Tensor, "n t"] | None) -> Float[Tensor, "n c"]:
+    """The model's own outputs, with zero vectors where ``gone`` is true."""
+    if gone is None:
+        return model.outputs(batch)
+    able = cast(Differentiable, model)
+    vectors = able.embed(batch).masked_fill(gone[:, : batch.ids.shape[1], None], 0.0)
+    with torch.no_grad():
+        return able.outputs_from(vectors, batch)
+
+
+def _close(first: Tensor, second: Tensor) -> bool:
+    return agree(first, second, double=1e-9, single=1e-4)
+
+
+def _run(
+    model: Classifier, run: Run, batch: Batch, rows: Int[Tensor, " n"], keep: Bool[Tensor, "n t"], how: str
+) -> Float[Tensor, "n c"]:
+    whole = Batch(batch.ids[rows], batch.mask[rows], batch.segments[rows])
+    pad = model.tokens["pad"]
+    zeroed, empty = None, torch.zeros_like(rows, dtype=torch.bool)
+    if how == "drop":
+        whole = compact(whole, keep, pad)
+        empty = ~whole.mask.any(1)
+        mask = whole.mask.clone()
+        mask[empty, 0] = True
+        whole = replace(whole, mask=mask)
+    elif how == "zero":
+        zeroed = whole.mask & ~keep
+    else:
+        gone = whole.mask & ~keep
+        whole = replace(whole, ids=torch.where(gone, model.tokens[how], whole.ids))
+    key = torch.cat([whole.ids, whole.segments, whole.mask.long()], 1)
+    if zeroed is not None:
+        key = torch.cat([key, zeroed.long()], 1)
+    first, back = _unique(key)
+    whole = whole.take(first)
+    lengths = whole.lengths.cpu()
+    order = torch.argsort(lengths, descending=True, stable=True)
+    found, at = [], 0
+    while at < len(order):
+        part = order[at : at + max(PIECES // max(int(lengths[order[at]]), 1), 1)]
+        found.append(run(whole.take(part), None if zeroed is None else zeroed[first[part.to(first.device)]]))
+        at += len(part)
+    raw = torch.cat(found)[torch.argsort(order).to(batch.device)][back]
+    if bool(empty.any()):  # a pad piece may be no ordinary one, so the model itself is asked
+        lone = torch.full((1, 1), pad, device=batch.device)
+        raw[empty] = model.outputs(Batch(lone, torch.ones_like(lone, dtype=torch.bool), torch.zeros_like(lone)))[0]
+    return raw
+
+
+def _unique(key: Int[Tensor, "n w"]) -> tuple[Int[Tensor, " u"], Int[Tensor, " n"]]:
+    """The first row of each distinct one, and for each row the number of its like."""
+    if len(key) < 2:
+        index = torch.arange(len(key), device=key.device)
+        return index, index
+    _, back = torch.unique(key, dim=0, return_inverse=True)
+    first = torch.full((int(back.max()) + 1,), len(key), dtype=torch.long, device=key.device)
+    first.scatter_reduce_(0, back, torch.arange(len(key), device=key.device), "amin")
+    return first, back

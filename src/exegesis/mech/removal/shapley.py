@@ -1,0 +1,109 @@
+"""Shapley values from the values of coalitions: over all of them, or along drawn orders of the words.
+
+With a tree over the words only those orders count in which every phrase stands together (Owen 1977 for one level of
+phrases, Winter 1989 for nested ones); the flat tree gives Shapley's own values. Whatever the orders, the values of the
+words sum to the value of the whole text less that of the empty one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import factorial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from exegesis.core.nested import Nest, nest
+
+Orders = list[list[int]]
+Plan = list[dict[int, float]]  # for each word, the coalitions that may come before it, each with its probability
+
+
+def exact(values: Float[Tensor, "s k"]) -> Float[Tensor, "k n"]:
+    """Shapley values from the values of all 2^n coalitions, in the order of their numbers."""
+    count = len(values).bit_length() - 1
+    every = torch.arange(len(values))
+    sizes = torch.zeros_like(every)
+    for word in range(count):
+        sizes += (every >> word) & 1
+    each = [factorial(s) * factorial(count - s - 1) / factorial(count) for s in range(count)]
+    weight = torch.tensor(each, dtype=values.dtype)
+    found = []
+    for word in range(count):
+        before = every[(every >> word) & 1 == 0]
+        gains = values[before | (1 << word)] - values[before]
+        found.append(weight[sizes[before]] @ gains)
+    return torch.stack(found, 1)
+
+
+def orders(tree: Nest, count: int, draws: torch.Generator) -> Orders:
+    """``count`` orders of the words in which every phrase of the tree stands together, each drawn one followed by its
+    reverse: errors that a word makes early in the one are made up for in the other."""
+    found: Orders = []
+    while len(found) < count:
+        placed: list[list[int]] = []
+        for span, children in zip(tree.spans, tree.children, strict=True):
+            if not children:
+                placed.append([span.start])
+                continue
+            turn = torch.randperm(len(children), generator=draws).tolist()
+            placed.append([word for number in turn for word in placed[children[number]]])
+        found += [placed[-1], placed[-1][::-1]]
+    return found[:count]
+
+
+def flat(words: int) -> Nest:
+    """The tree without phrases: words and the whole."""
+    return nest((), words)
+
+
+def prefixes(order: Sequence[int]) -> list[int]:
+    """The coalitions that grow along an order, from the empty one to the whole."""
+    found = [0]
+    for word in order:
+        found.append(found[-1] | (1 << word))
+    return found
+
+
+def along(drawn: Orders, values: Sequence[Float[Tensor, "p k"]]) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k n"]]:
+    """Mean gain of each word over the orders, and its standard error from the means of each order and its reverse.
+
+    ``values[m]`` are those of ``prefixes(drawn[m])``.
+    """
+    gains = torch.zeros(len(drawn), values[0].shape[1], len(drawn[0]), dtype=values[0].dtype)
+    for number, (order, value) in enumerate(zip(drawn, values, strict=True)):
+        gains[number][:, order] = (value[1:] - value[:-1]).t()
+    pairs = (gains[0::2] + gains[1::2]) / 2
+    return pairs.mean(0), pairs.std(0) / len(pairs) ** 0.5
+
+
+def price(tree: Nest) -> int:
+    """How many (word, coalition before it) there are in ``plan``."""
+    total, ways = 0, [1] * len(tree.spans)
+    for number in reversed(range(len(tree.spans))):
+        children = tree.children[number]
+        total += 0 if children else ways[number]
+        for child in children:
+            ways[child] = ways[number] << (len(children) - 1)
+    return total
+
+
+def plan(tree: Nest) -> Plan:
+    """For each word, every coalition that an order of the tree can put before it, with its probability."""
+    before: list[dict[int, float]] = [{} for _ in tree.spans]
+    before[-1][0] = 1.0
+    for number in reversed(range(len(tree.spans))):
+        children = tree.children[number]
+        for child in children:
+            others = [((1 << tree.spans[c].width) - 1) << tree.spans[c].start for c in children if c != child]
+            for chosen in range(1 << len(others)):
+                size = chosen.bit_count()
+                chance = factorial(size) * factorial(len(others) - size) / factorial(len(children))
+                inside = sum(mask for bit, mask in enumerate(others) if (chosen >> bit) & 1)
+                for outside, weight in before[number].items():
+                    before[child][outside | inside] = weight * chance
+        if children:
+            before[number] = {}
+    words = {span.start: number for number, span in enumerate(tree.spans) if not tree.children[number]}
+    return [before[words[word]] for word in range(len(words))]

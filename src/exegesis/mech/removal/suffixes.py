@@ -1,0 +1,126 @@
+"""Removing a span from a text that a single recurrent layer reads: only what follows the span is run again.
+
+A direction's state before a span does not change when the span does. For every (text, span) the layer starts from the
+whole text's state before the span and reads the rest; poolings combine it with what the states before gave. The
+numbers are those of a whole new run, at half of its steps, and the product of word vectors and weights is done once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self, cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from exegesis.mech.one_layer import plain_pass
+from exegesis.mech.removal.pools import Pools, step_through
+from exegesis.nn.recurrent import cells
+from exegesis.nn.steps import Cell, cell_of
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.model import Classifier, Recurrent
+from exegesis.protocols.recurrent import Direction, Term, Unrolled
+
+ROWS = 4096  # perturbed texts that step together
+STEPS = 1 << 23  # and at most so many places of their steps, so that a long text takes little memory
+
+
+@dataclass(frozen=True, eq=False)
+class Suffixes:
+    """A pass over whole texts from which every text without a span can be continued."""
+
+    model: Recurrent
+    batch: Batch
+    how: str
+    seen: Unrolled
+    filler: Float[Tensor, " d"] | None
+    tails: dict[int, _Tails] = field(default_factory=dict)  # one a direction, made when first used
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, model: Classifier, batch: Batch, how: str) -> Self | None:
+        """None where the model does not allow it (the caller then runs whole texts)."""
+        seen = plain_pass(model, batch)
+        if seen is None:
+            return None
+        model = cast(Recurrent, model)
+        filler = None
+        if how == "zero":
+            filler = torch.zeros_like(seen.layers[0][0].inputs[0, 0])
+        elif how != "drop":
+            filler = model.embed(_one(batch, model.tokens[how]))[0, 0]
+        return cls(model, batch, how, seen, filler)
+
+    @torch.no_grad()
+    def outputs(
+        self, owner: Int[Tensor, " n"], start: Int[Tensor, " n"], stop: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n c"]:
+        """Raw outputs for text ``owner[j]`` without pieces ``start[j]`` to ``stop[j]``."""
+        device = self.batch.device
+        owner, start, stop = owner.to(device), start.to(device), stop.to(device)
+        lengths = self.batch.lengths[owner]
+        raw = self.seen.bias.expand(len(owner), -1).clone()
+        for number, direction in enumerate(self.seen.layers[0]):
+            terms = [term for term in self.seen.terms if term.direction == number]
+            if terms:
+                first, last = (lengths - stop, lengths - start) if direction.reverse else (start, stop)
+                if number not in self.tails:
+                    self.tails[number] = _Tails(direction, terms, self.how == "drop", self.filler)
+                self.tails[number].add_to(raw, owner, first, last)
+        gone = (start == 0) & (stop == lengths)
+        if self.how == "drop" and bool(gone.any()):
+            raw[gone] = self.model.outputs(_one(self.batch, self.model.tokens["pad"]))[0]
+        return raw
+
+
+class _Tails:
+    """One direction: continues each text behind (or from) its span, aligned at the ends of the texts."""
+
+    def __init__(self, direction: Direction, terms: list[Term], drop: bool, filler: Float[Tensor, " d"] | None) -> None:
+        self.direction, self.terms, self.drop = direction, terms, drop
+        self.kinds = {term.kind for term in terms}
+        self.cell: Cell = cell_of(direction)
+        pre = self.cell.pre(direction.inputs).flatten(0, 1)
+        self.pre = pre if filler is None else torch.cat([pre, self.cell.pre(filler[None])])
+        self.states = [direction.hidden, *([cells(direction)] if direction.c0 is not None else [])]
+        self.starts = [direction.h0, *([direction.c0] if direction.c0 is not None else [])]
+        hidden = direction.hidden
+        none = hidden.new_zeros(len(hidden), 1, hidden.shape[-1])
+        if self.kinds & {"mean", "sum"}:
+            self.sums = torch.cat([none, hidden.cumsum(1)], 1)
+        if "max" in self.kinds:
+            self.highest = torch.cat([none - torch.inf, hidden.cummax(1).values], 1)
+
+    def add_to(self, raw: Tensor, owner: Tensor, first: Tensor, last: Tensor) -> None:
+        lengths = self.direction.lengths.to(owner.device)[owner]
+        remaining = lengths - (last if self.drop else first)
+        rows = max(1, min(ROWS, STEPS // max(self.direction.inputs.shape[1], 1)))
+        for part in torch.split(torch.argsort(remaining, descending=True, stable=True), rows):
+            kept = lengths[part] - (last[part] - first[part] if self.drop else 0)
+            state, pools = self._run(owner[part], first[part], last[part], remaining[part])
+            for term in self.terms:
+                raw[part] += torch.nn.functional.linear(pools.value(term.kind, state, kept), term.linear)
+
+    def _run(self, rows: Tensor, first: Tensor, last: Tensor, remaining: Tensor) -> tuple[Float[Tensor, "n h"], Pools]:
+        """The last state of each row and the poolings of all; rows come with the longest rest first."""
+        width = self.direction.inputs.shape[1]
+        ahead, opening = (first - 1).clamp_min(0), (first == 0)[:, None]
+        state = [torch.where(opening, s[rows], h[rows, ahead]) for s, h in zip(self.starts, self.states, strict=True)]
+        pools = Pools(
+            torch.where(opening, state[0], self.direction.hidden[rows, 0]),
+            ~opening,
+            self.sums[rows, first] if self.kinds & {"mean", "sum"} else None,
+            self.highest[rows, first] if "max" in self.kinds else None,
+        )
+        begin = (last if self.drop else first)[:, None]
+        step = begin + torch.arange(int(remaining.max()) if len(remaining) else 0, device=rows.device)
+        index = rows[:, None] * width + step.clamp_max(width - 1)
+        if not self.drop:
+            index = index.masked_fill(step < last[:, None], len(self.pre) - 1)
+        return step_through(self.cell, self.pre, index, remaining, state, pools)[0], pools
+
+
+def _one(batch: Batch, number: int) -> Batch:
+    ids = torch.full((1, 1), number, dtype=torch.long, device=batch.device)
+    return Batch(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))

@@ -1,0 +1,138 @@
+"""From a user's text, or pair of texts, to a ``Text`` as a Hugging Face tokenizer cuts it. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exegesis.core.errors import ExegesisError, TextError, UnsupportedError
+from exegesis.core.text import Span, Text
+from exegesis.models.huggingface import offsets
+from exegesis.models.huggingface.words import align
+from exegesis.models.text.tokenizer import tokenize
+
+_UNPAIRED = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+
+
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """A tokenizer, fast or (see ``offsets``) written in Python, and what a ``Text`` needs beyond it.
+
+    ``limit`` is the number of pieces that the model takes, special ones included (None: any number). ``types`` are the
+    token types of the two parts (None where the model takes none), ``exceptions`` those of special pieces that have a
+    type of their own (XLNet's <cls>).
+    """
+
+    tokenizer: Any
+    name: str
+    limit: int | None
+    truncate: bool
+    types: tuple[int, int] | None
+    exceptions: Mapping[int, int]
+
+    def read(self, raw: str | tuple[str, str]) -> Text:
+        """The pieces, with the user's words over them (see ``hf_words.align``).
+
+        A lone surrogate, which no tokenizer takes, is read as U+FFFD. Of a pair, the first part has the special pieces
+        before it and between the two, the second part those at the end.
+
+        Raises TextError for a blank text, one that the tokenizer leaves nothing of, one with more pieces than the
+        model takes (unless ``truncate``: the longer part is then cut at its end, and the words beyond are missing).
+        """
+        parts = parts_of(raw)
+        encoding = self._encoding(tuple(part.translate(_UNPAIRED) for part in parts))
+        cut = bool(encoding.overflowing)
+        if self.limit is not None and len(encoding.ids) > self.limit:
+            raise TextError(
+                f"the text has {len(encoding.ids)} pieces and model {self.name} takes at most {self.limit}: "
+                "shorten it, or load the model with truncate=True"
+            )
+        parts_seen = encoding.sequence_ids
+        offsets: list[tuple[int, int]] = [(0, 0)] * len(parts_seen)
+        words: list[Span] = []
+        shift = 0
+        for number, part in enumerate(parts):
+            inside = [i for i, seen in enumerate(parts_seen) if seen == number]
+            candidates = [(token.start, token.stop) for token in tokenize(part)]
+            ranges, spans = align(part, [encoding.offsets[i] for i in inside], candidates, cut=cut)
+            if not spans:
+                raise TextError(f"the tokenizer of model {self.name} leaves nothing of the text; give another text")
+            for i, (start, stop) in zip(inside, ranges, strict=True):
+                offsets[i] = (start + shift, stop + shift)
+            words += [Span(inside[span.start], inside[span.stop - 1] + 1) for span in spans]
+            shift += len(part) + 1
+        text = Text(
+            raw="\n".join(parts),
+            pieces=tuple(encoding.tokens),
+            ids=tuple(encoding.ids),
+            offsets=tuple(offsets),
+            words=tuple(words),
+            segments=_segments(parts_seen, len(parts)),
+            special=tuple(seen is None for seen in parts_seen),
+        )
+        self._check_types(text, encoding.type_ids)
+        return text
+
+    def _encoding(self, parts: Sequence[str]) -> Any:
+        try:
+            return encoding_of(self.tokenizer, parts, self.limit if self.truncate else None)
+        except ExegesisError:
+            raise
+        except Exception as error:
+            line = " ".join(str(error).split())[:200]
+            raise TextError(f"the tokenizer of model {self.name} cannot read the text: {line}") from error
+
+    def _check_types(self, text: Text, types: Sequence[int]) -> None:
+        if self.types is None:
+            return
+        expected = [0] * len(text)
+        for number, segment in zip(self.types, text.segments, strict=False):
+            expected[segment.start : segment.stop] = [number] * segment.width
+        if [self.exceptions.get(i, number) for i, number in zip(text.ids, expected, strict=True)] != list(types):
+            raise UnsupportedError(
+                f"the token types of model {self.name} do not follow from the parts of a text; such a model cannot be "
+                "explained"
+            )
+
+
+def encoding_of(tokenizer: Any, parts: Sequence[str], limit: int | None = None) -> Any:
+    """What a tokenizer tells of the one or two parts of a text, cut to ``limit`` pieces."""
+    if not getattr(tokenizer, "is_fast", False):
+        return offsets.encode(tokenizer, parts, limit)
+    options = {"truncation": limit is not None, "max_length": limit}
+    return tokenizer(*parts, **options, return_offsets_mapping=True, verbose=False).encodings[0]
+
+
+def parts_of(raw: object) -> tuple[str, ...]:
+    """The one or two texts of an input. Raises TextError for anything else, and for a blank part."""
+    parts = raw if isinstance(raw, tuple) else (raw,)
+    if len(parts) not in (1, 2) or not all(isinstance(part, str) for part in parts):
+        raise TextError(f"give a text or a pair of texts, not {type(raw).__name__} {str(raw)[:40]!r}")
+    if not all(part.strip() for part in parts):
+        which = "the text" if len(parts) == 1 else "one of the two texts"
+        raise TextError(f"{which} is empty or blank; give a text with at least one word")
+    return tuple(parts)
+
+
+def token_types(tokenizer: Any) -> tuple[tuple[int, int], dict[int, int]]:
+    """The token types of the two parts of a pair, and of the special pieces that have another than their part."""
+    encodings = [encoding_of(tokenizer, parts) for parts in (("a",), ("a", "a"))]
+    types = [0, 1]
+    for seen, number in zip(encodings[1].sequence_ids, encodings[1].type_ids, strict=True):
+        if seen is not None:
+            types[seen] = number
+    exceptions = {}
+    for encoding in encodings:
+        for part, segment in enumerate(_segments(encoding.sequence_ids, 2)):
+            for i in range(segment.start, segment.stop):
+                if encoding.type_ids[i] != types[part] and encoding.sequence_ids[i] is None:
+                    exceptions[encoding.ids[i]] = encoding.type_ids[i]
+    return (types[0], types[1]), exceptions
+
+
+def _segments(parts_seen: Sequence[int | None], count: int) -> tuple[Span, ...]:
+    if count == 1 or 1 not in parts_seen:
+        return (Span(0, len(parts_seen)),)
+    second = parts_seen.index(1)
+    return (Span(0, second), Span(second, len(parts_seen)))

@@ -1,0 +1,168 @@
+"""Any Hugging Face masked language model as a source of words for places of a text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from exegesis.core.errors import FileError, UsageError
+from exegesis.core.progress import Tally
+from exegesis.models.huggingface.fetch import fetching
+from exegesis.nn.frozen import still
+from exegesis.protocols.device import usable_device
+from exegesis.protocols.language import Filling, Words, generator
+
+PIECES = 4096  # padded pieces in one call of the module: 0.5 GB of logits over 30,000 words
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedLanguageModel:
+    """Draws whole words from a masked language model, places from left to right.
+
+    Every place is read as one mask token, and filled from the module's distribution there, given the rest and the
+    places filled before; ``at_once`` places are filled in one pass, each without seeing the others. Only pieces that
+    are a word of their own are drawn (no ``##ing``), special tokens never. This is no sample from one joint
+    distribution: a masked model has none. A word of the text that reads as a mask token is shown as the unknown token.
+    """
+
+    module: nn.Module
+    tokenizer: Any
+    name: str
+    at_once: int = 1
+
+    def __post_init__(self) -> None:
+        if self.tokenizer.mask_token_id is None:
+            raise UsageError(f"the tokenizer of {self.name} has no mask token, so its model fills no places")
+        if self.at_once < 1:
+            raise UsageError(f"at_once is the number of places filled in one pass, 1 or more, not {self.at_once}")
+
+    def sample(
+        self, texts: Sequence[Words], positions: Sequence[Sequence[int]], count: int, seed: int
+    ) -> list[list[Filling]]:
+        """``count`` fillings of each text (see ``core.language.LanguageModel``)."""
+        shares = [
+            torch.from_numpy(generator(words, places, seed).random((count, len(places))))
+            for words, places in zip(texts, positions, strict=True)
+        ]
+        drawn: list[list[list[str]]] = [[[] for _ in range(count)] for _ in texts]
+        tally = Tally("words drawn", count * sum(map(len, positions)))
+        for start in range(0, max(map(len, positions), default=0), self.at_once):
+            alike: dict[tuple[int, tuple[str, ...]], list[int]] = {}  # the fillings that are the same up to here
+            for text, places in enumerate(positions):
+                for one in range(count if start < len(places) else 0):
+                    alike.setdefault((text, tuple(drawn[text][one])), []).append(one)
+            distinct = list(alike.items())
+            asked = [self._written(texts[text], positions[text], filled) for (text, filled), _ in distinct]
+            for place, weights in self._weights(asked):
+                (text, _), ones = distinct[place]
+                for one in ones:
+                    given = shares[text][one, start:].tolist()
+                    drawn[text][one] += [self._draw(row, share) for row, share in zip(weights, given, strict=False)]
+                tally.add(len(ones) * len(weights))
+        return [[tuple(filling) for filling in fillings] for fillings in drawn]
+
+    def _written(self, words: Words, places: Sequence[int], filled: Sequence[str]) -> str:
+        """The text with what is filled in, and masks at the other places."""
+        mask, unknown = self.tokenizer.mask_token, self.tokenizer.unk_token or ""
+        written = [unknown if mask in word else word for word in words]
+        for number, place in enumerate(places):
+            written[place] = filled[number] if number < len(filled) else mask
+        return " ".join(written)
+
+    def _weights(self, written: Sequence[str]) -> Iterator[tuple[int, Float[Tensor, "m v"]]]:
+        """The cumulative distributions at the first ``at_once`` masks of each text, over words alone, float64.
+
+        With the text's number, longest texts first; a batch of them at a time, as a distribution is a vocabulary long.
+        """
+        encoded = [self.tokenizer(text, return_attention_mask=False)["input_ids"] for text in written]
+        longest = getattr(self.module.config, "max_position_embeddings", None) or 1 << 30
+        if any(len(ids) > min(longest, self.tokenizer.model_max_length) for ids in encoded):
+            raise UsageError(f"a text has more pieces than the language model {self.name} reads; take a shorter text")
+        order = sorted(range(len(encoded)), key=lambda row: -len(encoded[row]))
+        at = 0
+        while at < len(order):
+            part = order[at : at + max(PIECES // len(encoded[order[at]]), 1)]
+            for row, logits in zip(part, self._logits([encoded[row] for row in part]), strict=True):
+                yield row, logits.cpu().double()[:, self._words].softmax(-1).cumsum(-1)
+            at += len(part)
+
+    def _logits(self, encoded: Sequence[Sequence[int]]) -> list[Float[Tensor, "m v"]]:
+        device = next(self.module.parameters()).device
+        pad = self.tokenizer.pad_token_id or 0
+        ids = torch.full((len(encoded), max(map(len, encoded))), pad, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, one in enumerate(encoded):
+            ids[row, : len(one)] = torch.tensor(one)
+            mask[row, : len(one)] = 1
+        with still(self.module), torch.no_grad():
+            logits = self.module(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
+        return [logits[row, self._masks(ids[row]).to(device)] for row in range(len(encoded))]
+
+    def _masks(self, ids: Int[Tensor, " t"]) -> Int[Tensor, " m"]:
+        masks: Tensor = (ids == self.tokenizer.mask_token_id).nonzero()[: self.at_once, 0]
+        return masks
+
+    def _draw(self, weights: Float[Tensor, " v"], share: float) -> str:
+        number = int(torch.searchsorted(weights, torch.tensor(share * float(weights[-1]), dtype=torch.float64)))
+        return self._strings[min(number, len(weights) - 1)]
+
+    @cached_property
+    def _known(self) -> dict[int, str]:
+        """The pieces that stand for a whole word, with the word."""
+        special = set(self.tokenizer.all_special_ids)
+        tokens = self.tokenizer.convert_ids_to_tokens(list(range(len(self.tokenizer))))
+        marked = next((sign for sign in ("Ġ", "▁") if any(str(token).startswith(sign) for token in tokens)), "")
+        found = {}
+        for number, token in enumerate(tokens):
+            if number in special or token is None or token.startswith("##") or not token.startswith(marked):
+                continue
+            word = self.tokenizer.decode([number]).strip()
+            if word and word.split() == [word] and "\N{REPLACEMENT CHARACTER}" not in word:
+                found[number] = word
+        return found
+
+    @cached_property
+    def _words(self) -> Int[Tensor, " v"]:
+        return torch.tensor(list(self._known))
+
+    @cached_property
+    def _strings(self) -> list[str]:
+        return list(self._known.values())
+
+
+def load_masked(source: str | os.PathLike[str], *, device: str | None = None, at_once: int = 1) -> MaskedLanguageModel:
+    """A masked language model and its tokenizer, from a folder or by its name on the hub; safetensors weights alone.
+
+    Raises MissingExtraError without the package transformers, FileError where there is no such model, it has no masked
+    head, or it is damaged, UsageError where its tokenizer has no mask token.
+    """
+    where = usable_device(device)
+    with fetching(source) as (transformers, name, options):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)
+        module, info = transformers.AutoModelForMaskedLM.from_pretrained(
+            name, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
+        )
+    if info["missing_keys"]:
+        missing = ", ".join(sorted(info["missing_keys"])[:3])
+        raise FileError(f"{name} holds no trained masked language model (no weights for {missing}): take one that does")
+    return MaskedLanguageModel(module.to(where).eval(), tokenizer, name, at_once)
+
+
+def open_language(name: str) -> Any:
+    """A language model by its name: ``bundled``, a folder of ours, or a Hugging Face name or folder."""
+    from pathlib import Path
+
+    from exegesis.models.language_models.bundled import WORDS, bundled_language, load_language
+
+    if name == "bundled":
+        return bundled_language()
+    if (Path(name) / WORDS).exists():
+        return load_language(name)
+    return load_masked(name)

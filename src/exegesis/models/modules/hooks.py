@@ -1,0 +1,250 @@
+"""Seeing into a module as it runs: its word vectors, its recurrent layer, and how the states become outputs.
+
+Everything is found by forward hooks on the parts that the module calls, by value (see also ``models.modules.readout``).
+Nothing is assumed from the code or the names of the module, and what is not recognised is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch.overrides import TorchFunctionMode
+
+from exegesis.core.errors import UnsupportedError
+from exegesis.models.modules.last_layer import head
+from exegesis.models.modules.readout import Pooling, Readout, choices, recognise
+from exegesis.nn.lstm_variants import VariantLSTM
+from exegesis.nn.recurrent import kind_of, stacked, weights_in
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.recurrent import Direction, Term, Unrolled
+
+
+@dataclass
+class Seen:
+    """What one run of a module showed.
+
+    ``recurrent`` has each call of a recurrent layer: the layer, its input, its initial state, what it gave; ``weights``
+    what it then held (some modules set weights anew in every call). ``parts`` has, in order, every other part that ran
+    behind the first of them, and every softmax, with what it received first and gave. ``variant`` is the kind of a
+    ``VariantLSTM`` that ran.
+    """
+
+    recurrent: list[tuple[nn.RNNBase, Any, Any, Any]] = field(default_factory=list)
+    weights: list[list[list[list[Tensor | None]]]] = field(default_factory=list)
+    variant: str = ""
+    parts: list[tuple[object, Any, Any]] = field(default_factory=list)
+
+
+class _Softmaxes(TorchFunctionMode):
+    """Notes what softmax functions give: weights of attention may be among it."""
+
+    def __init__(self, seen: Seen) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: object, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = func(*args, **(kwargs or {}))
+        if getattr(func, "__name__", "") == "softmax":
+            self.seen.parts.append((func, args[0] if args else None, given))
+        return given
+
+
+@contextmanager
+def watching(module: nn.Module, *, functions: bool) -> Iterator[Seen]:
+    """Record what the parts of a module receive and give, for the length of a block; hooks are removed at its end.
+
+    ``functions``: softmax functions too, where attention is to be seen.
+    """
+    seen = Seen()
+
+    def note(part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], given: Any) -> None:
+        received = [*args, *kwargs.values()]
+        first = kwargs.get("input", received[0] if received else None)
+        if isinstance(part, nn.RNNBase):
+            seen.recurrent.append((part, first, kwargs.get("hx", args[1] if len(args) > 1 else None), given))
+            seen.weights.append(weights_in(part))
+        elif isinstance(part, VariantLSTM):
+            seen.variant = part.kind
+        elif seen.recurrent or isinstance(
+            part, nn.Softmax
+        ):  # what comes before the recurrent layer may weigh its states
+            seen.parts.append((part, first, given))
+
+    with ExitStack() as after:
+        for part in module.modules():
+            after.callback(part.register_forward_hook(note, with_kwargs=True).remove)
+        if functions:
+            after.enter_context(_Softmaxes(seen))
+        yield seen
+
+
+Table = nn.Embedding | nn.EmbeddingBag
+
+
+@contextmanager
+def replacing(parts: Sequence[Table], give: Callable[[int, Tensor, Tensor], Tensor | None]) -> Iterator[None]:
+    """Let ``give(number, ids, vectors)`` look at, and replace, what each embedding gives; None leaves it."""
+    with ExitStack() as after:
+        for number, part in enumerate(parts):
+
+            def hook(
+                _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], given: Tensor, number: int = number
+            ) -> Tensor | None:
+                return give(number, kwargs["input"] if "input" in kwargs else args[0], given)
+
+            after.callback(part.register_forward_hook(hook, with_kwargs=True).remove)
+        yield
+
+
+def reads(ids: Tensor, batch: Batch, *, turned: bool) -> bool:
+    """Whether an embedding reads the ids of all texts of a batch, with padding or without, one text behind the other or
+    (``turned``) one step behind the other.
+    """
+    own, mask = (batch.ids.t(), batch.mask.t()) if turned else (batch.ids, batch.mask)
+    flat = ids.flatten()
+    return any(flat.shape == each.shape and torch.equal(flat, each) for each in (own.flatten(), own[mask]))
+
+
+def placed(vectors: Float[Tensor, "b t d"], ids: Tensor, batch: Batch, *, turned: bool) -> Tensor | None:
+    """Vectors in the order in which an embedding reads the ids of a batch (see ``reads``); None where it reads others.
+
+    They are a copy, because a module may write into its word vectors.
+    """
+    if not reads(ids, batch, turned=turned):
+        return None
+    rows, mask = (vectors.transpose(0, 1), batch.mask.t()) if turned else (vectors, batch.mask)
+    found = rows.clone(memory_format=torch.contiguous_format) if ids.numel() == mask.numel() else rows[mask]
+    return found.reshape(*ids.shape, vectors.shape[-1])
+
+
+def bagged(
+    bag: nn.EmbeddingBag, vectors: Float[Tensor, "b t d"], ids: Tensor, batch: Batch
+) -> Float[Tensor, "b d"] | None:
+    """What a bag makes of word vectors in the place of its own; None where it reads other ids than the batch's."""
+    if not reads(ids, batch, turned=False):
+        return None
+    inside = batch.mask if ids.ndim == 1 else torch.ones_like(batch.mask)
+    if bag.padding_idx is not None:
+        inside = inside & (batch.ids != bag.padding_idx)
+    if bag.mode == "max":
+        found = vectors.masked_fill(~inside[..., None], -torch.inf).amax(1)
+        return found.masked_fill(~inside.any(1)[:, None], 0.0)
+    found = (vectors * inside[..., None].to(vectors.dtype)).sum(1)
+    return found if bag.mode == "sum" else found / inside.sum(1).clamp(min=1)[:, None].to(vectors.dtype)
+
+
+def unroll(
+    seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"], readout: Readout, depth: int = 0
+) -> Unrolled:
+    """The recurrent pass that a run showed, ``depth`` linear parts folded into the last one (see ``readout.head``).
+
+    Raises UnsupportedError, by name, where it cannot be seen through.
+    """
+    layers = _layers(seen, lengths)
+    weight, bias, read = head(seen.parts, outputs, lengths, depth)
+    given = [given for _, _, given in seen.parts]
+    return Unrolled(layers, recognise(layers[-1], weight, read, given, readout), bias, outputs, folded=depth > 0)
+
+
+def readouts(
+    seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"], depth: int = 0
+) -> list[list[Pooling]]:
+    """What the readout of a run may be, block by block (see ``readout.choices``)."""
+    layers = _layers(seen, lengths)
+    _, _, read = head(seen.parts, outputs, lengths, depth)
+    last = seen.recurrent[-1][3][1]  # (h_n, c_n) of an LSTM
+    cells = last[1].reshape(len(last[1]), len(lengths), -1) if isinstance(last, tuple) else None
+    return choices(layers, read, [given for _, _, given in seen.parts], cells)
+
+
+def _layers(seen: Seen, lengths: Int[Tensor, " b"]) -> tuple[tuple[Direction, ...], ...]:
+    """All layers of the recurrent part that ran last."""
+    if not seen.recurrent and seen.variant:
+        raise UnsupportedError(
+            f"its recurrent layer is the LSTM variant {seen.variant!r} (Arras et al. 2019, Sec. 11.4), and the method "
+            "is defined for nn.LSTM, nn.GRU and nn.RNN"
+        )
+    if not seen.recurrent:
+        raise UnsupportedError("the module runs no nn.LSTM, nn.GRU or nn.RNN")
+    part, received, state, given = seen.recurrent[-1]
+    if getattr(part, "proj_size", 0):
+        raise UnsupportedError("an LSTM with projections (proj_size) has no states h = o tanh(c): drop proj_size")
+    inputs, states = _padded(received, part, lengths), _padded(given[0], part, lengths)
+    given_state = tuple(state) if isinstance(state, tuple | list) else (state,)
+    start = None if state is None else tuple(each.detach().reshape(len(each), len(lengths), -1) for each in given_state)
+    return stacked(kind_of(part), seen.weights[-1], inputs, states, lengths, start)
+
+
+def join(parts: Sequence[Unrolled], order: Int[Tensor, " b"]) -> Unrolled:
+    """Passes over parts of a batch as one, rows in the order given, padded on the right to the longest.
+
+    Raises UnsupportedError where the parts read their states in different ways.
+    """
+    first = parts[0]
+    for part in parts[1:]:
+        if [_signature(term) for term in part.terms] != [_signature(term) for term in first.terms]:
+            raise UnsupportedError("the module reads its states in different ways for texts of different lengths")
+
+    def rows(values: Sequence[Tensor]) -> Tensor:
+        if len(values) == 1:
+            return values[0][order]
+        if values[0].ndim < 3:
+            return torch.cat(list(values))[order]
+        width = max(value.shape[1] for value in values)
+        return torch.cat([torch.nn.functional.pad(v, (0, 0, 0, width - v.shape[1])) for v in values])[order]
+
+    def direction(many: Sequence[Direction]) -> Direction:
+        return replace(
+            many[0],
+            inputs=rows([d.inputs for d in many]),
+            hidden=rows([d.hidden for d in many]),
+            h0=rows([d.h0 for d in many]),
+            c0=None if many[0].c0 is None else rows([d.c0 for d in many if d.c0 is not None]),
+            lengths=rows([d.lengths for d in many]),
+        )
+
+    layers = tuple(
+        tuple(direction([part.layers[i][j] for part in parts]) for j in range(len(layer)))
+        for i, layer in enumerate(first.layers)
+    )
+    terms = tuple(
+        replace(term, weights=rows([part.terms[n].weights for part in parts])) for n, term in enumerate(first.terms)
+    )
+    return replace(first, layers=layers, terms=terms, outputs=rows([part.outputs for part in parts]))
+
+
+def _signature(term: Term) -> tuple[int, str, int]:
+    return term.direction, term.kind, term.weights.shape[-1]
+
+
+def _padded(value: Any, part: nn.RNNBase, lengths: Int[Tensor, " b"]) -> Float[Tensor, "b t d"]:
+    """A recurrent layer's input or output as one padded tensor, texts first."""
+    rows, width = len(lengths), int(lengths.max())
+    if isinstance(value, PackedSequence):
+        padded: Tensor
+        padded, packed = pad_packed_sequence(value, batch_first=True)
+        if not torch.equal(packed, lengths.cpu()):
+            raise UnsupportedError("the packed sequence does not hold the texts in order, one position a piece")
+        return padded.detach()
+    if not isinstance(value, Tensor) or value.ndim not in ((2, 3) if rows == 1 else (3,)):
+        raise UnsupportedError("the recurrent layer reads an unbatched input; it must read [batch, time, size]")
+    if value.ndim == 2:
+        value = value[None]
+    elif not part.batch_first:
+        value = torch.transpose(value, 0, 1)
+    if value.shape[0] != rows or value.shape[1] < width:
+        raise UnsupportedError(
+            f"the recurrent layer reads {value.shape[1]} positions of {value.shape[0]} rows for {rows} texts of up to "
+            f"{width} pieces: one position a piece is needed"
+        )
+    cut: Tensor = value[:, :width].detach()
+    return cut

@@ -1,0 +1,1 @@
+"""Tokenizer, vocabulary and reader of models that bring no tokenizer of their own."""

@@ -1,0 +1,193 @@
+"""Word vocabularies: a text becomes a row of numbers, and its tokens keep their place in it. No torch."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+from exegesis.core.errors import FileError, TextError, UsageError
+from exegesis.core.text import Text, text_of_words
+from exegesis.models.text.tokenizer import tokenize
+
+PAD = "<pad>"
+UNKNOWN = "<unk>"
+_PADS = (PAD, "[PAD]", "<PAD>", "PAD", "_PAD_", "__PADDING__", "<blank>")
+_UNKNOWNS = (UNKNOWN, "[UNK]", "<UNK>", "UNK", "unk", "_UNK_", "@@UNKNOWN@@", "<oov>", "<OOV>")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """``tokens[i]`` is the word numbered ``i``.
+
+    ``pad`` is the number that fills a batch up, ``unknown`` the number of every word that is not listed;
+    without one (None) such a word raises TextError. ``lowercase`` says whether words are looked up in lower
+    case. ``aliases`` are further words of a number that ``tokens`` names otherwise. An empty string in
+    ``tokens`` is a number that no word has.
+    """
+
+    tokens: tuple[str, ...]
+    lowercase: bool = True
+    pad: int = 0
+    unknown: int | None = 1
+    aliases: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        size = len(self.tokens)
+        for name, number in (("pad", self.pad), ("unknown", self.unknown or 0), *self.aliases):
+            if not 0 <= number < size:
+                raise UsageError(f"vocabulary: the number {number} of {name!r} is not below its size, {size}")
+
+    def __len__(self) -> int:
+        """The number of rows that an embedding for it needs."""
+        return len(self.tokens)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self)} tokens, lowercase={self.lowercase}, pad={self.pad}, unknown={self.unknown})"
+
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """Each word's number; the first one, where a word is listed twice."""
+        found = dict(self.aliases)
+        for number, token in enumerate(self.tokens):
+            if token:
+                found.setdefault(token, number)
+        return found
+
+    def read(self, raw: str) -> Text:
+        """The text as its tokens, one word each (see ``tokenizer`` for the rules).
+
+        Raises TextError for a text without any token, and for an unlisted word if there is no unknown one.
+        """
+        words = tokenize(raw, lowercase=self.lowercase)
+        if not words:
+            raise TextError("the text is empty or blank; give a text with at least one word")
+        return text_of_words(raw, words, [self._number(word.string) for word in words])
+
+    def _number(self, token: str) -> int:
+        number = self.numbers.get(token, self.unknown)
+        if number is None:
+            raise TextError(f"the vocabulary lists no {token[:40]!r} and has no unknown token; give it one (<unk>)")
+        return number
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        *,
+        lowercase: bool = True,
+        minimum: int = 1,
+        limit: int | None = None,
+        extra: Iterable[str] = (),
+    ) -> Self:
+        """The words that occur at least ``minimum`` times, the most frequent first (ties: code points), at
+        most ``limit`` of them, after pad (0) and unknown (1). ``extra`` words are added whatever their count.
+        """
+        counts = Counter(word.string for text in texts for word in tokenize(text, lowercase=lowercase))
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        kept = [word for word, count in ranked if count >= minimum][:limit]
+        return cls(tuple(dict.fromkeys((PAD, UNKNOWN, *kept, *extra))), lowercase)
+
+    @classmethod
+    def of(
+        cls,
+        source: object,
+        *,
+        lowercase: bool | None = None,
+        pad: int | str | None = None,
+        unknown: int | str | None = None,
+    ) -> Self:
+        """The vocabulary of a trained model, as its user has it.
+
+        ``source`` is a sequence of words in the order of their numbers, a mapping of words to numbers, or an
+        object with ``get_itos()``, ``itos`` or ``stoi`` (torchtext). ``pad`` and ``unknown`` are words or
+        numbers; by default usual names are looked for (<pad>, [PAD], <unk>, [UNK], ...); where there is no
+        pad word, 0 fills batches up, which no result depends on. ``lowercase`` defaults to whether every
+        listed word is in lower case.
+        """
+        if isinstance(source, cls):
+            return source
+        numbers = _numbers(source)
+        if not numbers or min(numbers.values()) < 0:
+            raise UsageError("the vocabulary is empty or has a negative number; map words to 0, 1, 2, ...")
+        size = max(numbers.values()) + 1
+        if size > 10 * len(numbers) + 1000:
+            raise UsageError(f"the vocabulary's largest number is {size - 1} for {len(numbers)} words; check it")
+        tokens, aliases = [""] * size, []
+        for word, number in numbers.items():
+            if tokens[number]:
+                aliases.append((word, number))
+            tokens[number] = tokens[number] or word
+        if lowercase is None:
+            special = {*_PADS, *_UNKNOWNS}
+            lowercase = all(word == word.lower() for word in numbers if word not in special)
+        blank = _special(numbers, pad, _PADS)
+        return cls(
+            tuple(tokens),
+            lowercase,
+            pad=0 if blank is None else blank,
+            unknown=_special(numbers, unknown, _UNKNOWNS),
+            aliases=tuple(aliases),
+        )
+
+    def to_json(self) -> str:
+        """One JSON object; lone surrogates are escaped, so any vocabulary can be written."""
+        content = {
+            "lowercase": self.lowercase,
+            "pad": self.pad,
+            "unknown": self.unknown,
+            "aliases": [list(alias) for alias in self.aliases],
+            "tokens": list(self.tokens),
+        }
+        return json.dumps(content, indent=0, ensure_ascii=True)
+
+    @classmethod
+    def from_json(cls, content: str) -> Self:
+        """The inverse of ``to_json``. Raises FileError for anything else."""
+        try:
+            data = json.loads(content)
+            tokens, lowercase, pad, unknown = (data[key] for key in ("tokens", "lowercase", "pad", "unknown"))
+            aliases = tuple((word, number) for word, number in data["aliases"])
+            words = [*tokens, *(word for word, _ in aliases)]
+            whole = [pad, 0 if unknown is None else unknown, *(number for _, number in aliases)]
+            if not (words and all(isinstance(word, str) for word in words) and isinstance(lowercase, bool)):
+                raise TypeError("tokens must be strings")
+            if not all(type(number) is int for number in whole):
+                raise TypeError("numbers must be whole")
+            return cls(tuple(tokens), lowercase, pad, unknown, aliases)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise FileError(f"not a vocabulary ({type(error).__name__}: {error})") from None
+
+
+def _numbers(source: object) -> dict[str, int]:
+    """Words with their numbers, out of any of the forms that users have."""
+    if isinstance(source, Counter):
+        raise UsageError("a Counter counts words; give words in the order of their numbers, or a dict to numbers")
+    if callable(getattr(source, "get_itos", None)):
+        source = source.get_itos()  # type: ignore[attr-defined]
+    elif not isinstance(source, Mapping):
+        source = getattr(source, "itos", None) or getattr(source, "stoi", None) or source
+    if isinstance(source, Mapping):
+        if source and all(isinstance(key, int) and isinstance(word, str) for key, word in source.items()):
+            return {word: int(key) for key, word in sorted(source.items(), reverse=True)}
+        pairs = [(word, int(number)) for word, number in source.items()]
+    elif isinstance(source, Sequence) and not isinstance(source, str | bytes):
+        pairs = [(word, number) for number, word in reversed(list(enumerate(source)))]
+    else:
+        raise UsageError(f"a {type(source).__name__} is no vocabulary; give a list of words, or a dict to numbers")
+    if not all(isinstance(word, str) for word, _ in pairs):
+        raise UsageError("the vocabulary holds something that is no string; give a list of words")
+    return dict(pairs)
+
+
+def _special(numbers: dict[str, int], given: int | str | None, usual: tuple[str, ...]) -> int | None:
+    if isinstance(given, int):
+        return given
+    if given is not None:
+        if given not in numbers:
+            raise UsageError(f"the vocabulary lists no {given!r}; give a word of it, or a number")
+        return numbers[given]
+    return next((numbers[name] for name in usual if name in numbers), None)

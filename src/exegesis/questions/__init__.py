@@ -1,0 +1,1 @@
+"""One folder per question; a method is one file."""

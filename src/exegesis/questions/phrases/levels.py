@@ -1,0 +1,81 @@
+"""The levels of a text (REAT paper, section 3.3): words, phrases by Table 1, clauses, the whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from exegesis.core.errors import ModelError, TextError
+from exegesis.core.text import Span, Text
+from exegesis.models.tagger import Tagger, universal
+from exegesis.questions.phrases.clauses import clauses
+
+LEVELS = ("word", "phrase", "clause", "text")
+
+_LETTERS = {"VERB": "V", "ADV": "A", "PART": "P", "DET": "D", "NOUN": "N", "ADP": "C", "CONJ": "C"}
+# Table 1, with its first expression in two cases (V*A*P*V+P* = V*+A*+P*+V+P* or V+P*) so that a long run of
+# adverbs without a verb is not searched anew for each way of splitting it
+_CHUNK = re.compile(r"V*+A*+P*+V+P*|V+P*|D?(?:N+C)*N+")
+
+
+def phrases(tags: Sequence[str]) -> tuple[Span, ...]:
+    """The phrases of a text from its Penn tags: Table 1's chunks, and every other word alone.
+
+    ``<VERB>*<ADV>*<PART>*<VERB>+<PART>*`` is a verb chunk, ``<DET>?(<NOUN>+<ADP|CONJ>)*<NOUN>+`` a noun
+    chunk, over the coarse tags of ``universal``. From the left, the longest match is taken at each word,
+    and the search goes on behind it. The paper leaves open what becomes of the other words; here each is
+    a phrase of one word, so that the level partitions the text. No tags give no phrases.
+    """
+    letters = "".join(_LETTERS.get(universal(tag), "x") for tag in tags)
+    spans, at = [], 0
+    while at < len(letters):
+        found = _CHUNK.match(letters, at)
+        stop = found.end() if found else at + 1
+        spans.append(Span(at, stop))
+        at = stop
+    return tuple(spans)
+
+
+def levels(words: Sequence[str], tagger: Tagger) -> dict[str, tuple[Span, ...]]:
+    """The four partitions of a text, from fine to coarse, as spans of word numbers.
+
+    Keys in order: word, phrase, clause, text; each level refines the next. Where a chunk of Table 1 would
+    run over the border of a clause, the clause wins: chunks are sought within each clause.
+
+    Raises:
+        TextError: there are no words.
+        ModelError: the tagger gave another number of tags than there are words.
+    """
+    if not words:
+        raise TextError("a text without words has no levels; give at least one word")
+    tags = list(tagger(words))
+    if len(tags) != len(words):
+        raise ModelError(f"the tagger gave {len(tags)} tags for {len(words)} words; it must give one a word")
+    parts = clauses(words, tags)
+    return {
+        "word": tuple(Span(at, at + 1) for at in range(len(words))),
+        "phrase": tuple(
+            Span(part.start + phrase.start, part.start + phrase.stop)
+            for part in parts
+            for phrase in phrases(tags[part.start : part.stop])
+        ),
+        "clause": parts,
+        "text": (Span(0, len(words)),),
+    }
+
+
+def levels_of(text: Text, tagger: Tagger) -> dict[str, tuple[Span, ...]]:
+    """``levels`` of a text; of a pair each part is tagged and cut alone, so that nothing crosses its border.
+
+    Raises as ``levels``.
+    """
+    words = text.word_strings()
+    owner = [next((n for n, part in enumerate(text.segments) if part.covers(word)), 0) for word in text.words]
+    edges = [0, *(i for i in range(1, len(words)) if owner[i] != owner[i - 1]), len(words)]
+    parts = [(start, levels(words[start:stop], tagger)) for start, stop in pairwise(edges)]
+    found = {
+        name: tuple(Span(at + span.start, at + span.stop) for at, part in parts for span in part[name])
+        for name in LEVELS[:-1]
+    }
+    return {**found, "text": (Span(0, len(words)),)}

@@ -1,0 +1,144 @@
+"""Searches that follow a given tree: any method's scores of its phrases, and Owen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exegesis.core.errors import UsageError
+from exegesis.core.nested import Nest
+from exegesis.core.text import Span
+from exegesis.engine.methods import card_of
+from exegesis.engine.run import array, finite, score_spans
+from exegesis.mech.removal.coalitions import Game
+from exegesis.mech.removal.shapley import Orders, Plan, along, orders, plan, prefixes, price
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.draws import generator
+from exegesis.protocols.model import Classifier
+from exegesis.protocols.target import Target
+from exegesis.questions.phrases.search import Grown, Mark, Trees
+
+EMPTY = "the empty text"
+
+
+@dataclass(frozen=True)
+class Parse:
+    """The phrases of a tree, each with the score that ``scorer`` gives it: any method at all.
+
+    A phrase's ``interaction`` is its score less the sum of its parts'; it is zero for a method that sums over words.
+    Words + account are the number where the scorer promises it.
+    """
+
+    scorer: Any
+
+    @property
+    def scored(self) -> str:
+        return f"{card_of(self.scorer).name}: {card_of(self.scorer).summary}"
+
+    @property
+    def complete(self) -> bool:
+        return card_of(self.scorer).complete
+
+    def __call__(self, model: Any, batch: Batch, target: Target, trees: Trees) -> list[Grown]:
+        card = card_of(self.scorer)
+        nests = [trees(text) for text in batch.texts]
+        scores = self.scorer(model, batch, target)
+        finite(scores.values, model, f"scores of {card.name}")
+        spans = [[text.over(span) for span in tree.spans] for text, tree in zip(batch.texts, nests, strict=True)]
+        found = score_spans(self.scorer, model, batch, target, scores, spans)
+        account = {part: array(value)[:, 0] for part, value in scores.account.items()}
+        signed, pieces = getattr(self.scorer, "signed", card.signed), array(scores.values)[:, 0]
+        grown = []
+        for row, (text, tree, values) in enumerate(zip(batch.texts, nests, found, strict=True)):
+            kept = {part: float(value[row]) for part, value in account.items()}
+            if any(text.special) and signed:  # as a result of words has it
+                inside = [piece for word in text.words for piece in range(*word)]
+                kept["special tokens"] = float(pieces[row].sum() - pieces[row, inside].sum())
+            marks = _marked(tree, values[0].tolist(), joins=hasattr(self.scorer, "spans"))
+            grown.append(Grown(marks, kept, {} if signed else {"signed": False}))
+        return grown
+
+
+@dataclass(frozen=True)
+class Owen:
+    """Owen values of the words of a tree, and for a phrase the sum over its words, which is its own Owen value.
+
+    A word's value is its mean gain over those orders of adding words in which every phrase of the tree stands together
+    (Owen 1977; Winter 1989 for nested phrases); the tree without phrases gives Shapley values. Words + the value of the
+    empty text = the number, to rounding. ``v`` and ``how`` are those of ``shapley``. Interactions are not measured.
+
+    Where ``limit`` pairs of a word and what may stand before it do not suffice, ``samples`` orders are drawn instead,
+    each followed by its reverse; the sum is exact all the same and ``details`` give each word's standard error.
+    """
+
+    samples: int = 100
+    limit: int = 1 << 15
+    how: str = "drop"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples < 4 or self.samples % 2 or self.limit < 0:
+            raise UsageError("owen draws orders in pairs: samples is even and 4 or more, limit 0 or more")
+
+    @property
+    def scored(self) -> str:
+        return "Owen value: what a word adds, averaged over the orders that keep phrases together"
+
+    @property
+    def complete(self) -> bool:
+        return True
+
+    def __call__(self, model: Classifier, batch: Batch, target: Target, trees: Trees) -> list[Grown]:
+        game = Game(model, batch, self.how)
+        nests = [trees(text) for text in batch.texts]
+        before = [None if price(tree) > self.limit else plan(tree) for tree in nests]
+        drawn: list[Orders] = [
+            [] if chances else orders(tree, self.samples, generator(text, self.seed))
+            for text, tree, chances in zip(batch.texts, nests, before, strict=True)
+        ]
+
+        def ask(row: int) -> Sequence[int]:
+            chances = before[row]
+            return _wanted(chances) if chances else [one for order in drawn[row] for one in prefixes(order)]
+
+        found: dict[int, Grown] = {}
+        for row, numbers in game.each(target, ask):
+            chances, values = before[row], numbers[:, :1]
+            details: dict[str, Any]
+            if chances:
+                known = dict(zip(_wanted(chances), values[:, 0].tolist(), strict=True))
+                words = _gains(chances, known)
+                details = {"exact": True, "coalitions": len(known)}
+            else:
+                mean, error = along(drawn[row], values.reshape(len(drawn[row]), -1, 1).unbind())
+                words = mean[0].tolist()
+                details = {"exact": False, "orders": len(drawn[row]), "standard_error": error[0].tolist()}
+            found[row] = _summed(nests[row], words, float(values[0, 0]), details)
+        return [found[row] for row in range(len(batch))]
+
+
+def _wanted(before: Plan) -> list[int]:
+    """The coalitions whose values a plan needs, the empty one first."""
+    pairs = ((s, s | 1 << word) for word, chances in enumerate(before) for s in chances)
+    return list(dict.fromkeys([0, *(one for pair in pairs for one in pair)]))
+
+
+def _gains(before: Plan, values: Mapping[int, float]) -> list[float]:
+    return [
+        sum(chance * (values[s | 1 << word] - values[s]) for s, chance in chances.items())
+        for word, chances in enumerate(before)
+    ]
+
+
+def _summed(tree: Nest, words: Sequence[float], empty: float, details: Mapping[str, Any]) -> Grown:
+    marks = {span: Mark(float(sum(words[span.start : span.stop]))) for span in tree.spans}
+    return Grown(marks, {EMPTY: empty}, details)
+
+
+def _marked(tree: Nest, scores: Sequence[float], *, joins: bool) -> dict[Span, Mark]:
+    marks = {}
+    for span, score, children in zip(tree.spans, scores, tree.children, strict=True):
+        apart = sum(scores[child] for child in children)
+        marks[span] = Mark(score, (score - apart if joins else 0.0) if children else None)
+    return marks

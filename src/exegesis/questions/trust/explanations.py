@@ -1,0 +1,200 @@
+"""Explanations to evaluate: one method's over all texts, and other tools' read from JSON lines."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from exegesis.core.errors import FileError, UsageError
+from exegesis.core.files import read_text
+from exegesis.core.same import same
+from exegesis.core.text import Text
+from exegesis.results.attribution import Attribution, Prediction
+from exegesis.results.saved import FORMAT, from_dict
+
+
+@dataclass(frozen=True, eq=False)
+class Explanations:
+    """One method's explanations of the texts, in their order; None where it has none.
+
+    ``labelled`` are further ones, asked about one label whatever is predicted, by that label.
+    """
+
+    name: str
+    results: Sequence[Attribution | None]
+    parameters: str = ""
+    labelled: Mapping[str, Sequence[Attribution | None]] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Mean seconds a text; NaN where no time was taken."""
+        taken = [result.seconds for result in self.results if result is not None and result.seconds > 0]
+        return float(np.mean(taken)) if taken else math.nan
+
+
+def read_explanations(path: str | Path, texts: Sequence[Text], label: str | None = None) -> list[Explanations]:
+    """Explanations of these texts from JSON lines: ours as ``save`` writes them, or plain ones, one method or several.
+
+    A plain line is an object with ``text`` (the whole text, as in the data; of a pair both parts joined by a line
+    feed), ``scores`` (a number each), and either ``words`` (strings that stand in the text in this order) or
+    ``offsets`` (their ranges of characters [start, stop], half open). Optional: ``method`` (else the file's name),
+    ``target`` (``logit:LABEL``, ``probability:LABEL``, a label; else ``label``), ``explained`` (the number explained),
+    ``probabilities`` (an object of labels), ``account``, ``seconds``. What stands there is checked against the model.
+
+    Units finer than the model's words are summed into them. Raises FileError, with the line, for a damaged file;
+    UsageError for a text that is not among the texts, for units that run over a word's edge, or leave one out.
+    """
+    rows: dict[str, list[int]] = {}
+    for i, text in enumerate(texts):
+        rows.setdefault(text.raw, []).append(i)
+    found: dict[str, list[Attribution | None]] = {}
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        values = _object(line, where)
+        result = _result(values, texts, rows, where, label, Path(path).stem)
+        if result.text.raw not in rows:
+            raise UsageError(f"{where}: explains a text that is not among those evaluated: {result.text.raw[:40]!r}")
+        try:
+            place(found.setdefault(result.name, [None] * len(texts)), rows[result.text.raw], result)
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from error
+    if not found:
+        raise FileError(f"{path}: holds no explanations; give one a line")
+    return [Explanations(name, results) for name, results in found.items()]
+
+
+def place(found: list[Attribution | None], rows: Sequence[int], result: Attribution) -> None:
+    """Puts one method's explanation beside each copy of its text.
+
+    Raises UsageError where another one, of other scores or of another target, stands there already.
+    """
+    before = found[rows[0]]
+    if before is not None and (before.targets != result.targets or not same(before.scores, result.scores)):
+        raise UsageError(
+            f"two different explanations by {result.name} of {result.text.raw[:40]!r} ({before.targets[0]}, "
+            f"{result.targets[0]}): give one, or name the methods apart"
+        )
+    for row in rows:
+        found[row] = result
+
+
+def _object(line: str, where: str) -> Mapping[str, Any]:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{where}: not JSON ({error}); give one object a line") from error
+    if not isinstance(values, Mapping):
+        raise FileError(f"{where}: not a JSON object; give one object a line")
+    return values
+
+
+def _result(
+    values: Mapping[str, Any], texts: Sequence[Text], rows: Mapping[str, Sequence[int]], where: str,
+    label: str | None, name: str,
+) -> Attribution:  # fmt: skip
+    try:
+        if values.get("format") == FORMAT:
+            saved = from_dict(values)
+            if not isinstance(saved, Attribution):
+                raise FileError("not an explanation of words")
+            return saved
+        raw = str(values.get("text"))
+        if raw not in rows:
+            raise UsageError(f"explains a text that is not among those evaluated: {raw[:40]!r}")
+        return _plain(values, texts[rows[raw][0]], label, name)
+    except (FileError, UsageError) as error:
+        raise type(error)(f"{where}: {error}") from error
+
+
+def _plain(values: Mapping[str, Any], text: Text, label: str | None, name: str) -> Attribution:
+    scores, offsets = _numbers(values.get("scores")), _offsets(values, text.raw)
+    if len(scores) != len(offsets):
+        raise FileError(f"{len(scores)} scores of {len(offsets)} words or offsets; give one each")
+    target = values.get("target", label)
+    if not isinstance(target, str):
+        raise UsageError('says no target; add "target": "LABEL" to each line, or name one label for all')
+    explained = values.get("explained")
+    each = values.get("probabilities") or {}
+    if not isinstance(each, Mapping):
+        raise FileError("probabilities are an object of labels with a number each")
+    known = {str(key): float(_numbers([value])[0]) for key, value in each.items()}
+    best = max(known, key=lambda one: known[one]) if known else target.rpartition(":")[2]
+    account = values.get("account") or {}
+    if not isinstance(account, Mapping):
+        raise FileError("the account is an object of names with a number each")
+    return Attribution(
+        text=text,
+        spans=text.words,
+        scores=_over_words(scores, offsets, text),
+        targets=(target,),
+        method=str(values.get("method", name)),
+        name=str(values.get("method", name)),
+        prediction=Prediction(best, known.get(best, math.nan), known),
+        explained=math.nan if explained is None else float(_numbers([explained])[0]),
+        account={str(part): float(_numbers([value])[0]) for part, value in account.items()},
+        seconds=float(_numbers([values.get("seconds", 0.0)])[0]),
+    )
+
+
+def _over_words(scores: np.ndarray, offsets: Sequence[tuple[int, int]], text: Text) -> np.ndarray:
+    """Scores of units summed into the model's words. Raises UsageError where they do not fit."""
+    words = [text.characters(word) for word in text.words]
+    found, met = np.zeros(len(words)), np.zeros(len(words), dtype=bool)
+    for score, (start, stop) in zip(scores, offsets, strict=True):
+        touched = [i for i, (first, last) in enumerate(words) if first < stop and start < last]
+        inside = [i for i in touched if words[i][0] <= start and stop <= words[i][1]]
+        if len(touched) == 1 and (inside or words[touched[0]] == (start, stop)):
+            found[touched[0]] += score
+            met[touched[0]] = True
+        elif touched:
+            word = text.raw[slice(*words[touched[0]])]
+            raise UsageError(f"{text.raw[start:stop]!r} runs over the edge of a word of the model ({word!r})")
+        elif score:
+            raise UsageError(f"{text.raw[start:stop]!r} is no word of the model, and has the score {score:g}")
+    if not met.all():
+        missing = text.raw[slice(*words[int(np.argmin(met))])]
+        raise UsageError(f"the word {missing!r} has no score; give every word one")
+    return found
+
+
+def _offsets(values: Mapping[str, Any], raw: str) -> list[tuple[int, int]]:
+    given = values.get("offsets")
+    if given is None:
+        return _located(values.get("words"), raw)
+    whole = isinstance(given, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(type(edge) is int for edge in pair) for pair in given
+    )
+    if not whole or not all(0 <= start <= stop <= len(raw) for start, stop in given):
+        raise FileError("offsets are pairs of characters [start, stop] inside the text")
+    return [(start, stop) for start, stop in given]
+
+
+def _located(words: Any, raw: str) -> list[tuple[int, int]]:
+    """Where words stand in a text, one behind the other."""
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise FileError("give words (a list of strings) or offsets beside the scores")
+    found, at = [], 0
+    for word in words:
+        start = raw.find(word, at)
+        if start < 0:
+            raise UsageError(f"the word {word!r} does not stand in the text behind those before it")
+        at = start + len(word)
+        found.append((start, at))
+    return found
+
+
+def _numbers(values: Any) -> np.ndarray:
+    if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
+        raise FileError("scores and other amounts are plain numbers")
+    found = np.array(values, dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise FileError("a score or amount is no finite number")
+    return found

@@ -1,0 +1,207 @@
+"""A trust line for each explanation: what its top words do, who agrees with it, what it leaves unexplained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+import exegesis.questions.words  # noqa: F401 - registers the methods
+from exegesis.core.errors import CapacityError, ModelError, UnsupportedError
+from exegesis.core.text import Text
+from exegesis.engine.methods import cards, lacking, make
+from exegesis.engine.run import finite, in_batches, run
+from exegesis.protocols.draws import generator
+from exegesis.protocols.model import Classifier
+from exegesis.protocols.target import Link, ask
+from exegesis.questions.trust.batches import Setting
+from exegesis.questions.trust.check import label_of, target_of
+from exegesis.questions.trust.measure import Case, bits
+from exegesis.questions.trust.measures.curves import DecisionFlip, top
+from exegesis.questions.trust.measures.scores import ranks
+from exegesis.questions.trust.pool import Pool
+from exegesis.results.attribution import Attribution
+
+SHARE = 0.2  # of the words, as in ERASER
+DRAWS = 20  # sets of random words
+HOW = "drop"
+LEFT_OUT = "leave-one-out"
+COMPLETE = ("reat", "deeplift", "lrp", "integrated-gradients")  # cheap ones first
+UNDECIDED = (Link.IDENTITY, Link.SIGMOID, Link.PROBABILITIES)  # links by which no label is chosen among all
+FEWEST = 3  # words, of which ranks can say anything
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One target of one result, and its number among the results."""
+
+    number: int
+    result: Attribution
+    scores: Float[np.ndarray, " words"]
+
+    @property
+    def sizes(self) -> bool:
+        """Whether scores are sizes without a sign."""
+        return self.result.details.get("signed") is False
+
+    @property
+    def varied(self) -> bool:
+        """Whether the text has several words and they do not all score the same."""
+        return bool(np.isfinite(ranks(self.scores)).all())
+
+
+def with_trust(model: Classifier, results: Sequence[Attribution], seed: int = 0) -> list[Attribution]:
+    """The results, each with its trust line in ``details["trust"]``, in plain values.
+
+    - ``drop``: what the label's probability (``what``; of a regression the ``output``) loses when the ``top`` words of
+      highest score go, a fifth of the text's ``words``: ERASER's comprehensiveness (DeYoung et al. 2020, Eq. 1).
+    - ``random``: the mean of the same over ``draws`` sets of as many random words, which belong to the text and
+      ``seed``.
+    - ``flip``: the shortest run of words from the highest score down without which the model predicts another label
+      (``decision-flip``): the ``words``, highest first, and the label that it is then predicted, ``to``; None where no
+      run does. Left out where the label is not the one predicted, and where nothing is decided among labels.
+    - ``agreement``: Spearman's rank correlation with leave-one-out, and with the first of reat, deeplift, lrp and
+      integrated-gradients that the model can serve for this number, by name; the result's own method is left out.
+      Scores that are sizes are compared with the others' sizes. Of texts of fewer than three words there is none.
+    - ``gap``: what scores and account leave of the number, as a share of its size; None for sizes, which add up to
+      nothing. ``complete``: the method promises that it is 0.
+
+    ``drop`` and ``random`` are None for a text of one word, or where all words score the same. A result of several
+    targets has ``each``: one such mapping a target. All perturbed texts of a batch run as one pool. The results must be
+    of this model.
+    """
+    parts = [
+        _Part(number, one, np.asarray(one.over_words().scores))
+        for number, result in enumerate(results)
+        for one in result.each_target()
+    ]
+    falls = _falls(model, parts, seed)
+    agreed = _agreements(model, parts)
+    lines: list[list[dict[str, Any]]] = [[] for _ in results]
+    for part, fall, agreement in zip(parts, falls, agreed, strict=True):
+        lines[part.number].append({**fall, "agreement": agreement, **_gap(part)})
+    return [
+        replace(one, details={**one.details, "trust": found[0] if one.scores.ndim == 1 else {"each": found}})
+        for one, found in zip(results, lines, strict=True)
+    ]
+
+
+def _falls(model: Classifier, parts: Sequence[_Part], seed: int) -> list[dict[str, Any]]:
+    own = [replace(part.result.text) for part in parts]  # told apart by identity, also where one stands twice
+    number = {id(text): i for i, text in enumerate(own)}
+
+    def batch(some: Sequence[Text]) -> list[dict[str, Any]]:
+        return _batch(model, some, [parts[number[id(text)]] for text in some], seed)
+
+    found: list[dict[str, Any]] = [{} for _ in parts]
+    for i, one in in_batches(own, batch, "trust"):
+        found[i] = one
+    return found
+
+
+def _batch(model: Classifier, texts: Sequence[Text], parts: Sequence[_Part], seed: int) -> list[dict[str, Any]]:
+    """The fall of each part's probability, all texts asked at once."""
+    batch = model.encode(texts)
+    raw = finite(model.outputs(batch), model, "outputs").detach().to("cpu", torch.float64)
+    asks = [_asks(part, text, seed) if part.varied else [] for part, text in zip(parts, texts, strict=True)]
+    answers = Pool(model, batch, raw, (), seed).raw(HOW, asks)
+    found = []
+    for row, (part, text) in enumerate(zip(parts, texts, strict=True)):
+        target = target_of(part.result, model, raw[row])
+        regression = model.link is Link.IDENTITY
+        label = label_of(target, model.labels)
+        whole = raw[row] if regression else model.link.probabilities(raw[row][None])[0]
+        number, falls, flip = float(whole[int(target.index[0, 0])]), None, {}
+        if asks[row]:
+            setting = Setting(row, Case(text, label, number, regression), target, -1)
+            falls = number - setting.answers(answers[row][: 1 + DRAWS], target).chance
+            if model.link not in UNDECIDED and label == part.result.prediction.label:
+                said = model.link.decide(answers[row][1 + DRAWS :, 0])
+                flip = {"flip": _flip(part, [model.labels[at] for at in said.tolist()])}
+        found.append(
+            {
+                "target": part.result.targets[0],
+                "label": label,
+                "what": "output" if regression else "probability",
+                "words": len(text.words),
+                "top": top(SHARE, len(text.words)),
+                "drop": None if falls is None else float(falls[0]),
+                "random": None if falls is None else float(falls[1:].mean()),
+                "draws": DRAWS,
+                **flip,
+            }
+        )
+    return found
+
+
+def _asks(part: _Part, text: Text, seed: int) -> list[int]:
+    """The words kept: without the top ones, without each set of random ones, without each run from the top down."""
+    count, full = len(text.words), (1 << len(text.words)) - 1
+    many = top(SHARE, count)
+    draws = np.random.default_rng(generator(text, seed).initial_seed())
+    order = _order(part)
+    gone = [order[:many], *(draws.permutation(count)[:many].tolist() for _ in range(DRAWS))]
+    gone += [order[:some] for some in DecisionFlip().numbers(count)]
+    return [full & ~bits(one) for one in gone]
+
+
+def _order(part: _Part) -> list[int]:
+    """The words from the highest score down."""
+    order: list[int] = np.argsort(-part.scores, kind="stable").tolist()
+    return order
+
+
+def _flip(part: _Part, said: Sequence[str]) -> dict[str, Any] | None:
+    """The first run of words that changes the label, from the labels that are predicted without each run."""
+    for some, label in zip(DecisionFlip().numbers(len(part.scores)), said, strict=True):
+        if label != part.result.prediction.label:
+            return {"words": [part.result.over_words().words[at] for at in _order(part)[:some]], "to": label}
+    return None
+
+
+def _agreements(model: Classifier, parts: Sequence[_Part]) -> list[dict[str, float]]:
+    """Rank correlations with the reference methods, by name, of each part."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for i, part in enumerate(parts):
+        if part.varied and len(part.scores) >= FEWEST:
+            groups.setdefault((part.result.targets[0], part.result.name), []).append(i)
+    found: list[dict[str, float]] = [{} for _ in parts]
+    able = {card.name for card in cards() if lacking(model, card) is None}
+    for (target, own), rows in groups.items():
+        candidates = [name for name in COMPLETE if name in able and name != own]
+        for names in ([LEFT_OUT] if LEFT_OUT in able and own != LEFT_OUT else [], candidates):
+            for name in names:
+                others = _explained(model, [parts[i].result.text for i in rows], name, target)
+                if others is None:
+                    continue  # it cannot serve this number: the next one may
+                for i, other in zip(rows, others, strict=True):
+                    value = _correlation(parts[i], np.asarray(other.over_words().scores))
+                    if math.isfinite(value):
+                        found[i][name] = value
+                break
+    return found
+
+
+def _explained(model: Classifier, texts: Sequence[Text], name: str, target: str) -> list[Attribution] | None:
+    """A method's explanations of one number of texts; None where it has none."""
+    try:
+        found = dict(run(model, texts, make(name), ask(target, model.labels, model.link)))
+    except (UnsupportedError, ModelError, CapacityError):
+        return None
+    return [found[i] for i in range(len(texts))]
+
+
+def _correlation(part: _Part, other: Float[np.ndarray, " words"]) -> float:
+    return float(ranks(part.scores) @ ranks(np.abs(other) if part.sizes else other))
+
+
+def _gap(part: _Part) -> dict[str, Any]:
+    number, gap = float(np.asarray(part.result.explained)), float(np.asarray(part.result.gap))
+    share = abs(gap) / max(abs(number), 1e-6)
+    known = not part.sizes and math.isfinite(share)
+    return {"gap": share if known else None, "complete": part.result.complete}

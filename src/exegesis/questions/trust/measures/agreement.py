@@ -1,0 +1,54 @@
+"""How far methods agree: rank correlation and common top words, per text and over a corpus."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from exegesis.questions.trust.measures.scores import ranks as spearman_ranks
+from exegesis.results.attribution import Attribution
+
+TOP = 3
+
+
+class Agreement(NamedTuple):
+    """``ranks``: mean Spearman correlation of each two methods over texts; ``tops``: the mean share of their top words
+    in common; ``disputes``: the mean correlation over pairs, for each text."""
+
+    ranks: Float[np.ndarray, "methods methods"]
+    tops: Float[np.ndarray, "methods methods"]
+    disputes: Float[np.ndarray, " texts"]
+
+
+def agreement(results: Sequence[Sequence[Attribution | None]]) -> Agreement:
+    """Of methods' explanations of the same texts (NaN where a pair has no text in common, or all scores are equal).
+
+    The top words are the ``TOP`` of largest size (fewer in a shorter text); ties stand in reading order.
+    """
+    methods, texts = len(results), len(results[0])
+    ranks, tops = np.full((texts, methods, methods), math.nan), np.full((texts, methods, methods), math.nan)
+    for i in range(texts):
+        scores = [None if (one := results[k][i]) is None else one.over_words().scores for k in range(methods)]
+        ranked = [None if one is None else spearman_ranks(one) for one in scores]
+        best = [None if one is None else _top(one) for one in scores]
+        for k in range(methods):
+            for other in range(methods):
+                first, second, mine, theirs = ranked[k], ranked[other], best[k], best[other]
+                if first is not None and second is not None:
+                    ranks[i, k, other] = float(first @ second) if len(first) else math.nan
+                if mine is not None and theirs is not None:
+                    tops[i, k, other] = len(mine & theirs) / len(mine)
+    pairs = np.triu_indices(methods, 1)
+    with warnings.catch_warnings():  # means of nothing are NaN
+        warnings.simplefilter("ignore", RuntimeWarning)
+        disputes = np.nanmean(ranks[:, pairs[0], pairs[1]], 1) if methods > 1 else np.full(texts, math.nan)
+        return Agreement(np.nanmean(ranks, 0), np.nanmean(tops, 0), disputes)
+
+
+def _top(scores: Float[np.ndarray, " words"]) -> set[int]:
+    return set(np.argsort(-np.abs(scores), kind="stable")[:TOP].tolist())

@@ -1,0 +1,176 @@
+"""Deletion and insertion curves, and how many words it takes to flip a prediction."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.integrate import trapezoid
+
+from exegesis.core.errors import UnsupportedError, UsageError
+from exegesis.questions.trust.measure import Answers, Case, Given, Score, bits, check_how, measure
+
+GRID = np.linspace(0.0, 1.0, 21)  # shares of words at which curves of texts of several lengths are averaged
+SAMEK = "Samek et al., Evaluating the Visualization of What a Deep Neural Network Has Learned, 2017"
+PETSIUK = "Petsiuk et al., RISE: Randomized Input Sampling for Explanation of Black-box Models, 2018"
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """``steps`` points at most behind the first; with ``words`` only so many words go, one at a time."""
+
+    how: str = "drop"
+    steps: int = 20
+    words: int = 0
+
+    def __post_init__(self) -> None:
+        check_how(self.how)
+        if self.steps < 1 or self.words < 0:
+            raise UsageError("a curve needs steps of 1 or more, and words of 0 (all) or more")
+
+    def numbers(self, count: int) -> list[int]:
+        """How many words have gone at each point of the curve, from 0."""
+        if self.words:
+            return list(range(min(self.words, count) + 1))
+        points = np.linspace(0, count, min(count, self.steps) + 1)
+        return [int(point) for point in np.rint(points)]
+
+    def read(self, case: Case, chance: Float[np.ndarray, " n"], *, turned: bool = False) -> Score:
+        """The area under the probabilities (trapezoids over the share of words), and the curve on ``GRID``."""
+        numbers = self.numbers(case.count)
+        most = self.words or case.count
+        share = np.array(numbers) / most
+        if share[-1] < 1:  # a text of fewer words than are to go: nothing more happens
+            share, chance = np.append(share, 1.0), np.append(chance, chance[-1])
+        curve = np.interp(GRID, share, chance)
+        return Score(float(trapezoid(chance, share)), curve[::-1].copy() if turned else curve)
+
+
+@measure(
+    "deletion",
+    question="does the probability fall when the highest words go first?",
+    paper=f"{SAMEK}; Arras et al., Explaining and Interpreting LSTMs (Fig. 11.5), 2019",
+    higher=False,
+)
+@dataclass(frozen=True)
+class Deletion(_Curve):
+    """The area under the label's probability while words go, the highest score first; low is good.
+
+    The x axis is the share of words gone, 0 to 1; the first point is the whole text, the last the empty one (one pad
+    piece). ``words=5`` is the protocol of Arras et al. 2019 (Fig. 11.5, left): words go one at a time up to five, the
+    axis then is the share of those; they read accuracy over a corpus, this the probability of each text.
+    """
+
+    def asks(self, case: Case, given: Given) -> list[int]:
+        order = given.order()
+        return [bits(order[gone:]) for gone in self.numbers(case.count)]
+
+    def score(self, case: Case, given: Given, answers: Answers) -> Score:
+        return self.read(case, np.append(case.chance, answers.chance[1:]))
+
+
+@measure(
+    "insertion",
+    question="does the probability rise when the highest words come first?",
+    paper=PETSIUK,
+    higher=True,
+)
+@dataclass(frozen=True)
+class Insertion(_Curve):
+    """The area under the label's probability while words come in, the highest score first; high is good.
+
+    Texts keep their order. Taking words away from the lowest score on gives the same texts from the other end, so this
+    also is the deletion curve of the other order (Arras et al. 2019, Fig. 11.5, right: ``words=5``, whose curve runs
+    from the whole text with up to five of the lowest words gone, and should stay high).
+    """
+
+    def asks(self, case: Case, given: Given) -> list[int]:
+        order = given.order()
+        return [bits(order[: case.count - gone]) for gone in self.numbers(case.count)]
+
+    def score(self, case: Case, given: Given, answers: Answers) -> Score:
+        return self.read(case, np.append(case.chance, answers.chance[1:]), turned=not self.words)
+
+
+@measure(
+    "decision-flip",
+    question="how few of the highest words must go until the prediction flips?",
+    paper="Serrano and Smith, Is Attention Interpretable?, 2019",
+    higher=False,
+)
+@dataclass(frozen=True)
+class DecisionFlip:
+    """The share of words in the shortest run from the highest score down whose removal changes the predicted label.
+
+    1 where even the removal of all words but one does not: at least one word stays, and a text of one has no number
+    (NaN). Nor has one whose explained label is not the predicted one: its highest words speak against what is decided,
+    and would be taken for the worst choice. Where labels stand each on their own, what flips is the label's own
+    decision at a probability of 0.5. Every number of words is tried, in texts of more than ``steps`` words only so
+    many, evenly spaced. A regression has no decision to flip: UnsupportedError.
+    """
+
+    how: str = "drop"
+    steps: int = 100
+
+    def __post_init__(self) -> None:
+        check_how(self.how)
+        if self.steps < 1:
+            raise UsageError("decision-flip needs steps of 1 or more")
+
+    def numbers(self, count: int) -> list[int]:
+        """How many words go in each try."""
+        return (
+            [int(gone) for gone in np.rint(np.linspace(1, count - 1, min(count - 1, self.steps)))] if count > 1 else []
+        )
+
+    def asks(self, case: Case, given: Given) -> list[int]:
+        order = given.order()
+        return [bits(order[gone:]) for gone in self.numbers(case.count)] if _flips(case) else []
+
+    def score(self, case: Case, given: Given, answers: Answers) -> Score:
+        if not _flips(case):
+            return Score(math.nan)
+        flips = np.flatnonzero(~answers.same)
+        return Score(self.numbers(case.count)[flips[0]] / case.count if len(flips) else 1.0)
+
+
+@measure(
+    "flip-rate",
+    question="does the prediction flip when the top words go?",
+    paper="Serrano and Smith, Is Attention Interpretable?, 2019",
+    higher=True,
+)
+@dataclass(frozen=True)
+class FlipRate:
+    """1 where the prediction changes without the top ``share`` of words (at least one), else 0; the mean is a rate.
+
+    The texts that have no number are those of ``decision-flip``.
+    """
+
+    how: str = "drop"
+    share: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_how(self.how)
+        if not 0 < self.share < 1:
+            raise UsageError("flip-rate needs a share of words between 0 and 1")
+
+    def asks(self, case: Case, given: Given) -> list[int]:
+        return [bits(given.order()[top(self.share, case.count) :])] if _flips(case) else []
+
+    def score(self, case: Case, given: Given, answers: Answers) -> Score:
+        return Score(float(not answers.same[0]) if _flips(case) else math.nan)
+
+
+def top(share: float, count: int) -> int:
+    """How many words a share of them is: rounded, at least one."""
+    return max(1, round(share * count))
+
+
+def _flips(case: Case) -> bool:
+    """Whether the explained label could be lost to a removal of some words."""
+    if case.regression:
+        raise UnsupportedError("a regression decides nothing that could flip: leave decision-flip and flip-rate out")
+    return case.decided and case.count > 1

@@ -1,0 +1,149 @@
+"""Comprehensiveness and sufficiency, alone and over several shares of words; Eq. 23 of REAT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from exegesis.core.errors import UsageError, unknown
+from exegesis.core.text import Span, Text
+from exegesis.models.tagger import default_tagger
+from exegesis.questions.phrases.levels import levels_of
+from exegesis.questions.trust.measure import Answers, Case, Given, Score, bits, check_how, measure
+from exegesis.questions.trust.measures.curves import top
+
+DEYOUNG = "DeYoung et al., ERASER: A Benchmark to Evaluate Rationalized NLP Models, 2020"
+SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # the paper's bins
+UNITS = ("word", "phrase", "clause")
+
+
+@dataclass(frozen=True)
+class _Rationale:
+    how: str = "drop"
+    share: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_how(self.how)
+        if not 0 < self.share <= 1:
+            raise UsageError("a rationale needs a share of words above 0, and at most 1")
+
+
+@measure("comprehensiveness", question="does the probability fall without the top words?", paper=DEYOUNG, higher=True)
+@dataclass(frozen=True)
+class Comprehensiveness(_Rationale):
+    """The label's probability less that without the top ``share`` of words (DeYoung et al. 2020, Eq. 1), -1 to 1."""
+
+    def asks(self, case: Case, given: Given) -> list[int]:
+        return [bits(given.order()[top(self.share, case.count) :])]
+
+    def score(self, case: Case, given: Given, answers: Answers) -> Score:
+        return Score(case.chance - float(answers.chance[0]))
+
+
+@measure("sufficiency", question="do the top words alone keep the probability?", paper=DEYOUNG, higher=False)
+@dataclass(frozen=True)
+class Sufficiency(_Rationale):
+    """The label's probability less that of the top ``share`` of words alone (DeYoung et al. 2020, Eq. 2); low is good,
+    below 0 where those words alone convince the model more."""
+
+    def asks(self, case: Case, given: Given) -> list[int]:
+        return [bits(given.order()[: top(self.share, case.count)])]
+
+    def score(self, case: Case, given: Given, answers: Answers) -> Score:
+        return Score(case.chance - float(answers.chance[0]))
+
+
+@dataclass(frozen=True)
+class _Aopc:
+    how: str = "drop"
+
+    def __post_init__(self) -> None:
+        check_how(self.how)
+
+
+@measure(
+    "aopc-comprehensiveness",
+    question="does the probability fall without the top words, at several shares?",
+    paper=DEYOUNG,
+    higher=True,
+)
+@dataclass(frozen=True)
+class AopcComprehensiveness(_Aopc):
+    """Comprehensiveness averaged over the top 1, 5, 10, 20 and 50 % of words (DeYoung et al. 2020, Sec. 4.2).
+
+    A share is rounded to whole words, at least one, so that in short texts several shares are the same words. (The
+    paper divides the sum by the number of bins plus one; here by the number of bins.)
+    """
+
+    def asks(self, case: Case, given: Given) -> list[int]:
+        return [bits(given.order()[top(share, case.count) :]) for share in SHARES]
+
+    def score(self, case: Case, given: Given, answers: Answers) -> Score:
+        return Score(case.chance - float(answers.chance.mean()))
+
+
+@measure(
+    "aopc-sufficiency",
+    question="do the top words alone keep the probability, at several shares?",
+    paper=DEYOUNG,
+    higher=False,
+)
+@dataclass(frozen=True)
+class AopcSufficiency(_Aopc):
+    """Sufficiency averaged over the top 1, 5, 10, 20 and 50 % of words; as for comprehensiveness."""
+
+    def asks(self, case: Case, given: Given) -> list[int]:
+        return [bits(given.order()[: top(share, case.count)]) for share in SHARES]
+
+    def score(self, case: Case, given: Given, answers: Answers) -> Score:
+        return Score(case.chance - float(answers.chance.mean()))
+
+
+@measure(
+    "faithfulness",
+    question="how far does the probability fall without the top word, phrase or clause?",
+    paper="Du et al., On Attribution of Recurrent Neural Network Predictions via Additive Decomposition (Eq. 23), 2019",
+    higher=True,
+    favours=("leave-one-out",),
+)
+@dataclass(frozen=True)
+class Faithfulness:
+    """``y(x) - y(x without A)``, y the label's probability and A the unit of the highest score (REAT paper, Eq. 23).
+
+    ``unit`` is ``word``, ``phrase`` or ``clause`` (the paper's sentences joined by "but"), as the bundled tagger finds
+    them. A unit's score is the method's own where it scores spans directly, else the sum of its words, as the paper
+    does for its baselines. A text of a single unit has no number (NaN): nothing would remain of it.
+    """
+
+    unit: str = "word"
+    how: str = "drop"
+
+    def __post_init__(self) -> None:
+        check_how(self.how)
+        if self.unit not in UNITS:
+            raise unknown("unit", self.unit, UNITS)
+
+    def units(self, case: Case) -> list[Span]:
+        """The units of a text, as spans of word numbers."""
+        return list(units(case.text, self.unit))
+
+    def asks(self, case: Case, given: Given) -> list[int]:
+        units = self.units(case)
+        if len(units) < 2:
+            return []
+        scores = [given.spans.get((self.unit, one), float(given.scores[one.start : one.stop].sum())) for one in units]
+        best = units[int(np.argmax(scores))]
+        return [case.full & ~bits(range(*best))]
+
+    def score(self, case: Case, given: Given, answers: Answers) -> Score:
+        return Score(case.chance - float(answers.chance[0]) if len(answers.chance) else float("nan"))
+
+
+@lru_cache(4096)
+def units(text: Text, unit: str) -> tuple[Span, ...]:
+    """Words, phrases or clauses as spans of word numbers; none crosses the border of a pair."""
+    if unit == "word":
+        return tuple(Span(i, i + 1) for i in range(len(text.words)))
+    return levels_of(text, default_tagger())[unit]

@@ -1,0 +1,259 @@
+"""Does a method look at the model at all? Its explanations of a trained model beside those of one that knows nothing.
+
+Not a measure of an explanation: a reversed explanation passes as well as the right one. It is a check of the method,
+made once for a model (Adebayo et al., Sanity Checks for Saliency Maps, 2018). So is how steady its scores are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import nn
+
+import exegesis.questions.words  # noqa: F401 - registers the methods
+from exegesis.core.errors import UnsupportedError, UsageError
+from exegesis.core.text import Text
+from exegesis.engine.methods import Method, make, require
+from exegesis.engine.run import run
+from exegesis.protocols.model import Classifier, Raw
+from exegesis.protocols.target import Ask, ask
+from exegesis.questions.trust.explanations import Explanations
+from exegesis.questions.trust.measures.agreement import agreement
+from exegesis.questions.trust.measures.scores import spearman
+from exegesis.questions.trust.pool import random_scores
+from exegesis.questions.trust.run import names_of
+from exegesis.results.advice import of_few
+from exegesis.results.attribution import Attribution
+from exegesis.results.evaluation import Evaluation, Measurand, Measured
+from exegesis.statistics.significance import FEWEST
+
+PAPER = "Adebayo et al., Sanity Checks for Saliency Maps, 2018"
+PARAMETERS = Measured(
+    "parameter-randomisation", "do explanations stay alike when the weights are shuffled?", PAPER, False
+)
+LABELS = Measured("label-randomisation", "are explanations like those of a model of random labels?", PAPER, False)
+MOVED = Measured(
+    "sensitivity-max", "how far do scores move when word vectors move a little?",
+    "Yeh et al., On the (In)fidelity and Sensitivity of Explanations (Def. 2.2), 2019", False,
+)  # fmt: skip
+BLIND, CHANCE = "blind", "chance"
+MEANING = {BLIND: "scores that never look at the model", CHANCE: "two independent random scores"}
+
+
+def randomisation(
+    model: Classifier,
+    texts: Sequence[Text],
+    methods: Sequence[str | Method],
+    other: Classifier | None = None,
+    *,
+    target: str | int | None = None,
+    seed: int = 0,
+    samples: int = 2000,
+) -> Evaluation:
+    """The size of the rank correlation of a method's scores on two models, 0 to 1; low is good.
+
+    The second model is the first with the numbers of each of its weights shuffled among themselves (one draw of
+    ``seed``; the model comes back as it was), or ``other``: the same model trained on shuffled labels, which gives the
+    label-randomisation check. Both are asked about the label that the first explains. A text has no number (NaN) where
+    a method scores all of its words alike. Beside the methods: ``blind`` scores, which never look at the model, so
+    that nothing changes them (1), and ``chance``, what two independent random scores give on these texts.
+
+    Raises UnsupportedError for a black box without ``other``, UsageError where ``other`` reads or labels otherwise.
+    """
+    made = [make(one) for one in methods]
+    for one in made:
+        require(model, one)
+    if not texts or not made:
+        raise UsageError("randomisation needs at least one text and one method")
+    again = texts if other is None else _read_by(other, model, texts)
+    first = [_explained(model, texts, one, ask(target, model.labels, model.link)) for one in made]
+    with nullcontext() if other is not None else shuffled(model, seed):
+        second = [
+            _about(other or model, again, one, [found.targets[0] for found in mine])
+            for one, mine in zip(made, first, strict=True)
+        ]
+    rows = [[_likeness(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(first, second, strict=True)]
+    chance = [abs(spearman(random_scores(one, 1.0, seed), random_scores(one, 1.0, seed + 1))) for one in texts]
+    controls = {BLIND: np.ones(len(texts)), CHANCE: np.array(chance)}
+    measured = PARAMETERS if other is None else LABELS
+    found = _checked(model, texts, first, measured, np.array(rows), controls, seed, samples)
+    own = [one.name for one in found.methods if not one.control]
+    alike = [name for name in own if found.compare(name, CHANCE)[0].better == CHANCE]
+    if found.distinct < FEWEST:
+        count = f"{found.distinct} text{'s are' if found.distinct > 1 else ' is'}"
+        return replace(found, remark=f"{count} too few to say whether a method looks at what was learned: take more.")
+    if other is None:
+        start, stay = "With shuffled weights ", "stay more alike than by chance"
+    else:
+        start, stay = "", "come nearer to the other model's than by chance"
+    who = f"scores of {', '.join(alike)}" if alike else "no method's scores are seen to"
+    said = f"{start}{who} {stay}{': not all is learned' * bool(alike)}.{of_few(found)}"
+    return replace(found, remark=said[0].upper() + said[1:])
+
+
+def _checked(
+    model: Classifier,
+    texts: Sequence[Text],
+    first: Sequence[Sequence[Attribution]],
+    measured: Measured,
+    values: Float[np.ndarray, "methods texts"],
+    controls: Mapping[str, Float[np.ndarray, " texts"]],
+    seed: int,
+    samples: int,
+) -> Evaluation:
+    """One check as an evaluation of one measure."""
+    explained = [Explanations(mine[0].name, mine, mine[0].method) for mine in first]
+    agreed = agreement(first)
+    own = zip(names_of(explained), explained, strict=True)
+    return Evaluation(
+        model=model.name,
+        texts=tuple(text.raw for text in texts),
+        labels=tuple(found.targets[0].partition(":")[2] for found in first[0]),
+        measures=(measured,),
+        methods=(
+            *(Measurand(name, one.parameters, False, one.seconds) for name, one in own),
+            *(Measurand(name, MEANING[name], True, math.nan) for name in controls),
+        ),
+        values=np.concatenate([values, np.stack(list(controls.values()))])[None],
+        agreement=agreed.ranks,
+        overlap=agreed.tops,
+        disputes=agreed.disputes,
+        seed=seed,
+        samples=samples,
+    )
+
+
+def sensitivity(
+    model: Classifier,
+    texts: Sequence[Text],
+    methods: Sequence[str | Method],
+    *,
+    radius: float = 0.02,
+    draws: int = 10,
+    target: str | int | None = None,
+    seed: int = 0,
+    samples: int = 2000,
+) -> Evaluation:
+    """How far scores move when the word vectors do, at most: the sensitivity-max of Yeh et al. 2019 (Def. 2.2).
+
+    The largest of ``draws`` values of ``|scores' - scores| / |scores|`` (Euclidean lengths over the words), where every
+    vector of the embedding is moved by a random step as long as ``radius`` times the mean length of the vectors; the
+    paper moves the input, here a word moves alike wherever it stands, so that methods that take words away can be
+    asked too. Low is steady. Not a measure of an explanation: scores that never look at the model do not move at all
+    (the control ``blind``, 0). Raises UnsupportedError where the model shows no embedding.
+    """
+    made = [make(one) for one in methods]
+    for one in made:
+        require(model, one)
+    if not texts or not made or draws < 1 or radius <= 0:
+        raise UsageError("sensitivity needs a text, a method, draws of 1 or more and a radius above 0")
+    first = [_explained(model, texts, one, ask(target, model.labels, model.link)) for one in made]
+    moved = np.zeros((len(made), len(texts)))
+    for draw in range(draws):
+        with nudged(model, radius, seed + draw):
+            for k, (one, mine) in enumerate(zip(made, first, strict=True)):
+                again = _about(model, texts, one, [found.targets[0] for found in mine])
+                moved[k] = np.maximum(moved[k], [_moved(a, b) for a, b in zip(mine, again, strict=True)])
+    found = _checked(model, texts, first, MOVED, moved, {BLIND: np.zeros(len(texts))}, seed, samples)
+    size = {one.name: found.mean(MOVED.name, one.name).value for one in found.methods if not one.control}
+    most = max(size, key=lambda name: size[name])
+    said = f"Scores of {most} move most: by {size[most]:.3f} of their length where word vectors move by {radius:g}."
+    return replace(found, remark=said)
+
+
+@contextmanager
+def nudged(model: Classifier, radius: float, seed: int = 0) -> Iterator[None]:
+    """A model whose word vectors are moved a little; restored to the last bit, also after an error."""
+    module = getattr(model, "module", None)
+    tables = [part for part in module.modules() if isinstance(part, nn.Embedding)] if module is not None else []
+    if not tables:
+        raise UnsupportedError(f"the word vectors of {model.name} are out of sight, so that they cannot be moved")
+    kept = [(table.weight, table.weight.detach().clone()) for table in tables]
+    draws = torch.Generator().manual_seed(seed)
+    try:
+        with torch.no_grad():
+            for weight, before in kept:
+                step = torch.randn(before.shape, generator=draws, dtype=torch.float64)
+                step *= radius * float(before.norm(dim=-1).mean()) / step.norm(dim=-1, keepdim=True)
+                weight.add_(step.to(before))
+        yield
+    finally:
+        with torch.no_grad():
+            for weight, before in kept:
+                weight.copy_(before)
+
+
+@contextmanager
+def shuffled(model: Classifier, seed: int = 0) -> Iterator[None]:
+    """A model whose weights are shuffled, each among its own numbers; restored to the last bit, also after an error.
+
+    Raises UnsupportedError where the weights are out of sight.
+    """
+    module = getattr(model, "module", None)
+    if not isinstance(module, nn.Module):
+        raise UnsupportedError(f"the weights of {model.name} are out of sight: give another model to compare with")
+    kept = [(weight, weight.detach().clone()) for weight in module.parameters()]
+    draws = torch.Generator().manual_seed(seed)
+    try:
+        with torch.no_grad():
+            for weight, before in kept:
+                order = torch.randperm(before.numel(), generator=draws).to(before.device)
+                weight.copy_(before.flatten()[order].view_as(before))
+        yield
+    finally:
+        with torch.no_grad():
+            for weight, before in kept:
+                weight.copy_(before)
+
+
+def _read_by(other: Classifier, model: Classifier, texts: Sequence[Text]) -> list[Text]:
+    """The texts as the other model reads them: in its own pieces and ids, but in the same words."""
+    if other.labels != model.labels:
+        raise UsageError(f"the models have different labels: {', '.join(model.labels)} and {', '.join(other.labels)}")
+    found = [other.read(_raw(text)) for text in texts]
+    for text, again in zip(texts, found, strict=True):
+        if again.word_strings() != text.word_strings():
+            raise UsageError(f"the other model reads {text.raw[:40]!r} in other words")
+    return found
+
+
+def _raw(text: Text) -> Raw:
+    """What was read: a pair's two texts stand in ``raw`` with a line feed between them."""
+    if len(text.segments) < 2:
+        return text.raw
+    cut = text.raw.index("\n", text.characters(text.segments[0])[1])
+    return text.raw[:cut], text.raw[cut + 1 :]
+
+
+def _explained(model: Classifier, texts: Sequence[Text], method: Method, asked: Ask) -> list[Attribution]:
+    found = dict(run(model, texts, method, asked))
+    return [found[row] for row in range(len(texts))]
+
+
+def _about(model: Classifier, texts: Sequence[Text], method: Method, targets: Sequence[str]) -> list[Attribution]:
+    """Explanations of each text about the number named for it."""
+    found: dict[int, Attribution] = {}
+    for target in dict.fromkeys(targets):
+        rows = [row for row, one in enumerate(targets) if one == target]
+        some = _explained(model, [texts[row] for row in rows], method, ask(target, model.labels, model.link))
+        found |= dict(zip(rows, some, strict=True))
+    return [found[row] for row in range(len(texts))]
+
+
+def _moved(first: Attribution, second: Attribution) -> float:
+    if first.scores.ndim != 1:
+        raise UsageError("sensitivity is that of one number of a text; name one target")
+    length = float(np.linalg.norm(first.scores))
+    return float(np.linalg.norm(second.scores - first.scores)) / length if length else math.nan
+
+
+def _likeness(first: Attribution, second: Attribution) -> float:
+    if first.scores.ndim != 1:
+        raise UsageError("randomisation explains one number of a text; name one target")
+    return abs(spearman(np.asarray(first.scores), np.asarray(second.scores)))

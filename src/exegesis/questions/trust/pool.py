@@ -1,0 +1,113 @@
+"""Perturbed texts of many texts, methods and measures: asked for together, each run once, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from exegesis.core.text import Text
+from exegesis.mech.removal.coalitions import Game, written_out
+from exegesis.mech.removal.perturbed import PIECES
+from exegesis.protocols.batch import Batch, groups
+from exegesis.protocols.draws import generator
+from exegesis.protocols.model import Classifier
+from exegesis.questions.trust.measure import RESAMPLE
+
+DRAWS = 4  # replacements of a text's words, over which answers are averaged
+ROWS = 4096
+
+
+class Pool:
+    """Raw outputs for the texts of a batch by the words kept and what takes the place of the others.
+
+    ``resample``: the pieces of the other words become pieces drawn at random from ``stock``, by their frequency, the
+    same draw of a text whatever is kept; outputs of ``DRAWS`` draws are all given. Draws belong to the text.
+    """
+
+    def __init__(
+        self, model: Classifier, batch: Batch, whole: Float[Tensor, "b c"], stock: Sequence[int], seed: int = 0
+    ) -> None:
+        """``whole`` are the model's outputs for the texts as they are."""
+        self.whole = whole
+        self.model, self.batch, self.stock, self.seed = model, batch, torch.tensor(list(stock)), seed
+        self.games: dict[str, Game] = {}
+        self.resampled: dict[tuple[int, int], Float[Tensor, "d c"]] = {}
+        self.kept: dict[tuple[str, ...], Sequence[Float[np.ndarray, " _"] | None]] = {}  # scores of controls
+        self.asked = self.calls = 0
+
+    @property
+    def run(self) -> int:
+        """How many perturbed texts have been run."""
+        games = sum(len(known) for game in self.games.values() for known in game.known)
+        return games + sum(len(raw) for raw in self.resampled.values())
+
+    def raw(self, how: str, asked: Sequence[Sequence[int]]) -> list[Float[Tensor, "_ d c"]]:
+        """Outputs for the coalitions asked of each text, float64 on the CPU; d draws, one but for ``resample``.
+
+        Raises as ``removal.check``.
+        """
+        before = self.run
+        if how == RESAMPLE:
+            found = self._resampled(asked)
+        else:
+            if how not in self.games:
+                self.games[how] = Game(self.model, self.batch, how)
+            found = [raw[:, None] for raw in self.games[how].raw(asked)]
+        self.asked += sum(len(one) for one in asked) * (DRAWS if how == RESAMPLE else 1)
+        self.calls += self.run > before
+        return found
+
+    def _resampled(self, asked: Sequence[Sequence[int]]) -> list[Float[Tensor, "_ d c"]]:
+        pairs = ((row, one) for row, masks in enumerate(asked) for one in masks)
+        pending = [pair for pair in dict.fromkeys(pairs) if pair not in self.resampled]
+        if pending:
+            self._compute(pending)
+        none = torch.zeros(0, DRAWS, self.model.link.width(len(self.model.labels)), dtype=torch.float64)
+        return [
+            torch.stack([self.resampled[row, one] for one in masks]) if masks else none
+            for row, masks in enumerate(asked)
+        ]
+
+    def _compute(self, pending: Sequence[tuple[int, int]]) -> None:
+        batch, rows = self.batch, torch.tensor([row for row, _ in pending]).repeat_interleave(DRAWS)
+        keep = torch.ones(len(pending), batch.ids.shape[1], dtype=torch.bool)
+        drawn = {row: self._drawn(batch.texts[row]) for row in {row for row, _ in pending}}
+        for number, (row, one) in enumerate(pending):
+            keep[number, : len(batch.texts[row])] = torch.from_numpy(written_out(batch.texts[row], [one])[0])
+        lengths = batch.lengths.cpu()[rows].tolist()
+        found: dict[int, Tensor] = {}
+        for part in groups(lengths, PIECES, ROWS):
+            at = torch.tensor(part)
+            some = batch.take(rows[at])
+            width = some.ids.shape[1]
+            new = torch.stack([_padded(drawn[int(rows[i])][i % DRAWS], width) for i in part])
+            ids = torch.where(keep[at // DRAWS, :width].to(some.device), some.ids, new.to(some.device))
+            raw = self.model.outputs(Batch(ids, some.mask, some.segments))
+            found |= dict(zip(part, raw.detach().to("cpu", torch.float64), strict=True))
+        for number, pair in enumerate(pending):
+            self.resampled[pair] = torch.stack([found[number * DRAWS + draw] for draw in range(DRAWS)])
+
+    def _drawn(self, text: Text) -> Int[Tensor, "d t"]:
+        picks = torch.randint(len(self.stock), (DRAWS, len(text)), generator=generator(text, self.seed))
+        return self.stock[picks]
+
+
+def stock_of(texts: Sequence[Text]) -> list[int]:
+    """The ids of all pieces of words, as often as they stand in the texts."""
+    return [text.ids[piece] for text in texts for word in text.words for piece in range(*word)]
+
+
+def _padded(ids: Int[Tensor, " t"], width: int) -> Int[Tensor, " w"]:
+    return torch.nn.functional.pad(ids, (0, max(width - len(ids), 0)))[:width]
+
+
+def random_scores(text: Text, size: float, seed: int) -> Float[np.ndarray, " words"]:
+    """Normal scores that belong to the text, of such a size that their sum is about as large as ``size``."""
+    draws = np.random.default_rng(generator(text, seed + 1).initial_seed())
+    count = len(text.words)
+    found: np.ndarray = draws.standard_normal(count) * (abs(size) or 1.0) / np.sqrt(count)
+    return found

@@ -1,0 +1,167 @@
+"""From what a user asks to an evaluation: methods run, explanations and marks read, measures chosen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from exegesis.core.errors import UsageError, unknown
+from exegesis.core.text import Span, Text
+from exegesis.engine.methods import Method, card_of, make, require
+from exegesis.engine.run import Spans, run
+from exegesis.protocols.model import Classifier
+from exegesis.protocols.target import Link, ask
+from exegesis.questions.trust.explanations import Explanations, place, read_explanations
+from exegesis.questions.trust.measure import HOWS, Measure
+from exegesis.questions.trust.measure import make as make_measure
+from exegesis.questions.trust.measures.eraser import Faithfulness, units
+from exegesis.questions.trust.measures.marks import marks_of, read_marks
+from exegesis.questions.trust.measures.people import Interpretability
+from exegesis.questions.trust.run import evaluate as measured
+from exegesis.results.attribution import Attribution
+from exegesis.results.evaluation import Evaluation
+
+USUAL = (
+    "faithfulness",
+    "deletion",
+    "insertion",
+    "aopc-comprehensiveness",
+    "aopc-sufficiency",
+    "decision-flip",
+    "monotonicity",
+    "infidelity",
+    "completeness",
+)
+PLAUSIBLE = ("plausibility-f1", "plausibility-iou", "plausibility-auprc")
+Given = Sequence[Attribution] | Mapping[str, Sequence[Attribution | None]] | str | os.PathLike[str] | None
+
+
+def evaluate(
+    model: Classifier,
+    texts: Sequence[Text],
+    methods: Sequence[str | Method],
+    measures: Sequence[str | Measure] | None = None,
+    *,
+    how: Sequence[str] = (),
+    explanations: Given = None,
+    target: str | int | None = None,
+    marks: Sequence[Any] | str | os.PathLike[str] | None = None,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    controls: bool = True,
+    seed: int = 0,
+    samples: int = 2000,
+    advance: Callable[[], object] = lambda: None,
+) -> Evaluation:
+    """As ``exegesis.evaluate``, of texts that the model has read. ``advance`` is called after each text and method."""
+    chosen = choose(measures, how, marks is not None, regression=model.link is Link.IDENTITY)
+    made = [make(one, (parameters or {}).get(one, {}) if isinstance(one, str) else None) for one in methods]
+    for one in made:
+        require(model, one)
+    known = _marks(texts, marks)
+    given = _given(texts, explanations, target)
+    spans = _spans(chosen)
+    own = [_explained(model, texts, one, target, spans, chosen, advance) for one in made]
+    return measured(
+        model,
+        texts,
+        [*own, *given],
+        chosen,
+        marks=known,
+        controls=controls,
+        seed=seed,
+        samples=samples,
+        advance=advance,
+    )
+
+
+def choose(
+    measures: Sequence[str | Measure] | None, how: Sequence[str] = (), marked: bool = False, regression: bool = False
+) -> list[Measure]:
+    """The measures asked for, by default the usual ones, each with every ``how`` that is asked for.
+
+    Raises UsageError for one that is not known.
+    """
+    names = measures if measures is not None else [*USUAL, *(PLAUSIBLE if marked else ())]
+    if measures is None and regression:
+        names = [name for name in names if name != "decision-flip"]
+    found: list[Measure] = []
+    for one in names:
+        value = make_measure(one)
+        for way in how:
+            if way not in HOWS:
+                raise unknown("way of removing", way, HOWS)
+        ways = how if value.how and how else [None]
+        found += [value if way is None else replace(value, how=way) for way in ways]  # type: ignore[type-var]
+    return found
+
+
+def _explained(
+    model: Classifier,
+    texts: Sequence[Text],
+    method: Method,
+    target: str | int | None,
+    spans: Spans | None,
+    measures: Sequence[Measure],
+    advance: Callable[[], object],
+) -> Explanations:
+    """One method on all texts, and on those that word lists concern also for their label."""
+    found: list[Attribution | None] = [None] * len(texts)
+    for row, result in run(model, texts, method, ask(target, model.labels, model.link), spans):
+        found[row] = result
+        advance()
+    labelled: dict[str, list[Attribution | None]] = {}
+    for label in dict.fromkeys(one.label for one in measures if isinstance(one, Interpretability)):
+        lists = [one for one in measures if isinstance(one, Interpretability) and one.label == label]
+        rows = [i for i, text in enumerate(texts) if any(one.concerns(text) for one in lists)]
+        labelled[label] = [None] * len(texts)
+        for number, result in run(model, [texts[i] for i in rows], method, ask(label, model.labels, model.link)):
+            labelled[label][rows[number]] = result
+    return Explanations(card_of(method).name, found, repr(method), labelled)
+
+
+def _spans(measures: Sequence[Measure]) -> Spans | None:
+    """The units that faithfulness takes away, for methods that score spans directly."""
+    wanted = {one.unit for one in measures if isinstance(one, Faithfulness)} - {"word"}
+    if not wanted:
+        return None
+
+    def find(text: Text) -> list[tuple[str, Span]]:
+        return [(unit, text.over(span)) for unit in sorted(wanted) for span in units(text, unit)]
+
+    return find
+
+
+def _given(texts: Sequence[Text], explanations: Given, target: str | int | None) -> list[Explanations]:
+    """Other explanations, put beside the texts."""
+    if explanations is None:
+        return []
+    if isinstance(explanations, str | os.PathLike):
+        return read_explanations(Path(explanations), texts, target if isinstance(target, str) else None)
+    if isinstance(explanations, Mapping):
+        return [Explanations(name, list(results)) for name, results in explanations.items()]
+    rows: dict[str, list[int]] = {}
+    for i, text in enumerate(texts):
+        rows.setdefault(text.raw, []).append(i)
+    found: dict[tuple[str, str], list[Attribution | None]] = {}
+    for result in explanations:
+        if not isinstance(result, Attribution):
+            raise UsageError(f"explanations are results of explain or a file of them, not {type(result).__name__}")
+        if result.text.raw not in rows:
+            raise UsageError(f"an explanation of a text that is not among those evaluated: {result.text.raw[:40]!r}")
+        place(found.setdefault((result.name, result.method), [None] * len(texts)), rows[result.text.raw], result)
+    return [Explanations(name, results, method) for (name, method), results in found.items()]
+
+
+def _marks(texts: Sequence[Text], marks: Sequence[Any] | str | os.PathLike[str] | None) -> list[Any] | None:
+    if marks is None:
+        return None
+    given = read_marks(Path(marks), texts) if isinstance(marks, str | os.PathLike) else list(marks)
+    if len(given) != len(texts):
+        raise UsageError(f"{len(given)} marks of {len(texts)} texts; give one list a text (None where there is none)")
+    return [
+        None if one is None else marks_of(text, one, f"text {i + 1}")
+        for i, (text, one) in enumerate(zip(texts, given, strict=True))
+    ]

@@ -1,0 +1,31 @@
+"""Which words? One file a method; importing this package registers them all."""
+
+from exegesis.questions.words import (
+    decomposition,
+    deeplift,
+    gradient,
+    input_reduction,
+    integrated,
+    leave_one_out,
+    lime,
+    lrp,
+    reat,
+    scd,
+    shapley,
+    soc,
+)
+
+__all__ = [
+    "decomposition",
+    "deeplift",
+    "gradient",
+    "input_reduction",
+    "integrated",
+    "leave_one_out",
+    "lime",
+    "lrp",
+    "reat",
+    "scd",
+    "shapley",
+    "soc",
+]

@@ -1,0 +1,129 @@
+"""Methods that read the gradient of the explained number at the text, or around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from exegesis.core.errors import UsageError, unknown
+from exegesis.engine.methods import Scores, method
+from exegesis.mech.gradients.gradient import chunks, gradients
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.draws import generator
+from exegesis.protocols.model import Differentiable
+from exegesis.protocols.target import Target
+
+# each takes gradients [..., d] and word vectors [..., d] and gives one number a piece
+REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l2": lambda gradient, _: gradient.norm(dim=-1),
+    "squared": lambda gradient, _: gradient.square().sum(-1),
+    "mean-absolute": lambda gradient, _: gradient.abs().mean(-1),
+    "x-input": lambda gradient, vector: (gradient * vector).sum(-1),
+}
+
+
+@method(
+    "gradient",
+    question="which words?",
+    summary="size of the gradient at each word's vector",
+    paper="Simonyan et al., Deep Inside Convolutional Networks; Li et al., Visualizing and Understanding Neural Models",
+    year=2014,
+    signed=False,
+)
+@dataclass(frozen=True)
+class Gradient:
+    """How fast the explained number moves with a word's vector; never negative, says nothing of the direction.
+
+    ``norm``: ``l2``, the Euclidean norm (REAT paper, Sec. 4.3); ``squared``, the sum of squares (gradient-based
+    sensitivity, LRP chapter, Sec. 11.2.1); ``mean-absolute``, the mean absolute value over the dimensions (saliency of
+    Ghaeini et al. 2018 and of Li et al. 2016). A word of several pieces sums over them.
+    """
+
+    norm: str = "l2"
+
+    def __post_init__(self) -> None:
+        if self.norm not in ("l2", "squared", "mean-absolute"):
+            raise unknown("norm of gradient", self.norm, ("l2", "squared", "mean-absolute"))
+
+    def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
+        vectors = model.embed(batch)
+        _, gradient = gradients(model, vectors, batch, target)
+        return Scores(REDUCTIONS[self.norm](gradient, vectors[:, None]) * batch.mask[:, None])
+
+
+@method(
+    "gradient-x-input",
+    question="which words?",
+    summary="gradient at each word's vector times the vector",
+    paper="Denil et al., Extraction of Salient Sentences; Shrikumar et al., Not Just a Black Box",
+    year=2014,
+)
+@dataclass(frozen=True)
+class GradientXInput:
+    """First-order share of each word: the gradient's dot product with the word's vector, in units of the number.
+
+    On a model linear in the vectors the scores sum to the number less its value at zero vectors; on others they need
+    not.
+    """
+
+    def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
+        vectors = model.embed(batch)
+        _, gradient = gradients(model, vectors, batch, target)
+        return Scores(REDUCTIONS["x-input"](gradient, vectors[:, None]) * batch.mask[:, None])
+
+
+@method(
+    "smoothgrad",
+    question="which words?",
+    summary="gradient averaged over noisy copies of the word vectors",
+    paper="Smilkov et al., SmoothGrad: Removing Noise by Adding Noise",
+    year=2017,
+)
+@dataclass(frozen=True)
+class SmoothGrad:
+    """The mean gradient over ``samples`` copies of the text's vectors with Gaussian noise, then reduced to a word.
+
+    The noise's standard deviation is ``noise`` times the range (largest less smallest component) of the text's own
+    vectors, as in the paper. ``reduce`` is one of ``gradient``'s norms, or ``x-input``. Draws belong to the text and
+    ``seed``: neighbours in a batch change nothing.
+    """
+
+    samples: int = 25
+    noise: float = 0.15
+    reduce: str = "l2"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples < 1 or self.noise < 0:
+            raise UsageError("smoothgrad needs samples >= 1 and noise >= 0")
+        if self.reduce not in REDUCTIONS:
+            raise unknown("reduction of smoothgrad", self.reduce, REDUCTIONS)
+
+    @property
+    def signed(self) -> bool:
+        """Whether scores speak for or against; the norms are sizes."""
+        return self.reduce == "x-input"
+
+    def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
+        vectors = model.embed(batch)
+        rows, width, size = vectors.shape
+        seeds = [generator(text, self.seed) for text in batch.texts]
+        mean = vectors.new_zeros(rows, target.count, width, size)
+        highest = vectors.masked_fill(~batch.mask[..., None], -torch.inf).amax((1, 2))
+        lowest = vectors.masked_fill(~batch.mask[..., None], torch.inf).amin((1, 2))
+        scale = self.noise * (highest - lowest)
+        for part in chunks(rows, width):
+            rest, target_part = batch.take(part), target.take(part)
+            inner = rest.ids.shape[1]
+            for _ in range(self.samples):
+                noise = vectors.new_zeros(len(part), inner, size)
+                for place, row in enumerate(part.tolist()):
+                    length = len(batch.texts[row])
+                    draw = torch.randn(length, size, generator=seeds[row], dtype=torch.float64)
+                    noise[place, :length] = draw.to(noise)
+                noisy = vectors[part.to(vectors.device), :inner] + noise * scale[part.to(scale.device), None, None]
+                mean[part, :, :inner] += gradients(model, noisy, rest, target_part)[1] / self.samples
+        return Scores(REDUCTIONS[self.reduce](mean, vectors[:, None]) * batch.mask[:, None])

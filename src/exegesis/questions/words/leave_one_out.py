@@ -1,0 +1,61 @@
+"""Leave-one-out: what the number loses when a word, or a whole span, is taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from exegesis.core.text import Span
+from exegesis.engine.methods import Scores, Spanning, at_words, method
+from exegesis.mech.removal.perturbed import check, without_spans
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.model import Classifier
+from exegesis.protocols.target import Target
+
+
+@method(
+    "leave-one-out",
+    question="which words and phrases?",
+    summary="the number at the text less the number without the word",
+    paper="Li et al., Understanding Neural Networks through Representation Erasure",
+    year=2016,
+)
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """The explained number less its value without the word (all of its pieces), in units of the number.
+
+    ``how``: ``drop`` the word; put a ``zero`` vector, or a ``pad``, ``unknown`` or ``mask`` token for each of its
+    pieces. A phrase is removed as a whole, so its score is not the sum of its words'. A difference of logits or of
+    probabilities, as the target says. A text of which nothing remains is shown to the model as one pad token.
+    """
+
+    how: str = "drop"
+
+    def __call__(self, model: Classifier, batch: Batch, target: Target) -> Scores:
+        return Scores(at_words(self.spans(model, batch, target, [text.words for text in batch.texts]), batch))
+
+    def spans(
+        self, model: Classifier, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
+    ) -> list[Float[Tensor, "k _"]]:
+        """The same for any spans of pieces of each text."""
+        return self.prepared(model, batch, target)(spans)
+
+    def prepared(self, model: Classifier, batch: Batch, target: Target) -> Spanning:
+        """The same, to be asked again and again: what is common to all spans is done once."""
+        check(model, self.how)
+        given, without = without_spans(model, batch, self.how)
+        whole = target.of(given)
+
+        def score(spans: Sequence[Sequence[Span]]) -> list[Float[Tensor, "k _"]]:
+            counts = [len(one) for one in spans]
+            owner = torch.repeat_interleave(torch.arange(len(spans)), torch.tensor(counts))
+            edges = torch.tensor([list(span) for one in spans for span in one]).reshape(-1, 2)
+            raw = without(owner, edges[:, 0], edges[:, 1])
+            differences = whole[owner.to(whole.device)] - target.take(owner).of(raw)
+            return [part.t() for part in torch.split(differences, counts)]
+
+        return score

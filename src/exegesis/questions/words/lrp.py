@@ -1,0 +1,207 @@
+"""Layer-wise relevance propagation (Arras et al. 2019, "Explaining and Interpreting LSTMs"), recurrent models first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from exegesis.core.errors import UnsupportedError, UsageError, unknown
+from exegesis.engine.methods import Scores, method
+from exegesis.mech.lrp.cells import PRODUCTS, Rules
+from exegesis.mech.lrp.functions import Shares
+from exegesis.mech.lrp.propagate import propagate, trial
+from exegesis.mech.lrp.recurrent import relevance
+from exegesis.nn.recurrent import reading_order
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.model import Differentiable, Recurrent, offers
+from exegesis.protocols.recurrent import Unrolled
+from exegesis.protocols.target import Link, Target
+
+BIASES = ("keep", "spread")
+LINEAR = ("epsilon", "gamma", "alpha-beta")
+
+
+@method(
+    "lrp",
+    question="which words?",
+    summary="the number handed back through the network, each neuron giving its inputs their shares",
+    paper="Arras et al., Explaining and Interpreting LSTMs",
+    year=2019,
+    complete=True,
+)
+@dataclass(frozen=True)
+class Lrp:
+    """A word's relevance for a logit or margin: the sum over the components of its vector, in units of the logit.
+
+    Identity: words + biases + absorbed by epsilon (+ initial states, where they are not zero, + fixed parts) = the
+    number, to rounding. Rounding is that of the largest relevance on the way, and a neuron whose inputs nearly cancel
+    hands on up to 1 / ``epsilon`` times what it received. *Fixed parts* are constants beside the words: added
+    positions, a vector put in front, pad tokens that fill up a text too short for a convolution.
+
+    Linear maps and accumulations follow the epsilon rule (Sec. 11.3.1, 11.3.3) with sign(0) = 1. Products of a gate
+    and a signal follow ``product`` (Table 11.1): ``all`` (the signal takes all), ``prop``, ``abs`` or ``half``, with
+    the values before activation; ``prop`` and ``abs`` have ``stabilizer`` in the denominator, by default ``epsilon``,
+    and 0.2 for ``prop``, which the chapter found it to need (footnote 9). What they absorb counts as absorbed by
+    epsilon. With ``bias="keep"`` a bias keeps its share; with ``"spread"`` it and what epsilon adds are shared evenly
+    by the map's inputs: the components of x_t and h_{t-1}, the two terms of an accumulation, the components of the
+    states that are read. The initial states then receive shares even where they are zero. In a module that is not seen
+    through, the maps are its linear layers and its sums of two terms.
+
+    Models that read one linear layer off pooled recurrent states are computed at once for all steps and targets: their
+    poolings and output layer are one linear map from states to the number, so ``epsilon`` acts on the number itself.
+    Where something stands between the word vectors and the recurrent layer (another recurrent layer, a projection), the
+    module runs as any other; if that has no rule (a LayerNorm), what it does is left to the word at its position.
+
+    Any other module runs as it is (``mech.propagate``), if every function it applies to what depends on the words has a
+    rule: linear and convolution layers, recurrent layers and cells, sums and products of tensors, elementwise
+    activations (which hand on what they receive), poolings, attention. Each map and each sum of two tensors has its own
+    ``epsilon``. A factor that comes out of a sigmoid is a gate; where neither or both factors of a product are, ``all``
+    gives halves. Sums and means over positions, products with constants and a maximum's winner have no epsilon.
+    Cells written out in such functions are explained by the same rules, but x_t and h_{t-1} pass a sum of two maps.
+
+    ``rule``, for linear and convolution layers: ``epsilon``, ``gamma`` (with ``gamma``) or ``alpha-beta`` (with
+    ``alpha`` - ``beta`` = 1); see ``mech.signed`` for the forms taken. Recurrent layers and cells keep the epsilon
+    rule. Another rule than epsilon takes every module the general way.
+
+    A ``margin`` is handed back as one number. Without epsilon its words would have the differences of the two classes'
+    relevances; with it they are near these and not equal to them, because epsilon is added to the margin where it would
+    be added to each logit, and takes its shares along the whole way.
+
+    Beyond the chapter: stacked layers; a GRU in PyTorch's form, where 1 - z has the value -a_z before activation, the
+    products with the signals n and h_{t-1} both reach z, ``r q`` is one input of n's map beside x_t, and
+    q = U h_{t-1} + b a map of its own; a plain RNN, where no product is. Attention weights (whatever a softmax gives)
+    and the places of maxima are constants of this text.
+
+    Raises UnsupportedError for a part without a rule, by name, and for ``bias="spread"`` elsewhere than in plain
+    recurrent models. Raises UsageError where an ``epsilon`` or ``stabilizer`` of 0 would divide relevance by zero, or
+    relevance overflows (``prop`` with a small stabilizer multiplies it at every step where gate and signal nearly
+    cancel).
+    """
+
+    epsilon: float = 0.001
+    product: str = "all"
+    stabilizer: float | None = None
+    bias: str = "keep"
+    rule: str = "epsilon"
+    gamma: float = 0.25
+    alpha: float = 2.0
+    beta: float = 1.0
+
+    wants: ClassVar[str] = "a rule for every part"
+
+    def __post_init__(self) -> None:
+        if self.rule not in LINEAR:
+            raise unknown("rule of linear and convolution layers", self.rule, LINEAR)
+        if not abs(self.alpha - self.beta - 1) < 1e-9 or self.beta < 0:
+            raise UsageError(f"lrp needs alpha - beta = 1 and beta >= 0, not {self.alpha} and {self.beta}")
+        if self.product not in PRODUCTS:
+            raise unknown("product rule", self.product, PRODUCTS)
+        if self.bias not in BIASES:
+            raise unknown("treatment of biases", self.bias, BIASES)
+        for value in (self.epsilon, self.stabilizer or 0.0, self.gamma):
+            if not (math.isfinite(value) and value >= 0):
+                raise UsageError(f"lrp needs epsilon, stabilizer and gamma of zero or more, not {value}")
+
+    @property
+    def denominator(self) -> float:
+        """What stabilises the products' denominators."""
+        if self.stabilizer is not None:
+            return self.stabilizer
+        return 0.2 if self.product == "prop" else self.epsilon
+
+    @staticmethod
+    def lacks(model: Differentiable) -> str | None:
+        """Why a model cannot be served, found by one short trial; None where nothing speaks against it."""
+        if model.link.hidden or (model.link is Link.LOG_SOFTMAX and not offers(model, Recurrent)):
+            given = "probabilities" if model.link.hidden else "log-probabilities"
+            return f"what turns logits into {given} has none; hand it the module without its last step"
+        return None if offers(model, Recurrent) else trial(model)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of recurrent layers."""
+        return Rules(self.epsilon, self.product, self.denominator, self.bias == "spread")
+
+    def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
+        matrix = target.linear(model.link.width(len(model.labels)))  # refuses a probability before any work is done
+        seen = self.laid_open(model, batch)
+        if seen is not None and stands_on_vectors(seen, model, batch):
+            return self._unrolled(seen, matrix)
+        try:
+            return self._general(model, batch, matrix)
+        except UnsupportedError:
+            if seen is None:
+                raise
+            return self._unrolled(seen, matrix)
+
+    def laid_open(self, model: Differentiable, batch: Batch) -> Unrolled | None:
+        """The recurrent pass that the fast path reads; None for other models and rules, and where several linear
+        layers stand as one, which redistribute otherwise than one after the other.
+        """
+        if not offers(model, Recurrent) or self.rule != "epsilon":
+            return None
+        seen = cast(Recurrent, model).unroll(batch)
+        return None if seen.folded else seen
+
+    def _general(self, model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"]) -> Scores:
+        values, account, _ = self.propagated(model, batch, matrix)
+        outside = values.sum(-1).masked_fill(batch.mask[:, None], 0.0)
+        if bool((outside != 0).any()):  # padding that the module reads
+            account["fixed parts"] = account.get("fixed parts", 0.0) + outside.sum(-1)
+        return Scores(values.sum(-1) - outside, account)
+
+    def propagated(
+        self, model: Differentiable, batch: Batch, target: Float[Tensor, "b k c"], *, nodes: bool = False
+    ) -> tuple[Float[Tensor, "b k t d"], dict[str, Float[Tensor, "b k"]], dict[str, Tensor]]:
+        """Relevance of every component of the word vectors, what they did not get, and of parts in between.
+
+        The general path (``mech.propagate``), whatever the model.
+        """
+        spread = self.bias == "spread"
+        if spread and self.rule != "epsilon":
+            raise UnsupportedError(f"bias='spread' belongs to rule='epsilon', not to {self.rule!r}: take bias='keep'")
+        signs = (self.rule, self.gamma, self.alpha, self.beta)
+        shares = Shares(self.epsilon, self.product, self.denominator, *signs, spread)
+        values, account, found = propagate(model, batch, target, shares, nodes=nodes)
+        most = 1e30 if values.dtype != torch.float64 else 1e100
+        if not bool((values.abs() < most).all()):
+            raise UsageError("relevance grew beyond all numbers on its way: take a larger epsilon or stabilizer")
+        if spread:
+            number = torch.einsum("bkc,bc->bk", target.to(values), model.outputs(batch).to(values))
+            _refuse_loss(number, values.sum((-2, -1)) + sum(account.values()))
+        return values, account, found
+
+    def _unrolled(self, seen: Unrolled, matrix: Float[Tensor, "b k c"]) -> Scores:
+        """The fast path: all steps and targets at once."""
+        with torch.no_grad():
+            values, account = relevance(seen, matrix.to(seen.outputs), self.rules)
+        if bool(seen.outputs.isfinite().all()) and not bool(values.isfinite().all()):
+            raise UsageError("relevance grew beyond all numbers on its way: take a larger epsilon or stabilizer")
+        kept = {name: part for name, part in account.items() if name != "initial states" or self._starts(seen)}
+        return Scores(values, kept)
+
+    def _starts(self, seen: Unrolled) -> bool:
+        """Whether initial states can receive relevance."""
+        states = [state for layer in seen.layers for d in layer for state in (d.h0, d.c0) if state is not None]
+        return self.bias == "spread" or any(bool((state != 0).any()) for state in states)
+
+
+def stands_on_vectors(seen: Unrolled, model: Differentiable, batch: Batch) -> bool:
+    """Whether the lowest recurrent layer reads the word vectors as they are."""
+    first, vectors = seen.layers[0][0], model.embed(batch)
+    read = reading_order(first.inputs, first.lengths, first.reverse)
+    if read.shape != vectors.shape:
+        return False
+    return bool(((read == vectors) | ~batch.mask[..., None]).all())
+
+
+def _refuse_loss(number: Float[Tensor, "b k"], found: Float[Tensor, "b k"]) -> None:
+    """Raises UnsupportedError where relevance went to parts that are multiplied by zero, which cannot hand it on."""
+    tight = 1e-6 if number.dtype == torch.float64 else 1e-2
+    if bool(((found - number).abs() > tight * (1 + number.abs())).any()):
+        raise UnsupportedError("bias='spread' reaches parts that the module multiplies by zero: take bias='keep'")

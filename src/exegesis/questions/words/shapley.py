@@ -1,0 +1,86 @@
+"""Shapley values of words: what a word adds, on average over all orders in which the words could come in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from exegesis.core.errors import UsageError
+from exegesis.core.text import Text
+from exegesis.engine.methods import Scores, method
+from exegesis.mech.removal.coalitions import Game
+from exegesis.mech.removal.shapley import Orders, along, exact, flat, orders, prefixes
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.draws import generator
+from exegesis.protocols.model import Classifier
+from exegesis.protocols.target import Target
+
+MOST = 16  # words up to which all coalitions can be asked for
+EMPTY = "the empty text"
+
+
+@method(
+    "shapley",
+    question="which words?",
+    summary="what a word adds to the number, averaged over all orders of adding words",
+    paper="Lundberg and Lee, A Unified Approach to Interpreting Model Predictions",
+    year=2017,
+    complete=True,
+)
+@dataclass(frozen=True)
+class Shapley:
+    """A word's mean gain ``v(S + word) - v(S)`` over all orders of the words, S being the words before it.
+
+    ``v(S)`` is the number explained (a logit, a probability, a margin, as the target says) on the text of which only
+    the words S are kept; ``how`` says what takes the place of the others, as for leave-one-out. Words + the value of
+    the empty text = the number, to rounding. A text of which nothing remains is shown as one pad token.
+
+    Texts of at most ``exact`` words are computed over all of their coalitions. Longer ones are averaged over
+    ``samples`` drawn orders, each order followed by its reverse (antithetic, Mitchell et al. 2022); the sum is exact
+    all the same, and ``details`` give the standard error of each word's score for each target. Draws belong to the
+    text and ``seed``. ``details`` also say how many coalitions were asked for.
+    """
+
+    samples: int = 100
+    exact: int = 12
+    how: str = "drop"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples < 4 or self.samples % 2:
+            raise UsageError("shapley draws orders in pairs and needs samples of 4 or more, an even number")
+        if not 0 <= self.exact <= MOST:
+            raise UsageError(f"shapley asks for all coalitions of at most {MOST} words; take exact from 0 to {MOST}")
+
+    def __call__(self, model: Classifier, batch: Batch, target: Target) -> Scores:
+        game = Game(model, batch, self.how)
+        values = torch.zeros(len(batch), target.count, batch.ids.shape[1], dtype=torch.float64)
+        empty = torch.zeros(len(batch), target.count, dtype=torch.float64)
+        details: list[dict[str, Any]] = [{} for _ in batch.texts]
+        drawn = [self._draw(text) for text in batch.texts]
+        for row, numbers in game.each(target, lambda row: self._coalitions(batch.texts[row], drawn[row])):
+            words = [word.start for word in batch.texts[row].words]
+            scores, details[row] = self._score(numbers, drawn[row])
+            values[row, :, words], empty[row] = scores, numbers[0]
+        return Scores(values, {EMPTY: empty}, details)
+
+    def _draw(self, text: Text) -> Orders:
+        if len(text.words) <= self.exact:
+            return []
+        return orders(flat(len(text.words)), self.samples, generator(text, self.seed))
+
+    def _coalitions(self, text: Text, drawn: Orders) -> Sequence[int]:
+        if not drawn:
+            return range(1 << len(text.words))
+        return [one for order in drawn for one in prefixes(order)]
+
+    def _score(self, numbers: Float[Tensor, "n k"], drawn: Orders) -> tuple[Float[Tensor, "k w"], dict[str, Any]]:
+        if not drawn:
+            return exact(numbers), {"exact": True, "coalitions": len(numbers)}
+        scores, error = along(drawn, numbers.reshape(len(drawn), -1, numbers.shape[1]).unbind())
+        return scores, {"exact": False, "orders": len(drawn), "standard_error": error.tolist()}

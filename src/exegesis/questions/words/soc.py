@@ -1,0 +1,104 @@
+"""Sampling and occlusion: what a phrase means to the number, whatever words stand around it (Jin et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from exegesis.core.errors import UsageError
+from exegesis.core.progress import counted
+from exegesis.core.text import Span
+from exegesis.engine.methods import Scores, at_words, method
+from exegesis.mech.decomposition.contexts import Context, each
+from exegesis.mech.removal.perturbed import check, outputs_with_and_without
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.language import language_named
+from exegesis.protocols.model import Classifier
+from exegesis.protocols.target import Target
+
+ROWS, PIECES = 512, 1 << 14  # contexts, and padded pieces of them, that are run at a time: what caches hold
+
+
+@method(
+    "soc",
+    question="which words and phrases?",
+    summary="the number less the number without the phrase, averaged over other words drawn for its context",
+    paper="Jin et al., Towards Hierarchical Importance Attribution",
+    year=2020,
+)
+@dataclass(frozen=True)
+class Soc:
+    """The mean, over drawn contexts, of the explained number less its value without the phrase, in its units (Eq. 7).
+
+    The words within ``neighbours`` of the phrase on either side (in its own part of a pair) are replaced ``samples``
+    times by draws from ``language``, given the phrase and the words further away; the model reads each text anew. In
+    each of them the phrase is taken away as ``how`` says: ``pad`` as in the paper, or as of leave-one-out. With no
+    neighbours to replace there is one context, the text itself, and the score is leave-one-out's.
+
+    ``language`` is a language model or its name: ``bundled``, a folder, a masked model of Hugging Face
+    (``exegesis.language``). A phrase is scored as a whole, so its score is not the sum of its words'. Draws belong to
+    the text, the phrase and ``seed``. The target is the label of the text itself, in every context.
+
+    Raises UsageError for parameters out of range or what is no language model, TextError where a text with other words
+    cannot be read (it may have become too long).
+    """
+
+    neighbours: int = 10
+    samples: int = 20
+    how: str = "pad"
+    language: Any = "bundled"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.neighbours < 0 or self.samples < 1:
+            raise UsageError("soc needs neighbours of 0 or more and samples of 1 or more")
+
+    def __call__(self, model: Classifier, batch: Batch, target: Target) -> Scores:
+        return Scores(at_words(self.spans(model, batch, target, [text.words for text in batch.texts]), batch))
+
+    def spans(
+        self, model: Classifier, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
+    ) -> list[Float[Tensor, "k _"]]:
+        """The same for any spans of whole words."""
+        check(model, self.how)
+        texts, language = batch.texts, language_named(self.language)
+        total = sum(map(len, spans))
+        scores = torch.zeros(total, target.count, dtype=torch.float64)
+        pending: list[tuple[int, int, Context]] = []
+        drawn = each(model, texts, spans, language, self.neighbours, self.samples, self.seed)
+        for number, (row, some) in enumerate(counted(drawn, "phrases scored", total)):
+            pending += [(number, row, context) for context in some]
+            if len(pending) >= ROWS or number + 1 == total:
+                owner = torch.tensor([one for _, one, _ in pending])
+                gains = self._gains(model, [context for _, _, context in pending], target.take(owner))
+                place = torch.tensor([one for one, _, _ in pending])
+                counts = torch.bincount(place, minlength=total).double()
+                scores.index_add_(0, place, gains / counts[place][:, None])
+                pending = []
+        return [part.t() for part in torch.split(scores, [len(some) for some in spans])]
+
+    def _gains(self, model: Classifier, some: Sequence[Context], target: Target) -> Float[Tensor, "n k"]:
+        """The number of each context less its number without the phrase."""
+        found = torch.zeros(len(some), target.count, dtype=torch.float64)
+        order = sorted(range(len(some)), key=lambda number: -len(some[number].text))
+        at = 0
+        while at < len(order):
+            rows = order[at : at + max(PIECES // max(len(some[order[at]].text), 1), 1)]
+            batch = model.encode([some[row].text for row in rows])
+            edges = torch.tensor([some[row].pieces for row in rows])
+            part, owner = target.take(torch.tensor(rows)), torch.arange(len(rows))
+            if self.how in ("drop", "zero"):
+                whole, less = outputs_with_and_without(model, batch, owner, edges[:, 0], edges[:, 1], self.how)
+            else:  # one phrase a text: nothing is gained by continuing from the states before it
+                step = torch.arange(batch.ids.shape[1])
+                gone = ((step >= edges[:, :1]) & (step < edges[:, 1:])).to(batch.device)
+                ids = batch.ids.masked_fill(gone, model.tokens[self.how])
+                whole, less = model.outputs(batch), model.outputs(replace(batch, ids=ids, texts=()))
+            found[rows] = (part.of(whole) - part.of(less)).detach().to("cpu", torch.float64)
+            at += len(rows)
+        return found

@@ -1,0 +1,1 @@
+"""What every question answers: values that can be compared, saved and read."""

@@ -1,0 +1,106 @@
+"""One sentence that follows from an evaluation's numbers. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from exegesis.statistics.significance import FEWEST
+
+if TYPE_CHECKING:
+    from exegesis.results.evaluation import Evaluation
+
+__all__ = ["FEW", "FEWEST", "RANDOM", "advice", "trusted"]
+RANDOM = "random"
+FASTER = 2.0  # times, from which a faster method is worth naming
+FEW = 20  # texts, below which little can be known
+
+
+def advice(result: Evaluation) -> str:
+    """Which method to take, whether it is better than chance, how it does against the others, and what is faster.
+
+    A method is named as one to take only where it is ``trusted`` and wins more comparisons than it loses; all of these
+    hold at one level together (``Evaluation``), so that of methods that are noise one is taken in at most one
+    evaluation of twenty.
+    """
+    if result.remark:
+        return result.remark
+    order = result.ranking()
+    best = order[0]
+    if len(result.texts) == 1:
+        return _alone(result, order)
+    few = of_few(result)
+    if result.distinct < FEWEST:
+        return f"{few} to tell methods apart: take {FEW} or more."
+    chance = "measured without the control of random scores"
+    if RANDOM in result.names:
+        above = result.above_random(best)
+        if not above.won:
+            return f"Trust none of these explanations: even {best} is not above random scores on any measure.{few}"
+        chance = f"above random scores on {above.won} of {_measures(above.made)}"
+        chance += f" and below them on {above.lost}" if above.lost else ""
+        if not trusted(result, best):
+            return f"No method can be recommended: even {best}, the first in rank, is only {chance}.{few}"
+    if len(order) == 1:
+        return f"{best} is {chance}.{few}"
+    faster = _faster(result, best, order)
+    won, lost, made = result.tally(best)
+    if won <= lost:
+        return f"No method is better than the others on these texts; {best} is {chance}.{faster}{few}"
+    against = f"it wins {won} of {made} comparisons with the other methods and loses {lost or 'none'}"
+    return f"Take {best}: {chance}; {against}{_level(result, best, order)}.{faster}{few}"
+
+
+def trusted(result: Evaluation, method: str) -> bool:
+    """Whether a method is above random scores on more than half of the measures that rank it, and below on none."""
+    won, lost, made = result.above_random(method)
+    return 2 * won > made and not lost
+
+
+def of_few(result: Evaluation) -> str:
+    """What is said of few texts: behind other sentences, or at the beginning of one."""
+    count = result.distinct
+    named = f"{count} {'different ' * (count < len(result.texts))}text{'s' * (count != 1)}"
+    if count < FEWEST:
+        return f"{named} {'are' if count != 1 else 'is'} too few"
+    return f" {named} are few: take more." if count < FEW else ""
+
+
+def _alone(result: Evaluation, order: Sequence[str]) -> str:
+    """Of one text no interval can be had, so nothing is said of other texts."""
+    text = "of one text nothing follows for others"
+    if len(order) == 1:
+        return f"One method on one text: {text}."
+    count = sum(not result.favoured(one, order[0]) for one in result.ranking_by)
+    return f"On this text {order[0]} has the best mean rank over {_measures(count)}; {text}."
+
+
+def _measures(count: int) -> str:
+    return f"{count} measure{'s' * (count != 1)}"
+
+
+def _level(result: Evaluation, best: str, order: Sequence[str]) -> str:
+    """The methods that do as well against it as it does against them."""
+    alike = [name for name in order if name != best and result.tally(best, [name]).share <= 0]
+    if not alike:
+        return ""
+    named = _listed(alike) if len(alike) <= 3 else f"{len(alike)} of them"
+    return f", but is not seen to be better than {named}"
+
+
+def _faster(result: Evaluation, best: str, order: Sequence[str]) -> str:
+    """The next in rank of those that are clearly faster, with what it costs."""
+    seconds = {one.name: one.seconds for one in result.methods}
+    quick = [name for name in order if name != best and 0 < FASTER * seconds[name] < seconds[best]]
+    if not quick:
+        return ""
+    named = [one.name for one in result.ranking_by if not result.favoured(one, best, quick[0])]
+    worse = [d.measure for d in result.compare(best, quick[0]) if d.better == best and d.measure in named]
+    times = f" {quick[0]} is {seconds[best] / seconds[quick[0]]:.0f} times faster"
+    return f"{times} and {f'worse on {_listed(worse)}' if worse else 'no measure tells it worse'}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > 3:
+        return f"{len(names)} measures"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,117 @@
+"""Relevance at every place of a network, for one number of one text. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Float
+
+from exegesis.core.errors import UsageError
+from exegesis.core.text import Text
+from exegesis.results.attribution import Prediction
+from exegesis.results.result import Result
+
+WORDS = "word vectors"
+UNSAID = Prediction("", math.nan, {})
+RECURRENT = re.compile(r"(recurrent \d+ )?layer \d")  # names of states whose first axis runs over the pieces
+
+
+@dataclass(frozen=True, eq=False)
+class Relevance(Result):
+    """What layer-wise relevance propagation hands to each component of each vector, in units of the logit.
+
+    ``dimensions[t, d]`` is the relevance of component d of the vector of piece t; its sums over d are the words' scores
+    of ``explain(..., "lrp")``. ``states`` has the relevance of what the network computed in between, by name:
+
+    - of a recurrent layer, in the order of the text: ``layer 1 forward`` [t, h] what h_t received in all, ``layer 1
+      forward cells`` [t, h] what c_t received in all (LSTM), ``layer 1 forward from above`` [t, h] the part of h_t's
+      that came from the layer above or the readout and not from the step that follows; ``reverse`` likewise;
+    - elsewhere, in the layout of the module, the results of each map and sum, numbered as they run: ``conv1d 1``,
+      ``linear 1``, ``sum 1``.
+
+    Where nothing is kept by biases or epsilon, the relevance of a cut through the network is ``explained``: ``from
+    above`` over all positions and directions of a layer; the words up to t and h_t (of an LSTM, c_t under the product
+    rule ``all``) have equal sums in a layer that reads the words in order.
+
+    ``explained`` = the sum of ``dimensions`` + the sum of ``account`` + ``gap``, which is rounding.
+    """
+
+    text: Text
+    dimensions: Float[np.ndarray, "t d"]
+    states: Mapping[str, np.ndarray]
+    target: str
+    method: str
+    explained: float
+    account: Mapping[str, float] = field(default_factory=dict)
+    prediction: Prediction = UNSAID
+    seconds: float = 0.0
+    model: str = ""
+
+    views: ClassVar[str] = "relevance"
+    noun: ClassVar[str] = "result of exegesis.relevance"
+
+    def __post_init__(self) -> None:
+        if self.dimensions.ndim != 2 or len(self.dimensions) != len(self.text):
+            raise UsageError(f"relevance of {len(self.text)} pieces needs as many rows, not {self.dimensions.shape}")
+        for array in (self.dimensions, *self.states.values()):
+            array.setflags(write=False)
+        for name in ("states", "account"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The user's words, as written."""
+        return self.text.word_strings()
+
+    @property
+    def scores(self) -> Float[np.ndarray, " words"]:
+        """Each word's relevance: the sum over the components of its pieces."""
+        return np.array([float(self.dimensions[word.start : word.stop].sum()) for word in self.text.words])
+
+    @property
+    def gap(self) -> float:
+        """What nobody accounts for: rounding."""
+        return self.explained - float(self.dimensions.sum()) - sum(self.account.values())
+
+    def at_words(self) -> dict[str, Float[np.ndarray, " words"]]:
+        """The relevance of each word at every place that has a vector a piece: the sum over the components.
+
+        The word vectors come first, then the states in their order. Which axis of a state runs over the pieces is known
+        of recurrent layers (the first) and of a state one axis of which alone is as long as the text; others are left
+        out (a convolution's, say, without padding).
+        """
+        found = {WORDS: self.scores}
+        for name, state in self.states.items():
+            axis = self.axis(name)
+            if axis is not None:
+                each = state.sum(tuple(other for other in range(state.ndim) if other != axis))
+                found[name] = np.array([float(each[word.start : word.stop].sum()) for word in self.text.words])
+        return found
+
+    def axis(self, place: str) -> int | None:
+        """The axis of a state that runs over the pieces of the text; None where it is not known to."""
+        return _along(place, self.states[place].shape, len(self.text))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; ``exegesis.read`` gives the result back, every number to the last bit."""
+        from exegesis.results.matrices import relevance_to_dict
+
+        return relevance_to_dict(self)
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.dimensions.shape))
+        return f"<Relevance of {self.target}={self.explained:.4g}: {shape} dimensions; {', '.join(self.states)}>"
+
+
+def _along(name: str, shape: tuple[int, ...], pieces: int) -> int | None:
+    """The axis of a state that runs over the pieces of the text; None where it is not known."""
+    if RECURRENT.match(name):
+        return 0 if shape[:1] == (pieces,) else None
+    fit = [axis for axis, size in enumerate(shape) if size == pieces]
+    return fit[0] if len(fit) == 1 else None

@@ -1,0 +1,178 @@
+"""What a model does over a corpus: the results of studies. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from exegesis.core.errors import unknown
+from exegesis.core.values import from_plain, to_plain
+from exegesis.results.result import Result, view_of
+from exegesis.statistics.bootstrap import Spread
+
+FORMAT, VERSION = "exegesis.study", 1
+
+
+class Asked(NamedTuple):
+    """What was asked of the model: its name, the method with its parameters, the number explained, texts and words."""
+
+    model: str
+    method: str
+    name: str
+    target: str
+    texts: int
+    words: int
+    signed: bool
+
+
+class Word(NamedTuple):
+    """A word of a text as a picture needs it: its characters, its score, whether the study is about it."""
+
+    text: str
+    score: float
+    marked: bool
+
+
+class Shown(NamedTuple):
+    """A text with its scores, what the model says of it, and its gold label (empty where there is none)."""
+
+    words: tuple[Word, ...]
+    label: str
+    probability: float
+    gold: str
+    number: int
+
+    @property
+    def raw(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+
+class Study(Result):
+    """What all results of studies can do."""
+
+    views: ClassVar[str] = "study"
+    noun: ClassVar[str] = "study"
+    kind: ClassVar[str] = ""
+
+    def table(self, **options: Any) -> str:
+        """The whole result as plain lines; ``width`` is the number of columns."""
+        return str(view_of(self.views, ".txt")([self], **options))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; ``exegesis.read`` gives the result back."""
+        return {"format": FORMAT, "version": VERSION, "study": self.kind, **to_plain(self)}
+
+
+def restore_study(values: Mapping[str, Any]) -> Study:
+    """What ``to_dict`` wrote. Raises KeyError, TypeError or ValueError where it is damaged."""
+    kinds = {kind.kind: kind for kind in _subclasses()}
+    if values["study"] not in kinds:
+        raise unknown("study", values["study"], kinds)
+    found: Study = from_plain(kinds[values["study"]], values)
+    for name in ("classes", "uses", "swaps"):
+        if not getattr(found, name, True) and found.kind != "repair":
+            raise ValueError(f"{name} is empty")
+    waiting: list[Any] = list(vars(found).values())
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Word) and not math.isfinite(one.score):
+            raise ValueError(f"the score of {one.text!r:.40} is no finite number")
+        waiting += one if isinstance(one, tuple) else ()
+    return found
+
+
+def _subclasses() -> list[type[Study]]:
+    import exegesis.results.faults
+    import exegesis.results.swaps  # noqa: F401 - the other kinds
+
+    return Study.__subclasses__()
+
+
+class WordClass(NamedTuple):
+    """The scores of all words of one part of speech, and its commonest words."""
+
+    tag: str
+    spread: Spread
+    common: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class WordClasses(Study):
+    """Scores of every word of a corpus by its part of speech (REAT paper, Sec. 4.7, Figure 7).
+
+    ``classes`` stand in the order of their medians, the highest first. ``tags`` names the tags: ``merged`` (Penn tags
+    with the six of verbs, VB to VBZ, taken together as VB, as in the paper), ``penn`` or ``universal``.
+    """
+
+    asked: Asked
+    tags: str
+    tagger: str
+    classes: tuple[WordClass, ...]
+
+    kind: ClassVar[str] = "words"
+
+    def of(self, tag: str) -> WordClass:
+        """One class. Raises UsageError for a tag that no word of the corpus has."""
+        for one in self.classes:
+            if one.tag == tag:
+                return one
+        raise unknown("tag of this corpus", tag, [one.tag for one in self.classes])
+
+
+class Uses(NamedTuple):
+    """One word over its contexts: the spread of its scores, each of them with its text, and the extreme contexts.
+
+    ``scores[i]`` belongs to text ``texts[i]``; ``lowest`` and ``highest`` are texts with their scores, the most
+    extreme first.
+    """
+
+    word: str
+    spread: Spread
+    scores: Float[np.ndarray, " uses"]
+    texts: tuple[int, ...]
+    lowest: tuple[Shown, ...]
+    highest: tuple[Shown, ...]
+
+
+class Absent(NamedTuple):
+    """A word that no text holds, and the nearest in spelling that one does (empty where none is near)."""
+
+    word: str
+    nearest: str
+
+
+class Gap(NamedTuple):
+    """The median of one word's scores less another's, with its bootstrap interval over texts."""
+
+    first: str
+    second: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class WordUses(Study):
+    """The distribution of words' scores over their contexts, side by side (REAT paper, Figure 8).
+
+    ``absent`` are the words asked for that no text holds.
+    """
+
+    asked: Asked
+    uses: tuple[Uses, ...]
+    gaps: tuple[Gap, ...]
+    absent: tuple[Absent, ...] = ()
+
+    kind: ClassVar[str] = "word"
+
+    def of(self, word: str) -> Uses:
+        """One word. Raises UsageError for another."""
+        for one in self.uses:
+            if one.word == word:
+                return one
+        raise unknown("word of this study", word, [one.word for one in self.uses])

@@ -1,0 +1,1 @@
+"""The documents: one file per kind of result, without any medium."""

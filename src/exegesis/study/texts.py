@@ -1,0 +1,138 @@
+"""A corpus as studies read it: texts with their gold labels, explained part by part."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exegesis.api import Plan, read_text
+from exegesis.core.errors import UsageError
+from exegesis.core.text import Text
+from exegesis.data.examples import Example, read_examples
+from exegesis.protocols.model import Classifier, Raw
+from exegesis.results.attribution import Attribution
+from exegesis.results.study import Asked, Shown, Word
+
+PART = 1024  # texts whose explanations are in memory at a time
+Data = str | os.PathLike[str] | Sequence[Raw] | Sequence[Example]
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Texts and their gold labels, by the names of the model's labels (None where there is none)."""
+
+    raws: tuple[Raw, ...]
+    golds: tuple[str | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.raws)
+
+    @classmethod
+    def of(cls, data: Data, labels: Sequence[str | int] | None, names: Sequence[str], *, what: str = "texts") -> Corpus:
+        """Texts, examples, or a file of them, with ``labels`` given apart or the examples' own.
+
+        A label is one of the model's ``names`` or its number. Raises UsageError where there are no texts, labels and
+        texts differ in number, or a label is none of the model's.
+        """
+        raws, golds = _read(data)
+        if labels is not None:
+            if isinstance(labels, str) or len(labels) != len(raws):
+                raise UsageError(f"{len(raws)} {what} need as many labels, not {len(labels)}")
+            golds = [str(label) for label in labels]
+        if not raws:
+            raise UsageError(f"there are no {what} to study; give at least one")
+        return cls(tuple(raws), tuple(_named(gold, names) for gold in golds))
+
+
+def read_data(data: Data) -> list[Example]:
+    """Examples from what a user gives. Raises UsageError where there are none."""
+    raws, golds = _read(data)
+    if not raws:
+        raise UsageError("there are no texts to study; give at least one")
+    return [Example.of(raw, gold) for raw, gold in zip(raws, golds, strict=True)]
+
+
+def _read(data: Data) -> tuple[list[Raw], list[str | None]]:
+    if isinstance(data, str | os.PathLike):
+        data = read_examples(os.fspath(data))
+    raws: list[Raw] = []
+    golds: list[str | None] = []
+    for one in data:
+        raws.append(one.text if isinstance(one, Example) else one)
+        golds.append(one.label if isinstance(one, Example) else None)
+    return raws, golds
+
+
+def _named(gold: str | None, names: Sequence[str]) -> str | None:
+    if gold is None or gold in names:
+        return gold
+    if gold.isdecimal() and int(gold) < len(names):
+        return names[int(gold)]
+    raise UsageError(f"the label {gold!r} is none of the model's ({', '.join(names)}), nor the number of one")
+
+
+def need_labels(corpus: Corpus, what: str) -> None:
+    """Raises UsageError where a text has no gold label."""
+    missing = sum(gold is None for gold in corpus.golds)
+    if missing:
+        raise UsageError(f"{missing} of {len(corpus)} texts have no label; {what} need the true label of every text")
+
+
+def texts_of(model: Classifier, corpus: Corpus) -> Iterator[tuple[int, Text]]:
+    """Each text as the model reads it, with its number; errors name the text."""
+    for number, raw in enumerate(corpus.raws):
+        yield number, read_text(model, raw, number, len(corpus))
+
+
+def explained(
+    plan: Plan, texts: Iterator[tuple[int, Text]], advance: Callable[[], object]
+) -> Iterator[tuple[int, Attribution]]:
+    """Explanations with the numbers of their texts, no more than ``PART`` at a time."""
+    part: list[tuple[int, Text]] = []
+
+    def done() -> Iterator[tuple[int, Attribution]]:
+        results = plan.explain([text for _, text in part], advance)
+        return iter([(number, result) for (number, _), result in zip(part, results, strict=True)])
+
+    for one in texts:
+        part.append(one)
+        if len(part) == PART:
+            yield from done()
+            part = []
+    if part:
+        yield from done()
+
+
+def single_target(plan: Plan) -> None:
+    """Raises UsageError where a plan explains several numbers of a text."""
+    if len(plan.asked.labels) > 1 and plan.asked.kind != "margin":
+        raise UsageError("a study looks at one number of each text; take one label as the target, not 'all'")
+
+
+def asked_of(plan: Plan, texts: int, words: int, signed: bool) -> Asked:
+    """What stands above a result: a target of each text's own label is called ``logit:predicted``."""
+    names = [plan.model.labels[i] for i in plan.asked.labels]
+    target = f"{plan.model.link.called(plan.asked.kind)}:{','.join(names) or 'predicted'}"
+    return Asked(plan.model.name, repr(plan.method), plan.name, target, texts, words, signed)
+
+
+def signed(result: Attribution) -> bool:
+    """Whether a method's scores have signs."""
+    return result.details.get("signed") is not False
+
+
+def shown(result: Attribution, number: int, gold: str | None, marked: Sequence[int]) -> Shown:
+    """A text with its scores; ``marked`` are the numbers of the words that a study is about."""
+    over = result.over_words()
+    words = tuple(
+        Word(word, float(score), i in marked)
+        for i, (word, score) in enumerate(zip(over.words, over.scores, strict=True))
+    )
+    return Shown(words, result.prediction.label, result.prediction.probability, gold or "", number)
+
+
+def normal(word: Any) -> str:
+    """A word as it is counted: capitals play no part."""
+    return str(word).casefold()

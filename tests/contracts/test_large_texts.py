@@ -1,0 +1,43 @@
+"""Ten thousand words, one enormous word, and ten thousand of nothing but signs."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from exegesis import explain
+from exegesis.results.result import rendered
+from exegesis.show.terminal.page import render
+from tests.contracts.test_hostile_texts import stands
+from tests.support.hostile import model
+
+LARGE = {
+    "words": "the fight scenes are fun but it grows tedious . " * 1000,
+    "unknown words": " ".join(f"zq{n}x" for n in range(10_000)),
+    "one word": "a" * 100_000,
+    "one sign": "!" * 100_000,
+    "marks": "e" + "\u0301" * 100_000,
+    "emoji": "😀" * 3000,
+    "signs": "?!" * 5000,
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_texts(name: str) -> None:
+    raw, start = LARGE[name], time.perf_counter()
+    result = explain(model("bundled"), raw, "reat", level="word" if name == "unknown words" else "all")
+    stands(result, raw)
+    if name == "unknown words":
+        return
+    views = [rendered([result], ending) for ending in (".html", ".csv", ".tex", ".jsonl")]
+    assert all(views)
+    assert render([result])
+    assert time.perf_counter() - start < 120  # quadratic time would take far longer
+
+
+def test_ten_thousand_words_under_other_methods() -> None:
+    raw = LARGE["words"]
+    for kind, method in [("bundled", "gradient"), ("function", "lime")]:
+        options = {"samples": 5} if method == "lime" else {}
+        stands(explain(model(kind), raw, method, **options), raw)

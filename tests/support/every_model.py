@@ -1,0 +1,115 @@
+"""Every kind of model that can be explained, and what each method is told so that a table of all of them is quick."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import torch
+
+import tests.support.text_cnns as text_cnns
+from exegesis.api import blackbox
+from exegesis.engine.methods import make
+from exegesis.models.modules.wrap import wrap
+from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
+from exegesis.protocols.model import Classifier
+from tests.support.torch_toys import WORDS, Bag, Shape, model
+from tests.support.user_modules import ZOO
+
+LENGTHS = [4, 1, 7, 2, 4]
+
+
+def probabilities(rows: list[str]) -> np.ndarray:
+    """A black box that looks at words and their order."""
+    found = []
+    for row in rows:
+        z = np.zeros(3)
+        for place, word in enumerate(row.split()):
+            z[zlib.crc32(word.encode()) % 3] += 1 / (1 + place)
+        found.append(np.exp(z) / np.exp(z).sum())
+    return np.array(found)
+
+
+def zoo(name: str) -> Classifier:
+    torch.manual_seed(3)
+    module = ZOO[name].make()
+    for weight in module.parameters():
+        weight.data = torch.randn(weight.shape) * 0.8
+    labels = list(ZOO[name].labels)
+    return wrap(module.double().train(), vocabulary=WORDS, tokenizer=str.split, labels=labels, **ZOO[name].options)
+
+
+@lru_cache(None)
+def wordpieces() -> object:
+    """One tokenizer: what a trainer puts first among equals differs from one to the next."""
+    return pytest.importorskip("tests.support.hf_toys").wordpiece()
+
+
+def hugging_face() -> Classifier:
+    hf_toys = pytest.importorskip("tests.support.hf_toys")
+    from exegesis.models.huggingface.wrap import wrap_huggingface
+
+    return wrap_huggingface(hf_toys.bert().double(), wordpieces(), name="bert")
+
+
+def variant(kind: str) -> Classifier:
+    """A variant of the LSTM (Arras et al. 2019, Sec. 11.4), both directions."""
+    shape = {"embedding": 3, "hidden": 4, "vocabulary": len(WORDS), "labels": ("c0", "c1", "c2")}
+    config = RecurrentConfig(cell=f"lstm-{kind}", bidirectional=True, readout="mean", **shape)
+    module = RecurrentClassifier(config).double().train()
+    draws = torch.Generator().manual_seed(9)
+    for name, weight in module.named_parameters():
+        if "bias_" not in name:
+            weight.data = torch.randn(weight.shape, generator=draws, dtype=torch.float64)
+    return wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
+
+
+ANY = {"leave-one-out", "lime", "input-reduction", "shapley", "soc"}
+GRADIENTS = ANY | {"deeplift", "gradient", "gradient-x-input", "integrated-gradients", "smoothgrad"}
+PARTS = GRADIENTS | {"lrp"}  # every part has a rule of relevance propagation
+RECURRENT = PARTS | {"naive-reat", "contextual-decomposition", "scd"}
+GATED = RECURRENT | {"reat"}
+# every kind of model, with the methods that it must be able to serve at least
+MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
+    "linear bag": (PARTS, lambda: wrap(Bag(), vocabulary=WORDS, tokenizer=str.split)),
+    "bending bag": (PARTS, lambda: wrap(Bag(bends=True, seed=1), vocabulary=WORDS, tokenizer=str.split)),
+    "lstm": (GATED, lambda: model(Shape("lstm", starts=True))),
+    "bigru attention": (GATED, lambda: model(Shape("gru", 1, True, "attention", seed=2))),
+    "two bilstms max": (GATED, lambda: model(Shape("lstm", 2, True, "max", seed=3))),
+    "gru with a bent head": (PARTS, lambda: model(Shape("gru", bends=True, seed=4))),
+    "tanh rnn": (RECURRENT, lambda: model(Shape("rnn", 1, True, "mean", seed=5))),
+    "one output": (GATED, lambda: model(Shape("gru", outputs=1, readout="concat", seed=6), ["no", "yes"])),
+    "regression": (GATED, lambda: model(Shape("lstm", 2, outputs=1, seed=7), ["stars"])),
+    "multi-label": (GATED, lambda: model(Shape("gru", readout="sum", seed=8), outputs="multi-label")),
+    "inexact under padding": (GATED, lambda: zoo("max with the zeros of padding")),
+    "time first": (GATED, lambda: zoo("time first with lengths, packed")),
+    "sorts its rows": (GATED, lambda: zoo("sorts its rows before the embedding")),
+    "drops pads itself": (GATED, lambda: zoo("lengths from the ids inside, packed")),
+    "cells in a loop": (PARTS, lambda: zoo("a loop over nn.LSTMCell")),
+    "markov lstm": (PARTS, lambda: variant("markov")),
+    "text cnn": (PARTS, lambda: wrap(text_cnns.made(text_cnns.TextCnn()), vocabulary=WORDS, tokenizer=str.split)),
+    "embedding bag": (PARTS, lambda: zoo("embedding bag")),
+    "probabilities": (GRADIENTS, lambda: zoo("softmax, said")),
+    "one probability": (GRADIENTS, lambda: zoo("one probability")),
+    "black box": (ANY, lambda: blackbox(probabilities, ["a", "b", "c"])),
+    "transformer": (GRADIENTS, hugging_face),
+}
+# few points and samples, so that the whole table is quick
+OPTIONS: dict[str, dict[str, object]] = {
+    "integrated-gradients": {"points": 3, "limit": 6},
+    "lime": {"samples": 15},
+    "smoothgrad": {"samples": 2},
+    "soc": {"samples": 2, "neighbours": 1},
+    "scd": {"samples": 2, "neighbours": 1},
+}
+
+
+def made(method: str) -> object:
+    return make(method, OPTIONS.get(method, {}))
+
+
+def target_of(seen: Classifier, method: str) -> str:
+    return "predicted" if method == "input-reduction" else "all"

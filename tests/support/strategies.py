@@ -1,0 +1,46 @@
+"""Hostile texts with scores, for the property tests of every view."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import partial
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from exegesis.results.attribution import Attribution
+from exegesis.show.wording import visible
+from tests.support.samples import HOSTILE, result
+
+some = settings(max_examples=25, deadline=None)  # each example draws a whole view, under shape checks
+
+_words = st.one_of(
+    st.sampled_from(HOSTILE),
+    st.text(st.characters(), min_size=1, max_size=12),  # every code point, lone surrogates too
+    st.text("<>&\"'`{}%$#_^~\\|[]()=;:/!?-\x1b\x07\x00", min_size=1, max_size=12),
+    st.sampled_from(["fun", "n't", ".", "tedious"]),
+)
+_odd = st.sampled_from([0.0, 1e-320, 1e300, -1e300, float("nan"), float("inf"), -float("inf")])
+_scores = st.floats(-1e6, 1e6) | _odd
+
+
+@st.composite
+def results(draw: st.DrawFn) -> Callable[[], Attribution]:
+    """One result with words, perhaps phrases, and hostile names; built by the test, as shape checks draw at random."""
+    raw = draw(st.sampled_from([" ", "\n", "  "])).join(draw(st.lists(_words, min_size=1, max_size=8)))
+    count = len(re.findall(r"\S+", raw))
+    scores = draw(st.lists(_scores, min_size=count, max_size=count))
+    spans = []
+    if count > 1 and draw(st.booleans()):
+        start = draw(st.integers(0, count - 2))
+        spans = [("phrase", start, draw(st.integers(start + 1, count)), draw(_scores)), ("text", 0, count, 0.5)]
+    names = {"label": draw(_words), "model": draw(_words), "probability": draw(st.floats(0, 1))}
+    details = draw(st.sampled_from([{}, {"unknown": list(range(count))}]))
+    return partial(result, raw, scores, spans=spans, details=details, **names)
+
+
+def ink(text: str) -> str:
+    """What a view shows of a text, blanks aside."""
+    return visible("".join(c for c in text if c not in " \t\n\r" and unicodedata.category(c) not in ("Zs", "Zl", "Zp")))

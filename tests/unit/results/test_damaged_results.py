@@ -1,0 +1,118 @@
+"""Saved results of every kind, damaged anywhere: reading refuses them in one line, or gives what can be used."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+import exegesis
+from exegesis import study
+from exegesis.core.errors import ExegesisError
+from exegesis.results.saved import FORMS
+from tests.support import study_toys as toys
+
+TEXT = "it is a great film , not awful"
+DATA = [("it is fine", "good"), ("a great film", "good"), ("the film is awful friday", "bad"), ("it is poor", "bad"),
+        ("a fine film friday", "good"), ("great plot", "good"), ("really awful", "bad")]  # fmt: skip
+PUT = [{}, [], [1], {"a": 1}, None, 10**400, 10**12, float("nan"), float("inf"), "x", "", -1, -0.5, True, 0]
+SEEDS = int(os.environ.get("EXEGESIS_DAMAGES", "12"))  # of each kind
+
+
+def saved() -> dict[str, object]:
+    """One result of every kind, and of every study."""
+    model, bag = exegesis.load(), toys.model()
+    texts, labels = [text for text, _ in DATA], [label for _, label in DATA]
+    given = {"model": bag, "data": texts, "labels": labels, "method": "leave-one-out"}
+    examples = [study.corpus.Example.of(*one) for one in DATA]
+    trust = exegesis.evaluate(bag, texts, ["leave-one-out", "gradient-x-input"], ["deletion"], samples=50)
+    return {
+        "words": exegesis.explain(model, TEXT, "reat", level="all", trust=True),
+        "classes": exegesis.explain(bag, TEXT, "leave-one-out", "all"),
+        "lime": exegesis.explain(bag, TEXT, "lime", samples=50),
+        "reduction": exegesis.explain(bag, TEXT, "input-reduction"),
+        "acd": exegesis.hierarchy(model, TEXT, "acd"),
+        "hedge": exegesis.hierarchy(bag, TEXT, "hedge"),
+        "shapley": exegesis.explain(bag, TEXT, "shapley", exact=0, samples=10),
+        "owen": exegesis.hierarchy(bag, TEXT, "owen"),
+        "interactions": exegesis.interactions(bag, TEXT),
+        "drawn interactions": exegesis.interactions(bag, TEXT, exact=0, samples=10),
+        "relevance": exegesis.relevance(model, TEXT),
+        "evaluation": trust,
+        "randomisation": exegesis.randomisation(bag, texts, ["leave-one-out"], samples=50),
+        "recommendation": exegesis.recommend(bag, texts, methods=["leave-one-out", "lime"], samples=50),
+        "study words": study.words(bag, texts, "leave-one-out"),
+        "study word": study.word(bag, texts, ["film", "nowhere", "is"], "leave-one-out"),
+        "failures": study.failures(**given, train=texts, train_labels=labels),
+        "summary": study.summary(**given, train=texts, train_labels=labels, minimum=1),
+        "substitute": study.substitute(
+            bag, "a fine film friday", "friday", data=texts, labels=labels, gold="good", method="leave-one-out",
+            synonyms={"friday": ["monday", "really"]}, tagger=lambda words: ["NN"] * len(words),
+        ),
+        "repair": study.repair(examples, {"friday": ["monday"]}),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> dict[str, object]:
+    path = tmp_path_factory.mktemp("saved") / "r.json"
+    return {name: json.loads(result.save(path).read_text()) for name, result in saved().items()}
+
+
+def places(values: object, here: tuple = ()) -> list[tuple]:
+    items = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
+    return [one for key, value in items for one in [(*here, key), *places(value, (*here, key))]]
+
+
+def damaged(values: object, draws: random.Random) -> tuple[object, tuple]:
+    """Each depth as often as any other, so that the few outer fields are met as well as the many numbers."""
+    every, values = places(values), copy.deepcopy(values)
+    depth = draws.choice(sorted({len(place) for place in every}))
+    place = draws.choice([one for one in every if len(one) == depth])
+    inner, what = values, draws.choice(PUT)
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = what
+    return values, (*place, "=", what if what != 10**400 else "10**400")
+
+
+def used(path: Path, values: object) -> None:
+    """Read it, and use what is read; an error of ours in one line is as good."""
+    path.write_text(json.dumps(values))
+    try:
+        result = exegesis.read(path)
+    except ExegesisError as error:
+        if "\n" in str(error):
+            raise AssertionError("an error of several lines") from error
+        return
+    assert str(result)
+    assert repr(result)
+    result.save(path.with_suffix(".again.json"))
+    if not isinstance(result, exegesis.results.recommendation.Recommendation):  # which has no views
+        result.save(path.with_suffix(".html"))
+
+
+def test_every_kind_is_damaged(plain):
+    assert {values["format"] for values in plain.values()} == set(FORMS)
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_damaged_result_is_refused_or_can_be_used(plain, tmp_path, seed):
+    for name, values in plain.items():
+        draws = random.Random(f"{seed} {name}")
+        broken, where = damaged(values, draws)
+        try:
+            used(tmp_path / "r.json", broken)
+        except Exception as error:
+            raise AssertionError(f"{name}: {where}") from error
+
+
+@pytest.mark.parametrize("name", ["lime", "classes", "study words", "study word", "substitute"])
+def test_empty_lists(plain, tmp_path, name):
+    for key, value in plain[name].items():
+        if isinstance(value, list):
+            used(tmp_path / "r.json", {**plain[name], key: []})

@@ -1,0 +1,99 @@
+"""Every ending has its view, and none is loaded before it is used."""
+
+from __future__ import annotations
+
+import pkgutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from exegesis import show
+from exegesis.results.result import Result, save
+from exegesis.results.study import Asked, WordClass, WordClasses
+from exegesis.show import BLOCKS, SCENES, TRUST, VIEWS, WORDS, part, register, view
+from exegesis.statistics.bootstrap import spread
+from tests.support import samples
+
+STARTS = {".html": b"<!DOCTYPE", ".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF", ".tex": b"% Expl",
+          ".txt": b"negative", ".csv": b"example,model"}  # fmt: skip
+EVERY = [samples.hierarchy, samples.methods, samples.models, samples.pair, samples.targets]
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    register()
+
+
+@pytest.mark.parametrize("ending", STARTS)
+def test_a_result_saves_itself_by_ending(ending, tmp_path):
+    path = samples.hierarchy().save(tmp_path / f"a{ending}")
+    assert path.read_bytes().startswith(STARTS[ending])
+
+
+@pytest.mark.parametrize("ending", STARTS)
+@pytest.mark.parametrize("made", EVERY)
+def test_every_view_draws_every_kind_of_result(ending, made, tmp_path):
+    results = made()
+    save(results if isinstance(results, list) else [results], tmp_path / f"a{ending}")
+    assert (tmp_path / f"a{ending}").stat().st_size > 100
+
+
+def test_a_notebook_gets_a_fragment():
+    assert samples.hierarchy()._repr_html_().startswith('<div class="exegesis-')
+
+
+@pytest.mark.parametrize("ending", VIEWS[WORDS])
+def test_views_do_not_change_results(ending):
+    one, two = samples.hierarchy(), samples.hierarchy()
+    view(ending)([one])
+    assert one.to_dict() == two.to_dict()
+    assert view(ending)([one]) == view(ending)([one])
+
+
+def kinds() -> dict[str, Result]:
+    """A kind of result for each class of them, as something that has it."""
+    import exegesis.results.saved  # noqa: F401 - which knows every class
+
+    return {kind.views: kind.__new__(kind) for kind in Result.__subclasses__()}
+
+
+def test_every_kind_of_result_has_its_views():
+    assert kinds().keys() == VIEWS.keys()
+    for kind, views in VIEWS.items():
+        assert {".html", ".txt", ".repr_html"} <= views.keys()
+        assert all(callable(view(ending, kind)) for ending in views)
+
+
+def test_every_kind_has_a_scene_where_it_has_pictures_and_blocks_where_a_terminal_shows_it():
+    assert {kind for kind, views in VIEWS.items() if ".svg" in views} == SCENES.keys()
+    assert BLOCKS.keys() == VIEWS.keys() - {TRUST}  # whose table is its own
+    known = kinds()
+    assert all(callable(part(parts, known[kind])) for parts in (BLOCKS, SCENES) for kind in parts)
+
+
+def test_a_blank_line_parts_two_studies(tmp_path):
+    asked = Asked("m", "REAT()", "reat", "logit:positive", 1, 2, True)
+    found = spread(np.array([0.5, -1.0]), np.array([0, 0]))
+    study = WordClasses(asked, "merged", "t", (WordClass("NN", found, ("plot",)),))
+    one = study.save(tmp_path / "one.txt").read_text("utf-8")
+    assert save([study, study], tmp_path / "two.txt").read_text("utf-8") == f"{one}\n{one}"
+
+
+def loaded_after(statement: str) -> set[str]:
+    script = f"import sys; {statement}; print(*sys.modules)"
+    names = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    return {name.split(".")[0] for name in names}
+
+
+def test_registering_loads_no_view():
+    loaded = loaded_after("import exegesis.show; exegesis.show.register()")
+    assert not loaded & {"torch", "rich", "jinja2", "matplotlib", "spacy", "pandas"}
+
+
+def test_drawing_loads_no_torch():
+    modules = [module.name for module in pkgutil.walk_packages(show.__path__, "exegesis.show.")]
+    loaded = loaded_after(f"import {', '.join(modules)}")
+    assert "matplotlib" in loaded
+    assert not loaded & {"torch", "spacy", "pandas", "transformers"}
