@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 
 import numpy as np
+from scipy import stats
 
 
 def fences(values):
@@ -12,6 +14,14 @@ def fences(values):
     q1, _, q3 = np.quantile(values, [0.25, 0.5, 0.75])
     kept = [v for v in values if q1 - 1.5 * (q3 - q1) <= v <= q3 + 1.5 * (q3 - q1)]
     return min(kept), max(kept)
+
+
+def expanded(drawn, texts):
+    """The expanded percentile interval of Hesterberg 2015, Sec. 5.2, in the letters of the paper: n texts, alpha."""
+    alpha, n = 0.05, texts
+    z = math.sqrt(n / (n - 1)) * stats.t.ppf(alpha / 2, n - 1)
+    tail = stats.norm.cdf(z)
+    return np.quantile(drawn, [tail, 1 - tail])
 
 
 def bootstrap(values, owners, samples, seed):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from exegesis.statistics.significance import FEWEST
+from exegesis.statistics.bootstrap import MIN_TEXTS
 
 if TYPE_CHECKING:
     from exegesis.results.evaluation import Evaluation
 
-__all__ = ["FEW", "FEWEST", "RANDOM", "advice", "trusted"]
+__all__ = ["FEW", "MIN_TEXTS", "RANDOM", "advice", "trusted"]
 RANDOM = "random"
 FASTER = 2.0  # times, from which a faster method is worth naming
 FEW = 20  # texts, below which little can be known
@@ -30,7 +30,7 @@ def advice(result: Evaluation) -> str:
     if len(result.texts) == 1:
         return _alone(result, order)
     few = of_few(result)
-    if result.distinct < FEWEST:
+    if result.distinct < MIN_TEXTS:
         return f"{few} to tell methods apart: take {FEW} or more."
     chance = "measured without the control of random scores"
     if RANDOM in result.names:
@@ -61,7 +61,7 @@ def of_few(result: Evaluation) -> str:
     """What is said of few texts: behind other sentences, or at the beginning of one."""
     count = result.distinct
     named = f"{count} {'different ' * (count < len(result.texts))}text{'s' * (count != 1)}"
-    if count < FEWEST:
+    if count < MIN_TEXTS:
         return f"{named} {'are' if count != 1 else 'is'} too few"
     return f" {named} are few: take more." if count < FEW else ""
 

@@ -15,7 +15,7 @@ from exegesis.core.errors import UsageError, unknown
 from exegesis.results.advice import RANDOM, advice
 from exegesis.results.attribution import Attribution
 from exegesis.results.result import Result, view_of
-from exegesis.statistics.resampling import Resampled
+from exegesis.statistics.significance import Resampled
 
 
 class Measured(NamedTuple):

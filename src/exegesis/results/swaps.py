@@ -99,7 +99,7 @@ class Mean(NamedTuple):
     The texts were made from ``origins`` different ones. A percentile bootstrap that draws whole origins gives how far
     other texts may move the mean, Student's t of the trainings' means how far other seeds may; the two distances are
     added in squares on either side (Zou & Donner 2008). Of one training the interval holds the texts' part alone. NaN
-    of fewer than five origins.
+    for fewer than six origins.
     """
 
     value: float

@@ -29,20 +29,20 @@ INSIDE, TRUST, STUDIES = Relevance.views, Evaluation.views, Study.views
 
 # a kind of result -> what a terminal shows of it, text by text
 BLOCKS = {
-    WORDS: ("words_terminal", "blocks"),
-    TREES: ("nested_terminal", "blocks"),
-    PAIRS: ("matrix_terminal", "blocks"),
-    INSIDE: ("inside", "blocks"),
-    STUDIES: ("sheet_lines", "blocks"),
+    WORDS: ("terminal.passage", "blocks"),
+    TREES: ("terminal.tree", "blocks"),
+    PAIRS: ("terminal.matrix", "blocks"),
+    INSIDE: ("documents.relevance", "blocks"),
+    STUDIES: ("terminal.sheet", "blocks"),
 }
 
 # a kind of result -> boxes and words at places
 SCENES = {
-    WORDS: ("scene", "scene"),
-    TREES: ("nested_scene", "scene"),
-    PAIRS: ("matrix_scene", "scene"),
-    INSIDE: ("inside", "scene"),
-    STUDIES: ("study_page", "scene"),
+    WORDS: ("figure.passage", "scene"),
+    TREES: ("figure.tree", "scene"),
+    PAIRS: ("figure.matrix", "scene"),
+    INSIDE: ("documents.relevance", "scene"),
+    STUDIES: ("html.study", "scene"),
 }
 
 
@@ -51,15 +51,33 @@ def _html(module: str) -> dict[str, Place]:
 
 
 # a kind of result -> a file's ending -> what writes it
-_PICTURES = {".svg": ("figure", "svg"), ".png": ("figure", "png"), ".pdf": ("figure", "pdf")}
-_TEXT = {".txt": ("terminal", "txt")}
+_PICTURES = {".svg": ("figure.files", "svg"), ".png": ("figure.files", "png"), ".pdf": ("figure.files", "pdf")}
+_TEXT = {".txt": ("terminal.page", "txt")}
 VIEWS: dict[str, dict[str, Place]] = {
-    WORDS: {**_html("html"), **_PICTURES, **_TEXT, ".tex": ("latex", "latex"), ".csv": ("table", "csv")},
-    TREES: {**_html("nested_html"), **_PICTURES, **_TEXT, ".tex": ("figure", "tex"), ".csv": ("nested_table", "csv")},
-    PAIRS: {**_html("matrix_html"), **_PICTURES, **_TEXT, ".tex": ("figure", "tex"), ".csv": ("matrix_table", "csv")},
-    INSIDE: {**_html("inside"), **_PICTURES, **_TEXT, ".tex": ("inside", "tex"), ".csv": ("inside", "csv")},
-    TRUST: {**_html("trust_page"), ".txt": ("trust_table", "txt")},
-    STUDIES: {**_html("study_page"), **_PICTURES, ".txt": ("sheet_lines", "txt")},
+    WORDS: {**_html("html.parts"), **_PICTURES, **_TEXT, ".tex": ("latex", "latex"), ".csv": ("tables", "csv")},
+    TREES: {
+        **_html("html.nested"),
+        **_PICTURES,
+        **_TEXT,
+        ".tex": ("figure.files", "tex"),
+        ".csv": ("nested_table", "csv"),
+    },
+    PAIRS: {
+        **_html("html.matrix"),
+        **_PICTURES,
+        **_TEXT,
+        ".tex": ("figure.files", "tex"),
+        ".csv": ("matrix_table", "csv"),
+    },
+    INSIDE: {
+        **_html("documents.relevance"),
+        **_PICTURES,
+        **_TEXT,
+        ".tex": ("documents.relevance", "tex"),
+        ".csv": ("documents.relevance", "csv"),
+    },
+    TRUST: {**_html("html.trust"), ".txt": ("terminal.table", "txt")},
+    STUDIES: {**_html("html.study"), **_PICTURES, ".txt": ("terminal.sheet", "txt")},
 }
 
 

@@ -18,7 +18,7 @@ from exegesis.engine.methods import Method
 from exegesis.protocols.model import Classifier
 from exegesis.results.attribution import Attribution
 from exegesis.results.study import Absent, Gap, Shown, Uses, WordUses
-from exegesis.statistics.bootstrap import difference, spread
+from exegesis.statistics.bootstrap import median_difference, spread
 from exegesis.study.texts import Corpus, Data, asked_of, explained, normal, shown, signed, single_target, texts_of
 
 
@@ -127,7 +127,7 @@ def _uses(word: str, found: _Found, samples: int, seed: int) -> Uses:
 def _gap(first: Uses, second: Uses, samples: int, seed: int) -> Gap:
     one, two = _own(first), _own(second)
     value = first.spread.median - second.spread.median
-    return Gap(first.word, second.word, value, *difference(one, two, samples, seed))
+    return Gap(first.word, second.word, value, *median_difference(one, two, samples, seed))
 
 
 def _own(uses: Uses) -> tuple[Float[np.ndarray, " n"], np.ndarray]:

@@ -476,8 +476,8 @@ def test_words_below_a_hundredth_of_the_strongest_are_left_out() -> None:
 
 def test_a_word_that_may_speak_either_way_is_not_contrary(bag) -> None:
     """Its median lies below 0, but the interval of the median holds 0: nothing is claimed."""
-    rows = [(i, np.array([-score, score])) for i, score in enumerate([-1.0, -1.0, -1.0, 2.0, 2.0])]
-    sure = [(i, np.array([1.0, -1.0])) for i in range(5)]
+    rows = [(i, np.array([-score, score])) for i, score in enumerate([-1.0, -1.0, -1.0, -1.0, 2.0, 2.0])]
+    sure = [(i, np.array([1.0, -1.0])) for i in range(6)]
     words = {"it": {"good": 20}, "so": {"good": 20}}
     known = TrainingTexts(words, {"good": 40, "bad": 40}, {})
     found = _contrary({"it": rows, "so": sure}, known, ["bad", "good"], 500, 0)
@@ -485,7 +485,7 @@ def test_a_word_that_may_speak_either_way_is_not_contrary(bag) -> None:
     known = TrainingTexts({"so": {"good": 9}, "it": {"good": 10}}, {"good": 40, "bad": 40}, {})
     found = _contrary({"so": sure, "it": sure}, known, ["bad", "good"], 500, 0)
     assert [one.word for one in found] == ["it"]  # ten training texts, no fewer
-    low = spread(np.array([-1.0, -1.0, -1.0, 2.0, 2.0]), np.arange(5), 500, 0)
+    low = spread(np.array([-1.0, -1.0, -1.0, -1.0, 2.0, 2.0]), np.arange(6), 500, 0)
     assert low.median < 0 < low.median_high
 
 

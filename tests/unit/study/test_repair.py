@@ -19,6 +19,7 @@ from exegesis.models.trained.options import TrainOptions
 from exegesis.results.swaps import Added, Mean, Repair, Retrained
 from exegesis.study import repairs as repairing
 from exegesis.study.repairs import _mean
+from tests.reference import study as plain
 from tests.support import study_toys as toys
 
 GOOD, BAD = ("fine", "great", "lovely"), ("poor", "awful", "dull")
@@ -85,15 +86,15 @@ def test_the_interval_of_one_training_is_that_of_its_texts() -> None:
     picks = np.random.default_rng(0).integers(100, size=(500, 100))
     means = [sum(1.0 if i % 4 in (0, 3) else 0.0 for i in row) / 100 for row in picks]
     assert (found.value, found.texts, found.origins, found.seeds) == (0.5, 100, 100, 1)
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])))
+    assert (found.low, found.high) == pytest.approx(tuple(plain.expanded(means, 100)))
 
 
 def test_texts_of_one_origin_are_drawn_together() -> None:
-    changes = np.repeat([[1.0, 0.0, 0.0, 1.0, 1.0]], 20, axis=1)
-    found = _mean(changes, [name for name in names(5) for _ in range(20)], 500)
-    means = np.array([1.0, 0.0, 0.0, 1.0, 1.0])[np.random.default_rng(0).integers(5, size=(500, 5))].mean(1)
-    assert (found.texts, found.origins) == (100, 5)
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])))
+    changes = np.repeat([[1.0, 0.0, 0.0, 1.0, 1.0, 0.0]], 20, axis=1)
+    found = _mean(changes, [name for name in names(6) for _ in range(20)], 500)
+    means = np.array([1.0, 0.0, 0.0, 1.0, 1.0, 0.0])[np.random.default_rng(0).integers(6, size=(500, 6))].mean(1)
+    assert (found.texts, found.origins) == (120, 6)
+    assert (found.low, found.high) == pytest.approx(tuple(plain.expanded(means, 6)))
 
 
 def test_the_chance_of_the_seed_is_in_the_interval() -> None:
@@ -128,11 +129,11 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
 
 
 def test_few_origins_have_no_interval() -> None:
-    found = _mean(np.ones((3, 40)), names(4) * 10, 100)
-    assert (found.value, found.texts, found.origins) == (1.0, 40, 4)
+    found = _mean(np.ones((3, 40)), names(5) * 8, 100)
+    assert (found.value, found.texts, found.origins) == (1.0, 40, 5)
     assert math.isnan(found.low)
     assert math.isnan(found.high)
-    assert not math.isnan(_mean(np.ones((3, 40)), names(5) * 8, 100).low)
+    assert not math.isnan(_mean(np.ones((3, 48)), names(6) * 8, 100).low)
 
 
 # which texts are trained on, and which are measured ------------------------------------------------------

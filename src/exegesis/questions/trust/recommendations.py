@@ -16,7 +16,7 @@ from exegesis.protocols.model import Classifier
 from exegesis.results.advice import trusted
 from exegesis.results.evaluation import Evaluation
 from exegesis.results.recommendation import Ranked, Recommendation
-from exegesis.statistics.significance import FEWEST
+from exegesis.statistics.bootstrap import MIN_TEXTS
 
 
 def recommended(
@@ -85,7 +85,7 @@ def _sure(result: Evaluation, order: Sequence[str]) -> bool:
 
 def _lead(result: Evaluation, order: Sequence[str]) -> str:
     """By how much the first differs from the next in rank: on the measures that rank and tell them apart."""
-    if len(order) < 2 or result.distinct < FEWEST:
+    if len(order) < 2 or result.distinct < MIN_TEXTS:
         return ""
     rank = {one.name for one in result.ranking_by if not result.favoured(one, *order[:2])}
     found = [one for one in result.compare(order[0], order[1]) if one.measure in rank]

@@ -12,7 +12,8 @@ from scipy.special import stdtrit
 import tests.support.evaluate_toys as toys
 from exegesis.questions.trust.recommendations import recommended
 from exegesis.results.evaluation import Evaluation, Measurand, Measured
-from exegesis.statistics.significance import certain, differences, owners_of
+from exegesis.statistics.bootstrap import owners_of
+from exegesis.statistics.significance import certain, differences
 from tests.support.shape_checks import unchecked
 
 OWN, MEASURES = 5, 8

@@ -31,7 +31,7 @@ from exegesis.questions.trust.run import names_of
 from exegesis.results.advice import of_few
 from exegesis.results.attribution import Attribution
 from exegesis.results.evaluation import Evaluation, Measurand, Measured
-from exegesis.statistics.significance import FEWEST
+from exegesis.statistics.bootstrap import MIN_TEXTS
 
 PAPER = "Adebayo et al., Sanity Checks for Saliency Maps, 2018"
 PARAMETERS = Measured(
@@ -85,7 +85,7 @@ def randomisation(
     found = _checked(model, texts, first, measured, np.array(rows), controls, seed, samples)
     own = [one.name for one in found.methods if not one.control]
     alike = [name for name in own if found.compare(name, CHANCE)[0].better == CHANCE]
-    if found.distinct < FEWEST:
+    if found.distinct < MIN_TEXTS:
         count = f"{found.distinct} text{'s are' if found.distinct > 1 else ' is'}"
         return replace(found, remark=f"{count} too few to say whether a method looks at what was learned: take more.")
     if other is None:
