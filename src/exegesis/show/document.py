@@ -1,41 +1,322 @@
-"""A page of a study, before it is drawn: sentences, tables, box plots and texts. Imports no torch."""
+"""Documents: the closed set of parts that every kind of result is made of and every medium draws.
+
+A document is made by ``documents/<kind>.py`` and drawn by the media: ``terminal`` (and ``.txt``), ``html``, ``figure``
+(SVG, PNG, PDF), ``latex``. Media never see a result, documents never see a medium. All texts are ``visible`` already
+(no control characters) but not escaped for a medium; their numbers have the MINUS SIGN.
+"""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
-from exegesis.results.study import Shown
+import numpy as np
+from jaxtyping import Float
+
+from exegesis.show.layout import Layout
+from exegesis.show.wording import MINUS, signed
 from exegesis.statistics.bootstrap import Spread
+
+FAINT = 0.05  # share of the scale below which a cell needs no number of its own
+
+
+# sentences ----------------------------------------------------------------------------------------------
+
+
+class Fact(NamedTuple):
+    """A value by its name; a strong one stands out (the prediction)."""
+
+    name: str
+    text: str
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about the section, by name.
+
+    HTML writes ``<dl>`` with names. Other media write the values in as few lines as hold them, dots between them; if
+    ``named``, each value after its name and a colon. A strong value is bold.
+    """
+
+    items: tuple[Fact, ...]
+    named: bool = False
 
 
 @dataclass(frozen=True)
 class Prose:
-    """A paragraph; ``muted`` for what explains how to read."""
+    """A paragraph; ``muted`` explains how to read something, ``lead`` is the one sentence to take away (a box in HTML,
+    bold elsewhere)."""
 
     text: str
-    muted: bool = False
+    tone: Literal["plain", "muted", "lead"] = "plain"
 
 
 @dataclass(frozen=True)
 class Heading:
+    """A heading: level 1 is the title of a section, 2 and 3 are within it."""
+
     text: str
+    level: Literal[1, 2, 3] = 2
+
+
+# words in colour ----------------------------------------------------------------------------------------
+
+
+class Cell(NamedTuple):
+    """Atoms ``start`` to ``stop`` of a layout with their score; ``share`` of the scale, from -1 to 1, gives the colour.
+
+    A ``marked`` cell is one that the document is about: brackets or an outline around it.
+    """
+
+    start: int
+    stop: int
+    score: float
+    share: float
+    marked: bool = False
+
+
+class Row(NamedTuple):
+    """Cells that do not overlap, in reading order.
+
+    ``fine``: each covers at most a word, so the text itself is coloured. Other rows are boxes or brackets under
+    (or over) the words, each with its score.
+    """
+
+    level: str
+    cells: tuple[Cell, ...]
+    fine: bool = True
 
 
 @dataclass(frozen=True)
-class Grid:
-    """A table; ``left`` is how many columns hold words, the others hold numbers. ``wide`` columns may be cut."""
+class Block:
+    """One explanation of a text: its rows, finest level first.
 
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    left: int = 1
+    ``limit`` is the score of the deepest colour. ``signed``: scores speak for (+) or against (-); otherwise they are
+    sizes and have a palette of their own. ``note`` stands beside or under the label, muted.
+    """
+
+    label: str
+    note: str
+    rows: tuple[Row, ...]
+    limit: float
+    signed: bool = True
+
+    def written(self, score: float) -> str:
+        """A score as written under its words."""
+        return signed(score, self.limit, minus=MINUS, sign=self.signed)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Words of one text in colour, once for every row of every block; rows stand under each other, line by line.
+
+    A row is named by ``name``, at the start of its line (nothing if empty); a block of several rows among several
+    blocks has its label above. Atoms without a cell are drawn plain. An atom's text is drawn as it is; a pair's texts
+    are numbered 1 and 2. The sign never rests on colour alone: a bar above for, below against (figures, HTML),
+    underlining (LaTeX, terminal), or signed numbers (terminal without colour). A score stands under its cell if numbers
+    are asked for, and always in rows that are not fine. ``caption`` is a muted line above. An empty text is
+    drawn as "(the text is empty)". HTML sets ``dir="rtl"`` by the layout; figures use ``layout.visual``.
+    """
+
+    layout: Layout
+    blocks: tuple[Block, ...]
+    caption: str = ""
+
+    def name(self, block: Block, row: Row) -> str:
+        """The name at the start of a row."""
+        return block.label if len(self.blocks) > 1 and len(block.rows) == 1 else row.level
+
+    def spoken(self, block: Block, row: Row) -> str:
+        """The full name of a row: its block if there are several, its level if the block has several."""
+        parts = [block.label] if len(self.blocks) > 1 else []
+        return " · ".join([*parts, row.level] if len(block.rows) > 1 or not parts else parts)
+
+    def owners(self, row: Row | None) -> list[Cell | None]:
+        """For each atom, the cell of a row that covers it."""
+        owners: list[Cell | None] = [None] * len(self.layout.atoms)
+        for cell in row.cells if row else ():
+            owners[cell.start : cell.stop] = [cell] * (cell.stop - cell.start)
+        return owners
+
+
+class Node(NamedTuple):
+    """A phrase as a box over its atoms that fills the rows ``low`` to ``high``; words stand in row 0."""
+
+    cell: Cell
+    low: int
+    high: int
+    interaction: float | None = None
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Phrases as boxes that stand on their words, the whole text on top, rows rising from the words.
+
+    A long text is broken into lines, each with what stands on it (``stacked``); a box is open at a side at which it
+    goes on in another line. A box holds its score; figures write the strongest interaction in brackets after it
+    (all of them if numbers are asked for). A word's own score stands under it if numbers are asked for, and always in a
+    terminal without colour. HTML shows score and interaction at the pointer. LaTeX may draw the words in colour and the
+    phrases as a nested list.
+    """
+
+    layout: Layout
+    nodes: tuple[Node, ...]
+    limit: float
+    signed: bool = True
+
+    def stacked(self, line: range) -> tuple[int, list[tuple[Node, int, int]]]:
+        """How many rows stand on a line of atoms; the nodes that touch it, lowest first, with the first and last row
+        that each fills. Rows in which no phrase of this line begins are left out."""
+        nodes = [node for node in self.nodes if node.cell.start < line.stop and line.start < node.cell.stop]
+        lows = sorted({node.low for node in nodes})
+        rank = {low: row for row, low in enumerate(lows)}
+        placed = [(node, rank[node.low], bisect_left(lows, node.high + 1) - 1) for node in nodes]
+        return len(lows), sorted(placed, key=lambda entry: (entry[1], entry[0].cell.start))
+
+    @property
+    def nested(self) -> list[tuple[int, Node]]:
+        """The phrases from left to right, each before its parts, with their depth."""
+        entries: list[tuple[int, Node]] = []
+        around: list[Node] = []
+        for node in sorted(self.nodes, key=lambda node: (node.cell.start, -node.cell.stop)):
+            while around and around[-1].cell.stop <= node.cell.start:
+                around.pop()
+            entries.append((len(around), node))
+            around.append(node)
+        return entries
+
+    @property
+    def strongest(self) -> Node | None:
+        """The phrase of the strongest interaction; None if no two parts interact."""
+        joints = [node for node in self.nodes if node.interaction]
+        return max(joints, key=lambda node: abs(node.interaction or 0.0), default=None)
+
+    def written(self, score: float) -> str:
+        """A score as written in its box."""
+        return signed(score, self.limit, minus=MINUS, sign=self.signed)
+
+    def joint(self, node: Node) -> str:
+        """An interaction as written; empty for a phrase without one."""
+        return "" if node.interaction is None else signed(node.interaction, self.limit, minus=MINUS)
+
+    def spoken(self, node: Node) -> str:
+        """A phrase with its numbers, for the pointer and for screen readers."""
+        said = f"{self.layout.surface(node.cell.start, node.cell.stop)}: {self.written(node.cell.score)}"
+        return f"{said}; interaction {self.joint(node)}" if node.interaction is not None else said
+
+
+# numbers ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """Numbers of rows by columns in colour, each its ``share`` of the scale.
+
+    If ``half``, rows and columns are the same words: a word stands at the end of its row, on the diagonal, and row i
+    has i cells, so no word is written twice. Otherwise ``across`` names the columns above them. A cell's number is
+    written into it if ``digits`` is set or numbers are asked for; blank if NaN. A half matrix without ``digits`` is
+    shortened to the words that fit by ``shortened``. ``hue`` is the categorical colour of a matrix that is not signed
+    (None: the palette's colour of sizes).
+    """
+
+    down: tuple[str, ...]
+    across: tuple[str, ...]
+    values: Float[np.ndarray, "down across"]
+    limit: float
+    signed: bool = True
+    half: bool = False
+    title: str = ""
+    digits: int | None = None
+    hue: int | None = None
+
+    def share(self, row: int, column: int) -> float:
+        """The share of the scale, from -1 to 1."""
+        value = float(self.values[row, column])
+        return max(-1.0, min(1.0, value / self.limit)) if self.limit and math.isfinite(value) else 0.0
+
+    def written(self, row: int, column: int) -> str:
+        """A number as written in its cell."""
+        value = float(self.values[row, column])
+        if math.isnan(value):
+            return ""
+        if self.digits is not None:
+            return f"{value:.{self.digits}f}".replace("-", MINUS)
+        return signed(value, self.limit, minus=MINUS, sign=self.signed)
+
+    def spoken(self, row: int, column: int) -> str:
+        """A number with its names, for the pointer and for screen readers."""
+        first, second = (self.across[column], self.down[row]) if self.half else (self.down[row], self.across[column])
+        return f"{first} ~ {second}: {self.written(row, column)}"
+
+    def shortened(self, most: int) -> tuple[Matrix, str]:
+        """A half matrix of at most ``most`` words, those of the strongest cells, and the sentence that says so; the
+        matrix itself and no sentence if all words fit."""
+        count, most = len(self.down), max(2, most)
+        if count <= most or not self.half:
+            return self, ""
+        rows, columns = np.tril_indices(count, -1)
+        sizes = np.abs(self.values[rows, columns])
+        kept: set[int] = set()
+        for at in np.argsort(-sizes, kind="stable")[: most * most]:
+            if not sizes[at] or len(kept | {int(rows[at]), int(columns[at])}) > most:
+                break
+            kept |= {int(rows[at]), int(columns[at])}
+        places = sorted(kept)
+        words = tuple(self.down[place] for place in places)
+        left = f"The {len(places)} words of the strongest interactions are drawn, of {count}"
+        return replace(
+            self, down=words, across=words, values=self.values[np.ix_(places, places)]
+        ), f"{left}; a .csv file has every pair."
+
+
+class Column(NamedTuple):
+    """The head of a table's column. ``words``: aligned left, may be cut or folded; numbers are aligned right and never
+    cut. ``note`` is a second line of the head (the direction in which a measure is better)."""
+
+    name: str
+    words: bool = False
+    note: str = ""
+
+
+class Gauge(NamedTuple):
+    """A number with a bar of a ``share`` of the longest: to both sides of zero if ``signed``, else from the left. A
+    share of NaN has no bar."""
+
+    text: str
+    share: float
+    signed: bool = True
+    sizes: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns; a cell is a text, or a number with a bar.
+
+    A table with ``fold`` is one to look things up in: HTML folds it under that name (neighbours with the same name
+    together); a terminal prints all rows only if numbers are asked for, and its first ``peek`` rows otherwise; figures
+    and LaTeX leave it out. ``rest`` is a muted line under the rows. ``groups`` puts a name as a line of its own before
+    a row. ``hues`` gives each row a dot in a categorical colour (None: muted). A terminal cuts words to fit and, if
+    there are still too many columns, stands the columns in several tables with the first repeated. ``rtl`` rows hold
+    text in any direction: HTML wraps cells in ``<bdi>`` always.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str | Gauge, ...], ...]
+    title: str = ""
+    fold: str = ""
+    peek: int = 0
+    rest: str = ""
+    groups: tuple[tuple[int, str], ...] = ()
+    hues: tuple[int | None, ...] = ()
 
 
 class Bar(NamedTuple):
-    """One row of a bar chart: its name, a note beside it, its value, the part of it that is drawn full,
-    and its colour: 1 for, -1 against."""
+    """One bar from 0: its name, a note beside it, its value, the part of it that is drawn full (the rest pale), and its
+    colour: 1 for, -1 against."""
 
     name: str
     note: str
@@ -44,18 +325,8 @@ class Bar(NamedTuple):
     side: int = -1
 
 
-@dataclass(frozen=True)
-class Bars:
-    """Amounts under each other; ``axis`` names the number, ``mark`` is a place on it that matters (NaN of none)."""
-
-    title: str
-    axis: str
-    rows: tuple[Bar, ...]
-    mark: float = math.nan
-
-
 class Box(NamedTuple):
-    """One row of a box plot: its name, a note beside it, the spread, single scores to be drawn as dots."""
+    """One box plot: its name, a note beside it, the spread, single scores to be drawn as dots."""
 
     name: str
     note: str
@@ -63,59 +334,151 @@ class Box(NamedTuple):
     dots: tuple[float, ...] = ()
 
 
+class Dot(NamedTuple):
+    """A mean with its interval (NaN: none) in a categorical colour (None: muted); ``hollow`` if it is not better than
+    chance. ``note`` follows the number where it is spoken (how many texts)."""
+
+    name: str
+    note: str
+    value: float
+    low: float
+    high: float
+    hue: int | None = None
+    hollow: bool = False
+
+
+class Curve(NamedTuple):
+    """A line through points (x, y) in a categorical colour (None: muted) and a dash."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    hue: int | None = None
+    dash: Literal["", "dashed", "dotted", "long"] = ""
+
+
 @dataclass(frozen=True)
-class Boxes:
-    """Distributions under each other on one axis; ``axis`` names the number."""
+class Chart:
+    """Rows of bars, boxes, dots or curves (all of one type) on one axis, whose number ``axis`` names.
+
+    ``title`` stands above, ``tag`` at its end, ``note`` muted under it. ``mark`` is a place on the axis that matters,
+    ``band`` a grey range of it, ``rule`` the row before which a thin line stands. ``reverse``: the axis runs from right
+    to left, so that better is always to the right. Dots write their value at the end of the row; a value of NaN is
+    "none". Curves have ``axis`` upwards and ``across`` from left to right. Where there is width, dots and curves stand
+    side by side with their neighbours. A terminal draws bars, boxes and dots with block characters and curves as a
+    table of five points. LaTeX draws a table of the numbers.
+    """
 
     title: str
     axis: str
-    rows: tuple[Box, ...]
+    rows: tuple[Bar, ...] | tuple[Box, ...] | tuple[Dot, ...] | tuple[Curve, ...]
     signed: bool = True
+    note: str = ""
+    tag: str = ""
+    mark: float = math.nan
+    band: tuple[float, float] | None = None
+    rule: int | None = None
+    reverse: bool = False
+    across: str = ""
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The range of the axis: all numbers and, but for dots and curves, 0, with a little room on open sides."""
+        values: list[float] = []
+        for row in self.rows:
+            if isinstance(row, Bar):
+                values += [0.0, row.value]
+            elif isinstance(row, Box):
+                values += [0.0, row.spread.low, row.spread.high, *row.dots]
+            elif isinstance(row, Dot):
+                values += [row.value, row.low, row.high]
+            else:
+                values += [y for _, y in row.points]
+        finite = [value for value in (*values, self.mark, *(self.band or ())) if math.isfinite(value)] or [0.0, 1.0]
+        low, high = min(finite), max(finite)
+        if isinstance(self.rows[0], Bar):
+            return low, high or 1.0
+        room = (0.03 if isinstance(self.rows[0], Box) else 0.04) * ((high - low) or 1.0)
+        return low - room, high + room
+
+
+# what stands under a picture ----------------------------------------------------------------------------
+
+
+class Scale(NamedTuple):
+    """A colour scale: the numbers at its ends (``−1.62``, ``+1.62``; ``−max`` if rows differ in theirs), whether there
+    are signed scores and sizes, a note beside it, and whether a cell is too faint for a number of its own."""
+
+    low: str
+    high: str
+    signs: bool
+    sizes: bool
+    note: str = ""
+    faint: bool = False
+
+
+class Note(NamedTuple):
+    """A sentence under a picture; its name (empty for none) says which row it is about and stands before it."""
+
+    name: str
+    text: str
+
+
+class Key(NamedTuple):
+    """The name of a categorical colour and dash."""
+
+    name: str
+    hue: int | None
+    dash: Literal["", "dashed", "dotted", "long"] = ""
 
 
 @dataclass(frozen=True)
-class Marked:
-    """Texts in colour under a caption each; ``limit`` is the score of full colour. Marked words stand out."""
+class Legend:
+    """How to read what stands above: keys of colours, the colour scale, sentences.
 
-    texts: tuple[tuple[str, Shown], ...]
-    limit: float
-    signed: bool = True
+    The scale is drawn as ``against LOW [ramp] HIGH for``, of sizes as ``size 0 [ramp] HIGH`` (without its plus). All
+    sentences are muted and small; named ones are aligned after their names.
+    """
+
+    scale: Scale | None = None
+    notes: tuple[Note, ...] = ()
+    keys: tuple[Key, ...] = ()
 
 
-Part = Prose | Heading | Grid | Boxes | Bars | Marked
+Part = Facts | Prose | Heading | Passage | Tree | Matrix | Table | Chart | Legend
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """A title, facts by name, and parts in reading order."""
+class Section:
+    """One text, or one study or evaluation: its parts in reading order.
+
+    ``brief`` is the shorter reading for media without pages (terminal, ``.txt``, LaTeX), ``picture`` the one for
+    figures; each stands for all parts if it is empty. ``title`` labels the section for screen readers and is not drawn.
+    """
 
     title: str
-    facts: tuple[tuple[str, str], ...]
     parts: tuple[Part, ...]
+    brief: tuple[Part, ...] = ()
+    picture: tuple[Part, ...] = ()
 
 
-def limit_of(texts: Sequence[Shown]) -> float:
-    """The largest magnitude of the texts' scores; 1 where all are 0."""
-    return max((abs(word.score) for text in texts for word in text.words), default=0.0) or 1.0
+@dataclass(frozen=True)
+class Document:
+    """Sections in order, with a rule or two blank lines between them.
+
+    ``title`` is the heading of a page, unless a section begins with a heading of level 1; ``kind`` names what the
+    document holds ("Explanation", "Hierarchies").
+    """
+
+    title: str
+    kind: str
+    sections: tuple[Section, ...]
 
 
-def ticks(low: float, high: float, most: int = 7) -> tuple[float, ...]:
-    """Round numbers between two ends, at most ``most`` of them and 0 where it lies between; none for ends of NaN."""
-    if not math.isfinite(high - low):
-        return ()
-    width = (high - low) or 1.0
-    step = 10.0 ** math.floor(math.log10(width / max(most - 1, 1)))
-    for factor in (1, 2, 5, 10, 20):
-        if width / (step * factor) <= most - 1:
-            step *= factor
-            break
-    first = math.ceil(low / step - 1e-9)
-    return tuple(k * step for k in range(first, math.floor(high / step + 1e-9) + 1))
+def largest(scores: Sequence[float]) -> float:
+    """The largest finite magnitude; 0 if there is none."""
+    return max((abs(score) for score in scores if math.isfinite(score)), default=0.0)
 
 
-def reach(rows: Sequence[Box]) -> tuple[float, float]:
-    """The range of the scores of all rows, 0 among them, with a little room on both sides."""
-    low = min([0.0, *(min((row.spread.low, *row.dots)) for row in rows)])
-    high = max([0.0, *(max((row.spread.high, *row.dots)) for row in rows)])
-    room = 0.03 * ((high - low) or 1.0)
-    return low - room, high + room
+def share(score: float, limit: float) -> float:
+    """A score's share of the scale, from -1 to 1; 0 for NaN."""
+    return 0.0 if math.isnan(score) or not limit else max(-1.0, min(1.0, score / limit))

@@ -85,6 +85,18 @@ PALETTES = {
 }
 
 
+HUES = tuple(zip(
+    ("#2563c9", "#d1690a", "#0d8660", "#8a4cc2", "#c7354a", "#10859c", "#86602f", "#bd4a96"),
+    ("#7fabf7", "#f2a65f", "#5ecb9f", "#be95ec", "#f28d98", "#62c6d9", "#cda676", "#e896c9"),
+    strict=True,
+))  # fmt: skip
+
+
+def hue(number: int | None, dark: bool = False) -> str:
+    """A categorical colour, for methods side by side; lesser text's colour for None. Colours repeat after eight."""
+    return ground(dark).muted if number is None else HUES[number % len(HUES)][dark]
+
+
 def palette_named(palette: str | Palette) -> Palette:
     """A palette by its name. Raises UsageError for a name that is not known."""
     if isinstance(palette, Palette):

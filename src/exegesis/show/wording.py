@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -40,6 +40,33 @@ def _visible(character: str) -> str:
     if (hidden and character not in _KEPT and not tag) or code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF:
         return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
     return character
+
+
+# texts that must fit ------------------------------------------------------------------------------------
+
+
+def clipped(text: str, room: float, width: Callable[[str], float] = len) -> str:
+    """A text that fits the room, cut with an ellipsis if it is too long; ``width`` measures texts."""
+    if width(text) <= room:
+        return text
+    low, high = 0, len(text) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if width(text[:middle] + "…") <= room else (low, middle - 1)
+    return text[:low] + "…"
+
+
+def folded(text: str, room: float, width: Callable[[str], float] = len) -> list[str]:
+    """A text broken at blanks into lines that fit the room; a word that is longer has a line of its own."""
+    lines, line = [], ""
+    for word in text.split(" "):
+        longer = f"{line} {word}" if line else word
+        if line and width(longer) > room:
+            lines.append(line)
+            line = word
+        else:
+            line = longer
+    return [*lines, line]
 
 
 # numbers ----------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from exegesis.results.faults import FINDINGS, Cause, Failures, Summary, Training
-from exegesis.show.document import Bar, Bars, Box, Boxes, Grid, Heading, Marked, Part, Prose, Sheet, limit_of
 from exegesis.show.documents.study import READ_BOX, SHEETS, facts, interval, many, number, verdict
+from exegesis.show.sheet import Bar, Bars, Box, Boxes, Grid, Heading, Marked, Part, Prose, Sheet, limit_of
 from exegesis.show.wording import MINUS, percent, visible
 
 MOST = 15  # rows of a picture

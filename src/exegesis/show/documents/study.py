@@ -8,7 +8,7 @@ from typing import Any
 
 from exegesis.core.errors import UsageError
 from exegesis.results.study import Absent, Asked, Shown, Study, WordClasses, WordUses
-from exegesis.show.document import Box, Boxes, Grid, Heading, Marked, Part, Prose, Sheet, limit_of
+from exegesis.show.sheet import Box, Boxes, Grid, Heading, Marked, Part, Prose, Sheet, limit_of
 from exegesis.show.wording import MINUS, percent, signed, visible
 from exegesis.statistics.bootstrap import Spread
 

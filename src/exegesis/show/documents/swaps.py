@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from exegesis.results.study import Shown
 from exegesis.results.swaps import Mean, Pair, Repair, Substitution, Swap, Transfer
-from exegesis.show.document import Bar, Bars, Grid, Heading, Marked, Part, Prose, Sheet, limit_of
 from exegesis.show.documents.study import SHEETS, facts, many, verdict
+from exegesis.show.sheet import Bar, Bars, Grid, Heading, Marked, Part, Prose, Sheet, limit_of
 from exegesis.show.wording import MINUS, percent, visible
 
 FROM = {

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from exegesis.show.document import Bars, Boxes, reach, ticks
-from exegesis.show.document import Box as Row
 from exegesis.show.figure import fonts
 from exegesis.show.figure.scene import MARGIN, SIZE, SMALL, TINY, Box, Scene, clipped, folded
 from exegesis.show.palette import Ground, Palette, ground, palette_named
+from exegesis.show.sheet import Bars, Boxes, reach, ticks
+from exegesis.show.sheet import Box as Row
 from exegesis.show.wording import MINUS, signed, visible
 
 ROW, TALL = 19.0, 44.0  # height of a row, and of one with dots

@@ -12,8 +12,8 @@ from rich.style import Style
 
 from exegesis.results.result import each
 from exegesis.results.study import Shown, Study
-from exegesis.show.document import Bars, Boxes, Grid, Heading, Marked, Part, Prose, Sheet, reach
 from exegesis.show.documents.study import sheet
+from exegesis.show.sheet import Bars, Boxes, Grid, Heading, Marked, Part, Prose, Sheet, reach
 from exegesis.show.terminal.look import MUTED, Line, Look, clipped, folded
 from exegesis.show.terminal.page import render
 from exegesis.show.wording import MINUS, signed, visible
