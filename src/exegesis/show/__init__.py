@@ -52,6 +52,7 @@ def _html(module: str) -> dict[str, Place]:
 
 # a kind of result -> a file's ending -> what writes it
 _PICTURES = {".svg": ("figure.files", "svg"), ".png": ("figure.files", "png"), ".pdf": ("figure.files", "pdf")}
+_TEX = {".tex": ("figure.files", "tex")}
 _TEXT = {".txt": ("terminal.page", "txt")}
 VIEWS: dict[str, dict[str, Place]] = {
     WORDS: {**_html("html.parts"), **_PICTURES, **_TEXT, ".tex": ("latex", "latex"), ".csv": ("tables", "csv")},
