@@ -1,4 +1,4 @@
-"""Colours for signed scores: two palettes, each on light and on dark ground. Imports no torch.
+"""The colours of scores: two palettes, each on light and on dark ground; and colours that tell methods apart.
 
 A score's share of its scale runs from -1 to 1. Its colour lies on a straight line in OKLab from the ground (0) to
 the palette's deepest colour (1 for, -1 against), so equal steps of a score look like equal steps of colour.
@@ -7,6 +7,9 @@ The paper draws green for and red against. Here the green leans to blue and the 
 that the two ends stay apart for readers who do not see red or green (deuteranopia, protanopia); the other palette
 is blue and orange. No view leaves the sign to colour alone: a bar stands over what speaks for and under what speaks
 against, or the signed number is written out.
+
+The nearest of the 256 colours of older terminals to a tint often has another hue (a pale green comes out grey or cyan),
+so each palette has its own steps of one hue there, weakest first, as numbers of the xterm colour cube.
 """
 
 from __future__ import annotations
@@ -53,17 +56,13 @@ class Palette:
     dark: tuple[OKLCH, OKLCH, OKLCH]
 
     def paint(self, share: float, *, dark: bool = False, signed: bool = True) -> Paint:
-        """The colours of a cell whose score is ``share`` of its scale, cut to [-1, 1]; NaN is painted as 0.
+        """The colours of a cell whose score is ``share`` of its scale, clipped to [-1, 1]; NaN is painted as 0.
 
-        With ``signed=False`` (a method whose scores are sizes, such as a gradient's norm) a colour of neither side.
+        With ``signed=False`` (a method whose scores are sizes, such as a gradient's norm) the hue is neutral.
         Text on its ground has a contrast of at least 4.5 (WCAG 2.2, AA).
         """
         share = 0.0 if math.isnan(share) else max(-1.0, min(1.0, share))
         return _paint(self, round(share, 3), dark, signed)
-
-    def ends(self, *, dark: bool = False) -> tuple[str, str]:
-        """The deepest colours: for, against."""
-        return self.paint(1.0, dark=dark).ground, self.paint(-1.0, dark=dark).ground
 
 
 PALETTES = {
@@ -83,6 +82,17 @@ PALETTES = {
         ),
     )
 }
+
+STEPS = {
+    ("green-red", False): ((194, 157, 114, 78), (224, 217, 210, 203), (189, 183, 141, 99)),
+    ("green-red", True): ((22, 28, 28, 35), (52, 88, 124, 160), (54, 55, 56, 93)),
+    ("blue-orange", False): ((195, 153, 117, 75), (230, 223, 215, 208), (225, 219, 213, 176)),
+    ("blue-orange", True): ((17, 18, 25, 32), (58, 94, 130, 208), (53, 90, 127, 164)),
+}
+# the share from which each step is drawn: a weak tint stands out more on dark ground
+EDGES = {False: (0.05, 0.25, 0.5, 0.75), True: (0.1, 0.3, 0.55, 0.8)}
+PAPER = {False: "#ffffff", True: "#1c1c1c"}
+_LEVELS = (0, 95, 135, 175, 215, 255)
 
 
 HUES = tuple(zip(
@@ -107,7 +117,27 @@ def palette_named(palette: str | Palette) -> Palette:
 
 
 def ground(dark: bool = False) -> Ground:
+    """The colours around the cells, on light or on dark ground."""
     return DARK if dark else LIGHT
+
+
+def stepped(palette: Palette, share: float, *, dark: bool, signed: bool) -> Paint:
+    """The colours of a cell in steps, each an exact colour of the xterm cube; those of ``Palette.paint`` for a palette
+    that is not in ``STEPS``."""
+    share = 0.0 if math.isnan(share) else share
+    if (palette.name, dark) not in STEPS:
+        return palette.paint(share, dark=dark, signed=signed)
+    ramp = STEPS[palette.name, dark][2 if not signed else 0 if share >= 0 else 1]
+    step = sum(abs(share) >= edge for edge in EDGES[dark])
+    colour = colour_of(ramp[step - 1]) if step else PAPER[dark]
+    ink = max("#000000", "#ffffff", key=lambda ink: contrast(ink, colour))
+    return Paint(colour, ink, colour_of(ramp[-1]))
+
+
+def colour_of(index: int) -> str:
+    """The colour of the xterm cube with a number from 16 to 231, as ``#rrggbb``."""
+    red, green, blue = (index - 16) // 36, (index - 16) // 6 % 6, (index - 16) % 6
+    return f"#{_LEVELS[red]:02x}{_LEVELS[green]:02x}{_LEVELS[blue]:02x}"
 
 
 def contrast(first: str, second: str) -> float:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 
 from exegesis.core.errors import UsageError
-from exegesis.show import cube
-from exegesis.show.palette import DARK, LIGHT, PALETTES, contrast, linear, palette_named
+from exegesis.show.palette import (
+    DARK,
+    LIGHT,
+    PALETTES,
+    colour_of,
+    contrast,
+    hue,
+    linear,
+    palette_named,
+    stepped,
+)
 
 SHARES = [k / 50 for k in range(-50, 51)]
 EVERY = [(name, dark) for name in PALETTES for dark in (False, True)]
@@ -47,7 +56,7 @@ def test_text_on_every_cell_meets_aa(name, dark, signed):
     for share in SHARES:
         for paint in (
             PALETTES[name].paint(share, dark=dark, signed=signed),
-            cube.paint(PALETTES[name], share, dark=dark, signed=signed),
+            stepped(PALETTES[name], share, dark=dark, signed=signed),
         ):
             assert contrast(paint.ground, paint.ink) >= 4.5, (share, paint)
 
@@ -56,6 +65,14 @@ def test_text_on_every_cell_meets_aa(name, dark, signed):
 def test_text_around_the_cells_meets_aa(ground):
     assert contrast(ground.paper, ground.ink) >= 7
     assert contrast(ground.paper, ground.muted) >= 4.5
+
+
+@pytest.mark.parametrize(("ground", "dark"), [(LIGHT, False), (DARK, True)])
+def test_methods_have_colours_that_differ_and_show_on_the_ground(ground, dark):
+    hues = [hue(number, dark) for number in range(8)]
+    assert all(contrast(ground.paper, colour) >= 3 for colour in hues)
+    assert min(far(a, b, "none") for a, b in combinations([*hues, hue(None, dark)], 2)) > 15
+    assert hue(8, dark) == hues[0]
 
 
 @pytest.mark.parametrize(("name", "dark"), EVERY)
@@ -85,9 +102,9 @@ def test_shares_are_cut_and_nan_is_nothing():
 
 
 def test_the_cube_is_drawn_in_its_own_colours():
-    assert cube.colour_of(16) == "#000000"
-    assert cube.colour_of(231) == "#ffffff"
-    assert cube.colour_of(203) == "#ff5f5f"
+    assert colour_of(16) == "#000000"
+    assert colour_of(231) == "#ffffff"
+    assert colour_of(203) == "#ff5f5f"
 
 
 def test_an_unknown_palette_is_refused():

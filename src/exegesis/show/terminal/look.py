@@ -14,8 +14,7 @@ from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
 
-from exegesis.show import cube
-from exegesis.show.palette import Paint, Palette, palette_named
+from exegesis.show.palette import Paint, Palette, palette_named, stepped
 
 MUTED = Style(dim=True)
 Line = list[Segment]
@@ -32,7 +31,7 @@ class Look(NamedTuple):
     def paint(self, share: float, signed: bool = True) -> Paint:
         """The colours of a cell, as ``Palette.paint``."""
         if self.color == "256":
-            return cube.paint(self.palette, share, dark=self.dark, signed=signed)
+            return stepped(self.palette, share, dark=self.dark, signed=signed)
         return self.palette.paint(share, dark=self.dark, signed=signed)
 
     @property
