@@ -13,6 +13,7 @@ import pytest
 import exegesis
 from exegesis import study
 from exegesis.core.errors import ExegesisError
+from exegesis.data.examples import Example
 from exegesis.results.saved import FORMS
 from tests.support import study_toys as toys
 
@@ -28,7 +29,7 @@ def saved() -> dict[str, object]:
     model, bag = exegesis.load(), toys.model()
     texts, labels = [text for text, _ in DATA], [label for _, label in DATA]
     given = {"model": bag, "data": texts, "labels": labels, "method": "leave-one-out"}
-    examples = [study.corpus.Example.of(*one) for one in DATA]
+    examples = [Example.of(*one) for one in DATA]
     trust = exegesis.evaluate(bag, texts, ["leave-one-out", "gradient-x-input"], ["deletion"], samples=50)
     return {
         "words": exegesis.explain(model, TEXT, "reat", level="all", trust=True),
