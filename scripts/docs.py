@@ -22,7 +22,7 @@ from exegesis.core.files import write_whole
 from exegesis.engine.methods import Card
 from exegesis.results.attribution import Attribution
 from exegesis.results.hierarchy import Hierarchy
-from exegesis.show.figure.files import svg
+from exegesis.show.before.figure.files import svg
 from exegesis.show.terminal.page import render
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -6,8 +6,8 @@ import ast
 import tomllib
 from pathlib import Path
 
-from exegesis.show.figure import fonts, svg
-from exegesis.show.figure.scene import MARGIN, SIZE, SMALL, Box, Scene, folded
+from exegesis.show.before.figure import fonts, svg
+from exegesis.show.before.figure.scene import MARGIN, SIZE, SMALL, Box, Scene, folded
 from exegesis.show.palette import DARK, LIGHT
 
 ROOT = Path(__file__).resolve().parent.parent

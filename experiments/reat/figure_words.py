@@ -13,9 +13,9 @@ import exegesis
 from exegesis.core.files import write_whole
 from exegesis.data.examples import Example
 from exegesis.models.tagger import default_tagger
+from exegesis.show.before.figure.chart import scene
+from exegesis.show.before.figure.svg import as_svg
 from exegesis.show.documents.study import TAG_NAMES
-from exegesis.show.figure.chart import scene
-from exegesis.show.figure.svg import as_svg
 from exegesis.show.sheet import Box, Boxes
 from exegesis.statistics.bootstrap import Spread
 from exegesis.study.classes import VERBS

@@ -11,7 +11,7 @@ from exegesis.models.language_models.counted import CountedLanguageModel
 from exegesis.protocols.language import language_named
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.saved import from_dict
-from exegesis.show.html.nested import fragment
+from exegesis.show.before.html.nested import fragment
 from exegesis.show.terminal.page import render
 from tests.support.hostile import FIXED, model
 

@@ -38,11 +38,11 @@ BLOCKS = {
 
 # a kind of result -> boxes and words at places
 SCENES = {
-    WORDS: ("figure.passage", "scene"),
-    TREES: ("figure.tree", "scene"),
-    PAIRS: ("figure.matrix", "scene"),
+    WORDS: ("before.figure.passage", "scene"),
+    TREES: ("before.figure.tree", "scene"),
+    PAIRS: ("before.figure.matrix", "scene"),
     INSIDE: ("documents.relevance", "scene"),
-    STUDIES: ("html.study", "scene"),
+    STUDIES: ("before.html.study", "scene"),
 }
 
 
@@ -51,23 +51,27 @@ def _html(module: str) -> dict[str, Place]:
 
 
 # a kind of result -> a file's ending -> what writes it
-_PICTURES = {".svg": ("figure.files", "svg"), ".png": ("figure.files", "png"), ".pdf": ("figure.files", "pdf")}
-_TEX = {".tex": ("figure.files", "tex")}
+_PICTURES = {
+    ".svg": ("before.figure.files", "svg"),
+    ".png": ("before.figure.files", "png"),
+    ".pdf": ("before.figure.files", "pdf"),
+}
+_TEX = {".tex": ("before.figure.files", "tex")}
 _TEXT = {".txt": ("terminal.page", "txt")}
 VIEWS: dict[str, dict[str, Place]] = {
-    WORDS: {**_html("html.parts"), **_PICTURES, **_TEXT, ".tex": ("latex", "latex"), ".csv": ("tables", "csv")},
+    WORDS: {**_html("before.html.parts"), **_PICTURES, **_TEXT, ".tex": ("latex", "latex"), ".csv": ("tables", "csv")},
     TREES: {
-        **_html("html.nested"),
+        **_html("before.html.nested"),
         **_PICTURES,
         **_TEXT,
-        ".tex": ("figure.files", "tex"),
+        ".tex": ("before.figure.files", "tex"),
         ".csv": ("nested_table", "csv"),
     },
     PAIRS: {
-        **_html("html.matrix"),
+        **_html("before.html.matrix"),
         **_PICTURES,
         **_TEXT,
-        ".tex": ("figure.files", "tex"),
+        ".tex": ("before.figure.files", "tex"),
         ".csv": ("matrix_table", "csv"),
     },
     INSIDE: {
@@ -77,8 +81,8 @@ VIEWS: dict[str, dict[str, Place]] = {
         ".tex": ("documents.relevance", "tex"),
         ".csv": ("documents.relevance", "csv"),
     },
-    TRUST: {**_html("html.trust"), ".txt": ("terminal.table", "txt")},
-    STUDIES: {**_html("html.study"), **_PICTURES, ".txt": ("terminal.sheet", "txt")},
+    TRUST: {**_html("before.html.trust"), ".txt": ("terminal.table", "txt")},
+    STUDIES: {**_html("before.html.study"), **_PICTURES, ".txt": ("terminal.sheet", "txt")},
 }
 
 

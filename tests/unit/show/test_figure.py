@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from matplotlib.text import Text
 from PIL import Image
 
-from exegesis.show.figure.files import figure, pdf, png, svg
-from exegesis.show.figure.fonts import BOX, spelled
-from exegesis.show.figure.paint import as_png
-from exegesis.show.figure.passage import scene
-from exegesis.show.figure.scene import Scene
-from exegesis.show.figure.visual import direction, order, shaped
+from exegesis.show.before.figure.files import figure, pdf, png, svg
+from exegesis.show.before.figure.fonts import BOX, spelled
+from exegesis.show.before.figure.paint import as_png
+from exegesis.show.before.figure.passage import scene
+from exegesis.show.before.figure.scene import Scene
+from exegesis.show.before.figure.visual import direction, order, shaped
 from exegesis.show.wording import visible
 from tests.support import samples
 from tests.support.strategies import results, some
@@ -57,7 +57,7 @@ def test_pictures_of_hostile_texts(made):
 @pytest.mark.parametrize("draw", [svg, png, pdf])
 def test_the_same_bytes_in_another_process(draw, tmp_path):
     script = (
-        "import sys; from tests.support import samples; from exegesis.show.figure import files;"
+        "import sys; from tests.support import samples; from exegesis.show.before.figure import files;"
         f"sys.stdout.buffer.write(files.{draw.__name__}([samples.hierarchy(), *samples.models()]))"
     )
     root = str(Path(__file__).parents[3])
@@ -209,7 +209,7 @@ def test_a_picture_shows_what_a_figure_does():
 
 def test_a_picture_lays_out_no_text_by_itself(monkeypatch):
     """One text each, as of ``figure``, is what makes long pictures slow."""
-    monkeypatch.setattr("exegesis.show.figure.paint.Writing", lambda *_, **__: pytest.fail("a text of its own"))
+    monkeypatch.setattr("exegesis.show.before.figure.paint.Writing", lambda *_, **__: pytest.fail("a text of its own"))
     assert png(samples.result(" ".join(samples.LONG.split() * 3), np.linspace(-1, 1, 3 * len(samples.LONG.split()))))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from exegesis.show.html.parts import fragment, page
+from exegesis.show.before.html.parts import fragment, page
 from exegesis.show.wording import visible
 from tests.support import samples
 from tests.support.strategies import ink, results, some

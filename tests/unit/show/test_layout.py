@@ -10,9 +10,9 @@ from hypothesis import given
 
 from exegesis.core.errors import UsageError
 from exegesis.core.text import Span, Text
+from exegesis.show.before.figure.lines import fill
 from exegesis.show.documents.attribution import LANES, panels
 from exegesis.show.documents.header import header, notes, scales
-from exegesis.show.figure.lines import fill
 from tests.support import samples
 from tests.support.strategies import ink, results, some
 

@@ -18,14 +18,14 @@ import exegesis
 from exegesis.core.errors import UsageError
 from exegesis.results.result import save
 from exegesis.show import INSIDE, PAIRS, VIEWS, view
+from exegesis.show.before.figure.files import svg
+from exegesis.show.before.figure.matrix import scene as matrix_scene
+from exegesis.show.before.figure.scene import MARGIN
+from exegesis.show.before.html.matrix import page
 from exegesis.show.documents import relevance as inside
 from exegesis.show.documents.attribution import panels
 from exegesis.show.documents.header import notes as under
 from exegesis.show.documents.interactions import grid, notes, strongest
-from exegesis.show.figure.files import svg
-from exegesis.show.figure.matrix import scene as matrix_scene
-from exegesis.show.figure.scene import MARGIN
-from exegesis.show.html.matrix import page
 from exegesis.show.matrix_table import csv as table
 from exegesis.show.terminal.page import render
 from tests.support import matrix_samples as made

@@ -22,12 +22,12 @@ from exegesis.core.errors import FileError, UsageError
 from exegesis.core.text import text_of_words
 from exegesis.results.result import save
 from exegesis.show import TREES, VIEWS, view
+from exegesis.show.before.figure.files import svg
+from exegesis.show.before.figure.lines import fill
+from exegesis.show.before.figure.scene import MARGIN
+from exegesis.show.before.figure.tree import scene as nested_scene
+from exegesis.show.before.html.nested import fragment, page
 from exegesis.show.documents.hierarchy import facts, nested, notes
-from exegesis.show.figure.files import svg
-from exegesis.show.figure.lines import fill
-from exegesis.show.figure.scene import MARGIN
-from exegesis.show.figure.tree import scene as nested_scene
-from exegesis.show.html.nested import fragment, page
 from exegesis.show.nested_table import csv as table
 from exegesis.show.terminal.page import render
 from exegesis.show.wording import visible

@@ -16,9 +16,9 @@ from exegesis.results.attribution import Attribution
 from exegesis.results.relevance import WORDS, Relevance
 from exegesis.results.result import each
 from exegesis.show import latex
-from exegesis.show.figure import passage as words
-from exegesis.show.figure.scene import Scene
-from exegesis.show.html import parts as html
+from exegesis.show.before.figure import passage as words
+from exegesis.show.before.figure.scene import Scene
+from exegesis.show.before.html import parts as html
 from exegesis.show.tables import cell, written
 from exegesis.show.terminal import passage as words_terminal
 from exegesis.show.terminal.look import Line, Look

@@ -10,9 +10,9 @@ from rich.segment import Segment
 from rich.style import Style
 
 from exegesis.results.attribution import Attribution
+from exegesis.show.before.figure.lines import fill, joint
 from exegesis.show.documents.attribution import Block, Cell, Panel, Row, Scale, panels
 from exegesis.show.documents.header import header, notes
-from exegesis.show.figure.lines import fill, joint
 from exegesis.show.terminal import bars
 from exegesis.show.terminal.bars import FAINT
 from exegesis.show.terminal.look import MUTED, Line, Look, clipped, folded, listed

@@ -10,8 +10,8 @@ from rich.segment import Segment
 from rich.style import Style
 
 from exegesis.results.hierarchy import Hierarchy
+from exegesis.show.before.figure.lines import fill, joint
 from exegesis.show.documents.hierarchy import Nested, Node, facts, nested, nesting, notes
-from exegesis.show.figure.lines import fill, joint
 from exegesis.show.terminal import bars
 from exegesis.show.terminal.bars import FAINT
 from exegesis.show.terminal.look import MUTED, Line, Look, clipped, folded, listed

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exegesis.results.attribution import Attribution
+from exegesis.show.before.figure import fonts
+from exegesis.show.before.figure.lines import fill
+from exegesis.show.before.figure.page import BLANK, Page, beginning, blank, placed, stacked, widths
+from exegesis.show.before.figure.scene import MARGIN, SIZE, SMALL, TINY, Box, Scene, clipped
 from exegesis.show.documents.attribution import Block, Cell, Panel, Row, Scale, panels
-from exegesis.show.figure import fonts
-from exegesis.show.figure.lines import fill
-from exegesis.show.figure.page import BLANK, Page, beginning, blank, placed, stacked, widths
-from exegesis.show.figure.scene import MARGIN, SIZE, SMALL, TINY, Box, Scene, clipped
 from exegesis.show.palette import Paint, Palette
 from exegesis.show.wording import MINUS, signed
 

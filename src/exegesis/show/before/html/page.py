@@ -34,7 +34,7 @@ class OfText(Protocol):
 
 @lru_cache(maxsize=1)
 def templates() -> Environment:
-    return Environment(loader=PackageLoader("exegesis.show"), autoescape=True, undefined=StrictUndefined)
+    return Environment(loader=PackageLoader("exegesis.show.before"), autoescape=True, undefined=StrictUndefined)
 
 
 def framed(name: str, palette: str | Palette, more: str = "", **values: Any) -> str:

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 from exegesis.results.result import Result
 from exegesis.show import SCENES, part
-from exegesis.show.figure import paint as painting
-from exegesis.show.figure import svg as writer
-from exegesis.show.figure.scene import Scene
-from exegesis.show.figure.tex_scene import as_tex
+from exegesis.show.before.figure import paint as painting
+from exegesis.show.before.figure import svg as writer
+from exegesis.show.before.figure.scene import Scene
+from exegesis.show.before.figure.tex_scene import as_tex
 
 Results = Result | Sequence[Result]
 

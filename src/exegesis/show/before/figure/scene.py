@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from exegesis.show.figure import fonts
+from exegesis.show.before.figure import fonts
 
 MARGIN, SIZE, SMALL, TINY = 14.0, 10.0, 7.8, 6.4  # of a page; of letters
 

@@ -12,11 +12,11 @@ from markupsafe import Markup
 from exegesis.core.errors import UsageError
 from exegesis.results.result import each
 from exegesis.results.study import Study
+from exegesis.show.before.figure import svg as writer
+from exegesis.show.before.figure.chart import stacked
+from exegesis.show.before.figure.scene import Scene
+from exegesis.show.before.html.page import paint_class, paints, templates
 from exegesis.show.documents.study import sheet
-from exegesis.show.figure import svg as writer
-from exegesis.show.figure.chart import stacked
-from exegesis.show.figure.scene import Scene
-from exegesis.show.html.page import paint_class, paints, templates
 from exegesis.show.palette import DARK, LIGHT, Palette, palette_named
 from exegesis.show.sheet import Bars, Boxes, Grid, Heading, Marked, Part, Prose
 from exegesis.show.wording import MINUS, signed, visible

@@ -8,9 +8,9 @@ from typing import Any
 
 from exegesis.results.attribution import Attribution
 from exegesis.results.result import each
+from exegesis.show.before.html.page import TABLE, framed, heading, paint_class, short, whole_page
 from exegesis.show.documents.attribution import Block, Cell, Panel, Row, Scale, panels
 from exegesis.show.documents.header import header, notes, scales, spoken
-from exegesis.show.html.page import TABLE, framed, heading, paint_class, short, whole_page
 from exegesis.show.palette import Palette
 from exegesis.show.terminal.bars import FAINT
 from exegesis.show.wording import MINUS, signed

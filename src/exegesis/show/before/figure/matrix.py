@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from exegesis.results.interactions import Interactions
 from exegesis.results.result import each
+from exegesis.show.before.figure import fonts
+from exegesis.show.before.figure.page import MARKED, Page, blank, stacked
+from exegesis.show.before.figure.scene import MARGIN, SMALL, TINY, Box, Scene, clipped
 from exegesis.show.documents.interactions import PLACE, Grid, grid, notes
-from exegesis.show.figure import fonts
-from exegesis.show.figure.page import MARKED, Page, blank, stacked
-from exegesis.show.figure.scene import MARGIN, SMALL, TINY, Box, Scene, clipped
 from exegesis.show.palette import Palette
 from exegesis.show.wording import MINUS
 

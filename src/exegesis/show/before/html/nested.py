@@ -14,10 +14,10 @@ from rich.cells import cell_len
 
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.result import each
+from exegesis.show.before.figure.lines import fill
+from exegesis.show.before.html.page import TABLE, framed, heading, paint_class, short, whole_page
 from exegesis.show.documents.header import scales
 from exegesis.show.documents.hierarchy import Nested, Node, facts, nested, nesting, notes
-from exegesis.show.figure.lines import fill
-from exegesis.show.html.page import TABLE, framed, heading, paint_class, short, whole_page
 from exegesis.show.palette import Palette
 from exegesis.show.wording import MINUS
 

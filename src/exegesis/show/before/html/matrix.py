@@ -10,9 +10,9 @@ from typing import Any
 
 from exegesis.results.interactions import Interactions
 from exegesis.results.result import each
+from exegesis.show.before.html.page import TABLE, framed, heading, paint_class, short, whole_page
 from exegesis.show.documents.header import header, scales
 from exegesis.show.documents.interactions import PLACE, grid, notes, shown, strongest
-from exegesis.show.html.page import TABLE, framed, heading, paint_class, short, whole_page
 from exegesis.show.palette import Palette
 from exegesis.show.wording import MINUS
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from exegesis.show.figure import fonts
-from exegesis.show.figure.scene import MARGIN, SIZE, SMALL, TINY, Box, Scene, clipped, folded
+from exegesis.show.before.figure import fonts
+from exegesis.show.before.figure.scene import MARGIN, SIZE, SMALL, TINY, Box, Scene, clipped, folded
 from exegesis.show.palette import Ground, Palette, ground, palette_named
 from exegesis.show.sheet import Bars, Boxes, reach, ticks
 from exegesis.show.sheet import Box as Row

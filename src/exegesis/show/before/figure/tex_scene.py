@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exegesis.show.figure.scene import Box, Scene, Words
+from exegesis.show.before.figure.scene import Box, Scene, Words
 from exegesis.show.latex import escaped
 
 HEAD = r"""% A figure by Exegesis. In the preamble: \usepackage{xcolor}

@@ -8,11 +8,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
+from exegesis.show.before.figure import fonts
+from exegesis.show.before.figure.scene import MARGIN, SIZE, SMALL, TINY, Box, Scene, clipped, folded
+from exegesis.show.before.figure.visual import order
 from exegesis.show.documents.attribution import Cell, Panel
 from exegesis.show.documents.header import header, notes, scales
-from exegesis.show.figure import fonts
-from exegesis.show.figure.scene import MARGIN, SIZE, SMALL, TINY, Box, Scene, clipped, folded
-from exegesis.show.figure.visual import order
 from exegesis.show.palette import Paint, Palette, ground, palette_named
 from exegesis.show.wording import MINUS
 

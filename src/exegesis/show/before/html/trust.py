@@ -13,9 +13,9 @@ from markupsafe import Markup
 
 from exegesis.results.advice import RANDOM
 from exegesis.results.evaluation import Evaluation, Measured
-from exegesis.show.figure.trust import curves, dots, paint
-from exegesis.show.html import parts as html
-from exegesis.show.html.page import templates, whole_page
+from exegesis.show.before.figure.trust import curves, dots, paint
+from exegesis.show.before.html import parts as html
+from exegesis.show.before.html.page import templates, whole_page
 from exegesis.show.palette import DARK, LIGHT
 from exegesis.show.terminal.table import agreement_line, check, direction, favoured_lines, shown
 from exegesis.show.wording import MINUS, duration, visible

@@ -23,9 +23,9 @@ from matplotlib.path import Path
 from matplotlib.text import Text as Writing
 from matplotlib.transforms import Transform
 
-from exegesis.show.figure import fonts, raster
-from exegesis.show.figure.scene import Box, Scene, Words
-from exegesis.show.figure.visual import shaped
+from exegesis.show.before.figure import fonts, raster
+from exegesis.show.before.figure.scene import Box, Scene, Words
+from exegesis.show.before.figure.visual import shaped
 
 DPI, TALLEST = 200, 30_000  # dots an inch; dots of a picture's longer side, beyond which it is drawn coarser
 SHAPES = hasattr(FT2Font, "_layout")  # matplotlib 3.11 and later order and join the letters of Hebrew, Arabic, ...

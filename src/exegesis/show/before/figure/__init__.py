@@ -1,0 +1,1 @@
+"""Documents as figures: SVG, PNG, PDF and matplotlib."""
