@@ -15,8 +15,8 @@ from exegesis.core.errors import UsageError
 from exegesis.data.examples import Example
 from exegesis.results.faults import FINDINGS, Failures
 from exegesis.results.swaps import Substitution
-from exegesis.study.texts import Corpus
-from exegesis.study.training import TrainingTexts, read_training
+from exegesis.study.corpus import Corpus
+from exegesis.study.training_texts import TrainingTexts, read_training
 
 ALL = 10**6
 SURE, SAMPLE, CAUSES = 0.9, 60, 5

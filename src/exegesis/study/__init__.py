@@ -1,11 +1,11 @@
-"""What has the model learned, over a corpus? Word classes, one word, failures, substitutions, a summary, repair."""
+"""Questions asked over a corpus: word classes, one word, failures, substitutions, a summary, repair."""
 
 from exegesis.study.candidates import read_synonyms
 from exegesis.study.classes import words
 from exegesis.study.faults import failures
-from exegesis.study.overview import summary
 from exegesis.study.repairs import propose, repair
 from exegesis.study.substitutions import substitute
+from exegesis.study.summaries import summary
 from exegesis.study.uses import word
 
 __all__ = ["failures", "propose", "read_synonyms", "repair", "substitute", "summary", "word", "words"]

@@ -1,4 +1,4 @@
-"""What stands out of the causes of wrong predictions: the checks of the REAT paper's Figure 9."""
+"""Conspicuous causes of wrong predictions: the checks of Figure 9 of the REAT paper."""
 
 from __future__ import annotations
 
@@ -9,34 +9,35 @@ from scipy import stats
 
 from exegesis.results.faults import Cause, Training
 
-RARE, SURE, GIVEAWAY, SHORTCUT = 10, 0.01, 20, 0.05
+RARE_TEXTS, GIVEAWAY_TEXTS = 10, 20  # training texts that hold a word
+LEANING_LEVEL, SHORTCUT_LEVEL = 0.01, 0.05  # significance levels
 BLIND_SAME, BLIND_TRULY, BLIND_USES = 0.9, 0.75, 4
 
 
 class Share(NamedTuple):
-    """The texts, how many of them are predicted wrongly, and how many causes might be shortcuts by their training."""
+    """Numbers of texts, of wrong predictions among them, and of causes tested as shortcuts together."""
 
     texts: int
     wrong: int
-    asking: int
+    tested: int
 
     def chance(self, errors: int, uses: int) -> float:
-        """How likely ``errors`` or more among ``uses`` texts are where a word has no part in them.
+        """The probability of ``errors`` or more among ``uses`` texts if the word has no part in them.
 
-        The exact hypergeometric tail, given one error (a word without one is no cause), for all causes that are asked
-        about together (Bonferroni): it is by its errors that a word came to be asked about.
+        The exact hypergeometric tail, given at least one error (a word without errors is not a cause), with a
+        Bonferroni correction for all causes tested together, since a word is tested because of its errors.
         """
-        tail, one = (stats.hypergeom.sf(k - 1, self.texts, self.wrong, uses) for k in (errors, 1))
-        return min(1.0, self.asking * float(tail / one))
+        tail, any_error = (stats.hypergeom.sf(k - 1, self.texts, self.wrong, uses) for k in (errors, 1))
+        return min(1.0, self.tested * float(tail / any_error))
 
 
 def leans(held: Training) -> bool:
-    """Whether training texts that hold a word have the label more often than others."""
-    return held.texts > 0 and held.p < SURE and held.share > held.base
+    """True if training texts that hold a word have the label significantly more often than others."""
+    return held.texts > 0 and held.p < LEANING_LEVEL and held.share > held.base
 
 
 def findings(cause: Cause, share: Share) -> tuple[str, ...]:
-    """What stands out; see ``FINDINGS``."""
+    """The names of the checks that a cause meets (keys of ``results.faults.FINDINGS``)."""
     checks: list[tuple[str, Callable[[], bool]]] = [
         ("context-blind", lambda: cause.uses >= BLIND_USES and cause.same >= BLIND_SAME and cause.truly <= BLIND_TRULY)
     ]
@@ -45,10 +46,10 @@ def findings(cause: Cause, share: Share) -> tuple[str, ...]:
         skewed = leans(held)
         checks = [
             ("unseen", lambda: not held.texts),
-            ("rare", lambda: 0 < held.texts < RARE),
+            ("rare", lambda: 0 < held.texts < RARE_TEXTS),
             ("imbalanced", lambda: skewed),
-            ("giveaway", lambda: held.texts >= GIVEAWAY and max(held.labels.values()) >= 0.95 * held.texts),
+            ("giveaway", lambda: held.texts >= GIVEAWAY_TEXTS and max(held.labels.values()) >= 0.95 * held.texts),
             *checks,
-            ("shortcut", lambda: skewed and share.chance(cause.errors, cause.uses) < SHORTCUT),
+            ("shortcut", lambda: skewed and share.chance(cause.errors, cause.uses) < SHORTCUT_LEVEL),
         ]
     return tuple(name for name, holds in checks if holds())

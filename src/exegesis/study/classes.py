@@ -17,11 +17,11 @@ from exegesis.models.tagger import Tagger, default_tagger, universal
 from exegesis.protocols.model import Classifier
 from exegesis.results.study import WordClass, WordClasses
 from exegesis.statistics.bootstrap import spread
-from exegesis.study.texts import Corpus, Data, asked_of, explained, normal, signed, single_target, texts_of
+from exegesis.study.corpus import Corpus, Data, asked_of, explained, normal, signed, single_target, texts_of
 
 TAGS = ("merged", "penn", "universal")
 VERBS = ("VB", "VBD", "VBG", "VBN", "VBP", "VBZ")
-COMMON = 4  # words named of a class
+MAX_COMMON = 4  # words named per class
 
 
 def words(
@@ -38,11 +38,11 @@ def words(
     progress: bool = False,
     **parameters: Any,
 ) -> WordClasses:
-    """Which kinds of words does the model go by? Scores by part of speech (REAT paper, Sec. 4.7, Figure 7).
+    """Scores by part of speech: the kinds of words that the model goes by (REAT paper, Sec. 4.7, Figure 7).
 
     Every word of ``data`` (texts, examples, or the path of a file) is scored for each text's predicted label, or for
     ``target``, and falls under the tag that ``tagger`` (the bundled one) gives it in its text; each part of a pair is
-    tagged alone. ``tags``: see ``WordClasses``. ``method`` and ``parameters`` as for ``explain``. Raises as
+    tagged alone. ``tags``: see ``WordClasses``. ``method`` and ``parameters`` as for ``explain``. Raises like
     ``explain``, and UsageError for no texts or a target of several numbers.
     """
     classifier = as_model(model)
@@ -52,7 +52,7 @@ def words(
     if tags not in TAGS:
         raise unknown("choice of tags", tags, TAGS)
     corpus = Corpus.of(data, None, classifier.labels)
-    tag = tagger or default_tagger()
+    assign = tagger or default_tagger()
     scores: dict[str, array[float]] = {}
     owners: dict[str, array[int]] = {}
     common: dict[str, Counter[str]] = {}
@@ -61,30 +61,31 @@ def words(
         for number, result in explained(plan, texts_of(classifier, corpus), advance):
             signs = signed(result)
             over = result.over_words()
-            for word, score, one in zip(over.words, over.scores.tolist(), _tags(result.text, tag, tags), strict=True):
-                scores.setdefault(one, array("d")).append(score)
-                owners.setdefault(one, array("l")).append(number)
-                common.setdefault(one, Counter())[normal(word)] += 1
-    found = [
-        WordClass(one, spread(np.array(values), np.array(owners[one]), samples, seed), _common(common[one]))
-        for one, values in scores.items()
+            word_tags = _tags(result.text, assign, tags)
+            for word, score, tag in zip(over.words, over.scores.tolist(), word_tags, strict=True):
+                scores.setdefault(tag, array("d")).append(score)
+                owners.setdefault(tag, array("l")).append(number)
+                common.setdefault(tag, Counter())[normal(word)] += 1
+    classes = [
+        WordClass(tag, spread(np.array(values), np.array(owners[tag]), samples, seed), _common(common[tag]))
+        for tag, values in scores.items()
     ]
-    found.sort(key=lambda one: (-one.spread.median, one.tag))
+    classes.sort(key=lambda word_class: (-word_class.spread.median, word_class.tag))
     count = sum(map(len, scores.values()))
-    return WordClasses(asked_of(plan, len(corpus), count, signs), tags, repr(tag), tuple(found))
+    return WordClasses(asked_of(plan, len(corpus), count, signs), tags, repr(assign), tuple(classes))
 
 
 def _tags(text: Text, tagger: Tagger, tags: str) -> list[str]:
-    """The tag of each word of a text, its parts tagged one by one."""
+    """The tag of each word of a text; each part of a pair is tagged separately."""
     strings = text.word_strings()
     part = [next((n for n, s in enumerate(text.segments) if s.covers(word)), 0) for word in text.words]
-    found: list[str] = []
+    penn: list[str] = []
     for number in sorted(set(part)):
-        found += tagger([word for word, n in zip(strings, part, strict=True) if n == number])
-    return [_read(tag, tags) for tag in found]
+        penn += tagger([word for word, n in zip(strings, part, strict=True) if n == number])
+    return [_converted(tag, tags) for tag in penn]
 
 
-def _read(tag: str, tags: str) -> str:
+def _converted(tag: str, tags: str) -> str:
     if tags == "universal":
         return universal(tag)
     return "VB" if tags == "merged" and tag in VERBS else tag
@@ -92,4 +93,4 @@ def _read(tag: str, tags: str) -> str:
 
 def _common(counts: Mapping[str, int]) -> tuple[str, ...]:
     ranked: Sequence[str] = sorted(counts, key=lambda word: (-counts[word], word))
-    return tuple(ranked[:COMMON])
+    return tuple(ranked[:MAX_COMMON])

@@ -1,4 +1,4 @@
-"""What the model says of many texts, and of texts without some words."""
+"""Predictions for many texts, and for texts without some of their words."""
 
 from __future__ import annotations
 
@@ -15,69 +15,69 @@ from exegesis.mech.removal.perturbed import outputs_keeping
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.results.attribution import Prediction
 
-PART = 4096  # texts read at a time
+MAX_READ = 4096  # texts read at a time
 
 
 def predictions(model: Classifier, texts: Sequence[Text]) -> list[Prediction]:
-    """What the model says of each text, in order. Raises ModelError where its outputs are not finite."""
+    """The model's prediction for each text, in order. Raises ModelError if its outputs are not finite."""
 
-    def said(some: Sequence[Text]) -> list[Prediction]:
-        raw = finite(model.outputs(model.encode(some)), model, "outputs")
+    def predict(batch: Sequence[Text]) -> list[Prediction]:
+        raw = finite(model.outputs(model.encode(batch)), model, "outputs")
         probabilities, decided = array(model.link.probabilities(raw)), model.link.decide(raw).tolist()
-        return [prediction_of(model, probabilities[b], decided[b]) for b in range(len(some))]
+        return [prediction_of(model, probabilities[b], decided[b]) for b in range(len(batch))]
 
-    found: dict[int, Prediction] = dict(in_batches(texts, said, "predict"))
-    return [found[number] for number in range(len(texts))]
+    numbered: dict[int, Prediction] = dict(in_batches(texts, predict, "predict"))
+    return [numbered[number] for number in range(len(texts))]
 
 
 def in_parts(model: Classifier, raws: Sequence[Raw]) -> Iterator[tuple[int, list[Text]]]:
-    """Texts read part by part, each part with the number of its first."""
-    for start in range(0, len(raws), PART):
-        part = raws[start : start + PART]
+    """Read texts part by part; each part with the number of its first text."""
+    for start in range(0, len(raws), MAX_READ):
+        part = raws[start : start + MAX_READ]
         yield start, [read_text(model, raw, start + i, len(raws)) for i, raw in enumerate(part)]
 
 
 def predict_all(
     model: Classifier, raws: Sequence[Raw], advance: Callable[[], object] = lambda: None
 ) -> list[Prediction]:
-    """The same of raw texts, however many."""
-    found: list[Prediction] = []
+    """The model's prediction for each raw text, however many there are."""
+    predicted: list[Prediction] = []
     for _, texts in in_parts(model, raws):
-        found += predictions(model, texts)
+        predicted += predictions(model, texts)
         for _ in texts:
             advance()
-    return found
+    return predicted
 
 
 def without(
-    model: Classifier, texts: Sequence[Text], gone: Sequence[Iterable[Iterable[int]]]
+    model: Classifier, texts: Sequence[Text], removed: Sequence[Iterable[Iterable[int]]]
 ) -> list[tuple[Float[np.ndarray, "n l"], list[str]]]:
-    """Probabilities and labels of each text without some words: ``gone[i]`` are sets of word numbers of text i."""
-    sets = {id(text): [set(one) for one in some] for text, some in zip(texts, gone, strict=True)}
+    """Probabilities and labels for each text without some words; ``removed[i]`` are sets of word numbers of text i."""
+    sets = {id(text): [set(words) for words in of_text] for text, of_text in zip(texts, removed, strict=True)}
 
-    def said(some: Sequence[Text]) -> list[tuple[Float[np.ndarray, "n l"], list[str]]]:
-        batch = model.encode(some)
-        owner = [b for b, text in enumerate(some) for _ in sets[id(text)]]
-        keep = [_kept(text, words, batch.ids.shape[1]) for text in some for words in sets[id(text)]]
+    def predict(part: Sequence[Text]) -> list[tuple[Float[np.ndarray, "n l"], list[str]]]:
+        batch = model.encode(part)
+        owner = [b for b, text in enumerate(part) for _ in sets[id(text)]]
+        keep = [_keep(text, words, batch.ids.shape[1]) for text in part for words in sets[id(text)]]
         if not owner:
-            return [(np.zeros((0, len(model.labels))), []) for _ in some]
+            return [(np.zeros((0, len(model.labels))), []) for _ in part]
         raw = finite(
             outputs_keeping(model, batch, torch.tensor(owner), torch.tensor(np.array(keep)), "drop"), model, "outputs"
         )
         probabilities, labels = array(model.link.probabilities(raw)), [model.labels[i] for i in model.link.decide(raw)]
-        at, found = 0, []
-        for text in some:
-            stop = at + len(sets[id(text)])
-            found.append((probabilities[at:stop], labels[at:stop]))
-            at = stop
-        return found
+        start, answers = 0, []
+        for text in part:
+            stop = start + len(sets[id(text)])
+            answers.append((probabilities[start:stop], labels[start:stop]))
+            start = stop
+        return answers
 
-    results = dict(in_batches(texts, said, "leave words out"))
+    results = dict(in_batches(texts, predict, "leave words out"))
     return [results[number] for number in range(len(texts))]
 
 
-def _kept(text: Text, gone: set[int], width: int) -> Bool[np.ndarray, " t"]:
+def _keep(text: Text, removed: set[int], width: int) -> Bool[np.ndarray, " t"]:
     keep = np.ones(width, dtype=bool)
-    for number in gone:
+    for number in removed:
         keep[slice(*text.words[number])] = False
     return keep

@@ -1,9 +1,9 @@
-"""New training texts against a fault, and what retraining with them changes."""
+"""Repairs: new training texts against a fault, and the effect of training with them."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,12 +26,13 @@ from exegesis.models.trained.training import train as fit
 from exegesis.results.swaps import Added, Mean, Repair, Retrained, Substitution
 from exegesis.statistics.bootstrap import LEVEL, spread
 from exegesis.study.candidates import SYNONYMS
+from exegesis.study.corpus import Data, normal, read_data
 from exegesis.study.predictions import predict_all
 from exegesis.study.replacements import replaced, starts
-from exegesis.study.texts import Data, normal, read_data
 
-TRAININGS = "trainings"  # what is told before the first of them
+TRAININGS = "trainings"  # the name of the progress announced before the first of them
 Swaps = Mapping[str, Sequence[str]] | Substitution
+NOTHING = Mean(float("nan"), float("nan"), float("nan"), 0, 0, 0)
 
 
 def repair(
@@ -47,75 +48,95 @@ def repair(
     samples: int = 2000,
     progress: bool = False,
 ) -> Repair:
-    """Does training on counterfactual pairs mend a fault, and what does it cost?
+    """Counterfactual training texts against a fault, and the accuracy gained and lost by training with them.
 
-    ``swaps`` says which words may stand for each other with the same label: a word with its replacements
-    (``{"terribly": ["extremely", "very"]}``), or a ``Substitution``, whose listed synonyms that flip are taken. New
-    texts are the training texts that hold one word of a pair with the other in its place, both ways, under their own
-    labels (an article before the word stays as it is): at most ``most`` of each direction, drawn by a seed; none that
-    stands among the training, development or test texts already, or among those that the fault is measured on.
+    ``swaps`` lists the words that may stand for each other with the same label: a word with its replacements
+    (``{"terribly": ["extremely", "very"]}``), or a ``Substitution``, whose listed synonyms that flip are used. New
+    texts are the training texts that hold one word of a pair with the other in its place, in both directions, under
+    their own labels (an article before the word stays as it is): at most ``most`` per direction, drawn by a seed; none
+    that is among the training, development or test texts already, or among those on which the fault is measured.
 
     With ``test``, classifiers of ``config`` are trained from each of ``seeds``: without the new texts, with their
-    originals once more in their place (a control), and with them, on the same development texts (a tenth set aside
-    where ``dev`` is not given). The fault is measured on the test texts that hold a word of a pair, changed in the same
-    way. Intervals cover other texts and, from two seeds on, other trainings (see ``Mean``). Raises UsageError where no
-    training text holds a word of a swap, no test text does, or there are no labels.
+    originals once more instead (a control), and with them, on the same development texts (a tenth is set aside if
+    ``dev`` is not given). The fault is measured on the test texts that hold a word of a pair, changed in the same way.
+    Intervals cover other texts and, from two seeds on, other trainings (see ``Mean``). Raises UsageError if no training
+    text or no test text holds a word of a swap, or if there are no labels.
     """
     pairs = _pairs(swaps)
     examples = read_data(train)
     labels = find_labels(examples)
     tested = [] if test is None else read_data(test)
-    held = [] if dev is None else read_data(dev)
-    known = {_key(single(one)) for one in (*examples, *held)}
-    fault = propose(tested, pairs, most=len(tested), without=known)
-    taken = known | {_key(single(one)) for one in tested} | {_key(one.text) for one in fault}
-    added = propose(examples, pairs, most=most, without=taken)
+    development = [] if dev is None else read_data(dev)
+    excluded = {_key(single(example)) for example in (*examples, *development)}
+    fault = propose(tested, pairs, most=len(tested), without=excluded)
+    excluded |= {_key(single(example)) for example in tested} | {_key(text.text) for text in fault}
+    added = propose(examples, pairs, most=most, without=excluded)
     if not added:
         raise UsageError(f"no training text holds one of {_words(pairs)}, or none that gives a new text; give others")
-    nothing = Mean(float("nan"), float("nan"), float("nan"), 0, 0, 0)
-    found = Repair("", tuple(pairs), tuple(added), len(examples), (), nothing, nothing, nothing)
+    proposal = Repair("", tuple(pairs), tuple(added), len(examples), (), NOTHING, NOTHING, NOTHING)
     seeds = list(dict.fromkeys(seeds))
     if test is None or not seeds:
-        return found
+        return proposal
     find_labels([*tested, *(Example.of("", label) for label in labels)])
     if not fault:
         raise UsageError(
             f"no test text holds one of {_words(pairs)}, so the fault cannot be measured; give other texts"
         )
     options = options or TrainOptions()
-    if not held:
-        examples, held = split_off(examples, options.development, options.seed)
-    kept = {single(example) for example in examples}
-    new = [one for one in added if one.origin in kept]
-    extras: tuple[list[Example], ...] = (
-        [],
-        [Example.of(one.origin, one.label) for one in new],
-        [Example.of(one.text, one.label) for one in new],
-    )
-    runs, changes = [], []
-    shows = [Example.of(one.text, one.label) for one in fault]
-    watch = _Watch(options.epochs)
-    tell(f"{TRAININGS} on {len(examples):,} texts", 0, len(extras) * len(seeds))
-    with bar(progress, len(extras) * len(seeds), "train") as advance:
-        for seed in seeds:
-            rights = []
-            for extra in extras:
-                own = replace(options, seed=seed)
-                result = fit(examples, held, extra=extra, config=config, options=own, watcher=watch)
-                watch.over()
-                rights.append([_right(result.model, part) for part in (shows, tested)])
-                advance()
-            (a, b), (c, d), (e, f) = rights
-            runs.append(Retrained(seed, *(float(one.mean()) for one in (a, c, e, b, d, f))))
-            changes.append((e - a, e - c, f - b))
-    made, whole = [_key(one.origin) for one in fault], [_key(single(one)) for one in tested]
-    means = [_mean(np.array([one[i] for one in changes]), own, samples) for i, own in enumerate((made, made, whole))]
-    name = describe(result)
-    return replace(found, trained=name, runs=tuple(runs), fault=means[0], beyond=means[1], test=means[2])
+    if not development:
+        examples, development = split_off(examples, options.development, options.seed)
+    trainer = _Trainer(examples, development, config, options, added)
+    tell(f"{TRAININGS} on {len(examples):,} texts", 0, len(trainer.extras) * len(seeds))
+    with bar(progress, len(trainer.extras) * len(seeds), "train") as advance:
+        shows = [Example.of(text.text, text.label) for text in fault]
+        trained = [trainer.runs(seed, shows, tested, advance) for seed in seeds]
+    origins, keys = [_key(text.origin) for text in fault], [_key(single(example)) for example in tested]
+    means = [
+        _mean(np.array([changes[i] for _, changes in trained]), owners, samples)
+        for i, owners in enumerate((origins, origins, keys))
+    ]
+    runs = tuple(run for run, _ in trained)
+    return replace(proposal, trained=trainer.name, runs=runs, fault=means[0], beyond=means[1], test=means[2])
+
+
+class _Trainer:
+    """Trains the three classifiers of a seed: without new texts, with their originals again, and with them."""
+
+    def __init__(
+        self, examples: list[Example], development: list[Example], config: RecurrentConfig | None,
+        options: TrainOptions, added: Sequence[Added],
+    ) -> None:  # fmt: skip
+        self.examples, self.development, self.config, self.options = examples, development, config, options
+        held = {single(example) for example in examples}
+        new = [text for text in added if text.origin in held]
+        self.extras: tuple[list[Example], ...] = (
+            [],
+            [Example.of(text.origin, text.label) for text in new],
+            [Example.of(text.text, text.label) for text in new],
+        )
+        self.watch, self.name = _Watch(options.epochs), ""
+
+    def runs(
+        self, seed: int, fault: Sequence[Example], tested: Sequence[Example], advance: Callable[[], object]
+    ) -> tuple[Retrained, tuple[Float[np.ndarray, " n"], ...]]:
+        """The accuracies of the classifiers of a seed, and the changes text by text: fault, beyond control, test."""
+        rights = []
+        options = replace(self.options, seed=seed)
+        for extra in self.extras:
+            result = fit(
+                self.examples, self.development, extra=extra, config=self.config, options=options, watcher=self.watch
+            )
+            self.watch.over()
+            rights.append([_right(result.model, part) for part in (fault, tested)])
+            advance()
+        self.name = describe(result)
+        (a, b), (c, d), (e, f) = rights
+        accuracies = Retrained(seed, *(float(right.mean()) for right in (a, c, e, b, d, f)))
+        return accuracies, (e - a, e - c, f - b)
 
 
 class _Watch:
-    """Tells how far one training is; it may stop before all epochs are done, which ``over`` says."""
+    """Reports the progress of one training, which may stop before all epochs are done (``over``)."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
@@ -133,35 +154,36 @@ class _Watch:
 def propose(
     examples: Sequence[Example], pairs: Sequence[tuple[str, str]], *, most: int = 200, without: set[str] | None = None
 ) -> list[Added]:
-    """Texts that hold one word of a pair with the other in its place, both ways, under their labels; each once.
+    """New texts: those that hold one word of a pair, with the other in its place, under their labels; each once.
 
-    At most ``most`` of each direction, drawn by a seed; none of ``without`` (texts as ``normal`` writes them).
+    Both directions of a pair are used, at most ``most`` texts per direction, drawn by a seed; none of ``without``
+    (texts as written by ``normal``).
     """
     vocabulary = Vocabulary(("<pad>", "<unk>"))
-    seen, found = set(without or ()), []
-    texts = [(single(one), one.label or "") for one in examples]
+    used, added = set(without or ()), []
+    texts = [(single(example), example.label or "") for example in examples]
     read = [vocabulary.read(raw) for raw, _ in texts]
     words = [set(map(normal, text.word_strings())) for text in read]
     for old, new in (move for a, b in pairs for move in ((a, b), (b, a))):
         parts = list(map(normal, vocabulary.read(old).word_strings()))
-        rows = [i for i, own in enumerate(words) if own.issuperset(parts) and starts(read[i], parts)]
+        rows = [i for i, held in enumerate(words) if held.issuperset(parts) and starts(read[i], parts)]
         random.Random(0).shuffle(rows)
-        kept = 0
+        count = 0
         for i in rows:
             changed = str(replaced(texts[i][0], read[i], starts(read[i], parts), new, len(parts)))
             key = _key(changed)
-            if kept < most and key not in seen:
-                seen.add(key)
-                kept += 1
-                found.append(Added(changed, texts[i][1], texts[i][0]))
-    return found
+            if count < most and key not in used:
+                used.add(key)
+                count += 1
+                added.append(Added(changed, texts[i][1], texts[i][0]))
+    return added
 
 
 def _pairs(swaps: Swaps) -> list[tuple[str, str]]:
     if isinstance(swaps, Substitution):
         listed = [swap.word for swap in swaps.flips if SYNONYMS in swap.sources]
         swaps = {swaps.word: listed}
-    pairs = [(normal(old), normal(new)) for old, others in swaps.items() for new in others]
+    pairs = [(normal(old), normal(new)) for old, replacements in swaps.items() for new in replacements]
     pairs = list(dict.fromkeys((a, b) for a, b in pairs if a != b))
     if not pairs:
         raise UsageError("there is no swap to repair by; give words with the words that may stand for them")
@@ -177,18 +199,18 @@ def _key(text: str) -> str:
 
 
 def _right(trained: TrainedClassifier, examples: Sequence[Example]) -> Float[np.ndarray, " n"]:
-    """1 for each text that a classifier predicts rightly, else 0."""
+    """1 for each text that a classifier predicts correctly, else 0."""
     model = wrap(trained.module, vocabulary=trained.vocabulary, labels=trained.labels)
-    said = predict_all(model, [one.text for one in examples])
-    return np.array([float(one.label == example.label) for one, example in zip(said, examples, strict=True)])
+    predicted = predict_all(model, [example.text for example in examples])
+    return np.array([float(p.label == example.label) for p, example in zip(predicted, examples, strict=True)])
 
 
 def _mean(changes: Float[np.ndarray, "seeds texts"], origins: Sequence[str], samples: int) -> Mean:
-    """The mean of changes with its interval: see ``Mean``."""
+    """The mean of changes with its interval (see ``Mean``)."""
     _, owners = np.unique(origins, return_inverse=True)
-    over, each = spread(changes.mean(0), owners, samples), changes.mean(1)
-    low, high = over.mean_low, over.mean_high
-    if len(each) > 1:
-        reach = stats.t.ppf((1 + LEVEL) / 2, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
-        low, high = (over.mean + side * np.hypot(one - over.mean, reach) for side, one in ((-1, low), (1, high)))
-    return Mean(over.mean, float(low), float(high), len(origins), over.texts, len(each))
+    texts, seeds = spread(changes.mean(0), owners, samples), changes.mean(1)
+    low, high = texts.mean_low, texts.mean_high
+    if len(seeds) > 1:
+        reach = stats.t.ppf((1 + LEVEL) / 2, len(seeds) - 1) * seeds.std(ddof=1) / np.sqrt(len(seeds))
+        low, high = (texts.mean + side * np.hypot(end - texts.mean, reach) for side, end in ((-1, low), (1, high)))
+    return Mean(texts.mean, float(low), float(high), len(origins), texts.texts, len(seeds))

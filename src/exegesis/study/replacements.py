@@ -1,4 +1,4 @@
-"""Words of a text found and replaced."""
+"""Finding and replacing words in raw texts."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ from collections.abc import Iterable, Sequence
 
 from exegesis.core.text import Span, Text
 from exegesis.protocols.model import Raw
-from exegesis.study.texts import normal
+from exegesis.study.corpus import normal
 
 
 def starts(text: Text, words: Sequence[str]) -> list[int]:
-    """The numbers of the words where ``words`` (as ``normal`` writes them) begin: one after another, in one part of a
-    pair, from left to right, no word of the text taken twice."""
+    """The numbers of the words at which the sequence ``words`` (as written by ``normal``) begins.
+
+    Occurrences lie within one part of a pair, do not overlap, and are found from left to right.
+    """
     strings, width = list(map(normal, text.word_strings())), len(words)
-    found: list[int] = []
+    places: list[int] = []
     for i in range(len(strings) - width + 1 if width else 0):
-        free = not found or i >= found[-1] + width
-        if free and strings[i : i + width] == list(words) and _together(text, i, width):
-            found.append(i)
-    return found
+        free = not places or i >= places[-1] + width
+        if free and strings[i : i + width] == list(words) and _in_one_part(text, i, width):
+            places.append(i)
+    return places
 
 
-def _together(text: Text, start: int, width: int) -> bool:
+def _in_one_part(text: Text, start: int, width: int) -> bool:
     whole = Span(text.words[start].start, text.words[start + width - 1].stop)
     return width == 1 or not text.segments or any(part.covers(whole) for part in text.segments)
 
 
 def replaced(raw: Raw, text: Text, places: Iterable[int], new: str, width: int = 1) -> Raw:
-    """A text with ``new`` for the ``width`` words from each of some places on, with a capital where they had one."""
+    """The raw text with ``new`` instead of the ``width`` words from each of ``places`` on, capitalised alike."""
     whole, shift = text.raw, 0
     first = len(raw[0]) if isinstance(raw, tuple) else -1
     for place in sorted(places):
@@ -40,13 +42,13 @@ def replaced(raw: Raw, text: Text, places: Iterable[int], new: str, width: int =
     return whole if first < 0 else (whole[:first], whole[first + 1 :])
 
 
-def put(after: Text, before: Text, place: int) -> tuple[str, ...]:
-    """The words that a model reads where one word of ``before`` was replaced."""
+def inserted_words(after: Text, before: Text, place: int) -> tuple[str, ...]:
+    """The words of ``after`` that stand where the word number ``place`` of ``before`` was replaced."""
     start, stop = before.characters(before.words[place])
     stop += len(after.raw) - len(before.raw)
     edges = map(after.characters, after.words)
     inside = [start <= first and last <= stop for first, last in edges]
-    return tuple(normal(word) for word, own in zip(after.word_strings(), inside, strict=True) if own)
+    return tuple(normal(word) for word, within in zip(after.word_strings(), inside, strict=True) if within)
 
 
 def _cased(old: str, new: str) -> str:

@@ -1,9 +1,9 @@
-"""A suspected word replaced by others, in its text and in all others."""
+"""Substitutions: a suspected word replaced by others, in its text and in other texts."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,12 +19,12 @@ from exegesis.protocols.target import Link
 from exegesis.results.attribution import Attribution, Prediction
 from exegesis.results.swaps import Pair, Substitution, Swap, Transfer
 from exegesis.study import candidates as source
+from exegesis.study.corpus import Corpus, Data, asked_of, normal, shown, signed
 from exegesis.study.predictions import in_parts, predict_all
-from exegesis.study.replacements import put, replaced, starts
-from exegesis.study.texts import Corpus, Data, asked_of, normal, shown, signed
+from exegesis.study.replacements import inserted_words, replaced, starts
 
-SHOWN = 3  # texts before and after, of the text itself and of each transfer
-MOVED = 6  # swaps tried on other texts
+MAX_SHOWN = 3  # pairs of texts shown, for the text itself and for each transfer
+MAX_MOVED = 6  # swaps tried on other texts
 
 
 def substitute(
@@ -47,18 +47,18 @@ def substitute(
     progress: bool = False,
     **parameters: Any,
 ) -> Substitution:
-    """What if another word stood here? Swaps of one word, which flip the prediction, and whether they do elsewhere.
+    """Swaps of one word: which flip the prediction, and whether they do so in other texts (REAT paper, Sec. 4.8.2).
 
-    ``word`` is the one to replace; by default the word of the highest score for the predicted label that has a letter.
-    Other words come from ``synonyms`` (a mapping, or a file: see ``read_synonyms``), the ``neighbours`` nearest by
-    their vectors among the words of ``data`` (``vectors``: a mapping or a file; by default the model's own) and a
-    ``language`` model (``candidates`` of its words). Neighbours and drawn words need not mean the same: whether a swap
-    keeps the meaning is for the reader to judge; ``same_tag`` says whether it keeps the part of speech. Where no source
-    is named the bundled language model is asked.
+    ``word`` is the word to replace; by default the word with a letter that has the highest score for the predicted
+    label. Candidates come from ``synonyms`` (a mapping, or a file: see ``read_synonyms``), the ``neighbours`` nearest
+    by their vectors among the words of ``data`` (``vectors``: a mapping or a file; by default the model's own) and a
+    ``language`` model (``candidates`` of its words; the bundled one if no source is named). Neighbours and drawn words
+    need not have the same meaning: the reader judges whether a swap keeps it; ``same_tag`` tells whether it keeps the
+    part of speech.
 
-    On ``data`` the swaps that flip the prediction (the first six) are tried in both directions, as in the paper's Table
-    7. Raises as ``explain``, UsageError where the text does not hold the word or nothing is known to replace it,
-    UnsupportedError for a regression.
+    The first six swaps that flip the prediction are tried on ``data`` in both directions, as in Table 7. Raises like
+    ``explain``, UsageError if the text does not hold the word or no candidate is found, UnsupportedError for a
+    regression.
     """
     classifier = as_model(model)
     method, parameters = chosen(classifier, method, parameters, recommendation, model)
@@ -72,55 +72,59 @@ def substitute(
     corpus = None if data is None else Corpus.of(data, labels, classifier.labels)
     if synonyms is None and not neighbours and language is None:
         language = "bundled"
-    given = _candidates(classifier, read, place, corpus, synonyms, vectors, neighbours, language, candidates, seed)
-    found = list(given)
-    raws = [replaced(text, read, [place], one) for one in found]
-    said = predict_all(classifier, raws)
-    tags = _tags(read, place, found, tagger or default_tagger())
-    own = before.prediction
-    swaps = tuple(
-        Swap(one, given[one], tag, now.label, now.probabilities[own.label], now.label != own.label)
-        for one, tag, now in zip(found, tags, said, strict=True)
-    )
+    sources = _candidates(classifier, read, place, corpus, synonyms, vectors, neighbours, language, candidates, seed)
+    words = list(sources)
+    raws = [replaced(text, read, [place], new) for new in words]
+    swaps = _swaps(classifier, before.prediction, sources, raws, _same_tags(read, place, words, tagger))
     flips = sorted((i for i, swap in enumerate(swaps) if swap.flips), key=lambda i: _doubt(swaps[i]))
-    towards = _Explainer(classifier, plan, own.label)
-    named = "" if gold is None else str(Corpus.of([text], [gold], classifier.labels).golds[0])
-    parts = {i: put(read_text(classifier, raws[i]), read, place) for i in flips[:MOVED]}
-    pairs = tuple(towards.pair(text, raws[i], (old,), parts[i], 0, named) for i in flips[:SHOWN])
+    explainer = _Explainer(classifier, plan, before.prediction.label)
+    label = "" if gold is None else str(Corpus.of([text], [gold], classifier.labels).golds[0])
+    parts = {i: inserted_words(read_text(classifier, raws[i]), read, place) for i in flips[:MAX_MOVED]}
+    pairs = tuple(explainer.pair(text, raws[i], (old,), parts[i], 0, label) for i in flips[:MAX_SHOWN])
     asked = asked_of(plan, 1 if corpus is None else len(corpus), 0, signed(before))
     transfers: list[Transfer] = []
     if corpus is not None:
-        here, others = _Word(old, (old,)), [_Word(found[i], parts[i]) for i in flips[:MOVED]]
-        moves = [(here, one) for one in others] + [(one, here) for one in others]
+        original, news = _Word(old, (old,)), [_Word(words[i], parts[i]) for i in flips[:MAX_MOVED]]
+        moves = [(original, new) for new in news] + [(new, original) for new in news]
         transfers = _transfers(classifier, plan, corpus, moves, text, progress)
-    return Substitution(asked, old, shown(before, 0, named, [place]), swaps, pairs, tuple(transfers))
+    return Substitution(asked, old, shown(before, 0, label, [place]), swaps, pairs, tuple(transfers))
+
+
+def _swaps(
+    model: Classifier, before: Prediction, sources: Mapping[str, tuple[str, ...]], raws: Sequence[Raw],
+    same_tags: Sequence[bool],
+) -> tuple[Swap, ...]:  # fmt: skip
+    return tuple(
+        Swap(word, sources[word], tag, now.label, now.probabilities[before.label], now.label != before.label)
+        for word, tag, now in zip(sources, same_tags, predict_all(model, raws), strict=True)
+    )
 
 
 def _doubt(swap: Swap) -> tuple[bool, bool]:
-    """Swaps that a user listed first, then those that keep the part of speech."""
+    """A sort key: swaps that the user listed first, then those that keep the part of speech."""
     return source.SYNONYMS not in swap.sources, not swap.same_tag
 
 
 def _place(text: Text, word: str | None, before: Attribution) -> int:
-    """The number of the word to be replaced. Raises UsageError where the text does not hold it."""
+    """The number of the word to replace. Raises UsageError if the text does not hold it."""
     strings = list(map(normal, text.word_strings()))
     if word is not None:
         if normal(word) not in strings:
             raise UsageError(f"the text does not hold the word {word!r}; its words are {', '.join(strings[:30])}")
-        own = [i for i, one in enumerate(strings) if one == normal(word)]
+        places = [i for i, string in enumerate(strings) if string == normal(word)]
     else:
-        own = [i for i, one in enumerate(strings) if any(map(str.isalpha, one))] or list(range(len(strings)))
-    return max(own, key=lambda i: float(before.over_words().scores[i]))
+        places = [i for i, string in enumerate(strings) if any(map(str.isalpha, string))] or list(range(len(strings)))
+    return max(places, key=lambda i: float(before.over_words().scores[i]))
 
 
 def _candidates(
     model: Classifier, text: Text, place: int, corpus: Corpus | None, synonyms: Any, vectors: Any, neighbours: int,
     language: str | LanguageModel | None, count: int, seed: int,
 ) -> dict[str, tuple[str, ...]]:  # fmt: skip
-    word, found = normal(text.word_strings()[place]), {}
+    word, by_source = normal(text.word_strings()[place]), {}
     if synonyms is not None:
         listed = source.read_synonyms(synonyms) if isinstance(synonyms, str | os.PathLike) else synonyms
-        found[source.SYNONYMS] = next((list(own) for one, own in listed.items() if normal(one) == word), [])
+        by_source[source.SYNONYMS] = next((list(new) for old, new in listed.items() if normal(old) == word), [])
     if neighbours:
         words = {word} if corpus is None else {word, *_words(model, corpus)}
         if isinstance(vectors, str | os.PathLike):
@@ -129,42 +133,43 @@ def _candidates(
             if len(words) == 1:
                 raise UsageError("neighbours are looked for among the words of a corpus; give data")
             vectors = source.own_vectors(model, sorted(words))
-        found[source.NEIGHBOURS] = source.nearest(word, vectors, neighbours)
+        by_source[source.NEIGHBOURS] = source.nearest(word, vectors, neighbours)
     if language is not None:
-        found[source.LANGUAGE] = source.fitting(language, text.word_strings(), place, count, seed)
-    return source.gathered(word, found, "give synonyms, neighbours with data, or a language model")
+        by_source[source.LANGUAGE] = source.fitting(language, text.word_strings(), place, count, seed)
+    return source.gathered(word, by_source, "give synonyms, neighbours with data, or a language model")
 
 
 def _words(model: Classifier, corpus: Corpus) -> set[str]:
     return {
-        normal(one)
+        normal(word)
         for _, part in in_parts(model, corpus.raws)
         for text in part
-        for one in text.word_strings()
-        if any(map(str.isalpha, one))
+        for word in text.word_strings()
+        if any(map(str.isalpha, word))
     }
 
 
-def _tags(text: Text, place: int, words: Sequence[str], tagger: Tagger) -> list[bool]:
-    """Whether each word has the part of speech in the text that the old one has."""
+def _same_tags(text: Text, place: int, words: Sequence[str], tagger: Tagger | None) -> list[bool]:
+    """True for each word that has the part of speech of the old word in the text."""
+    tag = tagger or default_tagger()
     strings = list(text.word_strings())
-    old = tagger(strings)[place]
-    found = []
+    old = tag(strings)[place]
+    same = []
     for word in words:
-        tags = tagger([*strings[:place], *word.split(), *strings[place + 1 :]])
-        found.append(len(word.split()) == 1 and tags[place] == old)
-    return found
+        tags = tag([*strings[:place], *word.split(), *strings[place + 1 :]])
+        same.append(len(word.split()) == 1 and tags[place] == old)
+    return same
 
 
 class _Explainer:
-    """Texts before and after a swap, both explained for the label that was predicted before."""
+    """Explains texts before and after a swap, both for the label that was predicted before."""
 
     def __init__(self, model: Classifier, plan: Plan, label: str) -> None:
         self.model = model
         self.plan = Plan.of(model, plan.method, None, f"{plan.asked.kind}:{label}")
 
     def pair(self, before: Raw, after: Raw, old: _Parts, new: _Parts, number: int, gold: str) -> Pair:
-        texts = [read_text(self.model, one) for one in (before, after)]
+        texts = [read_text(self.model, raw) for raw in (before, after)]
         first, second = self.plan.explain(texts)
         return Pair(
             shown(first, number, gold, _marked(texts[0], old)), shown(second, number, gold, _marked(texts[1], new))
@@ -175,7 +180,7 @@ _Parts = tuple[str, ...]
 
 
 class _Word(NamedTuple):
-    """What is put in a word's place, and the words that the model reads in it."""
+    """A replacement as a string, and the words that the model reads in it."""
 
     text: str
     parts: _Parts
@@ -186,16 +191,16 @@ def _marked(text: Text, parts: _Parts) -> list[int]:
 
 
 def _transfers(
-    model: Classifier, plan: Plan, corpus: Corpus, moves: Sequence[tuple[_Word, _Word]], own: Raw, progress: bool
+    model: Classifier, plan: Plan, corpus: Corpus, moves: Sequence[tuple[_Word, _Word]], studied: Raw, progress: bool
 ) -> list[Transfer]:
-    """Each swap in all other texts that hold its word."""
+    """Try each swap in all other texts that hold its word."""
     held: dict[_Word, list[tuple[int, Text]]] = {old: [] for old, _ in moves}
     for start, part in in_parts(model, corpus.raws):
         for number, text in enumerate(part, start):
-            if corpus.raws[number] != own:
-                there = set(map(normal, text.word_strings()))
+            if corpus.raws[number] != studied:
+                present = set(map(normal, text.word_strings()))
                 for old in held:
-                    if there.issuperset(old.parts) and starts(text, old.parts):
+                    if present.issuperset(old.parts) and starts(text, old.parts):
                         held[old].append((number, text))
     with bar(progress, sum(len(held[old]) for old, _ in moves), "swap") as advance:
         return [_transfer(model, plan, corpus, old, new, held[old], advance) for old, new in moves]
@@ -218,7 +223,7 @@ def _transfer(
         _Explainer(model, plan, before[i].label).pair(
             corpus.raws[numbers[i]], raws[i], old.parts, new.parts, numbers[i], golds[i] or ""
         )
-        for i in flips[:SHOWN]
+        for i in flips[:MAX_SHOWN]
     )
     broken = sum(before[i].label == golds[i] for i in flips)
     mended = sum(after[i].label == golds[i] for i in flips)

@@ -18,11 +18,11 @@ from exegesis.core.text import Span, Text, text_of_words
 from exegesis.statistics.bootstrap import spread
 from exegesis.study.candidates import nearest, own_vectors
 from exegesis.study.causes import Share
+from exegesis.study.corpus import Corpus
 from exegesis.study.faults import _drawn
-from exegesis.study.overview import _contrary, _tops
 from exegesis.study.replacements import replaced, starts
-from exegesis.study.texts import Corpus
-from exegesis.study.training import TrainingTexts, read_training
+from exegesis.study.summaries import _contrary, _tops
+from exegesis.study.training_texts import TrainingTexts, read_training
 from tests.support import study_toys as toys
 
 # "friday" is a shortcut to "bad" (training texts with it are bad), though it says nothing
@@ -81,7 +81,7 @@ def test_the_training_counts_by_hand(failed) -> None:
 
 
 def test_accuracy_is_taken_of_training_texts_drawn_at_random(bag, monkeypatch) -> None:
-    monkeypatch.setattr("exegesis.study.faults.SAMPLE", 10)
+    monkeypatch.setattr("exegesis.study.faults.MAX_SAMPLE", 10)
     raws, labels = ["fine"] * 40, ["bad"] * 20 + ["good"] * 20
     found = study.failures(bag, ["fine", "awful"], ["good", "bad"], train=raws, train_labels=labels,
                            method="leave-one-out").corpora  # fmt: skip
@@ -563,7 +563,7 @@ def test_results_are_saved_and_shown(bag, failed, what, tmp_path) -> None:
             "without a sign",
         ),
         (lambda m: study.substitute(m, "it is fine", "terribly"), "does not hold"),
-        (lambda m: study.substitute(m, "it is fine", "fine", synonyms={"poor": ["bad"]}), "nothing is known"),
+        (lambda m: study.substitute(m, "it is fine", "fine", synonyms={"poor": ["bad"]}), "no replacement for"),
         (lambda m: study.substitute(m, "it is fine", "fine", neighbours=3), "give data"),
         (lambda m: study.substitute(m, " ", "fine"), "empty|no word"),
         (lambda m: study.summary(m, []), "no texts"),

@@ -1,4 +1,4 @@
-"""A corpus as studies read it: texts with their gold labels, explained part by part."""
+"""Corpora for studies: texts with their gold labels, explained in parts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from exegesis.protocols.model import Classifier, Raw
 from exegesis.results.attribution import Attribution
 from exegesis.results.study import Asked, Shown, Word
 
-PART = 1024  # texts whose explanations are in memory at a time
+MAX_EXPLAINED = 1024  # texts whose explanations are in memory at a time
 Data = str | os.PathLike[str] | Sequence[Raw] | Sequence[Example]
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Texts and their gold labels, by the names of the model's labels (None where there is none)."""
+    """Texts and their gold labels, as names of the model's labels (None for a text without one)."""
 
     raws: tuple[Raw, ...]
     golds: tuple[str | None, ...]
@@ -31,41 +31,41 @@ class Corpus:
 
     @classmethod
     def of(cls, data: Data, labels: Sequence[str | int] | None, names: Sequence[str], *, what: str = "texts") -> Corpus:
-        """Texts, examples, or a file of them, with ``labels`` given apart or the examples' own.
+        """Read texts, examples, or a file of either, with ``labels`` passed separately or the examples' own.
 
-        A label is one of the model's ``names`` or its number. Raises UsageError where there are no texts, labels and
-        texts differ in number, or a label is none of the model's.
+        A label is one of the model's ``names`` or its number. Raises UsageError if there are no texts, if labels and
+        texts differ in number, or if a label is not one of the model's.
         """
-        raws, golds = _read(data)
+        raws, golds = _texts_and_labels(data)
         if labels is not None:
             if isinstance(labels, str) or len(labels) != len(raws):
                 raise UsageError(f"{len(raws)} {what} need as many labels, not {len(labels)}")
             golds = [str(label) for label in labels]
         if not raws:
             raise UsageError(f"there are no {what} to study; give at least one")
-        return cls(tuple(raws), tuple(_named(gold, names) for gold in golds))
+        return cls(tuple(raws), tuple(_label_name(gold, names) for gold in golds))
 
 
 def read_data(data: Data) -> list[Example]:
-    """Examples from what a user gives. Raises UsageError where there are none."""
-    raws, golds = _read(data)
+    """Read a user's data as examples. Raises UsageError if there are none."""
+    raws, golds = _texts_and_labels(data)
     if not raws:
         raise UsageError("there are no texts to study; give at least one")
     return [Example.of(raw, gold) for raw, gold in zip(raws, golds, strict=True)]
 
 
-def _read(data: Data) -> tuple[list[Raw], list[str | None]]:
+def _texts_and_labels(data: Data) -> tuple[list[Raw], list[str | None]]:
     if isinstance(data, str | os.PathLike):
         data = read_examples(os.fspath(data))
     raws: list[Raw] = []
     golds: list[str | None] = []
-    for one in data:
-        raws.append(one.text if isinstance(one, Example) else one)
-        golds.append(one.label if isinstance(one, Example) else None)
+    for item in data:
+        raws.append(item.text if isinstance(item, Example) else item)
+        golds.append(item.label if isinstance(item, Example) else None)
     return raws, golds
 
 
-def _named(gold: str | None, names: Sequence[str]) -> str | None:
+def _label_name(gold: str | None, names: Sequence[str]) -> str | None:
     if gold is None or gold in names:
         return gold
     if gold.isdecimal() and int(gold) < len(names):
@@ -74,14 +74,14 @@ def _named(gold: str | None, names: Sequence[str]) -> str | None:
 
 
 def need_labels(corpus: Corpus, what: str) -> None:
-    """Raises UsageError where a text has no gold label."""
+    """Raise UsageError if a text has no gold label."""
     missing = sum(gold is None for gold in corpus.golds)
     if missing:
         raise UsageError(f"{missing} of {len(corpus)} texts have no label; {what} need the true label of every text")
 
 
 def texts_of(model: Classifier, corpus: Corpus) -> Iterator[tuple[int, Text]]:
-    """Each text as the model reads it, with its number; errors name the text."""
+    """Read each text as the model does, with its number; errors name the text."""
     for number, raw in enumerate(corpus.raws):
         yield number, read_text(model, raw, number, len(corpus))
 
@@ -89,42 +89,42 @@ def texts_of(model: Classifier, corpus: Corpus) -> Iterator[tuple[int, Text]]:
 def explained(
     plan: Plan, texts: Iterator[tuple[int, Text]], advance: Callable[[], object]
 ) -> Iterator[tuple[int, Attribution]]:
-    """Explanations with the numbers of their texts, no more than ``PART`` at a time."""
+    """Explain numbered texts, at most ``MAX_EXPLAINED`` at a time; each explanation with the number of its text."""
     part: list[tuple[int, Text]] = []
 
-    def done() -> Iterator[tuple[int, Attribution]]:
+    def explain_part() -> Iterator[tuple[int, Attribution]]:
         results = plan.explain([text for _, text in part], advance)
         return iter([(number, result) for (number, _), result in zip(part, results, strict=True)])
 
-    for one in texts:
-        part.append(one)
-        if len(part) == PART:
-            yield from done()
+    for numbered in texts:
+        part.append(numbered)
+        if len(part) == MAX_EXPLAINED:
+            yield from explain_part()
             part = []
     if part:
-        yield from done()
+        yield from explain_part()
 
 
 def single_target(plan: Plan) -> None:
-    """Raises UsageError where a plan explains several numbers of a text."""
+    """Raise UsageError if a plan explains several numbers of a text."""
     if len(plan.asked.labels) > 1 and plan.asked.kind != "margin":
         raise UsageError("a study looks at one number of each text; take one label as the target, not 'all'")
 
 
 def asked_of(plan: Plan, texts: int, words: int, signed: bool) -> Asked:
-    """What stands above a result: a target of each text's own label is called ``logit:predicted``."""
+    """The header of a study; a target that is each text's own label is called ``logit:predicted``."""
     names = [plan.model.labels[i] for i in plan.asked.labels]
     target = f"{plan.model.link.called(plan.asked.kind)}:{','.join(names) or 'predicted'}"
     return Asked(plan.model.name, repr(plan.method), plan.name, target, texts, words, signed)
 
 
 def signed(result: Attribution) -> bool:
-    """Whether a method's scores have signs."""
+    """True if the scores of a result have signs."""
     return result.details.get("signed") is not False
 
 
 def shown(result: Attribution, number: int, gold: str | None, marked: Sequence[int]) -> Shown:
-    """A text with its scores; ``marked`` are the numbers of the words that a study is about."""
+    """A text with its scores for display; ``marked`` holds the numbers of the words that a study is about."""
     over = result.over_words()
     words = tuple(
         Word(word, float(score), i in marked)
@@ -134,5 +134,5 @@ def shown(result: Attribution, number: int, gold: str | None, marked: Sequence[i
 
 
 def normal(word: Any) -> str:
-    """A word as it is counted: capitals play no part."""
+    """A word as it is counted: case is ignored."""
     return str(word).casefold()

@@ -1,4 +1,4 @@
-"""The training data as studies look at it: words by label, and texts that stand in it twice."""
+"""Statistics of the training data: words by label, and texts that are evaluated too."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from scipy import stats
 from exegesis.core.text import Text
 from exegesis.protocols.model import Classifier
 from exegesis.results.faults import Leak, Training
+from exegesis.study.corpus import Corpus, normal
 from exegesis.study.predictions import in_parts
-from exegesis.study.texts import Corpus, normal
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingTexts:
-    """For each word the training texts that hold it, by label; all texts by label; the label of each whole text."""
+    """Training texts counted by word and label and by label, and the label of each whole text."""
 
     words: Mapping[str, Mapping[str, int]]
     labels: Mapping[str, int]
@@ -29,7 +29,7 @@ class TrainingTexts:
         return sum(self.labels.values())
 
     def of(self, word: str, label: str) -> Training:
-        """The counts of a word, and how the share of ``label`` stands against its share among all texts."""
+        """The counts of a word, and the share of ``label`` among them compared with its share among all texts."""
         held = self.words.get(word, {})
         texts, base = sum(held.values()), self.labels.get(label, 0) / self.total
         if not texts:
@@ -38,13 +38,13 @@ class TrainingTexts:
         return Training(dict(held), held.get(label, 0) / texts, base, p)
 
     def leak(self, text: Text, gold: str) -> Leak | None:
-        """Whether a text stands among the training texts, capitals and blanks aside."""
-        found = self.texts.get(key(text))
-        return None if found is None else Leak(text.raw, gold, found)
+        """The training text equal to this text except for case and spaces, or None."""
+        label = self.texts.get(key(text))
+        return None if label is None else Leak(text.raw, gold, label)
 
 
 def read_training(model: Classifier, corpus: Corpus) -> TrainingTexts:
-    """Count the words of the training texts, each once a text."""
+    """Count the words of the training texts, each word once per text."""
     words: dict[str, Counter[str]] = defaultdict(Counter)
     texts: dict[str, str] = {}
     labels: Counter[str] = Counter()
@@ -59,5 +59,5 @@ def read_training(model: Classifier, corpus: Corpus) -> TrainingTexts:
 
 
 def key(text: Text) -> str:
-    """What two copies of a text have in common."""
+    """A key that is the same for copies of a text that differ in case and spaces only."""
     return " ".join(map(normal, text.word_strings()))
