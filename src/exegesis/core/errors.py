@@ -20,7 +20,7 @@ from collections.abc import Iterable
 
 
 class ExegesisError(Exception):
-    """Anything that Exegesis refuses or cannot do; the command line prints it as one line."""
+    """The base of all errors of Exegesis; the command line prints its message as one line."""
 
 
 class UsageError(ExegesisError, ValueError):
@@ -40,11 +40,11 @@ class UnsupportedError(ExegesisError, TypeError):
 
 
 class ModelError(ExegesisError):
-    """The model gives something that cannot be explained (NaN, a wrong shape)."""
+    """The outputs of a model cannot be explained (NaN, a wrong shape)."""
 
 
 class CapacityError(ExegesisError, MemoryError):
-    """A text needs more memory than there is, also when it is explained alone."""
+    """A text needs more memory than there is, even if it is explained alone."""
 
 
 class FileError(ExegesisError, OSError):
@@ -59,7 +59,7 @@ class MissingExtraError(ExegesisError, ImportError):
 
 
 def unknown(kind: str, given: object, known: Iterable[str]) -> UsageError:
-    """A UsageError that lists what is known and suggests the nearest name."""
+    """A UsageError that lists the known names and suggests the nearest."""
     names = list(known)
     near = difflib.get_close_matches(str(given), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -68,7 +68,7 @@ def unknown(kind: str, given: object, known: Iterable[str]) -> UsageError:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: Python's, a GPU's, or torch's on the CPU, which is a RuntimeError."""
+    """True if an error says that memory ran out: Python's, a GPU's, or torch's RuntimeError on the CPU."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"

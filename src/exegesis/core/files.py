@@ -1,4 +1,4 @@
-"""Files are written whole or not at all. Imports no torch."""
+"""Atomic writing of files: a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from exegesis.core.errors import FileError
 
 try:
     import fcntl
-except ImportError:  # Windows, where nothing is cleared
+except ImportError:  # Windows, where leftovers are not cleared
     fcntl = None  # type: ignore[assignment]
 
-LEFT = ".exegesis"  # how the names of temporary files end
+SUFFIX = ".exegesis"  # of temporary files
 Put = Callable[[str | bytes], object]
 
 
 @contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[Put]:
-    """Write a file part by part: what ``put`` is given lands in a temporary file beside it, which takes the name at
-    the end of the block. After an error nothing is left, and a file that stood there before stands as it was; what a
-    process that was killed left is cleared by the next that writes the same name (``_clear``).
+    """Write a file part by part: ``put`` appends to a temporary file beside it, which takes the name at the end of the
+    block. After an error nothing is left behind, and a previous file is unchanged; leftovers of a killed process are
+    removed by the next that writes the same name (``_clear``).
 
     Text is written as UTF-8; characters that UTF-8 cannot hold (lone surrogates) become ``\\udXXX``. A pipe or a
-    device (such as /dev/stdout) is written directly. A link is followed. Raises FileError where the place cannot be
+    device (such as /dev/stdout) is written directly. A link is followed. Raises FileError if the file cannot be
     written.
     """
     target = Path(path)
@@ -57,9 +57,9 @@ def writing(path: str | os.PathLike[str]) -> Iterator[Put]:
 
 
 def try_writing(path: str | os.PathLike[str]) -> None:
-    """Find out before any work whether ``writing`` will get its place: a temporary file is made there and removed.
+    """Check before any work that ``writing`` will succeed: a temporary file is made beside the target and removed.
 
-    A pipe or a device is not touched. Raises FileError where the place cannot be written.
+    A pipe or a device is not touched. Raises FileError if the file cannot be written.
     """
     target = Path(path)
     with _named(target):
@@ -74,14 +74,14 @@ def try_writing(path: str | os.PathLike[str]) -> None:
 
 
 def write_whole(path: str | os.PathLike[str], data: str | bytes) -> Path:
-    """Write a file at once, as ``writing`` does."""
+    """Write a file at once, atomically."""
     with writing(path) as put:
         put(data)
     return Path(path)
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """A whole UTF-8 file. Raises FileError where it is missing or is not UTF-8 text."""
+    """The text of a whole UTF-8 file. Raises FileError if it is missing or not UTF-8."""
     try:
         return Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -98,7 +98,7 @@ def _put(file: IO[bytes], data: str | bytes, target: Path) -> None:
 
 @contextmanager
 def _named(target: Path) -> Iterator[None]:
-    """Whatever the system refuses, as a FileError that names the file (a reader who left a pipe aside)."""
+    """Turn system errors into a FileError that names the file, except for a closed pipe."""
     try:
         yield
     except BrokenPipeError:
@@ -116,33 +116,33 @@ def _discard(file: IO[bytes], temporary: str) -> None:
 
 
 def _temporary(final: Path) -> tuple[int, str]:
-    """A file beside the one to be written, locked for as long as it is open; those of the dead are cleared first."""
+    """A temporary file beside the target, locked while it is open; leftovers of dead processes are removed first."""
     prefix = f".{_stem(final)}.{zlib.crc32(platform.node().encode()):08x}."
     if fcntl is None:
-        return tempfile.mkstemp(prefix=prefix, suffix=LEFT, dir=final.parent)
+        return tempfile.mkstemp(prefix=prefix, suffix=SUFFIX, dir=final.parent)
     _clear(final.parent, prefix)
     while True:
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=LEFT, dir=final.parent)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=SUFFIX, dir=final.parent)
         with suppress(OSError):  # a file system without locks, on which nothing is cleared either
             fcntl.flock(handle, fcntl.LOCK_EX)
-        if os.fstat(handle).st_nlink:  # else another process cleared it before it was locked
+        if os.fstat(handle).st_nlink:  # otherwise another process cleared it before it was locked
             return handle, name
         os.close(handle)
 
 
 def _clear(folder: Path, prefix: str) -> None:
-    """Remove the temporary files of this machine under a name that no process has open: the lock, which the system
-    takes from the dead, is to be had."""
+    """Remove temporary files of this machine that no process has open: the system releases the locks of dead processes,
+    so their locks can be taken."""
     with suppress(OSError):
         for name in os.listdir(folder):
-            if name.startswith(prefix) and name.endswith(LEFT):
+            if name.startswith(prefix) and name.endswith(SUFFIX):
                 with suppress(OSError), (folder / name).open("rb") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     os.unlink(folder / name)
 
 
 def _stem(path: Path) -> str:
-    """The beginning of a name, so that a temporary name is never too long for the file system."""
+    """The beginning of a file name, so that a temporary name is never too long for the file system."""
     return path.name.encode("utf-8", "surrogateescape")[:100].decode("utf-8", "ignore")
 
 

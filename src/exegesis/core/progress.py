@@ -1,7 +1,7 @@
-"""How far work on a text has come, told to whoever listens. Imports no torch.
+"""Progress of long computations, reported to a listener.
 
-Whoever works tells the name of what it counts, how many are done and how many there are; a progress bar listens. With
-nobody listening nothing happens.
+A computation reports the name of its units, how many are done and how many there are; a progress bar listens. Without
+a listener nothing happens.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextmanager
 def heard(listener: Listener) -> Iterator[None]:
-    """Within the block, ``listener`` is called with what is counted, how many are done, how many there are."""
+    """Within the block, call ``listener`` with the units of each report, the number done, and the total."""
     token = _listener.set(listener)
     try:
         yield
@@ -27,14 +27,14 @@ def heard(listener: Listener) -> Iterator[None]:
 
 
 def tell(what: str, done: int, total: int) -> None:
-    """Say how far some work has come; at ``total`` it is over."""
+    """Report progress; at ``total`` the work is done."""
     listener = _listener.get()
     if listener is not None:
         listener(what, done, total)
 
 
 def counted(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
-    """The items as they are; each counts as done when the next one is asked for."""
+    """Yield the items; each counts as done when the next one is requested."""
     tell(what, 0, total)
     for done, item in enumerate(items, 1):
         yield item
@@ -42,12 +42,12 @@ def counted(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
 
 
 class Tally:
-    """A count that several parts of some work add to."""
+    """A count to which several parts of a computation add."""
 
     def __init__(self, what: str, total: int) -> None:
         self.what, self.total, self.done = what, total, 0
 
     def add(self, more: int) -> None:
-        """So many more are done."""
+        """Report ``more`` units done."""
         self.done += more
         tell(self.what, self.done, self.total)

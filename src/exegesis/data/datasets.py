@@ -1,4 +1,4 @@
-"""Tables from parquet files and from Hugging Face datasets; both need the ``data`` extra. No torch."""
+"""Tables from parquet files and from Hugging Face datasets; both need the ``data`` extra."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PLAIN = ("string", "large_string", "bool", "float", "double", "halffloat")
 
 
 def parquet_table(paths: Sequence[Path]) -> Table:
-    """The rows of parquet shards in order; class numbers become class names where the file tells them.
+    """The rows of parquet shards in order; class numbers become class names if the file lists the names.
 
     Raises MissingExtraError without pyarrow, FileError for a damaged or empty file.
     """
@@ -37,26 +37,26 @@ def parquet_table(paths: Sequence[Path]) -> Table:
 
 
 def hub_table(name: str, split: str | None) -> Table:
-    """A split of the Hugging Face dataset ``name`` or ``name:config``, by way of the datasets package.
+    """A split of the Hugging Face dataset ``name`` or ``name:config``, loaded by the datasets package.
 
-    ``dev`` stands for validation too; without a split the dataset must have just one.
-    Raises MissingExtraError, FileError where the dataset cannot be had, UsageError for an unknown split.
+    ``dev`` stands for validation too; without a split the dataset must have exactly one. Raises MissingExtraError,
+    FileError if the dataset cannot be loaded, UsageError for an unknown split.
     """
     try:
         import datasets
     except ImportError:
-        raise MissingExtraError("datasets", "data", f"{name!r} is no file here; reading it as a dataset") from None
+        raise MissingExtraError("datasets", "data", f"{name!r} is not a file; reading it as a dataset") from None
     repository, _, config = name.partition(":")
     load: Callable[..., Any] = datasets.load_dataset
     try:
-        found = load(repository, config or None)
+        splits = load(repository, config or None)
     except Exception as error:  # the package raises many kinds, network failures among them
         raise FileError(f"{name}: no such file, and no dataset to be had ({_line(error)}); check the name") from None
-    wanted = _SPLITS.get(split, (split,)) if split else tuple(found) if len(found) == 1 else ()
-    chosen = next((key for key in wanted if key in found), None)
+    wanted = _SPLITS.get(split, (split,)) if split else tuple(splits) if len(splits) == 1 else ()
+    chosen = next((key for key in wanted if key in splits), None)
     if chosen is None:
-        raise UsageError(f"{name}: no split {split or '(none given)'!r}; it has {', '.join(found)}")
-    data = found[chosen]
+        raise UsageError(f"{name}: no split {split or '(none given)'!r}; it has {', '.join(splits)}")
+    data = splits[chosen]
     names = {key: getattr(feature, "names", None) for key, feature in data.features.items()}
     return _build(f"{name}[{chosen}]", {key: list(data[key]) for key in data.column_names}, names)
 

@@ -1,7 +1,7 @@
-"""Examples and their readers. Imports no torch.
+"""Examples and their readers.
 
-A source is a file (TSV, CSV, JSON lines, or plain text with one text a line), a folder that holds such files
-or parquet files named after their split, or the name of a Hugging Face dataset (``name`` or ``name:config``).
+A source is a file (TSV, CSV, JSON lines, or plain text with one text per line), a folder that holds such files or
+parquet files named after their split, or the name of a Hugging Face dataset (``name`` or ``name:config``).
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ def read_examples(
 ) -> list[Example]:
     """Read every example of a source, in order.
 
-    Columns are given by name, or by number counted from 1 (a name wins where a column is called "2").
-    ``pair`` is the column of the second text. Without options: a table with a header is searched for the
-    usual names (sentence, text, ...; label, class, ...; premise and hypothesis, sentence1 and sentence2); a
-    table without one has its text in column 1 and, if it has two columns, its label in column 2. Whether
-    the first row is a header is decided by looking, unless ``header`` says.
-    ``split`` chooses the file in a folder, or the split of a dataset: train, dev, test, or its own name.
-    ``skip_blank`` leaves rows without text out, which the log names; without it they are an error.
+    Columns are given by name, or by number counted from 1 (a name wins if a column is called "2"). ``pair`` is the
+    column of the second text. By default a table with a header is searched for the usual names (sentence, text, ...;
+    label, class, ...; premise and hypothesis, sentence1 and sentence2); a table without a header has its text in
+    column 1 and, if it has two columns, its label in column 2. The content of the first row decides if it is a
+    header, unless ``header`` is given. ``split`` chooses the file in a folder, or the split of a dataset: train, dev,
+    test, or its own name. ``skip_blank`` leaves out rows without text and logs their numbers; without it they are an
+    error.
 
     Raises FileError (file and line named) for a file that is missing, empty, ragged or damaged, or a row
     without text; UsageError for a column that is not there; MissingExtraError without the data extra.
@@ -77,32 +77,32 @@ def read_examples(
     if skip_blank:
         places = [first] if second is None else [first, second]
         rows = [i for i in rows if not any(is_blank(table.rows[i][place]) for place in places)]
-        gone = [table.lines[i] for i in sorted(set(range(len(table.rows))) - set(rows))]
-        say_skipped(gone, len(table.rows), f"{table.source}, line")
+        skipped = [table.lines[i] for i in sorted(set(range(len(table.rows))) - set(rows))]
+        say_skipped(skipped, len(table.rows), f"{table.source}, line")
     return [_example(table, i, first, second, gold) for i in rows]
 
 
 def is_blank(text: object) -> bool:
-    """Whether a text, or a part of a pair, holds nothing but blanks, or is missing (None, or NaN as tables have it)."""
+    """True if a text, or a part of a pair, is blank or missing (None, or NaN in tables)."""
     if isinstance(text, tuple):
         return any(map(is_blank, text))
     return text is None or text != text or (isinstance(text, str) and not text.strip())
 
 
 def say_skipped(numbers: Sequence[int], count: int, where: str) -> None:
-    """Log which blank texts are left out. Raises UsageError where no other is left."""
+    """Log the numbers of blank texts that are left out. Raises UsageError if all ``count`` texts are blank."""
     if not numbers:
         return
     if len(numbers) == count:
-        raise UsageError("every text is blank, so that none is left; give at least one")
+        raise UsageError("every text is blank; give at least one with words")
     shown = ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
     _log.warning("%d blank text%s skipped (%s %s)", len(numbers), "s" * (len(numbers) > 1), where, shown)
 
 
 def find_split(folder: Path, split: str) -> list[Path]:
-    """The files of a folder that hold a split: one table file, or any number of parquet shards, else none.
+    """The files of a folder that hold a split: one table file, or any number of parquet shards, or none.
 
-    Raises UsageError where two table files claim the split.
+    Raises UsageError if two table files claim the split.
     """
     stems = SPLIT_NAMES.get(split, (split,))
     tables = [p for stem in stems for suffix in SUFFIXES if (p := folder / f"{stem}{suffix}").is_file()]
@@ -114,7 +114,7 @@ def find_split(folder: Path, split: str) -> list[Path]:
 
 
 def is_dataset_name(source: str) -> bool:
-    """Whether a source can only be the name of a Hugging Face dataset: no such path, and no table's suffix."""
+    """True if a source can only be the name of a Hugging Face dataset: no such path exists, and no table suffix."""
     path = Path(source)
     named = re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?(:[\w.-]+)?", source) is not None
     return named and not path.exists() and path.suffix.lower() not in (*SUFFIXES, ".parquet")
@@ -143,11 +143,11 @@ def _folder(folder: Path, split: str | None, header: bool | None, names: list[st
         if shards and not any(find_split(folder, name) for name in SPLIT_NAMES):
             return parquet_table(shards)
         raise UsageError(f"{folder} is a folder: say which split of it (train, dev or test), or give a file")
-    found = find_split(folder, split)
-    if not found:
+    files = find_split(folder, split)
+    if not files:
         wanted = ", ".join(f"{stem}.tsv" for stem in SPLIT_NAMES.get(split, (split,)))
         raise FileError(f"{folder}: no file for the {split} split; expected {wanted} (or .csv, .jsonl, .parquet)")
-    return parquet_table(found) if found[0].suffix == ".parquet" else read_table(found[0], header, names)
+    return parquet_table(files) if files[0].suffix == ".parquet" else read_table(files[0], header, names)
 
 
 def _choose(
@@ -159,9 +159,9 @@ def _choose(
     gold = _find(table, label, "label") if label is not None else None
     lower = [name.lower() for name in table.columns or ()]
     if first is None and second is None:
-        for one, other in PAIR_NAMES:
-            if one in lower and other in lower:
-                first, second = lower.index(one), lower.index(other)
+        for former, latter in PAIR_NAMES:
+            if former in lower and latter in lower:
+                first, second = lower.index(former), lower.index(latter)
     taken = {second, gold}
     if first is None:
         first = next((lower.index(n) for n in TEXT_NAMES if n in lower and lower.index(n) not in taken), None)
@@ -199,8 +199,8 @@ def _columns(table: Table) -> str:
 def _example(table: Table, row: int, first: int, second: int | None, gold: int | None) -> Example:
     cells = table.rows[row]
     label = cells[gold].strip() if gold is not None and cells[gold] is not None else None  # type: ignore[union-attr]
-    one = _text(table, row, cells[first])
-    text = one if second is None else (one, _text(table, row, cells[second]))
+    raw = _text(table, row, cells[first])
+    text = raw if second is None else (raw, _text(table, row, cells[second]))
     return Example.of(text, label or None)
 
 

@@ -1,7 +1,7 @@
-"""Rows of a table file: TSV, CSV, JSON lines, plain text. Imports no torch.
+"""Tables from files: TSV, CSV, JSON lines, plain text.
 
-A cell is a string; ``None`` stands for a JSON null or an absent key. Every refusal names the file and the
-line, counted from 1.
+A cell is a string; ``None`` stands for a JSON null or an absent key. Every error names the file and the line, counted
+from 1.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ Cell = str | None
 
 @dataclass(frozen=True)
 class Table:
-    """``rows[i]`` are the cells of one row, which begins on line ``lines[i]`` of ``source``; ``columns`` are
-    the names of the header, or None for a file without one."""
+    """The rows of a table: ``rows[i]`` are the cells of the row that begins on line ``lines[i]`` of ``source``.
+
+    ``columns`` are the names in the header, or None for a file without a header.
+    """
 
     source: str
     columns: tuple[str, ...] | None
@@ -44,15 +46,15 @@ class Table:
         return len(self.columns) if self.columns is not None else len(self.rows[0])
 
     def where(self, row: int) -> str:
-        """File and line of a row, for messages."""
+        """The file and line of a row, for messages."""
         return f"{self.source}, line {self.lines[row]}"
 
 
 def read_table(path: Path, header: bool | None = None, names: Iterable[str] = ()) -> Table:
-    """Read a file by its suffix.
+    """Read a table by the suffix of its file.
 
-    ``header=None`` decides by looking: a first row is a header when one of its cells is a usual column name
-    (sentence, text, label, ...) or one of ``names``. A ``.txt`` file is one text a line and has no header.
+    With ``header=None`` the first row is a header if one of its cells is a usual column name (sentence, text, label,
+    ...) or one of ``names``. A ``.txt`` file has one text per line and no header.
     Raises FileError for a missing, empty or ragged file, a NUL byte, a doubled header, or broken JSON; UsageError for
     another kind of file.
     """
@@ -73,9 +75,9 @@ def read_table(path: Path, header: bool | None = None, names: Iterable[str] = ()
 
 
 def decode(path: Path) -> str:
-    """The text of a file: UTF-8 (a byte-order mark is dropped), UTF-16 with its mark, else Latin-1.
+    """The text of a file: UTF-8 (a byte-order mark is dropped), UTF-16 with its mark, or else Latin-1.
 
-    Latin-1 is reported as a log warning. Raises FileError where the file cannot be read or holds a NUL byte.
+    Latin-1 is logged as a warning. Raises FileError if the file cannot be read or holds a NUL byte.
     """
     try:
         return decoded(path.read_bytes(), str(path))
@@ -86,7 +88,7 @@ def decode(path: Path) -> str:
 
 
 def decoded(data: bytes, source: str) -> str:
-    """What ``decode`` makes of the bytes of a source, which messages name."""
+    """The text of bytes (see ``decode``); messages name their ``source``."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         try:
             return data.decode("utf-16")
@@ -104,28 +106,28 @@ def decoded(data: bytes, source: str) -> str:
 
 
 def _split(content: str) -> list[str]:
-    """Lines by line feed only: U+2028 and its like stay inside their text."""
+    """Split at line feeds only: U+2028 and the like stay inside their text."""
     return content.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def filled(content: str, source: str) -> list[tuple[int, str]]:
-    """The lines that are not blank, with their numbers. The log names the blank ones between them."""
+    """The non-blank lines with their numbers; blank lines between them are logged."""
     lines = list(enumerate(_split(content), 1))
-    found = [(n, line) for n, line in lines if line.strip()]
-    _say_blank([n for n, line in lines if not line.strip()], found, source)
-    return found
+    rows = [(n, line) for n, line in lines if line.strip()]
+    _log_blank([n for n, line in lines if not line.strip()], rows, source)
+    return rows
 
 
-def _say_blank(blank: Sequence[int], found: Sequence[tuple[int, object]], source: str) -> None:
-    """Log the numbers of blank lines before the last row; those at the end of a file move no row."""
-    gone = [n for n in blank if found and n < found[-1][0]]
-    if gone:
-        shown = ", ".join(map(str, gone[:10])) + (", ..." if len(gone) > 10 else "")
-        _log.warning("%d blank line%s left out (%s, line %s)", len(gone), "s" * (len(gone) > 1), source, shown)
+def _log_blank(blank: Sequence[int], rows: Sequence[tuple[int, object]], source: str) -> None:
+    """Log the numbers of blank lines before the last row; blank lines at the end of a file shift no row."""
+    skipped = [n for n in blank if rows and n < rows[-1][0]]
+    if skipped:
+        shown = ", ".join(map(str, skipped[:10])) + (", ..." if len(skipped) > 10 else "")
+        _log.warning("%d blank line%s left out (%s, line %s)", len(skipped), "s" * (len(skipped) > 1), source, shown)
 
 
 def _tsv(path: Path, content: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Tab-separated cells, quotes taken literally (the treebanks are full of them)."""
+    """Tab-separated cells; quotes are taken literally, since treebanks are full of them."""
     for n, line in filled(content, str(path)):
         yield n, tuple(line.split("\t"))
 
@@ -143,13 +145,13 @@ def _csv(path: Path, content: str) -> list[tuple[int, tuple[str, ...]]]:
                 first = reader.line_num + 1
         except csv.Error as error:
             raise FileError(f"{path}, line {first}: broken CSV ({error}); check its quotes") from None
-    _say_blank(blank, found, str(path))
+    _log_blank(blank, found, str(path))
     return found
 
 
 @contextmanager
 def _long_fields() -> Iterator[None]:
-    """Lift the csv module's limit on the length of a cell, and put it back."""
+    """Lift the csv module's limit on the length of a cell and restore it."""
     before = csv.field_size_limit(sys.maxsize)
     try:
         yield
@@ -163,9 +165,9 @@ def _jsonl(path: Path, content: str) -> Table:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise FileError(f"{path}, line {n}: not JSON ({_first_line(error)}); give one object a line") from None
+            raise FileError(f"{path}, line {n}: not JSON ({_first_line(error)}); give one object per line") from None
         if not isinstance(record, dict):
-            raise FileError(f"{path}, line {n}: not a JSON object; give one object a line")
+            raise FileError(f"{path}, line {n}: not a JSON object; give one object per line")
         records.append((n, record))
     if not records:
         raise FileError(f"{path}: holds no rows; give at least one text")
@@ -175,7 +177,7 @@ def _jsonl(path: Path, content: str) -> Table:
 
 
 def as_cell(value: object) -> Cell:
-    """A JSON or Arrow value as a cell: strings as they are, whole floats as integers, the rest as JSON."""
+    """A JSON or Arrow value as a cell: strings unchanged, whole floats as integers, anything else as JSON."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer():

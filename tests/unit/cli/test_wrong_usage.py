@@ -115,7 +115,7 @@ def test_no_text(call, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ("t.tsv", b"text\tlabel\n\t1\n", ["t.tsv, line 2: the text is empty"]),
         ("t.tsv", b"a\tb\tc\n1\t2\t3\n", ["say which column holds the text"]),
         ("t.csv", b'text\n"a', ["t.csv, line 2: broken CSV"]),
-        ("t.jsonl", b'{"text": "a"}\n{"text": "b', ["t.jsonl, line 2: not JSON", "one object a line"]),
+        ("t.jsonl", b'{"text": "a"}\n{"text": "b', ["t.jsonl, line 2: not JSON", "one object per line"]),
         ("t.jsonl", b'{"text": "a"}\n[1]', ["t.jsonl, line 2: not a JSON object"]),
         ("t.jsonl", b'{"text": "a"}\n{"text": null}', ["t.jsonl, line 2: the text is empty"]),
         ("t.pdf", b"%PDF", ["t.pdf: unknown kind of file '.pdf'; give one of .tsv, .csv, .jsonl, .txt"]),
