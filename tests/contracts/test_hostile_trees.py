@@ -8,7 +8,7 @@ import pytest
 
 from exegesis.api import hierarchy
 from exegesis.models.language_models.counted import CountedLanguageModel
-from exegesis.protocols.language import language_named
+from exegesis.models.language_models.masked import open_language
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.saved import from_dict
 from exegesis.show.before.html.nested import fragment
@@ -43,4 +43,4 @@ def test_hostile_trees_are_shown():
     results = hierarchy(model("bundled"), FIXED, "hedge", window=0)
     assert "<script>alert" not in fragment(results)
     assert "\x1b[2J" not in render(results, color=True, width=60)
-    assert language_named(LANGUAGE) is LANGUAGE
+    assert open_language(LANGUAGE) is LANGUAGE

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-import exegesis
 from exegesis.api import explain, methods
 from exegesis.core.errors import ModelError, UnsupportedError, UsageError
-from exegesis.engine.methods import cards, make
+from exegesis.engine.methods import METHODS, cards, make
 from exegesis.protocols.model import Classifier, members
 from exegesis.protocols.target import Target
 from exegesis.results.attribution import Attribution
@@ -199,13 +198,12 @@ VARIED = {
 
 @pytest.mark.parametrize("card", cards(), ids=lambda card: card.name)
 def test_repr_rebuilds_the_method(card):
-    space = {each.cls.__name__: each.cls for each in cards()}
     for options in ({}, *VARIED.get(card.name, [])):
         value = make(card.name, options)
-        assert eval(repr(value), space) == value
+        assert make(repr(value)) == value
         assert hash(value) == hash(make(card.name, options))
     result = explain(built("lstm"), "w1 w2", make(card.name))
-    assert eval(result.method, space) == make(card.name)
+    assert make(result.method) == make(card.name)
     assert result.name == card.name
 
 
@@ -234,8 +232,6 @@ def test_an_example_method_in_one_file():
     path = Path(__file__).parents[2] / "docs" / "example_method.py"
     spec = importlib.util.spec_from_file_location("example_method", path)
     example = importlib.util.module_from_spec(spec)
-    registered = exegesis.engine.methods._cards
-    before = dict(registered)
     try:
         sys.modules["example_method"] = example
         spec.loader.exec_module(example)
@@ -253,8 +249,7 @@ def test_an_example_method_in_one_file():
         assert explain(built("black box"), "w1 w2", "swap").scores.shape == (2,)
     finally:
         sys.modules.pop("example_method", None)
-        registered.clear()
-        registered.update(before)
+        METHODS.remove("swap")
 
 
 def test_net_is_left_in_training_mode():

@@ -1,5 +1,6 @@
 """The public functions: load or wrap a model, explain texts, look at phrases, trust and predictions."""
 
+import exegesis.questions.words  # noqa: F401 - registers the methods, for the whole package
 from exegesis.api.explanations import Plan, explain, predict, relevance
 from exegesis.api.inputs import bar, each_method, read_text
 from exegesis.api.models import as_model, blackbox, bundled_folder, language, load, methods, preferred

@@ -9,13 +9,12 @@ from typing import Any
 
 from torch import nn
 
-import exegesis.questions.words  # noqa: F401 - registers the methods
 from exegesis.core.errors import UsageError
 from exegesis.engine.methods import Card, cards, lacking
 from exegesis.models.blackbox import BlackBox
 from exegesis.models.modules.wrap import wrap
 from exegesis.protocols.device import usable_device
-from exegesis.protocols.language import LanguageModel, register_opener
+from exegesis.protocols.language import LanguageModel
 from exegesis.protocols.model import Classifier, offers
 from exegesis.protocols.target import Labels
 
@@ -92,8 +91,4 @@ def language(name: str = "bundled") -> LanguageModel:
     """
     from exegesis.models.language_models.masked import open_language
 
-    found: LanguageModel = open_language(name)
-    return found
-
-
-register_opener(language)  # methods that draw words know them by name
+    return open_language(name)

@@ -12,13 +12,13 @@ from exegesis.api.inputs import Column, bundled_tagger
 from exegesis.api.models import as_model
 from exegesis.api.recommended import Place, chosen
 from exegesis.core.text import Text
-from exegesis.engine.methods import Method, fitted
+from exegesis.engine.methods import Method
 from exegesis.engine.run import in_batches
 from exegesis.models.tagger import Tagger
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.protocols.target import Ask, ask
 from exegesis.questions.phrases.catalogue import make_search, trees_for
-from exegesis.questions.phrases.interactions import Pairwise
+from exegesis.questions.phrases.interactions import KINDS, Pairwise
 from exegesis.questions.phrases.search import Search, grow, one_number
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.interactions import Interactions
@@ -122,7 +122,7 @@ def interactions(
     """
     classifier = as_model(model)
     asked = one_number(ask(target, classifier.labels, classifier.link))
-    pairwise = Pairwise(**fitted(Pairwise, "interactions", {"kind": kind, **parameters}))
+    pairwise = KINDS.make(kind, parameters)
     return answered(classifier, text, partial(joint_effects, classifier, pairwise, asked), "interactions", progress)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from exegesis.core.errors import UsageError
 
@@ -34,12 +33,14 @@ def interactions_plan(model: Classifier, kind: str, given: list[str], target: st
     """The plan of ``--interactions KIND``. Raises UsageError as ``exegesis.interactions``."""
     from exegesis.api.phrases import joint_effects
     from exegesis.cli.inputs import assigned
+    from exegesis.core.parameters import hints
     from exegesis.protocols.target import ask
-    from exegesis.questions.phrases.interactions import Pairwise
+    from exegesis.questions.phrases.interactions import KINDS
     from exegesis.questions.phrases.search import one_number
 
-    known = [field.name for field in dataclasses.fields(Pairwise) if field.name != "kind"]
-    pairwise = Pairwise(kind, **assigned(given, {"interactions": known})["interactions"])
+    cls = KINDS[kind].cls
+    known = {key: cls for key in hints(cls) if key != "kind"}
+    pairwise = KINDS.make(kind, assigned(given, {kind: known})[kind])
     asked = one_number(ask(target, model.labels, model.link))
     return Inner("interactions", lambda texts, advance: joint_effects(model, pairwise, asked, texts, advance))
 
@@ -47,20 +48,20 @@ def interactions_plan(model: Classifier, kind: str, given: list[str], target: st
 def relevance_plan(model: Classifier, given: list[str], target: str | None) -> Inner:
     """The plan of ``--relevance``. Raises UsageError and UnsupportedError as ``exegesis.relevance``."""
     from exegesis.cli.inputs import assigned
-    from exegesis.engine.methods import require
+    from exegesis.core.parameters import hints
+    from exegesis.engine.methods import make, require
     from exegesis.protocols.target import ask
     from exegesis.questions.inside.relevance import relevance_at
     from exegesis.questions.words.lrp import Lrp
 
-    known = [field.name for field in dataclasses.fields(Lrp)]
-    method = Lrp(**assigned(given, {"lrp": known})["lrp"])
+    method = make("lrp", assigned(given, {"lrp": dict.fromkeys(hints(Lrp), Lrp)})["lrp"])
     require(model, method)
     asked = ask(target, model.labels, model.link)
 
     def work(texts: Sequence[Text], advance: Callable[[], object]) -> list[Any]:
         found = []
         for text in texts:
-            found.append(relevance_at(model, text, method, asked))
+            found.append(relevance_at(model, text, cast(Lrp, method), asked))
             advance()
         return found
 

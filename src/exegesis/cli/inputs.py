@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,16 +71,11 @@ def _lines() -> list[str]:
 
 def parameters_given(given: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
     """``NAME=VALUE`` for those of the methods that have a parameter of that name."""
-    import dataclasses
+    from exegesis.core.parameters import hints
+    from exegesis.engine.methods import METHODS
 
-    from exegesis.core.errors import unknown
-    from exegesis.engine.methods import cards
-
-    fields = {card.name: [f.name for f in dataclasses.fields(card.cls)] for card in cards()}
-    for name in names:
-        if name not in fields:
-            raise unknown("method", name, fields)
-    return assigned(given, {name: fields[name] for name in names})
+    classes = {name: METHODS[name].cls for name in names}
+    return assigned(given, {name: dict.fromkeys(hints(cls), cls) for name, cls in classes.items()})
 
 
 def methods_given(
@@ -101,14 +95,18 @@ def methods_given(
 
 def search_parameters(given: list[str], search: str, method: str | None) -> dict[str, Any]:
     """``NAME=VALUE`` for a search of a hierarchy, or for the method that scores its phrases."""
-    from exegesis.questions.phrases.catalogue import parameters_of
+    from exegesis.questions.phrases.catalogue import owners_of
 
-    return assigned(given, {search: parameters_of(search, method)})[search]
+    return assigned(given, {search: owners_of(search, method)})[search]
 
 
-def assigned(given: list[str], fields: dict[str, list[str]]) -> dict[str, dict[str, Any]]:
-    """``NAME=VALUE`` for each owner in ``fields`` that has a parameter of that name. Raises UsageError for others."""
+def assigned(given: list[str], fields: dict[str, dict[str, type]]) -> dict[str, dict[str, Any]]:
+    """``NAME=VALUE`` for each name in ``fields`` that has such a parameter, read by the class that declares it.
+
+    Raises UsageError for a parameter that none of them has and for a value that does not fit.
+    """
     from exegesis.core.errors import unknown
+    from exegesis.core.parameters import Argument, fitted
 
     known = sorted({field for each in fields.values() for field in each})
     found: dict[str, dict[str, Any]] = {name: {} for name in fields}
@@ -122,15 +120,8 @@ def assigned(given: list[str], fields: dict[str, list[str]]) -> dict[str, dict[s
         if not owners:
             raise unknown("parameter", key, known)
         for name in owners:
-            found[name][key] = _value(value)
+            found[name].update(fitted(fields[name][key], name, {key: Argument(value)}))
     return found
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None if text in ("none", "None") else text
 
 
 def listed(values: list[str | None] | list[str] | None) -> list[str]:

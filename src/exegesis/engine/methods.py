@@ -1,11 +1,7 @@
-"""The registry of methods. A method is a frozen dataclass of its parameters that is called with a model."""
+"""Methods and their registry. A method is a frozen dataclass of its parameters that is called with a model."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import numbers
-import types
 import typing
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +11,8 @@ from typing import Any, Protocol, TypeVar
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.errors import UnsupportedError, UsageError, unknown
+from exegesis.core.errors import UnsupportedError, UsageError
+from exegesis.core.registry import Registry
 from exegesis.core.text import Span
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier, members, offers
@@ -24,11 +21,11 @@ from exegesis.protocols.target import Target
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What a method gives: ``values[b, k, t]`` for text b, target k, piece t (zero on padding).
+    """The answer of a method for one batch: ``values[b, k, t]`` for text b, target k and piece t, zero on padding.
 
-    A word's score is the sum of its pieces'. ``account`` names the parts of the explained numbers that no piece
-    carries (the output bias, the value at the baseline). ``details`` has one mapping a text for whatever else the
-    method has to say, in plain values.
+    The score of a word is the sum over its pieces. ``account`` names the parts ``[b, k]`` of the explained numbers that
+    no piece carries (the output bias, the value at the baseline). ``details`` has one mapping of plain values per text
+    for whatever else the method reports, or is empty.
     """
 
     values: Float[Tensor, "b k t"]
@@ -36,22 +33,25 @@ class Scores:
     details: Sequence[Mapping[str, Any]] = ()
 
 
-def at_words(found: Sequence[Float[Tensor, "k _"]], batch: Batch) -> Float[Tensor, "b k t"]:
-    """Scores of the words of each text as ``values`` of ``Scores``: a word's stands at its first piece."""
-    values = found[0].new_zeros(len(batch), len(found[0]), batch.ids.shape[1])
+def at_words(scores: Sequence[Float[Tensor, "k _"]], batch: Batch) -> Float[Tensor, "b k t"]:
+    """Scores of the words of each text ``[k, words]`` as ``values`` of ``Scores``, each at the word's first piece."""
+    values = scores[0].new_zeros(len(batch), len(scores[0]), batch.ids.shape[1])
     for row, text in enumerate(batch.texts):
-        values[row, :, [word.start for word in text.words]] = found[row]
+        values[row, :, [word.start for word in text.words]] = scores[row]
     return values
 
 
 class Method(Protocol):
-    """Which words? Called with a model, a batch of whole texts and the numbers to explain."""
+    """A method: called with a model, a batch of whole texts and the numbers to explain, it scores their pieces."""
 
     def __call__(self, model: Any, batch: Batch, target: Target) -> Scores: ...
 
 
 class Spanwise(Protocol):
-    """A method that scores spans of pieces directly instead of summing over their words."""
+    """A method that also scores spans of pieces directly, instead of summing over their words.
+
+    ``spans`` takes a list of spans per text and returns their scores ``[k, spans]`` per text, for k targets.
+    """
 
     def spans(
         self, model: Any, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
@@ -62,17 +62,21 @@ Spanning = Callable[[Sequence[Sequence[Span]]], list[Float[Tensor, "k _"]]]
 
 
 class Prepared(Spanwise, Protocol):
-    """One that is asked again and again on the same texts: what is common to all spans is done once."""
+    """A spanwise method that scores many lists of spans of the same texts and computes what they share only once.
+
+    ``prepared`` returns a function with the argument and the result of ``spans``.
+    """
 
     def prepared(self, model: Any, batch: Batch, target: Target) -> Spanning: ...
 
 
 @dataclass(frozen=True)
 class Card:
-    """What the methods table says of a method.
+    """The public facts about a method, from which the methods table is made.
 
-    ``complete``: it promises that its account closes. ``signed``: a score below zero speaks against the target; the
-    scores of other methods are sizes.
+    ``question`` and ``summary`` say what it answers and what a score is, ``paper`` and ``year`` where it comes from.
+    ``complete``: it promises that words and account add up to the explained number. ``signed``: a score below zero
+    speaks against the target; the scores of other methods are sizes. ``needs`` is the protocol that a model must offer.
     """
 
     name: str
@@ -86,9 +90,8 @@ class Card:
     cls: type
 
 
-BEST = "best"  # the method that a saved recommendation names (``api.choosing``)
-_cards: dict[str, Card] = {}
-_KINDS = {str: "a word", int: "a whole number", float: "a number", bool: "true or false", type(None): "none"}
+BEST = "best"  # the method that a saved recommendation names (``api.recommended``)
+METHODS: Registry[Card] = Registry("method")
 T = TypeVar("T", bound=type)
 
 
@@ -102,79 +105,56 @@ def method(
     complete: bool = False,
     signed: bool = True,
 ) -> Callable[[T], T]:
-    """Register a frozen dataclass as a method. What it needs of a model is read off ``__call__``'s annotation."""
+    """Register a frozen dataclass as a method; its parameters are checked by their annotations from then on.
+
+    What the method needs of a model is read off the annotation of ``model`` in ``__call__``. The arguments are those of
+    ``Card``. Raises UsageError if the name is taken, if the class is not a frozen dataclass, or if ``model`` is not
+    annotated with a protocol.
+    """
 
     def register(cls: T) -> T:
-        if name in _cards:
-            raise UsageError(f"a method named {name!r} is registered already")
-        if not dataclasses.is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-            raise UsageError(f"method {name!r} is not a frozen dataclass")
         needs = typing.get_type_hints(cls.__call__).get("model")
         if not isinstance(needs, type) or not members(needs) >= members(Classifier):
-            raise UsageError(f"method {name!r}: annotate model with a protocol of exegesis.protocols.model")
-        _cards[name] = Card(name, question, summary, paper, year, complete, signed, needs, cls)
+            raise UsageError(
+                f"method {name!r}: annotate model with Classifier, Differentiable, Recurrent, Gated or another "
+                "protocol that has their members"
+            )
+        METHODS.add(Card(name, question, summary, paper, year, complete, signed, needs, cls))
         return cls
 
     return register
 
 
 def cards() -> tuple[Card, ...]:
-    """Every registered method, by name."""
-    return tuple(_cards[name] for name in sorted(_cards))
+    """The cards of all registered methods, by name."""
+    return tuple(METHODS)
 
 
 def card_of(method: object) -> Card:
-    """The card of a method value."""
-    for card in _cards.values():
-        if type(method) is card.cls:
-            return card
-    raise UsageError(f"{method!r} is not a method: take a name ({', '.join(sorted(_cards))}) or a method value")
+    """The card of a method value. Raises UsageError for any other value."""
+    return METHODS.of(method)
 
 
-def make(given: str | Method, parameters: Mapping[str, Any] | None = None) -> Method:
-    """A method value from its name, or from another value, with parameters. Raises UsageError for what it does not
-    know."""
-    if given == BEST:
+def make(given: object, parameters: Mapping[str, Any] | None = None) -> Method:
+    """Build a method value from a name, from text such as "lime:samples=500", or from another value.
+
+    ``parameters`` are added, or replace those of the text or value. Raises UsageError for a name or parameter that is
+    not known, for a value that does not fit, and for ``best``, which only the public functions look up.
+    """
+    if isinstance(given, str) and given == BEST:
         raise UsageError(
             f"{BEST!r} stands for the method that exegesis recommend found for a model, which is not looked up here: "
             "name the method itself"
         )
-    if isinstance(given, str) and given not in _cards:
-        raise unknown("method", given, sorted(_cards))
-    card = _cards[given] if isinstance(given, str) else card_of(given)
-    fitting = fitted(card.cls, card.name, parameters or {})
-    made: Method = card.cls(**fitting) if isinstance(given, str) else dataclasses.replace(given, **fitting)  # type: ignore[type-var]
+    made: Method = METHODS.make(given, parameters)
     return made
 
 
-def fitted(cls: type, name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of a dataclass as it declares them. Raises UsageError for one that it lacks, or of another kind."""
-    kinds, names = typing.get_type_hints(cls), [f.name for f in dataclasses.fields(cls)]
-    for parameter in parameters:
-        if parameter not in names:
-            raise unknown(f"parameter of {name}", parameter, names)
-    return {key: _fit(key, value, kinds[key]) for key, value in parameters.items()}
-
-
-def _fit(name: str, value: Any, kind: Any) -> Any:
-    """A parameter's value as the plain kind that it is declared as. Raises UsageError for another kind."""
-    kinds = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
-    if not set(kinds) <= set(_KINDS):
-        return value  # of a kind that the method checks itself
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):  # NumPy's numbers count
-        plain: Any = int(value) if int in kinds and isinstance(value, numbers.Integral) else float(value)
-    else:
-        plain = value
-    if type(plain) not in kinds or (isinstance(plain, float) and not math.isfinite(plain)):
-        raise UsageError(f"the parameter {name} is {' or '.join(_KINDS[one] for one in kinds)}, not {value!r}")
-    return plain
-
-
 def lacking(model: object, card: Card) -> str | None:
-    """Why a model cannot serve a method, in words; None where it can.
+    """The reason why a model cannot serve a method, in words; None if it can.
 
     A model may explain itself through ``lacks``, a mapping from the name of a protocol to a reason. A method may refuse
-    a model that has all members by a static ``lacks(model)``, which gives the reason or None; its ``wants`` then says
+    a model that has all members by a static ``lacks(model)``, which returns the reason or None; its ``wants`` then says
     what it needs ("a rule for every part").
     """
     if offers(model, card.needs):
@@ -192,21 +172,21 @@ _refused: weakref.WeakKeyDictionary[object, dict[str, str | None]] = weakref.Wea
 
 
 def _refuses(model: object, card: Card) -> str | None:
-    """What the method itself has against a model that offers all it asks for: its ``lacks``, tried once a model."""
+    """The method's own reason against a model that offers its protocol; its ``lacks`` is asked once per model."""
     ask = getattr(card.cls, "lacks", None)
     if ask is None:
         return None
     try:
-        known = _refused.setdefault(model, {})
-    except TypeError:  # a user's model that cannot be told from others by its identity
-        known = {}
-    if card.name not in known:
-        known[card.name] = ask(model)
-    return known[card.name]
+        reasons = _refused.setdefault(model, {})
+    except TypeError:  # a user's model without an identity to remember
+        reasons = {}
+    if card.name not in reasons:
+        reasons[card.name] = ask(model)
+    return reasons[card.name]
 
 
 def require(model: object, method: Method) -> Card:
-    """The method's card. Raises UnsupportedError, with the reason, where the model cannot serve it."""
+    """The card of a method that a model can serve. Raises UnsupportedError, with the reason, if it cannot."""
     card = card_of(method)
     reason = lacking(model, card)
     if reason:

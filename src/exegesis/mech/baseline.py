@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.errors import UnsupportedError, UsageError
+from exegesis.core.errors import UnsupportedError
+from exegesis.core.parameters import Condition
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Differentiable
 
-
-def check_baseline(baseline: str) -> None:
-    """Raises UsageError for the name of no baseline."""
-    if not baseline.startswith("text:") and baseline not in ("zero", "pad", "unknown", "mask"):
-        raise UsageError(f"unknown baseline {baseline!r} (known: zero, pad, unknown, mask, text:SOME OTHER TEXT)")
+NAMES = ("zero", "pad", "unknown", "mask")
+Baseline = Annotated[
+    str,
+    Condition(
+        lambda baseline: baseline in NAMES or baseline.startswith("text:"),
+        noun="zero, pad, unknown, mask or text:SOME OTHER TEXT",
+        inside=(*NAMES, "text:a dull film"),
+        outside=("", "text", "noise"),
+    ),
+]
 
 
 def baseline_vectors(

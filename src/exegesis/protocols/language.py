@@ -1,14 +1,15 @@
-"""What a method may ask of a language model: other words for some places of a text. Imports no torch."""
+"""What a method may ask of a language model: other words for some places of a text."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 
 from exegesis.core.errors import ModelError, UsageError
+from exegesis.core.parameters import Condition
 
 Words = Sequence[str]
 Filling = tuple[str, ...]  # one word for each place that was asked for, in the order of the places
@@ -79,25 +80,17 @@ def _check(model: LanguageModel, drawn: Sequence[Filling], count: int, width: in
         raise ModelError(f"the language model {model.name} filled a place with no word, or with a blank in it")
 
 
-_openers: list[Callable[[str], LanguageModel]] = []
+def is_language_model(value: object) -> bool:
+    """True if a value has the members of a ``LanguageModel``."""
+    return callable(getattr(value, "sample", None)) and isinstance(getattr(value, "name", None), str)
 
 
-def register_opener(open_named: Callable[[str], LanguageModel]) -> None:
-    """Say how a language model is found by its name; this belongs to a folder above this one."""
-    _openers[:] = [open_named]
-
-
-def language_named(given: str | LanguageModel) -> LanguageModel:
-    """A language model itself, or the one of a name: ``bundled``, a folder, a masked model on the Hugging Face hub.
-
-    Raises UsageError for what is none, FileError where there is no model of that name.
-    """
-    if not isinstance(given, str):
-        if not callable(getattr(given, "sample", None)) or not isinstance(getattr(given, "name", None), str):
-            raise UsageError(
-                f"{type(given).__name__} is no language model: it needs a name and sample() (LanguageModel)"
-            )
-        return given
-    if not _openers:
-        raise UsageError(f"no language model is known by the name {given!r} here: give a LanguageModel itself")
-    return _openers[0](given)
+Language = Annotated[
+    Any,
+    Condition(
+        lambda value: isinstance(value, str) or is_language_model(value),
+        noun="a language model, an object with a name and sample(), or the name of one",
+        inside=("bundled",),
+        outside=(3, ["bundled"]),
+    ),
+]

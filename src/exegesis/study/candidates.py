@@ -14,8 +14,9 @@ from jaxtyping import Float
 from exegesis.core.errors import FileError, UnsupportedError, UsageError
 from exegesis.core.files import read_text
 from exegesis.engine.run import array
+from exegesis.models.language_models.masked import open_language
 from exegesis.models.trained.vectors import read_vectors
-from exegesis.protocols.language import LanguageModel, fillings, language_named
+from exegesis.protocols.language import LanguageModel, fillings
 from exegesis.protocols.model import Classifier, Differentiable, offers
 from exegesis.study.corpus import normal
 
@@ -87,7 +88,7 @@ def nearest(word: str, vectors: Vectors, count: int) -> list[str]:
 
 def fitting(language: str | LanguageModel, words: Sequence[str], place: int, count: int, seed: int) -> list[str]:
     """The words that a language model draws most often at a position of a text; ties in the order drawn."""
-    drawn = fillings(language_named(language), [words], [[place]], DRAWS, seed)[0]
+    drawn = fillings(open_language(language), [words], [[place]], DRAWS, seed)[0]
     ranked = Counter(filling[0] for filling in drawn if any(map(str.isalpha, filling[0])))
     return [candidate for candidate, _ in ranked.most_common(count)]
 

@@ -14,7 +14,7 @@ from tests.unit.cli.conftest import TEXT
 SMALL = {"soc": ("-p", "samples=2", "-p", "neighbours=1"), "scd": ("-p", "samples=2", "-p", "neighbours=1")}
 
 
-@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("search", SEARCHES.names)
 def test_every_search_is_shown_and_saved(call, tmp_path: Path, search: str) -> None:
     file = tmp_path / "tree.json"
     said = call("explain", TEXT, "--hierarchy", search, *SMALL.get(search, ()), "--json", file, "--no-color")

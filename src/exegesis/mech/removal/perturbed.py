@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Self, cast
+from typing import Literal, Self, cast, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -23,7 +23,8 @@ from exegesis.protocols.batch import Batch, compact
 from exegesis.protocols.model import Classifier, Differentiable, offers
 from exegesis.protocols.recurrent import Unrolled
 
-HOW = ("drop", "zero", "pad", "unknown", "mask")
+How = Literal["drop", "zero", "pad", "unknown", "mask"]  # what takes the place of removed words
+HOW = get_args(How)
 PIECES = 32768  # padded pieces in one call of the model
 POOL = 1 << 20  # padded pieces of perturbed texts that are built at a time
 Run = Callable[[Batch, Bool[Tensor, "n t"] | None], Float[Tensor, "n c"]]

@@ -17,7 +17,7 @@ from exegesis.core.progress import Tally
 from exegesis.models.huggingface.fetch import fetching
 from exegesis.nn.frozen import still
 from exegesis.protocols.device import usable_device
-from exegesis.protocols.language import Filling, Words, generator
+from exegesis.protocols.language import Filling, LanguageModel, Words, generator, is_language_model
 
 PIECES = 4096  # padded pieces in one call of the module: 0.5 GB of logits over 30,000 words
 
@@ -155,14 +155,25 @@ def load_masked(source: str | os.PathLike[str], *, device: str | None = None, at
     return MaskedLanguageModel(module.to(where).eval(), tokenizer, name, at_once)
 
 
-def open_language(name: str) -> Any:
-    """A language model by its name: ``bundled``, a folder of ours, or a Hugging Face name or folder."""
+def open_language(given: Any) -> LanguageModel:
+    """Open a language model by its name: ``bundled``, a folder of ours, or a Hugging Face name or folder.
+
+    A language model itself is returned as it is. Raises UsageError for any other value, FileError if there is no model
+    of that name.
+    """
     from pathlib import Path
 
     from exegesis.models.language_models.bundled import WORDS, bundled_language, load_language
 
-    if name == "bundled":
+    if not isinstance(given, str):
+        if not is_language_model(given):
+            raise UsageError(
+                f"a language model needs a name and sample() (LanguageModel), unlike {type(given).__name__}"
+            )
+        found: LanguageModel = given
+        return found
+    if given == "bundled":
         return bundled_language()
-    if (Path(name) / WORDS).exists():
-        return load_language(name)
-    return load_masked(name)
+    if (Path(given) / WORDS).exists():
+        return load_language(given)
+    return load_masked(given)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from exegesis.core.errors import UsageError, unknown
+from exegesis.core.errors import UsageError
+from exegesis.core.parameters import between
 from exegesis.core.progress import Tally
 from exegesis.core.text import Span
 from exegesis.engine.methods import Spanning, card_of
@@ -17,12 +18,15 @@ from exegesis.engine.run import array
 from exegesis.mech.removal.coalitions import together
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.target import Target
+from exegesis.questions.phrases.catalogue import PHRASE_METHODS, Scorer, search
 from exegesis.questions.phrases.search import Grown, Mark, Trees
 
-BY = ("gain", "interaction")
 Scores = dict[Span, float]
 
 
+@search("acd", paper="Singh, Murdoch and Yu 2019", scorers=PHRASE_METHODS, free=True)
+@search("soc", paper="Jin et al. 2020", scorers=("soc",))
+@search("scd", paper="Jin et al. 2020", scorers=("scd",))
 @dataclass(frozen=True)
 class Agglomerative:
     """A phrase's score is that of ``scorer``, a method that scores phrases directly.
@@ -40,15 +44,11 @@ class Agglomerative:
     Raises UsageError for a percentile outside 0 to 100, and for a scorer that only sums over words.
     """
 
-    scorer: Any
-    percentile: float = 90.0
-    by: str = "gain"
+    scorer: Scorer
+    percentile: Annotated[float, between(0, 100)] = 90.0
+    by: Literal["gain", "interaction"] = "gain"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.percentile <= 100:
-            raise UsageError(f"the percentile of words taken in a round is from 0 to 100, not {self.percentile}")
-        if self.by not in BY:
-            raise unknown("priority", self.by, BY)
         if not hasattr(self.scorer, "spans"):
             raise UsageError(
                 f"{card_of(self.scorer).name} scores a phrase as the sum of its words, so nothing says which to join: "

@@ -1,82 +1,101 @@
-"""The searches by name, and the trees that some of them follow."""
+"""The registry of searches, and the trees that some of them follow."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, cast
 
-from exegesis.core.errors import SpanError, UsageError, unknown
+from exegesis.core.errors import SpanError, UsageError
 from exegesis.core.nested import Nest, nest
+from exegesis.core.parameters import Condition, Opener, hints
+from exegesis.core.registry import Registry
 from exegesis.core.text import Span, Text
-from exegesis.engine.methods import Method, cards, fitted, lacking, make, require
+from exegesis.engine.methods import METHODS, Method, cards, lacking, make, require
 from exegesis.models.tagger import Tagger
 from exegesis.protocols.model import Classifier
-from exegesis.questions.phrases.agglomerative import Agglomerative
-from exegesis.questions.phrases.hedge import Hedge
 from exegesis.questions.phrases.levels import levels_of
 from exegesis.questions.phrases.search import Search, Trees
-from exegesis.questions.phrases.trees import Owen, Parse
+
+PHRASE_METHODS = ("contextual-decomposition", "leave-one-out")  # which score phrases directly
+
+Scorer = Annotated[
+    Any,
+    Opener(make),
+    Condition(
+        lambda value: any(type(value) is card.cls for card in METHODS), noun="a method or its name", outside=(3, [])
+    ),
+]
 
 
-class Entry(NamedTuple):
-    """A search by name: its class, the methods that may score its phrases (the first that the model can serve is
-    taken; none for a search that has its own score), whether another may be given, and its paper."""
+@dataclass(frozen=True)
+class SearchCard:
+    """The public facts about a search.
 
-    cls: type
+    ``scorers`` are the names of the methods that may score its phrases, of which the first that the model can serve is
+    taken; a search without them has a score of its own. ``free``: a user may choose any other method. A search with
+    scorers has a parameter ``scorer``, the method.
+    """
+
+    name: str
+    paper: str
     scorers: tuple[str, ...]
     free: bool
-    paper: str
+    cls: type
 
 
-PHRASES = ("contextual-decomposition", "leave-one-out")
-SEARCHES = {
-    "acd": Entry(Agglomerative, PHRASES, True, "Singh, Murdoch and Yu 2019"),
-    "soc": Entry(Agglomerative, ("soc",), False, "Jin et al. 2020"),
-    "scd": Entry(Agglomerative, ("scd",), False, "Jin et al. 2020"),
-    "hedge": Entry(Hedge, (), False, "Chen, Zheng and Ji 2020"),
-    "parse": Entry(Parse, PHRASES, True, "Murdoch, Liu and Yu 2018, Fig. 1"),
-    "owen": Entry(Owen, (), False, "Owen 1977, Winter 1989"),
-}
-FOLLOW = ("parse", "owen")  # searches that follow a tree
+SEARCHES: Registry[SearchCard] = Registry("search")
+T = TypeVar("T", bound=type)
+
+
+def search(name: str, *, paper: str, scorers: tuple[str, ...] = (), free: bool = False) -> Callable[[T], T]:
+    """Register a frozen dataclass as a search; its parameters are checked by their annotations from then on.
+
+    The arguments are those of ``SearchCard``. A class may be registered under several names, which differ in their
+    scorers. Raises UsageError if the name is taken or the class is not a frozen dataclass.
+    """
+
+    def register(cls: T) -> T:
+        SEARCHES.add(SearchCard(name, paper, scorers, free, cls))
+        return cls
+
+    return register
 
 
 def make_search(
     name: str, model: Classifier, method: str | Method | None = None, parameters: Mapping[str, Any] | None = None
 ) -> Search:
-    """A search by its name, with the method that scores its phrases, and the parameters of both.
+    """Build a search from its name, the method that scores its phrases, and the parameters of both.
 
-    Raises UsageError for what it does not know, UnsupportedError where the model cannot serve the method.
+    Raises UsageError for a name or parameter that is not known and for a value that does not fit, UnsupportedError if
+    the model cannot serve the method.
     """
-    if name not in SEARCHES:
-        raise unknown("search", name, SEARCHES)
-    entry, given = SEARCHES[name], dict(parameters or {})
-    own = [field.name for field in dataclasses.fields(entry.cls) if field.name != "scorer"]
-    if method is not None and not entry.free:
-        able = ", ".join(key for key, one in SEARCHES.items() if one.free)
+    card, given = SEARCHES[name], dict(parameters or {})
+    if method is not None and not card.free:
+        able = ", ".join(one.name for one in SEARCHES if one.free)
         raise UsageError(f"the search {name} has a score of its own; leave the method out, or take {able}")
-    if not entry.scorers:
-        return cast(Search, entry.cls(**fitted(entry.cls, name, given)))
-    scorer = make(method or _scorer(entry, model), {key: value for key, value in given.items() if key not in own})
+    if not card.scorers:
+        return cast(Search, SEARCHES.make(name, given))
+    names = set(hints(card.cls)) - {"scorer"}
+    scorer = make(method or _scorer(card, model), {key: value for key, value in given.items() if key not in names})
     require(model, scorer)
-    mine = fitted(entry.cls, name, {key: value for key, value in given.items() if key in own})
-    return cast(Search, entry.cls(scorer=scorer, **mine))
+    rest = {key: value for key, value in given.items() if key in names}
+    return cast(Search, SEARCHES.make(name, {"scorer": scorer, **rest}))
 
 
-def _scorer(entry: Entry, model: Classifier) -> str:
-    known = {card.name: card for card in cards()}
-    able = [name for name in entry.scorers if name in known and lacking(model, known[name]) is None]
-    return able[0] if able else entry.scorers[-1]
+def _scorer(card: SearchCard, model: Classifier) -> str:
+    """The name of the first of a search's scorers that the model can serve; the last if it can serve none."""
+    methods = {method.name: method for method in cards()}
+    able = [name for name in card.scorers if name in methods and lacking(model, methods[name]) is None]
+    return able[0] if able else card.scorers[-1]
 
 
-def parameters_of(name: str, method: str | None) -> list[str]:
-    """The names of the parameters that a search takes, those of its method among them."""
-    if name not in SEARCHES:
-        raise unknown("search", name, SEARCHES)
-    entry, known = SEARCHES[name], {card.name: card for card in cards()}
-    scorers = [method] if method else list(entry.scorers)
-    classes = [entry.cls, *(known[one].cls for one in scorers if one in known)]
-    return list(dict.fromkeys(f.name for cls in classes for f in dataclasses.fields(cls) if f.name != "scorer"))
+def owners_of(name: str, method: str | None) -> dict[str, type]:
+    """The parameters of a search and of the methods that may score its phrases, each with the class that has it."""
+    card = SEARCHES[name]
+    scorers = [method] if method else card.scorers
+    classes = [card.cls, *(METHODS[scorer].cls for scorer in scorers if scorer in METHODS)]
+    return {key: cls for cls in reversed(classes) for key in hints(cls) if key != "scorer"}
 
 
 def trees_for(texts: Sequence[Text], given: object, tagger: Callable[[], Tagger]) -> Trees:

@@ -5,27 +5,32 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from math import factorial
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.errors import TextError, UsageError
+from exegesis.core.errors import TextError
+from exegesis.core.parameters import between
 from exegesis.core.progress import Tally
 from exegesis.core.text import Span
 from exegesis.mech.removal.coalitions import Game, bits, leads, together
+from exegesis.mech.removal.perturbed import How
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Target
+from exegesis.questions.phrases.catalogue import search
 from exegesis.questions.phrases.search import Grown, Mark, Trees
 
-WIDEST = 4  # windows beyond this ask for 2^(2 window) coalitions at every cut
-MOST = 1 << 20  # coalitions of one text
+MAX_WINDOW = 4  # 2^(2 window) coalitions are run at every cut
+MAX_COALITIONS = 1 << 20  # coalitions of one text
 
 Asked = list[int]
 Values = Float[Tensor, "_ 2"]  # the number of each coalition, and how far its label leads
 
 
+@search("hedge", paper="Chen, Zheng and Ji 2020")
 @dataclass(frozen=True)
 class Hedge:
     """A phrase's score is how far the explained label leads over the strongest other when only the phrase is kept.
@@ -46,12 +51,8 @@ class Hedge:
     Raises UsageError for a window outside 0 to 4, TextError for a text that needs more than a million coalitions.
     """
 
-    window: int = 2
-    how: str = "pad"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.window <= WIDEST:
-            raise UsageError(f"hedge looks at 0 to {WIDEST} phrases on either side of a cut, not {self.window}")
+    window: Annotated[int, between(0, MAX_WINDOW)] = 2
+    how: How = "pad"
 
     @property
     def scored(self) -> str:
@@ -67,10 +68,11 @@ class Hedge:
         def answer(asked: Sequence[Asked | None]) -> list[Values]:
             masks = [one or [] for one in asked]
             for row, known in enumerate(game.known):
-                if len(known) > MOST:
+                if len(known) > MAX_COALITIONS:
+                    words = len(batch.texts[row].words)
                     raise TextError(
-                        f"hedge needs more than {MOST} coalitions for a text of {len(batch.texts[row].words)} words: "
-                        "take a smaller window, a shorter text, or the search acd"
+                        f"hedge needs more than {MAX_COALITIONS} coalitions for a text of {words} words: take a "
+                        "smaller window, a shorter text, or the search acd"
                     )
             raws = game.raw(masks)
             numbers = game.numbers(target, masks)

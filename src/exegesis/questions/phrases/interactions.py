@@ -3,32 +3,61 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import factorial
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.errors import UsageError, unknown
+from exegesis.core.errors import UsageError
+from exegesis.core.parameters import at_least, between, even
+from exegesis.core.registry import Registry
 from exegesis.core.text import Text
 from exegesis.engine.run import array, finite, prediction_of
 from exegesis.mech.removal.coalitions import Game
+from exegesis.mech.removal.perturbed import How
 from exegesis.mech.removal.shapley import flat, orders
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask, Target
-from exegesis.results.interactions import KINDS, Interactions
+from exegesis.results.interactions import Interactions
 
-MOST = 12  # words up to which all coalitions can be asked for
+MAX_EXACT = 12  # words, of which all coalitions can be run
 HERE = {"removal": "take a shorter text", "alone": "take a shorter text",
         "shapley": "take fewer samples, kind 'removal' or a shorter text"}  # fmt: skip
 
 
+@dataclass(frozen=True)
+class KindCard:
+    """The public facts about a kind of interaction."""
+
+    name: str
+    summary: str
+    cls: type
+
+
+KINDS: Registry[KindCard] = Registry("kind of interaction")
+T = TypeVar("T", bound=type)
+
+
+def interaction(name: str, summary: str, **preset: Any) -> Callable[[T], T]:
+    """Register a frozen dataclass as a kind of interaction, with the parameters ``preset`` that this kind sets."""
+
+    def register(cls: T) -> T:
+        KINDS.add(KindCard(name, summary, cls), **preset)
+        return cls
+
+    return register
+
+
+@interaction("shapley", "the Shapley interaction index of two words, over all sets of other words", kind="shapley")
+@interaction("removal", "what two words do together in the whole text", kind="removal")
+@interaction("alone", "what two words do together without all other words", kind="alone")
 @dataclass(frozen=True)
 class Pairwise:
     """The interaction of every two words i and j, in the unit of the number ``v``; zero where the two only add up.
@@ -44,20 +73,12 @@ class Pairwise:
     pairs, each of four coalitions for every S; one that has more than ``most`` of them is refused.
     """
 
-    kind: str = "shapley"
-    how: str = "drop"
-    samples: int = 50
-    exact: int = 10
+    kind: Literal["shapley", "removal", "alone"] = "shapley"
+    how: How = "drop"
+    samples: Annotated[int, at_least(4), even] = 50
+    exact: Annotated[int, between(0, MAX_EXACT)] = 10
     seed: int = 0
-    most: int = 500_000
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise unknown("kind of interaction", self.kind, KINDS)
-        if self.samples < 4 or self.samples % 2 or not 0 <= self.exact <= MOST:
-            raise UsageError(f"interactions need samples of 4 or more, an even number, and exact from 0 to {MOST}")
-        if self.most < 4:
-            raise UsageError(f"most={self.most} allows no pair of words: give 4 coalitions or more")
+    most: Annotated[int, at_least(4)] = 500_000
 
     def affordable(self, text: Text, where: str = "") -> None:
         """Raises UsageError, which says ``where`` the text stands, for one of more coalitions than ``most``."""

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from exegesis.core.errors import UsageError
 from exegesis.core.nested import Nest
+from exegesis.core.parameters import at_least, even
 from exegesis.core.text import Span
 from exegesis.engine.methods import card_of
 from exegesis.engine.run import array, finite, score_spans
 from exegesis.mech.removal.coalitions import Game
+from exegesis.mech.removal.perturbed import How
 from exegesis.mech.removal.shapley import Orders, Plan, along, orders, plan, prefixes, price
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Target
+from exegesis.questions.phrases.catalogue import PHRASE_METHODS, Scorer, search
 from exegesis.questions.phrases.search import Grown, Mark, Trees
 
 EMPTY = "the empty text"
 
 
+@search("parse", paper="Murdoch, Liu and Yu 2018, Fig. 1", scorers=PHRASE_METHODS, free=True)
 @dataclass(frozen=True)
 class Parse:
     """The phrases of a tree, each with the score that ``scorer`` gives it: any method at all.
@@ -30,7 +33,7 @@ class Parse:
     Words + account are the number where the scorer promises it.
     """
 
-    scorer: Any
+    scorer: Scorer
 
     @property
     def scored(self) -> str:
@@ -60,6 +63,7 @@ class Parse:
         return grown
 
 
+@search("owen", paper="Owen 1977, Winter 1989")
 @dataclass(frozen=True)
 class Owen:
     """Owen values of the words of a tree, and for a phrase the sum over its words, which is its own Owen value.
@@ -72,14 +76,10 @@ class Owen:
     each followed by its reverse; the sum is exact all the same and ``details`` give each word's standard error.
     """
 
-    samples: int = 100
-    limit: int = 1 << 15
-    how: str = "drop"
+    samples: Annotated[int, at_least(4), even] = 100
+    limit: Annotated[int, at_least(0)] = 1 << 15
+    how: How = "drop"
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.samples < 4 or self.samples % 2 or self.limit < 0:
-            raise UsageError("owen draws orders in pairs: samples is even and 4 or more, limit 0 or more")
 
     @property
     def scored(self) -> str:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-import exegesis.questions.words  # noqa: F401 - registers the methods
 from exegesis.core.errors import CapacityError, ModelError, UnsupportedError
 from exegesis.core.text import Text
 from exegesis.engine.methods import cards, lacking, make

@@ -6,17 +6,17 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from exegesis.core.errors import UsageError, unknown
+from exegesis.core.registry import Registry
 from exegesis.core.text import Span, Text
-from exegesis.engine.methods import fitted
 
 RESAMPLE = "resample"
-HOWS = ("drop", "zero", "pad", "unknown", "mask", RESAMPLE)
+Way = Literal["drop", "zero", "pad", "unknown", "mask", "resample"]  # what takes the place of removed words
+WAYS: tuple[str, ...] = get_args(Way)
 DELETION, SCORES, NONE = "deletion", "scores", "none"  # which controls a measure has
 
 
@@ -110,7 +110,7 @@ class MeasureCard:
     cls: type
 
 
-_cards: dict[str, MeasureCard] = {}
+MEASURES: Registry[MeasureCard] = Registry("measure")
 T = TypeVar("T", bound=type)
 
 
@@ -124,47 +124,35 @@ def measure(
     ranks: bool = True,
     favours: tuple[str, ...] = (),
 ) -> Callable[[T], T]:
-    """Register a frozen dataclass as a measure."""
+    """Register a frozen dataclass as a measure; its parameters are checked by their annotations from then on.
+
+    The arguments are those of ``MeasureCard``. Raises UsageError if the name is taken or the class is not a frozen
+    dataclass.
+    """
 
     def register(cls: T) -> T:
-        if name in _cards:
-            raise UsageError(f"a measure named {name!r} is registered already")
-        if not dataclasses.is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-            raise UsageError(f"measure {name!r} is not a frozen dataclass")
-        _cards[name] = MeasureCard(name, question, paper, higher, controls, ranks, favours, cls)
+        MEASURES.add(MeasureCard(name, question, paper, higher, controls, ranks, favours, cls))
         return cls
 
     return register
 
 
 def measures() -> tuple[MeasureCard, ...]:
-    """The cards of all measures, by name."""
-    return tuple(_cards[name] for name in sorted(_cards))
+    """The cards of all registered measures, by name."""
+    return tuple(MEASURES)
 
 
 def card_of(value: object) -> MeasureCard:
-    """The card of a measure value. Raises UsageError where it is none."""
-    for card in _cards.values():
-        if type(value) is card.cls:
-            return card
-    raise UsageError(f"{value!r} is no measure: take a name ({', '.join(sorted(_cards))}) or a measure value")
+    """The card of a measure value. Raises UsageError for any other value."""
+    return MEASURES.of(value)
 
 
 def make(given: str | Measure) -> Measure:
-    """A measure from ``name`` or ``name:parameter=value:...``, or the value itself. Raises UsageError for others."""
-    if not isinstance(given, str):
-        card_of(given)
-        return given
-    name, *parameters = given.split(":")
-    if name not in _cards:
-        raise unknown("measure", name, sorted(_cards))
-    values: dict[str, Any] = {}
-    for one in parameters:
-        key, sign, value = one.partition("=")
-        if not sign:
-            raise UsageError(f"measure {given!r}: write {name}:parameter=value, such as {name}:how=pad")
-        values[key] = _plain(value)
-    made: Measure = _cards[name].cls(**fitted(_cards[name].cls, name, values))
+    """Build a measure from ``name`` or ``name:parameter=value:...``; a measure value is returned as it is.
+
+    Raises UsageError for a name or parameter that is not known and for a value that does not fit.
+    """
+    made: Measure = MEASURES.make(given)
     return made
 
 
@@ -181,23 +169,6 @@ def title(value: Measure) -> str:
     return f"{card.name} ({', '.join(parts)})" if parts else card.name
 
 
-def check_how(how: str) -> None:
-    """Raises UsageError for an unknown way of taking words away."""
-    if how not in HOWS:
-        raise unknown("way of removing", how, HOWS)
-
-
 def bits(words: Sequence[int]) -> int:
     """Words as the bits of a whole number."""
     return sum(1 << word for word in words)
-
-
-def _plain(value: str) -> Any:
-    if value in ("true", "false"):
-        return value == "true"
-    for kind in (int, float):
-        try:
-            return kind(value)
-        except ValueError:
-            continue
-    return value

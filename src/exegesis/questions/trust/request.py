@@ -15,7 +15,7 @@ from exegesis.engine.run import Spans, run
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Link, ask
 from exegesis.questions.trust.explanations import Explanations, place, read_explanations
-from exegesis.questions.trust.measure import HOWS, Measure
+from exegesis.questions.trust.measure import WAYS, Measure
 from exegesis.questions.trust.measure import make as make_measure
 from exegesis.questions.trust.measures.eraser import Faithfulness, units
 from exegesis.questions.trust.measures.marks import marks_of, read_marks
@@ -91,8 +91,8 @@ def choose(
     for one in names:
         value = make_measure(one)
         for way in how:
-            if way not in HOWS:
-                raise unknown("way of removing", way, HOWS)
+            if way not in WAYS:
+                raise unknown("way of removing", way, WAYS)
         ways = how if value.how and how else [None]
         found += [value if way is None else replace(value, how=way) for way in ways]  # type: ignore[type-var]
     return found

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.errors import SpanError, unknown
+from exegesis.core.errors import SpanError
 from exegesis.core.text import Span
 from exegesis.engine.methods import Scores, Spanning, at_words, method
-from exegesis.mech.decomposition.cells import ORDERINGS, SplitCell
-from exegesis.mech.decomposition.contextual import VARIANTS, Phrases, plan_of, relevant
+from exegesis.mech.decomposition.cells import SplitCell
+from exegesis.mech.decomposition.contextual import Phrases, plan_of, relevant
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Recurrent
 from exegesis.protocols.recurrent import Unrolled
@@ -55,14 +56,8 @@ class ContextualDecomposition:
     Raises SpanError (a UsageError) for a span outside its text, UnsupportedError for the target ``probability``.
     """
 
-    variant: str = "original"
-    orderings: str = "bias-first"
-
-    def __post_init__(self) -> None:
-        if self.variant not in VARIANTS:
-            raise unknown("variant", self.variant, VARIANTS)
-        if self.orderings not in ORDERINGS:
-            raise unknown("orderings", self.orderings, ORDERINGS)
+    variant: Literal["original", "acd"] = "original"
+    orderings: Literal["bias-first", "all"] = "bias-first"
 
     def __call__(self, model: Recurrent, batch: Batch, target: Target) -> Scores:
         seen = self._seen(model, batch, target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from exegesis.engine.methods import Scores, method
-from exegesis.mech.baseline import baseline_vectors, check_baseline
+from exegesis.mech.baseline import Baseline, baseline_vectors
 from exegesis.mech.deeplift.differences import differences
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Differentiable
@@ -53,10 +53,7 @@ class DeepLift:
     are not finite or so large that rounding takes the sum.
     """
 
-    baseline: str = "zero"
-
-    def __post_init__(self) -> None:
-        check_baseline(self.baseline)
+    baseline: Baseline = "zero"
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         base = baseline_vectors(model, batch, model.embed(batch), self.baseline)

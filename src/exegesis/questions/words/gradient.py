@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from exegesis.core.errors import UsageError, unknown
+from exegesis.core.parameters import at_least
 from exegesis.engine.methods import Scores, method
 from exegesis.mech.gradients.gradient import chunks, gradients
 from exegesis.protocols.batch import Batch
@@ -42,11 +43,7 @@ class Gradient:
     Ghaeini et al. 2018 and of Li et al. 2016). A word of several pieces sums over them.
     """
 
-    norm: str = "l2"
-
-    def __post_init__(self) -> None:
-        if self.norm not in ("l2", "squared", "mean-absolute"):
-            raise unknown("norm of gradient", self.norm, ("l2", "squared", "mean-absolute"))
+    norm: Literal["l2", "squared", "mean-absolute"] = "l2"
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         vectors = model.embed(batch)
@@ -91,16 +88,10 @@ class SmoothGrad:
     ``seed``: neighbours in a batch change nothing.
     """
 
-    samples: int = 25
-    noise: float = 0.15
-    reduce: str = "l2"
+    samples: Annotated[int, at_least(1)] = 25
+    noise: Annotated[float, at_least(0)] = 0.15
+    reduce: Literal["l2", "squared", "mean-absolute", "x-input"] = "l2"
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.samples < 1 or self.noise < 0:
-            raise UsageError("smoothgrad needs samples >= 1 and noise >= 0")
-        if self.reduce not in REDUCTIONS:
-            raise unknown("reduction of smoothgrad", self.reduce, REDUCTIONS)
 
     @property
     def signed(self) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
 from exegesis.core.errors import UsageError
+from exegesis.core.parameters import at_least
 from exegesis.core.text import Text
 from exegesis.engine.methods import Scores, method
-from exegesis.mech.removal.perturbed import check, outputs_keeping
+from exegesis.mech.removal.perturbed import How, check, outputs_keeping
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Target
@@ -46,12 +48,8 @@ class InputReduction:
     otherwise. At least one word stays.
     """
 
-    beam: int = 5
-    how: str = "drop"
-
-    def __post_init__(self) -> None:
-        if self.beam < 1:
-            raise UsageError("input-reduction needs beam >= 1")
+    beam: Annotated[int, at_least(1)] = 5
+    how: How = "drop"
 
     def __call__(self, model: Classifier, batch: Batch, target: Target) -> Scores:
         check(model, self.how)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -11,8 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.errors import UsageError
+from exegesis.core.parameters import above, at_least
 from exegesis.engine.methods import Scores, method
-from exegesis.mech.baseline import baseline_vectors, check_baseline
+from exegesis.mech.baseline import Baseline, baseline_vectors
 from exegesis.mech.gradients.path import Paths, paths
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Differentiable
@@ -46,15 +48,14 @@ class IntegratedGradients:
     Special pieces ([CLS], [SEP]) stand in the baseline as they are and so score zero.
     """
 
-    baseline: str = "zero"
-    tolerance: float = 1e-3
-    points: int = 4
-    limit: int = 1024
+    baseline: Baseline = "zero"
+    tolerance: Annotated[float, above(0)] = 1e-3
+    points: Annotated[int, at_least(1)] = 4
+    limit: Annotated[int, at_least(1)] = 1024
 
     def __post_init__(self) -> None:
-        check_baseline(self.baseline)
-        if not 1 <= self.points <= self.limit or self.tolerance <= 0:
-            raise UsageError("integrated-gradients needs 1 <= points <= limit and tolerance > 0")
+        if self.points > self.limit:
+            raise UsageError(f"limit must be at least points, which are {self.points}, not {self.limit}")
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         vectors = model.embed(batch)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from exegesis.core.text import Span
 from exegesis.engine.methods import Scores, Spanning, at_words, method
-from exegesis.mech.removal.perturbed import check, without_spans
+from exegesis.mech.removal.perturbed import How, check, without_spans
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Target
@@ -33,7 +33,7 @@ class LeaveOneOut:
     probabilities, as the target says. A text of which nothing remains is shown to the model as one pad token.
     """
 
-    how: str = "drop"
+    how: How = "drop"
 
     def __call__(self, model: Classifier, batch: Batch, target: Target) -> Scores:
         return Scores(at_words(self.spans(model, batch, target, [text.words for text in batch.texts]), batch))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from exegesis.core.errors import UsageError
+from exegesis.core.parameters import above, at_least
 from exegesis.core.text import Text
 from exegesis.engine.methods import Scores, method
-from exegesis.mech.removal.perturbed import check, outputs_keeping
+from exegesis.mech.removal.perturbed import How, check, outputs_keeping
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
@@ -42,16 +43,12 @@ class Lime:
     ``details`` hold the intercept and the weighted R² of the fit for each target; draws belong to text and ``seed``.
     """
 
-    samples: int = 1000
-    kernel: float = 25.0
-    ridge: float = 1.0
-    features: int | None = None
-    how: str = "drop"
+    samples: Annotated[int, at_least(2)] = 1000
+    kernel: Annotated[float, above(0)] = 25.0
+    ridge: Annotated[float, at_least(0)] = 1.0
+    features: Annotated[int, at_least(1)] | None = None
+    how: How = "drop"
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.samples < 2 or self.kernel <= 0 or self.ridge < 0 or (self.features is not None and self.features < 1):
-            raise UsageError("lime needs samples >= 2, kernel > 0, ridge >= 0 and features >= 1")
 
     def __call__(self, model: Classifier, batch: Batch, target: Target) -> Scores:
         check(model, self.how)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.errors import UnsupportedError, UsageError, unknown
+from exegesis.core.errors import UnsupportedError, UsageError
+from exegesis.core.parameters import at_least
 from exegesis.engine.methods import Scores, method
-from exegesis.mech.lrp.cells import PRODUCTS, Rules
+from exegesis.mech.lrp.cells import Rules
 from exegesis.mech.lrp.functions import Shares
 from exegesis.mech.lrp.propagate import propagate, trial
 from exegesis.mech.lrp.recurrent import relevance
@@ -21,9 +21,6 @@ from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Differentiable, Recurrent, offers
 from exegesis.protocols.recurrent import Unrolled
 from exegesis.protocols.target import Link, Target
-
-BIASES = ("keep", "spread")
-LINEAR = ("epsilon", "gamma", "alpha-beta")
 
 
 @method(
@@ -83,29 +80,20 @@ class Lrp:
     cancel).
     """
 
-    epsilon: float = 0.001
-    product: str = "all"
-    stabilizer: float | None = None
-    bias: str = "keep"
-    rule: str = "epsilon"
-    gamma: float = 0.25
+    epsilon: Annotated[float, at_least(0)] = 0.001
+    product: Literal["all", "prop", "abs", "half"] = "all"
+    stabilizer: Annotated[float, at_least(0)] | None = None
+    bias: Literal["keep", "spread"] = "keep"
+    rule: Literal["epsilon", "gamma", "alpha-beta"] = "epsilon"
+    gamma: Annotated[float, at_least(0)] = 0.25
     alpha: float = 2.0
-    beta: float = 1.0
+    beta: Annotated[float, at_least(0)] = 1.0
 
     wants: ClassVar[str] = "a rule for every part"
 
     def __post_init__(self) -> None:
-        if self.rule not in LINEAR:
-            raise unknown("rule of linear and convolution layers", self.rule, LINEAR)
-        if not abs(self.alpha - self.beta - 1) < 1e-9 or self.beta < 0:
-            raise UsageError(f"lrp needs alpha - beta = 1 and beta >= 0, not {self.alpha} and {self.beta}")
-        if self.product not in PRODUCTS:
-            raise unknown("product rule", self.product, PRODUCTS)
-        if self.bias not in BIASES:
-            raise unknown("treatment of biases", self.bias, BIASES)
-        for value in (self.epsilon, self.stabilizer or 0.0, self.gamma):
-            if not (math.isfinite(value) and value >= 0):
-                raise UsageError(f"lrp needs epsilon, stabilizer and gamma of zero or more, not {value}")
+        if abs(self.alpha - self.beta - 1) >= 1e-9:
+            raise UsageError(f"alpha - beta must be 1 (lrp), not {self.alpha:g} - {self.beta:g}")
 
     @property
     def denominator(self) -> float:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.errors import UnsupportedError, UsageError
+from exegesis.core.errors import UnsupportedError
+from exegesis.core.parameters import at_least
 from exegesis.core.progress import counted
 from exegesis.core.text import Span, Text
 from exegesis.engine.methods import Scores, at_words, method
 from exegesis.mech.decomposition.contexts import Context, each
 from exegesis.mech.decomposition.contextual import Phrases
 from exegesis.mech.decomposition.sampled import CELLS, Drawn, expected_parts
+from exegesis.models.language_models.masked import open_language
 from exegesis.protocols.batch import Batch
-from exegesis.protocols.language import language_named
+from exegesis.protocols.language import Language
 from exegesis.protocols.model import Recurrent
 from exegesis.protocols.recurrent import Unrolled
 from exegesis.protocols.target import Target
@@ -51,14 +53,10 @@ class Scd:
     ``probability`` or a cell without a rule.
     """
 
-    neighbours: int = 10
-    samples: int = 20
-    language: Any = "bundled"
+    neighbours: Annotated[int, at_least(0)] = 10
+    samples: Annotated[int, at_least(1)] = 20
+    language: Language = "bundled"
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.neighbours < 0 or self.samples < 1:
-            raise UsageError("scd needs neighbours of 0 or more and samples of 1 or more")
 
     def __call__(self, model: Recurrent, batch: Batch, target: Target) -> Scores:
         return Scores(at_words(self.spans(model, batch, target, [text.words for text in batch.texts]), batch))
@@ -70,7 +68,7 @@ class Scd:
         matrix = target.linear(model.link.width(len(model.labels)))  # refuses a probability before any work is done
         seen = model.unroll(batch)
         _check(seen)
-        language = language_named(self.language)
+        language = open_language(self.language)
         drawn = each(model, batch.texts, spans, language, self.neighbours, self.samples, self.seed)
         flat = [span for some in spans for span in some]
         most = max(1, NUMBERS // max(sum(d.weight_hh.numel() // d.hidden.shape[-1] for x in seen.layers for d in x), 1))

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.errors import UsageError
+from exegesis.core.parameters import at_least, between, even
 from exegesis.core.text import Text
 from exegesis.engine.methods import Scores, method
 from exegesis.mech.removal.coalitions import Game
+from exegesis.mech.removal.perturbed import How
 from exegesis.mech.removal.shapley import Orders, along, exact, flat, orders, prefixes
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Target
 
-MOST = 16  # words up to which all coalitions can be asked for
+MAX_EXACT = 16  # words, of which all coalitions can be run
 EMPTY = "the empty text"
 
 
@@ -46,16 +47,10 @@ class Shapley:
     text and ``seed``. ``details`` also say how many coalitions were asked for.
     """
 
-    samples: int = 100
-    exact: int = 12
-    how: str = "drop"
+    samples: Annotated[int, at_least(4), even] = 100
+    exact: Annotated[int, between(0, MAX_EXACT)] = 12
+    how: How = "drop"
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.samples < 4 or self.samples % 2:
-            raise UsageError("shapley draws orders in pairs and needs samples of 4 or more, an even number")
-        if not 0 <= self.exact <= MOST:
-            raise UsageError(f"shapley asks for all coalitions of at most {MOST} words; take exact from 0 to {MOST}")
 
     def __call__(self, model: Classifier, batch: Batch, target: Target) -> Scores:
         game = Game(model, batch, self.how)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.errors import UsageError
+from exegesis.core.parameters import at_least
 from exegesis.core.progress import counted
 from exegesis.core.text import Span
 from exegesis.engine.methods import Scores, at_words, method
 from exegesis.mech.decomposition.contexts import Context, each
-from exegesis.mech.removal.perturbed import check, outputs_with_and_without
+from exegesis.mech.removal.perturbed import How, check, outputs_with_and_without
+from exegesis.models.language_models.masked import open_language
 from exegesis.protocols.batch import Batch
-from exegesis.protocols.language import language_named
+from exegesis.protocols.language import Language
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Target
 
@@ -48,15 +49,11 @@ class Soc:
     cannot be read (it may have become too long).
     """
 
-    neighbours: int = 10
-    samples: int = 20
-    how: str = "pad"
-    language: Any = "bundled"
+    neighbours: Annotated[int, at_least(0)] = 10
+    samples: Annotated[int, at_least(1)] = 20
+    how: How = "pad"
+    language: Language = "bundled"
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.neighbours < 0 or self.samples < 1:
-            raise UsageError("soc needs neighbours of 0 or more and samples of 1 or more")
 
     def __call__(self, model: Classifier, batch: Batch, target: Target) -> Scores:
         return Scores(at_words(self.spans(model, batch, target, [text.words for text in batch.texts]), batch))
@@ -66,7 +63,7 @@ class Soc:
     ) -> list[Float[Tensor, "k _"]]:
         """The same for any spans of whole words."""
         check(model, self.how)
-        texts, language = batch.texts, language_named(self.language)
+        texts, language = batch.texts, open_language(self.language)
         total = sum(map(len, spans))
         scores = torch.zeros(total, target.count, dtype=torch.float64)
         pending: list[tuple[int, int, Context]] = []

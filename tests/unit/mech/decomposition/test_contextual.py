@@ -220,7 +220,7 @@ def test_spans_outside_the_text():
 
 @pytest.mark.parametrize("options", [{"variant": "newest"}, {"orderings": "none"}, {"variant": "orignal"}])
 def test_wrong_parameters(options):
-    with pytest.raises(UsageError, match=r"^unknown [^\n]+ \(known: [^\n]+\)$"):
+    with pytest.raises(UsageError, match=r"^ContextualDecomposition: \w+ must be [\w-]+ or \w+, not [^\n]+$"):
         Method(**options)
 
 

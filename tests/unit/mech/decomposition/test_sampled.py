@@ -110,5 +110,5 @@ def test_what_cannot_be_split_is_refused():
     with pytest.raises(UnsupportedError, match="cannot decompose a probability"):
         explain(seen, "w1 w2", Scd(language=LANGUAGE), "probability:c1")
     for options in ({"samples": 0}, {"neighbours": -1}):
-        with pytest.raises(UsageError, match="scd needs"):
+        with pytest.raises(UsageError, match=r"^Scd: (samples|neighbours) must be .* of at least [01], not "):
             Scd(**options)

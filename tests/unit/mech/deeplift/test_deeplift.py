@@ -348,7 +348,7 @@ def test_another_device_gives_what_the_cpu_gives(cell, device):
 
 
 def test_wrong_baselines():
-    with pytest.raises(UsageError, match="unknown baseline 'mean'"):
+    with pytest.raises(UsageError, match=r"baseline must be zero, .*, not 'mean'"):
         DeepLift("mean")
     words = [word for word in WORDS if word != "<mask>"]
     seen = wrap(Bag(), vocabulary=words, tokenizer=str.split)

@@ -194,7 +194,7 @@ def test_integrated_gradients_refuse_what_the_vocabulary_lacks():
     for baseline in ("unknown", "mask"):
         with pytest.raises(UnsupportedError, match=f"no {baseline} token"):
             explain(seen, "w1", "integrated-gradients", baseline=baseline)
-    with pytest.raises(UsageError, match="unknown baseline"):
+    with pytest.raises(UsageError, match=r"baseline must be zero, .*, not 'nil'"):
         explain(seen, "w1", "integrated-gradients", baseline="nil")
 
 

@@ -11,8 +11,8 @@ import torch
 import exegesis
 from exegesis.core.errors import FileError, ModelError, UsageError
 from exegesis.models.language_models.counted import CountedLanguageModel
-from exegesis.models.language_models.masked import MaskedLanguageModel, load_masked
-from exegesis.protocols.language import fillings, generator, language_named
+from exegesis.models.language_models.masked import MaskedLanguageModel, load_masked, open_language
+from exegesis.protocols.language import fillings, generator
 
 hf_toys = pytest.importorskip("tests.support.hf_toys")
 CORPUS = ["a good film", "a bad film", "a good plot", "the plot is good"]
@@ -141,7 +141,7 @@ def test_a_masked_model_from_its_folder(tmp_path):
     again = load_masked(tmp_path / "mlm")
     asked = ([["a", "?", "film"]], [[1]], 5, 0)
     assert fillings(again, *asked) == fillings(language, *asked)
-    assert language_named(str(tmp_path / "mlm")).name == str(tmp_path / "mlm")
+    assert open_language(str(tmp_path / "mlm")).name == str(tmp_path / "mlm")
     result = exegesis.explain("bundled", "a good film", "soc", language=str(tmp_path / "mlm"), samples=2, neighbours=1)
     assert np.isfinite(result.scores).all()
     hf_toys.bert().save_pretrained(tmp_path / "classifier")

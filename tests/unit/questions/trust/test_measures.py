@@ -190,12 +190,12 @@ def test_iou_by_hand(linear):
         ("delete", "unknown measure 'delete'"),
         ("deletion:pad", "write deletion:parameter=value"),
         ("deletion:size=3", "unknown parameter of deletion"),
-        ("deletion:how=burn", "unknown way of removing 'burn'"),
-        ("deletion:steps=0", "steps of 1 or more"),
-        ("comprehensiveness:share=2", "share of words"),
-        ("infidelity:samples=1", "samples of 2 or more"),
-        ("faithfulness:unit=letter", "unknown unit"),
-        ("interpretability", "needs two word lists"),
+        ("deletion:how=burn", "how must be drop, .* or resample, not 'burn'"),
+        ("deletion:steps=0", "steps must be a whole number of at least 1"),
+        ("comprehensiveness:share=2", "share must be a number above 0 and of at most 1"),
+        ("infidelity:samples=1", "samples must be a whole number of at least 2"),
+        ("faithfulness:unit=letter", "unit must be word, phrase or clause"),
+        ("interpretability", "needs positive, negative and label"),
     ],
 )
 def test_wrong_measures(name, message):

@@ -1,1 +1,5 @@
-"""Measures of explanations, one file per family."""
+"""Measures: one file per family; importing this package registers them all."""
+
+from exegesis.questions.trust.measures import curves, eraser, people, scores
+
+__all__ = ["curves", "eraser", "people", "scores"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Float
 from scipy.integrate import trapezoid
 
-from exegesis.core.errors import UnsupportedError, UsageError
-from exegesis.questions.trust.measure import Answers, Case, Given, Score, bits, check_how, measure
+from exegesis.core.errors import UnsupportedError
+from exegesis.core.parameters import above, at_least, below
+from exegesis.questions.trust.measure import Answers, Case, Given, Score, Way, bits, measure
 
 GRID = np.linspace(0.0, 1.0, 21)  # shares of words at which curves of texts of several lengths are averaged
 SAMEK = "Samek et al., Evaluating the Visualization of What a Deep Neural Network Has Learned, 2017"
@@ -21,14 +23,9 @@ PETSIUK = "Petsiuk et al., RISE: Randomized Input Sampling for Explanation of Bl
 class _Curve:
     """``steps`` points at most behind the first; with ``words`` only so many words go, one at a time."""
 
-    how: str = "drop"
-    steps: int = 20
-    words: int = 0
-
-    def __post_init__(self) -> None:
-        check_how(self.how)
-        if self.steps < 1 or self.words < 0:
-            raise UsageError("a curve needs steps of 1 or more, and words of 0 (all) or more")
+    how: Way = "drop"
+    steps: Annotated[int, at_least(1)] = 20
+    words: Annotated[int, at_least(0)] = 0
 
     def numbers(self, count: int) -> list[int]:
         """How many words have gone at each point of the curve, from 0."""
@@ -111,13 +108,8 @@ class DecisionFlip:
     many, evenly spaced. A regression has no decision to flip: UnsupportedError.
     """
 
-    how: str = "drop"
-    steps: int = 100
-
-    def __post_init__(self) -> None:
-        check_how(self.how)
-        if self.steps < 1:
-            raise UsageError("decision-flip needs steps of 1 or more")
+    how: Way = "drop"
+    steps: Annotated[int, at_least(1)] = 100
 
     def numbers(self, count: int) -> list[int]:
         """How many words go in each try."""
@@ -149,13 +141,8 @@ class FlipRate:
     The texts that have no number are those of ``decision-flip``.
     """
 
-    how: str = "drop"
-    share: float = 0.2
-
-    def __post_init__(self) -> None:
-        check_how(self.how)
-        if not 0 < self.share < 1:
-            raise UsageError("flip-rate needs a share of words between 0 and 1")
+    how: Way = "drop"
+    share: Annotated[float, above(0), below(1)] = 0.2
 
     def asks(self, case: Case, given: Given) -> list[int]:
         return [bits(given.order()[top(self.share, case.count) :])] if _flips(case) else []

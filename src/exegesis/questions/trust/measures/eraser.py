@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated, Literal
 
 import numpy as np
 
-from exegesis.core.errors import UsageError, unknown
+from exegesis.core.parameters import above, at_most
 from exegesis.core.text import Span, Text
 from exegesis.models.tagger import default_tagger
 from exegesis.questions.phrases.levels import levels_of
-from exegesis.questions.trust.measure import Answers, Case, Given, Score, bits, check_how, measure
+from exegesis.questions.trust.measure import Answers, Case, Given, Score, Way, bits, measure
 from exegesis.questions.trust.measures.curves import top
 
 DEYOUNG = "DeYoung et al., ERASER: A Benchmark to Evaluate Rationalized NLP Models, 2020"
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # the paper's bins
-UNITS = ("word", "phrase", "clause")
 
 
 @dataclass(frozen=True)
 class _Rationale:
-    how: str = "drop"
-    share: float = 0.2
-
-    def __post_init__(self) -> None:
-        check_how(self.how)
-        if not 0 < self.share <= 1:
-            raise UsageError("a rationale needs a share of words above 0, and at most 1")
+    how: Way = "drop"
+    share: Annotated[float, above(0), at_most(1)] = 0.2
 
 
 @measure("comprehensiveness", question="does the probability fall without the top words?", paper=DEYOUNG, higher=True)
@@ -57,10 +52,7 @@ class Sufficiency(_Rationale):
 
 @dataclass(frozen=True)
 class _Aopc:
-    how: str = "drop"
-
-    def __post_init__(self) -> None:
-        check_how(self.how)
+    how: Way = "drop"
 
 
 @measure(
@@ -117,13 +109,8 @@ class Faithfulness:
     does for its baselines. A text of a single unit has no number (NaN): nothing would remain of it.
     """
 
-    unit: str = "word"
-    how: str = "drop"
-
-    def __post_init__(self) -> None:
-        check_how(self.how)
-        if self.unit not in UNITS:
-            raise unknown("unit", self.unit, UNITS)
+    unit: Literal["word", "phrase", "clause"] = "word"
+    how: Way = "drop"
 
     def units(self, case: Case) -> list[Span]:
         """The units of a text, as spans of word numbers."""

@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from exegesis.core.errors import FileError, UsageError
+from exegesis.core.parameters import between, filled
 from exegesis.core.text import Span, Text
 from exegesis.data.tables import decode
 from exegesis.questions.trust.measure import SCORES, Answers, Case, Given, Score, measure
@@ -38,17 +40,10 @@ class Interpretability:
     Words are compared in lower case.
     """
 
-    positive: str = ""
-    negative: str = ""
-    label: str = ""
+    positive: Annotated[str, filled]
+    negative: Annotated[str, filled]
+    label: Annotated[str, filled]
     every: bool = False
-
-    def __post_init__(self) -> None:
-        if not (self.positive and self.negative and self.label):
-            raise UsageError(
-                "interpretability needs two word lists and a label: interpretability:positive=FILE:negative=FILE:label="
-                "LABEL"
-            )
 
     @property
     def how(self) -> str:
@@ -89,11 +84,7 @@ def word_list(path: str) -> frozenset[str]:
 class _Marks:
     """``share`` of the words are taken as the method's rationale; 0: as many as people marked in the text."""
 
-    share: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.share <= 1:
-            raise UsageError("plausibility takes a share of words from 0 to 1")
+    share: Annotated[float, between(0, 1)] = 0.0
 
     @property
     def how(self) -> str:

@@ -16,7 +16,6 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-import exegesis.questions.words  # noqa: F401 - registers the methods
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.text import Text
 from exegesis.engine.methods import Method, make, require

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from exegesis.core.errors import UsageError
+from exegesis.core.parameters import at_least
 from exegesis.core.text import Text
 from exegesis.protocols.draws import generator
-from exegesis.questions.trust.measure import NONE, SCORES, Answers, Case, Given, Score, bits, check_how, measure
+from exegesis.questions.trust.measure import NONE, SCORES, Answers, Case, Given, Score, Way, bits, measure
 
 
 @measure(
@@ -36,15 +37,10 @@ class Infidelity:
     no number (NaN).
     """
 
-    how: str = "drop"
-    samples: int = 64
+    how: Way = "drop"
+    samples: Annotated[int, at_least(2)] = 64
     scaled: bool = True
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_how(self.how)
-        if self.samples < 2:
-            raise UsageError("infidelity needs samples of 2 or more")
 
     def drawn(self, text: Text) -> list[list[int]]:
         """The sets of words that go."""
@@ -120,10 +116,7 @@ class Monotonicity:
     NaN where one side is constant or the text has one word.
     """
 
-    how: str = "drop"
-
-    def __post_init__(self) -> None:
-        check_how(self.how)
+    how: Way = "drop"
 
     def asks(self, case: Case, given: Given) -> list[int]:
         return [case.full & ~(1 << word) for word in range(case.count)]
