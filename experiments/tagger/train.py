@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from exegesis.models.tagger_network import TagNetwork, features
+from exegesis.nn.tag_network import TagNetwork, features
 
 
 @dataclass

@@ -13,7 +13,7 @@ from exegesis.api.recommended import Place, each_chosen
 from exegesis.core.errors import UsageError
 from exegesis.data.examples import Example, read_examples
 from exegesis.engine.methods import Method, make
-from exegesis.models.trained.randomised import trained_on_shuffled, usual
+from exegesis.models.trained.randomised import memorising_options, trained_on_shuffled
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.results.evaluation import Evaluation
 
@@ -60,7 +60,7 @@ def randomisation(
     second, notes = None if other is None else as_model(other), []
     if train is not None:
         examples = read_examples(os.fspath(train)) if isinstance(train, str | os.PathLike) else list(train)
-        with bar(progress, usual(len(examples)).epochs, "train on shuffled labels") as advance:
+        with bar(progress, memorising_options(len(examples)).epochs, "train on shuffled labels") as advance:
             found = trained_on_shuffled(classifier, examples, seed=seed, watcher=_Epochs(advance))
         second = found.model
         share, weak = f"{100 * found.fitted:.0f} %", found.fitted < WEAK

@@ -1,4 +1,4 @@
-"""Any function from texts to probabilities as a model: a scikit-learn pipeline, a web service."""
+"""Black boxes: any function from texts to probabilities as a model, such as a scikit-learn pipeline or a service."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from exegesis.protocols.batch import Batch, pad
 from exegesis.protocols.model import Raw
 from exegesis.protocols.target import Labels, Link, label_names
 
-CERTAIN = 4  # answers of exactly 0 or 1, and no others, after which that is said
+MIN_CERTAIN = 4  # first answers that are all exactly 0 or 1 before a warning is logged
 _log = logging.getLogger("exegesis.blackbox")
-NEAR = 1e-3  # how far a row may be from a distribution (half precision rounds to 5e-4)
+TOLERANCE = 1e-3  # distance of a row from a distribution (half precision rounds to 5e-4)
 
 
 class BlackBox:
-    """A function from a list of texts to their probabilities, ``[n, labels]`` (or ``[n]``: of the second of two).
+    """A function from a list of texts to probabilities ``[n, labels]`` (or ``[n]``: of the second of two labels).
 
-    A piece is a word with the white space before it (the last one also with the white space after it), and the
-    pieces of a row joined are the text that the function gets: the user's own text, to the character, where nothing
-    was removed. ``mask`` and ``unknown`` are words that methods may put in a word's place; ``batch`` is the most texts
-    a call. Equal texts of one call are asked once, so the function should give the same answer each time. With
-    ``multilabel`` each label has a probability of its own; else they sum to one.
+    A piece is a word with the white space before it (the last one also with the white space after it). The joined
+    pieces of a row are the text that the function gets: the user's own text, to the character, if nothing was removed.
+    ``mask`` and ``unknown`` are words that methods may substitute for a word; ``batch`` is the largest number of texts
+    per call. Equal texts are passed once, so the function should be deterministic. With ``multilabel`` each label has
+    an independent probability; otherwise they sum to one.
 
-    A piece's id is a hash of its string, so ids mean the same in every process; the strings met are kept.
+    The id of a piece is a hash of its string, so that ids are the same in every process; all strings are remembered.
     """
 
     lacks: ClassVar[Mapping[str, str]] = {
@@ -55,14 +55,14 @@ class BlackBox:
         batch: int = 256,
         multilabel: bool = False,
     ) -> None:
-        """Raises UsageError for what is no function, for labels that are too few or not distinct, a batch below 1."""
+        """Raises UsageError if ``function`` is not callable, for fewer than two distinct labels, or ``batch < 1``."""
         if not callable(function):
             raise UsageError(f"a black box needs a function of a list of texts, not a {type(function).__name__}")
         names = label_names(labels)
         if len(names) < (1 if multilabel else 2) or len(set(names)) < len(names):
             raise UsageError("a black box needs two or more different labels (one or more with multilabel=True)")
         if batch < 1:
-            raise UsageError(f"batch is the most texts a call, 1 or more, not {batch}")
+            raise UsageError(f"batch must be the largest number of texts per call, at least 1, not {batch}")
         self.function, self.batch, self.multilabel = function, batch, multilabel
         self._labels = names
         self._name = name or getattr(function, "__qualname__", None) or type(function).__name__
@@ -86,14 +86,14 @@ class BlackBox:
 
     @property
     def tokens(self) -> Mapping[str, int]:
-        """Ids by role: ``pad``, which is written as nothing, and ``mask`` and ``unknown`` where they were given."""
+        """Ids by role: ``pad`` (the empty string), and ``mask`` and ``unknown`` if they were given."""
         return self._tokens
 
     def __repr__(self) -> str:
         return f"BlackBox({self.name}, labels={list(self.labels)})"
 
     def read(self, raw: Raw) -> Text:
-        """The words of a text. Raises TextError for a blank text, and for a pair, which the function cannot take."""
+        """Read the words of a text. Raises TextError for a blank text, or a pair, which the function cannot take."""
         if not isinstance(raw, str):
             raise TextError(f"model {self.name} takes one text, not {type(raw).__name__}: join the parts of a pair")
         words = tokenize(raw)
@@ -116,23 +116,23 @@ class BlackBox:
         return [self._written(ids[:length]) for ids, length in rows]
 
     def _written(self, ids: Sequence[int]) -> str:
-        """Pieces joined; the white space before a piece goes with it, also where it has become the first."""
+        """The joined pieces; the white space before a piece is dropped with it, also if it has become the first."""
         joined = "".join(self._strings[i] for i in ids)
         return joined if ids and ids[0] in self._openings else joined.lstrip()
 
     def outputs(self, batch: Batch) -> Float[Tensor, "b c"]:
         """The function's probabilities, float64.
 
-        Raises ModelError where the function fails, or answers with another shape, NaN, class labels (words, or
-        whole numbers in one column), numbers outside 0 to 1 or rows that do not sum to one. The log says where the
-        first answers are all exactly 0 or 1.
+        Raises ModelError if the function fails or returns another shape, NaN, class labels (words, or whole numbers in
+        one column), numbers outside 0 to 1 or rows that do not sum to one. Logs a warning if the first answers are all
+        exactly 0 or 1.
         """
         written = self.write(batch)
         texts = list(dict.fromkeys(written))
         answers = [self._ask(texts[i : i + self.batch]) for i in range(0, len(texts), self.batch)]
-        every = np.concatenate([*answers, np.zeros((0, len(self.labels)))])
+        rows = np.concatenate([*answers, np.zeros((0, len(self.labels)))])
         row = {text: number for number, text in enumerate(texts)}
-        return torch.from_numpy(every[[row[text] for text in written]])
+        return torch.from_numpy(rows[[row[text] for text in written]])
 
     def _intern(self, piece: str, *, opening: bool = False) -> int:
         mark = b"opening" if opening else b""
@@ -158,31 +158,31 @@ class BlackBox:
             plain = answer.detach().to("cpu", torch.float64) if isinstance(answer, Tensor) else answer
             if _are_labels(np.asarray(plain)):
                 raise self._wrong("class labels", rows, " (predict_proba?)")
-            found = np.asarray(plain, dtype=np.float64)
+            values = np.asarray(plain, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise self._wrong(f"a {type(answer).__name__} that is no table of numbers", rows) from error
-        if not np.isfinite(found).all():
+            raise self._wrong(f"a {type(answer).__name__} that is not a table of numbers", rows) from error
+        if not np.isfinite(values).all():
             raise self._wrong("NaN or infinity", rows)
-        if found.min(initial=0) < -NEAR or found.max(initial=0) > 1 + NEAR:
-            raise self._wrong(f"{found.min():.4g} to {found.max():.4g} (logits? apply softmax)", rows)
+        if values.min(initial=0) < -TOLERANCE or values.max(initial=0) > 1 + TOLERANCE:
+            raise self._wrong(f"{values.min():.4g} to {values.max():.4g} (logits? apply softmax)", rows)
         count = len(self.labels)
-        if found.shape in ((rows,), (rows, 1)) and count == 2 and not self.multilabel:
-            found = np.stack([1 - found.reshape(rows), found.reshape(rows)], 1)
-        if found.shape != (rows, count):
-            raise self._wrong(f"numbers of shape {list(found.shape)}", rows)
-        sums = found.sum(1)
-        if not self.multilabel and np.abs(sums - 1).max(initial=0) > NEAR:
+        if values.shape in ((rows,), (rows, 1)) and count == 2 and not self.multilabel:
+            values = np.stack([1 - values.reshape(rows), values.reshape(rows)], 1)
+        if values.shape != (rows, count):
+            raise self._wrong(f"numbers of shape {list(values.shape)}", rows)
+        sums = values.sum(1)
+        if not self.multilabel and np.abs(sums - 1).max(initial=0) > TOLERANCE:
             worst = sums[np.abs(sums - 1).argmax()]
             raise self._wrong(f"a row that sums to {worst:.4g} (labels on their own? multilabel=True)", rows)
-        self._watch(found)
-        return found.clip(0, 1)
+        self._watch(values)
+        return values.clip(0, 1)
 
-    def _watch(self, found: Float[np.ndarray, "n c"]) -> None:
-        """Log once that the first answers are all exactly 0 or 1: a model may be that certain, or give labels."""
+    def _watch(self, values: Float[np.ndarray, "n c"]) -> None:
+        """Warn once if the first answers are all exactly 0 or 1: the model may be certain, or return labels."""
         if self._certain < 0:
             return
-        self._certain = self._certain + len(found) if bool(((found == 0) | (found == 1)).all()) else -1
-        if self._certain >= CERTAIN:
+        self._certain = self._certain + len(values) if bool(((values == 0) | (values == 1)).all()) else -1
+        if self._certain >= MIN_CERTAIN:
             self._certain = -1
             _log.warning(
                 "the function %s gives 0 and 1 alone for its first texts: give one of probabilities, such as "
@@ -191,15 +191,15 @@ class BlackBox:
             )
 
     def _wrong(self, what: str, rows: int, hint: str = "") -> ModelError:
-        each = "each from 0 to 1" if self.multilabel else "which sum to one"
+        condition = "each from 0 to 1" if self.multilabel else "which sum to one"
         return ModelError(
             f"the function {self.name} gave {what} for {rows} texts{hint}: it must give [{rows}, {len(self.labels)}] "
-            f"probabilities of {', '.join(self.labels[:10])}, {each}"
+            f"probabilities of {', '.join(self.labels[:10])}, {condition}"
         )
 
 
 def _are_labels(answer: np.ndarray) -> bool:
-    """Whether an answer is classes: words, or truth values and whole numbers in one column."""
+    """True if an answer holds classes: words, or Booleans and whole numbers in one column."""
     column = answer.ndim == 1 or (answer.ndim == 2 and answer.shape[1] == 1)
-    words = answer.dtype.kind == "O" and answer.size > 0 and all(isinstance(one, str) for one in answer.flat)
+    words = answer.dtype.kind == "O" and answer.size > 0 and all(isinstance(item, str) for item in answer.flat)
     return words or answer.dtype.kind in "US" or (column and answer.size > 0 and answer.dtype.kind in "biu")

@@ -1,4 +1,4 @@
-"""Part-of-speech tags: the bundled tagger, a user's spaCy pipeline, and Penn tags read as coarse ones."""
+"""Part-of-speech taggers: the bundled network, a user's spaCy pipeline, and the coarse tags of Penn tags."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from exegesis.core.errors import FileError, MissingExtraError, ModelError, UnsupportedError
 
 if TYPE_CHECKING:
-    from exegesis.models.tagger_network import TagNetwork
+    from exegesis.nn.tag_network import TagNetwork
 
 BUNDLED = Path(__file__).parent / "bundled" / "tagger"
 
 
 class Tagger(Protocol):
-    """Anything that gives a sequence of words one Penn Treebank tag each."""
+    """A callable that assigns one Penn Treebank tag to each of a sequence of words."""
 
     def __call__(self, words: Sequence[str], /) -> list[str]: ...
 
@@ -43,30 +43,30 @@ UNIVERSAL: Mapping[str, str] = {penn: coarse for coarse, tags in _COARSE.items()
 
 
 def universal(tag: str) -> str:
-    """The coarse tag of a Penn tag; X for a tag that is not known.
+    """The coarse tag of a Penn tag; X for an unknown tag.
 
-    The cut follows the twelve universal tags that Table 1 of the REAT paper is written in: a modal is a
-    VERB, "n't" and "not" (RB) are ADV, and PART holds the particle of a phrasal verb (RP), "to" (TO) and
-    the possessive ending (POS). Symbols (SYM) and interjections (INTJ) are kept apart from X.
+    The mapping follows the twelve universal tags in which Table 1 of the REAT paper is written: a modal is a VERB,
+    "n't" and "not" (RB) are ADV, and PART holds the particle of a phrasal verb (RP), "to" (TO) and the possessive
+    ending (POS). Symbols (SYM) and interjections (INTJ) are separate from X.
     """
     return UNIVERSAL.get(tag, "X")
 
 
 class BundledTagger:
-    """The tagger in ``bundled/tagger/``: Penn tags of English words, with or without their capitals.
+    """The tagger in ``bundled/tagger/``: Penn tags of English words, with or without capitals.
 
     Attributes:
-        tags: the tags it can give.
+        tags: the tags that it can assign.
     """
 
     def __init__(self, network: TagNetwork, rows: int, tags: tuple[str, ...]) -> None:
         self._network, self._rows, self.tags = network, rows, tags
 
     def __call__(self, words: Sequence[str], /) -> list[str]:
-        """One Penn tag a word; every string is accepted, and no words give no tags."""
+        """Assign one Penn tag per word; every string is accepted, and an empty sequence has no tags."""
         import torch
 
-        from exegesis.models.tagger_network import features
+        from exegesis.nn.tag_network import features
 
         if not words:
             return []
@@ -81,15 +81,15 @@ class BundledTagger:
 
 
 def load_tagger(folder: Path) -> BundledTagger:
-    """The tagger saved in a folder as config.json and model.safetensors (half precision; run in single).
+    """Load the tagger saved in a folder as config.json and model.safetensors (half precision, run in single).
 
-    The global random state, default dtype and default device of torch play no part and stay as they are.
-    Raises FileError where the folder is missing or damaged.
+    The global random state, default dtype and default device of torch are neither used nor changed. Raises FileError
+    if the folder is missing or damaged.
     """
     import torch
     from safetensors.torch import load_file
 
-    from exegesis.models.tagger_network import TagNetwork
+    from exegesis.nn.tag_network import TagNetwork
 
     try:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -108,20 +108,20 @@ def load_tagger(folder: Path) -> BundledTagger:
 
 @cache
 def default_tagger() -> BundledTagger:
-    """The bundled English tagger, read on the first call: needs no download and no further package."""
+    """The bundled English tagger, loaded on the first call; it needs no download and no further package."""
     return load_tagger(BUNDLED)
 
 
 class SpacyTagger:
-    """A spaCy pipeline as a tagger: it is run on our words, and ``token.tag_`` is taken."""
+    """A spaCy pipeline as a tagger: the pipeline runs on the words of a text, and ``token.tag_`` is the tag."""
 
     def __init__(self, nlp: Any) -> None:
         self._nlp = nlp
 
     def __call__(self, words: Sequence[str], /) -> list[str]:
-        """One tag a word.
+        """Assign one tag per word.
 
-        Raises ModelError where the pipeline merges or splits words, UnsupportedError where it sets no tags.
+        Raises ModelError if the pipeline merges or splits words, UnsupportedError if it sets no tags.
         """
         from spacy.tokens import Doc
 
@@ -143,14 +143,14 @@ class SpacyTagger:
 
 
 def spacy_tagger(nlp: Any) -> SpacyTagger:
-    """A user's spaCy pipeline (any with Penn tags in ``token.tag_``, as spaCy's English ones) as a Tagger.
+    """A user's spaCy pipeline as a tagger: any with Penn tags in ``token.tag_``, like spaCy's English ones.
 
-    Words are handed over as they are, so the pipeline's tokeniser plays no part; what spaCy refuses
-    (a lone surrogate, an empty word) is replaced in a copy.
+    The pipeline gets the words as they are, so its tokenizer is not used; strings that spaCy refuses (a lone surrogate,
+    an empty word) are replaced in a copy.
 
     Raises:
         MissingExtraError: spaCy is not installed.
-        UnsupportedError: ``nlp`` is no spaCy pipeline, or no component of it sets tags.
+        UnsupportedError: ``nlp`` is not a spaCy pipeline, or no component of it sets tags.
     """
     try:
         from spacy.language import Language

@@ -143,8 +143,8 @@ def test_forms_of_an_answer(form: Callable[[np.ndarray], Any]) -> None:
         ([0.5, 1.5], r"\b0\.5 to 1\.5"),
         ("yes", "class labels"),
         (None, "NaN"),
-        ([{"label": "yes"}] * 2, "no table of numbers"),
-        ([[0.5, 0.5], [0.5]], "no table of numbers"),
+        ([{"label": "yes"}] * 2, "not a table of numbers"),
+        ([[0.5, 0.5], [0.5]], "not a table of numbers"),
     ],
 )
 def test_answers_that_are_refused(answer: object, message: str) -> None:

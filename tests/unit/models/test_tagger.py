@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from exegesis.core.errors import FileError, MissingExtraError, ModelError, UnsupportedError
 from exegesis.models.tagger import BUNDLED, UNIVERSAL, default_tagger, load_tagger, spacy_tagger, universal
-from exegesis.models.tagger_network import FEATURES, features, shape
+from exegesis.nn.tag_network import FEATURES, features, shape
 
 ODD = ["", "\ud800", "\0", "a\0b", "\U0001f600", "שלום", "a b", "\u202e", "x" * 100_000]
 

@@ -53,7 +53,7 @@ class ClozeLanguageModel:
     def sample(
         self, texts: Sequence[Words], positions: Sequence[Sequence[int]], count: int, seed: int
     ) -> list[list[Filling]]:
-        """``count`` fillings of each text (see ``core.language.LanguageModel``)."""
+        """``count`` fillings of each text (see ``protocols.language.LanguageModel``)."""
         requests = counted(zip(texts, positions, strict=True), "contexts drawn", len(texts))
         with torch.no_grad():
             return [self._fill(words, places, count, seed) for words, places in requests]
@@ -63,26 +63,26 @@ class ClozeLanguageModel:
             return [()] * count
         numbers, at = self._numbers(words, places)
         random = generator(words, places, seed)
-        after = self._read(self.network.backwards, numbers[:0:-1])[0][0].flip(0)  # after[t]: all from t + 1 on
-        drawn: list[list[int]] = []
+        after = self._read(self.network.backwards, numbers[:0:-1])[0][0].flip(0)  # after[t]: everything from t + 1 on
+        words_drawn: list[list[int]] = []
         state: State | None = None
         read, row = numbers[: at[0]], torch.tensor([numbers[: at[0]]])
         for number, place in enumerate(at):
             before, state = self._read(self.network.forwards, row, state)
             states = torch.cat([before[:, -1].expand(count, -1), after[place].expand(count, -1)], 1)
-            drawn.append(self._draw(self.network.logits(states), random))
+            words_drawn.append(self._draw(self.network.logits(states), random))
             state = tuple(part.expand(-1, count, -1).contiguous() for part in state)  # type: ignore[assignment]
             stop = at[number + 1] if number + 1 < len(at) else place + 1
             read = numbers[place + 1 : stop]
-            row = torch.tensor([[word, *read] for word in drawn[-1]])
-        return [tuple(self.vocabulary.tokens[word] for word in filling) for filling in zip(*drawn, strict=True)]
+            row = torch.tensor([[word, *read] for word in words_drawn[-1]])
+        return [tuple(self.vocabulary.tokens[word] for word in filling) for filling in zip(*words_drawn, strict=True)]
 
     def _numbers(self, words: Words, places: Sequence[int]) -> tuple[list[int], list[int]]:
-        """The text as numbers, between start and stop token, and where its blanks stand."""
-        gone, unknown = set(places), self.vocabulary.unknown or 0
+        """The text as numbers between start and stop token, and the positions of its blanks."""
+        blanks, unknown = set(places), self.vocabulary.unknown or 0
         numbers, at = [self.vocabulary.numbers[START]], []
         for place, word in enumerate(words):
-            if place in gone:
+            if place in blanks:
                 at.append(len(numbers))
                 numbers.append(self.vocabulary.numbers[BLANK])
                 continue
@@ -92,20 +92,20 @@ class ClozeLanguageModel:
 
     def _read(self, layer: torch.nn.LSTM, numbers: Any, state: State | None = None) -> tuple[Tensor, State]:
         rows = numbers if isinstance(numbers, Tensor) else torch.tensor([numbers])
-        found: tuple[Tensor, State] = layer(self.network.embedding(rows), state)
-        return found
+        result: tuple[Tensor, State] = layer(self.network.embedding(rows), state)
+        return result
 
     def _draw(self, logits: Float[Tensor, "n v"], random: np.random.Generator) -> list[int]:
-        """One word a row, by the inverse of the cumulative distribution, in float64."""
+        """Draw one word per row by the inverse of the cumulative distribution, in float64."""
         weights = (logits.double() + self._closed).softmax(-1).cumsum(-1)
         shares = torch.from_numpy(random.random(len(logits)))[:, None] * weights[:, -1:]
-        found = torch.searchsorted(weights, shares, right=True)[:, 0]
-        numbers: list[int] = found.clamp(max=self._last).tolist()
+        index = torch.searchsorted(weights, shares, right=True)[:, 0]
+        numbers: list[int] = index.clamp(max=self._last).tolist()
         return numbers
 
     @cached_property
     def _closed(self) -> Float[Tensor, " v"]:
-        """Minus infinity for what is never drawn: the special tokens and the unknown word."""
+        """Minus infinity for the words that are never drawn: the special tokens and the unknown word."""
         never = [self.vocabulary.numbers[token] for token in (BLANK, START, STOP)]
         closed = torch.zeros(len(self.vocabulary), dtype=torch.float64)
         closed[[*never, self.vocabulary.pad, self.vocabulary.unknown or 0]] = -torch.inf

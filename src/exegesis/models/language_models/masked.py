@@ -1,4 +1,4 @@
-"""Any Hugging Face masked language model as a source of words for places of a text."""
+"""Masked language models of Hugging Face as a source of words for positions of a text."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PIECES = 4096  # padded pieces in one call of the module: 0.5 GB of logits over 
 
 @dataclass(frozen=True, eq=False)
 class MaskedLanguageModel:
-    """Draws whole words from a masked language model, places from left to right.
+    """Draws whole words from a masked language model, position by position from left to right.
 
-    Every place is read as one mask token, and filled from the module's distribution there, given the rest and the
-    places filled before; ``at_once`` places are filled in one pass, each without seeing the others. Only pieces that
-    are a word of their own are drawn (no ``##ing``), special tokens never. This is no sample from one joint
-    distribution: a masked model has none. A word of the text that reads as a mask token is shown as the unknown token.
+    Every position is read as one mask token and filled from the module's distribution there, given the rest of the text
+    and the positions filled before; ``at_once`` positions are filled in one pass, independently of each other. Only
+    pieces that are whole words are drawn (no ``##ing``), special tokens never. The result is not a sample from a joint
+    distribution: a masked model has none. A word of the text that reads as a mask token becomes the unknown token.
     """
 
     module: nn.Module
@@ -39,37 +39,41 @@ class MaskedLanguageModel:
 
     def __post_init__(self) -> None:
         if self.tokenizer.mask_token_id is None:
-            raise UsageError(f"the tokenizer of {self.name} has no mask token, so its model fills no places")
+            raise UsageError(f"the tokenizer of {self.name} has no mask token, so its model cannot fill positions")
         if self.at_once < 1:
-            raise UsageError(f"at_once is the number of places filled in one pass, 1 or more, not {self.at_once}")
+            raise UsageError(
+                f"at_once must be the number of positions filled in one pass, at least 1, not {self.at_once}"
+            )
 
     def sample(
         self, texts: Sequence[Words], positions: Sequence[Sequence[int]], count: int, seed: int
     ) -> list[list[Filling]]:
-        """``count`` fillings of each text (see ``core.language.LanguageModel``)."""
+        """``count`` fillings of each text (see ``protocols.language.LanguageModel``)."""
         shares = [
             torch.from_numpy(generator(words, places, seed).random((count, len(places))))
             for words, places in zip(texts, positions, strict=True)
         ]
-        drawn: list[list[list[str]]] = [[[] for _ in range(count)] for _ in texts]
+        sampled: list[list[list[str]]] = [[[] for _ in range(count)] for _ in texts]
         tally = Tally("words drawn", count * sum(map(len, positions)))
         for start in range(0, max(map(len, positions), default=0), self.at_once):
-            alike: dict[tuple[int, tuple[str, ...]], list[int]] = {}  # the fillings that are the same up to here
+            alike: dict[tuple[int, tuple[str, ...]], list[int]] = {}  # the fillings that are equal so far
             for text, places in enumerate(positions):
-                for one in range(count if start < len(places) else 0):
-                    alike.setdefault((text, tuple(drawn[text][one])), []).append(one)
+                for sample in range(count if start < len(places) else 0):
+                    alike.setdefault((text, tuple(sampled[text][sample])), []).append(sample)
             distinct = list(alike.items())
-            asked = [self._written(texts[text], positions[text], filled) for (text, filled), _ in distinct]
-            for place, weights in self._weights(asked):
+            written = [self._written(texts[text], positions[text], filled) for (text, filled), _ in distinct]
+            for place, weights in self._weights(written):
                 (text, _), ones = distinct[place]
-                for one in ones:
-                    given = shares[text][one, start:].tolist()
-                    drawn[text][one] += [self._draw(row, share) for row, share in zip(weights, given, strict=False)]
+                for sample in ones:
+                    shares_left = shares[text][sample, start:].tolist()
+                    sampled[text][sample] += [
+                        self._draw(row, share) for row, share in zip(weights, shares_left, strict=False)
+                    ]
                 tally.add(len(ones) * len(weights))
-        return [[tuple(filling) for filling in fillings] for fillings in drawn]
+        return [[tuple(filling) for filling in fillings] for fillings in sampled]
 
     def _written(self, words: Words, places: Sequence[int], filled: Sequence[str]) -> str:
-        """The text with what is filled in, and masks at the other places."""
+        """The text with the positions filled so far, and masks at the others."""
         mask, unknown = self.tokenizer.mask_token, self.tokenizer.unk_token or ""
         written = [unknown if mask in word else word for word in words]
         for number, place in enumerate(places):
@@ -77,9 +81,10 @@ class MaskedLanguageModel:
         return " ".join(written)
 
     def _weights(self, written: Sequence[str]) -> Iterator[tuple[int, Float[Tensor, "m v"]]]:
-        """The cumulative distributions at the first ``at_once`` masks of each text, over words alone, float64.
+        """The cumulative distributions over words at the first ``at_once`` masks of each text, float64.
 
-        With the text's number, longest texts first; a batch of them at a time, as a distribution is a vocabulary long.
+        Yields the number of each text with its distributions, longest texts first; one batch at a time, since a
+        distribution is as long as the vocabulary.
         """
         encoded = [self.tokenizer(text, return_attention_mask=False)["input_ids"] for text in written]
         longest = getattr(self.module.config, "max_position_embeddings", None) or 1 << 30
@@ -98,9 +103,9 @@ class MaskedLanguageModel:
         pad = self.tokenizer.pad_token_id or 0
         ids = torch.full((len(encoded), max(map(len, encoded))), pad, dtype=torch.long)
         mask = torch.zeros_like(ids)
-        for row, one in enumerate(encoded):
-            ids[row, : len(one)] = torch.tensor(one)
-            mask[row, : len(one)] = 1
+        for row, pieces in enumerate(encoded):
+            ids[row, : len(pieces)] = torch.tensor(pieces)
+            mask[row, : len(pieces)] = 1
         with still(self.module), torch.no_grad():
             logits = self.module(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
         return [logits[row, self._masks(ids[row]).to(device)] for row in range(len(encoded))]
@@ -115,18 +120,18 @@ class MaskedLanguageModel:
 
     @cached_property
     def _known(self) -> dict[int, str]:
-        """The pieces that stand for a whole word, with the word."""
+        """The pieces that are whole words, with their words."""
         special = set(self.tokenizer.all_special_ids)
         tokens = self.tokenizer.convert_ids_to_tokens(list(range(len(self.tokenizer))))
         marked = next((sign for sign in ("Ġ", "▁") if any(str(token).startswith(sign) for token in tokens)), "")
-        found = {}
+        words = {}
         for number, token in enumerate(tokens):
             if number in special or token is None or token.startswith("##") or not token.startswith(marked):
                 continue
             word = self.tokenizer.decode([number]).strip()
             if word and word.split() == [word] and "\N{REPLACEMENT CHARACTER}" not in word:
-                found[number] = word
-        return found
+                words[number] = word
+        return words
 
     @cached_property
     def _words(self) -> Int[Tensor, " v"]:
@@ -138,10 +143,10 @@ class MaskedLanguageModel:
 
 
 def load_masked(source: str | os.PathLike[str], *, device: str | None = None, at_once: int = 1) -> MaskedLanguageModel:
-    """A masked language model and its tokenizer, from a folder or by its name on the hub; safetensors weights alone.
+    """Load a masked language model and its tokenizer from a folder or by its name on the hub; safetensors weights only.
 
-    Raises MissingExtraError without the package transformers, FileError where there is no such model, it has no masked
-    head, or it is damaged, UsageError where its tokenizer has no mask token.
+    Raises MissingExtraError without the package transformers, FileError if there is no such model, or if it has no
+    masked head or is damaged, UsageError if its tokenizer has no mask token.
     """
     where = usable_device(device)
     with fetching(source) as (transformers, name, options):

@@ -39,13 +39,13 @@ class WordReader:
 
     @cached_property
     def tokens(self) -> Mapping[str, int]:
-        found = {"pad": self.vocabulary.pad}
+        tokens = {"pad": self.vocabulary.pad}
         if self.vocabulary.unknown is not None:
-            found["unknown"] = self.vocabulary.unknown
+            tokens["unknown"] = self.vocabulary.unknown
         for mask in ("<mask>", "[MASK]"):
             if mask in self.vocabulary.numbers:
-                found["mask"] = self.vocabulary.numbers[mask]
-        return found
+                tokens["mask"] = self.vocabulary.numbers[mask]
+        return tokens
 
     @property
     def size(self) -> int:

@@ -1,4 +1,4 @@
-"""A rule tokenizer with character offsets, in the manner of the Penn Treebank. Imports no torch.
+"""A rule tokenizer with character offsets, in the manner of the Penn Treebank.
 
 Every character that is not white space belongs to exactly one token, whatever the text holds. The rules,
 in order, first match wins:
@@ -52,12 +52,12 @@ class Token(NamedTuple):
 
 def tokenize(raw: str, *, lowercase: bool = True) -> list[Token]:
     """The tokens of a text, in order; none for a blank text."""
-    found = []
+    tokens = []
     for piece in _INK.finditer(raw):
         at, text = piece.start(), piece.group()
         cut = _cut if len(text) <= _KEPT else _cut.__wrapped__
-        found += [Token(string, at + start, at + stop) for string, start, stop in cut(text, lowercase)]
-    return found
+        tokens += [Token(string, at + start, at + stop) for string, start, stop in cut(text, lowercase)]
+    return tokens
 
 
 @lru_cache(1 << 16)

@@ -50,7 +50,7 @@ class Vocabulary:
 
     @cached_property
     def numbers(self) -> Mapping[str, int]:
-        """Each word's number; the first one, where a word is listed twice."""
+        """The number of each word; the first if a word is listed twice."""
         found = dict(self.aliases)
         for number, token in enumerate(self.tokens):
             if token:
@@ -60,7 +60,7 @@ class Vocabulary:
     def read(self, raw: str) -> Text:
         """The text as its tokens, one word each (see ``tokenizer`` for the rules).
 
-        Raises TextError for a text without any token, and for an unlisted word if there is no unknown one.
+        Raises TextError for a text without any token, and for an unlisted word if there is no unknown token.
         """
         words = tokenize(raw, lowercase=self.lowercase)
         if not words:
@@ -104,9 +104,9 @@ class Vocabulary:
 
         ``source`` is a sequence of words in the order of their numbers, a mapping of words to numbers, or an
         object with ``get_itos()``, ``itos`` or ``stoi`` (torchtext). ``pad`` and ``unknown`` are words or
-        numbers; by default usual names are looked for (<pad>, [PAD], <unk>, [UNK], ...); where there is no
-        pad word, 0 fills batches up, which no result depends on. ``lowercase`` defaults to whether every
-        listed word is in lower case.
+        numbers; by default the usual names are looked up (<pad>, [PAD], <unk>, [UNK], ...); without a pad word,
+        batches are padded with 0, which affects no result. ``lowercase`` defaults to true if every listed word is
+        in lower case.
         """
         if isinstance(source, cls):
             return source
@@ -134,7 +134,7 @@ class Vocabulary:
         )
 
     def to_json(self) -> str:
-        """One JSON object; lone surrogates are escaped, so any vocabulary can be written."""
+        """Write the vocabulary as a JSON object; lone surrogates are escaped, so any vocabulary can be written."""
         content = {
             "lowercase": self.lowercase,
             "pad": self.pad,

@@ -49,57 +49,59 @@ class Assumption:
 
 
 def assumptions(model: TorchClassifier, texts: Sequence[Raw]) -> tuple[Assumption, ...]:
-    """What the model's LSTM variants promise, and the largest violation on these texts.
+    """The assumptions of the model's LSTM variants, each with its largest violation on these texts.
 
     Raises UnsupportedError for a model without such a layer, UsageError without a text.
     """
     if not texts:
-        raise UsageError("no text is given to hold the assumptions against; give one or more")
-    found: dict[str, list[tuple[float, bool]]] = {}
+        raise UsageError("there is no text to check the assumptions on; give at least one")
+    measured: dict[str, list[tuple[float, bool]]] = {}
     for cell, inputs in _passes(model, texts):
-        for name, value, least in _measured(cell, inputs):
-            found.setdefault(name, []).append((value, value <= least))
-    if not found:
+        for name, value, bound in _measured(cell, inputs):
+            measured.setdefault(name, []).append((value, value <= bound))
+    if not measured:
         raise UnsupportedError(
             f"{model.name} runs no LSTM variant of Sec. 11.4 (exegesis train --arch lstm-markov, ...)"
         )
     return tuple(
-        Assumption(name, SAYS[name], max(0.0, *(value for value, _ in found[name])), all(ok for _, ok in found[name]))
-        for name in sorted(found)
+        Assumption(
+            name, SAYS[name], max(0.0, *(value for value, _ in measured[name])), all(ok for _, ok in measured[name])
+        )
+        for name in sorted(measured)
     )
 
 
 def check_assumptions(model: TorchClassifier, texts: Sequence[Raw]) -> tuple[Assumption, ...]:
-    """The same. Raises ModelError, naming the first, where an assumption does not hold."""
+    """Check all assumptions on these texts; raise ModelError for the first that does not hold."""
     report = assumptions(model, texts)
-    for one in report:
-        if not one.holds:
+    for assumption in report:
+        if not assumption.holds:
             raise ModelError(
-                f"assumption {one.name} does not hold ({one.says}): off by {one.violation:.3g}; train the model "
-                "again, or explain it with a method that does not rest on it"
+                f"assumption {assumption.name} does not hold ({assumption.says}): off by {assumption.violation:.3g}; "
+                "train the model again, or explain it with a method that does not rest on it"
             )
     return report
 
 
 def _passes(model: TorchClassifier, texts: Sequence[Raw]) -> Iterator[tuple[VariantCell, Float[Tensor, "1 t d"]]]:
-    """Each cell with what it read, text by text (alone, so that no row is padded)."""
+    """Each cell with its inputs, one text at a time so that no row is padded."""
     cells = [part for part in model.module.modules() if isinstance(part, VariantCell)]
     for raw in texts:
-        seen: list[tuple[VariantCell, Tensor]] = []
+        passes: list[tuple[VariantCell, Tensor]] = []
 
-        def note(part: nn.Module, args: tuple[Any, ...], _: Tensor, seen: list[Any] = seen) -> None:
-            seen.append((cast(VariantCell, part), args[0].detach()))
+        def note(part: nn.Module, args: tuple[Any, ...], _: Tensor, passes: list[Any] = passes) -> None:
+            passes.append((cast(VariantCell, part), args[0].detach()))
 
         with ExitStack() as after:
             for cell in cells:
                 after.callback(cell.register_forward_hook(note).remove)
             model.outputs(model.encode([model.read(raw)]))
         with torch.no_grad(), still(model.module):
-            yield from seen
+            yield from passes
 
 
 def _measured(cell: VariantCell, inputs: Float[Tensor, "1 t d"]) -> Iterator[tuple[str, float, float]]:
-    """Name, violation, and the largest violation with which the assumption holds."""
+    """The name, the violation, and the largest violation with which each assumption holds."""
     a_g, a_h = cell.scales.tolist()
     trace = cell.trace(inputs)
     rounding = (1e-12 if inputs.dtype == torch.float64 else 1e-5) * max(1.0, _most(trace.c.abs()))
@@ -121,22 +123,22 @@ def _measured(cell: VariantCell, inputs: Float[Tensor, "1 t d"]) -> Iterator[tup
 
 
 def _unread(cell: VariantCell, inputs: Tensor, trace: Trace, rounding: float) -> Iterator[tuple[str, float, float]]:
-    """A4-A6: what moves where the vector of one position is exchanged."""
+    """Assumptions A4 to A6: the gates that change if the vector of one position is exchanged."""
     count = inputs.shape[1]
     places = torch.linspace(0, count - 1, min(count, CHANGED)).long()
     rows = inputs.repeat(len(places), 1, 1)
     index = torch.arange(len(places))
     rows[index, places] += 1.0
-    other, step = cell.trace(rows), torch.arange(count)
+    changed, step = cell.trace(rows), torch.arange(count)
     elsewhere = (step != places[:, None])[..., None].to(inputs)
     not_later = (step <= places[:, None])[..., None].to(inputs)
-    yield "A4", _most((other.z - trace.z).abs() * elsewhere), rounding
-    if trace.i is not None and other.i is not None:
-        yield "A5", _most((other.i - trace.i).abs() * not_later), rounding
-    if trace.o is not None and other.o is not None:
-        yield "A6", _most((other.o - trace.o).abs() * not_later), rounding
+    yield "A4", _most((changed.z - trace.z).abs() * elsewhere), rounding
+    if trace.i is not None and changed.i is not None:
+        yield "A5", _most((changed.i - trace.i).abs() * not_later), rounding
+    if trace.o is not None and changed.o is not None:
+        yield "A6", _most((changed.o - trace.o).abs() * not_later), rounding
 
 
 def _most(values: Tensor) -> float:
-    """The largest of the values; zero of none."""
+    """The largest of the values; zero if there are none."""
     return float(values.max()) if values.numel() else 0.0

@@ -16,8 +16,8 @@ from exegesis.models.trained.training import TrainResult
 def card_text(
     name: str, result: TrainResult, *, command: str, data: Mapping[str, str], seed: int, about: str = ""
 ) -> str:
-    """A model card in Markdown. ``data`` maps train, dev and test to where they came from; ``about`` is
-    Markdown of the author's own, set before the facts."""
+    """A model card in Markdown. ``data`` maps train, dev and test to their sources; ``about`` is the author's own
+    Markdown, placed before the facts."""
     config = result.model.module.config
     best = result.history[result.best_epoch - 1]
     weights = sum(parameter.numel() for parameter in result.model.module.parameters())
@@ -59,7 +59,7 @@ def describe(result: TrainResult) -> str:
 
 
 def machine() -> str:
-    """What a run was made on, in a few words."""
+    """The platform, Python and torch of a run in a few words."""
     return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}"
 
 

@@ -26,7 +26,7 @@ VERSION = 1
 
 
 def write_checkpoint(path: Path, run: _Run, identity: dict[str, Any]) -> None:
-    """Write the state after an epoch, replacing the one before. Raises FileError where that fails."""
+    """Write the state after an epoch, replacing the previous checkpoint. Raises FileError if that fails."""
     tensors = {f"model.{name}": tensor for name, tensor in run.module.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in run.average.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in run.best.items()}
@@ -42,15 +42,15 @@ def write_checkpoint(path: Path, run: _Run, identity: dict[str, Any]) -> None:
         "history": [asdict(epoch) for epoch in run.history],
         "best_epoch": run.best_epoch,
     }
-    own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     make_parent(path)
-    write_whole(path, save(own, {"state": json.dumps(state)}))
+    write_whole(path, save(copies, {"state": json.dumps(state)}))
 
 
 def read_checkpoint(path: Path, run: _Run, identity: dict[str, Any]) -> None:
     """Put a run into the state of a checkpoint.
 
-    Raises FileError for a damaged file, UsageError where data, shape or options differ (the first difference
+    Raises FileError for a damaged file, UsageError if data, shape or options differ (the first difference
     is named).
     """
     from exegesis.models.trained.training import Epoch
@@ -59,7 +59,7 @@ def read_checkpoint(path: Path, run: _Run, identity: dict[str, Any]) -> None:
         with safe_open(path, framework="pt") as file:
             state = json.loads((file.metadata() or {})["state"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        version, kept = state["version"], dict(state["identity"])
+        version, saved = state["version"], dict(state["identity"])
         history = [Epoch(**epoch) for epoch in state["history"]]
         best_epoch = int(state["best_epoch"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
@@ -67,9 +67,9 @@ def read_checkpoint(path: Path, run: _Run, identity: dict[str, Any]) -> None:
     if version != VERSION:
         raise FileError(f"{path}: version {version!r} is not known (this is {VERSION}); start without --resume")
     for name in identity:
-        if kept.get(name) != identity[name]:
+        if saved.get(name) != identity[name]:
             raise UsageError(
-                f"cannot resume: {name} was {kept.get(name)} and is now {identity[name]}; "
+                f"cannot resume: {name} was {saved.get(name)} and is now {identity[name]}; "
                 "give the same command, or start again without --resume"
             )
     try:

@@ -28,7 +28,7 @@ class Batch:
     classes: Int[Tensor, " b"]
 
     def to(self, device: torch.device) -> Self:
-        """The same on a device; lengths stay on the CPU, where packing wants them."""
+        """Copy the batch to a device; lengths stay on the CPU, where packing needs them."""
         return type(self)(self.ids.to(device), self.lengths, self.classes.to(device))
 
 
@@ -108,20 +108,20 @@ def single(example: Example) -> str:
 
 
 def find_labels(examples: Iterable[Example], neutral: str | None = None) -> tuple[str, ...]:
-    """The labels that occur, sorted (as numbers where all are), without ``neutral``.
+    """The labels that occur, sorted (as numbers if all are numbers), without ``neutral``.
 
-    Raises UsageError where an example has no label, or fewer than two labels occur.
+    Raises UsageError if an example has no label, or if fewer than two labels occur.
     """
-    found = set()
+    labels = set()
     for example in examples:
         if example.label is None:
             raise UsageError(f"a training example has no label ({str(example.text)[:40]!r}); give its column (--label)")
-        found.add(example.label)
-    found.discard(neutral or "")
-    if len(found) < 2:
-        raise UsageError(f"the training examples have {len(found)} label(s); give at least two, or the right column")
-    numeric = all(label.isdecimal() for label in found)
-    return tuple(sorted(found, key=lambda label: (int(label), label) if numeric else (0, label)))
+        labels.add(example.label)
+    labels.discard(neutral or "")
+    if len(labels) < 2:
+        raise UsageError(f"the training examples have {len(labels)} label(s); give at least two, or the right column")
+    numeric = all(label.isdecimal() for label in labels)
+    return tuple(sorted(labels, key=lambda label: (int(label), label) if numeric else (0, label)))
 
 
 def split_off(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:

@@ -51,7 +51,7 @@ def save_folder(
 ) -> None:
     """Write a model folder; ``half`` stores the weights in float16.
 
-    Raises FileError where the folder exists (or, with ``overwrite``, is no model folder) or cannot be
+    Raises FileError where the folder exists (or, with ``overwrite``, is not a model folder) or cannot be
     written, ModelError for a weight that is not finite.
     """
     target = Path(folder)
@@ -95,18 +95,18 @@ def make_parent(path: Path) -> None:
 
 
 def try_parent(path: Path) -> None:
-    """Find out before any work whether ``path`` can be made, and what folders are missing above it.
+    """Check before any work that ``path`` and its missing parent folders can be created.
 
-    Raises FileError where it cannot.
+    Raises FileError if they cannot.
     """
-    parent = next((one for one in path.absolute().parents if one.exists()), path)
+    parent = next((folder for folder in path.absolute().parents if folder.exists()), path)
     if not parent.is_dir():
-        raise FileError(f"{path}: cannot be written ({parent} is no folder); choose another place")
+        raise FileError(f"{path}: cannot be written ({parent} is not a folder); choose another place")
     try_writing(parent / (f"{path.name}.new" if path.is_dir() else path.name))
 
 
 def is_model_folder(path: str | Path) -> bool:
-    """Whether a folder bears this format's mark, damaged or not."""
+    """True if a folder is marked as this format, even if it is damaged."""
     try:
         return bool(json.loads((Path(path) / CONFIG).read_bytes()).get("format") == FORMAT)
     except (OSError, ValueError, AttributeError, RecursionError):
@@ -167,7 +167,7 @@ def _swap(fresh: Path, target: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Flush a folder's entries to the disk, where the system can open folders."""
+    """Flush the entries of a folder to the disk, if the system can open folders."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

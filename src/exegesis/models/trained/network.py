@@ -160,11 +160,11 @@ class RecurrentClassifier(nn.Module):
     def _run_variant(
         self, recurrent: VariantLSTM, embeds: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
     ) -> tuple[Float[Tensor, "b t h"], Float[Tensor, "b h"]]:
-        every = recurrent(embeds, lengths)
-        last = every[torch.arange(len(every), device=every.device), lengths.to(every.device) - 1]
+        states = recurrent(embeds, lengths)
+        last = states[torch.arange(len(states), device=states.device), lengths.to(states.device) - 1]
         if self.config.bidirectional:
-            last = torch.cat([last[:, : self.config.hidden], every[:, 0, self.config.hidden :]], -1)
-        return every, last
+            last = torch.cat([last[:, : self.config.hidden], states[:, 0, self.config.hidden :]], -1)
+        return states, last
 
     def _read_out(
         self, states: Tensor | PackedSequence, last: Float[Tensor, "b h"], lengths: Int[Tensor, " b"]

@@ -1,4 +1,4 @@
-"""How to train a classifier. Imports no torch."""
+"""Options of a training run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from exegesis.core.errors import UsageError
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How to train; the shape of the model is a RecurrentConfig.
+    """Options of training a classifier; the shape of the model is a RecurrentConfig.
 
     ``patience`` epochs without a better development accuracy end the run; ``clip`` bounds the gradient's norm;
-    ``average`` is the decay a step of an exponential moving average of the weights, which is then what is
-    evaluated and kept (0: the weights themselves). ``word_dropout`` turns words into the unknown one.
-    ``neutral`` is the label of texts that speak for no class: they are trained towards equal probabilities and
-    left out of every score. ``minimum_count`` and ``lowercase`` shape the vocabulary; ``vectors`` starts the
-    embeddings, ``freeze`` keeps them. ``development`` is the share set aside where no such texts are given.
+    ``average`` is the decay per step of an exponential moving average of the weights, which is then evaluated and kept
+    (0: the weights themselves). ``word_dropout`` is the share of words replaced by the unknown word. ``neutral`` is the
+    label of texts that speak for no class: they are trained towards equal probabilities and left out of every score.
+    ``minimum_count`` and ``lowercase`` shape the vocabulary; ``vectors`` initialises the embeddings, ``freeze`` keeps
+    them fixed. ``development`` is the share of texts set aside if no development texts are given.
     """
 
     epochs: int = 20

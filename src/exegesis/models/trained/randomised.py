@@ -1,4 +1,4 @@
-"""A model of the same kind that has learned nothing but noise: trained on the same texts with their labels shuffled."""
+"""Label randomisation: a model of the same kind, trained on the same texts with shuffled labels."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import Watcher, train
 from exegesis.protocols.model import Classifier
 
-SEEN = 2000  # training texts on which the epochs are judged
-STEPS, WAIT = 1500, 150  # of the optimiser: how many there may be, and how many without a gain, of few texts
+MAX_JUDGED = 2000  # training texts on which the epochs are judged
+MAX_STEPS, MAX_WAIT = 1500, 150  # optimiser steps for few texts: in all, and without a gain
 
 
 class Randomised(NamedTuple):
-    """The model, and the share of its training texts (of ``SEEN`` of them, at most) whose shuffled label it names."""
+    """The trained model, and the share of (at most ``MAX_JUDGED``) training texts whose shuffled label it predicts."""
 
     model: Classifier
     fitted: float
@@ -36,11 +36,11 @@ def trained_on_shuffled(
     options: TrainOptions | None = None,
     watcher: Watcher | None = None,
 ) -> Randomised:
-    """A classifier of the same shape, trained anew on ``examples`` whose labels are dealt out at random.
+    """Train a classifier of the same shape on ``examples`` whose labels are shuffled.
 
-    Adebayo et al. 2018 (Sec. 4.2) have the second model memorise the random labels, so it trains without dropout, and
-    the epoch kept is the one that names most of the labels it was trained on; how many it names is told (``fitted``).
-    Each label stays as frequent as it was. Labels are names of the model's labels, or their numbers.
+    In Adebayo et al. 2018 (Sec. 4.2) the second model memorises the random labels, so training uses no dropout, and the
+    best epoch is the one that predicts most of its training labels (their share is ``fitted``). The frequency of each
+    label is unchanged. Labels are names of the model's labels, or their numbers.
 
     Raises UnsupportedError for a model that Exegesis does not train, UsageError for examples without labels, with
     others, or without any of some label.
@@ -48,7 +48,7 @@ def trained_on_shuffled(
     module, reader = getattr(model, "module", None), getattr(model, "reader", None)
     if not isinstance(module, RecurrentClassifier) or not isinstance(reader, WordReader) or reader.tokenize is not None:
         raise UnsupportedError(
-            f"{model.name} is no model that Exegesis trains, so none of its kind can be trained on shuffled labels: "
+            f"{model.name} is not a model that Exegesis trains, so none of its kind can be trained on shuffled labels: "
             "train one yourself and give it (other=MODEL, --other MODEL)"
         )
     numbers = [_number(example, model.labels) for example in examples]
@@ -57,20 +57,20 @@ def trained_on_shuffled(
         raise UsageError(f"no training text has the label {missing[0]!r}; give texts of every label")
     random.Random(seed).shuffle(numbers)
     dealt = [Example.of(example.text, str(number)) for example, number in zip(examples, numbers, strict=True)]
-    own = replace(options or usual(len(dealt)), seed=seed, lowercase=reader.vocabulary.lowercase)
+    chosen = replace(options or memorising_options(len(dealt)), seed=seed, lowercase=reader.vocabulary.lowercase)
     config = replace(module.config, dropout=0.0, embedding_dropout=0.0)
-    seen = dealt if len(dealt) <= SEEN else random.Random(seed).sample(dealt, SEEN)
-    found = train(dealt, seen, config=config, options=own, watcher=watcher)
+    judged = dealt if len(dealt) <= MAX_JUDGED else random.Random(seed).sample(dealt, MAX_JUDGED)
+    result = train(dealt, judged, config=config, options=chosen, watcher=watcher)
     name = f"{model.name} on shuffled labels"
-    made = wrap(found.model.module, vocabulary=found.model.vocabulary, labels=model.labels, name=name)
-    return Randomised(made, found.dev.accuracy, len(dealt))
+    randomised = wrap(result.model.module, vocabulary=result.model.vocabulary, labels=model.labels, name=name)
+    return Randomised(randomised, result.dev.accuracy, len(dealt))
 
 
-def usual(texts: int) -> TrainOptions:
-    """How so many texts are memorised: of few in smaller batches and more epochs."""
+def memorising_options(texts: int) -> TrainOptions:
+    """Options for memorising ``texts`` texts: fewer texts get smaller batches and more epochs."""
     batch = min(64, max(8, texts // 40))
     steps = max(1, -(-texts // batch))
-    return TrainOptions(batch=batch, epochs=max(30, STEPS // steps), patience=max(2, WAIT // steps), lr=3e-3)
+    return TrainOptions(batch=batch, epochs=max(30, MAX_STEPS // steps), patience=max(2, MAX_WAIT // steps), lr=3e-3)
 
 
 def _number(example: Example, labels: Sequence[str]) -> int:

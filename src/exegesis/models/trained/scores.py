@@ -26,7 +26,7 @@ class Score:
 
     @property
     def accuracy(self) -> float:
-        """The share of texts on the diagonal; NaN where there is no text."""
+        """The share of texts on the diagonal; NaN if there are no texts."""
         right = sum(row[i] for i, row in enumerate(self.confusion))
         return right / self.total if self.total else float("nan")
 

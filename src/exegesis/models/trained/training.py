@@ -33,7 +33,7 @@ from exegesis.protocols.device import usable_device
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass: its number from 1, mean training loss in nats, development accuracy and loss, seconds."""
+    """The record of an epoch: its number from 1, mean training loss in nats, development accuracy and loss, seconds."""
 
     number: int
     loss: float
@@ -80,7 +80,7 @@ def train(
     file. Without ``dev``, a seeded share of ``examples`` is set aside. With ``checkpoint`` the state is kept in
     that file after every epoch; ``resume`` goes on from it (or starts, if there is none yet) and needs the
     same examples, config and options, though ``epochs`` and ``patience`` may have changed.
-    Raises UsageError for unusable examples or options, ModelError where the loss is no longer finite.
+    Raises UsageError for unusable examples or options, ModelError if the loss is no longer finite.
     """
     options, config = options or TrainOptions(), config or RecurrentConfig()
     usable_device(options.device)
@@ -158,7 +158,7 @@ class _Run:
         return len(self.history) - self.best_epoch
 
     def identity(self) -> dict[str, Any]:
-        """What must be equal for a checkpoint to fit."""
+        """The values that must be equal for a checkpoint to fit."""
         options = {k: str(v) for k, v in asdict(self.options).items() if k not in ("epochs", "patience")}
         shape = {f"config.{k}": str(v) for k, v in asdict(self.module.config).items()}
         data = {"training texts": self.train.fingerprint(), "development texts": self.dev.fingerprint()}
@@ -180,12 +180,12 @@ class _Run:
     def _step(self, batch: Batch) -> float:
         ids = batch.ids
         if self.options.word_dropout:
-            drawn = torch.rand(ids.shape, generator=self.generator).to(ids.device)
-            ids = ids.masked_fill(drawn < self.options.word_dropout, self.unknown)
+            draws = torch.rand(ids.shape, generator=self.generator).to(ids.device)
+            ids = ids.masked_fill(draws < self.options.word_dropout, self.unknown)
         logits = self.module(ids, batch.lengths)
-        wanted = functional.one_hot(batch.classes.clamp(min=0), logits.shape[1]).to(logits)
-        wanted[batch.classes == NEUTRAL] = 1 / logits.shape[1]
-        loss = functional.cross_entropy(logits, wanted, label_smoothing=self.options.label_smoothing)
+        targets = functional.one_hot(batch.classes.clamp(min=0), logits.shape[1]).to(logits)
+        targets[batch.classes == NEUTRAL] = 1 / logits.shape[1]
+        loss = functional.cross_entropy(logits, targets, label_smoothing=self.options.label_smoothing)
         if not torch.isfinite(loss):
             raise ModelError("the training loss is no longer finite; lower the learning rate (--lr)")
         self.optimizer.zero_grad()

@@ -1,4 +1,4 @@
-"""Word vectors from text files: GloVe's format, and word2vec's with its header line. No torch."""
+"""Word vectors from text files: GloVe's format, and word2vec's with its header line."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Vectors = dict[str, Float32[np.ndarray, " d"]]
 
 
 def read_vectors(path: Path, wanted: Container[str]) -> tuple[int, Vectors]:
-    """The width of a file's vectors, and those of the ``wanted`` words.
+    """The width of the vectors in a file, and the vectors of the ``wanted`` words.
 
-    A line is a word and its numbers, divided by blanks; a first line of just two whole numbers is word2vec's
-    header. A word may hold blanks itself; the first of two equal words counts.
-    Raises FileError for a file that cannot be read, a line of another width, or a number that is not finite.
+    Each line is a word and its numbers, separated by spaces; a first line of just two whole numbers is word2vec's
+    header. A word may contain spaces; the first of two equal words counts. Raises FileError for a file that cannot be
+    read, a line of another width, or a number that is not finite.
     """
     try:
         with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
@@ -29,7 +29,7 @@ def read_vectors(path: Path, wanted: Container[str]) -> tuple[int, Vectors]:
 
 def _read(path: Path, lines: Iterable[str], wanted: Container[str]) -> tuple[int, Vectors]:
     width = 0
-    found: Vectors = {}
+    vectors: Vectors = {}
     for n, line in enumerate(lines, 1):
         cells = line.rstrip().split(" ")
         if n == 1 and len(cells) == 2 and all(cell.isdecimal() for cell in cells):
@@ -41,11 +41,11 @@ def _read(path: Path, lines: Iterable[str], wanted: Container[str]) -> tuple[int
         if width < 1 or len(cells) <= width:
             raise FileError(f"{path}, line {n}: {len(cells) - 1} numbers where {width or 'some'} are expected")
         word = " ".join(cells[:-width])
-        if word in wanted and word not in found:
-            found[word] = _numbers(path, n, cells[-width:])
+        if word in wanted and word not in vectors:
+            vectors[word] = _numbers(path, n, cells[-width:])
     if not width:
         raise FileError(f"{path}: holds no vectors; give a file in GloVe's or word2vec's text format")
-    return width, found
+    return width, vectors
 
 
 def _numbers(path: Path, line: int, cells: list[str]) -> Float32[np.ndarray, " d"]:

@@ -83,7 +83,11 @@ def test_neighbours_decide_where_they_are_known():
 
 
 def test_what_holds_no_words_is_refused():
-    for corpus, order, message in ((["  "], 1, "no words"), ([], 2, "no words"), (["a"], 3, "order=3")):
+    for corpus, order, message in (
+        (["  "], 1, "no words"),
+        ([], 2, "no words"),
+        (["a"], 3, "order must be 1 .* not 3"),
+    ):
         with pytest.raises(UsageError, match=message):
             CountedLanguageModel(corpus, order)
 

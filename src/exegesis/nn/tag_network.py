@@ -1,4 +1,4 @@
-"""The network of the bundled tagger: hashed spelling features, a bidirectional LSTM, one softmax a word."""
+"""The network of the bundled tagger: hashed spelling features, a bidirectional LSTM, one softmax per word."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ FEATURES = 10
 
 
 class TagNetwork(nn.Module):
-    """Ten hashed features a word, each looked up in one table; their vectors, concatenated, are read by an LSTM.
+    """A tagger network: ten hashed features per word, looked up in one table, concatenated and read by an LSTM.
 
     Args:
         rows: size of the table; features share rows where their hashes agree.
-        width: numbers a feature.
+        width: size of a feature's vector.
         hidden: units of the LSTM in each direction.
-        tags: how many tags are told apart.
+        tags: number of tags.
         dropout: on the LSTM's input and output, while training.
     """
 
@@ -43,10 +43,10 @@ class TagNetwork(nn.Module):
 
 @lru_cache(maxsize=1 << 16)
 def features(word: str, rows: int) -> tuple[int, ...]:
-    """Rows of a word's ten features: itself (hashed twice), beginnings of 1-3, ends of 1-4 letters, its shape.
+    """The table rows of a word's ten features: the word (hashed twice), prefixes, suffixes, shape.
 
-    Case counts only in the shape; digits are all read as 0. Any string will do, a lone surrogate and
-    the empty one included.
+    Case matters only in the shape; all digits are read as 0. Any string is accepted, including a lone surrogate and
+    the empty string.
     """
     lower = "".join("0" if letter.isdigit() else letter for letter in word.lower())
     values = (lower, lower, *(lower[:n] for n in (1, 2, 3)), *(lower[-n:] for n in (1, 2, 3, 4)), shape(word))
@@ -58,6 +58,6 @@ def _hash(value: str) -> int:
 
 
 def shape(word: str) -> str:
-    """The word with X for a capital, x for another letter, 0 for a digit; runs are cut to three."""
-    drawn = ["X" if c.isupper() else "x" if c.isalpha() else "0" if c.isdigit() else c for c in word]
-    return "".join(c for at, c in enumerate(drawn) if drawn[max(0, at - 3) : at] != [c] * 3)
+    """The shape of a word: X for a capital, x for another letter, 0 for a digit; runs are cut to three."""
+    letters = ["X" if c.isupper() else "x" if c.isalpha() else "0" if c.isdigit() else c for c in word]
+    return "".join(c for at, c in enumerate(letters) if letters[max(0, at - 3) : at] != [c] * 3)
