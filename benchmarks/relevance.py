@@ -23,7 +23,7 @@ import torch
 from sentiment import BATCH, Lstm, heading, paired, report, trained
 
 from exegesis.data.examples import read_examples
-from exegesis.mech.lrp.cells import PRODUCTS
+from exegesis.mech.lrp.shares import PRODUCTS
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.target import Target, ask
 from exegesis.questions.words.lrp import Lrp

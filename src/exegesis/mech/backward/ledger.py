@@ -1,4 +1,4 @@
-"""Relevance that reached no word, booked by name and text."""
+"""Relevance that reaches no word, recorded by name and text."""
 
 from __future__ import annotations
 
@@ -11,29 +11,34 @@ from exegesis.core.errors import UnsupportedError
 
 
 @dataclass(eq=False)
-class Book:
-    """Amounts by name, for each of ``count`` texts.
+class Ledger:
+    """Amounts by name, for each of ``count`` texts: vectors [b], or [b, k] for several targets at once.
 
-    ``nodes`` has the relevance of parts in between, where asked for.
+    ``states`` collects the relevance of the parts in between, by place; None if nobody asked for it.
     """
 
     count: int
-    parts: dict[str, Float[Tensor, " b"]] = field(default_factory=dict)
-    nodes: dict[str, Tensor] | None = None
+    parts: dict[str, Float[Tensor, b * k]] = field(default_factory=dict)
+    states: dict[str, Tensor] | None = None
 
     def clear(self) -> None:
+        """Forget all amounts and states, before the next target."""
         self.parts = {}
-        self.nodes = None if self.nodes is None else {}
+        self.states = None if self.states is None else {}
+
+    def add(self, name: str, amount: Float[Tensor, b * k]) -> None:
+        """Add an amount per text."""
+        self.parts[name] = self.parts[name] + amount if name in self.parts else amount
 
     def book(self, name: str, amount: Float[Tensor, "*shape"], rows: Int[Tensor, "*shape"]) -> None:
-        """Add amounts, element by element of the text that ``rows`` names.
+        """Add amounts, each element to the text that the same element of ``rows`` names.
 
-        Raises UnsupportedError where an amount is of no text.
+        Raises UnsupportedError if an amount belongs to no text.
         """
-        same = [dim for dim in range(rows.ndim) if rows.stride(dim) == 0 or rows.shape[dim] == 1]
-        if same:
-            amount = amount.sum(same)
-            for dim in reversed(same):
+        constant = [dim for dim in range(rows.ndim) if rows.stride(dim) == 0 or rows.shape[dim] == 1]
+        if constant:
+            amount = amount.sum(constant)
+            for dim in reversed(constant):
                 rows = rows.select(dim, 0)
         rows, amount = rows.reshape(-1).long(), amount.reshape(-1)
         if bool((amount[rows < 0] != 0).any()):
@@ -41,9 +46,9 @@ class Book:
                 "a constant that the module keeps beside its words receives relevance, and of which text it is cannot "
                 "be told: explain one text at a time, or let the module start from torch.zeros"
             )
-        total = amount.new_zeros(self.count).index_add(0, rows.clamp_min(0), amount)
-        self.parts[name] = self.parts[name] + total if name in self.parts else total
+        self.add(name, amount.new_zeros(self.count).index_add(0, rows.clamp_min(0), amount))
 
-    def node(self, name: str, relevance: Tensor) -> None:
-        if self.nodes is not None:
-            self.nodes[name] = relevance
+    def note(self, place: str, relevance: Tensor) -> None:
+        """Record the relevance of a part in between, if it is asked for."""
+        if self.states is not None:
+            self.states[place] = relevance

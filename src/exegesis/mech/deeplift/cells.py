@@ -1,7 +1,7 @@
-"""DeepLIFT's rescale rule through recurrent layers: backpropagation through time with multipliers in place of slopes.
+"""DeepLIFT's rescale rule through recurrent layers: backpropagation through time with multipliers instead of slopes.
 
-A step of a cell consists of linear maps, activations and products. An activation hands back Δy / Δx; a product of two
-values hands each factor the mean of the other over the text and its baseline, which sums to the difference exactly,
+A step of a cell consists of linear maps, activations and products. The multiplier of an activation is Δy / Δx; that of
+each factor of a product is the mean of the other over the text and its baseline, which sums to the difference exactly,
 because a b - a' b' = (a - a') (b + b') / 2 + (a + a') / 2 (b - b').
 """
 
@@ -20,14 +20,16 @@ from exegesis.nn.product import linear
 from exegesis.nn.recurrent import GATES, before, cells, preactivations, reading_order
 from exegesis.protocols.recurrent import Direction
 
-Place = tuple[int, int]  # layer from below, direction
-Given = Mapping[Place, Float[Tensor, "b t h"]]
+Way = tuple[int, int]  # a layer from below, and one of its directions
+Ends = Mapping[Way, Float[Tensor, "b t h"]]
 
 
-class Multipliers:
-    """Those of one direction at all steps. A multiplier of h_t becomes, by ``onto``, one of what is added in each of
-    the maps from h_{t-1} and x_t (of an LSTM: of i, f, g from c_t's, of o from h_t's); ``onto_x`` where x_t's differs.
-    ``opened`` takes h_t's to c_t, ``kept`` c_t's to c_{t-1}, ``direct`` h_t's to h_{t-1} beside all weights.
+class CellMultipliers:
+    """The multipliers of one direction at all steps.
+
+    ``onto`` times the multiplier of h_t (for the gates i, f, g of an LSTM: of c_t) is the multiplier of what the maps
+    from h_{t-1} and x_t add to each gate; ``onto_x`` replaces it for x_t if the two differ. ``opened`` is the factor
+    from h_t to c_t, ``kept`` from c_t to c_{t-1}, ``direct`` from h_t to h_{t-1} beside all weights.
     """
 
     def __init__(self, text: Direction, base: Direction) -> None:
@@ -36,25 +38,25 @@ class Multipliers:
         self.kept: Tensor | None = None
         self.direct: Tensor | None = None
         self.onto_x: Tensor | None = None
-        pairs = [_sums(each) for each in (text, base)]
+        pairs = [_sums(direction) for direction in (text, base)]
         self.onto = {"lstm": self._lstm, "gru": self._gru}.get(text.cell, self._rnn)(text, base, pairs)
 
     def _lstm(self, text: Direction, base: Direction, sums: list[list[Tensor]]) -> Tensor:
-        gates = [[_tanh(a) if place == 2 else a.sigmoid() for place, a in enumerate(each)] for each in sums]
+        gates = [[_tanh(a) if place == 2 else a.sigmoid() for place, a in enumerate(parts)] for parts in sums]
         slope_i, slope_f, slope_g, slope_o = (
             (of_tanh if place == 2 else of_sigmoid)(*pair, *values)
             for place, (pair, values) in enumerate(zip(zip(*sums, strict=True), zip(*gates, strict=True), strict=True))
         )
         i, f, g, o = (middle(*values) for values in zip(*gates, strict=True))
-        c = [cells(each) for each in (text, base)]
-        previous = middle(*(_shifted(value, each.c0) for value, each in zip(c, (text, base), strict=True)))
+        c = [cells(direction) for direction in (text, base)]
+        previous = middle(*(_shifted(value, way.c0) for value, way in zip(c, (text, base), strict=True)))
         squashed = [_tanh(value) for value in c]
         self.opened, self.kept = o * of_tanh(*c, *squashed), f
         return torch.cat([g * slope_i, previous * slope_f, i * slope_g, middle(*squashed) * slope_o], -1)
 
     def _gru(self, text: Direction, base: Direction, sums: list[list[Tensor]]) -> Tensor:
-        r, z = ([each[k].sigmoid() for each in sums] for k in (0, 1))
-        n = [each[2] + reset * each[3] for each, reset in zip(sums, r, strict=True)]
+        r, z = ([parts[k].sigmoid() for parts in sums] for k in (0, 1))
+        n = [parts[2] + reset * parts[3] for parts, reset in zip(sums, r, strict=True)]
         new = [_tanh(value) for value in n]
         slope_r, slope_z = (of_sigmoid(sums[0][k], sums[1][k], *values) for k, values in ((0, r), (1, z)))
         onto_n = (1 - middle(*z)) * of_tanh(*n, *new)
@@ -73,28 +75,28 @@ class Multipliers:
     def back(
         self, hidden: Float[Tensor, "b t h"], cell: Float[Tensor, "b t h"] | None
     ) -> tuple[Float[Tensor, "b t d"], list[Float[Tensor, "b h"]]]:
-        """From the multipliers that arrive at h_t (and c_t) to those of x_t, and of the states before the text."""
-        weight, onto, above = self.direction.weight_hh.t().contiguous(), self.onto.unbind(1), hidden.unbind(1)
+        """From the multipliers that arrive at h_t (and c_t) to those of x_t and of the initial states."""
+        weight, factors, above = self.direction.weight_hh.t().contiguous(), self.onto.unbind(1), hidden.unbind(1)
         opened, kept, direct, beside = (
             None if part is None else part.unbind(1) for part in (self.opened, self.kept, self.direct, cell)
         )
         dh = dc = torch.zeros_like(above[0])
-        found: list[Tensor] = []
+        steps: list[Tensor] = []
         for t in reversed(range(len(above))):
             dh = above[t] + dh
             if opened is not None and kept is not None:
                 dc = torch.addcmul(dc if beside is None else dc + beside[t], dh, opened[t])
-                down = torch.cat([dc, dc, dc, dh], 1) * onto[t]
+                down = torch.cat([dc, dc, dc, dh], 1) * factors[t]
                 dc = dc * kept[t]
             else:
-                down = dh.repeat(1, self.gates) * onto[t]
-            found.append(down if self.onto_x is None else dh)
+                down = dh.repeat(1, self.gates) * factors[t]
+            steps.append(down if self.onto_x is None else dh)
             back = linear(down, weight, None)
             dh = back if direct is None else torch.addcmul(back, dh, direct[t])
-        each = torch.stack(found[::-1], 1)
+        onto = torch.stack(steps[::-1], 1)
         if self.onto_x is not None:
-            each = each.repeat(1, 1, self.gates) * self.onto_x
-        to_x = linear(each, self.direction.weight_ih.t().contiguous(), None)
+            onto = onto.repeat(1, 1, self.gates) * self.onto_x
+        to_x = linear(onto, self.direction.weight_ih.t().contiguous(), None)
         return to_x, [dh] if opened is None else [dh, dc]
 
 
@@ -108,7 +110,7 @@ def _shifted(states: Tensor, start: Tensor | None) -> Tensor:
 
 
 def _sums(direction: Direction) -> list[Tensor]:
-    """What the activations read: of i, f, g, o; of r, z and the two parts of n; of n."""
+    """The arguments of the activations: of i, f, g, o; of r, z and the two parts of n; of n."""
     names = GATES[direction.cell]
     size = direction.hidden.shape[-1]
     from_x, from_h = preactivations(direction, names)
@@ -123,25 +125,25 @@ def _sums(direction: Direction) -> list[Tensor]:
 
 
 @dataclass(eq=False)
-class Plan:
+class StackMultipliers:
     """The multipliers of all layers and directions."""
 
-    layers: Sequence[Sequence[Multipliers]]
+    layers: Sequence[Sequence[CellMultipliers]]
 
     def back(
-        self, arriving: Float[Tensor, "b t w"], ends: Given, cell_ends: Given
-    ) -> tuple[Float[Tensor, "b t d"], dict[Place, list[Float[Tensor, "b h"]]]]:
-        """From the multipliers of the top layer's states, in the text's order, and those of last states by place (in
-        reading order, zero but at the last step), to those of the inputs and of the initial states.
+        self, arriving: Float[Tensor, "b t w"], ends: Ends, cell_ends: Ends
+    ) -> tuple[Float[Tensor, "b t d"], dict[Way, list[Float[Tensor, "b h"]]]]:
+        """From the multipliers of the top layer's states, in the text's order, and those of last states (in reading
+        order, zero except at the last step), to those of the inputs and of the initial states.
         """
-        starts: dict[Place, list[Tensor]] = {}
+        starts: dict[Way, list[Tensor]] = {}
         for number in range(len(self.layers) - 1, -1, -1):
             layer, received = self.layers[number], []
-            for way, (part, rule) in enumerate(zip(arriving.chunk(len(layer), -1), layer, strict=True)):
-                place, lengths = (number, way), rule.direction.lengths
+            for side, (part, rule) in enumerate(zip(arriving.chunk(len(layer), -1), layer, strict=True)):
+                way, lengths = (number, side), rule.direction.lengths
                 hidden = reading_order(part, lengths, rule.direction.reverse)
-                hidden = hidden + ends[place] if place in ends else hidden
-                to_x, starts[place] = rule.back(hidden, cell_ends.get(place))
+                hidden = hidden + ends[way] if way in ends else hidden
+                to_x, starts[way] = rule.back(hidden, cell_ends.get(way))
                 received.append(reading_order(to_x, lengths, rule.direction.reverse))
             arriving = sum(received[1:], received[0])
         return arriving, starts

@@ -1,6 +1,4 @@
-"""Multipliers of DeepLIFT's rescale rule (Shrikumar et al. 2017, Sec. 3.5.2): the difference of a result over that of
-its argument, between a text and its baseline.
-"""
+"""Multipliers of DeepLIFT's rescale rule (Shrikumar et al. 2017, Sec. 3.5.2): Δy / Δx between text and baseline."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ Values = Float[Tensor, "*shape"]
 
 
 class Carried(torch.autograd.Function):
-    """``value``, whose slope with respect to everything is that of ``surrogate``."""
+    """``value``, with the slopes of ``surrogate``."""
 
     @staticmethod
     def forward(ctx: Any, surrogate: Tensor, value: Tensor) -> Tensor:
@@ -30,15 +28,16 @@ class Carried(torch.autograd.Function):
 
 
 def carried(surrogate: Values, value: Values) -> Values:
-    found: Tensor = Carried.apply(surrogate, value.detach())  # type: ignore[no-untyped-call]
-    return found
+    """``value``, with the slopes of ``surrogate``."""
+    result: Tensor = Carried.apply(surrogate, value.detach())  # type: ignore[no-untyped-call]
+    return result
 
 
 def multiplier(function: Function, x: Values, x0: Values, y: Values, y0: Values) -> Values:
     """Δy / Δx, element by element, for y = function(x).
 
-    Nearer than ``near`` the quotient loses digits: there it is the slope in the middle, wherever that explains Δy to
-    rounding (beside a kink it does not, and a function with kinks has no rounding to lose digits to).
+    If x is so near to x0 that the quotient loses digits, it is the slope in the middle, provided that this explains Δy
+    to rounding (beside a kink it does not, and a function with kinks has no rounding to lose digits to).
     """
     near = 3 * torch.finfo(x.dtype).eps ** (1 / 3)
     step, rise = torch.where(x == x0, 0.0, x - x0), torch.where(y == y0, 0.0, y - y0)
@@ -72,7 +71,7 @@ def _tanh_over(step: Values) -> Values:
 
 
 def logarithmic_mean(one: Values, two: Values) -> Values:
-    """(p - q) / (log p - log q) of e to the power of ``one`` and ``two``; zero where either is zero."""
+    """(p - q) / (log p - log q) for log p = ``one`` and log q = ``two``; zero if p or q is zero."""
     step = one - two
     small = step.abs() < 1.0
     series = torch.where(step == 0, 1.0, torch.expm1(step) / torch.where(step == 0, 1.0, step)) * two.exp()
@@ -81,4 +80,5 @@ def logarithmic_mean(one: Values, two: Values) -> Values:
 
 
 def middle(one: Tensor, two: Tensor) -> Tensor:
+    """The mean of two tensors."""
     return (one + two) / 2

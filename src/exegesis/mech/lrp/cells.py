@@ -1,77 +1,46 @@
 """The rules of layer-wise relevance propagation for recurrent cells (Arras et al. 2019, Sec. 11.3), as coefficients.
 
-What a cell does with relevance is linear in the relevance that arrives, with coefficients that depend on the forward
-pass alone. They are computed here for all texts and steps at once, whatever is explained; ``mech.relevance`` runs the
-steps. Relevance travels in *streams*: that of the hidden state h_t and, in an LSTM, that of the cell state c_t.
+A cell's relevance is linear in the relevance that arrives, with coefficients that depend on the forward pass alone.
+They are computed here for all texts and steps at once, whatever is explained; ``lrp.recurrent`` runs the steps.
+Relevance travels in *streams*: that of the hidden state h_t and, in an LSTM, that of the cell state c_t.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
+from exegesis.mech.lrp.shares import LrpOptions, inverse, stabilized
 from exegesis.nn.recurrent import GATES, before, preactivations, scan
 from exegesis.protocols.recurrent import Direction
 
-PRODUCTS = ("all", "prop", "abs", "half")
 Share = Tensor | float
-Book = dict[str, Tensor]  # coefficients [b, t, h] by stream, h or c
-
-
-@dataclass(frozen=True)
-class Rules:
-    """``product``: a row of Table 11.1, with ``stabilizer`` in the denominators of prop and abs.
-
-    ``spread``: a linear map's bias and what ε adds to it are shared evenly by its inputs instead of kept.
-    """
-
-    epsilon: float
-    product: str
-    stabilizer: float
-    spread: bool
-
-
-def away(value: Float[Tensor, "*shape"], amount: float) -> Float[Tensor, "*shape"]:
-    """``amount`` with the sign of ``value``, that of zero being plus."""
-    return (value >= 0).to(value.dtype).mul_(2 * amount).sub_(amount)
-
-
-def inverse(
-    value: Float[Tensor, "*shape"], least: float
-) -> tuple[Float[Tensor, "*shape"], Bool[Tensor, "*shape"] | None]:
-    """1 / value, zero where that overflows or nearly so; and where it does (None: nowhere).
-
-    No value is nearer to zero than ``least``.
-    """
-    if least > torch.finfo(value.dtype).tiny:
-        return value.reciprocal(), None
-    small = value.abs() < torch.finfo(value.dtype).tiny
-    return value.masked_fill(small, torch.inf).reciprocal(), small
+ByStream = dict[str, Tensor]  # coefficients [b, t, h] by stream, h or c
 
 
 class Coefficients:
-    """The rules of one direction of one layer. The direction is that given, with zeros behind the texts' ends.
+    """The rules of one direction of one layer; ``direction`` has zeros after the texts' ends.
 
-    Of a unit of relevance in a stream at a step: ``words`` is what the vector read at that step receives in total,
-    ``biases`` and ``absorbed`` what stays, ``each_x`` and ``each_h`` what every component of that vector, and of the
-    state before, receives beside its own (biases spread). ``onto_x`` and ``onto_h`` hold, by gate, the stream and the
-    factor from it to relevance over denominator, which the gate's weights take down. ``opened`` is the part of h_t's
-    relevance that c_t receives, ``kept`` the part of c_t's that c_{t-1} receives, ``direct`` the part of h_t's that
-    h_{t-1} receives without passing any weight. ``blocked`` marks where relevance would be divided by zero.
+    For a unit of relevance in a stream at a step: ``words`` is what the vector read at that step receives in total,
+    ``biases`` and ``absorbed`` what stays, ``even_x`` and ``even_h`` what every component of that vector, and of the
+    previous state, receives beside its own share (biases spread). ``onto_x`` and ``onto_h`` hold, by gate, the stream
+    and the factor from it to relevance over denominator, which the gate's weights propagate. ``opened`` is the part of
+    h_t's relevance that c_t receives, ``kept`` the part of c_t's that c_{t-1} receives, ``direct`` the part of h_t's
+    that h_{t-1} receives without passing any weight. ``blocked`` marks where relevance would be divided by zero.
     """
 
-    def __init__(self, direction: Direction, rules: Rules) -> None:
-        self.direction, self.rules = _cut(direction), rules
+    def __init__(self, direction: Direction, options: LrpOptions) -> None:
+        self.direction, self.options = _cut(direction), options
         self.size, self.width = direction.hidden.shape[-1], direction.inputs.shape[-1]
-        self.words: Book = {}
-        self.biases: Book = {}
-        self.absorbed: Book = {}
-        self.each_x: Book = {}
-        self.each_h: Book = {}
-        self.blocked: Book = {}
+        self.words: ByStream = {}
+        self.biases: ByStream = {}
+        self.absorbed: ByStream = {}
+        self.even_x: ByStream = {}
+        self.even_h: ByStream = {}
+        self.blocked: ByStream = {}
         self.onto_x: dict[str, tuple[str, Tensor]] = {}
         self.onto_h: dict[str, tuple[str, Tensor]] = {}
         self.opened: Share = 1.0
@@ -81,7 +50,7 @@ class Coefficients:
 
     def _lstm(self) -> None:
         """c_t = f c_{t-1} + i g, h_t = o tanh(c_t); i, f, g, o each of one map of (x_t, h_{t-1})."""
-        names = "ifg" if self.rules.product == "all" else "ifgo"
+        names = "ifg" if self.options.product == "all" else "ifgo"
         from_x, from_h = (dict(zip(names, part, strict=True)) for part in preactivations(self.direction, names))
         bias = self._bias(names, self.direction.bias_ih, self.direction.bias_hh)
         z = {name: from_x[name] + from_h[name] + bias[name] for name in names}
@@ -117,8 +86,8 @@ class Coefficients:
         to_closed, to_n = self._product("h", new, -a_z, a_n)
         down = self._map("n", "h", to_n, a_n, bias_n, x_n, self.width + 1)
         through = product
-        if self.rules.spread:
-            through = product + (bias_n + away(a_n, self.rules.epsilon)) / (self.width + 1)
+        if self.options.spread:
+            through = product + (bias_n + stabilized(a_n, self.options.epsilon)[1]) / (self.width + 1)
         to_r, to_q = self._product("h", down * through, a_r, q)
         self._map("q", "h", to_q, q, bias_q, None, self.size)
         if to_z is not None and to_closed is not None and to_r is not None:
@@ -135,20 +104,20 @@ class Coefficients:
     def _map(
         self, name: str, stream: str, arrives: Tensor, z: Tensor, bias: Tensor, from_x: Tensor | None, inputs: int
     ) -> Tensor:
-        """The epsilon rule for z = Σ a w + b. Gives relevance over denominator, that weights and inputs multiply.
+        """The epsilon rule for z = Σ a w + b: relevance over denominator, which weights and inputs multiply.
 
-        ``n`` of a GRU reads x alone (its product with r is one more input), ``q`` h alone, all others both.
+        ``n`` of a GRU reads x alone (its product with r is one more input), ``q`` h alone, all other gates both.
         """
-        epsilon = away(z, self.rules.epsilon)
-        factor = arrives * self._inverse(stream, arrives, z + epsilon, self.rules.epsilon)
+        denominator, epsilon = stabilized(z, self.options.epsilon)
+        factor = arrives * self._inverse(stream, arrives, denominator, self.options.epsilon)
         reads_h = not (name == "n" and self.direction.cell == "gru")
-        if self.rules.spread:
-            each = (bias + epsilon) / inputs
+        if self.options.spread:
+            even = (bias + epsilon) / inputs
             if reads_h:
-                _add(self.each_h, stream, factor, each)
+                _add(self.even_h, stream, factor, even)
             if from_x is not None:
-                _add(self.each_x, stream, factor, each)
-                _add(self.words, stream, factor, self.width * each)
+                _add(self.even_x, stream, factor, even)
+                _add(self.words, stream, factor, self.width * even)
         else:
             _add(self.biases, stream, factor, bias)
             _add(self.absorbed, stream, factor, epsilon)
@@ -159,59 +128,59 @@ class Coefficients:
             self.onto_h[name] = (stream, factor)
         return factor
 
-    def _sum(self, stream: str, one: Tensor, other: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
-        """Accumulation (Sec. 11.3.3) by the epsilon rule: what each of two terms receives."""
-        epsilon = away(total, self.rules.epsilon)
-        factor = self._inverse(stream, torch.ones_like(total), total + epsilon, self.rules.epsilon)
-        if self.rules.spread:
-            return (one + epsilon / 2) * factor, (other + epsilon / 2) * factor
+    def _sum(self, stream: str, old: Tensor, new: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
+        """Accumulation (Sec. 11.3.3) by the epsilon rule: what each of its two terms receives."""
+        denominator, epsilon = stabilized(total, self.options.epsilon)
+        factor = self._inverse(stream, torch.ones_like(total), denominator, self.options.epsilon)
+        if self.options.spread:
+            return (old + epsilon / 2) * factor, (new + epsilon / 2) * factor
         _add(self.absorbed, stream, factor, epsilon)
-        return one * factor, other * factor
+        return old * factor, new * factor
 
     def _product(self, stream: str, arrives: Tensor, gate: Tensor, signal: Tensor) -> tuple[Tensor | None, Tensor]:
-        """Table 11.1: what the gate (None: nothing) and the signal receive, from their values before activation."""
-        if self.rules.product == "all":
+        """Table 11.1: the parts of the gate (None: nothing) and the signal, by their values before activation."""
+        if self.options.product == "all":
             return None, arrives
-        if self.rules.product == "half":
+        if self.options.product == "half":
             return 0.5 * arrives, 0.5 * arrives
-        if self.rules.product == "abs":
+        if self.options.product == "abs":
             gate, signal = gate.abs(), signal.abs()
-        total = gate + signal
-        lost = away(total, self.rules.stabilizer)
-        factor = arrives * self._inverse(stream, arrives, total + lost, self.rules.stabilizer)
+        denominator, lost = stabilized(gate + signal, self.options.stabilizer)
+        factor = arrives * self._inverse(stream, arrives, denominator, self.options.stabilizer)
         _add(self.absorbed, stream, factor, lost)
         return gate * factor, signal * factor
 
     def _inverse(self, stream: str, arrives: Tensor, value: Tensor, least: float) -> Tensor:
-        found, small = inverse(value, least)
+        inverted, small = inverse(value, least)
         if small is not None and bool(small.any()):
             blocked = small & (arrives != 0)
             self.blocked[stream] = self.blocked[stream] | blocked if stream in self.blocked else blocked
-        return found
+        return inverted
 
     def _biases(self) -> tuple[Tensor | None, Tensor | None]:
         return self.direction.bias_ih, self.direction.bias_hh
 
-    def _bias(self, names: str, one: Tensor | None, other: Tensor | None) -> dict[str, Tensor]:
-        """Biases of the first gates, zero where there are none."""
+    def _bias(self, names: str, bias_ih: Tensor | None, bias_hh: Tensor | None) -> dict[str, Tensor]:
+        """The summed biases of the first gates, zero without biases."""
         total = self.direction.hidden.new_zeros(len(names) * self.size)
-        for part in (one, other):
+        for part in (bias_ih, bias_hh):
             total = total if part is None else total + part[: len(total)]
         return dict(zip(names, total.chunk(len(names)), strict=True))
 
     def weight(self, names: dict[str, tuple[str, Tensor]], matrix: Float[Tensor, "g n"]) -> Float[Tensor, "n rows"]:
-        """The columns by which the gates named take relevance over denominator down."""
+        """The columns of ``matrix`` by which the named gates propagate relevance over denominator."""
         letters = GATES[self.direction.cell]
         rows = [letters.index("n" if name == "q" else name) * self.size for name in names]
         return torch.cat([matrix[row : row + self.size] for row in rows]).t().contiguous()
 
 
-def _add(book: Book, stream: str, one: Tensor, other: Tensor) -> None:
-    """Add one * other."""
-    book[stream] = torch.addcmul(book[stream], one, other) if stream in book else one * other
+def _add(sums: ByStream, stream: str, factor: Tensor, value: Tensor) -> None:
+    """Add factor * value to the stream's sum."""
+    sums[stream] = torch.addcmul(sums[stream], factor, value) if stream in sums else factor * value
 
 
 def _cut(direction: Direction) -> Direction:
+    """The direction with zeros after the texts' ends."""
     step = torch.arange(direction.hidden.shape[1], device=direction.hidden.device)
     outside = (step >= direction.lengths.to(step.device)[:, None])[..., None]
     if not bool(outside.any()):

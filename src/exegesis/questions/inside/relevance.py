@@ -15,7 +15,8 @@ from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.text import Text
 from exegesis.engine.methods import require
 from exegesis.engine.run import array, finite, prediction_of
-from exegesis.mech.lrp.recurrent import Watch, place_name, relevance, turned
+from exegesis.mech.lrp.recurrent import Recorder, relevance, turned
+from exegesis.mech.lrp.state import place_name
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier, Differentiable
 from exegesis.protocols.recurrent import Unrolled
@@ -70,13 +71,13 @@ def _found(model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"], 
 
 def _unrolled(seen: Unrolled, matrix: Float[Tensor, "b k c"], method: Lrp) -> Found:
     states = {}
-    watch = Watch(states={})
+    recorder = Recorder(states={})
     with torch.no_grad():
-        values, account = relevance(seen, matrix.to(seen.outputs), method.rules, watch)
+        values, account = relevance(seen, matrix.to(seen.outputs), method.options, recorder)
     for number, layer in enumerate(seen.layers):
         for way, direction in enumerate(layer):
-            for stream, value in (watch.states or {})[number, way].items():
-                states[place_name((number, way), stream)] = turned(value, direction)[0, 0]
+            for stream, value in (recorder.states or {})[number, way].items():
+                states[place_name(way=(number, way), stream=stream)] = turned(value, direction)[0, 0]
     return values, account, states
 
 

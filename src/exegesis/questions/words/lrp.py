@@ -12,10 +12,9 @@ from torch import Tensor
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.parameters import at_least
 from exegesis.engine.methods import Scores, method
-from exegesis.mech.lrp.cells import Rules
-from exegesis.mech.lrp.functions import Shares
 from exegesis.mech.lrp.propagate import propagate, trial
 from exegesis.mech.lrp.recurrent import relevance
+from exegesis.mech.lrp.shares import LrpOptions
 from exegesis.nn.recurrent import reading_order
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Differentiable, Recurrent, offers
@@ -54,7 +53,7 @@ class Lrp:
     Where something stands between the word vectors and the recurrent layer (another recurrent layer, a projection), the
     module runs as any other; if that has no rule (a LayerNorm), what it does is left to the word at its position.
 
-    Any other module runs as it is (``mech.propagate``), if every function it applies to what depends on the words has a
+    Any other module runs as it is (``mech.lrp.propagate``), if every function that it applies to live values has a
     rule: linear and convolution layers, recurrent layers and cells, sums and products of tensors, elementwise
     activations (which hand on what they receive), poolings, attention. Each map and each sum of two tensors has its own
     ``epsilon``. A factor that comes out of a sigmoid is a gate; where neither or both factors of a product are, ``all``
@@ -62,7 +61,7 @@ class Lrp:
     Cells written out in such functions are explained by the same rules, but x_t and h_{t-1} pass a sum of two maps.
 
     ``rule``, for linear and convolution layers: ``epsilon``, ``gamma`` (with ``gamma``) or ``alpha-beta`` (with
-    ``alpha`` - ``beta`` = 1); see ``mech.signed`` for the forms taken. Recurrent layers and cells keep the epsilon
+    ``alpha`` - ``beta`` = 1); see ``mech.lrp.signed`` for the forms taken. Recurrent layers and cells keep the epsilon
     rule. Another rule than epsilon takes every module the general way.
 
     A ``margin`` is handed back as one number. Without epsilon its words would have the differences of the two classes'
@@ -111,9 +110,10 @@ class Lrp:
         return None if offers(model, Recurrent) else trial(model)
 
     @property
-    def rules(self) -> Rules:
-        """The rules of recurrent layers."""
-        return Rules(self.epsilon, self.product, self.denominator, self.bias == "spread")
+    def options(self) -> LrpOptions:
+        """The rules of one run."""
+        signs = (self.rule, self.gamma, self.alpha, self.beta)
+        return LrpOptions(self.epsilon, self.product, self.denominator, *signs, self.bias == "spread")
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         matrix = target.linear(model.link.width(len(model.labels)))  # refuses a probability before any work is done
@@ -148,14 +148,12 @@ class Lrp:
     ) -> tuple[Float[Tensor, "b k t d"], dict[str, Float[Tensor, "b k"]], dict[str, Tensor]]:
         """Relevance of every component of the word vectors, what they did not get, and of parts in between.
 
-        The general path (``mech.propagate``), whatever the model.
+        The general path (``mech.lrp.propagate``), whatever the model.
         """
         spread = self.bias == "spread"
         if spread and self.rule != "epsilon":
             raise UnsupportedError(f"bias='spread' belongs to rule='epsilon', not to {self.rule!r}: take bias='keep'")
-        signs = (self.rule, self.gamma, self.alpha, self.beta)
-        shares = Shares(self.epsilon, self.product, self.denominator, *signs, spread)
-        values, account, found = propagate(model, batch, target, shares, nodes=nodes)
+        values, account, found = propagate(model, batch, target, self.options, states=nodes)
         most = 1e30 if values.dtype != torch.float64 else 1e100
         if not bool((values.abs() < most).all()):
             raise UsageError("relevance grew beyond all numbers on its way: take a larger epsilon or stabilizer")
@@ -167,7 +165,7 @@ class Lrp:
     def _unrolled(self, seen: Unrolled, matrix: Float[Tensor, "b k c"]) -> Scores:
         """The fast path: all steps and targets at once."""
         with torch.no_grad():
-            values, account = relevance(seen, matrix.to(seen.outputs), self.rules)
+            values, account = relevance(seen, matrix.to(seen.outputs), self.options)
         if bool(seen.outputs.isfinite().all()) and not bool(values.isfinite().all()):
             raise UsageError("relevance grew beyond all numbers on its way: take a larger epsilon or stabilizer")
         kept = {name: part for name, part in account.items() if name != "initial states" or self._starts(seen)}

@@ -11,6 +11,7 @@ import torch
 from exegesis.api import blackbox, explain, wrap
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.mech.lrp import recurrent as mech
+from exegesis.mech.lrp.shares import away
 from exegesis.protocols.target import ask
 from exegesis.questions.words.lrp import Lrp
 from tests.reference import cells
@@ -266,7 +267,7 @@ def test_zero_denominators():
 
 def test_sign_of_zero_is_plus():
     for zero in (0.0, -0.0):
-        assert float(mech.away(torch.tensor([zero], dtype=torch.float64), 0.001)) == 0.001
+        assert float(away(torch.tensor([zero], dtype=torch.float64), 0.001)) == 0.001
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""The state of one run of relevance propagation: its options, its ledger, and the names of its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from exegesis.mech.backward.ledger import Ledger
+from exegesis.mech.lrp.functions import Constant, Propagated, ShareRule
+from exegesis.mech.lrp.shares import LrpOptions
+
+STREAMS = {"h": "", "c": " cells", "above": " from above"}  # of a recurrent layer, as place names end
+Way = tuple[int, int]  # a layer from below, and one of its directions
+
+
+@dataclass(eq=False)
+class State:
+    """One run: the rules' options, what they book, and the word vectors as the anchor of constants."""
+
+    options: LrpOptions
+    ledger: Ledger
+    anchor: Tensor
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def place(self, kind: str) -> str:
+        """The name of the next part of a kind: conv1d 1, conv1d 2, and so on."""
+        self._numbers[kind] = self._numbers.get(kind, 0) + 1
+        return place_name(f"{kind} {self._numbers[kind]}")
+
+    def propagated(
+        self, rule: ShareRule, output: Tensor, inputs: tuple[Tensor, ...], rows: Tensor | None = None, place: str = ""
+    ) -> Tensor:
+        """The output of a function of ``inputs``, with ``rule`` as its backward pass.
+
+        ``rows`` are the texts of what the rule keeps, ``place`` the name under which the output's relevance is noted.
+        """
+        result: Tensor = Propagated.apply(rule, self.ledger, rows, place, output, *inputs)  # type: ignore[no-untyped-call]
+        return result
+
+    def constant(self, value: Tensor, rows: Tensor, name: str) -> Tensor:
+        """A constant beside live values, whose relevance is booked under ``name``."""
+        return self.propagated(Constant(name), value.clone(), (self.anchor,), rows)  # a module may write over its own
+
+
+def place_name(part: str = "", way: Way | None = None, stream: str = "h") -> str:
+    """The name of a place in a network: ``conv1d 2``, ``layer 1 forward``, ``recurrent 1 layer 2 reverse cells``."""
+    if way is None:
+        return part
+    layer = f"layer {way[0] + 1} {('forward', 'reverse')[way[1]]}{STREAMS[stream]}"
+    return f"{part} {layer}" if part else layer

@@ -1,0 +1,278 @@
+"""The torch functions that relevance propagation has rules for, and which rule each of them follows.
+
+``OWN`` is that table as data; ``SIGNED`` and ``EVEN`` replace some of its lines if the options of a run say so. What
+stands before them reads a call: its inputs, weights and output, the texts of its rows, and its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from exegesis.core.errors import UnsupportedError
+from exegesis.mech.backward.compound import COMPOUND
+from exegesis.mech.backward.mode import Call, Rule, Shadow, named
+from exegesis.mech.backward.structural import STRUCTURAL, added, broadcast, merged, reduced, scaled
+from exegesis.mech.lrp.functions import Activation, Epsilon, EvenMap, EvenSum, Proportional
+from exegesis.mech.lrp.layers import cell, layers
+from exegesis.mech.lrp.shares import apart
+from exegesis.mech.lrp.signed import SignedMap
+from exegesis.mech.lrp.state import State
+
+Product = Callable[[Tensor, Tensor], Tensor]
+
+
+def linear(state: State, call: Call) -> Tensor:
+    """Linear and convolution layers: input, weight, bias."""
+    z, bias, rows = _weighted(call)
+    return _by_epsilon(state, call, z, rows, call.name, bias)
+
+
+def signed_linear(state: State, call: Call) -> Tensor:
+    """Linear and convolution layers under the gamma or the alpha-beta rule."""
+    z, bias, rows = _weighted(call)
+    x, weight = call.argument(0, "input"), call.argument(1, "weight").detach()
+    options = {key: value for key, value in call.kwargs.items() if key not in ("input", "weight", "bias")}
+
+    def function(inputs: Tensor, weights: Tensor) -> Tensor:
+        sums: Tensor = call.func(inputs, weights, None, *call.args[3:], **options)
+        return sums
+
+    rule = SignedMap(state.options, weight, bias, function)
+    return call.mode.note(state.propagated(rule, z.detach(), (x,), rows, state.place(call.name)), Shadow(rows))
+
+
+def even_linear(state: State, call: Call) -> Tensor:
+    """Linear layers whose bias is shared evenly by their inputs."""
+    z, _, rows = _weighted(call)
+    x, weight, bias = (call.argument(position, name) for position, name in enumerate(("input", "weight", "bias")))
+    rule = EvenMap(state.options.epsilon, weight.detach(), None if bias is None else bias.detach())
+    return call.mode.note(state.propagated(rule, z.detach(), (x,), rows, state.place("linear")), Shadow(rows))
+
+
+def _weighted(call: Call) -> tuple[Tensor, Tensor | None, Int[Tensor, "*shape"]]:
+    """The result of a linear or convolution layer, its bias in the result's shape, and its rows."""
+    x, weight, bias = (call.argument(position, name) for position, name in enumerate(("input", "weight", "bias")))
+    if call.live(weight) or call.live(bias):
+        raise UnsupportedError(
+            f"the module computes with {named(call.func)} whose weights depend on the words: no rule"
+        )
+    z = call.native()
+    space = {"linear": 0, "conv1d": 1, "conv2d": 2}[call.name]
+    rows = reduced(call.shadow(x).rows, range(-1 - space, 0))
+    shaped = None if bias is None else bias.detach().reshape(-1, *[1] * space)
+    return z, shaped, rows.expand(z.shape)
+
+
+def _by_epsilon(
+    state: State,
+    call: Call,
+    z: Tensor,
+    rows: Tensor,
+    kind: str,
+    bias: Tensor | None = None,
+    counts: Tensor | None = None,
+) -> Tensor:
+    """A sum that torch computed, under the epsilon rule."""
+    rule = Epsilon(state.options.epsilon, bias, counts)
+    return call.mode.note(state.propagated(rule, z.detach(), (z,), rows, state.place(kind)), Shadow(rows))
+
+
+def activation(state: State, call: Call) -> Tensor:
+    """Elementwise functions, whose parameters are constants."""
+    x = call.argument(0, "input")
+    rest, options = call.args[1:], {key: value for key, value in call.kwargs.items() if key != "input"}
+    if any(call.live(value) for value in (*rest, *options.values())):
+        raise UnsupportedError(f"the module computes with {named(call.func)} whose parameters depend on the words")
+    y = call.native().detach()
+    if state.options.spread:  # a neuron that is zero receives relevance too
+        y = torch.where((y == 0) & (x != 0), apart(y), y)
+    rule = Activation(lambda leaf: call.func(leaf, *rest, **options), state.options.epsilon == 0)
+    gate = call.name in ("sigmoid", "hardsigmoid")
+    return call.mode.note(state.propagated(rule, y, (x,)), Shadow(call.shadow(x).rows, before=x, gate=gate))
+
+
+def total(state: State, call: Call) -> Any:
+    """Sums and differences: two live terms by the epsilon rule; 1 - gate is the gate of minus its value before.
+
+    If a term is exactly zero there is no sum: in a loop over padded steps, ``keep * new + (1 - keep) * old``.
+    """
+    first, second = call.argument(0, "input"), call.argument(1, "other")
+    first, second = (second, first) if call.name == "rsub" else (first, second)
+    if call.live(first) and call.live(second):
+        z = added(call)
+        counts = ((first != 0) & (second != 0)).expand(z.shape)
+        return _by_epsilon(state, call, z, call.shadow(z).rows, "sum", counts=counts)
+    opened = call.shadow(second) if call.live(second) else None
+    if call.name != "add" and opened is not None and opened.gate and opened.before is not None and _is_one(first):
+        closed = call.mode.run(torch.neg, opened.before)
+        return call.mode.run(torch.sigmoid, closed)
+    return added(call)
+
+
+def even_total(state: State, call: Call) -> Any:
+    """Sums and differences of two live terms, each of which receives half of what ε adds."""
+    first, second = call.argument(0, "input"), call.argument(1, "other")
+    if not (call.live(first) and call.live(second)) or call.kwargs.get("alpha", 1) != 1:
+        return total(state, call)
+    z = added(call)
+    rows = call.shadow(z).rows
+    first, second = (second, first) if call.name == "rsub" else (first, second)
+    rule = EvenSum(state.options.epsilon, 1 if call.name == "add" else -1)
+    return call.mode.note(state.propagated(rule, z.detach(), (first, second), rows, state.place("sum")), Shadow(rows))
+
+
+def _is_one(value: object) -> bool:
+    return bool((value == 1).all()) if isinstance(value, Tensor) else value == 1
+
+
+def constant_weights(state: State, call: Call) -> Tensor:
+    """softmax: the weights of attention are constants of this text."""
+    weights: Tensor = call.native().detach()
+    return weights
+
+
+def product(state: State, call: Call) -> Any:
+    """Products: of two live tensors by ``options.product``; a constant only scales."""
+    one, two = call.argument(0, "input"), call.argument(1, "other")
+    if not (call.live(one) and call.live(two)):
+        one, two = _signal(state, call, one, two), _signal(state, call, two, one)
+    if not (call.live(one) and call.live(two)):
+        return scaled(call)
+    first, second = call.shadow(one), call.shadow(two)
+    rows = merged(broadcast(one, two), [first.rows, second.rows])
+    if state.options.product in ("prop", "abs"):
+        before = (one if first.before is None else first.before, two if second.before is None else second.before)
+        rule = Proportional(
+            (before[0].detach(), before[1].detach()), state.options.product == "abs", state.options.stabilizer
+        )
+        result = state.propagated(rule, one.detach() * two.detach(), (one, two), rows)
+    else:
+        result = _by_gate(state, call, one, two, torch.mul)
+    return call.mode.note(result, Shadow(rows))
+
+
+def _signal(state: State, call: Call, value: Any, factor: Any) -> Any:
+    """A constant that a gate lets through is a signal; a number, a mask or a module's weight scales the gate."""
+    plain = not isinstance(value, Tensor) or call.live(value) or isinstance(value, torch.nn.Parameter)
+    if plain or not call.shadow(factor).gate or bool(((value == 0) | (value == 1)).all()):
+        return value
+    shape = broadcast(value, factor)
+    rows = call.shadow(factor).rows.expand(shape)
+    return call.mode.note(state.constant(value.to(factor).expand(shape), rows, "fixed parts"), Shadow(rows))
+
+
+def _by_gate(state: State, call: Call, one: Tensor, two: Tensor, function: Product) -> Tensor:
+    """The signal takes all if one factor is a gate and the rule says so; both factors get half otherwise."""
+    first, second = call.shadow(one), call.shadow(two)
+    if state.options.product == "all" and first.gate != second.gate:
+        return function(one.detach(), two) if first.gate else function(one, two.detach())
+    return 0.5 * function(one.detach(), two) + 0.5 * function(one, two.detach())
+
+
+def matrix_product(state: State, call: Call) -> Tensor:
+    """matmul and similar: a module's matrix follows the epsilon rule; one of three dimensions weights positions."""
+    one, two = call.argument(0, "input"), call.argument(1, "mat2", call.kwargs.get("other", call.kwargs.get("vec")))
+    if call.name == "rmatmul":
+        one, two = two, one
+    result = torch.matmul(one, two)
+    parts = []
+    if call.live(one):
+        rows = call.shadow(one).rows
+        parts.append(rows.amax(-1, keepdim=two.ndim > 1) if one.ndim > 1 else rows.amax())
+    if call.live(two):
+        rows = call.shadow(two).rows
+        parts.append(rows.amax(-2, keepdim=one.ndim > 1) if two.ndim > 1 else rows.amax())
+    rows = merged(result.shape, parts)
+    if call.live(one) and call.live(two):
+        result = _by_gate(state, call, one, two, torch.matmul)
+    elif (two if call.live(one) else one).ndim <= 2:
+        return _by_epsilon(state, call, result, rows, "linear")
+    return call.mode.note(result, Shadow(rows))
+
+
+def einsum(state: State, call: Call) -> Tensor:
+    """einsum of one or two operands: a pooling, a linear map, or a product of live tensors.
+
+    A constant operand that shares a kept label with the live one weights its elements; one that shares only summed
+    labels is a matrix of the module, which follows the epsilon rule.
+    """
+    equation, *operands = call.args
+    operands = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
+    left, arrow, kept = equation.replace(" ", "").partition("->")
+    labels = left.split(",")
+    if not arrow or "." in equation or len(operands) > 2 or any(len(set(names)) < len(names) for names in labels):
+        raise UnsupportedError(
+            f"the module computes torch.einsum({equation!r}), which has no rule: write one or two operands, each label "
+            "once in each, and what is kept behind an arrow"
+        )
+    result = torch.einsum(equation, *operands)
+    live = [number for number, operand in enumerate(operands) if call.live(operand)]
+    with torch.no_grad():
+        parts = [_aligned(call.shadow(operands[number]).rows, labels[number], kept) for number in live]
+        rows = merged(result.shape, parts)
+    if len(live) == 2:
+        first, second = operands
+        result = _by_gate(state, call, first, second, lambda one, two: torch.einsum(equation, one, two))
+    elif len(operands) == 2 and not set(labels[0]) & set(labels[1]) & set(kept):
+        return _by_epsilon(state, call, result, rows, "linear")
+    return call.mode.note(result, Shadow(rows))
+
+
+def _aligned(rows: Int[Tensor, "*shape"], labels: str, kept: str) -> Int[Tensor, "*out"]:
+    """Rows of an operand in the order of the result's labels, one wide for each label that it lacks."""
+    rows = reduced(rows, [place for place, label in enumerate(labels) if label not in kept], keep=False)
+    left = [label for label in labels if label in kept]
+    rows = rows.permute([left.index(label) for label in kept if label in left])
+    for place, label in enumerate(kept):
+        if label not in left:
+            rows = rows.unsqueeze(place)
+    return rows
+
+
+def refused(state: State, call: Call) -> Any:
+    """Functions without a rule for biases that are spread."""
+    raise UnsupportedError(
+        f"bias='spread' is defined for traceable recurrent layers, linear layers and sums, and the module computes "
+        f"with {named(call.func)}: take bias='keep'"
+    )
+
+
+ACTIVATIONS = (
+    "relu relu6 tanh sigmoid gelu silu mish leaky_relu elu selu celu softplus hardtanh hardswish hardsigmoid softsign "
+    "logsigmoid prelu clamp clamp_min clamp_max abs square sqrt pow exp expm1 log1p tanhshrink softshrink hardshrink"
+)
+WEIGHTED = ("linear", "conv1d", "conv2d")
+SUMS = ("add", "sub", "rsub")
+MATRICES = ("matmul", "mm", "bmm", "mv", "rmatmul")
+LAYERS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+CELLS = tuple(f"{name}_cell" for name in LAYERS)
+
+OWN: dict[str, Callable[[State, Call], Any]] = {
+    **dict.fromkeys(ACTIVATIONS.split(), activation),
+    **dict.fromkeys(WEIGHTED, linear),
+    **dict.fromkeys(SUMS, total),
+    **dict.fromkeys(MATRICES, matrix_product),
+    **dict.fromkeys(LAYERS, layers),
+    **dict.fromkeys(CELLS, cell),
+    "mul": product,
+    "softmax": constant_weights,
+    "einsum": einsum,
+}
+SIGNED = dict.fromkeys(WEIGHTED, signed_linear)
+EVEN: dict[str, Callable[[State, Call], Any]] = {
+    **dict.fromkeys(("conv1d", "conv2d", "einsum", *MATRICES, *LAYERS, *CELLS), refused),
+    **dict.fromkeys(SUMS, even_total),
+    "linear": even_linear,
+}
+
+
+def table(state: State) -> dict[str, Rule]:
+    """The table of one run, for ``backward.mode.Mode``."""
+    own = {**OWN, **(SIGNED if state.options.linear != "epsilon" else {}), **(EVEN if state.options.spread else {})}
+    return {**STRUCTURAL, **COMPOUND, **{name: partial(rule, state) for name, rule in own.items()}}
