@@ -38,7 +38,7 @@ PAPER = {"gru": ("81.9 %", "51.6 %"), "lstm": ("80.4 %", "96.2 %"), "bigru": ("8
 FIGURE_6 = ("leave-one-out", "reat")
 WIDE = 9.0  # inches: a whole sentence on a line
 
-NEEDS = {  # of a model, by the name of the protocol
+NEEDS = {  # of a model, by the name of the ability
     "Classifier": "any model",
     "Differentiable": "gradients",
     "Recurrent": "an LSTM, GRU or RNN",
@@ -47,13 +47,14 @@ NEEDS = {  # of a model, by the name of the protocol
 
 
 def methods() -> str:
-    """The registry as a table. Raises KeyError for a protocol that ``NEEDS`` has no words for."""
+    """The registry as a table. Raises KeyError for an ability that ``NEEDS`` has no words for."""
     rows = ["| method | question | needs | adds up | paper | year |", "|---|---|---|:-:|---|--:|"]
     return "\n".join([*rows, *map(_row, exegesis.methods())])
 
 
 def _row(card: Card) -> str:
-    cells = [f"`{card.name}`", card.question, NEEDS[card.needs.__name__], "✓" if card.complete else "", card.paper]
+    needs = " and ".join(NEEDS[name] for name in card.abilities)
+    cells = [f"`{card.name}`", card.question, needs, "✓" if card.complete else "", card.paper]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in [*cells, str(card.year)]) + " |"
 
 

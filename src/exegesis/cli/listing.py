@@ -52,9 +52,7 @@ def _show(found: Sequence[Card], console: Console) -> None:
 
     if console.width < WIDE:
         for card in found:
-            head = Text.assemble(
-                (card.name, "bold"), f"  {card.question}  ({card.needs.__name__.lower()}, {card.year})"
-            )
+            head = Text.assemble((card.name, "bold"), f"  {card.question}  ({card.wanted}, {card.year})")
             console.print(head, Padding(Text(card.summary), (0, 0, 0, 4)))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -62,7 +60,7 @@ def _show(found: Sequence[Card], console: Console) -> None:
     for name in ("question", "needs", "year", "what a score is"):
         table.add_column(name, overflow="fold")
     for card in found:
-        table.add_row(card.name, card.question, card.needs.__name__.lower(), str(card.year), card.summary)
+        table.add_row(card.name, card.question, card.wanted, str(card.year), card.summary)
     console.print(table)
 
 
@@ -73,7 +71,7 @@ def _row(card: Card) -> dict[str, Any]:
         "summary": card.summary,
         "paper": card.paper,
         "year": card.year,
-        "needs": card.needs.__name__,
+        "needs": " and ".join(card.abilities),
         "parameters": {field.name: field.default for field in dataclasses.fields(card.cls)},
     }
 

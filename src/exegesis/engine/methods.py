@@ -15,7 +15,7 @@ from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.registry import Registry
 from exegesis.core.text import Span
 from exegesis.protocols.batch import Batch
-from exegesis.protocols.model import Classifier, members, offers
+from exegesis.protocols.model import Classifier, members, missing, parts_of
 from exegesis.protocols.target import Target
 
 
@@ -76,7 +76,8 @@ class Card:
 
     ``question`` and ``summary`` say what it answers and what a score is, ``paper`` and ``year`` where it comes from.
     ``complete``: it promises that words and account add up to the explained number. ``signed``: a score below zero
-    speaks against the target; the scores of other methods are sizes. ``needs`` is the protocol that a model must offer.
+    speaks against the target; the scores of other methods are sizes. ``needs`` is the ability that a model must
+    offer, or a combination of several.
     """
 
     name: str
@@ -88,6 +89,16 @@ class Card:
     signed: bool
     needs: type
     cls: type
+
+    @property
+    def abilities(self) -> tuple[str, ...]:
+        """The names of the abilities that it needs of a model."""
+        return tuple(ability.__name__ for ability in parts_of(self.needs))
+
+    @property
+    def wanted(self) -> str:
+        """The abilities that it needs as a word before "model": recurrent, "layered and attentive"."""
+        return " and ".join(name.lower() for name in self.abilities)
 
 
 BEST = "best"  # the method that a saved recommendation names (``api.recommended``)
@@ -153,26 +164,27 @@ def make(given: object, parameters: Mapping[str, Any] | None = None) -> Method:
 def lacking(model: object, card: Card) -> str | None:
     """The reason why a model cannot serve a method, in words; None if it can.
 
-    A model may explain itself through ``lacks``, a mapping from the name of a protocol to a reason. A method may refuse
-    a model that has all members by a static ``lacks(model)``, which returns the reason or None; its ``wants`` then says
-    what it needs ("a rule for every part").
+    A model gives its own reasons in ``lacks``, a mapping from the names of abilities. A method may refuse a model that
+    has all abilities by a static ``lacks(model)``, which gives the reason or None; its ``wants`` then says what it
+    needs ("a rule for every part").
     """
-    if offers(model, card.needs):
-        further = _refuses(model, card)
-        wanted = getattr(card.cls, "wants", f"a {card.needs.__name__.lower()} model")
-        return None if further is None else f"{card.name} needs {wanted}: {further}"
-    reasons: Mapping[str, str] = getattr(model, "lacks", {})
-    needed = card.needs.__name__
-    missing = sorted(member for member in members(card.needs) if not hasattr(type(model), member))
-    reason = reasons.get(needed) or f"it offers no {', '.join(missing)}"
-    return f"{card.name} needs a {needed.lower()} model: {reason}"
+    article = "an" if card.wanted[0] in "aeiou" else "a"
+    needed = f"{article} {card.wanted} model"
+    reasons = missing(model, card.needs)
+    if not reasons:
+        objection = _refuses(model, card)
+        return None if objection is None else f"{card.name} needs {getattr(card.cls, 'wants', needed)}: {objection}"
+    if len(card.abilities) == 1:
+        return f"{card.name} needs {needed}: {next(iter(reasons.values()))}"
+    each = "; ".join(f"this one is not {name.lower()}, because {reason}" for name, reason in reasons.items())
+    return f"{card.name} needs {needed}: {each}"
 
 
 _refused: weakref.WeakKeyDictionary[object, dict[str, str | None]] = weakref.WeakKeyDictionary()
 
 
 def _refuses(model: object, card: Card) -> str | None:
-    """The method's own reason against a model that offers its protocol; its ``lacks`` is asked once per model."""
+    """The method's own objection to a model that has all abilities: its ``lacks``, tried once per model."""
     ask = getattr(card.cls, "lacks", None)
     if ask is None:
         return None

@@ -1,11 +1,11 @@
-"""A Hugging Face sequence classifier with its tokenizer, as the methods see it."""
+"""The adapter of a Hugging Face sequence classifier with its tokenizer."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,26 +15,29 @@ from torch import Tensor, nn
 
 from exegesis.core.errors import ExegesisError, ModelError, out_of_memory
 from exegesis.core.text import Text
-from exegesis.models.huggingface.padding import pad_id, widened
-from exegesis.models.huggingface.text import Reader
+from exegesis.models.huggingface.text import Reader, pad_id, widened
 from exegesis.models.huggingface.vectors import Lookup, replaced, word_vectors
 from exegesis.nn.frozen import still
 from exegesis.protocols.batch import Batch, groups, pad
-from exegesis.protocols.model import Raw
+from exegesis.protocols.model import Differentiable, Raw, refuse_denied
 from exegesis.protocols.target import Link
 
 PIECES, ROWS = 16384, 256
-SHORT = 16  # pieces to which a row is filled up that the module cannot take
+MIN_WIDTH = 16  # pieces to which a row is filled up that the module cannot take
+NO_STATES = {
+    "Recurrent": "a Hugging Face model shows no recurrent states",
+    "Gated": "a Hugging Face model shows no gates",
+}
 
 
 @dataclass(frozen=True)
-class About:
-    """What a module's config and a trial say of it.
+class Profile:
+    """The findings in a module's config and in a trial of it.
 
     ``tokens`` are ids by role, ``size`` is the number of ids that the module knows. ``padded`` says that rows of
-    different lengths may share a call of the module: its outputs do not depend on the padding. Elsewhere (a head that
-    reads the last position) only rows of equal length do. ``lookups`` are where the module looks its words up, and
-    ``hidden`` why nothing can be put in their place, where it cannot.
+    different lengths may share a call of the module: its outputs do not depend on the padding. Otherwise (a head that
+    reads the last position) only rows of equal length do. ``lookups`` are where the module looks its words up.
+    ``lacks`` has the reason for each ability that it does not have.
     """
 
     name: str
@@ -44,52 +47,55 @@ class About:
     size: int
     padded: bool
     lookups: tuple[Lookup, ...] = ()
-    hidden: str = ""
+    lacks: Mapping[str, str] = field(default_factory=lambda: dict(NO_STATES))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class HuggingFaceModel:
-    """A classifier whose word vectors are out of sight; ``HuggingFaceClassifier`` is one that shows them.
+class HuggingFaceClassifier:
+    """A Hugging Face sequence classifier as a model, with the members of every ability that one may have.
 
     It holds the user's module and puts it back as it was after each call: training mode, ``requires_grad``, hooks,
-    config, whatever happens inside. A row that is left without any piece (the only word of a text removed, where the
+    config, whatever happens inside. A row that is left without any piece (the only word of a text removed, if the
     tokenizer adds no special pieces) is read as the tokenizer's beginning-of-text or end-of-text piece, else as
     ``tokens["pad"]``. Rows that the module refuses together (BART wants equally many end-of-text pieces in each) are
     run apart, and a row that is too short for it (CANINE folds four characters into one) is filled up with padding.
+
+    Its word vectors (the input embeddings, before positions) are replaced at the module's own lookups, while it still
+    gets the ids: heads and position numbers that look at ids work as they do without, and
+    ``outputs_from(embed(batch), batch)`` is ``outputs(batch)`` to the last bit. (Calling with ``inputs_embeds`` would
+    make GPT-2 read padding, make RoBERTa number its positions otherwise, and make BART fail.) An encoder-decoder reads
+    its words twice, the second time moved by one place: both times they are replaced. If its halves have a table each,
+    a word's vector is the two side by side. ``lacks`` says why if they cannot be replaced.
     """
 
     module: nn.Module
     reader: Reader
-    about: About
-
-    @property
-    def lacks(self) -> Mapping[str, str]:
-        """What the model cannot offer, with the reason."""
-        vectors = {"Differentiable": self.about.hidden} if self.about.hidden else {}
-        return vectors | {
-            "Recurrent": "a Hugging Face model shows no recurrent states",
-            "Gated": "a Hugging Face model shows no gates",
-        }
+    profile: Profile
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, labels={list(self.labels)})"
 
     @property
     def name(self) -> str:
-        return self.about.name
+        return self.profile.name
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return self.about.labels
+        return self.profile.labels
 
     @property
     def link(self) -> Link:
-        return self.about.link
+        return self.profile.link
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """The abilities that this model does not have, by name, each with the reason in words."""
+        return self.profile.lacks
 
     @property
     def tokens(self) -> Mapping[str, int]:
-        """Ids by role: ``pad``, and ``unknown`` and ``mask`` where the tokenizer has them and the module knows them."""
-        return self.about.tokens
+        """Ids by role: ``pad``, and ``unknown`` and ``mask`` if the tokenizer has them and the module knows them."""
+        return self.profile.tokens
 
     @property
     def device(self) -> torch.device:
@@ -100,35 +106,55 @@ class HuggingFaceModel:
         return self.reader.tokenizer
 
     def read(self, raw: Raw) -> Text:
-        """See ``Reader.read``."""
+        """Read a text or a pair (see ``Reader.read``)."""
         return self.reader.read(raw)
 
     def encode(self, texts: Sequence[Text]) -> Batch:
-        """The texts padded on the right, whatever side the tokenizer pads on, on the module's device."""
+        """Pad texts on the right, whatever side the tokenizer pads on, and move them to the module's device."""
         return pad(texts, self.tokens["pad"], self.device)
 
     @torch.no_grad()
     def outputs(self, batch: Batch) -> Float[Tensor, "b c"]:
-        """The module's logits, half precision as float32. Raises ModelError where the module fails."""
+        """Return the module's logits, half precision as float32. Raises ModelError if the module fails."""
         return self._run(self._filled(batch.to(self.device)), None)
+
+    @torch.no_grad()
+    def embed(self, batch: Batch) -> Float[Tensor, "b t d"]:
+        """Return the input embeddings, half precision as float32; they carry no gradient.
+
+        Raises UnsupportedError for a model that lacks ``Differentiable``.
+        """
+        refuse_denied(self.name, self.lacks, Differentiable)
+        batch = self._filled(batch.to(self.device))
+        with still(self.module), self._pad_id(batch) as fill:
+            vectors = word_vectors(self.module, self.profile.lookups, batch.ids.masked_fill(~batch.mask, fill))
+        return vectors.float() if vectors.dtype in (torch.float16, torch.bfloat16) else vectors
+
+    def outputs_from(self, embeds: Float[Tensor, "b t d"], batch: Batch) -> Float[Tensor, "b c"]:
+        """Return the logits for these vectors instead of the batch's own; they carry a gradient to the vectors.
+
+        Raises UnsupportedError for a model that lacks ``Differentiable``.
+        """
+        refuse_denied(self.name, self.lacks, Differentiable)
+        return self._run(self._filled(batch.to(self.device)), embeds.to(self.device))
 
     def _run(self, batch: Batch, embeds: Float[Tensor, "b t d"] | None) -> Float[Tensor, "b c"]:
         if not len(batch):
             return torch.zeros(0, self.link.width(len(self.labels)), device=self.device)
         parts = self._parts(batch)
-        found = []
+        outputs = []
         for rows in parts:
             index = torch.tensor(rows, device=self.device)
             part = batch.take(index)
             vectors = None if embeds is None else embeds[index, : part.ids.shape[1]]
-            found.append(self._answers(part, vectors))
+            outputs.append(self._answers(part, vectors))
         order = torch.tensor([row for rows in parts for row in rows], device=self.device)
-        return torch.cat(found)[order.argsort()]
+        return torch.cat(outputs)[order.argsort()]
 
     def _parts(self, batch: Batch) -> list[list[int]]:
-        """Rows that share a call of the module."""
+        """Split a batch into rows that share a call of the module."""
         lengths = batch.lengths.tolist()
-        if self.about.padded:
+        if self.profile.padded:
             return groups(lengths, PIECES, ROWS)
         equal: dict[int, list[int]] = {}
         for row, length in enumerate(lengths):
@@ -137,32 +163,33 @@ class HuggingFaceModel:
         return [rows[i : i + step[n]] for n, rows in equal.items() for i in range(0, len(rows), step[n])]
 
     def _answers(self, batch: Batch, embeds: Float[Tensor, "b t d"] | None) -> Float[Tensor, "b c"]:
-        """As ``_forward``; rows that the module refuses are run apart, and short ones filled up."""
+        """Run a batch (see ``_forward``); rows that the module refuses are run apart, and short ones filled up."""
         try:
             return self._forward(batch, embeds)
         except ModelError:
             if len(batch) == 1:
-                wide = widened(batch, SHORT)
+                wide = widened(batch, MIN_WIDTH)
                 if wide is None:
                     raise
                 with suppress(ModelError):
                     return self._forward(wide, embeds)
                 raise
-        found = []
+        halves = []
         for rows in torch.arange(len(batch), device=batch.device).tensor_split(2):
             part = batch.take(rows)
-            found.append(self._answers(part, None if embeds is None else embeds[rows, : part.ids.shape[1]]))
-        return torch.cat(found)
+            halves.append(self._answers(part, None if embeds is None else embeds[rows, : part.ids.shape[1]]))
+        return torch.cat(halves)
 
     def _forward(self, batch: Batch, embeds: Float[Tensor, "b t d"] | None) -> Float[Tensor, "b c"]:
         with still(self.module), self._pad_id(batch) as fill:
             ids = batch.ids.masked_fill(~batch.mask, fill)
-            given: dict[str, Any] = {"attention_mask": batch.mask.long(), "use_cache": False, "return_dict": True}
+            arguments: dict[str, Any] = {"attention_mask": batch.mask.long(), "use_cache": False, "return_dict": True}
             if self.reader.types is not None:
-                given["token_type_ids"] = self._types(batch, self.reader.types)
+                arguments["token_type_ids"] = self._types(batch, self.reader.types)
+            arguments = {name: value for name, value in arguments.items() if name in self._accepted}
             try:
-                with self._vectors(ids, embeds):
-                    out = self.module(ids, **{name: value for name, value in given.items() if name in self._accepted})
+                with self._replacing(ids, embeds):
+                    answer = self.module(ids, **arguments)
             except Exception as error:
                 if isinstance(error, ExegesisError) or out_of_memory(error):
                     raise
@@ -170,7 +197,7 @@ class HuggingFaceModel:
                 raise ModelError(
                     f"model {self.name} failed with {type(error).__name__}: {line}; {_advice(line)}"
                 ) from error
-        logits = out[0] if isinstance(out, tuple) else getattr(out, "logits", None)
+        logits = answer[0] if isinstance(answer, tuple) else getattr(answer, "logits", None)
         width = self.link.width(len(self.labels))
         if not isinstance(logits, Tensor) or logits.shape != (len(batch), width):
             shape = list(logits.shape) if isinstance(logits, Tensor) else "no logits"
@@ -181,7 +208,7 @@ class HuggingFaceModel:
         return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
     def _filled(self, batch: Batch) -> Batch:
-        """Rows without any piece, given one (see the class)."""
+        """The batch with one piece in each row that has none (see the class)."""
         if bool(batch.mask.any(1).all()):
             return batch
         special = [self.tokenizer.bos_token_id, self.tokenizer.eos_token_id, self.tokens["pad"]]
@@ -208,46 +235,16 @@ class HuggingFaceModel:
         return {*parameters, *(("attention_mask", "return_dict") if open_ended else ())}
 
     def _pad_id(self, batch: Batch) -> AbstractContextManager[int]:
-        return pad_id(self.module, self.about.size, batch)
+        return pad_id(self.module, self.profile.size, batch)
 
-    @contextmanager
-    def _vectors(self, ids: Int[Tensor, "b t"], embeds: Float[Tensor, "b t d"] | None) -> Iterator[None]:
-        yield
-
-
-class HuggingFaceClassifier(HuggingFaceModel):
-    """A classifier whose word vectors (the input embeddings, before positions) can be seen and replaced.
-
-    The vectors are put in where the module's own lookups give them out, while it still gets the ids: heads and position
-    numbers that look at ids work as they do without, and ``outputs_from(embed(batch), batch)`` is ``outputs(batch)`` to
-    the last bit. (Calling with ``inputs_embeds`` instead would make GPT-2 read padding, RoBERTa number its positions
-    otherwise, and BART fail.) An encoder-decoder reads its words twice, the second time moved by one place: both times
-    they are replaced. Where its halves have a table each, a word's vector is the two side by side.
-    """
-
-    @torch.no_grad()
-    def embed(self, batch: Batch) -> Float[Tensor, "b t d"]:
-        """The input embeddings, half precision as float32; they carry no gradient."""
-        batch = self._filled(batch.to(self.device))
-        with still(self.module), self._pad_id(batch) as fill:
-            vectors = word_vectors(self.module, self.about.lookups, batch.ids.masked_fill(~batch.mask, fill))
-        return vectors.float() if vectors.dtype in (torch.float16, torch.bfloat16) else vectors
-
-    def outputs_from(self, embeds: Float[Tensor, "b t d"], batch: Batch) -> Float[Tensor, "b c"]:
-        """The logits with these vectors in place of the batch's own."""
-        return self._run(self._filled(batch.to(self.device)), embeds.to(self.device))
-
-    @contextmanager
-    def _vectors(self, ids: Int[Tensor, "b t"], embeds: Float[Tensor, "b t d"] | None) -> Iterator[None]:
-        if embeds is None:
-            yield
-            return
-        with replaced(self.module, self.about.lookups, ids, embeds):
-            yield
+    def _replacing(
+        self, ids: Int[Tensor, "b t"], embeds: Float[Tensor, "b t d"] | None
+    ) -> AbstractContextManager[None]:
+        return nullcontext() if embeds is None else replaced(self.module, self.profile.lookups, ids, embeds)
 
 
 def _advice(line: str) -> str:
-    """What to do about an error of a module's own."""
+    """A remedy for an error of a module's own."""
     if "Double" in line or "Half" in line or "BFloat16" in line:
         return "it does not run with weights of this type: take it in float32"
     return "see whether it runs by itself on what its tokenizer gives"

@@ -1,17 +1,22 @@
-"""From a user's text, or pair of texts, to a ``Text`` as a Hugging Face tokenizer cuts it. Imports no torch."""
+"""Texts for a Hugging Face module: the pieces that its tokenizer cuts a text into, and the padding of a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from torch import nn
 
 from exegesis.core.errors import ExegesisError, TextError, UnsupportedError
 from exegesis.core.text import Span, Text
 from exegesis.models.huggingface import offsets
 from exegesis.models.huggingface.words import align
 from exegesis.models.text.tokenizer import tokenize
+from exegesis.protocols.batch import Batch
 
+_ABSENT = object()
 _UNPAIRED = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 
@@ -136,3 +141,48 @@ def _segments(parts_seen: Sequence[int | None], count: int) -> tuple[Span, ...]:
         return (Span(0, len(parts_seen)),)
     second = parts_seen.index(1)
     return (Span(0, second), Span(second, len(parts_seen)))
+
+
+@contextmanager
+def pad_id(module: nn.Module, size: int, batch: Batch) -> Iterator[int]:
+    """Choose the id to fill a batch up with: the config's, by which many heads find a row's last piece.
+
+    If the config has none that is below ``size`` (GPT-2), it is an id that the batch does not use, which stands in the
+    config for the length of a block.
+    """
+    configs = _configs(module)
+    configured = getattr(configs[-1], "pad_token_id", None) if configs else None
+    if configured is not None and 0 <= configured < size:
+        yield configured
+        return
+    used = set(batch.ids[batch.mask].tolist())
+    fill = next(i for i in range(len(used) + 1) if i not in used)
+    before = [vars(config).get("pad_token_id", _ABSENT) for config in configs]
+    try:
+        for config in configs:
+            config.pad_token_id = fill
+        yield fill
+    finally:
+        for config, value in zip(configs, before, strict=True):
+            if value is _ABSENT:
+                vars(config).pop("pad_token_id", None)
+            else:
+                config.pad_token_id = value
+
+
+def widened(batch: Batch, width: int) -> Batch | None:
+    """Rows filled up to a width; None if they have it already."""
+    shortfall = width - batch.ids.shape[1]
+    if shortfall <= 0:
+        return None
+    ids, mask, segments = (nn.functional.pad(t, (0, shortfall)) for t in (batch.ids, batch.mask, batch.segments))
+    return Batch(ids, mask, segments)
+
+
+def _configs(module: Any) -> list[Any]:
+    """The module's config and, if it is another, the part of it that describes text; the latter is last."""
+    config = getattr(module, "config", None)
+    if config is None:
+        return []
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    return [config] if text is config else [config, text]

@@ -1,27 +1,32 @@
-"""What a Hugging Face module's config and a trial say of it: labels, link, positions, padding, word vectors."""
+"""The trials of a Hugging Face module: its labels, link, positions and padding, and whether its words can be replaced.
+
+Most is read off its config; a few short texts tell the rest.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from exegesis.core.errors import ExegesisError, ModelError, TextError, UnsupportedError, UsageError
-from exegesis.models.huggingface.adapter import About, HuggingFaceModel
+from exegesis.core.errors import ExegesisError, ModelError, TextError, UnsupportedError, UsageError, out_of_memory
+from exegesis.models.huggingface.adapter import HuggingFaceClassifier, Profile
 from exegesis.models.huggingface.offsets import readable
-from exegesis.models.huggingface.sight import shown
 from exegesis.models.huggingface.text import Reader, token_types
-from exegesis.models.huggingface.vectors import input_embeddings
+from exegesis.models.huggingface.vectors import find_lookups, input_embeddings
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.target import Link
 
 _POSITIONS = ("position_embeddings", "position_embedding", "embed_positions", "positions_embed", "wpe")
 _INPUTS = {"input_ids", "token_type_ids", "attention_mask"}
 _PROBES = ("a word", "a word or", "a word and some", "a word and some more of them")
+NOWHERE = "no layer of it turns its ids into word vectors (CANINE hashes its characters, say)"
+ELSEWHERE = "its words reach its outputs by another way than their vectors"
+SHARE, ROUNDING = 0.02, 1e-6  # of what other words change, and of the outputs, that may be rounding
 
 
 def wrap_huggingface(
@@ -31,16 +36,15 @@ def wrap_huggingface(
     *,
     name: str | None = None,
     truncate: bool = False,
-) -> HuggingFaceModel:
-    """A PreTrainedModel that classifies sequences, with its tokenizer, both as they stand.
+) -> HuggingFaceClassifier:
+    """Explain a PreTrainedModel that classifies sequences, with its tokenizer, both as they stand.
 
-    ``labels`` default to the config's ``id2label``. What the outputs mean follows the config: ``problem_type``, and
+    ``labels`` default to the config's ``id2label``. The config also says what the outputs mean: ``problem_type``, and
     without one softmax, or plain numbers (a regression) for a single output. ``truncate`` cuts texts that are longer
     than the model's positions; its name says so then.
 
-    The module is tried on a few short texts: whether padding changes its outputs (then only texts of equal length share
-    a call), and whether its word vectors can be replaced (then the result is a ``HuggingFaceClassifier``, which serves
-    gradients; else a plain ``HuggingFaceModel``).
+    The module is tried on a few short texts: if padding changes its outputs, only texts of equal length share a call;
+    if its word vectors cannot be replaced, its ``lacks`` says why.
 
     Raises UnsupportedError for a tokenizer that gives neither offsets nor pieces, or that gives the module more than
     ids, types and a mask (boxes of a page, say), and for outputs that differ from run to run; UsageError for labels
@@ -48,7 +52,7 @@ def wrap_huggingface(
     """
     config = getattr(module, "config", None)
     if config is None or not callable(getattr(module, "forward", None)):
-        raise UsageError(f"a {type(module).__name__} is no Hugging Face model: it has no config; use exegesis.wrap")
+        raise UsageError(f"a {type(module).__name__} is not a Hugging Face model: it has no config; use exegesis.wrap")
     name = name or getattr(config, "_name_or_path", "") or type(module).__name__
     if not getattr(tokenizer, "is_fast", False) and not readable(tokenizer):
         raise UnsupportedError(
@@ -62,20 +66,20 @@ def wrap_huggingface(
     _check_inputs(module, tokenizer, name)
     types, exceptions = _types(module, tokenizer, name)
     reader = Reader(tokenizer, name, limit, truncate, types, exceptions)
-    found = _labels(config, labels, name)
-    about = About(name, found, _link(config), _tokens(config, tokenizer, size), size, padded=True)
-    return _probed(HuggingFaceModel(module, reader, about))
+    names = _labels(config, labels, name)
+    profile = Profile(name, names, _link(config), _tokens(config, tokenizer, size), size, padded=True)
+    return _tried(HuggingFaceClassifier(module, reader, profile))
 
 
-def _labels(config: Any, given: Sequence[str] | None, name: str) -> tuple[str, ...]:
+def _labels(config: Any, labels: Sequence[str] | None, name: str) -> tuple[str, ...]:
     listed = getattr(config, "id2label", None) or {}
-    found = tuple(map(str, given)) if given is not None else tuple(str(listed[key]) for key in sorted(listed))
-    count = getattr(config, "num_labels", len(found))
-    if len(found) != count:
-        raise UsageError(f"model {name} has {count} outputs and {len(found)} labels: give labels=[...], one an output")
-    if len(set(found)) < len(found):
-        raise UsageError(f"model {name} has two labels of one name ({', '.join(found[:10])}): give labels=[...]")
-    return found
+    names = tuple(str(listed[key]) for key in sorted(listed)) if labels is None else tuple(map(str, labels))
+    count = getattr(config, "num_labels", len(names))
+    if len(names) != count:
+        raise UsageError(f"model {name} has {count} outputs and {len(names)} labels: give labels=[...], one per output")
+    if len(set(names)) < len(names):
+        raise UsageError(f"model {name} has two labels of one name ({', '.join(names[:10])}): give labels=[...]")
+    return names
 
 
 def _link(config: Any) -> Link:
@@ -93,22 +97,25 @@ def _tokens(config: Any, tokenizer: Any, size: int) -> dict[str, int]:
 
 
 def _limit(module: nn.Module, config: Any, tokenizer: Any) -> int | None:
-    """How many pieces the model takes: what its config says, and the rows of its table of positions, less those that
-    its numbering skips. A table of fewer rows than the config says is not of the text, but of a picture's parts."""
+    """The number of pieces that the model takes: the smaller one of its config's number and its table of positions.
+
+    Of the table's rows those count that its numbering does not skip. A table of fewer rows than the config says is not
+    of the text, but of a picture's parts.
+    """
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    told = getattr(text, "max_position_embeddings", None)
+    stated = getattr(text, "max_position_embeddings", None)
     tables: list[Any] = [
         len(part.weight) - (0 if part.padding_idx is None else part.padding_idx + 1) - getattr(part, "offset", 0)
         for path, part in module.named_modules()
-        if path.rsplit(".", 1)[-1] in _POSITIONS and hasattr(part, "padding_idx") and len(part.weight) >= (told or 0)
+        if path.rsplit(".", 1)[-1] in _POSITIONS and hasattr(part, "padding_idx") and len(part.weight) >= (stated or 0)
     ]
-    return min((int(n) for n in [*tables, told] if isinstance(n, int) and 0 < n < 10**9), default=_told(tokenizer))
+    return min((int(n) for n in [*tables, stated] if isinstance(n, int) and 0 < n < 10**9), default=_stated(tokenizer))
 
 
-def _told(tokenizer: Any) -> int | None:
-    """How many pieces a tokenizer says that its model takes."""
-    told = tokenizer.model_max_length
-    return int(told) if isinstance(told, int) and 0 < told < 10**9 else None
+def _stated(tokenizer: Any) -> int | None:
+    """The number of pieces that its model takes according to a tokenizer."""
+    limit = tokenizer.model_max_length
+    return int(limit) if isinstance(limit, int) and 0 < limit < 10**9 else None
 
 
 def _size(module: nn.Module, config: Any, tokenizer: Any) -> int:
@@ -135,12 +142,12 @@ def _types(module: nn.Module, tokenizer: Any, name: str) -> tuple[tuple[int, int
 
 
 def _check_inputs(module: nn.Module, tokenizer: Any, name: str) -> None:
-    """Raises UnsupportedError where a text's ids are not all that the module is given."""
+    """Raise UnsupportedError if a tokenizer gives the module more than a text's ids, types and mask."""
     try:
-        given = set(tokenizer(_PROBES[0], verbose=False))
+        names = set(tokenizer(_PROBES[0], verbose=False))
     except Exception:  # a vocabulary that cannot spell the probes
         return
-    more = (given & set(inspect.signature(module.forward).parameters)) - _INPUTS
+    more = (names & set(inspect.signature(module.forward).parameters)) - _INPUTS
     if more:
         raise UnsupportedError(
             f"the tokenizer of model {name} gives it {', '.join(sorted(more))} with its ids, which do not follow from "
@@ -148,8 +155,8 @@ def _check_inputs(module: nn.Module, tokenizer: Any, name: str) -> None:
         )
 
 
-def _check_steady(model: HuggingFaceModel, batch: Batch) -> None:
-    """Raises UnsupportedError for a module that answers one input in several ways."""
+def _check_steady(model: HuggingFaceClassifier, batch: Batch) -> None:
+    """Raise UnsupportedError for a module that answers one input in several ways."""
     first, again = model.outputs(batch), model.outputs(batch)
     if not torch.allclose(first, again, rtol=0, atol=1e-3 * float(first.nan_to_num().abs().max()), equal_nan=True):
         raise UnsupportedError(
@@ -158,8 +165,8 @@ def _check_steady(model: HuggingFaceModel, batch: Batch) -> None:
         )
 
 
-def _probed(model: HuggingFaceModel) -> HuggingFaceModel:
-    """The model with ``padded`` found out, as a HuggingFaceClassifier where its word vectors can be replaced."""
+def _tried(model: HuggingFaceClassifier) -> HuggingFaceClassifier:
+    """The model after its trials: ``padded`` found out, and its word vectors found or named in ``lacks``."""
     try:
         texts = [model.read(probe) for probe in _PROBES]
     except TextError:  # the vocabulary cannot spell the probes: assume that padding matters
@@ -169,11 +176,12 @@ def _probed(model: HuggingFaceModel) -> HuggingFaceModel:
         _check_steady(model, batch)
         sparse = getattr(model.module.config, "attention_type", None) == "block_sparse"  # in long rows alone (BigBird)
         padded = not sparse and _bears_padding(model, batch)
-    about = dataclasses.replace(model.about, padded=padded)
-    return shown(HuggingFaceModel(model.module, model.reader, about), batch)
+    model = replace(model, profile=replace(model.profile, padded=padded))
+    return _with_vectors(model, _made_up(model) if batch is None else batch.take(batch.lengths.argmax()[None]))
 
 
-def _bears_padding(model: HuggingFaceModel, batch: Batch) -> bool:
+def _bears_padding(model: HuggingFaceClassifier, batch: Batch) -> bool:
+    """True if the module gives texts together the outputs that it gives each alone."""
     lengths = batch.lengths
     alone = torch.cat([model.outputs(batch.take(torch.tensor([row]))) for row in range(len(batch))])
     try:
@@ -183,3 +191,57 @@ def _bears_padding(model: HuggingFaceModel, batch: Batch) -> bool:
     weight = next((w.dtype for w in model.module.parameters() if w.is_floating_point()), torch.float32)
     near = {torch.float64: 1e-9, torch.float32: 1e-5}.get(weight, 2e-2) * max(1.0, float(alone.abs().max()))
     return bool(lengths.min() < lengths.max()) and torch.allclose(together, alone, rtol=0, atol=near)
+
+
+def _made_up(model: HuggingFaceClassifier) -> Batch:
+    """A row of ids for a vocabulary that cannot spell the trial texts; falling, because numbers of positions rise."""
+    ids = torch.arange(min(8, model.profile.size, model.reader.limit or 8), device=model.device).flip(0)[None]
+    return Batch(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
+
+
+def _with_vectors(model: HuggingFaceClassifier, row: Batch) -> HuggingFaceClassifier:
+    """The model with its lookups of words if their vectors can be replaced, else with the reason in ``lacks``.
+
+    On trial, the vectors of other words must give what these words give, and a gradient must come back.
+    """
+    try:
+        lookups = find_lookups(model.module, row.ids, lambda: model.outputs(row))
+        able = replace(model, profile=replace(model.profile, lookups=lookups))
+        reason = _objection(able, row) if lookups else NOWHERE
+    except ModelError as error:
+        reason = str(error)
+    if reason is None:
+        return able
+    return replace(model, profile=replace(model.profile, lacks={"Differentiable": reason, **model.lacks}))
+
+
+def _objection(model: HuggingFaceClassifier, row: Batch) -> str | None:
+    """The reason why the vectors of a row cannot be replaced; None if they can."""
+    free = torch.tensor([not special for special in row.texts[0].special]) if row.texts else row.mask[0].cpu()
+    at = free.nonzero()[:, 0].to(row.device)
+    ids = row.ids.clone()
+    ids[0, at] = row.ids[0, at.roll(1)]
+    others = Batch(ids, row.mask, row.segments)
+    before, after = model.outputs(row), model.outputs(others)
+    with torch.no_grad():
+        replaced = model.outputs_from(model.embed(others), row)
+    allowed = max(SHARE * float((after - before).abs().max()), ROUNDING * float(after.abs().max()))
+    if float((replaced - after).abs().max()) > allowed:
+        return ELSEWHERE
+    return _without_gradient(model, row)
+
+
+def _without_gradient(model: HuggingFaceClassifier, row: Batch) -> str | None:
+    """The reason why no gradient reaches the vectors of a row; None if one does."""
+    try:
+        with torch.enable_grad():
+            vectors = model.embed(row).requires_grad_()
+            outputs = model.outputs_from(vectors, row)
+            if not outputs.requires_grad:
+                return ELSEWHERE
+            torch.autograd.grad(outputs.sum(), vectors)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        if out_of_memory(error):
+            raise
+        return f"it has no gradient in evaluation mode ({' '.join(str(error).split())[:100]})"
+    return None

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.progress import Tally
-from exegesis.models.huggingface.fetch import fetching
+from exegesis.models.huggingface.load import fetching
 from exegesis.nn.frozen import still
-from exegesis.protocols.device import usable_device
 from exegesis.protocols.language import Filling, LanguageModel, Words, generator, is_language_model
+from exegesis.protocols.model import usable_device
 
 PIECES = 4096  # padded pieces in one call of the module: 0.5 GB of logits over 30,000 words
 

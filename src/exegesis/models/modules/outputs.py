@@ -1,14 +1,17 @@
-"""What a module's outputs are: logits, log-probabilities or probabilities, and of which labels."""
+"""The meaning of a module's outputs: logits, log-probabilities or probabilities, and of which labels."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from exegesis.core.errors import UsageError
-from exegesis.models.modules.adapter import TorchClassifier, TorchDifferentiable
+from exegesis.models.modules.adapter import TorchClassifier
 from exegesis.models.modules.last_layer import NO_LINEAR
 from exegesis.protocols.batch import Batch
+from exegesis.protocols.model import Differentiable, offers
 from exegesis.protocols.target import Labels, Link, label_names
 
 OUTPUTS = ("logits", "probabilities", "multi-label")
@@ -16,6 +19,7 @@ SHAPING = ("queeze", "View", "Select", "Slice", "Reshape", "Transpose", "TBackwa
 
 
 def labels_of(labels: Labels | None, width: int, outputs: str | None) -> tuple[tuple[str, ...], Link]:
+    """The labels' names, and how so many outputs become their probabilities. Raises UsageError if they do not fit."""
     if outputs is not None and outputs not in OUTPUTS:
         raise UsageError(f"outputs must be 'logits', 'probabilities' or 'multi-label', not {outputs!r}")
     if labels is None and width == 1:
@@ -35,23 +39,26 @@ def labels_of(labels: Labels | None, width: int, outputs: str | None) -> tuple[t
 
 
 def widths_of(labels: Labels | None) -> set[int]:
-    """The numbers of outputs that the labels allow; none where none are given."""
+    """The numbers of outputs that the labels allow; none without labels."""
     count = 0 if labels is None else len(label_names(labels))
     return {1, 2} if count == 2 else {count} if count else set()
 
 
 def check_outputs(model: TorchClassifier, probe: Batch, *, said: bool) -> None:
-    """Raises UsageError for outputs that are probabilities though logits are expected, and the other way round."""
+    """Raise UsageError for probabilities if logits are expected, and the other way round.
+
+    ``said``: the user said which they are.
+    """
     raw = model.outputs(probe).cpu().double()
     inside = bool(((raw >= 0) & (raw <= 1)).all())
     if model.link is Link.PROBABILITY and not inside:
         raise UsageError("outputs='probabilities' is said, but the module's outputs do not lie between 0 and 1")
     if model.link in (Link.PROBABILITY, Link.IDENTITY) or not inside:
         return
-    end = _end(model, probe) if isinstance(model, TorchDifferentiable) else None
+    traceable = offers(model, Differentiable)
+    end = _end(model, probe) if traceable else None
     sums = bool(torch.allclose(raw.sum(1), raw.new_ones(()), atol=1e-3)) and raw.shape[1] > 1
-    unseen = not isinstance(model, TorchDifferentiable) and not said
-    if end in ("softmax", "sigmoid") or (sums and end is None) or unseen:
+    if end in ("softmax", "sigmoid") or (sums and end is None) or not (traceable or said):
         what = f"the module ends in a {end}" if end else "the module's outputs look like probabilities, from 0 to 1"
         rest = "" if end or sums else "; outputs='logits' where they are logits all the same"
         raise UsageError(
@@ -65,17 +72,17 @@ def are_logs(raw: Tensor) -> bool:
     return bool((raw.cpu().double().logsumexp(1).abs() < near).all())
 
 
-def advised(model: TorchClassifier) -> dict[str, str]:
-    """What a module lacks, with what to do where it ends in a softmax, a log-softmax or a sigmoid."""
-    given = {Link.PROBABILITY: "probabilities", Link.LOG_SOFTMAX: "log-probabilities"}.get(model.link)
+def advised(lacks: Mapping[str, str], link: Link) -> dict[str, str]:
+    """The reasons for lacking abilities, with what to do if the module ends in a softmax, log-softmax or sigmoid."""
+    kind = {Link.PROBABILITY: "probabilities", Link.LOG_SOFTMAX: "log-probabilities"}.get(link)
     advice = (
-        f"its outputs are {given}, and the method decomposes the logits before them: hand it the module without its "
+        f"its outputs are {kind}, and the method decomposes the logits before them: hand it the module without its "
         "last step, so that it ends in an nn.Linear that reads pooled states"
     )
-    return {name: advice if given and reason == NO_LINEAR else reason for name, reason in model.lacks.items()}
+    return {name: advice if kind and reason == NO_LINEAR else reason for name, reason in lacks.items()}
 
 
-def _end(model: TorchDifferentiable, probe: Batch) -> str | None:
+def _end(model: TorchClassifier, probe: Batch) -> str | None:
     """The non-linear function that the module applied last, read off the graph of a differentiable run."""
     with torch.enable_grad():
         raw = model.outputs_from(model.embed(probe).requires_grad_(True), probe)

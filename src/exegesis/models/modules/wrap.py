@@ -1,28 +1,34 @@
-"""``wrap``: find out by trial runs how a module wants to be called and how far it can be seen through.
+"""``wrap``: find out by trial runs how a module wants to be called, and which abilities it has.
 
 Trials tell the layout of its ids, its lengths and masks, where its word vectors and its recurrent layer are, and how
-states become outputs. The class of what comes back tells what the module can serve; ``lacks`` tells what is missing.
+states become outputs. An ability whose trial fails stands in the adapter's ``lacks``, with the reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from exegesis.core.errors import ModelError, UsageError
+from exegesis.core.errors import ExegesisError, ModelError, UnsupportedError, UsageError
 from exegesis.core.text import text_of_words
-from exegesis.models.huggingface.adapter import HuggingFaceModel
+from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.wrap import wrap_huggingface
-from exegesis.models.modules.ability import most_able
-from exegesis.models.modules.adapter import TorchClassifier
-from exegesis.models.modules.calls import find_plan
+from exegesis.models.modules.adapter import Lookup, Profile, TorchClassifier
+from exegesis.models.modules.calls import Call, find_plan
+from exegesis.models.modules.hooks import reads, replacing
 from exegesis.models.modules.outputs import advised, are_logs, check_outputs, labels_of, widths_of
-from exegesis.models.modules.plan import Call
 from exegesis.models.text.reader import Reader, reader_of
+from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch, pad
 from exegesis.protocols.target import Labels, Link, label_names
+
+Probing = Callable[[Sequence[int]], Batch]  # makes texts of some lengths
+NO_GATE = "the module's recurrent layer is a plain nn.RNN, which has no gate that forgets"
+ROWS = (0, 8, 1)  # rows per call that are tried for a module that may mix up its rows; 0 is any number
 
 
 def wrap(
@@ -35,61 +41,82 @@ def wrap(
     outputs: str | None = None,
     lowercase: bool | None = None,
     name: str | None = None,
-) -> TorchClassifier | HuggingFaceModel:
+) -> TorchClassifier | HuggingFaceClassifier:
     """Explain your own trained module as it stands.
 
     ``vocabulary``: words in the order of their ids, a dict from words to ids, or an object with ``stoi`` / ``itos``.
     ``tokenizer``: a function from a text to tokens, or a Hugging Face tokenizer. ``labels`` in the order of the
     outputs; two labels and one output make a sigmoid model whose output speaks for the second label, one label and one
-    output a regression. ``call=lambda module, batch: ...`` says how to run the module where its signature does not
+    output a regression. ``call=lambda module, batch: ...`` says how to run the module if its signature does not
     tell (batch has ids [b, t], mask, lengths, segments). ``outputs`` says what the module returns: ``"logits"``,
     ``"probabilities"`` (it ends in a softmax or a sigmoid) or ``"multi-label"`` (logits of labels that do not exclude
     each other); without it logits are assumed, and what looks like probabilities is refused. Outputs whose exponentials
-    sum to one (the module ends in a log-softmax) are log-probabilities, and are called so. The module is run in
-    evaluation mode and comes back as it was. Texts shorter than the module takes (one with convolutions needs as many
-    pieces as its widest kernel) are filled up with pad tokens. A Hugging Face model with its tokenizer, given
-    without ``call``, ``outputs`` or ``lowercase``, is what ``load`` makes of its name, its labels its config's. Of an
-    answer with several parts the first with as many outputs as labels is taken; of a compiled module the one inside.
+    sum to one (the module ends in a log-softmax) are log-probabilities, and are called so.
 
-    Raises UsageError for missing or contradicting arguments, ModelError where the module cannot be run.
+    The module runs in evaluation mode and comes back as it was. Texts shorter than the module takes (a convolution
+    needs as many pieces as its kernel is wide) are filled up with pad tokens. A Hugging Face model with its tokenizer,
+    without ``call``, ``outputs`` or ``lowercase``, becomes what ``load`` makes of its name, with the labels of its
+    config by default. Of an answer with several parts the first with as many outputs as labels is taken; of a compiled
+    module the one inside.
+
+    Raises UsageError for missing or contradicting arguments, ModelError if the module cannot be run.
     """
     if not isinstance(module, nn.Module):
         raise UsageError(
             f"wrap takes a torch nn.Module, not {type(module).__name__}; for a function use blackbox(), weights alone "
             "are to be loaded into their module"
         )
-    plain = all(given is None for given in (vocabulary, call, outputs, lowercase))
-    if plain and _pretrained(module, tokenizer):
+    plain = all(value is None for value in (vocabulary, call, outputs, lowercase))
+    if plain and _is_huggingface(module, tokenizer):
         return wrap_huggingface(module, tokenizer, None if labels is None else label_names(labels), name=name)
-    module = getattr(module, "_orig_mod", module)  # what torch.compile was given: it looks past hooks
+    module = getattr(module, "_orig_mod", module)  # the argument of torch.compile, whose result looks past hooks
     if any(nn.parameter.is_lazy(weight) for weight in module.parameters()):
         raise UsageError("the module has lazy layers without weights: run it once, or load its trained weights, first")
     reader = reader_of(vocabulary, tokenizer, lowercase)
-    usable = _usable(module, reader)
+    usable = _usable_ids(module, reader)
 
     def probing(lengths: Sequence[int]) -> Batch:
         return _probe(module, reader, usable, lengths)
 
     plan, width, probe = find_plan(module, probing, call, reader.tokens["pad"], widths_of(labels))
     names, link = labels_of(labels, width, outputs)
-    bare = TorchClassifier(module, reader, names, link, plan, name or type(module).__name__)
-    able = most_able(bare, probe, probing)
-    check_outputs(able, probe, said=outputs is not None)
-    if link is Link.SOFTMAX and are_logs(able.outputs(probe)):
-        able._link = Link.LOG_SOFTMAX
-    able.lacks = advised(able)
-    able.blank = _blank(able)
-    return able
+    bare = TorchClassifier(module, reader, Profile(name or type(module).__name__, names, link, plan))
+    model = with_abilities(bare, probe, probing)
+    check_outputs(model, probe, said=outputs is not None)
+    if link is Link.SOFTMAX and are_logs(model.outputs(probe)):
+        model = _with(model, link=Link.LOG_SOFTMAX)
+    model = _with(model, lacks=advised(model.lacks, model.link))
+    return _with(model, blank=_blank(model))
 
 
-def _pretrained(module: nn.Module, tokenizer: object) -> bool:
-    """Whether a module and its tokenizer are Hugging Face's."""
-    own = any(cls.__name__ == "PreTrainedModel" for cls in type(module).__mro__)
-    return own and callable(tokenizer) and hasattr(tokenizer, "convert_ids_to_tokens")
+def with_abilities(bare: TorchClassifier, probe: Batch, probing: Probing) -> TorchClassifier:
+    """Try every ability that a module may have; the result's ``lacks`` has the reasons for those that failed."""
+    ties = probing((3,) * 32 + (2,) * 32)
+    try:
+        model = _with_vectors(bare, probe, probing, ties)
+    except ExegesisError as error:
+        return _with(bare, lacks=dict.fromkeys(("Differentiable", "Recurrent", "Gated"), str(error)))
+    try:
+        recurrent = _with(model, recurrence=model.learn(probe))
+        _check_aligned(recurrent, probe)
+        recurrent = _in_order(recurrent, lambda model: model.unroll(ties))
+    except ExegesisError as error:
+        return _with(model, lacks=dict.fromkeys(("Recurrent", "Gated"), str(error)))
+    return recurrent if recurrent.forgetting else _with(recurrent, lacks={"Gated": NO_GATE})
 
 
-def _usable(module: nn.Module, reader: Reader) -> list[int]:
-    """Ids of ordinary words for trials. Raises UsageError where the vocabulary does not fit the module."""
+def _with(model: TorchClassifier, **changes: Any) -> TorchClassifier:
+    return replace(model, profile=replace(model.profile, **changes))
+
+
+def _is_huggingface(module: nn.Module, tokenizer: object) -> bool:
+    """True if both a module and its tokenizer are Hugging Face's."""
+    pretrained = any(cls.__name__ == "PreTrainedModel" for cls in type(module).__mro__)
+    return pretrained and callable(tokenizer) and hasattr(tokenizer, "convert_ids_to_tokens")
+
+
+def _usable_ids(module: nn.Module, reader: Reader) -> list[int]:
+    """Ids of ordinary words for trials. Raises UsageError if the vocabulary does not fit the module."""
     sizes = [part.num_embeddings for part in module.modules() if isinstance(part, nn.Embedding | nn.EmbeddingBag)]
     if sizes and reader.size > max(sizes):
         raise UsageError(f"the vocabulary has {reader.size} ids, but the module's embedding only {max(sizes)} rows")
@@ -109,7 +136,7 @@ def _probe(module: nn.Module, reader: Reader, usable: Sequence[int], lengths: Se
 
 
 def _blank(model: TorchClassifier) -> int | None:
-    """What stands for an empty text: None where the module can take pad tokens alone, else the unknown token."""
+    """The id that stands for an empty text: None if the module can take pad tokens alone, else the unknown token."""
     pad_id = model.tokens["pad"]
     for blank in (pad_id, model.tokens.get("unknown")):
         if blank is None:
@@ -121,3 +148,114 @@ def _blank(model: TorchClassifier) -> int | None:
         except ModelError:
             pass
     return None
+
+
+def _with_vectors(bare: TorchClassifier, probe: Batch, probing: Probing, ties: Batch) -> TorchClassifier:
+    """The model with its word vectors found, with as many texts per call as its way of reading them allows.
+
+    Raises UnsupportedError if they cannot be replaced even in a text alone.
+    """
+    complaint: ExegesisError | None = None
+    single = replace(bare.plan, pads=False, rows=1)
+    for plan in dict.fromkeys((bare.plan, replace(bare.plan, pads=False), single)):
+        model = _with(bare, plan=plan)
+        try:
+            longest = int(probe.lengths.max())
+            model = _with(model, lookups=_lookups(model, probing((longest,) * (1 if plan.rows == 1 else 2))))
+            _check_vectors(model, probe)
+            return _in_order(model, lambda model: _check_vectors(model, ties))
+        except ExegesisError as error:
+            complaint = complaint or error
+    assert complaint is not None
+    raise complaint
+
+
+def _lookups(bare: TorchClassifier, batch: Batch) -> tuple[Lookup, ...]:
+    """The embeddings and bags that read the ids of texts of one length."""
+    turned: dict[int, bool] = {}
+    tables = [part for part in bare.module.modules() if isinstance(part, nn.Embedding | nn.EmbeddingBag)]
+    texts = bare.plan.widened(batch)
+
+    def note(number: int, ids: Tensor, _: Tensor) -> None:
+        for time_first in (False, True):
+            if number not in turned and reads(ids, texts, turned=time_first):
+                turned[number] = time_first
+
+    with replacing(tables, note):
+        bare.outputs(batch)
+    if not turned:
+        raise UnsupportedError(f"its word vectors are out of sight: {_without_lookup(bare.module)}")
+    return tuple(Lookup(tables[number], time_first) for number, time_first in turned.items())
+
+
+def _without_lookup(module: nn.Module) -> str:
+    """The reason why no embedding was seen to read a text, and what to do."""
+    parts = list(module.modules())
+    if any(isinstance(part, torch.jit.ScriptModule) for part in parts):
+        return "it is scripted or traced code, whose parts cannot be watched; hand it the module that was scripted"
+    none = "no nn.Embedding reads the ids of whole texts in a call"
+    if not any(isinstance(part, nn.Embedding | nn.EmbeddingBag) for part in parts):
+        return f"{none}; put the one that stands outside in front, by nn.Sequential(embedding, module)"
+    return none
+
+
+def _check_vectors(model: TorchClassifier, batch: Batch) -> None:
+    """Raise UnsupportedError if the outputs do not follow from the word vectors, or carry no gradient to them."""
+    vectors = model.embed(batch)
+    with torch.enable_grad():
+        try:
+            outputs = model.outputs_from(vectors.requires_grad_(True), batch)
+        except ModelError as error:
+            raise UnsupportedError(f"its word vectors cannot be replaced ({error})") from error
+        try:
+            torch.autograd.grad(outputs.sum(), vectors)
+        except RuntimeError as error:
+            if "inplace" not in str(error):  # the rules of LRP and DeepLIFT do without what was written over
+                raise UnsupportedError(
+                    "no gradient reaches its word vectors: quantised layers have none, nor has what runs under no_grad "
+                    "or behind a detach(); hand it the module before it was quantised, or without that"
+                ) from error
+        outputs = outputs.detach()
+    if not agree(outputs, model.outputs(batch), double=1e-9, single=1e-4):
+        raise UnsupportedError("its outputs do not follow from its word vectors alone")
+
+
+def _in_order(model: TorchClassifier, trial: Callable[[TorchClassifier], object]) -> TorchClassifier:
+    """The model with no more texts per call than its module keeps in order.
+
+    A module that sorts its rows by length permutes rows of one length if the library's sort is unstable; for few
+    rows it is stable. Raises UnsupportedError if the trial, over a batch with many such rows, fails with any number.
+    """
+    for rows in ROWS if model.plan.rows == 0 else (n for n in ROWS if 0 < n <= model.plan.rows):
+        limited = _with(model, plan=replace(model.plan, rows=rows))
+        try:
+            trial(limited)
+            break
+        except UnsupportedError:
+            if rows == 1:
+                raise
+    return limited
+
+
+def _check_aligned(model: TorchClassifier, probe: Batch) -> None:
+    """Raise UnsupportedError unless position t of the recurrent layer moves with word t (for every t of a text).
+
+    A module that turns its texts round or puts a token in front of them would get its scores on wrong words.
+    """
+    row = probe.take(torch.tensor([0]))
+    vectors = model.embed(row)[0]
+    count = len(vectors)
+    ids = row.ids.expand(count + 1, -1).clone()
+    moved = []
+    for t in range(count):
+        others = (vectors != vectors[t]).any(1).nonzero().flatten().tolist()
+        if others:
+            ids[t, t] = row.ids[0, others[0]]
+            moved.append(t)
+    texts = tuple(text_of_words("", [("", 0, 0)] * count, text_ids) for text_ids in ids.tolist())
+    inputs = model.unroll(pad(texts, model.tokens["pad"], model.device)).layers[0][0].inputs
+    if any(torch.equal(inputs[t, t], inputs[count, t]) for t in moved):
+        raise UnsupportedError(
+            "its recurrent layer reads the words at other positions than the text's (turned round, or behind a token "
+            "put in front), so that states and words do not match: let it read the text as it stands"
+        )

@@ -28,7 +28,7 @@ from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.scores import Score, score
 from exegesis.models.trained.vectors import read_vectors
 from exegesis.nn.lstm_variants import VariantLSTM
-from exegesis.protocols.device import usable_device
+from exegesis.protocols.model import usable_device
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ from tokenizers import pre_tokenizers, processors
 from torch import Tensor
 
 from exegesis.core.errors import FileError, MissingExtraError, ModelError, TextError, UnsupportedError, UsageError
-from exegesis.models.huggingface.load import HuggingFaceClassifier, HuggingFaceModel, load_huggingface, wrap_huggingface
+from exegesis.models.huggingface.adapter import HuggingFaceClassifier
+from exegesis.models.huggingface.load import load_huggingface
+from exegesis.models.huggingface.wrap import wrap_huggingface
 from exegesis.models.modules.wrap import wrap
 from exegesis.protocols.batch import Batch, compact, pad
 from exegesis.protocols.model import Differentiable, Recurrent, offers
@@ -51,11 +53,11 @@ PAIRS = [("a fine film", "it's good"), ("a", "unbelievable acting and a dull plo
 def toy(kind: str) -> HuggingFaceClassifier:
     module, tokenizer = KINDS[kind]
     model = wrap_huggingface(module(), tokenizer(), name=kind)
-    assert isinstance(model, HuggingFaceClassifier)
+    assert offers(model, Differentiable)
     return model
 
 
-def plain(model: HuggingFaceModel, raw: str | tuple[str, str]) -> Tensor:
+def plain(model: HuggingFaceClassifier, raw: str | tuple[str, str]) -> Tensor:
     """The module called by hand on what its tokenizer gives."""
     parts = raw if isinstance(raw, tuple) else (raw,)
     given = model.tokenizer(*parts, return_tensors="pt")
@@ -95,14 +97,14 @@ def test_outputs_are_the_modules_own_and_batched_is_alone(kind: str, raws: list[
 def test_whether_lengths_may_be_mixed(kind: str) -> None:
     """Only FNet, which has no attention mask, needs a call for each length."""
     module, tokenizer = (make() for make in KINDS[kind])
-    assert wrap_huggingface(module.float(), tokenizer).about.padded == (kind != "fnet")
+    assert wrap_huggingface(module.float(), tokenizer).profile.padded == (kind != "fnet")
 
 
 def test_a_trial_that_shows_nothing() -> None:
     """Where both trial texts have one length, padding is assumed to matter."""
     tokenizer = whole_words()
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Split("|", "isolated")
-    assert not wrap_huggingface(bert().float(), tokenizer).about.padded
+    assert not wrap_huggingface(bert().float(), tokenizer).profile.padded
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -167,7 +169,7 @@ def test_the_module_is_left_as_it_was(kind: str, training: bool) -> None:
     before = state(module)
     model = wrap_huggingface(module, tokenizer)
     assert state(module) == before
-    assert isinstance(model, HuggingFaceClassifier)
+    assert offers(model, Differentiable)
     batch = model.encode([model.read(raw) for raw in TEXTS])
     first = model.outputs(batch)
     embeds = model.embed(batch).requires_grad_()
@@ -242,7 +244,7 @@ def test_a_pad_id_that_the_model_does_not_know() -> None:
     alone = torch.cat([toy("gpt2").outputs(model.encode([model.read(raw)])) for raw in TEXTS])
     torch.testing.assert_close(model.outputs(model.encode([model.read(r) for r in TEXTS])), alone, rtol=0, atol=1e-9)
     assert module.config.pad_token_id == tokenizer.pad_token_id
-    assert wrap_huggingface(module.float(), tokenizer).about.padded
+    assert wrap_huggingface(module.float(), tokenizer).profile.padded
 
 
 def test_a_config_that_names_no_pad_token() -> None:
@@ -286,7 +288,7 @@ def test_token_types_in_the_table_of_the_words() -> None:
     tokenizer.model_input_names = TYPED
     model = wrap_huggingface(gpt2(), tokenizer)
     assert model.reader.types is not None
-    assert isinstance(model, HuggingFaceClassifier)
+    assert offers(model, Differentiable)
     texts = [model.read(raw) for raw in [*TEXTS, "!"]]
     assert texts[-1].ids == (1,)  # as the types of a second part are
     batch = model.encode(texts)
@@ -299,7 +301,6 @@ def test_token_types_in_the_table_of_the_words() -> None:
 def test_an_encoder_decoder_reads_its_words_twice(make: Callable[[], torch.nn.Module]) -> None:
     """The vectors of other words, put in, give what the other words give: in both halves."""
     model = wrap_huggingface(make(), wordpiece(inputs=UNTYPED))
-    assert isinstance(model, HuggingFaceClassifier)
     assert offers(model, Differentiable)
     assert not offers(model, Recurrent)
     batch = model.encode([model.read(raw) for raw in TEXTS])
@@ -321,14 +322,14 @@ def test_rows_that_cannot_share_a_call() -> None:
         model._forward(batch, None)
     alone = torch.cat([plain(model, raw) for raw in raws])
     torch.testing.assert_close(model.outputs(batch), alone, rtol=0, atol=1e-6)
-    assert isinstance(model, HuggingFaceClassifier)
+    assert offers(model, Differentiable)
     torch.testing.assert_close(model.outputs_from(model.embed(batch), batch), alone, rtol=0, atol=1e-6)
 
 
 def test_a_module_that_pads_by_itself() -> None:
     """Longformer fills rows up to whole windows; what it adds keeps its own vectors. (Inside it is float32.)"""
     model = wrap_huggingface(longformer(), byte_bpe(roberta=True))
-    assert isinstance(model, HuggingFaceClassifier)
+    assert offers(model, Differentiable)
     batch = model.encode([model.read(raw) for raw in TEXTS])
     assert batch.ids.shape[1] % 4
     outputs = model.outputs(batch)
@@ -341,7 +342,7 @@ def test_a_module_that_pads_by_itself() -> None:
 def test_precision_and_attention(attention: str, dtype: torch.dtype) -> None:
     module = bert(attn_implementation=attention).to(dtype)
     model = wrap_huggingface(module, wordpiece())
-    assert isinstance(model, HuggingFaceClassifier)
+    assert offers(model, Differentiable)
     batch = model.encode([model.read(raw) for raw in TEXTS])
     alone = torch.cat([plain(model, raw) for raw in TEXTS]).float()
     near = 1e-6 if dtype == torch.float32 else 0.05
@@ -359,7 +360,7 @@ def test_precision_and_attention(attention: str, dtype: torch.dtype) -> None:
 def test_on_another_device(kind: str, device: str) -> None:
     here = toy(kind)
     model = wrap_huggingface(copy.deepcopy(here.module).to(device), here.reader.tokenizer)
-    assert isinstance(model, HuggingFaceClassifier)
+    assert offers(model, Differentiable)
     batch = model.encode([model.read(raw) for raw in TEXTS])
     assert batch.device.type == device
     expected = here.outputs(here.encode([here.read(raw) for raw in TEXTS]))
@@ -446,7 +447,7 @@ def test_a_vocabulary_that_cannot_spell_the_trial() -> None:
     tokenizer = whole_words()
     tokenizer.backend_tokenizer.model.unk_token = "[none]"
     model = wrap_huggingface(bert(), tokenizer)
-    assert not model.about.padded
+    assert not model.profile.padded
     with pytest.raises(TextError, match=r"cannot read the text|leaves nothing"):
         model.read("unheard")
     texts = [model.read(raw) for raw in ("good", "a good film", "a a a")]
@@ -473,7 +474,7 @@ def test_load_from_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]) -> 
     assert capfd.readouterr() == ("", "")
     assert transformers.utils.logging.get_verbosity() == level
     assert transformers.utils.logging.is_progress_bar_enabled() == bars
-    assert isinstance(model, HuggingFaceClassifier)
+    assert offers(model, Differentiable)
     assert (model.name, model.labels, model.link) == ("film-model", ("bad", "good"), Link.SOFTMAX)
     assert not model.module.training
     outputs = model.outputs(model.encode([model.read(raw) for raw in TEXTS]))
@@ -604,4 +605,5 @@ def test_wrap_takes_a_model_with_its_tokenizer_as_load_does():
     seen = wrap(module, tokenizer=wordpiece())
     assert seen.labels == ("bad", "fair", "good")
     assert isinstance(seen, HuggingFaceClassifier)
+    assert offers(seen, Differentiable)
     assert wrap(module, tokenizer=wordpiece(), labels=["x", "y", "z"]).labels == ("x", "y", "z")

@@ -15,8 +15,10 @@ from torch import Tensor
 
 import exegesis
 from exegesis.core.errors import ExegesisError, ModelError
-from exegesis.models.huggingface.load import HuggingFaceClassifier, HuggingFaceModel, wrap_huggingface
+from exegesis.models.huggingface.adapter import HuggingFaceClassifier
+from exegesis.models.huggingface.wrap import wrap_huggingface
 from exegesis.protocols.batch import Batch
+from exegesis.protocols.model import Differentiable, offers
 from tests.support.doc_pages import ROOT
 from tests.support.hf_architectures import CLASSES, UNBUILT, small
 from tests.support.hf_toys import UNTYPED, wordpiece
@@ -31,7 +33,7 @@ HIDDEN = {"canine": "hashes", "reformer": "no gradient"}
 
 
 @functools.cache
-def wrapped(kind: str) -> tuple[HuggingFaceModel, dict[str, Any], float]:
+def wrapped(kind: str) -> tuple[HuggingFaceClassifier, dict[str, Any], float]:
     """A model in float64 where the architecture runs in it, with its state before and its rounding."""
     tokenizer = transformers.CanineTokenizer() if kind == "canine" else wordpiece(inputs=UNTYPED)
     try:
@@ -50,7 +52,9 @@ def wrapped(kind: str) -> tuple[HuggingFaceModel, dict[str, Any], float]:
         return _wrapped(module.float(), tokenizer, kind, 1e-4)
 
 
-def _wrapped(module: Any, tokenizer: Any, kind: str, near: float) -> tuple[HuggingFaceModel, dict[str, Any], float]:
+def _wrapped(
+    module: Any, tokenizer: Any, kind: str, near: float
+) -> tuple[HuggingFaceClassifier, dict[str, Any], float]:
     before = state(module)
     return wrap_huggingface(module, tokenizer, name=kind), before, near
 
@@ -66,7 +70,7 @@ def state(module: torch.nn.Module) -> dict[str, Any]:
     }
 
 
-def by_hand(model: HuggingFaceModel, ids: list[int]) -> Tensor:
+def by_hand(model: HuggingFaceClassifier, ids: list[int]) -> Tensor:
     """The module's own answer to one row."""
     row = torch.tensor([ids])
     module = copy.deepcopy(model.module) if model.name in MARKING else model.module
@@ -84,8 +88,8 @@ def test_outputs_are_the_modules_own(kind: str) -> None:
     alone = torch.cat([by_hand(model, list(text.ids)) for text in texts])
     near *= max(1.0, float(alone.abs().max()))
     torch.testing.assert_close(model.outputs(batch), alone, rtol=0, atol=near)
-    assert isinstance(model, HuggingFaceClassifier) == (kind not in HIDDEN)
-    if not isinstance(model, HuggingFaceClassifier):
+    assert offers(model, Differentiable) == (kind not in HIDDEN)
+    if not offers(model, Differentiable):
         assert HIDDEN[kind] in model.lacks["Differentiable"]
         return
     torch.testing.assert_close(model.outputs_from(model.embed(batch), batch), alone, rtol=0, atol=near)
@@ -125,7 +129,7 @@ def test_long_texts_beside_short_ones(kind: str) -> None:
 def test_gradients(kind: str) -> None:
     """Gradient times input is the slope along the vectors; integrated gradients account for the whole number."""
     model, before, _ = wrapped(kind)
-    assert isinstance(model, HuggingFaceClassifier)
+    assert offers(model, Differentiable)
     result = exegesis.explain(model, TEXTS[1], "gradient-x-input", target=0)
     batch = model.encode([result.text])
     vectors = model.embed(batch)

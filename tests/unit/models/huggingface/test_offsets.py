@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 import exegesis
 from exegesis.core.errors import ModelError, TextError, UnsupportedError
-from exegesis.models.huggingface.load import HuggingFaceModel, load_huggingface, wrap_huggingface
+from exegesis.models.huggingface.adapter import HuggingFaceClassifier
+from exegesis.models.huggingface.load import load_huggingface
 from exegesis.models.huggingface.offsets import encode, places
+from exegesis.models.huggingface.wrap import wrap_huggingface
 from tests.support.hf_architectures import small
 from tests.support.hf_toys import UNTYPED, bert, roberta, wordpiece
 
@@ -45,7 +47,7 @@ def canine() -> transformers.PreTrainedTokenizer:
     return transformers.CanineTokenizer()
 
 
-def by_hand(model: HuggingFaceModel, *parts: str) -> torch.Tensor:
+def by_hand(model: HuggingFaceClassifier, *parts: str) -> torch.Tensor:
     with torch.no_grad():
         return model.module(**model.tokenizer(*parts, return_tensors="pt")).logits
 
@@ -98,7 +100,7 @@ def test_a_tokenizer_of_characters() -> None:
     text = model.read(RAW)
     assert text.word_strings() == ("A", "naïve", "film", ",", "is", "n't", "it", "?", "🙂", "unheard")
     assert "hashes" in model.lacks["Differentiable"]
-    assert not model.about.padded
+    assert not model.profile.padded
     texts = [model.read(raw) for raw in (RAW, "fine", ("a film", "good"))]
     outputs = torch.cat([by_hand(model, RAW), by_hand(model, "fine"), by_hand(model, "a film", "good")])
     torch.testing.assert_close(model.outputs(model.encode(texts)), outputs, rtol=0, atol=1e-5)
@@ -148,7 +150,7 @@ def test_wrap_takes_it_too(tmp_path: Path) -> None:
     """With a Hugging Face model as ``load`` does; with a module of one's own, its pieces are words of the text."""
     tokenizer = phobert(tmp_path)
     seen = exegesis.wrap(roberta(), tokenizer=tokenizer)
-    assert isinstance(seen, HuggingFaceModel)
+    assert isinstance(seen, HuggingFaceClassifier)
     torch.manual_seed(0)
     mine = torch.nn.Sequential(torch.nn.EmbeddingBag(len(tokenizer), 4, mode="sum"), torch.nn.Linear(4, 2))
     model = exegesis.wrap(mine, tokenizer=tokenizer, labels=["a", "b"])

@@ -7,9 +7,11 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from exegesis.core.errors import ModelError
-from exegesis.models.huggingface.load import HuggingFaceModel, wrap_huggingface
+from exegesis.core.errors import ModelError, UnsupportedError
+from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.vectors import MOVED, SAME, TURNED, Lookup, find_lookups, replaced, word_vectors
+from exegesis.models.huggingface.wrap import wrap_huggingface
+from exegesis.protocols.model import Differentiable, offers
 from tests.support.hf_toys import UNTYPED, bert, wordpiece
 
 IDS = torch.tensor([[5, 6, 7, 8, 9], [9, 5, 8, 8, 6]])
@@ -118,5 +120,10 @@ class Hashing(transformers.BertForSequenceClassification):
 def test_words_that_reach_the_outputs_by_another_way() -> None:
     module = Hashing(bert().config).double().eval()
     model = wrap_huggingface(module, wordpiece(inputs=UNTYPED))
-    assert type(model) is HuggingFaceModel
+    assert isinstance(model, HuggingFaceClassifier)
+    assert not offers(model, Differentiable)
+    batch = model.encode([model.read("a film")])
+    for member in (model.embed, lambda batch: model.outputs_from(torch.zeros(1, 4, 8), batch)):
+        with pytest.raises(UnsupportedError, match="is not differentiable: its words reach its outputs by another way"):
+            member(batch)
     assert model.lacks["Differentiable"] == "its words reach its outputs by another way than their vectors"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,9 @@ from torch import nn
 
 import exegesis
 from exegesis.core.errors import ModelError, TextError, UnsupportedError, UsageError
-from exegesis.models.modules.adapter import TorchDifferentiable
 from exegesis.models.modules.arguments import arguments_of
 from exegesis.models.modules.wrap import wrap
+from exegesis.protocols.model import Recurrent, offers
 from tests.support.shape_checks import unchecked
 from tests.support.torch_toys import WORDS, texts
 from tests.support.wild_modules import WILD, C, D, GivenState, H, Lengths, V, Wild, Words
@@ -208,8 +209,9 @@ def test_tied_weights_are_put_back():
 def test_lrp_goes_through_layers_one_by_one(name):
     """REAT may read several linear layers as one; the epsilon rule may not."""
     seen = wrapped(made(WILD[name].make))
-    plain = TorchDifferentiable.__new__(TorchDifferentiable)
-    plain.__dict__.update(seen.__dict__)
+    plain = replace(seen, profile=replace(seen.profile, lacks={"Recurrent": "hidden from this test"}))
+    assert offers(seen, Recurrent)
+    assert not offers(plain, Recurrent)
     for text in texts([2, 5], 4):
         one, other = (exegesis.explain(model, text, "lrp", "all") for model in (seen, plain))
         np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-12)
