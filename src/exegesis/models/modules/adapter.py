@@ -185,12 +185,12 @@ class TorchClassifier:
         with torch.no_grad():
             for rows in self._parts(batch) or [torch.arange(len(batch))]:
                 part = batch.take(rows)
-                with watching(self.module, functions=True) as seen:
-                    runs.append((seen, self._call(part), part.lengths))
+                with watching(self.module, functions=True) as recording:
+                    runs.append((recording, self._call(part), part.lengths))
         complaint: UnsupportedError | None = None
         for folded in range(MAX_FOLDED + 1):
             try:
-                readout = settle([readouts(seen, raw, lengths, folded) for seen, raw, lengths in runs])
+                readout = settle([readouts(recording, raw, lengths, folded) for recording, raw, lengths in runs])
                 break
             except UnsupportedError as error:
                 complaint = complaint or error
@@ -306,9 +306,9 @@ class TorchClassifier:
 
     def _run_unrolled(self, batch: Batch, recurrence: Recurrence) -> Unrolled:
         attends = any(kind == "attention" for pooling in recurrence.readout for _, _, kind in pooling)
-        with watching(self.module, functions=attends) as seen:
+        with watching(self.module, functions=attends) as recording:
             outputs = self._call(batch)
-        return unroll(seen, outputs, batch.lengths, recurrence.readout, recurrence.folded)
+        return unroll(recording, outputs, batch.lengths, recurrence.readout, recurrence.folded)
 
 
 def _filled(batch: Batch, pad_id: int, blank: int) -> Batch:

@@ -1,4 +1,4 @@
-"""What each argument of a user's ``forward`` wants, told by its name."""
+"""The meaning of each argument of a user's ``forward``, told by its name."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ PLAIN = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYW
 
 @dataclass(frozen=True)
 class Arguments:
-    """How ``forward`` takes the ids, and what every further argument of it receives.
+    """The way in which ``forward`` takes the ids, and the kind of value that every further argument receives.
 
-    ``ids`` is the name of the first argument where it can be given by keyword alone, else empty. ``others`` maps a
+    ``ids`` is the name of the first argument if it can be passed by keyword alone, else empty. ``others`` maps a
     name to ``lengths``, ``mask``, ``padding`` (a mask that is true on padding), ``segments``, ``offsets`` (where each
     text begins among all ids), ``rows`` (the number of texts) or ``state`` (the recurrent state to begin with).
     """
@@ -39,57 +39,61 @@ class Arguments:
 
 
 def arguments_of(module: nn.Module) -> Arguments:
-    """What each argument of ``forward`` is to receive, by its name.
+    """Tell from its name what each argument of ``forward`` receives.
 
     Raises UsageError for a required argument that no rule knows.
     """
-    plain = [each for each in _parameters(module) if each.kind in PLAIN]
-    unknown = [each for each in plain if _kind(each.name.lower(), True) is None and each.default is each.empty]
+    plain = [parameter for parameter in _parameters(module) if parameter.kind in PLAIN]
+    required = [parameter for parameter in plain if parameter.default is parameter.empty]
+    unknown = [parameter for parameter in required if _kind(parameter.name.lower(), True) is None]
     first = plain[0] if plain else None
     if first is not None and first not in unknown and len(unknown) == 1:  # (lengths, ids)
         first = unknown[0]
-    found: list[tuple[str, str]] = []
+    others: list[tuple[str, str]] = []
     for parameter in plain:
         if parameter is first:
             continue
         needed = parameter.default is parameter.empty
         kind = _kind(parameter.name.lower(), needed)
         if kind is not None:
-            found.append((parameter.name, kind))
+            others.append((parameter.name, kind))
         elif needed:
             raise UsageError(
                 f"cannot tell what forward's argument {parameter.name!r} wants: give "
                 "call=lambda module, batch: module(batch.ids, ...), where batch has ids, mask, lengths and segments"
             )
     named = first is not None and (first is not plain[0] or first.kind is inspect.Parameter.KEYWORD_ONLY)
-    return Arguments(first.name if first is not None and named else "", tuple(found))
+    return Arguments(first.name if first is not None and named else "", tuple(others))
 
 
 def starter(module: nn.Module) -> Callable[..., Any] | None:
-    """The module's own function that makes the state to begin with, where it has one under a usual name."""
+    """The module's own function that makes the state to begin with, if it has one under a usual name."""
     inner = list(module.children())
     for part in (module, inner[0]) if len(inner) == 1 else (module,):
         for name in STARTERS:
             if callable(getattr(part, name, None)):
-                made: Callable[..., Any] = getattr(part, name)
-                return made
+                make: Callable[..., Any] = getattr(part, name)
+                return make
     return None
 
 
 def _parameters(module: nn.Module) -> list[inspect.Parameter]:
-    """The arguments of ``forward``; of what stands inside, where a module hands all of them to its only part."""
+    """The parameters of ``forward``, or of the only part of the module if ``forward`` only passes them through."""
     try:
         parameters = list(inspect.signature(module.forward).parameters.values())
     except ValueError:  # a traced module shows none
         return []
     inside = list(module.children())
-    if parameters and len(inside) == 1 and all(each.kind not in PLAIN for each in parameters):
+    if parameters and len(inside) == 1 and all(parameter.kind not in PLAIN for parameter in parameters):
         return _parameters(inside[0])
     return parameters
 
 
 def _kind(name: str, needed: bool) -> str | None:
-    """A state is given where it is asked for: a module that can go without begins as its author says."""
+    """The kind of value that an argument of this name receives; None if no rule knows it.
+
+    A state is passed only if it is ``needed``: a module that can go without one begins as its author says.
+    """
     if LENGTH_NAMES.search(name) and not re.search(r"max|min|total|hidden|embed", name):
         return "lengths"
     if "mask" in name.split("_") or name in ("masks", "attnmask"):

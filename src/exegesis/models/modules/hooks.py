@@ -1,7 +1,8 @@
-"""Seeing into a module as it runs: its word vectors, its recurrent layer, and how the states become outputs.
+"""Forward hooks that show a running module's word vectors, its recurrent layer, and how states become outputs.
 
-Everything is found by forward hooks on the parts that the module calls, by value (see also ``models.modules.readout``).
-Nothing is assumed from the code or the names of the module, and what is not recognised is refused.
+The hooks watch the parts that the module calls, and everything is recognised by value (see also
+``models.modules.readout``). Nothing is assumed from the code or the names of the module, and what is not recognised is
+refused.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from exegesis.protocols.recurrent import Direction, Term, Unrolled
 
 
 @dataclass
-class Seen:
-    """What one run of a module showed.
+class Recording:
+    """The recurrent layers and other parts that ran in one run of a module, with what they received and gave.
 
     ``recurrent`` has each call of a recurrent layer: the layer, its input, its initial state, what it gave; ``weights``
     what it then held (some modules set weights anew in every call). ``parts`` has, in order, every other part that ran
-    behind the first of them, and every softmax, with what it received first and gave. ``variant`` is the kind of a
+    after the first of them, and every softmax, with what it received first and gave. ``variant`` is the kind of a
     ``VariantLSTM`` that ran.
     """
 
@@ -43,48 +44,48 @@ class Seen:
 
 
 class _Softmaxes(TorchFunctionMode):
-    """Notes what softmax functions give: weights of attention may be among it."""
+    """Notes the results of softmax functions: weights of attention may be among them."""
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, recording: Recording) -> None:
         super().__init__()
-        self.seen = seen
+        self.recording = recording
 
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        given = func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
         if getattr(func, "__name__", "") == "softmax":
-            self.seen.parts.append((func, args[0] if args else None, given))
-        return given
+            self.recording.parts.append((func, args[0] if args else None, result))
+        return result
 
 
 @contextmanager
-def watching(module: nn.Module, *, functions: bool) -> Iterator[Seen]:
+def watching(module: nn.Module, *, functions: bool) -> Iterator[Recording]:
     """Record what the parts of a module receive and give, for the length of a block; hooks are removed at its end.
 
-    ``functions``: softmax functions too, where attention is to be seen.
+    ``functions``: softmax functions too, so that attention is recorded.
     """
-    seen = Seen()
+    recording = Recording()
 
-    def note(part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], given: Any) -> None:
+    def note(part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         received = [*args, *kwargs.values()]
         first = kwargs.get("input", received[0] if received else None)
         if isinstance(part, nn.RNNBase):
-            seen.recurrent.append((part, first, kwargs.get("hx", args[1] if len(args) > 1 else None), given))
-            seen.weights.append(weights_in(part))
+            recording.recurrent.append((part, first, kwargs.get("hx", args[1] if len(args) > 1 else None), result))
+            recording.weights.append(weights_in(part))
         elif isinstance(part, VariantLSTM):
-            seen.variant = part.kind
-        elif seen.recurrent or isinstance(
+            recording.variant = part.kind
+        elif recording.recurrent or isinstance(
             part, nn.Softmax
         ):  # what comes before the recurrent layer may weigh its states
-            seen.parts.append((part, first, given))
+            recording.parts.append((part, first, result))
 
     with ExitStack() as after:
         for part in module.modules():
             after.callback(part.register_forward_hook(note, with_kwargs=True).remove)
         if functions:
-            after.enter_context(_Softmaxes(seen))
-        yield seen
+            after.enter_context(_Softmaxes(recording))
+        yield recording
 
 
 Table = nn.Embedding | nn.EmbeddingBag
@@ -92,102 +93,103 @@ Table = nn.Embedding | nn.EmbeddingBag
 
 @contextmanager
 def replacing(parts: Sequence[Table], give: Callable[[int, Tensor, Tensor], Tensor | None]) -> Iterator[None]:
-    """Let ``give(number, ids, vectors)`` look at, and replace, what each embedding gives; None leaves it."""
+    """Let ``give(number, ids, vectors)`` look at the result of each embedding, and replace it; None leaves it."""
     with ExitStack() as after:
         for number, part in enumerate(parts):
 
             def hook(
-                _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], given: Tensor, number: int = number
+                _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], vectors: Tensor, number: int = number
             ) -> Tensor | None:
-                return give(number, kwargs["input"] if "input" in kwargs else args[0], given)
+                return give(number, kwargs["input"] if "input" in kwargs else args[0], vectors)
 
             after.callback(part.register_forward_hook(hook, with_kwargs=True).remove)
         yield
 
 
 def reads(ids: Tensor, batch: Batch, *, turned: bool) -> bool:
-    """Whether an embedding reads the ids of all texts of a batch, with padding or without, one text behind the other or
-    (``turned``) one step behind the other.
+    """True if an embedding reads the ids of all texts of a batch, with padding or without.
+
+    They stand text after text, or (``turned``) step after step.
     """
-    own, mask = (batch.ids.t(), batch.mask.t()) if turned else (batch.ids, batch.mask)
+    expected, mask = (batch.ids.t(), batch.mask.t()) if turned else (batch.ids, batch.mask)
     flat = ids.flatten()
-    return any(flat.shape == each.shape and torch.equal(flat, each) for each in (own.flatten(), own[mask]))
+    return any(flat.shape == row.shape and torch.equal(flat, row) for row in (expected.flatten(), expected[mask]))
 
 
 def placed(vectors: Float[Tensor, "b t d"], ids: Tensor, batch: Batch, *, turned: bool) -> Tensor | None:
-    """Vectors in the order in which an embedding reads the ids of a batch (see ``reads``); None where it reads others.
+    """The vectors in the order in which an embedding reads the ids of a batch (see ``reads``); None if it reads others.
 
     They are a copy, because a module may write into its word vectors.
     """
     if not reads(ids, batch, turned=turned):
         return None
     rows, mask = (vectors.transpose(0, 1), batch.mask.t()) if turned else (vectors, batch.mask)
-    found = rows.clone(memory_format=torch.contiguous_format) if ids.numel() == mask.numel() else rows[mask]
-    return found.reshape(*ids.shape, vectors.shape[-1])
+    copy = rows.clone(memory_format=torch.contiguous_format) if ids.numel() == mask.numel() else rows[mask]
+    return copy.reshape(*ids.shape, vectors.shape[-1])
 
 
 def bagged(
     bag: nn.EmbeddingBag, vectors: Float[Tensor, "b t d"], ids: Tensor, batch: Batch
 ) -> Float[Tensor, "b d"] | None:
-    """What a bag makes of word vectors in the place of its own; None where it reads other ids than the batch's."""
+    """The result of a bag for these vectors instead of its own; None if it reads other ids than the batch's."""
     if not reads(ids, batch, turned=False):
         return None
     inside = batch.mask if ids.ndim == 1 else torch.ones_like(batch.mask)
     if bag.padding_idx is not None:
         inside = inside & (batch.ids != bag.padding_idx)
     if bag.mode == "max":
-        found = vectors.masked_fill(~inside[..., None], -torch.inf).amax(1)
-        return found.masked_fill(~inside.any(1)[:, None], 0.0)
-    found = (vectors * inside[..., None].to(vectors.dtype)).sum(1)
-    return found if bag.mode == "sum" else found / inside.sum(1).clamp(min=1)[:, None].to(vectors.dtype)
+        highest = vectors.masked_fill(~inside[..., None], -torch.inf).amax(1)
+        return highest.masked_fill(~inside.any(1)[:, None], 0.0)
+    total = (vectors * inside[..., None].to(vectors.dtype)).sum(1)
+    return total if bag.mode == "sum" else total / inside.sum(1).clamp(min=1)[:, None].to(vectors.dtype)
 
 
 def unroll(
-    seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"], readout: Readout, depth: int = 0
+    recording: Recording, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"], readout: Readout, folded: int = 0
 ) -> Unrolled:
-    """The recurrent pass that a run showed, ``depth`` linear parts folded into the last one (see ``readout.head``).
+    """The recurrent pass of a run, ``folded`` linear parts folded into the last one (see ``last_layer.head``).
 
-    Raises UnsupportedError, by name, where it cannot be seen through.
+    Raises UnsupportedError, by name, for a part that is not traceable.
     """
-    layers = _layers(seen, lengths)
-    weight, bias, read = head(seen.parts, outputs, lengths, depth)
-    given = [given for _, _, given in seen.parts]
-    return Unrolled(layers, recognise(layers[-1], weight, read, given, readout), bias, outputs, folded=depth > 0)
+    layers = _layers(recording, lengths)
+    weight, bias, read = head(recording.parts, outputs, lengths, folded)
+    results = [result for _, _, result in recording.parts]
+    return Unrolled(layers, recognise(layers[-1], weight, read, results, readout), bias, outputs, folded=folded > 0)
 
 
 def readouts(
-    seen: Seen, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"], depth: int = 0
+    recording: Recording, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"], folded: int = 0
 ) -> list[list[Pooling]]:
-    """What the readout of a run may be, block by block (see ``readout.choices``)."""
-    layers = _layers(seen, lengths)
-    _, _, read = head(seen.parts, outputs, lengths, depth)
-    last = seen.recurrent[-1][3][1]  # (h_n, c_n) of an LSTM
+    """All readouts that fit a run, block by block (see ``readout.choices``)."""
+    layers = _layers(recording, lengths)
+    _, _, read = head(recording.parts, outputs, lengths, folded)
+    last = recording.recurrent[-1][3][1]  # (h_n, c_n) of an LSTM
     cells = last[1].reshape(len(last[1]), len(lengths), -1) if isinstance(last, tuple) else None
-    return choices(layers, read, [given for _, _, given in seen.parts], cells)
+    return choices(layers, read, [result for _, _, result in recording.parts], cells)
 
 
-def _layers(seen: Seen, lengths: Int[Tensor, " b"]) -> tuple[tuple[Direction, ...], ...]:
+def _layers(recording: Recording, lengths: Int[Tensor, " b"]) -> tuple[tuple[Direction, ...], ...]:
     """All layers of the recurrent part that ran last."""
-    if not seen.recurrent and seen.variant:
+    if not recording.recurrent and recording.variant:
         raise UnsupportedError(
-            f"its recurrent layer is the LSTM variant {seen.variant!r} (Arras et al. 2019, Sec. 11.4), and the method "
+            f"its recurrent layer is the LSTM variant {recording.variant!r} (Arras et al. 2019, Sec. 11.4), and the method "
             "is defined for nn.LSTM, nn.GRU and nn.RNN"
         )
-    if not seen.recurrent:
+    if not recording.recurrent:
         raise UnsupportedError("the module runs no nn.LSTM, nn.GRU or nn.RNN")
-    part, received, state, given = seen.recurrent[-1]
+    part, received, state, result = recording.recurrent[-1]
     if getattr(part, "proj_size", 0):
         raise UnsupportedError("an LSTM with projections (proj_size) has no states h = o tanh(c): drop proj_size")
-    inputs, states = _padded(received, part, lengths), _padded(given[0], part, lengths)
-    given_state = tuple(state) if isinstance(state, tuple | list) else (state,)
-    start = None if state is None else tuple(each.detach().reshape(len(each), len(lengths), -1) for each in given_state)
-    return stacked(kind_of(part), seen.weights[-1], inputs, states, lengths, start)
+    inputs, states = _padded(received, part, lengths), _padded(result[0], part, lengths)
+    pair = tuple(state) if isinstance(state, tuple | list) else (state,)
+    start = None if state is None else tuple(value.detach().reshape(len(value), len(lengths), -1) for value in pair)
+    return stacked(kind_of(part), recording.weights[-1], inputs, states, lengths, start)
 
 
 def join(parts: Sequence[Unrolled], order: Int[Tensor, " b"]) -> Unrolled:
-    """Passes over parts of a batch as one, rows in the order given, padded on the right to the longest.
+    """Passes over parts of a batch as one, rows in the order of ``order``, padded on the right to the longest.
 
-    Raises UnsupportedError where the parts read their states in different ways.
+    Raises UnsupportedError if the parts read their states in different ways.
     """
     first = parts[0]
     for part in parts[1:]:
@@ -233,7 +235,7 @@ def _padded(value: Any, part: nn.RNNBase, lengths: Int[Tensor, " b"]) -> Float[T
         padded: Tensor
         padded, packed = pad_packed_sequence(value, batch_first=True)
         if not torch.equal(packed, lengths.cpu()):
-            raise UnsupportedError("the packed sequence does not hold the texts in order, one position a piece")
+            raise UnsupportedError("the packed sequence does not hold the texts in order, one position per piece")
         return padded.detach()
     if not isinstance(value, Tensor) or value.ndim not in ((2, 3) if rows == 1 else (3,)):
         raise UnsupportedError("the recurrent layer reads an unbatched input; it must read [batch, time, size]")
@@ -244,7 +246,7 @@ def _padded(value: Any, part: nn.RNNBase, lengths: Int[Tensor, " b"]) -> Float[T
     if value.shape[0] != rows or value.shape[1] < width:
         raise UnsupportedError(
             f"the recurrent layer reads {value.shape[1]} positions of {value.shape[0]} rows for {rows} texts of up to "
-            f"{width} pieces: one position a piece is needed"
+            f"{width} pieces: one position per piece is needed"
         )
     cut: Tensor = value[:, :width].detach()
     return cut

@@ -17,24 +17,24 @@ NO_LINEAR = (
     "its outputs are not the result of an nn.Linear called last, so the way from states to logits is out of sight: "
     "end the module in an nn.Linear that reads pooled states"
 )
-Head = tuple[Float[Tensor, "c m"], Float[Tensor, " c"], Float[Tensor, "b m"]]  # weight, bias, what it reads
+Head = tuple[Float[Tensor, "c m"], Float[Tensor, " c"], Float[Tensor, "b m"]]  # weight, bias, the vector read
 
 
 def head(
     parts: Sequence[tuple[object, Any, Any]],
     outputs: Float[Tensor, "b c"],
     lengths: Int[Tensor, " b"],
-    depth: int = 0,
+    folded: int = 0,
 ) -> Head:
     """The last linear layer, whose result are the outputs, and the vector that it reads for each text.
 
-    It may have been applied to all steps, of which the last or the mean over the text's own steps was then taken. With
-    a ``depth`` that many linear layers or batch norms that stand directly before it are folded into it: what they do
-    one after the other is one linear layer. Raises UnsupportedError where there is none.
+    It may have been applied to all steps, of which the last or the mean over the text's own steps was then taken.
+    ``folded`` linear layers or batch norms that stand directly before it are folded into it: one after the other, they
+    are one linear layer. Raises UnsupportedError if there is none.
     """
     lengths = lengths.to(outputs.device)
     weight, bias, read, before = _linear(parts, outputs, lengths)
-    for _ in range(depth):
+    for _ in range(folded):
         inner, shift, read, before = _linear(parts[:before], read, lengths)
         weight, bias = weight @ inner, bias + weight @ shift
     return weight, bias, read
@@ -45,16 +45,16 @@ def _linear(
 ) -> tuple[Tensor, Tensor, Tensor, int]:
     """The last part that is a linear map with the outputs as its result, and how many ran before it.
 
-    Raises UnsupportedError where there is none.
+    Raises UnsupportedError if there is none.
     """
     for number in reversed(range(len(parts))):
-        part, received, given = parts[number]
-        if not isinstance(given, Tensor) or not isinstance(received, Tensor):
+        part, received, result = parts[number]
+        if not isinstance(result, Tensor) or not isinstance(received, Tensor):
             continue
-        held = _affine(part)
-        read = None if held is None else _behind(received, given, outputs, lengths)
-        if held is not None and read is not None and equal(linear(read, *held), outputs):
-            return *held, read, number
+        weights = _affine(part)
+        read = None if weights is None else _read(received, result, outputs, lengths)
+        if weights is not None and read is not None and equal(linear(read, *weights), outputs):
+            return *weights, read, number
     raise UnsupportedError(NO_LINEAR)
 
 
@@ -71,34 +71,34 @@ def _affine(part: object) -> tuple[Tensor, Tensor] | None:
     return torch.diag(scale), bias if part.bias is None else bias + part.bias.detach()
 
 
-def _behind(received: Tensor, given: Tensor, outputs: Tensor, lengths: Tensor) -> Float[Tensor, "b m"] | None:
-    """What a linear layer received for the outputs, if that is what it gave."""
+def _read(received: Tensor, result: Tensor, outputs: Tensor, lengths: Tensor) -> Float[Tensor, "b m"] | None:
+    """The vectors that a linear layer received for the outputs; None if its result is not the outputs."""
     rows = len(outputs)
-    if given.shape[-1] != outputs.shape[1]:
+    if result.shape[-1] != outputs.shape[1]:
         return None
-    if given.numel() == outputs.numel() and torch.equal(given.reshape(outputs.shape), outputs):
+    if result.numel() == outputs.numel() and torch.equal(result.reshape(outputs.shape), outputs):
         return received.reshape(rows, -1)
-    if given.ndim == 2 and len(given) % rows == 0:  # all steps of all texts in one row of vectors
+    if result.ndim == 2 and len(result) % rows == 0:  # all steps of all texts in one row of vectors
         for shape in ((rows, -1), (-1, rows)):
-            source, each = (value.reshape(*shape, value.shape[-1]) for value in (received, given))
-            read = _at_steps(source, each, outputs, lengths)
+            source, steps = (value.reshape(*shape, value.shape[-1]) for value in (received, result))
+            read = _read_at_steps(source, steps, outputs, lengths)
             if read is not None:
                 return read
-    return _at_steps(received, given, outputs, lengths) if given.ndim == 3 else None
+    return _read_at_steps(received, result, outputs, lengths) if result.ndim == 3 else None
 
 
-def _at_steps(received: Tensor, given: Tensor, outputs: Tensor, lengths: Tensor) -> Float[Tensor, "b m"] | None:
-    """The same of a layer that was applied to all steps."""
+def _read_at_steps(received: Tensor, result: Tensor, outputs: Tensor, lengths: Tensor) -> Float[Tensor, "b m"] | None:
+    """The vectors that a linear layer received for the outputs if it was applied to all steps."""
     rows = len(outputs)
     index = torch.arange(rows, device=outputs.device)
     for turn in (False, True):
-        each, source = (value.transpose(0, 1) if turn else value for value in (given, received))
-        if len(each) != rows or each.shape[1] < int(lengths.max()):
+        steps, source = (value.transpose(0, 1) if turn else value for value in (result, received))
+        if len(steps) != rows or steps.shape[1] < int(lengths.max()):
             continue
-        for place in (lengths - 1, torch.zeros_like(lengths)):
-            if torch.equal(each[index, place], outputs):
-                return source[index, place]
-        inside = (torch.arange(each.shape[1], device=each.device) < lengths[:, None])[..., None]
-        if equal((each * inside).sum(1) / lengths[:, None], outputs):
+        for step in (lengths - 1, torch.zeros_like(lengths)):
+            if torch.equal(steps[index, step], outputs):
+                return source[index, step]
+        inside = (torch.arange(steps.shape[1], device=steps.device) < lengths[:, None])[..., None]
+        if equal((steps * inside).sum(1) / lengths[:, None], outputs):
             return (source * inside).sum(1) / lengths[:, None]
     return None

@@ -1,4 +1,4 @@
-"""How recurrent states become the outputs of a module, recognised by value.
+"""Readouts: the ways from recurrent states to the outputs of a module, recognised by value.
 
 A readout is *recognised* when the vector that the last linear layer reads equals, number by number, a pooling of the
 recurrent states, or several side by side. Others are refused.
@@ -20,7 +20,7 @@ from exegesis.nn.recurrent import reading_order
 from exegesis.nn.rounding import near
 from exegesis.protocols.recurrent import Direction, Term
 
-Pooling = tuple[tuple[float, int, str], ...]  # what is added for one block: each a scale, a direction, a kind
+Pooling = tuple[tuple[float, int, str], ...]  # the summands of one block: each a scale, a direction, a kind
 Readout = tuple[Pooling, ...]  # block by block of the vector that the last layer reads
 
 KINDS = ("last", "mean", "max", "sum", "first")
@@ -31,73 +31,71 @@ ADDED = (("last", "last"), ("last", "first"), ("first", "last"), ("mean", "mean"
 def choices(
     layers: Sequence[Sequence[Direction]],
     read: Float[Tensor, "b m"],
-    given: Sequence[Any],
+    results: Sequence[Any],
     cells: Float[Tensor, "l b h"] | None = None,
 ) -> list[list[Pooling]]:
-    """For each block of the vector that the last layer reads, all poolings of the top layer that equal it on these
-    texts.
+    """All poolings of the top layer that equal a block of the vector that the last layer reads, for each block.
 
-    ``given`` is what the module's other parts gave: attention weights may be among it. Raises UnsupportedError for a
-    block that is no pooling; where it is the state of a lower layer, or one of the last ``cells``, that is said.
+    ``results`` are those of the module's other parts: attention weights may be among them. Raises UnsupportedError for
+    a block that is not a pooling; it says so if the block is the state of a lower layer, or one of the last ``cells``.
     """
     top = layers[-1]
-    pools = [_Pools(direction, given) for direction in top]
+    pools = [_Pools(direction, results) for direction in top]
     blocks = _blocks(read, top)
     table, tight = _Table.of(pools, _poolings(pools)), _tight(read)
-    found = [table.like(block, tight) for block in blocks]
-    if not all(found):
-        raise _other([block for block, one in zip(blocks, found, strict=True) if not one], layers, cells) or _unseen(
-            list(read.shape), top[0].hidden.shape[-1]
-        )
-    return [list(dict.fromkeys(_named(one) for one in matches)) for matches in found]
+    matches = [table.like(block, tight) for block in blocks]
+    if not all(matches):
+        unmatched = [block for block, poolings in zip(blocks, matches, strict=True) if not poolings]
+        raise _other_states(unmatched, layers, cells) or _unrecognised(list(read.shape), top[0].hidden.shape[-1])
+    return [list(dict.fromkeys(_named(pooling) for pooling in poolings)) for poolings in matches]
 
 
 def settle(parts: Sequence[list[list[Pooling]]]) -> Readout:
     """The readout that fits several runs: on one short text a maximum may be the last state, on all of them it is not.
 
-    Raises UnsupportedError where none fits all.
+    Raises UnsupportedError if none fits all.
     """
-    settled = []
+    readout = []
     for block in zip(*parts, strict=True):
-        common = [pooling for pooling in block[0] if all(pooling in other for other in block[1:])]
+        common = [pooling for pooling in block[0] if all(pooling in poolings for poolings in block[1:])]
         if not common:
             raise UnsupportedError("the module reads its states in different ways for different texts")
-        settled.append(common[0])
-    return tuple(settled)
+        readout.append(common[0])
+    return tuple(readout)
 
 
 def recognise(
     top: Sequence[Direction],
     weight: Float[Tensor, "c m"],
     read: Float[Tensor, "b m"],
-    given: Sequence[Any],
+    results: Sequence[Any],
     readout: Readout,
 ) -> tuple[Term, ...]:
-    """The readout found again, its weights taken from these texts.
+    """Recognise the readout again, and take its weights from these texts.
 
-    Where a block is another pooling than it was, its weights hold for these texts only, as those of attention do, and
-    so does its kind. Raises UnsupportedError for a block that is no pooling.
+    If a block is another pooling than before, its weights hold for these texts only, as those of attention do, and
+    so does its kind. Raises UnsupportedError for a block that is not a pooling.
     """
     size = top[0].hidden.shape[-1]
-    pools = [_Pools(direction, given) for direction in top]
+    pools = [_Pools(direction, results) for direction in top]
     tables: dict[Pooling, _Table] = {}
-    tight = 0.0  # measured where numbers are not the same to the last bit
+    tight = 0.0  # measured only if numbers are not the same to the last bit
     terms: list[Term] = []
     for number, (block, expected) in enumerate(zip(_blocks(read, top), readout, strict=True)):
         columns = weight[:, number * size : (number + 1) * size]
         fixed = all(kind != "attention" for _, _, kind in expected)
         if fixed and equal(block, _value(expected, pools)):
-            found = expected
+            pooling = expected
         else:
             if expected not in tables:
-                some = [one for one in _poolings(pools) if fixed or _named(one) == expected]
-                tables[expected] = _Table.of(pools, some)
+                candidates = [pooling for pooling in _poolings(pools) if fixed or _named(pooling) == expected]
+                tables[expected] = _Table.of(pools, candidates)
             tight = tight or _tight(read)
             matches = tables[expected].like(block, tight)
             if not matches:
-                raise _unseen(list(read.shape), size)
-            found, fixed = matches[0], False
-        for scale, way, kind in found:
+                raise _unrecognised(list(read.shape), size)
+            pooling, fixed = matches[0], False
+        for scale, way, kind in pooling:
             name = kind if fixed else "attention"
             terms.append(Term(way, name, pools[way].weights(kind), scale * columns))
     return tuple(terms)
@@ -106,7 +104,7 @@ def recognise(
 def _blocks(read: Tensor, top: Sequence[Direction]) -> list[Tensor]:
     size = top[0].hidden.shape[-1]
     if read.shape[1] % size:
-        raise _unseen(list(read.shape), size)
+        raise _unrecognised(list(read.shape), size)
     return list(torch.split(read, size, 1))
 
 
@@ -116,14 +114,14 @@ def _named(pooling: Pooling) -> Pooling:
 
 
 class _Pools:
-    """The poolings of one direction's states, each computed when first asked for."""
+    """The poolings of one direction's states, each computed when it is first needed."""
 
-    def __init__(self, direction: Direction, given: Sequence[Any]) -> None:
+    def __init__(self, direction: Direction, results: Sequence[Any]) -> None:
         self.hidden, self.reverse = direction.hidden, direction.reverse
         self.lengths = direction.lengths.to(self.hidden.device)
         step = torch.arange(self.hidden.shape[1], device=self.hidden.device)
         self.mask = (step < self.lengths[:, None])[..., None]
-        self._given = given
+        self._results = results
         self._weights: dict[str, Tensor] = {}
         self._values: dict[str, Tensor] = {}
 
@@ -132,14 +130,14 @@ class _Pools:
             step = torch.arange(self.hidden.shape[1], device=self.hidden.device)
             if kind == "max":
                 top = self.hidden.masked_fill(~self.mask, -torch.inf).argmax(1, keepdim=True)
-                found = torch.zeros_like(self.hidden).scatter_(1, top, 1.0)
+                weights = torch.zeros_like(self.hidden).scatter_(1, top, 1.0)
             elif kind in ("last", "first"):
                 place = self.lengths[:, None] - 1 if kind == "last" else torch.zeros_like(self.lengths[:, None])
-                found = (step == place)[..., None].to(self.hidden.dtype)
+                weights = (step == place)[..., None].to(self.hidden.dtype)
             else:
-                found = self.mask.to(self.hidden.dtype)
-                found = found / self.lengths[:, None, None] if kind == "mean" else found
-            self._weights[kind] = found
+                weights = self.mask.to(self.hidden.dtype)
+                weights = weights / self.lengths[:, None, None] if kind == "mean" else weights
+            self._weights[kind] = weights
         return self._weights[kind]
 
     def value(self, kind: str) -> Float[Tensor, "b h"]:
@@ -150,11 +148,11 @@ class _Pools:
         return self._values[kind]
 
     def attentions(self) -> list[str]:
-        """Whatever the other parts gave that may be weights over positions, as ``attention 0``, ``attention 1``."""
+        """The results of other parts that may be weights over positions, named ``attention 0``, ``attention 1``."""
         if not any(kind.startswith("attention") for kind in self._weights):
             rows, width = self.hidden.shape[:2]
-            found = [weights for value in self._given for weights in _attention(value, rows, width)]
-            for number, weights in enumerate(found):
+            candidates = [weights for value in self._results for weights in _attention(value, rows, width)]
+            for number, weights in enumerate(candidates):
                 turned = reading_order(weights, self.lengths, self.reverse)
                 self._weights[f"attention {number}"] = turned.masked_fill(~self.mask, 0.0)
         return [kind for kind in self._weights if kind.startswith("attention")]
@@ -172,12 +170,12 @@ def _poolings(pools: Sequence[_Pools]) -> list[Pooling]:
     single: list[Pooling] = [((1.0, way, kind),) for kind in KINDS for way in ways]
     single += [((1.0, way, kind),) for way in ways for kind in pools[way].attentions()]
     pairs = [*ADDED, *((kind, kind) for kind in shared)] if len(pools) == 2 else []
-    return [*single, *(((s, 0, one), (s, 1, other)) for one, other in pairs for s in (1.0, 0.5))]
+    return [*single, *(((s, 0, normal), (s, 1, reverse)) for normal, reverse in pairs for s in (1.0, 0.5))]
 
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """Poolings with their values [n, b, h]: a block is held against all of them at once."""
+    """Poolings with their values [n, b, h], so that a block is compared with all of them at once."""
 
     poolings: list[Pooling]
     values: Tensor
@@ -192,8 +190,8 @@ class _Table:
         """The poolings that equal a block."""
         if self.values.shape[1:] != block.shape or block.numel() == 0:
             return []
-        most = self.values.abs().amax((1, 2)) + block.abs().max()
-        far = ((self.values - block).abs().amax((1, 2)) > tight * most).tolist()
+        scale = self.values.abs().amax((1, 2)) + block.abs().max()
+        far = ((self.values - block).abs().amax((1, 2)) > tight * scale).tolist()
         return [
             pooling
             for pooling, value, off in zip(self.poolings, self.values, far, strict=True)
@@ -202,7 +200,7 @@ class _Table:
 
 
 def _attention(value: Any, rows: int, width: int) -> list[Float[Tensor, "b t 1"]]:
-    """A part's result as weights over positions, in each of the ways in which it can be read so."""
+    """A part's result as weights over positions, in every way in which it can be read so."""
     value = value[-1] if isinstance(value, tuple) and value else value
     if not isinstance(value, Tensor) or not value.is_floating_point() or rows * width == 0:
         return []
@@ -210,30 +208,30 @@ def _attention(value: Any, rows: int, width: int) -> list[Float[Tensor, "b t 1"]
         return _hops(value, rows, width)
     shape = [side for side in value.shape if side != 1] or [1]
     whole = [side for side in (rows, width) if side != 1] or [1]
-    found = []
+    readings = []
     if shape == whole:
-        found.append(value.reshape(rows, width, 1))
+        readings.append(value.reshape(rows, width, 1))
     if shape == whole[::-1]:
-        found.append(value.reshape(width, rows).t()[..., None])
-    return [one for one in found if bool((one >= 0).all())]
+        readings.append(value.reshape(width, rows).t()[..., None])
+    return [weights for weights in readings if bool((weights >= 0).all())]
 
 
 def _hops(value: Tensor, rows: int, width: int) -> list[Float[Tensor, "b t 1"]]:
-    """Attention of several hops, each of which spreads one over the positions: every hop, their sum and their mean."""
+    """Multi-hop attention, each hop's weights summing to one: every hop, and the sum and the mean of all hops."""
     if value.ndim != 3 or bool((value < 0).any()):
         return []
-    found: list[Tensor] = []
+    readings: list[Tensor] = []
     for order in permutations(range(3)):
         turned = value.permute(order)
         if turned.shape[:2] == (rows, width) and equal(turned.sum(1), torch.ones_like(turned[:, 0])):
-            found += [*torch.split(turned, 1, 2), turned.sum(2, keepdim=True), turned.mean(2, keepdim=True)]
-    return found
+            readings += [*torch.split(turned, 1, 2), turned.sum(2, keepdim=True), turned.mean(2, keepdim=True)]
+    return readings
 
 
-def _other(
+def _other_states(
     blocks: Sequence[Tensor], layers: Sequence[Sequence[Direction]], cells: Tensor | None
 ) -> UnsupportedError | None:
-    """The refusal of blocks that are states of another kind than those of the top layer."""
+    """The error for blocks that are states of another kind than those of the top layer; None if none is."""
     lower = [_Pools(direction, ()).value(kind) for layer in layers[:-1] for direction in layer for kind in KINDS]
     for block in blocks:
         if any(equal(block, state) for state in lower):
@@ -250,7 +248,7 @@ def _other(
 
 
 def equal(block: Tensor, candidate: Tensor) -> bool:
-    """Whether two tensors are the same numbers, computed in two ways."""
+    """True if two tensors are the same numbers, computed in two ways."""
     return torch.equal(block, candidate) or _close(block, candidate, _tight(block))
 
 
@@ -265,9 +263,9 @@ def _close(block: Tensor, candidate: Tensor, tight: float) -> bool:
     return block.shape == candidate.shape and torch.allclose(block, candidate, rtol=tight, atol=tight * scale)
 
 
-def _unseen(shape: list[int], size: int) -> UnsupportedError:
+def _unrecognised(shape: list[int], size: int) -> UnsupportedError:
     return UnsupportedError(
-        f"the last nn.Linear reads a vector of shape {shape} that is no last, first, mean, max, summed or attention-"
-        f"weighted recurrent state (of size {size} a direction): let it read one of these, no layer between; weights "
-        "of attention are seen where a softmax or a part of the module gives them"
+        f"the last nn.Linear reads a vector of shape {shape} that is not a last, first, mean, max, summed or "
+        f"attention-weighted recurrent state (of size {size} per direction): let it read one of these, no layer between; "
+        "weights of attention are seen where a softmax or a part of the module gives them"
     )
