@@ -304,7 +304,7 @@ class PackedIds(Words):
 
 
 @wild("documents of sentences of words", able="gradients", call=lambda m, x: m(x[:, None]),
-      reason="one position a piece", options={"call": lambda m, b: m(b.ids[:, None])})  # fmt: skip
+      reason="one position per piece", options={"call": lambda m, b: m(b.ids[:, None])})  # fmt: skip
 class Documents(Words):
     def __init__(self):
         super().__init__(nn.GRU, 2 * H, bidirectional=True, batch_first=True)
@@ -518,7 +518,7 @@ class Residual(Words):
         return self.fc(vectors[:, -1])
 
 
-@wild("a convolution below the recurrent layer", able="gradients", reason="one position a piece",
+@wild("a convolution below the recurrent layer", able="gradients", reason="one position per piece",
       call=lambda m, x: m(F.pad(x, (0, max(0, 3 - x.shape[1])))))  # fmt: skip
 class ConvolutionBelow(Words):
     def __init__(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -89,10 +90,8 @@ def by_reason(have: tuple[str, ...]) -> Any:
 
 
 @pytest.fixture
-def needy(monkeypatch: pytest.MonkeyPatch) -> None:
+def needy() -> Iterator[None]:
     """Methods that need neither, one, the other, both."""
-    exegesis.methods()  # registers the library's own, for good
-    monkeypatch.setattr(methods, "_cards", dict(methods._cards))
     info = {"question": "which words?", "summary": "made up", "paper": "none", "year": 2026}
 
     def scores(values: torch.Tensor) -> Scores:
@@ -121,6 +120,10 @@ def needy(monkeypatch: pytest.MonkeyPatch) -> None:
     class NeedsBoth:
         def __call__(self, model: Inspected, batch: Batch, target: Target) -> Scores:
             return scores(model.layer(batch) + model.attention(batch))
+
+    yield
+    for name in able(()):
+        methods.METHODS.remove(name)
 
 
 def able(have: tuple[str, ...]) -> dict[str, bool]:

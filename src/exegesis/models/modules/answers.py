@@ -17,8 +17,8 @@ UNORDERED = "call=lambda module, batch: module(batch.ids)[...]"
 def logits(answer: Any, rows: int, part: Part = None) -> Float[Tensor, "b c"]:
     """The raw outputs for ``rows`` texts in the part of an answer that ``choose`` found.
 
-    It may be a tensor [b, c], [b], or have one more dimension of size one. Raises ModelError, with its shape or type, for
-    anything else.
+    It may be a tensor [b, c], [b], or have one more dimension of size one. Raises ModelError, with its shape or type,
+    for anything else.
     """
     return _shaped(_parts(answer).get(part), rows)
 

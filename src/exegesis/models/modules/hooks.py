@@ -172,8 +172,8 @@ def _layers(recording: Recording, lengths: Int[Tensor, " b"]) -> tuple[tuple[Dir
     """All layers of the recurrent part that ran last."""
     if not recording.recurrent and recording.variant:
         raise UnsupportedError(
-            f"its recurrent layer is the LSTM variant {recording.variant!r} (Arras et al. 2019, Sec. 11.4), and the method "
-            "is defined for nn.LSTM, nn.GRU and nn.RNN"
+            f"its recurrent layer is the LSTM variant {recording.variant!r} (Arras et al. 2019, Sec. 11.4), and the "
+            "method is defined for nn.LSTM, nn.GRU and nn.RNN"
         )
     if not recording.recurrent:
         raise UnsupportedError("the module runs no nn.LSTM, nn.GRU or nn.RNN")

@@ -266,6 +266,6 @@ def _close(block: Tensor, candidate: Tensor, tight: float) -> bool:
 def _unrecognised(shape: list[int], size: int) -> UnsupportedError:
     return UnsupportedError(
         f"the last nn.Linear reads a vector of shape {shape} that is not a last, first, mean, max, summed or "
-        f"attention-weighted recurrent state (of size {size} per direction): let it read one of these, no layer between; "
-        "weights of attention are seen where a softmax or a part of the module gives them"
+        f"attention-weighted recurrent state (of size {size} per direction): let it read one of these, no layer "
+        "between; weights of attention are seen where a softmax or a part of the module gives them"
     )
