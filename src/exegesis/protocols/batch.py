@@ -17,7 +17,7 @@ class Batch:
     """Texts padded on the right.
 
     ``ids[b, t]`` are the model's ids, ``mask[b, t]`` is true on real pieces, ``segments[b, t]`` numbers the part of a
-    pair. ``texts`` are the texts themselves where the rows still are whole texts, and empty for perturbed rows.
+    pair. ``texts`` are the texts themselves if the rows still are whole texts, and empty for perturbed rows.
     """
 
     ids: Int[Tensor, "b t"]
@@ -37,7 +37,7 @@ class Batch:
         return self.ids.device
 
     def take(self, rows: Int[Tensor, " n"]) -> Batch:
-        """The rows named, in that order, cut to the longest of them."""
+        """The rows of these numbers, in their order, cut to the longest of them."""
         index = rows.to(self.device)
         width = max(int(self.lengths[index].max()), 1) if len(rows) else self.ids.shape[1]
         return replace(
@@ -69,7 +69,7 @@ def pad(texts: Sequence[Text], pad_id: int, device: torch.device | str = "cpu") 
 
 
 def compact(batch: Batch, keep: Bool[Tensor, "b t"], pad_id: int) -> Batch:
-    """Each row without the pieces where ``keep`` is false; the rest moves up, order kept."""
+    """Each row without the pieces for which ``keep`` is false; the rest moves up, order kept."""
     keep = keep & batch.mask
     order = torch.argsort((~keep).to(torch.uint8), dim=1, stable=True)
     lengths = keep.sum(1)
@@ -82,15 +82,15 @@ def compact(batch: Batch, keep: Bool[Tensor, "b t"], pad_id: int) -> Batch:
 
 
 def groups(lengths: Sequence[int], pieces: int, rows: int) -> list[list[int]]:
-    """Rows in groups of like length, longest first: at most ``rows`` rows and ``pieces`` padded pieces a group.
+    """Rows in groups of like length, longest first: at most ``rows`` rows and ``pieces`` padded pieces per group.
 
     A single row longer than ``pieces`` has a group of its own.
     """
     order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
-    found: list[list[int]] = []
+    grouped: list[list[int]] = []
     for row in order:
-        if found and len(found[-1]) < rows and (len(found[-1]) + 1) * lengths[found[-1][0]] <= pieces:
-            found[-1].append(row)
+        if grouped and len(grouped[-1]) < rows and (len(grouped[-1]) + 1) * lengths[grouped[-1][0]] <= pieces:
+            grouped[-1].append(row)
         else:
-            found.append([row])
-    return found
+            grouped.append([row])
+    return grouped

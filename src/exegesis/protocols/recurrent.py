@@ -1,4 +1,4 @@
-"""A recurrent pass laid open: what a method sees of an LSTM, GRU or RNN and of the way its states become outputs.
+"""Unrolled recurrent passes: the inputs and states of an LSTM, GRU or RNN, and the way from states to outputs.
 
 A recurrent layer reads positions; every piece of a text is one position. These are plain values;
 ``exegesis.nn.recurrent`` computes gates and cell states from them.
@@ -18,7 +18,7 @@ class Direction:
 
     For the reverse direction that is the last piece of each text; rows are padded on the right in both. Weights are
     PyTorch's: rows of gates i, f, g, o for an LSTM and r, z, n for a GRU. ``h0`` (and ``c0`` of an LSTM) is the state
-    before the first piece. ``hidden[:, t]`` is the state after piece t; behind a text's end it is undefined.
+    before the first piece. ``hidden[:, t]`` is the state after piece t; after a text's end it is undefined.
     """
 
     cell: str  # lstm, gru, rnn_tanh or rnn_relu
@@ -39,7 +39,7 @@ class Term:
     """One block of the vector that the output layer reads: ``sum_t weights_t * h_t`` of one direction.
 
     ``kind`` is last, first, mean, max, sum or attention. ``weights`` are in the direction's reading order, one number
-    a position (``[b, t, 1]``) or one a position and unit (max: a one where the maximum stands), zero behind a text's
+    per position (``[b, t, 1]``) or one per position and unit (max: a one at the maximum), zero after a text's
     end. ``linear`` are the columns of the output layer that read this block. For attention and max the weights are
     those of this text, taken as constants.
     """
@@ -55,10 +55,10 @@ class Unrolled:
     """A whole recurrent pass over a batch.
 
     ``layers`` stand from below, each with its one or two directions. The raw ``outputs`` are the ``terms`` over the
-    top layer, each through its ``linear``, summed, plus ``bias``. What holds for all texts of the model, not
-    only for these: ``same_start``, that every one starts from the same states; ``blind``, that pieces are told apart
-    by their vectors alone, so that neither a pad token nor a vector of zeros is left out or counted otherwise;
-    ``folded``, that several linear layers in a row stand as one here.
+    top layer, each through its ``linear``, summed, plus ``bias``. Three facts hold for all texts of the model, not
+    only for these. ``same_start``: every text starts from the same states. ``blind``: pieces are told apart by their
+    vectors alone, so that neither a pad token nor a vector of zeros is left out or counted in another way.
+    ``folded``: several linear layers in a row stand as one here.
     """
 
     layers: tuple[tuple[Direction, ...], ...]

@@ -1,4 +1,4 @@
-"""Which number is explained: a class's logit or probability, or the margin between two classes."""
+"""The numbers to explain: a class's logit or probability, or the margin between two classes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from exegesis.core.errors import UnsupportedError, UsageError, unknown
 
 Labels = Sequence[str] | Mapping[int, str] | Mapping[str, int]  # names in order, or id2label, or label2id
 KINDS = ("logit", "probability", "margin")
-LOG = "log-probability"  # what the kind "logit" is called where the model's outputs are log-probabilities
+LOG = "log-probability"  # the name of the kind "logit" if the model's outputs are log-probabilities
 
 
 class Link(Enum):
-    """How a model's raw outputs ``[b, c]`` become probabilities of its labels."""
+    """The function that turns a model's raw outputs ``[b, c]`` into probabilities of its labels."""
 
-    SOFTMAX = "softmax"  # one logit a label, probabilities sum to one
-    LOG_SOFTMAX = "log-softmax"  # one log-probability a label, whose exponentials sum to one
-    SIGMOID = "sigmoid"  # one logit a label, each label on its own (multi-label)
+    SOFTMAX = "softmax"  # one logit per label, probabilities sum to one
+    LOG_SOFTMAX = "log-softmax"  # one log-probability per label, whose exponentials sum to one
+    SIGMOID = "sigmoid"  # one logit per label, each label on its own (multi-label)
     BINARY = "binary"  # one logit z for two labels: probabilities (1 - sigmoid(z), sigmoid(z))
     IDENTITY = "identity"  # plain numbers (a regression): no probabilities
     PROBABILITY = "probability"  # the model gives probabilities that sum to one, its logits are out of sight
@@ -31,11 +31,11 @@ class Link(Enum):
 
     @property
     def hidden(self) -> bool:
-        """Whether the model gives probabilities and no logits."""
+        """True if the model gives probabilities and no logits."""
         return self in (Link.PROBABILITY, Link.PROBABILITIES)
 
     def width(self, labels: int) -> int:
-        """How many raw outputs a model of so many labels has."""
+        """The number of raw outputs of a model with so many labels."""
         return 1 if self is Link.BINARY else labels
 
     def probabilities(self, raw: Float[Tensor, "*b c"]) -> Float[Tensor, "*b l"]:
@@ -49,7 +49,7 @@ class Link(Enum):
         return raw if self.hidden else torch.full_like(raw, torch.nan)
 
     def called(self, kind: str) -> str:
-        """What a kind of number is called: a ``logit`` of a model that gives log-probabilities is one of these."""
+        """The name of a kind of number: a ``logit`` of a model that gives log-probabilities is a log-probability."""
         return LOG if self is Link.LOG_SOFTMAX and kind == "logit" else kind
 
     def decide(self, raw: Float[Tensor, "b c"]) -> Int[Tensor, " b"]:
@@ -63,10 +63,10 @@ class Link(Enum):
 class Target:
     """The numbers to explain, k of them for each of b texts.
 
-    ``logit``: the class's raw output (where the model ends in a log-softmax a log-probability; for a single-output
+    ``logit``: the class's raw output (if the model ends in a log-softmax, a log-probability; for a single-output
     binary model z for the second label, -z for the first; for a regression the output). ``margin``: the difference of
     two classes' logits, which for classes that exclude each
-    other is the log odds of one against the other; where labels stand each on their own, it is the difference of their
+    other is the log odds of one against the other; if each label stands on its own, it is the difference of their
     own log odds. ``probability``: the class's probability.
     """
 
@@ -101,13 +101,13 @@ class Target:
         return plus.float()
 
     def take(self, rows: Int[Tensor, " n"]) -> Target:
-        """The targets of the rows named (a row may be named often)."""
+        """The targets of the rows of these numbers (a row may occur often)."""
         rows = rows.to(self.index.device)
         against = None if self.against is None else self.against[rows]
         return replace(self, index=self.index[rows], against=against)
 
     def only(self, number: int) -> Target:
-        """Target ``number`` of the k."""
+        """The target with this number of the k, alone."""
         against = None if self.against is None else self.against[:, number : number + 1]
         return replace(self, index=self.index[:, number : number + 1], against=against)
 
@@ -120,7 +120,7 @@ class Target:
         return replace(self, index=self.index.to(device), against=against)
 
     def names(self, row: int, labels: Sequence[str]) -> tuple[str, ...]:
-        """What the numbers of one text are called: ``logit:positive``, ``margin:positive,negative``."""
+        """The names of the numbers of one text: ``logit:positive``, ``margin:positive,negative``."""
         kind = self.link.called(self.kind)
         plus = [labels[i] for i in self.index[row].tolist()]
         if self.against is None:
@@ -129,7 +129,7 @@ class Target:
         return tuple(f"{kind}:{a},{b}" for a, b in zip(plus, minus, strict=True))
 
     def _margin(self, plus: Float[Tensor, "b k"], minus: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
-        """From probabilities. Raises UnsupportedError where one is 0 (or 1, of labels on their own)."""
+        """Margins from probabilities. Raises UnsupportedError if one is 0 (or 1, for labels on their own)."""
         own = self.link is Link.PROBABILITIES
         if bool(((plus <= 0) | (minus <= 0)).any()) or (own and bool(((plus >= 1) | (minus >= 1)).any())):
             raise UnsupportedError(
@@ -145,13 +145,13 @@ class Target:
 
 @dataclass(frozen=True)
 class Ask:
-    """A target as a user asks for it, before any text is seen. ``labels`` is empty for the predicted class."""
+    """A target as a user asks for it, before any text is read. ``labels`` is empty for the predicted class."""
 
     kind: str
     labels: tuple[int, ...] = ()
 
     def of(self, raw: Float[Tensor, "b c"], link: Link) -> Target:
-        """The target of each text, given the model's outputs for it."""
+        """The target of each text, from the model's outputs for it."""
         rows = len(raw)
         if not self.labels:
             return Target(self.kind, link.decide(raw)[:, None], None, link)
@@ -166,9 +166,9 @@ def ask(target: str | int | None, labels: Sequence[str], link: Link) -> Ask:
 
     None or ``"predicted"``: the predicted class of each text. A label or its number: that class. ``"all"``: every
     class at once. ``"logit:"``, ``"probability:"`` before any of these choose the number; ``"margin:A,B"`` is the log
-    odds of A against B. Without a prefix it is the logit; of a model that gives probabilities only the probability, of
-    one that gives log-probabilities that (``"log-probability:"``, where ``"logit:"`` is refused).
-    Raises UsageError for an unknown label, UnsupportedError where the model has no such number.
+    odds of A against B. Without a prefix it is the logit; for a model that gives probabilities, the probability; for
+    one that gives log-probabilities, the log-probability (``"log-probability:"``; ``"logit:"`` is refused).
+    Raises UsageError for an unknown label, UnsupportedError if the model has no such number.
     """
     default = "probability" if link.hidden else "logit"
     if target is None:
@@ -200,7 +200,7 @@ def ask(target: str | int | None, labels: Sequence[str], link: Link) -> Ask:
 
 
 def _plain(kind: str, rest: str, labels: Sequence[str]) -> Ask:
-    """One class, the predicted one, or all."""
+    """The target of a plain kind: one class, the predicted one, or all."""
     if rest == "predicted":
         return Ask(kind)
     if rest == "all" and rest not in labels:
@@ -223,20 +223,20 @@ def _pair(rest: str, labels: Sequence[str]) -> tuple[int, int]:
     return pair
 
 
-def _label(given: str | int, labels: Sequence[str]) -> int:
-    if isinstance(given, str) and given.strip() in labels:
-        return labels.index(given.strip())
+def _label(label: str | int, labels: Sequence[str]) -> int:
+    if isinstance(label, str) and label.strip() in labels:
+        return labels.index(label.strip())
     try:
-        number = int(given)
+        number = int(label)
     except ValueError:
-        raise unknown("label", given, labels) from None
+        raise unknown("label", label, labels) from None
     if not 0 <= number < len(labels):
         raise UsageError(f"label number {number} is out of range: the {len(labels)} labels are {', '.join(labels)}")
     return number
 
 
 def label_names(labels: Labels) -> tuple[str, ...]:
-    """Labels in the order of their numbers. Raises UsageError where the numbers are not 0, 1, 2, ..."""
+    """Labels in the order of their numbers. Raises UsageError if the numbers are not 0, 1, 2, ..."""
     if isinstance(labels, str):
         raise UsageError(f"labels must be a list of names, not the string {labels!r}")
     if not isinstance(labels, Mapping):

@@ -193,7 +193,7 @@ def test_needs_must_be_an_ability_of_a_classifier():
     class Vague:
         def __call__(self, model: Any, batch: Batch, target: Target) -> Scores: ...
 
-    with pytest.raises(UsageError, match="annotate model with a protocol"):
+    with pytest.raises(UsageError, match="annotate model with Classifier"):
         methods.method("vague", question="?", summary="", paper="", year=2026)(Vague)
     assert "vague" not in {card.name for card in methods.cards()}
 

@@ -1,6 +1,6 @@
-"""Where the pieces of a tokenizer without offsets stand in the text: found by their characters. Imports no torch.
+"""Offsets of the pieces of a tokenizer that reports none: each piece is found in the text by its characters.
 
-A tokenizer written in Python (BERTweet, PhoBERT, BioGPT, XLM, CTRL, CANINE, ByT5 ...) tells ids alone.
+A tokenizer written in Python (BERTweet, PhoBERT, BioGPT, XLM, CTRL, CANINE, ByT5 ...) gives ids alone.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from exegesis.core.errors import UnsupportedError
 Range = tuple[int, int]
 _NEEDED = ("tokenize", "convert_tokens_to_ids", "convert_ids_to_tokens", "build_inputs_with_special_tokens")
 _UNKNOWN = "\0"  # stands in no text that is compared
-_MARKS = re.compile(r"^##(?=.)|@@$|</w>$|[▁Ġ]")  # what tokenizers put on pieces: a word goes on, ends, begins
-_BEYOND = 32  # pieces behind the cut that help to place those before it
-_SIDE = 400  # characters beyond which what does not agree is not compared with what is far from it
+_MARKS = re.compile(r"^##(?=.)|@@$|</w>$|[▁Ġ]")  # marks of tokenizers on pieces: a word goes on, ends, begins
+_BEYOND = 32  # pieces after the cut that help to place those before it
+_SIDE = 400  # characters on each side that are compared at once if they do not agree
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """What a fast tokenizer's encoding tells. ``overflowing`` is whether the text was cut.
+    """An encoding with the attributes that a fast tokenizer's has. ``overflowing``: the text was cut.
 
-    ``runs`` are where the parts' own pieces stand, ``pieces`` these pieces (None for unknown ones), with some of those
-    behind the cut.
+    ``runs`` are the ranges of the parts' own pieces, ``pieces`` these pieces (None for unknown ones), with some of
+    those after the cut.
     """
 
     ids: list[int]
@@ -41,31 +41,31 @@ class Encoded:
 
     @cached_property
     def offsets(self) -> list[Range]:
-        found: list[Range] = [(0, 0)] * len(self.ids)
+        offsets: list[Range] = [(0, 0)] * len(self.ids)
         for (start, stop), part, pieces in zip(self.runs, self.parts, self.pieces, strict=True):
-            found[start:stop] = places(part, pieces)[: stop - start]
-        return found
+            offsets[start:stop] = places(part, pieces)[: stop - start]
+        return offsets
 
     @cached_property
     def sequence_ids(self) -> list[int | None]:
-        found: list[int | None] = [None] * len(self.ids)
+        parts: list[int | None] = [None] * len(self.ids)
         for number, (start, stop) in enumerate(self.runs):
-            found[start:stop] = [number] * (stop - start)
-        return found
+            parts[start:stop] = [number] * (stop - start)
+        return parts
 
 
 def readable(tokenizer: Any) -> bool:
-    """Whether a tokenizer is one that this module can follow."""
+    """True if a tokenizer has the functions by which its pieces are followed."""
     return all(callable(getattr(tokenizer, name, None)) for name in _NEEDED)
 
 
 def encode(tokenizer: Any, parts: Sequence[str], limit: int | None) -> Encoded:
-    """The ids that ``tokenizer(*parts)`` gives, cut to ``limit``, with the characters of each (see ``places``).
+    """Encode the parts of a text as ``tokenizer(*parts)`` does, cut to ``limit``, with each piece's characters.
 
     Raises UnsupportedError for a tokenizer whose pieces of the text do not stand in one run between its special ones.
     """
-    found = tokenizer(*parts, truncation=limit is not None, max_length=limit, verbose=False)
-    ids = [int(i) for i in found["input_ids"]]
+    encoding = tokenizer(*parts, truncation=limit is not None, max_length=limit, verbose=False)
+    ids = [int(i) for i in encoding["input_ids"]]
     cut = [[str(token) for token in tokenizer.tokenize(part)] for part in parts]
     own = [[int(i) for i in tokenizer.convert_tokens_to_ids(tokens)] for tokens in cut]
     frame = tokenizer.build_inputs_with_special_tokens(*([-1 - n] for n in range(len(parts))))
@@ -83,7 +83,7 @@ def encode(tokenizer: Any, parts: Sequence[str], limit: int | None) -> Encoded:
     return Encoded(
         ids=ids,
         tokens=[str(token) for token in tokenizer.convert_ids_to_tokens(ids)],
-        type_ids=[int(i) for i in found.get("token_type_ids", [0] * len(ids))],
+        type_ids=[int(i) for i in encoding.get("token_type_ids", [0] * len(ids))],
         overflowing=sum(stop - start for start, stop in runs) < sum(map(len, own)),
         parts=tuple(parts),
         runs=runs,
@@ -92,7 +92,7 @@ def encode(tokenizer: Any, parts: Sequence[str], limit: int | None) -> Encoded:
 
 
 def _runs(frame: Sequence[int], ids: Sequence[int], own: Sequence[Sequence[int]]) -> list[Range] | None:
-    """Where each part's pieces stand, cut at their ends, in a frame of special pieces that holds -1 and -2."""
+    """The range of each part's pieces, cut at their ends, in a frame of special pieces that holds -1 and -2."""
     free = len(ids) - (len(frame) - len(own))
     for first in range(min(len(own[0]), free), -1, -1):
         lengths = [first, free - first][: len(own)]
@@ -114,77 +114,77 @@ def _runs(frame: Sequence[int], ids: Sequence[int], own: Sequence[Sequence[int]]
 def places(text: str, tokens: Sequence[str | None]) -> list[Range]:
     """The characters of each piece of a text, in order; None is a piece of unknown characters.
 
-    Pieces that are the text's characters or bytes one by one have these. Else a piece that is found in the text
-    (compared without case and accents) has the characters that it shares, and one that is not (an unknown word, an
-    emoji by its name) those between its neighbours.
+    If the pieces are the text's characters or bytes one by one, each has its own. Otherwise a piece that is found in
+    the text (compared without case and accents) has the characters that it shares, and one that is not (an unknown
+    word, an emoji by its name) those between its neighbours.
     """
     single = _single(text, "".join(token or _UNKNOWN for token in tokens), len(tokens))
     if single is not None:
         return single
-    there, at = _plain([text])
-    given, owner = _plain([_UNKNOWN if token is None else _MARKS.sub("", token) for token in tokens])
+    comparable, at = _plain([text])
+    pieces, owner = _plain([_UNKNOWN if token is None else _MARKS.sub("", token) for token in tokens])
     firsts: dict[int, int] = {}
     lasts: dict[int, int] = {}
-    for here, mine in _pairs(there, given):
-        firsts.setdefault(owner[mine][0], at[here][1])
-        lasts[owner[mine][0]] = at[here][1] + 1
+    for character, mine in _pairs(comparable, pieces):
+        firsts.setdefault(owner[mine][0], at[character][1])
+        lasts[owner[mine][0]] = at[character][1] + 1
     ranges: list[Range | None] = [(firsts[n], lasts[n]) if n in firsts else None for n in range(len(tokens))]
     return _filled(text, ranges)
 
 
 def _single(text: str, joined: str, count: int) -> list[Range] | None:
-    """Where as many pieces, each of one character, are the start of the text, or of its bytes in UTF-8."""
+    """Ranges of pieces of one character each that are the start of the text, or of its bytes in UTF-8; else None."""
     if len(joined) != count:
         return None
     if text.startswith(joined):
         return [(n, n + 1) for n in range(count)]
     owners = [n for n, character in enumerate(text) for _ in character.encode()]
-    same = max(map(ord, joined), default=0) < 256 and text.encode().startswith(joined.encode("latin-1"))
-    return [(n, n + 1) for n in owners[:count]] if same else None
+    bytewise = max(map(ord, joined), default=0) < 256 and text.encode().startswith(joined.encode("latin-1"))
+    return [(n, n + 1) for n in owners[:count]] if bytewise else None
 
 
 def _plain(strings: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
-    """The characters by which texts are compared, and of each its string and place there."""
-    found: list[str] = []
+    """The characters by which texts are compared, and for each the number of its string and its index there."""
+    characters: list[str] = []
     at: list[tuple[int, int]] = []
     for number, string in enumerate(strings):
         for place, character in enumerate(string):
             for plain in unicodedata.normalize("NFKD", character).lower():
                 if not plain.isspace() and unicodedata.category(plain) not in ("Mn", "Cf"):
-                    found.append(plain)
+                    characters.append(plain)
                     at.append((number, place))
-    return "".join(found), at
+    return "".join(characters), at
 
 
-def _pairs(one: str, other: str) -> list[tuple[int, int]]:
-    """Characters that agree, in order: what is common at the start, then the longest runs."""
-    same = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+def _pairs(text: str, pieces: str) -> list[tuple[int, int]]:
+    """Pairs of characters that agree, in order: the common start, then the longest runs."""
+    same = next((n for n, (a, b) in enumerate(zip(text, pieces, strict=False)) if a != b), min(len(text), len(pieces)))
     pairs = [(n, n) for n in range(same)]
     left, right, side = same, same, _SIDE
-    while left < len(one) and right < len(other):
-        blocks = SequenceMatcher(None, one[left : left + side], other[right : right + side], autojunk=False)
-        found = [(left + b.a + n, right + b.b + n) for b in blocks.get_matching_blocks() for n in range(b.size)]
-        more = left + side < len(one) or right + side < len(other)
-        found = found[: len(found) * 3 // 4] if more else found  # the last quarter may agree better with what follows
-        side = _SIDE if found else 4 * side
-        if found:
-            pairs += found
-            left, right = found[-1][0] + 1, found[-1][1] + 1
+    while left < len(text) and right < len(pieces):
+        blocks = SequenceMatcher(None, text[left : left + side], pieces[right : right + side], autojunk=False)
+        matches = [(left + b.a + n, right + b.b + n) for b in blocks.get_matching_blocks() for n in range(b.size)]
+        more = left + side < len(text) or right + side < len(pieces)
+        matches = matches[: len(matches) * 3 // 4] if more else matches  # the rest may agree better with what follows
+        side = _SIDE if matches else 4 * side
+        if matches:
+            pairs += matches
+            left, right = matches[-1][0] + 1, matches[-1][1] + 1
         elif not more:
             break
     return pairs
 
 
 def _filled(text: str, ranges: Sequence[Range | None]) -> list[Range]:
-    """Ranges for pieces without any: the blank-free runs between their neighbours one by one, else all between."""
-    found: list[Range] = []
+    """Ranges for pieces without any: the words between their neighbours one by one, else all that is between."""
+    filled: list[Range] = []
     start = 0
-    for number, given in enumerate(ranges):
-        if given is not None:
-            found.append(given)
-            start = given[1]
+    for number, known in enumerate(ranges):
+        if known is not None:
+            filled.append(known)
+            start = known[1]
             continue
-        if len(found) > number:
+        if len(filled) > number:
             continue
         following = next((n for n in range(number, len(ranges)) if ranges[n] is not None), len(ranges))
         after = ranges[following] if following < len(ranges) else None
@@ -192,5 +192,5 @@ def _filled(text: str, ranges: Sequence[Range | None]) -> list[Range]:
         runs = [(start + run.start(), start + run.end()) for run in re.finditer(r"\S+", text[start:stop])]
         count = following - number
         between = (runs[0][0], runs[-1][1]) if runs else (start, stop)
-        found += runs if len(runs) == count else [between] * count
-    return found
+        filled += runs if len(runs) == count else [between] * count
+    return filled

@@ -22,10 +22,10 @@ _UNPAIRED = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """A tokenizer, fast or (see ``offsets``) written in Python, and what a ``Text`` needs beyond it.
+    """A tokenizer, fast or (see ``offsets``) written in Python, with the numbers that a ``Text`` needs beyond it.
 
     ``limit`` is the number of pieces that the model takes, special ones included (None: any number). ``types`` are the
-    token types of the two parts (None where the model takes none), ``exceptions`` those of special pieces that have a
+    token types of the two parts (None if the model takes none), ``exceptions`` those of special pieces that have a
     type of their own (XLNet's <cls>).
     """
 
@@ -37,13 +37,13 @@ class Reader:
     exceptions: Mapping[int, int]
 
     def read(self, raw: str | tuple[str, str]) -> Text:
-        """The pieces, with the user's words over them (see ``hf_words.align``).
+        """Cut a text or a pair into pieces, with the user's words over them (see ``words.align``).
 
         A lone surrogate, which no tokenizer takes, is read as U+FFFD. Of a pair, the first part has the special pieces
         before it and between the two, the second part those at the end.
 
         Raises TextError for a blank text, one that the tokenizer leaves nothing of, one with more pieces than the
-        model takes (unless ``truncate``: the longer part is then cut at its end, and the words beyond are missing).
+        model takes (unless ``truncate``: the longer part is then cut at its end, and the words after the cut are missing).
         """
         parts = parts_of(raw)
         encoding = self._encoding(tuple(part.translate(_UNPAIRED) for part in parts))
@@ -102,7 +102,7 @@ class Reader:
 
 
 def encoding_of(tokenizer: Any, parts: Sequence[str], limit: int | None = None) -> Any:
-    """What a tokenizer tells of the one or two parts of a text, cut to ``limit`` pieces."""
+    """The encoding of the one or two parts of a text by a tokenizer, cut to ``limit`` pieces."""
     if not getattr(tokenizer, "is_fast", False):
         return offsets.encode(tokenizer, parts, limit)
     options = {"truncation": limit is not None, "max_length": limit}
@@ -121,7 +121,7 @@ def parts_of(raw: object) -> tuple[str, ...]:
 
 
 def token_types(tokenizer: Any) -> tuple[tuple[int, int], dict[int, int]]:
-    """The token types of the two parts of a pair, and of the special pieces that have another than their part."""
+    """The token types of the two parts of a pair, and of special pieces that have another type than their part."""
     encodings = [encoding_of(tokenizer, parts) for parts in (("a",), ("a", "a"))]
     types = [0, 1]
     for seen, number in zip(encodings[1].sequence_ids, encodings[1].type_ids, strict=True):

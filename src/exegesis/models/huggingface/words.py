@@ -1,4 +1,4 @@
-"""The user's own words over the pieces of any subword tokenizer. Imports no torch."""
+"""The user's own words over the pieces of any subword tokenizer."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ def align(
     - blanks at the ends of a piece are not its own; a piece of blanks alone goes to the word after it (the word
       before it, at the end);
     - characters that the tokenizer drops stay with the word that holds them. A candidate without any piece joins
-      the candidate that it touches, the one before first; where blanks surround it, it belongs to no word, since
+      the candidate that it touches, the one before first; if blanks surround it, it belongs to no word, since
       the model never sees it.
 
-    So every character that is not blank lies in exactly one word, the last case aside. ``cut`` says that the tokenizer
-    cut the text: what lies after the last piece is in no word. Returns no word where no piece holds a character.
+    So every character that is not blank lies in exactly one word, except in the last case. ``cut`` says that the
+    tokenizer cut the text: the characters after the last piece are in no word. Returns no word if no piece holds a
+    character.
     """
     ranges = [_trim(raw, start, stop) for start, stop in pieces]
     end = max((stop for _, stop in ranges), default=0) if cut else len(raw)
@@ -53,7 +54,7 @@ def _trim(raw: str, start: int, stop: int) -> Range:
 
 
 def _straddled(touched: Sequence[Range | None], count: int) -> list[bool]:
-    """``joined[n]``: candidates n and n + 1 are one word, since a piece straddles them or pieces go back."""
+    """For each candidate n: true if n and n + 1 are one word, because a piece straddles them or pieces go back."""
     joined = [False] * count
     reached = 0
     for span in touched:
@@ -74,17 +75,17 @@ def _grouped(joined: Sequence[bool]) -> list[int]:
 
 
 def _adopt(candidates: Sequence[Range], held: set[int], group: Sequence[int], joined: list[bool]) -> bool:
-    """Join each word without a piece to a neighbour that it touches; whether any was joined."""
-    found = False
+    """Join each word without a piece to a neighbour that it touches; return true if any was joined."""
+    changed = False
     for number in range(len(candidates)):
         if group[number] in held:
             continue
         for left in (number - 1, number):
             touches = 0 <= left < len(candidates) - 1 and candidates[left][1] == candidates[left + 1][0]
             if touches and not joined[left]:
-                joined[left] = found = True
+                joined[left] = changed = True
                 break
-    return found
+    return changed
 
 
 def _homes(words: Sequence[int | None]) -> list[int | None]:
