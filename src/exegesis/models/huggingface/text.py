@@ -43,7 +43,8 @@ class Reader:
         before it and between the two, the second part those at the end.
 
         Raises TextError for a blank text, one that the tokenizer leaves nothing of, one with more pieces than the
-        model takes (unless ``truncate``: the longer part is then cut at its end, and the words after the cut are missing).
+        model takes (unless ``truncate``: the longer part is then cut at its end, and its words after the cut are
+        missing).
         """
         parts = parts_of(raw)
         encoding = self._encoding(tuple(part.translate(_UNPAIRED) for part in parts))
