@@ -80,9 +80,7 @@ def _check(model: LanguageModel, drawn: Sequence[Filling], count: int, width: in
     if len(drawn) != count or any(len(filling) != width for filling in drawn):
         raise ModelError(f"the language model {model.name} must give {count} fillings of {width} words per text")
     if any(not word or word.split() != [word] for filling in drawn for word in filling):
-        raise ModelError(
-            f"the language model {model.name} must fill a position with one word without blanks, and did not"
-        )
+        raise ModelError(f"the language model {model.name} must fill a position with one word without blanks")
 
 
 def is_language_model(value: object) -> bool:

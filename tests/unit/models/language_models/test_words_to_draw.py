@@ -168,8 +168,8 @@ class Broken:
 
 @pytest.mark.parametrize(
     ("found", "message"),
-    [([], "filled 0 of 1"), ([[("a",)]], "other than 2 fillings"), ([[("a", "b")] * 2], "other than 2 fillings of 1"),
-     ([[("",)] * 2], "with no word"), ([[("a b",)] * 2], "a blank in it")],
+    [([], "filled 0 of 1"), ([[("a",)]], "must give 2 fillings"), ([[("a", "b")] * 2], "must give 2 fillings of 1"),
+     ([[("",)] * 2], "with one word"), ([[("a b",)] * 2], "one word without blanks")],
 )  # fmt: skip
 def test_a_language_model_is_held_to_its_promise(found, message):
     with pytest.raises(ModelError, match=message):
