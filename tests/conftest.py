@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,14 @@ install_import_hook("exegesis", f"{shape_checks.__name__}.check")
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With ``-m quick`` do not even import files without a quick test: that takes longer than the tests."""
+    if config.getoption("markexpr") != "quick" or collection_path.suffix != ".py":
+        return None
+    named = "quick" in collection_path.read_text("utf-8")
+    return None if named or not collection_path.name.startswith("test_") else True
 
 
 def pytest_report_header() -> str:

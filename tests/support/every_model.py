@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 
 import tests.support.text_cnns as text_cnns
 from exegesis.api import blackbox
-from exegesis.engine.methods import make
+from exegesis.engine.methods import cards, make
 from exegesis.models.modules.wrap import wrap
 from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
 from exegesis.protocols.model import Classifier
@@ -97,6 +97,20 @@ MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
     "black box": (ANY, lambda: blackbox(probabilities, ["a", "b", "c"])),
     "transformer": (GRADIENTS, hugging_face),
 }
+MECHANISMS: dict[str, tuple[str, ...]] = {  # how scores are computed; the methods of a mechanism share their code
+    "removal": ("leave-one-out", "lime", "input-reduction", "shapley"),
+    "contexts": ("soc", "scd"),
+    "gradients": ("gradient", "gradient-x-input", "integrated-gradients", "smoothgrad"),
+    "deeplift": ("deeplift",),
+    "lrp": ("lrp",),
+    "additive decomposition": ("reat", "naive-reat"),
+    "contextual decomposition": ("contextual-decomposition",),
+}
+# one model of each kind, on which every method is tried; the other models are tried with each mechanism
+KINDS = ("linear bag", "bigru attention", "two bilstms max", "tanh rnn", "text cnn", "one probability", "black box",
+         "transformer")  # fmt: skip
+QUICK = ("two bilstms max", "text cnn", "transformer")  # one recurrent, one convolutional, one transformer
+built = lru_cache(None)(lambda name: MODELS[name][1]())
 # few points and samples, so that the whole table is quick
 OPTIONS: dict[str, dict[str, object]] = {
     "integrated-gradients": {"points": 3, "limit": 6},
@@ -113,3 +127,24 @@ def made(method: str) -> object:
 
 def target_of(seen: Classifier, method: str) -> str:
     return "predicted" if method == "input-reduction" else "all"
+
+
+def chosen_pairs() -> list[tuple[str, str]]:
+    """Models with methods that they can serve, by name: each method meets each kind of model, and each model each
+    mechanism.
+
+    A model that stands for no kind gets the methods of a mechanism in turn, so that all of them meet many models. A
+    method that is in no mechanism (a new one) meets every kind.
+    """
+    new = sorted({card.name for card in cards()} - GATED)
+    pairs = [(name, method) for name in KINDS for method in [*sorted(MODELS[name][0]), *new]]
+    for turn, name in enumerate(name for name in MODELS if name not in KINDS):
+        for methods in MECHANISMS.values():
+            able = [method for method in methods if method in MODELS[name][0]]
+            pairs += [(name, able[turn % len(able)])] if able else []
+    return pairs
+
+
+def quick(cases: Sequence[tuple[str, ...]]) -> list[object]:
+    """Cases, each with the name of its model first, as parameters of a test: those of quick models are marked."""
+    return [pytest.param(*case, marks=pytest.mark.quick if case[0] in QUICK else ()) for case in cases]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,8 +26,9 @@ class Traces:
     def of(cls, model: object) -> Traces:
         """The traces of a model now."""
         module = getattr(model, "module", None)
-        module = module if isinstance(module, nn.Module) else nn.Module()
-        return cls(_parts(module), {name: value.clone() for name, value in module.state_dict().items()})
+        if not isinstance(module, nn.Module):
+            return cls(_parts([]), {})
+        return cls(_parts(list(module.modules())), {name: value.clone() for name, value in module.state_dict().items()})
 
     def differences(self, later: Traces) -> list[str]:
         """The names of what has changed since."""
@@ -38,11 +39,12 @@ class Traces:
         return found if weights else ["weights", *found]
 
 
-def _parts(module: nn.Module) -> dict[str, Any]:
-    parts = list(module.modules())
+def _parts(parts: Sequence[nn.Module]) -> dict[str, Any]:
     return {
         "training mode": [part.training for part in parts],
-        "gradients": [(weight.requires_grad, id(weight.grad)) for weight in module.parameters()],
+        "gradients": [
+            (weight.requires_grad, id(weight.grad)) for part in parts for weight in part.parameters(recurse=False)
+        ],
         "hooks": [
             [len(value) for name, value in sorted(vars(part).items()) if name.endswith("_hooks")] for part in parts
         ],
