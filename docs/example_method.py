@@ -1,21 +1,18 @@
 """A whole method in one file: ``import`` it, and ``exegesis.explain(model, text, "swap")`` knows it.
 
-A method is a frozen dataclass of its parameters. It is called with a model, a batch of whole texts and the numbers to
-explain, and gives scores ``[texts, numbers, pieces]``. What it needs of a model is the annotation of ``model``: here
-any ``Classifier``, so it serves black boxes too.
+A method is a frozen dataclass of its parameters, whose annotations say which values are allowed. It is called with a
+model, a batch of whole texts and the numbers to explain, and returns scores ``[texts, numbers, pieces]``. The
+annotation of ``model`` says what it needs: here any ``Classifier``, so it serves black boxes too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import torch
 
-from exegesis.core.errors import UsageError
-from exegesis.engine.methods import Scores, method
-from exegesis.protocols.batch import Batch
-from exegesis.protocols.model import Classifier
-from exegesis.protocols.target import Target
+from exegesis.authoring import Batch, Classifier, Scores, Target, at_least, method
 
 
 @method(
@@ -27,17 +24,13 @@ from exegesis.protocols.target import Target
 )
 @dataclass(frozen=True)
 class Swap:
-    """The number less its value with the piece and the one ``distance`` after it swapped, in units of the number.
+    """The number less its value with a piece and the piece ``distance`` after it swapped, in units of the number.
 
-    Zero for a bag of words, whatever the text. The last ``distance`` pieces have no partner and score zero.
-    Raises UsageError for a distance below 1.
+    Zero for a bag of words, whatever the text. The last ``distance`` pieces have no partner and score zero. A distance
+    below 1 is refused by its annotation, in Python and on the command line.
     """
 
-    distance: int = 1
-
-    def __post_init__(self) -> None:
-        if self.distance < 1:
-            raise UsageError("swap needs distance >= 1")
+    distance: Annotated[int, at_least(1)] = 1
 
     def __call__(self, model: Classifier, batch: Batch, target: Target) -> Scores:
         whole = target.of(model.outputs(batch))

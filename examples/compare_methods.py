@@ -8,7 +8,6 @@ import sys
 from itertools import combinations
 
 import exegesis
-from exegesis.show.tables import comparison
 
 
 def main() -> None:
@@ -29,7 +28,7 @@ def main() -> None:
 
     least = min(combinations(results, 2), key=lambda pair: pair[0].compare(pair[1]).spearman)
     print("\nthe two that agree least:")
-    print(comparison(least[0].compare(least[1]), names=(least[0].name, least[1].name)))
+    print(exegesis.comparison(least[0].compare(least[1]), names=(least[0].name, least[1].name)))
     if len(sys.argv) > 2:
         print(f"wrote {exegesis.save(results, sys.argv[2])}")
 

@@ -9,7 +9,6 @@ import argparse
 import pandas as pd
 
 import exegesis
-from exegesis.data.examples import read_examples
 
 
 def main() -> None:
@@ -21,7 +20,7 @@ def main() -> None:
     parser.add_argument("--least", type=int, default=2, help="leave out words of fewer occurrences")
     given = parser.parse_args()
 
-    texts = [example.text for example in read_examples(given.file, text=given.text)]
+    texts = [example.text for example in exegesis.read_examples(given.file, text=given.text)]
     model = exegesis.load(given.model)
     # each class of each text, so that scores of different texts speak of the same number
     results = exegesis.explain(model, texts, target=model.labels[-1], progress=True)

@@ -12,6 +12,7 @@ Names are imported when first used: reading and showing a saved result never loa
 from __future__ import annotations
 
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from exegesis._version import __version__
@@ -26,13 +27,29 @@ if TYPE_CHECKING:
         interactions,
         language,
         load,
+        measures,
         methods,
         predict,
         randomisation,
         recommend,
         relevance,
+        sensitivity,
         wrap,
     )
+    from exegesis.core.errors import (
+        CapacityError,
+        ExegesisError,
+        FileError,
+        MissingExtraError,
+        ModelError,
+        SpanError,
+        TextError,
+        UnsupportedError,
+        UsageError,
+    )
+    from exegesis.data.examples import Example, read_examples
+    from exegesis.models.tagger import default_tagger, spacy_tagger
+    from exegesis.questions.phrases.levels import levels
     from exegesis.results.attribution import Attribution
     from exegesis.results.evaluation import Evaluation
     from exegesis.results.hierarchy import Hierarchy
@@ -41,43 +58,68 @@ if TYPE_CHECKING:
     from exegesis.results.relevance import Relevance
     from exegesis.results.result import save
     from exegesis.results.saved import read
+    from exegesis.show.tables import comparison
+
+_HOMES = {  # every public name that does not come from exegesis.api, by module
+    "exegesis.core.errors": "CapacityError ExegesisError FileError MissingExtraError ModelError SpanError TextError "
+    "UnsupportedError UsageError",
+    "exegesis.data.examples": "Example read_examples",
+    "exegesis.models.tagger": "default_tagger spacy_tagger",
+    "exegesis.questions.phrases.levels": "levels",
+    "exegesis.results.attribution": "Attribution",
+    "exegesis.results.evaluation": "Evaluation",
+    "exegesis.results.hierarchy": "Hierarchy",
+    "exegesis.results.interactions": "Interactions",
+    "exegesis.results.recommendation": "Recommendation",
+    "exegesis.results.relevance": "Relevance",
+    "exegesis.results.result": "save",
+    "exegesis.results.saved": "read",
+    "exegesis.show.tables": "comparison",
+}
+_ADDRESS = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "Attribution",
+    "CapacityError",
     "Evaluation",
+    "Example",
+    "ExegesisError",
+    "FileError",
     "Hierarchy",
     "Interactions",
+    "MissingExtraError",
+    "ModelError",
     "Recommendation",
     "Relevance",
+    "SpanError",
+    "TextError",
+    "UnsupportedError",
+    "UsageError",
     "__version__",
     "blackbox",
+    "comparison",
+    "default_tagger",
     "evaluate",
     "explain",
     "hierarchy",
     "interactions",
     "language",
+    "levels",
     "load",
+    "measures",
     "methods",
     "predict",
     "randomisation",
     "read",
+    "read_examples",
     "recommend",
     "relevance",
     "save",
+    "sensitivity",
+    "spacy_tagger",
     "study",
     "wrap",
 ]
-
-_HOMES = {
-    "Attribution": "exegesis.results.attribution",
-    "Evaluation": "exegesis.results.evaluation",
-    "Hierarchy": "exegesis.results.hierarchy",
-    "Interactions": "exegesis.results.interactions",
-    "Recommendation": "exegesis.results.recommendation",
-    "Relevance": "exegesis.results.relevance",
-    "save": "exegesis.results.result",
-    "read": "exegesis.results.saved",
-}
 
 
 register()  # results know how to show themselves; each view is loaded when it is first used
@@ -88,7 +130,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'exegesis' has no attribute {name!r}")
     if name == "study":  # a folder of functions
         return import_module("exegesis.study")
-    return getattr(import_module(_HOMES.get(name, "exegesis.api")), name)
+    value = getattr(import_module(_ADDRESS.get(name, "exegesis.api")), name)
+    if isinstance(value, FunctionType):
+        value.__module__ = "exegesis"  # the one address of a public function, wherever its file lies
+    return value
 
 
 def __dir__() -> list[str]:

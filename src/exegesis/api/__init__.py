@@ -5,10 +5,10 @@ from exegesis.api.explanations import Plan, explain, predict, relevance
 from exegesis.api.inputs import bar, each_method, read_text
 from exegesis.api.models import as_model, blackbox, bundled_folder, language, load, methods, preferred
 from exegesis.api.phrases import Growth, hierarchy, interactions
-from exegesis.api.randomisations import randomisation
+from exegesis.api.randomisations import randomisation, sensitivity
 from exegesis.api.recommendations import candidates, recommend, refuse_best
 from exegesis.api.recommended import Place, best, chosen, each_chosen
-from exegesis.api.trust import evaluate
+from exegesis.api.trust import evaluate, measures
 from exegesis.models.modules.wrap import wrap
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "interactions",
     "language",
     "load",
+    "measures",
     "methods",
     "predict",
     "preferred",
@@ -38,9 +39,10 @@ __all__ = [
     "recommend",
     "refuse_best",
     "relevance",
+    "sensitivity",
     "wrap",
 ]
 
-for _name in ("blackbox", "evaluate", "explain", "hierarchy", "interactions", "language", "load", "methods", "predict",
-              "randomisation", "recommend", "relevance", "wrap"):  # fmt: skip
+for _name in ("blackbox", "evaluate", "explain", "hierarchy", "interactions", "language", "load", "measures",
+              "methods", "predict", "randomisation", "recommend", "relevance", "sensitivity", "wrap"):  # fmt: skip
     globals()[_name].__module__ = "exegesis"  # the one address of a public function, wherever its file lies

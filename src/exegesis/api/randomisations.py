@@ -1,4 +1,4 @@
-"""Do explanations change with what the model has learned? Shuffled weights, shuffled labels."""
+"""Checks of methods: shuffled weights, shuffled labels, word vectors that move a little."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from exegesis.api.inputs import bar, read_texts
 from exegesis.api.models import as_model, preferred
 from exegesis.api.recommended import Place, each_chosen
 from exegesis.core.errors import UsageError
+from exegesis.core.text import Text
 from exegesis.data.examples import Example, read_examples
 from exegesis.engine.methods import Method, make
 from exegesis.models.trained.randomised import memorising_options, trained_on_shuffled
@@ -38,7 +39,7 @@ def randomisation(
     """Do explanations change with what the model has learned (Adebayo et al. 2018)? One number a text, low is good.
 
     The size of the rank correlation of a method's scores on two models, 0 to 1, on the texts of ``data`` and beside
-    chance (see ``evaluate.sanity.randomisation``). The second model is the first with shuffled weights (parameter
+    chance (two independent random scores). The second model is the first with shuffled weights (parameter
     randomisation); with ``train``, the training texts with their labels, a model of the same kind that is trained here
     on those texts with their labels shuffled (label randomisation), which takes as long as a training does; or
     ``other``, such a model already trained. How many of its random labels the trained one has learned stands in the
@@ -52,11 +53,8 @@ def randomisation(
     classifier = as_model(model)
     if train is not None and other is not None:
         raise UsageError("train=DATA trains the model that other=MODEL names; give one of them")
-    given = read_examples(os.fspath(data)) if isinstance(data, str | os.PathLike) else list(data)
-    texts = read_texts(classifier, [one.text if isinstance(one, Example) else one for one in given])
-    asked = methods if methods is not None else [preferred(classifier)]
-    names, own = each_chosen(classifier, asked, parameters or {}, recommendation, model)
-    made = [make(one, own.get(one, {}) if isinstance(one, str) else None) for one in names]
+    texts = _texts(classifier, data)
+    made = _methods(classifier, model, methods, parameters, recommendation)
     second, notes = None if other is None else as_model(other), []
     if train is not None:
         examples = read_examples(os.fspath(train)) if isinstance(train, str | os.PathLike) else list(train)
@@ -68,6 +66,55 @@ def randomisation(
         notes = [said + (", which is few: what it shows is weak." if weak else ".")]
     result = compared(classifier, texts, made, second, target=target, seed=seed, samples=samples)
     return replace(result, notes=(*result.notes, *notes))
+
+
+def sensitivity(
+    model: Classifier | str,
+    data: Data,
+    methods: Sequence[str | Method] | None = None,
+    *,
+    radius: float = 0.02,
+    draws: int = 10,
+    target: str | int | None = None,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    recommendation: Place = None,
+    seed: int = 0,
+    samples: int = 2000,
+) -> Evaluation:
+    """How far do scores move if the word vectors move a little (Yeh et al. 2019, Def. 2.2)? One number per text.
+
+    The sensitivity-max on the texts of ``data``: the largest of ``draws`` values of ``|scores' - scores| / |scores|``,
+    each with every word vector moved by a random step as long as ``radius`` times their mean length. Low is steady.
+    The paper moves the input instead; here a word moves alike wherever it stands, so that methods that remove words
+    can be checked too. ``methods``, their ``parameters`` and ``recommendation`` are as for ``evaluate``.
+
+    Raises UnsupportedError if the model shows no embedding, and as ``evaluate`` does.
+    """
+    from exegesis.questions.trust.measures.sanity import sensitivity as measured
+
+    classifier = as_model(model)
+    texts = _texts(classifier, data)
+    made = _methods(classifier, model, methods, parameters, recommendation)
+    return measured(classifier, texts, made, radius=radius, draws=draws, target=target, seed=seed, samples=samples)
+
+
+def _texts(model: Classifier, data: Data) -> list[Text]:
+    """The texts of a file or a list, as the model reads them."""
+    examples = read_examples(os.fspath(data)) if isinstance(data, str | os.PathLike) else list(data)
+    return read_texts(model, [example.text if isinstance(example, Example) else example for example in examples])
+
+
+def _methods(
+    model: Classifier,
+    folder: Classifier | str,
+    methods: Sequence[str | Method] | None,
+    parameters: Mapping[str, Mapping[str, Any]] | None,
+    recommendation: Place,
+) -> list[Method]:
+    """The methods of a user, by default the one that ``explain`` takes, with their parameters."""
+    given = methods if methods is not None else [preferred(model)]
+    names, own = each_chosen(model, given, parameters or {}, recommendation, folder)
+    return [make(name, own.get(name, {}) if isinstance(name, str) else None) for name in names]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from exegesis.api.recommended import Place, each_chosen
 from exegesis.data.examples import Example, read_examples
 from exegesis.engine.methods import Method
 from exegesis.protocols.model import Classifier, Raw
-from exegesis.questions.trust.measure import Measure
+from exegesis.questions.trust.measure import Measure, MeasureCard
 from exegesis.results.evaluation import Evaluation
 
 
@@ -32,7 +32,7 @@ def evaluate(
     ``data`` is a list of texts (pairs, examples), or a file of them. ``methods`` are names or method values, by default
     the one that ``explain`` takes (none where ``explanations`` are given), with their ``parameters`` by name; ``best``
     among them is the method of a saved ``recommendation``, as for ``explain``. ``measures`` are names
-    (``exegesis.questions.trust.measure.measures()``), also with parameters (``deletion:how=pad``), or measure values.
+    (``exegesis.measures()``), also with parameters (``deletion:how=pad``), or measure values.
     Further ``options``, all by keyword:
 
     ``how``: ways of taking words away, all measured (``drop``, ``zero``, ``pad``, ``unknown``, ``mask``, ``resample``);
@@ -53,3 +53,11 @@ def evaluate(
     names, own = each_chosen(classifier, asked, parameters or {}, recommendation, model)
     with bar(progress, len(texts) * (len(names) + 1), "evaluate") as advance:
         return run_evaluation(classifier, texts, names, measures, parameters=own, advance=advance, **options)
+
+
+def measures() -> tuple[MeasureCard, ...]:
+    """The cards of all measures, by name: what each measures, its paper, and which numbers are better."""
+    import exegesis.questions.trust.measures  # noqa: F401 - registers them; only evaluations load them
+    from exegesis.questions.trust.measure import measures as registered
+
+    return registered()

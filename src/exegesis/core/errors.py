@@ -58,6 +58,11 @@ class MissingExtraError(ExegesisError, ImportError):
         super().__init__(f"{purpose} needs the package {package}: pip install 'exegesis[{extra}]'")
 
 
+for _error in (ExegesisError, UsageError, TextError, SpanError, UnsupportedError, ModelError, CapacityError, FileError,
+               MissingExtraError):  # fmt: skip
+    _error.__module__ = "exegesis"  # the address that users know, in tracebacks and pickles
+
+
 def unknown(kind: str, given: object, known: Iterable[str]) -> UsageError:
     """A UsageError that lists the known names and suggests the nearest."""
     names = list(known)

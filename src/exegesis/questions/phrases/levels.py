@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from exegesis.core.errors import ModelError, TextError
 from exegesis.core.text import Span, Text
-from exegesis.models.tagger import Tagger, universal
+from exegesis.models.tagger import Tagger, default_tagger, universal
 from exegesis.questions.phrases.clauses import clauses
 
 LEVELS = ("word", "phrase", "clause", "text")
@@ -37,7 +37,7 @@ def phrases(tags: Sequence[str]) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def levels(words: Sequence[str], tagger: Tagger) -> dict[str, tuple[Span, ...]]:
+def levels(words: Sequence[str], tagger: Tagger | None = None) -> dict[str, tuple[Span, ...]]:
     """The four partitions of a text, from fine to coarse, as spans of word numbers.
 
     Keys in order: word, phrase, clause, text; each level refines the next. Where a chunk of Table 1 would
@@ -49,7 +49,7 @@ def levels(words: Sequence[str], tagger: Tagger) -> dict[str, tuple[Span, ...]]:
     """
     if not words:
         raise TextError("a text without words has no levels; give at least one word")
-    tags = list(tagger(words))
+    tags = list((tagger or default_tagger())(words))
     if len(tags) != len(words):
         raise ModelError(f"the tagger gave {len(tags)} tags for {len(words)} words; it must give one a word")
     parts = clauses(words, tags)
