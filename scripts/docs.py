@@ -12,7 +12,6 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import layers
@@ -81,30 +80,25 @@ def between(document: str, name: str, content: str) -> str:
     return found
 
 
-def timeless(result: Attribution) -> Attribution:
-    """The result without its seconds, so that the same model gives the same picture."""
-    return replace(result, seconds=0.0)
-
-
 def hero() -> Attribution:
-    return timeless(exegesis.explain("bundled", FUN, "integrated-gradients", level="all"))
+    return exegesis.explain("bundled", FUN, "integrated-gradients", level="all").timeless()
 
 
 def stacked(model: str) -> str:
     """As the paper's Figure 4: methods under each other."""
     known = exegesis.load(model)
-    return drawn([timeless(exegesis.explain(known, ENORMOUSLY, name, "positive")) for name in FIGURE_4])
+    return drawn([exegesis.explain(known, ENORMOUSLY, name, "positive").timeless() for name in FIGURE_4])
 
 
 def nested(model: str) -> str:
     """As the paper's Figure 6: words, phrases and the whole, by two methods."""
     known = exegesis.load(model)
-    return drawn([timeless(exegesis.explain(known, LAUGHS, name, "negative", level="all")) for name in FIGURE_6])
+    return drawn([exegesis.explain(known, LAUGHS, name, "negative", level="all").timeless() for name in FIGURE_6])
 
 
 def tree() -> Hierarchy:
     """Phrases joined from below (the README's picture)."""
-    return replace(exegesis.hierarchy("bundled", NOT_BAD, "acd"), seconds=0.0)
+    return exegesis.hierarchy("bundled", NOT_BAD, "acd").timeless()
 
 
 def bundled_pictures() -> Iterator[tuple[Path, str]]:
@@ -121,7 +115,7 @@ def bundled_pictures() -> Iterator[tuple[Path, str]]:
 
 def trained_pictures(folder: Path) -> Iterator[tuple[Path, str]]:
     """The explanations that models of the paper's architectures give: GRU, all three, LSTM."""
-    results = [timeless(exegesis.explain(str(folder / name), FUN, "reat", "positive")) for name in FIGURE_5]
+    results = [exegesis.explain(str(folder / name), FUN, "reat", "positive").timeless() for name in FIGURE_5]
     yield IMAGES / "figure4-gru.svg", stacked(str(folder / "gru"))
     yield IMAGES / "figure5.svg", drawn(results)
     yield IMAGES / "figure6-lstm.svg", nested(str(folder / "lstm"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,12 @@ Models = Mapping[str, Any]
 def explained(model: Any, text: str, name: str) -> Attribution:
     """One text for the positive label by one of the paper's methods; no seconds, so that it is drawn the same."""
     method, parameters, kind = SIX[name]
-    return replace(exegesis.explain(model, text, method, f"{kind}:positive", **parameters), seconds=0.0)
+    return exegesis.explain(model, text, method, f"{kind}:positive", **parameters).timeless()
 
 
 def nested(model: Any, text: str, method: str) -> Attribution:
     """One text for the negative label on all levels."""
-    return replace(exegesis.explain(model, text, method, "negative", level="all"), seconds=0.0)
+    return exegesis.explain(model, text, method, "negative", level="all").timeless()
 
 
 def scores(result: Attribution, level: str = "word") -> list[tuple[str, float]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -115,4 +114,4 @@ def pictures(model: Any, out: Path) -> None:
     for text in (EFFECTIVE, ACTED):
         texts += [text, text.replace("extremely", "terribly")]
     found = exegesis.explain(model, texts, "reat", "negative")
-    exegesis.save([replace(one, seconds=0.0) for one in found], out / "tables6-7.svg", width=WIDE)
+    exegesis.save([one.timeless() for one in found], out / "tables6-7.svg", width=WIDE)

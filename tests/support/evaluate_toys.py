@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -50,7 +48,7 @@ def perfect(linear, text: str, *, scale: float = 1.0, name: str = "perfect", tar
     sign = 1.0 if found.targets[0].endswith("good") else -1.0
     scores = np.array([sign * WEIGHTS[word] for word in text.split()])
     bias = {"bias": found.explained - scores.sum()}
-    return replace(found, scores=scale * scores, name=name, method=name, account=bias)
+    return found.replace(scores=scale * scores, name=name, method=name, account=bias)
 
 
 def reversed_(linear, text: str, target=None) -> Attribution:

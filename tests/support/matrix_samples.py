@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from exegesis.core.text import Text
-from exegesis.results.attribution import Prediction
 from exegesis.results.interactions import Interactions
 from exegesis.results.relevance import Relevance
+from exegesis.results.result import Account, Origin, Prediction, Subject
 from tests.support import samples
 
-SAID = Prediction("positive", 0.9, {"positive": 0.9, "negative": 0.1})
+SAID = Prediction("positive", 0.9, {"positive": 0.9, "negative": 0.1}, 2)
 
 
 def pairs(raw: str | Text = samples.FIGHT, *, seed: int = 1, kind: str = "shapley", scale: float = 1.0) -> Interactions:
@@ -18,14 +18,21 @@ def pairs(raw: str | Text = samples.FIGHT, *, seed: int = 1, kind: str = "shaple
     text = samples.words_of(raw) if isinstance(raw, str) else raw
     count, rng = len(text.words), np.random.default_rng(seed)
     upper = np.triu(rng.normal(0, scale, (count, count)) * (rng.random((count, count)) > 0.3), 1)
-    return Interactions(text, upper + upper.T, kind, "drop", "logit:positive", SAID, 2.5, 0.01, "lstm-sst2", {})
+    origin = Origin("interactions", f"Pairwise(kind={kind!r}, how='drop')", 0.01)
+    return Interactions(subject(text), origin, upper + upper.T, kind, "drop")
+
+
+def subject(text: Text, explained: float = 2.5) -> Subject:
+    """A text with a prediction and the number explained."""
+    return Subject(text, "lstm-sst2", SAID, ("logit:positive",), (explained,))
 
 
 def estimated() -> Interactions:
     """With standard errors, as of drawn orders."""
     one = pairs("not a bad film", scale=1e-3)
     details = {"orders": 50, "standard_error": np.full((4, 4), 2e-4).tolist()}
-    return Interactions(one.text, one.values, one.kind, "pad", "margin:a,b", SAID, 2.5, 0.2, "m", details)
+    origin = Origin("interactions", "Pairwise(kind='shapley', how='pad')", 0.2, details)
+    return Interactions(Subject(one.text, "m", SAID, ("margin:a,b",), (2.5,)), origin, one.values, one.kind, "pad")
 
 
 def alone() -> Interactions:
@@ -57,9 +64,8 @@ def relevance(raw: str | Text = samples.FIGHT, *, layers: int = 1) -> Relevance:
     states = {part: rng.normal(0, 0.2, (count, 3)) for part in parts}
     states["conv1d 1"] = rng.normal(0, 1, (6, count + 1))
     total = float(dimensions.sum()) + 0.25
-    return Relevance(
-        text, dimensions, states, "logit:positive", "Lrp()", total, {"output bias": 0.25}, SAID, 0.02, "lstm-sst2"
-    )
+    account = Account({"output bias": (0.25,)})
+    return Relevance(subject(text, total), Origin("relevance", "Lrp()", 0.02), dimensions, states, remainder=account)
 
 
 def deep() -> Relevance:

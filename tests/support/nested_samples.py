@@ -9,8 +9,8 @@ import numpy as np
 
 from exegesis.core.text import Span, Text
 from exegesis.questions.phrases.search import Mark, parts_of
-from exegesis.results.attribution import Prediction
 from exegesis.results.hierarchy import Hierarchy
+from exegesis.results.result import Account, Origin, Prediction, Subject
 from tests.support import samples
 
 
@@ -37,20 +37,13 @@ def tree(
         for span, score in zip(every, values, strict=True)
     }
     parts = parts_of(text, marks)
+    prediction = Prediction(label, 0.9, {label: 0.9, "other": 0.1}, 2)
     return Hierarchy(
-        text=text,
-        parts=parts,
-        target=f"logit:{label}",
-        method="Agglomerative()",
-        name=name,
-        scorer="leave-one-out: the number less the number without the phrase",
-        prediction=Prediction(label, 0.9, {label: 0.9, "other": 0.1}),
-        explained=2.0,
-        account=account or {},
-        complete=account is not None,
-        seconds=0.01,
-        model=model,
-        details=details or {},
+        Subject(text, model, prediction, (f"logit:{label}",), (2.0,)),
+        Origin(name, "Agglomerative()", 0.01, details or {}),
+        parts,
+        "leave-one-out: the number less the number without the phrase",
+        remainder=Account({part: (number,) for part, number in (account or {}).items()}, account is not None),
     )
 
 

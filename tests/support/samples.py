@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from exegesis.core.text import Span, Text, text_of_words
-from exegesis.results.attribution import Attribution, Prediction
+from exegesis.results.attribution import Attribution
+from exegesis.results.result import Account, Origin, Prediction, Subject
 
 FIGHT = "The fight scenes are fun but it grows tedious"
 MOVIE = "The movie does n't serve up lot of laughs ."
@@ -46,21 +46,14 @@ def result(
     with np.errstate(all="ignore"):  # some tests hold infinities of both signs
         total = float(np.sum(scores))
     every = [*scores, *(score for *_, score in spans)]
+    prediction = Prediction(label, probability, {label: probability, "other": 1 - probability}, 2)
     return Attribution(
-        text=text,
+        Subject(text, model, prediction, (f"logit:{label}",), (total + bias + gap,)),
+        Origin(name, f"{name.upper().replace('-', '_')}()", seconds, details or {}),
         spans=(*text.words, *(text.over(Span(a, b)) for _, a, b, _ in spans)),
-        scores=np.array(every, dtype=float),
-        targets=(f"logit:{label}",),
-        method=f"{name.upper().replace('-', '_')}()",
-        name=name,
-        prediction=Prediction(label, probability, {label: probability, "other": 1 - probability}),
-        explained=total + bias + gap,
+        values=np.array([every], dtype=float),
         levels=("word",) * len(text.words) + tuple(level for level, *_ in spans),
-        account={"output bias": bias} if bias else {},
-        complete=complete,
-        seconds=seconds,
-        model=model,
-        details=details or {},
+        remainder=Account({"output bias": (float(bias),)} if bias else {}, complete),
     )
 
 
@@ -91,7 +84,7 @@ def models() -> list[Attribution]:
         "bigru": ([-0.1, -0.3, -0.1, -0.05, 1.0, -0.4, -0.1, -0.2, -1.6], "negative", 0.627),
     }
     return [
-        replace(result(FIGHT, scores, model=model), prediction=Prediction(label, probability, {label: probability}))
+        result(FIGHT, scores, model=model).replace(prediction=Prediction(label, probability, {label: probability}, 1))
         for model, (scores, label, probability) in rows.items()
     ]
 
@@ -134,19 +127,14 @@ def targets() -> Attribution:
     words = words_of(FIGHT)
     rows = np.array([[0.05, 0.15, 0.25, 0.2, 2.6, 0.1, 0.15, 0.3, -0.7], [0.1, 0, 0, 0.1, -0.4, 0.9, 0.1, 0.2, 0.3],
                      [-0.1, -0.1, -0.2, -0.3, -2.2, 0.3, -0.1, 0.2, 1.6]])  # fmt: skip
+    prediction = Prediction("positive", 0.9, {"positive": 0.9, "neutral": 0.06, "negative": 0.04}, 3)
+    named = ("logit:positive", "logit:neutral", "logit:negative")
     return Attribution(
-        text=words,
-        spans=words.words,
-        scores=rows,
-        targets=("logit:positive", "logit:neutral", "logit:negative"),
-        method="REAT()",
-        name="reat",
-        prediction=Prediction("positive", 0.9, {"positive": 0.9, "neutral": 0.06, "negative": 0.04}),
-        explained=rows.sum(1) + 0.1,
-        account={"output bias": np.array([0.1, 0.1, 0.1])},
-        complete=True,
-        seconds=0.004,
-        model="lstm-3",
+        Subject(words, "lstm-3", prediction, named, tuple((rows.sum(1) + 0.1).tolist())),
+        Origin("reat", "REAT()", 0.004),
+        words.words,
+        rows,
+        remainder=Account({"output bias": (0.1, 0.1, 0.1)}, complete=True),
     )
 
 

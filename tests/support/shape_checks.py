@@ -20,9 +20,14 @@ def check(function: Callable[..., Any]) -> Callable[..., Any]:
     for name, hint in getattr(function, "__annotations__", {}).items():
         parts = list(_parts(hint))
         hints[name] = object if any(isinstance(part, str) or part is typing.Self for part in parts) else hint
-        protocols |= {part: object for part in parts if getattr(part, "_is_protocol", False) and isinstance(part, type)}
+        protocols |= {part: object for part in parts if _is_protocol(part)}
     function.__annotations__ = hints
     return beartype(function, conf=BeartypeConf(hint_overrides=FrozenDict(protocols), is_pep484_tower=True))
+
+
+def _is_protocol(part: Any) -> bool:
+    """True for a protocol, also with its parameters filled in."""
+    return getattr(part, "_is_protocol", False) and isinstance(typing.get_origin(part) or part, type)
 
 
 def unchecked(function: Callable[..., Any]) -> Callable[..., Any]:

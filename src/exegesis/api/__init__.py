@@ -1,14 +1,11 @@
 """The public functions: load or wrap a model, explain texts, look at phrases, trust and predictions."""
 
-import exegesis.questions.words  # noqa: F401 - registers the methods, for the whole package
-from exegesis.api.explanations import Plan, explain, predict, relevance
+import exegesis.questions.words  # noqa: F401 - registers the methods, here and nowhere else
+from exegesis.api.explanations import Growth, Plan, explain, hierarchy, interactions, predict, relevance
 from exegesis.api.inputs import bar, each_method, read_text
 from exegesis.api.models import as_model, blackbox, bundled_folder, language, load, methods, preferred
-from exegesis.api.phrases import Growth, hierarchy, interactions
-from exegesis.api.randomisations import randomisation, sensitivity
-from exegesis.api.recommendations import candidates, recommend, refuse_best
 from exegesis.api.recommended import Place, best, chosen, each_chosen
-from exegesis.api.trust import evaluate, measures
+from exegesis.api.trust import candidates, evaluate, measures, randomisation, recommend, refuse_best, sensitivity
 from exegesis.models.modules.wrap import wrap
 
 __all__ = [

@@ -1,24 +1,40 @@
-"""Scores of words and spans, predictions, relevance inside a network."""
+"""Explanations: scores of words, hierarchies of phrases, interactions, relevance inside a network; predictions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self, cast, overload
 
-from exegesis.api.each import Advance, answered, in_order
-from exegesis.api.inputs import Column, read_text, read_texts, several, spans_of, without_blanks
+from exegesis.api.inputs import (
+    Advance,
+    Column,
+    answered,
+    bundled_tagger,
+    in_order,
+    of_each,
+    several,
+    spans_each,
+    spans_of,
+    without_blanks,
+)
 from exegesis.api.models import as_model, preferred
 from exegesis.api.recommended import Place, chosen
-from exegesis.api.spans import of_each, spans_each
 from exegesis.core.text import Text
 from exegesis.data.examples import is_blank
+from exegesis.engine.answer import in_batches, outputs
 from exegesis.engine.methods import Method, card_of, make, require
 from exegesis.engine.run import Spans, run
 from exegesis.models.tagger import Tagger
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.protocols.target import Ask, ask
+from exegesis.questions.phrases.catalogue import make_search, trees_for
+from exegesis.questions.phrases.interactions import KINDS, Pairwise, interact
+from exegesis.questions.phrases.search import Search, grow, one_number
 from exegesis.results.attribution import Attribution
+from exegesis.results.hierarchy import Hierarchy
+from exegesis.results.interactions import Interactions
 from exegesis.results.relevance import Relevance
 
 
@@ -65,7 +81,7 @@ def explain(
     folder (``recommendation.json``).
 
     ``target``: by default the logit of each text's predicted class; a label or its number; ``"all"`` for every class
-    at once; ``"probability:LABEL"``; ``"margin:A,B"`` (see ``core.target.ask``).
+    at once; ``"probability:LABEL"``; ``"margin:A,B"`` (see ``exegesis.protocols.target.ask``).
 
     ``level``: ``word``, or also ``phrase``, ``clause``, ``text``, or ``all`` of them (REAT paper, Sec. 3.3), found by
     ``tagger``, by default the bundled one. ``spans``: further spans of word numbers (start, stop): one list
@@ -73,7 +89,8 @@ def explain(
     Methods that score spans directly (leave-one-out) do; for others a span is the sum of its words.
 
     ``trust`` puts a trust line into each result's ``details["trust"]``: what its top words do to the prediction beside
-    random words, how other methods rank the words, and what it leaves unexplained (see ``evaluate.line.with_trust``).
+    random words, how other methods rank the words, and what it leaves unexplained (see
+    ``exegesis.questions.trust.line.with_trust``).
 
     ``skip_blank`` leaves blank and missing texts of a list out of the results, with their own lists of ``spans``, and
     the log names them; without it they are an error.
@@ -150,31 +167,164 @@ def predict(
     model: Classifier | str, texts: Raw | list[Raw] | list[str] | Column
 ) -> dict[str, float] | list[dict[str, float]]:
     """Each label's probability: of one text, or of each text of a list."""
-    many = several(texts)
-    if many is None:
-        return predict(model, [cast(Raw, texts)])[0]
-    from exegesis.engine.run import PIECES, ROWS, finite
-    from exegesis.protocols.batch import groups
-
     classifier = as_model(model)
-    read = read_texts(classifier, many)
-    found: list[dict[str, float]] = [{} for _ in read]
-    for rows in groups([len(text) for text in read], PIECES, ROWS):
-        raw = finite(classifier.outputs(classifier.encode([read[row] for row in rows])), classifier, "outputs")
-        for row, each in zip(rows, classifier.link.probabilities(raw.cpu().double()).tolist(), strict=True):
-            found[row] = dict(zip(classifier.labels, each, strict=True))
-    return found
+
+    def work(read: Sequence[Text], advance: Advance) -> list[dict[str, float]]:
+        def probabilities(part: Sequence[Text]) -> list[dict[str, float]]:
+            _, raw = outputs(classifier, part)
+            rows = classifier.link.probabilities(raw.cpu().double()).tolist()
+            return [dict(zip(classifier.labels, row, strict=True)) for row in rows]
+
+        return in_order(in_batches(read, probabilities, "predict"), advance)
+
+    return answered(classifier, texts, work, "predict", False)
 
 
-def relevance(model: Classifier | str, text: Raw, target: str | int | None = None, **parameters: Any) -> Relevance:
-    """What ``lrp`` hands to every component of every word vector and state of a network, for one number of one text.
+@overload
+def relevance(model: Classifier | str, text: Raw, target: str | int | None = None, **options: Any) -> Relevance: ...
+@overload
+def relevance(
+    model: Classifier | str,
+    text: list[Raw] | list[str] | Column,
+    target: str | int | None = None,
+    **options: Any,
+) -> list[Relevance]: ...
 
-    ``parameters`` are those of ``lrp``, ``target`` is as in ``explain``, of one number. The result tells what its
-    ``states`` are called (see ``Relevance``). Errors are those of ``explain``.
+
+def relevance(
+    model: Classifier | str,
+    text: Raw | list[Raw] | list[str] | Column,
+    target: str | int | None = None,
+    *,
+    progress: bool = False,
+    **parameters: Any,
+) -> Relevance | list[Relevance]:
+    """The relevance that ``lrp`` gives to every component of every word vector and state of a network.
+
+    One text gives one result, a list gives a list. ``parameters`` are those of ``lrp``, ``target`` is one number, as
+    for ``explain``. The result tells what its ``states`` are called (see ``Relevance``). Raises as ``explain``.
     """
-    from exegesis.questions.inside.relevance import relevance_at
+    from exegesis.questions.inside.relevance import relevances
     from exegesis.questions.words.lrp import Lrp
 
-    classifier, method = as_model(model), make("lrp", parameters)
+    classifier, method = as_model(model), cast(Lrp, make("lrp", parameters))
     asked = ask(target, classifier.labels, classifier.link)
-    return relevance_at(classifier, read_text(classifier, text), cast(Lrp, method), asked)
+
+    def work(read: Sequence[Text], advance: Advance) -> list[Relevance]:
+        return in_order(relevances(classifier, read, method, asked), advance)
+
+    return answered(classifier, text, work, "relevance", progress)
+
+
+@overload
+def hierarchy(model: Classifier | str, text: Raw, search: str = "acd", **options: Any) -> Hierarchy: ...
+@overload
+def hierarchy(
+    model: Classifier | str, text: list[Raw] | list[str] | Column, search: str = "acd", **options: Any
+) -> list[Hierarchy]: ...
+
+
+def hierarchy(
+    model: Classifier | str,
+    text: Raw | list[Raw] | list[str] | Column,
+    search: str = "acd",
+    target: str | int | None = None,
+    *,
+    method: str | Method | None = None,
+    tree: object = None,
+    tagger: Tagger | None = None,
+    recommendation: Place = None,
+    progress: bool = False,
+    **parameters: Any,
+) -> Hierarchy | list[Hierarchy]:
+    """Which phrases, and how do they act together? A tree of nested phrases with a score each, of one text or several.
+
+    ``search``: ``acd`` joins words from below, with the score of any ``method`` that scores phrases (contextual
+    decomposition where the model can serve it, else leave-one-out); ``soc`` and ``scd`` do so with the scores of those
+    names; ``hedge`` cuts from above where parts interact least, and scores leads of the label over the strongest other;
+    ``parse`` follows a tree with the scores of any method; ``owen`` gives Owen values on a tree. ``tree`` are the
+    phrases to follow, as spans of word numbers (a list of such lists for several texts); without it they are the
+    phrases and clauses that ``tagger`` finds, as for ``explain``.
+    ``method="best"`` is the method of a saved ``recommendation``, as for ``explain``.
+
+    ``target`` is one number, as for ``explain``; ``parameters`` are those of the search and of its method. Raises as
+    ``explain``, and SpanError where phrases cross.
+    """
+    classifier = as_model(model)
+    method, parameters = chosen(classifier, method, parameters, recommendation, model)
+    plan = Growth.of(classifier, search, method, parameters, target, tree, tagger)
+    return answered(classifier, text, plan.explain, search, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Growth:
+    """One call of ``hierarchy``, its arguments checked before any text is read: a search on a model, for a target."""
+
+    model: Classifier
+    name: str
+    search: Search
+    asked: Ask
+    tree: object = None
+    tagger: Tagger | None = None
+
+    @classmethod
+    def of(
+        cls,
+        model: Classifier,
+        search: str,
+        method: str | Method | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        target: str | int | None = None,
+        tree: object = None,
+        tagger: Tagger | None = None,
+    ) -> Self:
+        """The plan of the arguments of ``hierarchy``, and its errors."""
+        chosen = make_search(search, model, method, parameters)
+        return cls(model, search, chosen, one_number(ask(target, model.labels, model.link)), tree, tagger)
+
+    def explain(self, texts: Sequence[Text], advance: Advance = lambda: None) -> list[Hierarchy]:
+        """The hierarchies of texts that the model has read, in order; ``advance`` is called after each."""
+        trees = trees_for(texts, self.tree, lambda: self.tagger or bundled_tagger())
+        return in_order(grow(self.model, texts, self.name, self.search, self.asked, trees), advance)
+
+
+@overload
+def interactions(model: Classifier | str, text: Raw, kind: str = "shapley", **options: Any) -> Interactions: ...
+@overload
+def interactions(
+    model: Classifier | str, text: list[Raw] | list[str] | Column, kind: str = "shapley", **options: Any
+) -> list[Interactions]: ...
+
+
+def interactions(
+    model: Classifier | str,
+    text: Raw | list[Raw] | list[str] | Column,
+    kind: str = "shapley",
+    target: str | int | None = None,
+    *,
+    progress: bool = False,
+    **parameters: Any,
+) -> Interactions | list[Interactions]:
+    """What every two words do to the number together, beyond what each does: of one text or several.
+
+    ``kind``: ``shapley`` (the Shapley interaction index), ``removal`` (in the whole text) or ``alone`` (without all
+    other words); ``exegesis.questions.phrases.interactions.Pairwise`` has the formulas and the ``parameters`` (how,
+    samples, exact, seed, most). ``target`` is one number, as for ``explain``. Raises as ``explain``, and
+    UsageError, before any text is run, for a text of too many pairs (for ``removal`` from 501 words on, for ``shapley``
+    from 72).
+    """
+    classifier = as_model(model)
+    asked = one_number(ask(target, classifier.labels, classifier.link))
+    pairwise = KINDS.make(kind, parameters)
+    return answered(classifier, text, partial(joint_effects, classifier, pairwise, asked), "interactions", progress)
+
+
+def joint_effects(
+    model: Classifier,
+    pairwise: Pairwise,
+    asked: Ask,
+    texts: Sequence[Text],
+    advance: Advance = lambda: None,
+) -> list[Interactions]:
+    """The interactions of texts that the model has read, in order; ``advance`` is called after each."""
+    return in_order(interact(model, texts, pairwise, asked), advance)

@@ -1,13 +1,13 @@
-"""What a user gives, read: texts, spans, names of methods; and a progress bar."""
+"""Inputs as users give them: texts, spans, names of methods; one text gives one result, a list gives a list."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
-from exegesis.core.errors import TextError, UsageError, unknown
+from exegesis.core.errors import SpanError, TextError, UsageError, unknown
 from exegesis.core.progress import heard
 from exegesis.core.text import Span, Text
 from exegesis.data.examples import is_blank, say_skipped
@@ -16,6 +16,10 @@ from exegesis.models.tagger import Tagger, default_tagger
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.questions.phrases.levels import levels_of
 from exegesis.results.attribution import LEVELS
+
+One = TypeVar("One")
+Advance = Callable[[], object]  # called after each text
+Work = Callable[[Sequence[Text], Advance], list[One]]
 
 
 @runtime_checkable
@@ -96,6 +100,41 @@ def _pairs(spans: object) -> list[Span]:
     return [Span(*one) for one in cast(Sequence[tuple[int, int]], spans)]
 
 
+def of_each(spans: object) -> list[Any] | None:
+    """The lists of spans, where a list for each text is given; None where one is for all texts.
+
+    A span is a pair of numbers, so a list of lists of pairs (some of them empty) is one for each.
+    """
+    if not isinstance(spans, Sequence) or isinstance(spans, str) or not len(spans):
+        return None
+    lists = [isinstance(one, Sequence) and not isinstance(one, str) for one in spans]
+    inner = [not len(one) or not isinstance(one[0], int) for one, fits in zip(spans, lists, strict=True) if fits]
+    return list(spans) if all(lists) and all(inner) else None
+
+
+def spans_each(level: str, given: Sequence[Any], tagger: Tagger | None, texts: Sequence[Text]) -> Spans:
+    """Each text's own spans, beside those of the level.
+
+    Raises UsageError for another number of lists than of texts, SpanError, naming the text, for a span outside it.
+    """
+    if len(given) != len(texts):
+        raise UsageError(
+            f"{len(given)} lists of spans are given for {len(texts)} texts; give one list a text, or one list of pairs "
+            "for all"
+        )
+    found = {}
+    for number, (text, spans) in enumerate(zip(texts, given, strict=True), 1):
+        find = spans_of(level, list(spans), tagger)
+        try:
+            for span in spans:
+                text.over(Span(*span))
+        except SpanError as error:
+            raise SpanError(f"text {number} of {len(texts)}: {error}") from error
+        if find is not None:
+            found[id(text)] = find
+    return lambda text: found[id(text)](text)
+
+
 @lru_cache(1)
 def bundled_tagger() -> Tagger:
     return default_tagger()
@@ -143,6 +182,24 @@ def bar(shown: bool, total: int, what: str, done: int = 0) -> Iterator[Callable[
 
         with heard(listen):
             yield lambda: progress.advance(task)
+
+
+def answered(model: Classifier, given: object, work: Work[One], name: str, progress: bool) -> One | list[One]:
+    """What ``work`` gives for the texts as the model reads them, under a progress bar of that name."""
+    many = several(given)
+    read = read_texts(model, [given] if many is None else many)
+    with bar(progress, len(read), name) as advance:
+        results = work(read, advance)
+    return results[0] if many is None else results
+
+
+def in_order(numbered: Iterable[tuple[int, One]], advance: Advance) -> list[One]:
+    """Results that come with the numbers of their texts, in the order of the texts."""
+    found: dict[int, One] = {}
+    for number, result in numbered:
+        found[number] = result
+        advance()
+    return [found[number] for number in sorted(found)]
 
 
 def each_method(given: Iterable[str]) -> list[str]:

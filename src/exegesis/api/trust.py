@@ -1,19 +1,30 @@
-"""How far explanations can be trusted."""
+"""Trust: evaluations of methods, checks of methods, and the method to recommend for a model."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from exegesis.api.inputs import bar, read_texts
-from exegesis.api.models import as_model, preferred
+from exegesis.api.models import as_model, methods, preferred
 from exegesis.api.recommended import Place, each_chosen
+from exegesis.core.errors import UsageError
+from exegesis.core.text import Text
 from exegesis.data.examples import Example, read_examples
-from exegesis.engine.methods import Method
+from exegesis.engine.methods import BEST, Method, make
+from exegesis.models.trained.randomised import memorising_options, trained_on_shuffled
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.questions.trust.measure import Measure, MeasureCard
+from exegesis.questions.trust.recommendations import recommended
 from exegesis.results.evaluation import Evaluation
+from exegesis.results.recommendation import Recommendation
+
+CANDIDATES = ("reat", "lrp", "deeplift", "integrated-gradients", "gradient-x-input", "leave-one-out", "lime")
+Data = str | os.PathLike[str] | Sequence[Raw | Example]
+WEAK = 0.9  # share of shuffled labels learned, below which the check says less
 
 
 def evaluate(
@@ -46,9 +57,7 @@ def evaluate(
     from exegesis.questions.trust.request import evaluate as run_evaluation
 
     classifier = as_model(model)
-    given = read_examples(os.fspath(data)) if isinstance(data, str | os.PathLike) else list(data)
-    raws = [one.text if isinstance(one, Example) else one for one in given]
-    texts = read_texts(classifier, raws)
+    texts = _texts(classifier, data)
     asked = methods if methods is not None else [] if options.get("explanations") else [preferred(classifier)]
     names, own = each_chosen(classifier, asked, parameters or {}, recommendation, model)
     with bar(progress, len(texts) * (len(names) + 1), "evaluate") as advance:
@@ -61,3 +70,155 @@ def measures() -> tuple[MeasureCard, ...]:
     from exegesis.questions.trust.measure import measures as registered
 
     return registered()
+
+
+def randomisation(
+    model: Classifier | str,
+    data: Data,
+    methods: Sequence[str | Method] | None = None,
+    *,
+    train: str | os.PathLike[str] | Sequence[Example] | None = None,
+    other: Classifier | str | None = None,
+    target: str | int | None = None,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    recommendation: Place = None,
+    seed: int = 0,
+    samples: int = 2000,
+    progress: bool = False,
+) -> Evaluation:
+    """Do explanations change with what the model has learned (Adebayo et al. 2018)? One number a text, low is good.
+
+    The size of the rank correlation of a method's scores on two models, 0 to 1, on the texts of ``data`` and beside
+    chance (two independent random scores). The second model is the first with shuffled weights (parameter
+    randomisation); with ``train``, the training texts with their labels, a model of the same kind that is trained here
+    on those texts with their labels shuffled (label randomisation), which takes as long as a training does; or
+    ``other``, such a model already trained. How many of its random labels the trained one has learned stands in the
+    notes: one that learned few is a weak check.
+
+    ``methods``, their ``parameters`` and ``recommendation`` are as for ``evaluate``. Raises UnsupportedError for
+    ``train`` with a model that Exegesis does not train, and as ``evaluate`` does.
+    """
+    from exegesis.questions.trust.measures.sanity import randomisation as compared
+
+    classifier = as_model(model)
+    if train is not None and other is not None:
+        raise UsageError("train=DATA trains the model that other=MODEL names; give one of them")
+    texts = _texts(classifier, data)
+    made = _methods(classifier, model, methods, parameters, recommendation)
+    second, notes = None if other is None else as_model(other), []
+    if train is not None:
+        examples = read_examples(os.fspath(train)) if isinstance(train, str | os.PathLike) else list(train)
+        with bar(progress, memorising_options(len(examples)).epochs, "train on shuffled labels") as advance:
+            found = trained_on_shuffled(classifier, examples, seed=seed, watcher=_Epochs(advance))
+        second = found.model
+        share, weak = f"{100 * found.fitted:.0f} %", found.fitted < WEAK
+        said = f"A model of the same kind learned {share} of the shuffled labels of {found.texts:,} texts"
+        notes = [said + (", which is few: what it shows is weak." if weak else ".")]
+    result = compared(classifier, texts, made, second, target=target, seed=seed, samples=samples)
+    return replace(result, notes=(*result.notes, *notes))
+
+
+def sensitivity(
+    model: Classifier | str,
+    data: Data,
+    methods: Sequence[str | Method] | None = None,
+    *,
+    radius: float = 0.02,
+    draws: int = 10,
+    target: str | int | None = None,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    recommendation: Place = None,
+    seed: int = 0,
+    samples: int = 2000,
+) -> Evaluation:
+    """How far do scores move if the word vectors move a little (Yeh et al. 2019, Def. 2.2)? One number per text.
+
+    The sensitivity-max on the texts of ``data``: the largest of ``draws`` values of ``|scores' - scores| / |scores|``,
+    each with every word vector moved by a random step as long as ``radius`` times their mean length. Low is steady.
+    The paper moves the input instead; here a word moves alike wherever it stands, so that methods that remove words
+    can be checked too. ``methods``, their ``parameters`` and ``recommendation`` are as for ``evaluate``.
+
+    Raises UnsupportedError if the model shows no embedding, and as ``evaluate`` does.
+    """
+    from exegesis.questions.trust.measures.sanity import sensitivity as measured
+
+    classifier = as_model(model)
+    texts = _texts(classifier, data)
+    made = _methods(classifier, model, methods, parameters, recommendation)
+    return measured(classifier, texts, made, radius=radius, draws=draws, target=target, seed=seed, samples=samples)
+
+
+def _texts(model: Classifier, data: Data) -> list[Text]:
+    """The texts of a file or a list, as the model reads them."""
+    examples = read_examples(os.fspath(data)) if isinstance(data, str | os.PathLike) else list(data)
+    return read_texts(model, [example.text if isinstance(example, Example) else example for example in examples])
+
+
+def _methods(
+    model: Classifier,
+    folder: Classifier | str,
+    methods: Sequence[str | Method] | None,
+    parameters: Mapping[str, Mapping[str, Any]] | None,
+    recommendation: Place,
+) -> list[Method]:
+    """The methods of a user, by default the one that ``explain`` takes, with their parameters."""
+    given = methods if methods is not None else [preferred(model)]
+    names, own = each_chosen(model, given, parameters or {}, recommendation, folder)
+    return [make(name, own.get(name, {}) if isinstance(name, str) else None) for name in names]
+
+
+@dataclass(frozen=True)
+class _Epochs:
+    """Tells a progress bar of each epoch."""
+
+    advance: Callable[[], object]
+
+    def step(self, epoch: int, done: int, total: int, loss: float) -> None: ...
+
+    def epoch(self, epoch: object, *, best: bool) -> None:
+        self.advance()
+
+
+def recommend(
+    model: Classifier | str,
+    data: str | os.PathLike[str] | Sequence[Raw | Example],
+    methods: Sequence[str] | None = None,
+    budget: float | None = None,
+    *,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    **options: Any,
+) -> Recommendation:
+    """The method that explains a model most faithfully within a budget of ms a text.
+
+    ``data`` is as for ``evaluate``, which runs its usual measures on the ``methods`` (names, by default those of
+    ``CANDIDATES`` that the model can serve), with their ``parameters`` by name and further ``options`` of ``evaluate``
+    (``seed``, ``target``, ``measures``, ``how``, ``progress``). Methods over the budget, as timed in this very run, are
+    left out; of the others the first in ``Evaluation.ranking`` is taken. Times are of texts in batches.
+
+    ``save`` the result as ``recommendation.json`` in the model's folder, and ``explain(..., method="best")`` takes it.
+    Raises as ``evaluate`` does, and UsageError where no method is within the budget.
+    """
+    classifier = as_model(model)
+    if budget is not None and not budget > 0:
+        raise UsageError(f"a budget is a number of ms a text above 0, not {budget!r}")
+    if options.get("explanations") is not None:
+        raise UsageError("only methods that can be run are recommended; leave explanations to exegesis.evaluate")
+    if methods is not None and (isinstance(methods, str) or not all(isinstance(one, str) for one in methods)):
+        raise UsageError("candidates are a list of names of methods; their parameters go into parameters={name: {...}}")
+    refuse_best(methods or [])
+    names = list(dict.fromkeys(methods)) if methods is not None else candidates(classifier)
+    found = evaluate(classifier, data, names, parameters=parameters, **options)
+    what = Path(data).name if isinstance(data, str | os.PathLike) else f"{len(found.texts)} texts"
+    return recommended(classifier, found, what, budget, parameters)
+
+
+def refuse_best(names: Sequence[str]) -> None:
+    """Raises UsageError where the recommended method is to be its own candidate."""
+    if BEST in names:
+        raise UsageError(f"{BEST!r} is what a recommendation finds; name the methods to choose from")
+
+
+def candidates(model: Classifier) -> list[str]:
+    """The methods compared by default: those of ``CANDIDATES`` that the model can serve."""
+    able = {card.name for card in methods(model)}
+    return [name for name in CANDIDATES if name in able]

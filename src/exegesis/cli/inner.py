@@ -31,7 +31,7 @@ def check_alone(option: str, others: Mapping[str, object]) -> None:
 
 def interactions_plan(model: Classifier, kind: str, given: list[str], target: str | None) -> Inner:
     """The plan of ``--interactions KIND``. Raises UsageError as ``exegesis.interactions``."""
-    from exegesis.api.phrases import joint_effects
+    from exegesis.api.explanations import joint_effects
     from exegesis.cli.inputs import assigned
     from exegesis.core.parameters import hints
     from exegesis.protocols.target import ask

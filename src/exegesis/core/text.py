@@ -1,4 +1,4 @@
-"""Texts and spans: the one coordinate system of the package. Imports no torch."""
+"""Texts and spans: the one coordinate system of the package."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from exegesis.core.errors import SpanError
+from exegesis.core.errors import SpanError, UsageError
 
 
 class Span(NamedTuple):
@@ -17,7 +17,7 @@ class Span(NamedTuple):
     stop: int
 
     def covers(self, other: Span) -> bool:
-        """Whether another span lies inside this one."""
+        """True if another span lies inside this one."""
         return self.start <= other.start and other.stop <= self.stop
 
     @property
@@ -27,13 +27,16 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Text:
-    """A text as a model reads it.
+    """A text as one model reads it.
 
     ``pieces`` are the model's tokens (subwords, or whole words for a word vocabulary), special ones
     included; ``ids`` are their numbers in the model's vocabulary; ``offsets[i]`` is the half-open range of
     characters of ``raw`` that piece ``i`` covers (an empty range for a special piece). ``words`` and
     ``segments`` are spans of pieces: the user's words in reading order, and the parts of a pair (one
     segment for a single text). For a pair ``raw`` holds both texts, joined by a line feed.
+
+    Raises UsageError if ids, offsets or special flags are not as many as the pieces, or if an offset, a word or a
+    segment lies outside.
     """
 
     raw: str
@@ -44,12 +47,21 @@ class Text:
     segments: tuple[Span, ...]
     special: tuple[bool, ...]
 
+    def __post_init__(self) -> None:
+        count = len(self.pieces)
+        if not len(self.ids) == len(self.offsets) == len(self.special) == count:
+            raise UsageError(f"a text of {count} pieces needs as many ids, offsets and special flags")
+        size = len(self.raw)
+        _check_ranges("offset", self.offsets, size, "characters")
+        _check_ranges("word", self.words, count, "pieces", empty=False)
+        _check_ranges("segment", self.segments, count, "pieces")
+
     def __len__(self) -> int:
         """The number of pieces."""
         return len(self.pieces)
 
     def characters(self, span: Span) -> tuple[int, int]:
-        """The range of characters of ``raw`` that the pieces of a span cover, special pieces aside."""
+        """The range of characters of ``raw`` that the pieces of a span cover, without special pieces."""
         inside = [self.offsets[i] for i in range(span.start, span.stop) if not self.special[i]]
         if not inside:
             return (0, 0)
@@ -67,7 +79,7 @@ class Text:
     def over(self, words: Span) -> Span:
         """The span of pieces under a span of word numbers.
 
-        Raises SpanError where it lies outside the text or is empty.
+        Raises SpanError if the words lie outside the text or are none.
         """
         if not 0 <= words.start < words.stop <= len(self.words):
             raise SpanError(
@@ -78,7 +90,7 @@ class Text:
     def words_under(self, span: Span) -> Span:
         """The span of word numbers that a span of pieces covers.
 
-        Raises SpanError where the span lies outside the text, covers no word, or cuts one.
+        Raises SpanError if the span lies outside the text, covers no word, or cuts one.
         """
         if not 0 <= span.start < span.stop <= len(self.pieces):
             raise SpanError(f"pieces {span.start} to {span.stop} lie outside the text of {len(self.pieces)} pieces")
@@ -87,6 +99,13 @@ class Text:
         if not inside or inside != touched:
             raise SpanError(f"pieces {span.start} to {span.stop} cover no whole word or cut one; give whole words")
         return Span(inside[0], inside[-1] + 1)
+
+
+def _check_ranges(name: str, ranges: Iterable[tuple[int, int]], size: int, unit: str, *, empty: bool = True) -> None:
+    """Raises UsageError if a range lies outside, runs backwards, or is empty although it must not be."""
+    for start, stop in ranges:
+        if not 0 <= start <= stop <= size or (start == stop and not empty):
+            raise UsageError(f"the {name} {start} to {stop} lies outside the text, which has {size} {unit}")
 
 
 def text_of_words(raw: str, words: Sequence[tuple[str, int, int]], ids: Iterable[int]) -> Text:

@@ -1,4 +1,4 @@
-"""Frozen values as plain ones for JSON, and back, by the types of their fields. Imports no torch."""
+"""Values: equal by their parts, plain for JSON, and read back by the types of their fields."""
 
 from __future__ import annotations
 
@@ -6,84 +6,205 @@ import dataclasses
 import math
 import types
 from collections.abc import Mapping
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from functools import lru_cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-MOST = 2**63  # of a whole number
+from exegesis.core.text import Span
+
+MAX_WHOLE = 2**63  # of a whole number in a file
+T = TypeVar("T")
+
+
+class ByValue:
+    """A dataclass that equals another of its class if all fields hold equal values (see ``same``)."""
+
+    def __eq__(self, other: object) -> bool:
+        return same(self, other) if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Hash of the class and of the texts among the fields, which equal values share."""
+        values = (getattr(self, field.name) for field in dataclasses.fields(self))  # type: ignore[arg-type]
+        texts = (value if isinstance(value, str | ByValue) else getattr(value, "raw", None) for value in values)
+        return hash((type(self), *(text for text in texts if isinstance(text, str | ByValue))))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The class and its fields, so that a pickled value is built and checked as any other."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return _built, (
+            type(self),
+            {
+                name: dict(value) if isinstance(value, types.MappingProxyType) else value
+                for name, value in fields.items()
+            },
+        )
+
+
+def _built(kind: type[T], fields: Mapping[str, Any]) -> T:
+    return kind(**fields)
+
+
+def published(public: T) -> T:
+    """Give a class or a function the address ``exegesis.NAME``, which tracebacks and pickles show.
+
+    The annotations of a class are resolved first, because ``typing.get_type_hints`` looks their names up in the module
+    that the class names.
+    """
+    if isinstance(public, type):
+        hints = get_type_hints(public, include_extras=True)
+        public.__annotations__ = {name: hints[name] for name in vars(public).get("__annotations__", {})}
+    public.__module__ = "exegesis"
+    return public
+
+
+def same(first: Any, second: Any) -> bool:
+    """Check if two values are equal, part by part: arrays by shape and numbers, NaN equal to NaN, lists as tuples."""
+    if isinstance(first, np.ndarray) or isinstance(second, np.ndarray):
+        return _same_arrays(np.asarray(first), np.asarray(second))
+    if isinstance(first, ByValue) and type(first) is type(second):
+        names = [field.name for field in dataclasses.fields(first)]  # type: ignore[arg-type]
+        return all(same(getattr(first, name), getattr(second, name)) for name in names)
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return first.keys() == second.keys() and all(same(value, second[key]) for key, value in first.items())
+    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
+        return len(first) == len(second) and all(map(same, first, second))
+    if isinstance(first, float) and isinstance(second, float) and first != first:
+        return second != second
+    return bool(first == second)
+
+
+def _same_arrays(first: np.ndarray, second: np.ndarray) -> bool:
+    if first.shape != second.shape:
+        return False
+    numbers = all(np.issubdtype(array.dtype, np.number) for array in (first, second))
+    return bool(np.array_equal(first, second, equal_nan=numbers))
 
 
 def to_plain(value: Any) -> Any:
-    """Dataclasses and named tuples become objects, arrays and tuples lists, numbers that are not finite null."""
+    """Plain values for JSON: dataclasses and named tuples become objects, a span a pair, arrays and tuples lists.
+
+    Numbers that are not finite become null.
+    """
+    if isinstance(value, Span):
+        return list(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return {name: to_plain(getattr(value, name)) for name in value._fields}
     if isinstance(value, np.ndarray | np.generic):
-        return to_plain(value.tolist())
+        numbers = value.tolist()
+        return numbers if value.dtype.kind in "biu" or np.isfinite(value).all() else to_plain(numbers)
     if isinstance(value, Mapping):
-        return {str(key): to_plain(one) for key, one in value.items()}
+        return {str(key): to_plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [to_plain(one) for one in value]
+        return [to_plain(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
 
 
-def from_plain(kind: Any, value: Any) -> Any:
-    """What ``to_plain`` made of a value of type ``kind``; null is NaN where a number is due.
+def from_plain(kind: Any, value: Any, where: str = "") -> Any:
+    """The value of type ``kind`` that ``to_plain`` made plain; null is NaN if a number is due.
 
-    Raises KeyError, TypeError or ValueError where something is missing or is of another kind.
+    ``where`` names the value in errors. Raises TypeError or ValueError, in one line, if something is missing, is of
+    another type, or cannot be built.
     """
     if kind is Any:
-        return value
-    if getattr(kind, "array_type", None) is np.ndarray:
-        return np.array([_simple(float, one) for one in value], dtype=np.float64)
+        return _finite(value, where)
+    if kind is np.ndarray or getattr(kind, "array_type", None) is np.ndarray:
+        return _array(kind, value, where)
+    if kind is Span:
+        return Span(*_items((int, int), value, where))
     if isinstance(kind, type) and (dataclasses.is_dataclass(kind) or hasattr(kind, "_fields")):
-        return _made(kind, value)
+        return _object(kind, value, where)
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        rest = [one for one in inner if one is not type(None)]
-        return None if value is None and len(rest) < len(inner) else from_plain(rest[0], value)
+        rest = [part for part in inner if part is not type(None)]
+        return None if value is None and len(rest) < len(inner) else from_plain(rest[0], value, where)
     if origin is tuple:
-        return _items(inner, value)
+        return _items(inner, value, where)
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        if not isinstance(value, Mapping):
-            raise TypeError(f"an object is due where {value!r:.40} stands")
-        return {from_plain(inner[0], key): from_plain(inner[1], one) for key, one in value.items()}
-    return _simple(kind, value)
+        plain = _checked(Mapping, "an object", value, where)
+        return {inner[0](key): from_plain(inner[1], part, f"{where}.{key}") for key, part in plain.items()}
+    return _single(kind, value, where)
 
 
-def _made(kind: type, value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"an object is due where {value!r:.40} stands")
-    hints = get_type_hints(kind)
+def _object(kind: Any, value: Any, where: str) -> Any:
+    plain, hints = _checked(Mapping, "an object", value, where), _hints(kind)
     if dataclasses.is_dataclass(kind):
-        usual = {one.name: one.default is not dataclasses.MISSING for one in dataclasses.fields(kind)}
+        optional = {field.name: field.default is not dataclasses.MISSING for field in dataclasses.fields(kind)}
     else:
-        usual = {name: name in kind._field_defaults for name in kind._fields}  # type: ignore[attr-defined]
-    due = [name for name, default in usual.items() if name in value or not default]  # a file of before lacks the others
-    return kind(**{name: from_plain(hints[name], value[name]) for name in due})
+        optional = {name: name in kind._field_defaults for name in kind._fields}
+    unknown = sorted(str(name) for name in plain if name not in optional)
+    missing = [name for name, default in optional.items() if name not in plain and not default]
+    if unknown or missing:
+        wrong = f"an unknown field {unknown[0]!r:.40}" if unknown else f"no {missing[0]!r}"
+        raise ValueError(f"{where or kind.__name__} has {wrong}")
+    prefix = f"{where}." if where else ""
+    return kind(**{name: from_plain(hints[name], part, f"{prefix}{name}") for name, part in plain.items()})
 
 
-def _items(inner: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise TypeError(f"a list is due where {value!r:.40} stands")
+@lru_cache(256)
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _items(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    plain = _checked(list, "a list", value, where)
     if len(inner) == 2 and inner[1] is Ellipsis:
-        return tuple(from_plain(inner[0], one) for one in value)
-    return tuple(from_plain(one, part) for one, part in zip(inner, value, strict=True))
+        return tuple(from_plain(inner[0], part, where) for part in plain)
+    if len(plain) != len(inner):
+        raise ValueError(f"{where}: {len(inner)} values are due, not {len(plain)}")
+    return tuple(from_plain(kind, part, where) for kind, part in zip(inner, plain, strict=True))
 
 
-def _simple(kind: Any, value: Any) -> Any:
+def _single(kind: Any, value: Any, where: str) -> Any:
     if kind is float:
-        if isinstance(value, bool) or not isinstance(value, int | float | None):
-            raise TypeError(f"a number is due where {value!r:.40} stands")
-        number = math.nan if value is None else float(value)
+        number = math.nan if value is None else float(_checked(int | float, "a number", value, where))
         if math.isinf(number):
-            raise ValueError("a number is infinite")
+            raise ValueError(f"{where}: a finite number is due, not {number}")
         return number
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise TypeError(f"{kind.__name__} is due where {value!r:.40} stands")
-    if kind is int and abs(value) > MOST:
-        raise ValueError(f"a whole number is too large ({value!r:.40})")
+    names = {int: "a whole number", str: "a text", bool: "true or false"}
+    if kind is int and abs(_checked(int, names[int], value, where)) > MAX_WHOLE:
+        raise ValueError(f"{where}: a whole number is too large ({value!r:.40})")
+    return _checked(kind, names.get(kind, getattr(kind, "__name__", str(kind))), value, where)
+
+
+def _checked(kind: Any, name: str, value: Any, where: str) -> Any:
+    """The value as it is. Raises TypeError if it is of another type; true and false are not numbers."""
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(f"{where or 'the result'}: {name} is due, not {value!r:.40}")
+    return value
+
+
+def _array(kind: Any, value: Any, where: str) -> np.ndarray:
+    """Lists of lists of numbers, all lists of a level of equal length; null is NaN."""
+    waiting = [_checked(list, "a list", value, where)]
+    while waiting:
+        for part in waiting.pop():
+            if isinstance(part, list):
+                waiting.append(part)
+            elif part is not None and (type(part) not in (int, float) or math.isinf(part)):
+                raise TypeError(f"{where}: a finite number is due, not {part!r:.40}")
+    try:
+        numbers: np.ndarray = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:  # a list beside a number
+        raise ValueError(f"{where}: its rows are not of equal length") from error
+    axes = len(kind.dims) if hasattr(kind, "dims") else numbers.ndim
+    if numbers.size == 0 and numbers.ndim < axes:
+        numbers = numbers.reshape(*numbers.shape, *[0] * (axes - numbers.ndim))
+    if numbers.ndim != axes:
+        raise ValueError(f"{where}: lists of {axes} levels are due, not of {numbers.ndim}")
+    return numbers
+
+
+def _finite(value: Any, where: str) -> Any:
+    """Any plain value as it is. Raises ValueError for a number in it that is not finite."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        waiting += part.values() if isinstance(part, Mapping) else part if isinstance(part, list) else ()
+        if type(part) in (int, float) and not math.isfinite(part):  # an OverflowError for whole numbers beyond floats
+            raise ValueError(f"{where}: a finite number is due, not {part}")
     return value

@@ -1,36 +1,25 @@
-"""The result of an explanation: which spans of a text carry how much of a number. Imports no torch."""
+"""An attribution: the spans of a text and how much of a number each of them carries."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError, unknown
-from exegesis.core.text import Span, Text
-from exegesis.results.result import Result
+from exegesis.core.text import Span
+from exegesis.core.values import published
+from exegesis.results.result import Account, Accounted, Number, Prediction
 from exegesis.statistics.agreement import Comparison, compare
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Number = float | Float[np.ndarray, " targets"]
+__all__ = ["LEVELS", "Attribution", "Number", "Prediction", "Scored"]
 LEVELS = ("word", "phrase", "clause", "text")
-
-
-class Prediction(NamedTuple):
-    """What the model says of the text: the label, its probability, and every label's probability.
-
-    ``probability`` is NaN for a model whose output is no distribution (a regression).
-    """
-
-    label: str
-    probability: float
-    probabilities: dict[str, float]
 
 
 class Scored(NamedTuple):
@@ -42,57 +31,52 @@ class Scored(NamedTuple):
     level: str
 
 
+@published
 @dataclass(frozen=True, eq=False)
-class Attribution(Result):
+class Attribution(Accounted):
     """Scores of spans of one text, for one number that the model computed (or several, see ``targets``).
 
-    ``scores[..., i]`` belongs to ``spans[i]`` (pieces of ``text``) at level ``levels[i]``. With several targets
-    the scores have a leading axis, in the order of ``targets``; ``for_target`` gives one of them.
+    ``values[k, i]`` is the score of ``spans[i]`` (pieces of ``text``) at level ``levels[i]`` for target k. ``scores``
+    is the vector of one target; with several targets it has the leading axis, in the order of ``targets``, and
+    ``for_target`` gives one of them.
 
     The account: ``explained`` is the number itself (for example the logit of the predicted class);
     ``residual`` is ``explained`` less the sum of the words' scores; ``account`` names what the residual is made of
-    (the output bias, the value at the baseline, special tokens, ...). ``gap`` is what nobody accounts for:
+    (the output bias, the value at the baseline, special tokens, ...). ``gap`` is the part that no term accounts for:
     ``residual`` less the sum of ``account``. For a method that promises completeness the gap is rounding,
     or the stated tolerance; ``complete`` says whether the method promises it.
 
-    Two results are equal where all of their values are: what was saved and read again equals the result.
+    Two results are equal if all of their values are: what was saved and read again equals the result. Raises
+    UsageError for scores that are not finite, or that do not fit the spans.
     """
 
-    text: Text
     spans: tuple[Span, ...]
-    scores: Float[np.ndarray, "*targets spans"]
-    targets: tuple[str, ...]
-    method: str
-    name: str
-    prediction: Prediction
-    explained: Number
+    values: Float[np.ndarray, "targets spans"]
     levels: tuple[str, ...] = ()
-    account: Mapping[str, Number] = field(default_factory=dict)
-    complete: bool = False
-    seconds: float = 0.0
-    model: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
 
+    form: ClassVar[str] = "exegesis.attribution"
     views: ClassVar[str] = "words"
     noun: ClassVar[str] = "explanation of words"
 
     def __post_init__(self) -> None:
-        scores = np.asarray(self.scores, dtype=np.float64)
-        scores.setflags(write=False)
-        object.__setattr__(self, "scores", scores)
+        super().__post_init__()
+        values = np.asarray(self.values, dtype=np.float64)
+        values.setflags(write=False)
+        object.__setattr__(self, "values", values)
         if not self.levels:
             object.__setattr__(self, "levels", ("word",) * len(self.spans))
-        if scores.shape[-1:] != (len(self.spans),) or len(self.levels) != len(self.spans):
-            raise UsageError(f"{len(self.spans)} spans need as many scores and levels, not {scores.shape}")
-        if scores.ndim == 2 and len(scores) != len(self.targets):
-            raise UsageError(f"{len(self.targets)} targets need as many rows of scores, not {len(scores)}")
+        if values.shape != (len(self.targets), len(self.spans)) or len(self.levels) != len(self.spans):
+            raise UsageError(
+                f"{len(self.spans)} spans need as many levels, and scores for {len(self.targets)} targets, "
+                f"not {values.shape}"
+            )
+        if not np.isfinite(values).all():
+            raise UsageError(f"the scores of {self.name} must be finite numbers: mend or drop the explanation")
+        for start, stop in self.spans:
+            if not 0 <= start < stop <= len(self.text):
+                raise UsageError(f"the span {start} to {stop} lies outside the text of {len(self.text)} pieces")
 
-    # what was explained -------------------------------------------------------------------------------
-
-    @property
-    def target(self) -> str:
-        """The number explained, as a word: ``logit:positive``; several are joined by commas."""
-        return ", ".join(self.targets)
+    # the numbers ----------------------------------------------------------------------------------------
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -100,23 +84,23 @@ class Attribution(Result):
         return self.text.word_strings()
 
     @property
-    def offsets(self) -> tuple[tuple[int, int], ...]:
-        """The range of characters of each word in ``text.raw``."""
-        return tuple(self.text.characters(word) for word in self.text.words)
+    def scores(self) -> Float[np.ndarray, "*targets spans"]:
+        """The scores of the spans; with several targets one row for each."""
+        return self.values[0] if len(self.targets) == 1 else self.values
 
-    @property
-    def residual(self) -> Number:
-        """``explained`` less the sum of the words' scores (of the finest level, where there are no words)."""
-        finest = self.at(self.level_names[0]).scores.sum(-1) if self.spans else np.zeros(self.scores.shape[:-1])
-        return _plain(np.asarray(np.asarray(self.explained, dtype=np.float64) - finest))
+    def replace(self, **changes: Any) -> Self:
+        """The result with other values, by the names of its properties: ``result.replace(scores=scores, model="b")``.
 
-    @property
-    def gap(self) -> Number:
-        """``residual`` less everything in ``account``: what the explanation leaves unexplained."""
-        total = np.asarray(self.residual, dtype=np.float64)
-        for part in self.account.values():
-            total = total - np.asarray(part, dtype=np.float64)
-        return _plain(np.asarray(total))
+        Raises UsageError for a name that the result does not have, and if the values do not fit each other.
+        """
+        if "scores" in changes:
+            changes["values"] = np.atleast_2d(np.asarray(changes.pop("scores"), dtype=np.float64))
+        return super().replace(**changes)
+
+    def _carried(self) -> Float[np.ndarray, " targets"]:
+        """The sum of the words' scores (of the finest level, if there are no words)."""
+        found: np.ndarray = self.at(self.level_names[0]).values.sum(-1) if self.spans else np.zeros(len(self.targets))
+        return found
 
     # parts ----------------------------------------------------------------------------------------------
 
@@ -134,7 +118,7 @@ class Attribution(Result):
         return replace(
             self,
             spans=tuple(self.spans[i] for i in keep),
-            scores=self.scores[..., keep],
+            values=self.values[:, keep],
             levels=(level,) * len(keep),
         )
 
@@ -147,19 +131,19 @@ class Attribution(Result):
             row = names.index(target)
         else:
             raise unknown("target of this result", target, self.targets)
-        if self.scores.ndim == 1:
+        if len(self.targets) == 1:
             return self
+        subject, remainder = self.subject, self.remainder
         return replace(
             self,
-            scores=self.scores[row],
-            targets=(self.targets[row],),
-            explained=_row(self.explained, row),
-            account={part: _row(value, row) for part, value in self.account.items()},
+            subject=replace(subject, targets=(subject.targets[row],), explained=(subject.explained[row],)),
+            values=self.values[row : row + 1],
+            remainder=Account({name: (part[row],) for name, part in remainder.parts.items()}, remainder.complete),
         )
 
     def each_target(self) -> tuple[Attribution, ...]:
         """One result for each target, in order."""
-        return (self,) if self.scores.ndim == 1 else tuple(self.for_target(name) for name in self.targets)
+        return (self,) if len(self.targets) == 1 else tuple(self.for_target(name) for name in self.targets)
 
     def over_words(self) -> Attribution:
         """Scores on the user's words: pieces of a word are summed, which keeps the total."""
@@ -168,13 +152,13 @@ class Attribution(Result):
         if "word" in self.levels:
             return self.at("word").over_words()
         piece = {p: n for n, word in enumerate(self.text.words) for p in range(*word)}
-        summed = np.zeros((*self.scores.shape[:-1], len(self.text.words)))
+        summed = np.zeros((len(self.targets), len(self.text.words)))
         for i, span in enumerate(self.spans):
             owners = {piece.get(p, -1) for p in range(*span)}
             if len(owners) != 1 or -1 in owners:
                 raise UsageError(f"span {tuple(span)} covers more than one word; only pieces of words can be summed")
-            summed[..., owners.pop()] += self.scores[..., i]
-        return replace(self, spans=self.text.words, scores=summed, levels=("word",) * len(self.text.words))
+            summed[:, owners.pop()] += self.values[:, i]
+        return replace(self, spans=self.text.words, values=summed, levels=("word",) * len(self.text.words))
 
     def top(self, k: int = 5, level: str | None = None, *, sign: int = 0) -> tuple[Scored, ...]:
         """The k spans of the largest scores by magnitude; ``sign=1`` only those for, ``sign=-1`` only against.
@@ -207,14 +191,23 @@ class Attribution(Result):
 
     # files and views ------------------------------------------------------------------------------------
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; ``from_dict`` gives the result back, every score to the last bit."""
-        from exegesis.results.saved import to_dict
-
-        return to_dict(self)
+    def readable(self) -> dict[str, Any]:
+        """Plain values for other programs; ``scores`` run beside ``words``, other levels stand in ``spans``."""
+        words = self.at("word").scores.tolist() if "word" in self.levels else None
+        spans = [
+            {
+                "level": level,
+                "text": self.text.surface(span),
+                "offset": list(self.text.characters(span)),
+                "pieces": list(span),
+                "score": self.scores[..., i].tolist(),
+            }
+            for i, (span, level) in enumerate(zip(self.spans, self.levels, strict=True))
+        ]
+        return {**super().readable(), "method": self.name, "scores": words, "spans": spans}
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a span and target: level, text, start, stop (characters), target, score."""
+        """One row per span and target: level, text, start, stop (characters), target, score."""
         from exegesis.results.saved import to_pandas
 
         return to_pandas([self])
@@ -222,14 +215,6 @@ class Attribution(Result):
     def __repr__(self) -> str:
         best = "" if self.scores.ndim > 1 else " ".join(f"{s.text}{s.score:+.3g}" for s in self.top(3))
         return f"<Attribution {self.name} of {self.target}={_short(self.explained)}: {len(self.spans)} spans; {best}>"
-
-
-def _plain(value: Float[np.ndarray, "*any"] | np.float64) -> Number:
-    return float(value) if value.ndim == 0 else value
-
-
-def _row(value: Number, row: int) -> Number:
-    return float(np.asarray(value)[row]) if np.ndim(value) else value
 
 
 def _short(value: Number) -> str:

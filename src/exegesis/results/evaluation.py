@@ -1,4 +1,4 @@
-"""The result of an evaluation: how methods did on texts, each number beside its controls. Imports no torch."""
+"""An evaluation: how methods did on texts, each number beside its controls."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError, unknown
+from exegesis.core.values import published, to_plain
 from exegesis.results.advice import RANDOM, advice
 from exegesis.results.attribution import Attribution
 from exegesis.results.result import Result, view_of
@@ -84,6 +85,12 @@ class Tally(NamedTuple):
         return (self.won - self.lost) / self.made if self.made else 0.0
 
 
+MAX_SAMPLES = 1_000_000  # of the bootstrap, all of which are drawn again when a result is shown
+UNMEASURED = np.zeros((0, 0))  # stands for NaN, one number for each pair of methods
+UNDISPUTED = np.zeros(0)  # stands for NaN, one number for each text
+
+
+@published
 @dataclass(frozen=True, eq=False)
 class Evaluation(Result):
     """How far the explanations of several methods can be trusted, over the same texts.
@@ -111,10 +118,10 @@ class Evaluation(Result):
     values: Float[np.ndarray, "measures methods texts"]
     curves: Mapping[str, Float[np.ndarray, "methods points"]] = field(default_factory=dict)
     grid: tuple[float, ...] = ()
-    agreement: Float[np.ndarray, "own own"] = field(default_factory=lambda: np.zeros((0, 0)))
-    overlap: Float[np.ndarray, "own own"] = field(default_factory=lambda: np.zeros((0, 0)))
+    agreement: Float[np.ndarray, "own own"] = field(default_factory=lambda: UNMEASURED)
+    overlap: Float[np.ndarray, "own own"] = field(default_factory=lambda: UNMEASURED)
     k: int = 3
-    disputes: Float[np.ndarray, " texts"] = field(default_factory=lambda: np.zeros(0))
+    disputes: Float[np.ndarray, " texts"] = field(default_factory=lambda: UNDISPUTED)
     contested: tuple[tuple[Attribution, ...], ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -123,13 +130,33 @@ class Evaluation(Result):
     seed: int = 0
     samples: int = 2000
 
+    form: ClassVar[str] = "exegesis.evaluate"
     views: ClassVar[str] = "evaluation"
     noun: ClassVar[str] = "evaluation"
+    aside: ClassVar[tuple[str, ...]] = ("advice", "means")
 
     def __post_init__(self) -> None:
         shape = (len(self.measures), len(self.methods), len(self.texts))
         if self.values.shape != shape or len(self.labels) != len(self.texts):
             raise UsageError(f"measures, methods and texts {shape} do not fit values {self.values.shape}")
+        own = sum(not method.control for method in self.methods)
+        for name, due in (("agreement", (own, own)), ("overlap", (own, own)), ("disputes", (len(self.texts),))):
+            values = getattr(self, name)
+            if values is UNMEASURED or values is UNDISPUTED:
+                object.__setattr__(self, name, np.full(due, math.nan))
+            elif values.shape != due:
+                raise UsageError(f"{name} must have the shape {due}, not {values.shape}")
+        if not own:
+            raise UsageError("an evaluation needs a method that is not a control")
+        for name, curve in self.curves.items():
+            if curve.shape != (shape[1], len(self.grid)):
+                raise UsageError(
+                    f"the curve {name} must have the shape {(shape[1], len(self.grid))}, not {curve.shape}"
+                )
+        if not 1 <= self.samples <= MAX_SAMPLES:
+            raise UsageError(f"samples must be from 1 to {MAX_SAMPLES:,}, not {self.samples}")
+        if self.seed < 0 or self.k < 0:
+            raise UsageError(f"seed and k must be 0 or more, not {self.seed} and {self.k}")
 
     # numbers --------------------------------------------------------------------------------------------
 
@@ -259,11 +286,12 @@ class Evaluation(Result):
         """Methods, controls among them, by measures, as plain lines: each mean with its interval."""
         return str(view_of(self.views, ".txt")([self], **options))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; ``exegesis.read`` gives the result back."""
-        from exegesis.results.evaluated import to_dict
-
-        return to_dict(self)
+    def readable(self) -> dict[str, Any]:
+        """Plain values for other programs: the advice, and each measure's means with their intervals by method."""
+        means = {
+            one.name: {name: to_plain(list(self.mean(one.name, name))) for name in self.names} for one in self.measures
+        }
+        return {"advice": self.advice(), "means": means}
 
     def __repr__(self) -> str:
         best = self.ranking()[:1]

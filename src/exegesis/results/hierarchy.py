@@ -1,22 +1,23 @@
-"""A hierarchy: nested phrases of one text, each with a score and what joined it. Imports no torch."""
+"""A hierarchy: nested phrases of one text, each with a score and the interaction that joined its parts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from exegesis.core.errors import UsageError, unknown
 from exegesis.core.text import Span, Text
-from exegesis.results.attribution import Attribution, Number, Prediction
-from exegesis.results.result import Result
+from exegesis.core.values import published, to_plain
+from exegesis.results.attribution import Attribution
+from exegesis.results.result import Accounted, require_finite, require_one_target
 
 SORTS = ("score", "interaction")
-SEARCHES = ("acd", "soc", "scd", "hedge", "parse", "owen")  # the names that results can have
 
 
 class Part(NamedTuple):
@@ -46,35 +47,31 @@ class Phrase(NamedTuple):
     number: int
 
 
+@published
 @dataclass(frozen=True, eq=False)
-class Hierarchy(Result):
+class Hierarchy(Accounted):
     """Nested phrases of one text with their scores, for one number that the model computed.
 
     ``parts`` are all phrases, the whole text among them and last, every word among them too; the children of a part lie
     side by side and cover its words. Scores need not add up: what a phrase says beyond its parts is why one looks at a
-    hierarchy. ``account`` names what the whole text's score leaves of ``explained`` where the search knows it;
+    hierarchy. ``account`` names what the whole text's score leaves of ``explained`` if the search knows it;
     ``complete`` says that it promises this sum. ``name`` is the search (``acd``), ``method`` its ``repr`` with all
     parameters, ``scorer`` what gave the scores, in words.
+
+    Raises UsageError for parts that are not a tree over the words, and for numbers that are not finite.
     """
 
-    text: Text
     parts: tuple[Part, ...]
-    target: str
-    method: str
-    name: str
     scorer: str
-    prediction: Prediction
-    explained: float
-    account: Mapping[str, Number] = field(default_factory=dict)
-    complete: bool = False
-    seconds: float = 0.0
-    model: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
 
+    form: ClassVar[str] = "exegesis.hierarchy"
     views: ClassVar[str] = "hierarchy"
     noun: ClassVar[str] = "hierarchy"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        require_one_target(self)
+        require_finite("the account", *self.account.values())
         _check(self.text, self.parts)
 
     # parts ----------------------------------------------------------------------------------------------
@@ -134,30 +131,35 @@ class Hierarchy(Result):
 
     def words(self) -> Attribution:
         """The scores of the words alone, as any other result; its account closes where the search promises it."""
-        first = {part.span: part.score for part in self.parts if not part.children}
         return Attribution(
-            text=self.text,
-            spans=self.text.words,
-            scores=np.array([first[word] for word in self.text.words], dtype=np.float64),
-            targets=(self.target,),
-            method=self.method,
-            name=self.name,
-            prediction=self.prediction,
-            explained=self.explained,
-            account=self.account,
-            complete=self.complete,
-            seconds=self.seconds,
-            model=self.model,
-            details={key: value for key, value in self.details.items() if key == "signed"},
+            self.subject,
+            replace(self.origin, details={key: value for key, value in self.details.items() if key == "signed"}),
+            self.text.words,
+            self._words()[None],
+            remainder=self.remainder,
         )
+
+    def _words(self) -> Float[np.ndarray, " words"]:
+        scores = {part.span: part.score for part in self.parts if not part.children}
+        return np.array([scores[word] for word in self.text.words], dtype=np.float64)
+
+    def _carried(self) -> Float[np.ndarray, " targets"]:
+        return np.array([self._words().sum()])
 
     # files and views ------------------------------------------------------------------------------------
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; ``exegesis.read`` gives the result back, every score to the last bit."""
-        from exegesis.results.saved import hierarchy_to_dict
-
-        return hierarchy_to_dict(self)
+    def readable(self) -> dict[str, Any]:
+        """Plain values for other programs. ``parts`` stand as in the result: children before what they make up."""
+        parts = [
+            {
+                "text": self.text.surface(part.span),
+                "offset": self.text.characters(part.span),
+                "pieces": part.span,
+                **{name: getattr(part, name) for name in ("score", "interaction", "children", "step")},
+            }
+            for part in self.parts
+        ]
+        return {**super().readable(), "search": self.name, "scorer": self.scorer, "parts": to_plain(parts)}
 
     def __repr__(self) -> str:
         best = " ".join(f"{phrase.text!r}{phrase.score:+.3g}" for phrase in self.top(3) if phrase.height)
@@ -168,17 +170,19 @@ class Hierarchy(Result):
 
 
 def _check(text: Text, parts: Sequence[Part]) -> None:
-    """Raises UsageError where the parts are no tree over the words of the text."""
+    """Raises UsageError if the parts are not a tree over the words of the text."""
     first = {word.start: number for number, word in enumerate(text.words)}
     last = {word.stop: number + 1 for number, word in enumerate(text.words)}
     words, used = set(text.words), set[int]()
     for number, part in enumerate(parts):
         where = f"part {number} of the hierarchy"
         if not np.isfinite(part.score) or not np.isfinite(part.interaction or 0.0):
-            raise UsageError(f"{where} has a score that is no finite number")
+            raise UsageError(f"{where} has a score or an interaction that is not finite")
+        if part.step < 0:
+            raise UsageError(f"{where} has the step {part.step}: steps count from 0")
         if not part.children:
             if part.span not in words:
-                raise UsageError(f"{where} has no children and is no word, or one that stood before")
+                raise UsageError(f"{where} has no children and is not a word, or one that stood before")
             words.discard(part.span)
             continue
         if len(part.children) < 2 or not all(0 <= child < number for child in part.children):

@@ -1,20 +1,16 @@
-"""How any two words of a text act together. Imports no torch."""
+"""Interactions: how any two words of a text act together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from exegesis.core.errors import UsageError, unknown
-from exegesis.core.text import Text
-from exegesis.results.attribution import Prediction
-from exegesis.results.result import Result
-
-KINDS = ("shapley", "removal", "alone")
+from exegesis.core.errors import UsageError
+from exegesis.core.values import published
+from exegesis.results.result import TextResult, require_finite, require_one_target
 
 
 class Pair(NamedTuple):
@@ -26,38 +22,37 @@ class Pair(NamedTuple):
     words: tuple[int, int]
 
 
+@published
 @dataclass(frozen=True, eq=False)
-class Interactions(Result):
+class Interactions(TextResult):
     """The interaction of every pair of words of one text, for one number that the model computed.
 
     ``values[i, j]`` belongs to words i and j; the matrix is symmetric with zeros in its diagonal. ``kind`` says which
     interaction (see ``exegesis.interactions``).
     """
 
-    text: Text
     values: Float[np.ndarray, "words words"]
     kind: str
     how: str
-    target: str
-    prediction: Prediction
-    explained: float
-    seconds: float = 0.0
-    model: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
 
+    form: ClassVar[str] = "exegesis.interactions"
     views: ClassVar[str] = "interactions"
     noun: ClassVar[str] = "result of exegesis.interactions"
 
     def __post_init__(self) -> None:
+        require_one_target(self)
         values = np.asarray(self.values, dtype=np.float64)
         values.setflags(write=False)
         object.__setattr__(self, "values", values)
-        if values.shape != (len(self.text.words),) * 2 or not np.array_equal(values, values.T):
+        square = (len(self.text.words),) * 2
+        if values.shape != square or not np.array_equal(values, values.T, equal_nan=True):
             raise UsageError(f"interactions of {len(self.text.words)} words make a symmetric square")
-        if not np.isfinite(values).all() or values.diagonal().any():
-            raise UsageError("interactions are finite numbers, and a word has none with itself")
-        if self.kind not in KINDS:
-            raise unknown("kind of interaction", self.kind, KINDS)
+        require_finite("interactions", values)
+        if values.diagonal().any():
+            raise UsageError("interactions must be zero on the diagonal: a word has none with itself")
+        errors = self.details.get("standard_error")
+        if errors is not None and np.shape(errors) != square:
+            raise UsageError(f"the standard errors of {len(self.text.words)} words make a square")
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -78,11 +73,9 @@ class Interactions(Result):
         kept = [pair for pair in self.pairs() if sign == 0 or pair.strength * sign > 0]
         return tuple(sorted(kept, key=lambda pair: -abs(pair.strength))[:k])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; ``exegesis.read`` gives the result back, every number to the last bit."""
-        from exegesis.results.matrices import interactions_to_dict
-
-        return interactions_to_dict(self)
+    def readable(self) -> dict[str, Any]:
+        """Plain values for other programs. Row i of ``interactions`` holds those of word i with every word."""
+        return {**super().readable(), "kind": self.kind, "how": self.how, "interactions": self.values.tolist()}
 
     def __repr__(self) -> str:
         best = " ".join(f"{pair.first}~{pair.second}{pair.strength:+.3g}" for pair in self.top(3))

@@ -1,4 +1,4 @@
-"""Which method explains one model most faithfully, as it was measured; saved beside a model. Imports no torch."""
+"""A recommendation: the method that explains one model most faithfully, as measured; saved beside the model."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from exegesis.core.errors import FileError
+from exegesis.core.errors import FileError, UsageError
 from exegesis.core.files import read_text, write_whole
-from exegesis.core.same import ByValue
-from exegesis.core.values import from_plain
-
-FORMAT, VERSION = "exegesis.recommendation", 1
+from exegesis.core.values import published
+from exegesis.results.result import VERSION, Saved, to_json
 
 
 class Ranked(NamedTuple):
@@ -29,8 +27,9 @@ class Ranked(NamedTuple):
     within: bool
 
 
+@published
 @dataclass(frozen=True, eq=False)
-class Recommendation(ByValue):
+class Recommendation(Saved):
     """``method`` with its ``parameters`` is first in the ranking of ``Evaluation`` on ``texts`` texts of ``data``.
 
     ``sure``: it is above random scores on most measures, and against each other method it won more comparisons than it
@@ -53,7 +52,15 @@ class Recommendation(ByValue):
     lead: str = ""
     budget: float | None = None
     seed: int = 0
-    version: int = field(default=VERSION, repr=False)
+
+    form: ClassVar[str] = "exegesis.recommendation"
+    noun: ClassVar[str] = "recommendation"
+    damage: ClassVar[str] = "damaged recommendation ({}); run exegesis recommend again"
+    version: ClassVar[int] = VERSION
+
+    def __post_init__(self) -> None:
+        if not self.ranking:
+            raise UsageError("a recommendation needs a ranking of one method or more")
 
     def __str__(self) -> str:
         among = sum(one.within for one in self.ranking)
@@ -73,45 +80,23 @@ class Recommendation(ByValue):
         return "\n".join(lines)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write it whole or not at all as JSON. Raises FileError where the place cannot be written."""
-        return write_whole(path, to_json(self))
-
-
-def to_json(found: Recommendation) -> str:
-    """What ``save`` writes."""
-    values = asdict(found)
-    values["ranking"] = [
-        {**one._asdict(), "milliseconds": one.milliseconds if math.isfinite(one.milliseconds) else None}
-        for one in found.ranking
-    ]
-    return json.dumps({"format": FORMAT, **values}, indent=1, allow_nan=False) + "\n"
+        """Write it whole or not at all as JSON. Raises FileError if the file cannot be written."""
+        return write_whole(path, to_json([self]))
 
 
 def read_recommendation(path: str | os.PathLike[str]) -> Recommendation:
-    """What ``save`` wrote. Raises FileError where it is missing, damaged, newer, or something else."""
+    """The recommendation in a file that ``save`` wrote.
+
+    Raises FileError if the file is missing, damaged, newer, or something else.
+    """
     content = read_text(path)
     try:
         values = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise FileError(f"{path}: not JSON ({error}); run exegesis recommend again") from error
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
+    if not isinstance(values, dict) or values.get("format") != Recommendation.form:
         raise FileError(f"{path}: not a recommendation; give what exegesis recommend wrote")
-    version = values.get("version")
-    if type(version) is int and version > VERSION:
-        raise FileError(f"{path}: of version {version}, newer than {VERSION}: upgrade exegesis")
     try:
-        return restore_recommendation(values)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise FileError(f"{path}: damaged recommendation ({error}); run exegesis recommend again") from error
-
-
-def restore_recommendation(values: Mapping[str, Any]) -> Recommendation:
-    """What ``save`` wrote. Raises KeyError, TypeError or ValueError where it is damaged."""
-    more = sorted(set(values) - {one.name for one in fields(Recommendation)} - {"format"})
-    if more:
-        raise ValueError(f"{more[0]!r:.40} is no field of it")
-    found: Recommendation = from_plain(Recommendation, values)
-    if not found.ranking:
-        raise ValueError("its ranking is empty")
-    to_json(found)  # refuses parameters that are no values of JSON
-    return found
+        return Recommendation.from_dict(values)
+    except FileError as error:
+        raise FileError(f"{path}: {error}") from error

@@ -1,11 +1,10 @@
-"""Relevance at every place of a network, for one number of one text. Imports no torch."""
+"""Relevance at every place of a network, for one number of one text."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -13,17 +12,16 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError
-from exegesis.core.text import Text
-from exegesis.results.attribution import Prediction
-from exegesis.results.result import Result
+from exegesis.core.values import published
+from exegesis.results.result import Accounted, require_finite, require_one_target
 
 WORDS = "word vectors"
-UNSAID = Prediction("", math.nan, {})
 RECURRENT = re.compile(r"(recurrent \d+ )?layer \d")  # names of states whose first axis runs over the pieces
 
 
+@published
 @dataclass(frozen=True, eq=False)
-class Relevance(Result):
+class Relevance(Accounted):
     """What layer-wise relevance propagation hands to each component of each vector, in units of the logit.
 
     ``dimensions[t, d]`` is the relevance of component d of the vector of piece t; its sums over d are the words' scores
@@ -42,27 +40,23 @@ class Relevance(Result):
     ``explained`` = the sum of ``dimensions`` + the sum of ``account`` + ``gap``, which is rounding.
     """
 
-    text: Text
     dimensions: Float[np.ndarray, "t d"]
     states: Mapping[str, np.ndarray]
-    target: str
-    method: str
-    explained: float
-    account: Mapping[str, float] = field(default_factory=dict)
-    prediction: Prediction = UNSAID
-    seconds: float = 0.0
-    model: str = ""
 
+    form: ClassVar[str] = "exegesis.relevance"
     views: ClassVar[str] = "relevance"
     noun: ClassVar[str] = "result of exegesis.relevance"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        require_one_target(self)
+        require_finite("the account", *self.account.values())
         if self.dimensions.ndim != 2 or len(self.dimensions) != len(self.text):
             raise UsageError(f"relevance of {len(self.text)} pieces needs as many rows, not {self.dimensions.shape}")
-        for array in (self.dimensions, *self.states.values()):
-            array.setflags(write=False)
-        for name in ("states", "account"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        for place, values in {WORDS: self.dimensions, **self.states}.items():
+            require_finite(f"the relevance of {place}", values)
+            values.setflags(write=False)
+        object.__setattr__(self, "states", MappingProxyType(dict(self.states)))
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -74,13 +68,11 @@ class Relevance(Result):
         """Each word's relevance: the sum over the components of its pieces."""
         return np.array([float(self.dimensions[word.start : word.stop].sum()) for word in self.text.words])
 
-    @property
-    def gap(self) -> float:
-        """What nobody accounts for: rounding."""
-        return self.explained - float(self.dimensions.sum()) - sum(self.account.values())
+    def _carried(self) -> Float[np.ndarray, " targets"]:
+        return np.array([float(self.dimensions.sum())])
 
     def at_words(self) -> dict[str, Float[np.ndarray, " words"]]:
-        """The relevance of each word at every place that has a vector a piece: the sum over the components.
+        """The relevance of each word at every place that has a vector for each piece: the sum over the components.
 
         The word vectors come first, then the states in their order. Which axis of a state runs over the pieces is known
         of recurrent layers (the first) and of a state one axis of which alone is as long as the text; others are left
@@ -95,14 +87,12 @@ class Relevance(Result):
         return found
 
     def axis(self, place: str) -> int | None:
-        """The axis of a state that runs over the pieces of the text; None where it is not known to."""
+        """The axis of a state that runs over the pieces of the text; None if it is not known."""
         return _along(place, self.states[place].shape, len(self.text))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; ``exegesis.read`` gives the result back, every number to the last bit."""
-        from exegesis.results.matrices import relevance_to_dict
-
-        return relevance_to_dict(self)
+    def readable(self) -> dict[str, Any]:
+        """Plain values for other programs: the words' scores. Dimensions and states stand in the result alone."""
+        return {**super().readable(), "scores": self.scores.tolist()}
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.dimensions.shape))
@@ -110,7 +100,7 @@ class Relevance(Result):
 
 
 def _along(name: str, shape: tuple[int, ...], pieces: int) -> int | None:
-    """The axis of a state that runs over the pieces of the text; None where it is not known."""
+    """The axis of a state that runs over the pieces of the text; None if it is not known."""
     if RECURRENT.match(name):
         return 0 if shape[:1] == (pieces,) else None
     fit = [axis for axis, size in enumerate(shape) if size == pieces]

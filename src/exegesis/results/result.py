@@ -1,4 +1,4 @@
-"""What every result can do: equal another by value, be saved, be drawn. Imports no torch.
+"""Results: what every answer can do, and the header that all answers about one text share.
 
 Views live in a folder above this one, which fills the table here: a view belongs to a kind of result and to a file's
 ending.
@@ -6,42 +6,69 @@ ending.
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
-from exegesis.core.errors import FileError, UsageError
+import numpy as np
+from jaxtyping import Float
+
+from exegesis.core.errors import FileError, UsageError, unknown
 from exegesis.core.files import write_whole
-from exegesis.core.same import ByValue
+from exegesis.core.text import Text
+from exegesis.core.values import ByValue, published, to_plain
 
+VERSION = 2  # of the form in which results are saved
+Number = float | Float[np.ndarray, " targets"]
 View = Callable[..., str | bytes]  # takes results, and options
 Some = TypeVar("Some", bound="Result")
 _views: dict[tuple[str, str], Callable[[], View]] = {}
 
 
-class Result(ByValue):
-    """A value that is equal by value, saved and drawn; ``views`` is its kind, by which its views are found, and
-    ``noun`` what it is called."""
+class Saved(ByValue):
+    """A value that is equal by value and saved by its fields.
 
-    views: ClassVar[str]
+    ``form`` names its kind in files, ``noun`` in sentences. The fields stand in ``result`` if ``apart``, since the top
+    then holds what other programs read; else on top, and ``aside`` names what stands beside them.
+    """
+
+    form: ClassVar[str]
     noun: ClassVar[str]
+    apart: ClassVar[bool] = False
+    aside: ClassVar[tuple[str, ...]] = ()
+    damage: ClassVar[str] = "damaged explanation ({}); save it again"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; ``exegesis.read`` gives the result back, every number to the last bit."""
-        raise NotImplementedError
+        fields = to_plain(self)
+        body = {"result": fields} if self.apart else fields
+        return {"format": self.form, "version": VERSION, **self.readable(), **body}
+
+    def readable(self) -> dict[str, Any]:
+        """Plain values for other programs, which ``exegesis.read`` ignores."""
+        return {}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The result that ``to_dict`` wrote. Raises FileError where it is damaged or a result of another kind."""
-        from exegesis.results.saved import from_dict  # which knows every class of results
+        """The result that ``to_dict`` wrote. Raises FileError if it is damaged or a result of another kind."""
+        from exegesis.results.saved import from_dict  # which knows every kind of result
 
-        found = from_dict(values)
-        if not isinstance(found, cls):
-            other = getattr(found, "noun", "recommendation")
-            own = f"{'an' if cls.noun[0] in 'aeiou' else 'a'} {cls.noun}"
-            raise FileError(f"this is a saved {other}, not {own}; read it with exegesis.read")
-        return found
+        result = from_dict(values)
+        if not isinstance(result, cls):
+            article = "an" if cls.noun[0] in "aeiou" else "a"
+            raise FileError(f"this is a saved {result.noun}, not {article} {cls.noun}; read it with exegesis.read")
+        return result
+
+
+class Result(Saved):
+    """A value that is equal by value, saved and drawn; ``views`` is the kind by which its views are found."""
+
+    views: ClassVar[str]
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
         """Write the result whole or not at all; the ending says how.
@@ -49,12 +76,268 @@ class Result(ByValue):
         ``.json`` and ``.jsonl`` can be read again with ``exegesis.read``; ``.html``, ``.svg``, ``.png``, ``.pdf``,
         ``.tex``, ``.txt`` and ``.csv`` are views, which take ``options`` (``palette="blue-orange"``). Evaluations have
         ``.html`` and ``.txt`` of them, studies all but ``.tex`` and ``.csv``. Raises FileError for another ending, or
-        where the place cannot be written, UsageError for an option that the view does not have.
+        if the file cannot be written, UsageError for an option that the view does not have.
         """
         return save([self], path, **options)
 
     def _repr_html_(self) -> str:
         return str(view_of(self.views, ".repr_html")([self]))
+
+
+class Prediction(NamedTuple):
+    """The label that a model predicts for a text, its probability, and the probabilities by label.
+
+    ``probability`` is NaN for a model whose output is not a distribution (a regression). ``probabilities`` holds all
+    labels up to a hundred, else the ten likeliest; ``labels`` is how many labels the model has (0 if not known).
+    """
+
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+    labels: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Subject(ByValue):
+    """A text as one model reads it, its prediction, and the numbers that are explained, one for each target."""
+
+    text: Text
+    model: str
+    prediction: Prediction
+    targets: tuple[str, ...]
+    explained: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.targets or len(self.explained) != len(self.targets):
+            raise UsageError(f"{len(self.targets)} targets need as many explained numbers, not {len(self.explained)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Origin(ByValue):
+    """The call that gave an answer: a method's ``name``, its ``parameters`` as code, and the seconds for one text.
+
+    ``details`` are plain values besides the answer. Some have a meaning for views: ``unknown`` are numbers of words,
+    ``reduced`` is a list, ``standard_error`` are numbers.
+    """
+
+    name: str
+    parameters: str
+    seconds: float = 0.0
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require_finite("seconds", self.seconds)
+        words, reduced, errors = (self.details.get(name) for name in ("unknown", "reduced", "standard_error"))
+        if words is not None and not (isinstance(words, list | tuple) and all(map(_is_number_of_a_word, words))):
+            raise UsageError(f"details: unknown must be a list of numbers of words, not {words!r:.40}")
+        if reduced is not None and not isinstance(reduced, list | tuple):
+            raise UsageError(f"details: reduced must be a list, not {reduced!r:.40}")
+        if errors is not None:
+            require_finite("details: standard_error", errors)
+
+
+@dataclass(frozen=True, eq=False)
+class Account(ByValue):
+    """The parts of the explained numbers that no span carries, by name, each one number for each target.
+
+    ``complete``: the method promises that nothing else is left.
+    """
+
+    parts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    complete: bool = False
+
+
+_PLACES = {
+    **{name: ("subject", name) for name in ("text", "model", "prediction", "targets", "explained")},
+    **{name: ("origin", name) for name in ("name", "seconds", "details")},
+    "method": ("origin", "parameters"),
+    "account": ("remainder", "parts"),
+    "complete": ("remainder", "complete"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class TextResult(Result):
+    """An answer about one text: the text and its numbers in ``subject``, the call in ``origin``."""
+
+    subject: Subject
+    origin: Origin
+
+    apart: ClassVar[bool] = True
+
+    @property
+    def text(self) -> Text:
+        """The text as the model reads it."""
+        return self.subject.text
+
+    @property
+    def offsets(self) -> tuple[tuple[int, int], ...]:
+        """The range of characters of each word in ``text.raw``."""
+        return tuple(self.text.characters(word) for word in self.text.words)
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.subject.model
+
+    @property
+    def prediction(self) -> Prediction:
+        """The model's prediction for the text."""
+        return self.subject.prediction
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The numbers explained, by name: ``logit:positive``."""
+        return self.subject.targets
+
+    @property
+    def target(self) -> str:
+        """The number explained, by name: ``logit:positive``; several are joined by commas."""
+        return ", ".join(self.targets)
+
+    @property
+    def explained(self) -> Any:
+        """The explained number itself; for several targets an array of them, in the order of ``targets``."""
+        return self._number(self.subject.explained)
+
+    @property
+    def name(self) -> str:
+        """The method's name."""
+        return self.origin.name
+
+    @property
+    def method(self) -> str:
+        """The method with its parameters, as code that rebuilds it."""
+        return self.origin.parameters
+
+    @property
+    def seconds(self) -> float:
+        """Seconds for this text; in a batch, the mean over its texts."""
+        return self.origin.seconds
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """Plain values that the method gives besides its numbers."""
+        return self.origin.details
+
+    def replace(self, **changes: Any) -> Self:
+        """The result with other values, by the names of its properties: ``result.replace(model="b", seconds=0.0)``.
+
+        Raises UsageError for a name that the result does not have, and if the values do not fit each other.
+        """
+        if "target" in changes:
+            changes["targets"] = (changes.pop("target"),)
+        if "explained" in changes:
+            changes["explained"] = _row(changes["explained"])
+        if "account" in changes:
+            changes["account"] = {name: _row(part) for name, part in changes["account"].items()}
+        own = [each.name for each in dataclasses.fields(self)]
+        known = [*own, *(name for name, (place, _) in _PLACES.items() if place in own)]
+        values: dict[str, dict[str, Any]] = {}
+        for name, value in changes.items():
+            if name not in known:
+                raise unknown(f"value of this {type(self).__name__}", name, known)
+            place, inner = _PLACES.get(name, ("", name))
+            values.setdefault(place, {})[inner] = value
+        fields = values.pop("", {})
+        header = {name: dataclasses.replace(getattr(self, name), **inner) for name, inner in values.items()}
+        return dataclasses.replace(self, **fields, **header)
+
+    def timeless(self) -> Self:
+        """The result without its seconds, so that the same explanation gives the same file."""
+        return self.replace(seconds=0.0)
+
+    def readable(self) -> dict[str, Any]:
+        """Plain values for other programs: ``words`` and ``offsets`` run side by side."""
+        several = len(self.targets) > 1
+        values: dict[str, Any] = to_plain(
+            {
+                "text": self.text.raw,
+                "prediction": self.prediction,
+                "target": self.targets if several else self.target,
+                "parameters": self.method,
+                "model": self.model,
+                "words": self.text.word_strings(),
+                "offsets": self.offsets,
+                "explained": self.explained,
+                "seconds": self.seconds,
+                "details": self.details,
+            }
+        )
+        return values
+
+    def _number(self, values: Sequence[float]) -> Number:
+        return values[0] if len(self.targets) == 1 else np.array(values, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Accounted(TextResult):
+    """An answer that splits the explained numbers: the parts that it does not give to the text are in ``remainder``."""
+
+    remainder: Account = field(default_factory=Account, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for name, part in self.remainder.parts.items():
+            if len(part) != len(self.targets):
+                raise UsageError(f"{name!r} of the account needs {len(self.targets)} numbers, not {len(part)}")
+
+    def _carried(self) -> Float[np.ndarray, " targets"]:
+        """The part of each explained number that the answer gives to the text."""
+        raise NotImplementedError
+
+    @property
+    def account(self) -> Mapping[str, Any]:
+        """The parts of the explained number that no word carries, by name; of several targets an array each."""
+        return {name: self._number(part) for name, part in self.remainder.parts.items()}
+
+    @property
+    def complete(self) -> bool:
+        """True if the method promises that the gap is rounding, or below its stated tolerance."""
+        return self.remainder.complete
+
+    @property
+    def residual(self) -> Any:
+        """``explained`` less what the words carry."""
+        return self._number((np.array(self.subject.explained) - self._carried()).tolist())
+
+    @property
+    def gap(self) -> Any:
+        """``residual`` less everything in ``account``: the part that no term accounts for."""
+        total = np.asarray(self.residual, dtype=np.float64)
+        for part in self.account.values():
+            total = total - np.asarray(part, dtype=np.float64)
+        return self._number(np.atleast_1d(total).tolist())
+
+    def readable(self) -> dict[str, Any]:
+        """Plain values for other programs, with the account."""
+        account = {name: getattr(self, name) for name in ("residual", "account", "gap", "complete")}
+        return {**super().readable(), **to_plain(account)}
+
+
+def require_finite(name: str, *values: Any) -> None:
+    """Raises UsageError if a number, or one of an array or of nested lists, is not finite."""
+    try:
+        fit = all(np.isfinite(np.asarray(value, dtype=np.float64)).all() for value in values)
+    except (TypeError, ValueError, OverflowError):
+        fit = False
+    if not fit:
+        raise UsageError(f"{name} must be finite numbers, not {', '.join(map(repr, values)):.40}")
+
+
+def require_one_target(result: TextResult) -> None:
+    """Raises UsageError if a result explains several numbers, or one that is not finite."""
+    if len(result.targets) != 1:
+        raise UsageError(f"a {type(result).__name__} explains one number, not {len(result.targets)}")
+    require_finite("explained", result.explained)
+
+
+def _row(value: Number | Sequence[float]) -> tuple[float, ...]:
+    """A number, or one for each target, with the axis of targets."""
+    return tuple(np.atleast_1d(np.asarray(value, dtype=np.float64)).tolist())
+
+
+def _is_number_of_a_word(value: object) -> bool:
+    return type(value) is int and value >= 0
 
 
 def each(results: Some | Sequence[Some]) -> list[Some]:
@@ -63,7 +346,7 @@ def each(results: Some | Sequence[Some]) -> list[Some]:
 
 
 def kind_of(results: Result | Sequence[Result]) -> str:
-    """The kind of the first; of none at all, that of explanations of words."""
+    """The kind of the first result; for an empty list, that of explanations of words."""
     return next((result.views for result in each(results)), "words")
 
 
@@ -73,7 +356,7 @@ def register_view(kind: str, ending: str, load: Callable[[], View]) -> None:
 
 
 def view_of(kind: str, ending: str) -> View:
-    """What draws results of a kind for a file's ending. Raises FileError for an ending that is not known."""
+    """The view that draws results of a kind for a file's ending. Raises FileError for an unknown ending."""
     if (kind, ending) not in _views:
         drawn = sorted(known for of, known in _views if of == kind and known != ".repr_html")
         known = ", ".join([".json", ".jsonl", *drawn])
@@ -81,6 +364,18 @@ def view_of(kind: str, ending: str) -> View:
     return _views[kind, ending]()
 
 
+def to_json(results: Sequence[Saved]) -> str:
+    """One result as an object, several as a list; ASCII, indented."""
+    values = [result.to_dict() for result in results]
+    return json.dumps(values[0] if len(values) == 1 else values, indent=1, allow_nan=False) + "\n"
+
+
+def to_jsonl(results: Sequence[Saved]) -> str:
+    """One result per line."""
+    return "".join(json.dumps(result.to_dict(), allow_nan=False) + "\n" for result in results)
+
+
+@published
 def save(results: Sequence[Result], path: str | os.PathLike[str], **options: Any) -> Path:
     """Write results to one file, whole or not at all; the ending says how (see ``Result.save``).
 
@@ -92,18 +387,24 @@ def save(results: Sequence[Result], path: str | os.PathLike[str], **options: Any
 
 
 def rendered(results: Sequence[Result], ending: str, **options: Any) -> str | bytes:
-    """What ``save`` writes to a file of that ending. Raises UsageError where results of two kinds are to be drawn."""
-    from exegesis.results.saved import to_json, to_jsonl  # which knows every class of results
+    """The content that ``save`` writes to a file of that ending.
 
+    Raises UsageError if results of two kinds are to be drawn, and for an option that the view does not have.
+    """
     plain: dict[str, View] = {".json": to_json, ".jsonl": to_jsonl}
     if ending.lower() not in plain and len({result.views for result in results}) > 1:
         raise UsageError(
             "explanations of words, hierarchies and other results are drawn in files of their own; save each kind apart"
         )
     view = plain.get(ending.lower()) or view_of(kind_of(results), ending.lower())
+    parameters = inspect.signature(view).parameters.values()
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        for name in set(options) - {parameter.name for parameter in parameters}:
+            raise UsageError(f"a {ending} file has no option {name!r}; leave it out")
+        return view(results, **options)
     try:
         return view(results, **options)
-    except TypeError as error:
+    except TypeError as error:  # of the function that the view passes its options on to
         _, unexpected, name = str(error).partition("unexpected keyword argument ")
         if not unexpected:
             raise

@@ -1,7 +1,8 @@
-"""Results as plain values and back: JSON, JSONL, pandas. Imports no torch.
+"""Saved results: the envelope around their fields, files of JSON and JSON lines, and tables for pandas.
 
-The form is versioned: ``format`` names it (``exegesis.attribution`` and the others below), ``version`` is its number.
-Reading refuses a newer version by name. Floats are written so that they read back to the last bit.
+``format`` names the kind of result, ``version`` the form. The fields of an explanation of one text stand in ``result``;
+on top stand the words, offsets and numbers that other programs read, which are ignored here. The fields of other
+results stand on top. Version 1 is read too; a newer version is refused by name. Floats read back to the last bit.
 """
 
 from __future__ import annotations
@@ -12,147 +13,121 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exegesis.core.errors import FileError, MissingExtraError
+from exegesis.core.errors import FileError, MissingExtraError, unknown
 from exegesis.core.files import read_text
+from exegesis.core.values import from_plain, published
 from exegesis.results.attribution import Attribution
-from exegesis.results.evaluated import FORMAT as EVALUATION
-from exegesis.results.evaluated import VERSION as EVALUATED
-from exegesis.results.evaluated import restore_evaluation
 from exegesis.results.evaluation import Evaluation
-from exegesis.results.forms import number, prediction, reading
+from exegesis.results.faults import Failures, Summary
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.interactions import Interactions
-from exegesis.results.matrices import INTERACTIONS, RELEVANCE, restore_interactions, restore_relevance
-from exegesis.results.recommendation import FORMAT as RECOMMENDATION
-from exegesis.results.recommendation import VERSION as RECOMMENDED
-from exegesis.results.recommendation import Recommendation, restore_recommendation
+from exegesis.results.recommendation import Recommendation
 from exegesis.results.relevance import Relevance
-from exegesis.results.restoring import restore, restore_hierarchy
-from exegesis.results.result import Result
-from exegesis.results.study import FORMAT as STUDY
-from exegesis.results.study import VERSION as STUDIED
-from exegesis.results.study import Study, restore_study
+from exegesis.results.result import VERSION, Saved
+from exegesis.results.study import Study, WordClasses, WordUses
+from exegesis.results.swaps import Repair, Substitution
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT, HIERARCHY = "exegesis.attribution", "exegesis.hierarchy"
-Saved = Attribution | Hierarchy | Interactions | Relevance | Evaluation | Study | Recommendation
-FORMS: dict[str, tuple[int, Callable[[Mapping[str, Any]], Saved]]] = {
-    FORMAT: (1, restore),
-    HIERARCHY: (1, restore_hierarchy),
-    INTERACTIONS: (1, restore_interactions),
-    RELEVANCE: (1, restore_relevance),
-    EVALUATION: (EVALUATED, restore_evaluation),
-    STUDY: (STUDIED, restore_study),
-    RECOMMENDATION: (RECOMMENDED, restore_recommendation),
+STUDIES = {kind.kind: kind for kind in (WordClasses, WordUses, Failures, Summary, Substitution, Repair)}
+FORMS: dict[str, type[Saved]] = {
+    kind.form: kind for kind in (Attribution, Hierarchy, Interactions, Relevance, Evaluation, Study, Recommendation)
 }
 
 
-def to_dict(result: Attribution) -> dict[str, Any]:
-    """The plain form. ``words``, ``offsets`` and ``scores`` run side by side; other levels stand in ``spans``."""
-    words = result.at("word") if "word" in result.levels else None
-    several = result.scores.ndim > 1
-    values: dict[str, Any] = {
-        "format": FORMAT,
-        "version": FORMS[FORMAT][0],
-        "text": result.text.raw,
-        "prediction": prediction(result.prediction),
-        "target": list(result.targets) if several else result.target,
-        "method": result.name,
-        "parameters": result.method,
-        "model": result.model,
-        "words": list(result.words),
-        "offsets": [list(pair) for pair in result.offsets],
-        "scores": None if words is None else words.scores.tolist(),
-        "explained": number(result.explained),
-        "residual": number(result.residual),
-        "account": {name: number(part) for name, part in result.account.items()},
-        "gap": number(result.gap),
-        "complete": result.complete,
-        "seconds": result.seconds,
-        "details": dict(result.details),
-        "spans": [
-            {
-                "level": level,
-                "text": result.text.surface(span),
-                "offset": list(result.text.characters(span)),
-                "pieces": list(span),
-                "score": result.scores[..., i].tolist(),
-            }
-            for i, (span, level) in enumerate(zip(result.spans, result.levels, strict=True))
-        ],
-        "reading": reading(result.text),
-    }
-    return values
-
-
-def hierarchy_to_dict(result: Hierarchy) -> dict[str, Any]:
-    """The plain form of a hierarchy. ``parts`` stand as in the result: children before what they make up."""
-    return {
-        "format": HIERARCHY,
-        "version": FORMS[HIERARCHY][0],
-        "text": result.text.raw,
-        "prediction": prediction(result.prediction),
-        "target": result.target,
-        "search": result.name,
-        "scorer": result.scorer,
-        "parameters": result.method,
-        "model": result.model,
-        "explained": number(result.explained),
-        "account": {name: number(part) for name, part in result.account.items()},
-        "complete": result.complete,
-        "seconds": result.seconds,
-        "details": dict(result.details),
-        "parts": [
-            {
-                "text": result.text.surface(part.span),
-                "offset": list(result.text.characters(part.span)),
-                "pieces": list(part.span),
-                "score": part.score,
-                "interaction": part.interaction,
-                "children": list(part.children),
-                "step": part.step,
-            }
-            for part in result.parts
-        ],
-        "reading": reading(result.text),
-    }
-
-
 def from_dict(values: Any) -> Saved:
-    """The result that ``to_dict`` wrote. Raises FileError where it is damaged, of another kind or newer."""
-    kind = values.get("format") if isinstance(values, Mapping) else None
-    if not isinstance(kind, str) or kind not in FORMS:
+    """The result that ``to_dict`` wrote. Raises FileError if it is damaged, of another kind or newer."""
+    form = values.get("format") if isinstance(values, Mapping) else None
+    if not isinstance(form, str) or form not in FORMS:
         known = ", ".join(map(repr, FORMS))
         raise FileError(f"this is not a saved explanation (no format of {known}); give what save() wrote")
-    version, (newest, restored) = values.get("version"), FORMS[kind]
-    if type(version) is int and version > newest:
-        raise FileError(f"this explanation was saved in version {version}, newer than {newest}: upgrade exegesis")
+    version = values.get("version")
+    if type(version) is int and version > VERSION:
+        raise FileError(f"this explanation was saved in version {version}, newer than {VERSION}: upgrade exegesis")
+    kind = FORMS[form]
     try:
         if type(version) is not int or version < 1:
-            raise ValueError(f"its version is {version!r}")
-        return restored(values)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"its version is {version!r:.40}")
+        values = upgraded(values) if version == 1 else values
+        if kind is Study:
+            if values["study"] not in STUDIES:
+                raise unknown("study", values["study"], STUDIES)
+            kind = STUDIES[values["study"]]
+        beside = ("format", "version", *kind.aside)
+        fields = values["result"] if kind.apart else {name: part for name, part in values.items() if name not in beside}
+        result: Saved = from_plain(kind, fields)
+        return result
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
-        raise FileError(f"damaged explanation ({reason}); save it again") from error
+        raise FileError(kind.damage.format(reason)) from error
 
 
-def to_json(results: Sequence[Result]) -> str:
-    """One result as an object, several as a list; ASCII, indented."""
-    values = [result.to_dict() for result in results]
-    return json.dumps(values[0] if len(values) == 1 else values, indent=1, allow_nan=False) + "\n"
+def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of version 1 in the form of version 2. Raises as ``from_plain`` for what cannot be found in them."""
+    form = values["format"]
+    if form == Evaluation.form:
+        contested = [[upgraded(result) for result in row] for row in values["contested"]]
+        return {**values, "contested": [[result["result"] for result in row] for row in contested]}
+    if form not in _PARTS:
+        return dict(values)
+    several, prediction, target = isinstance(values["target"], list), values["prediction"], values["target"]
+
+    def rows(number: Any) -> Any:
+        return number if several else [number]
+
+    name, inside, interactions = _NAMES.get(form), form == Relevance.form, form == Interactions.form
+    pairwise = "Pairwise(kind={kind!r}, how={how!r})"  # which version 1 does not name
+    result = {
+        "subject": {
+            "text": {"raw": values["text"], **values["reading"]},
+            "model": values["model"],
+            "prediction": {**prediction, "labels": len(prediction["probabilities"])},
+            "targets": rows(target),
+            "explained": rows(values["explained"]),
+        },
+        "origin": {
+            "name": values[name] if name else form.removeprefix("exegesis."),
+            "parameters": pairwise.format(**values) if interactions else values["parameters"],
+            "seconds": values["seconds"],
+            "details": {} if inside else values["details"],
+        },
+        **_PARTS[form](values, several),
+    }
+    if not interactions:
+        parts = {name: rows(part) for name, part in dict(values["account"]).items()}
+        result["remainder"] = {"parts": parts, "complete": False if inside else values["complete"]}
+    return {**values, "result": result}
 
 
-def to_jsonl(results: Sequence[Result]) -> str:
-    """One result a line."""
-    return "".join(json.dumps(result.to_dict(), allow_nan=False) + "\n" for result in results)
+def _spans(values: Mapping[str, Any], several: bool) -> dict[str, Any]:
+    spans = values["spans"]
+    scores = [span["score"] for span in spans]
+    turned = [list(row) for row in zip(*scores, strict=True)] or [[] for _ in values["target"]] if several else [scores]
+    return {"spans": [span["pieces"] for span in spans], "values": turned, "levels": [span["level"] for span in spans]}
 
 
+def _parts(values: Mapping[str, Any], several: bool) -> dict[str, Any]:
+    names = ("score", "interaction", "children", "step")
+    parts = [{"span": part["pieces"], **{name: part[name] for name in names}} for part in values["parts"]]
+    return {"parts": parts, "scorer": values["scorer"]}
+
+
+_NAMES = {Attribution.form: "method", Hierarchy.form: "search"}  # where version 1 names the method
+_Fields = Callable[[Mapping[str, Any], bool], dict[str, Any]]
+_PARTS: dict[str, _Fields] = {  # the fields beside the header, from values of version 1
+    Attribution.form: _spans,
+    Hierarchy.form: _parts,
+    Interactions.form: lambda v, _: {"values": v["interactions"], "kind": v["kind"], "how": v["how"]},
+    Relevance.form: lambda v, _: {"dimensions": v["dimensions"], "states": v["states"]},
+}
+
+
+@published
 def read(path: str | os.PathLike[str]) -> Saved | list[Saved]:
     """Read what ``save`` wrote: one result of any kind from a ``.json`` of one, else a list of them.
 
-    Loads no torch. Raises FileError, naming the line of a ``.jsonl``, where the file is missing, damaged or holds no
+    Loads no torch. Raises FileError, naming the line of a ``.jsonl``, if the file is missing, damaged or holds no
     result.
     """
     content = read_text(path)
@@ -190,7 +165,7 @@ def _located(values: Any, where: str) -> Saved:
 
 
 def to_pandas(results: Sequence[Attribution]) -> pd.DataFrame:
-    """One row a result, span and target. Raises MissingExtraError without pandas."""
+    """One row per result, span and target. Raises MissingExtraError without pandas."""
     try:
         import pandas as pd
     except ImportError as error:

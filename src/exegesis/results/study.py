@@ -1,21 +1,17 @@
-"""What a model does over a corpus: the results of studies. Imports no torch."""
+"""Studies: what a model does over a corpus."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from exegesis.core.errors import unknown
-from exegesis.core.values import from_plain, to_plain
+from exegesis.core.errors import UsageError, unknown
 from exegesis.results.result import Result, view_of
 from exegesis.statistics.bootstrap import Spread
-
-FORMAT, VERSION = "exegesis.study", 1
 
 
 class Asked(NamedTuple):
@@ -53,44 +49,33 @@ class Shown(NamedTuple):
 
 
 class Study(Result):
-    """What all results of studies can do."""
+    """The abilities that all results of studies share. ``kind`` names the study in files."""
 
+    form: ClassVar[str] = "exegesis.study"
     views: ClassVar[str] = "study"
     noun: ClassVar[str] = "study"
+    aside: ClassVar[tuple[str, ...]] = ("study",)
     kind: ClassVar[str] = ""
+    filled: ClassVar[tuple[str, ...]] = ()  # fields that are not empty in any study of this kind
+
+    def __post_init__(self) -> None:
+        for name in self.filled:
+            if not getattr(self, name):
+                raise UsageError(f"{name} must not be empty")
+        waiting: list[Any] = list(vars(self).values())
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, Word) and not math.isfinite(part.score):
+                raise UsageError(f"the score of {part.text!r:.40} must be finite, not {part.score}")
+            waiting += part if isinstance(part, tuple) else ()
 
     def table(self, **options: Any) -> str:
         """The whole result as plain lines; ``width`` is the number of columns."""
         return str(view_of(self.views, ".txt")([self], **options))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; ``exegesis.read`` gives the result back."""
-        return {"format": FORMAT, "version": VERSION, "study": self.kind, **to_plain(self)}
-
-
-def restore_study(values: Mapping[str, Any]) -> Study:
-    """What ``to_dict`` wrote. Raises KeyError, TypeError or ValueError where it is damaged."""
-    kinds = {kind.kind: kind for kind in _subclasses()}
-    if values["study"] not in kinds:
-        raise unknown("study", values["study"], kinds)
-    found: Study = from_plain(kinds[values["study"]], values)
-    for name in ("classes", "uses", "swaps"):
-        if not getattr(found, name, True) and found.kind != "repair":
-            raise ValueError(f"{name} is empty")
-    waiting: list[Any] = list(vars(found).values())
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, Word) and not math.isfinite(one.score):
-            raise ValueError(f"the score of {one.text!r:.40} is no finite number")
-        waiting += one if isinstance(one, tuple) else ()
-    return found
-
-
-def _subclasses() -> list[type[Study]]:
-    import exegesis.results.faults
-    import exegesis.results.swaps  # noqa: F401 - the other kinds
-
-    return Study.__subclasses__()
+    def readable(self) -> dict[str, Any]:
+        """The name of the study, which stands beside its fields."""
+        return {"study": self.kind}
 
 
 class WordClass(NamedTuple):
@@ -115,6 +100,7 @@ class WordClasses(Study):
     classes: tuple[WordClass, ...]
 
     kind: ClassVar[str] = "words"
+    filled: ClassVar[tuple[str, ...]] = ("classes",)
 
     def of(self, tag: str) -> WordClass:
         """One class. Raises UsageError for a tag that no word of the corpus has."""
@@ -169,6 +155,7 @@ class WordUses(Study):
     absent: tuple[Absent, ...] = ()
 
     kind: ClassVar[str] = "word"
+    filled: ClassVar[tuple[str, ...]] = ("uses",)
 
     def of(self, word: str) -> Uses:
         """One word. Raises UsageError for another."""

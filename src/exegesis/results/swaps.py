@@ -58,6 +58,7 @@ class Substitution(Study):
     transfers: tuple[Transfer, ...]
 
     kind: ClassVar[str] = "substitute"
+    filled: ClassVar[tuple[str, ...]] = ("swaps",)
 
     @property
     def flips(self) -> tuple[Swap, ...]:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from exegesis.core.errors import FileError, UnsupportedError, UsageError
 from exegesis.core.files import read_text
-from exegesis.engine.run import array
+from exegesis.engine.answer import array
 from exegesis.models.language_models.masked import open_language
 from exegesis.models.trained.vectors import read_vectors
 from exegesis.protocols.language import LanguageModel, fillings

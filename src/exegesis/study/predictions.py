@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 
 from exegesis.api import read_text
 from exegesis.core.text import Text
-from exegesis.engine.run import array, finite, in_batches, prediction_of
+from exegesis.engine import answer
+from exegesis.engine.answer import array, finite, in_batches, one_per_text, outputs
 from exegesis.mech.removal.perturbed import outputs_keeping
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.results.attribution import Prediction
@@ -19,15 +20,12 @@ MAX_READ = 4096  # texts read at a time
 
 
 def predictions(model: Classifier, texts: Sequence[Text]) -> list[Prediction]:
-    """The model's prediction for each text, in order. Raises ModelError if its outputs are not finite."""
+    """The prediction of each text, in order, with all labels. Raises ModelError if outputs are not finite."""
 
-    def predict(batch: Sequence[Text]) -> list[Prediction]:
-        raw = finite(model.outputs(model.encode(batch)), model, "outputs")
-        probabilities, decided = array(model.link.probabilities(raw)), model.link.decide(raw).tolist()
-        return [prediction_of(model, probabilities[b], decided[b]) for b in range(len(batch))]
+    def predict(part: Sequence[Text]) -> list[Prediction]:
+        return answer.predictions(model, outputs(model, part)[1], most=len(model.labels))
 
-    numbered: dict[int, Prediction] = dict(in_batches(texts, predict, "predict"))
-    return [numbered[number] for number in range(len(texts))]
+    return one_per_text(in_batches(texts, predict, "predict"))
 
 
 def in_parts(model: Classifier, raws: Sequence[Raw]) -> Iterator[tuple[int, list[Text]]]:
@@ -72,8 +70,7 @@ def without(
             start = stop
         return answers
 
-    results = dict(in_batches(texts, predict, "leave words out"))
-    return [results[number] for number in range(len(texts))]
+    return one_per_text(in_batches(texts, predict, "leave words out"))
 
 
 def _keep(text: Text, removed: set[int], width: int) -> Bool[np.ndarray, " t"]:

@@ -15,6 +15,7 @@ from exegesis import study
 from exegesis.core.errors import ExegesisError
 from exegesis.data.examples import Example
 from exegesis.results.saved import FORMS
+from tests.support import every_result
 from tests.support import study_toys as toys
 
 TEXT = "it is a great film , not awful"
@@ -61,7 +62,9 @@ def saved() -> dict[str, object]:
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory) -> dict[str, object]:
     path = tmp_path_factory.mktemp("saved") / "r.json"
-    return {name: json.loads(result.save(path).read_text()) for name, result in saved().items()}
+    values = {name: json.loads(result.save(path).read_text()) for name, result in saved().items()}
+    before = Path(every_result.__file__).parent / "saved" / "version1"
+    return values | {f"version 1 of {file.stem}": json.loads(file.read_text()) for file in sorted(before.iterdir())}
 
 
 def places(values: object, here: tuple = ()) -> list[tuple]:
@@ -71,7 +74,9 @@ def places(values: object, here: tuple = ()) -> list[tuple]:
 
 def damaged(values: object, draws: random.Random) -> tuple[object, tuple]:
     """Each depth as often as any other, so that the few outer fields are met as well as the many numbers."""
-    every, values = places(values), copy.deepcopy(values)
+    values = copy.deepcopy(values)
+    apart = isinstance(values, dict) and "result" in values  # what stands beside it is ignored
+    every = [("result", *place) for place in places(values["result"])] if apart else places(values)
     depth = draws.choice(sorted({len(place) for place in every}))
     place = draws.choice([one for one in every if len(one) == depth])
     inner, what = values, draws.choice(PUT)
@@ -114,6 +119,8 @@ def test_a_damaged_result_is_refused_or_can_be_used(plain, tmp_path, seed):
 
 @pytest.mark.parametrize("name", ["lime", "classes", "study words", "study word", "substitute"])
 def test_empty_lists(plain, tmp_path, name):
-    for key, value in plain[name].items():
+    whole = plain[name]
+    for key, value in whole.get("result", whole).items():
         if isinstance(value, list):
-            used(tmp_path / "r.json", {**plain[name], key: []})
+            empty = {"result": {**whole["result"], key: []}} if "result" in whole else {key: []}
+            used(tmp_path / "r.json", whole | empty)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -139,7 +138,7 @@ def test_colour_says_sign_and_size():
 
 def test_the_weak_boxes_have_no_score_under_them_not_the_narrow():
     made = samples.result("a no very faintly word", [0.0, -1.0, 0.2, 0.001, 0.4])
-    phrases = replace(made, levels=("phrase",) * 5)
+    phrases = made.replace(levels=("phrase",) * 5)
     told = {e["aria-label"].split(":")[0] for e in Page(fragment(phrases)).of(role="listitem") if "told" in e["class"]}
     assert told == {"no", "very", "word"}
 

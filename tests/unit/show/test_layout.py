@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -83,8 +81,8 @@ def test_a_pair_has_two_parts():
 
 def test_spans_of_special_pieces_stand_outside():
     pair = samples.pair()
-    one = replace(
-        pair, spans=(Span(0, 1), *pair.spans), levels=("word", *pair.levels), scores=np.array([0.5, *pair.scores])
+    one = pair.replace(
+        spans=(Span(0, 1), *pair.spans), levels=("word", *pair.levels), scores=np.array([0.5, *pair.scores])
     )
     (panel,) = panels(one)
     assert panel.blocks[0].rows[0].outside == (("[CLS]", 0.5),)
@@ -109,7 +107,7 @@ def test_rows_align_where_models_cut_the_text_differently():
     pieces = Text(raw, ("un", "believ", "ably", "good"), (0, 1, 2, 3), ((0, 2), (2, 8), (8, 12), (13, 17)),
                   (Span(0, 3), Span(3, 4)), (Span(0, 4),), (False,) * 4)  # fmt: skip
     coarse = samples.result(words, [1.0, 2.0], model="words")
-    fine = replace(samples.result(pieces, [0, 0], model="pieces"), spans=tuple(Span(i, i + 1) for i in range(4)),
+    fine = samples.result(pieces, [0, 0], model="pieces").replace(spans=tuple(Span(i, i + 1) for i in range(4)),
                    levels=("piece",) * 4, scores=np.array([1.0, 2.0, -1.0, 0.5]))  # fmt: skip
     (panel,) = panels([coarse, fine])
     assert [atom.text for atom in panel.atoms] == ["un", "believ", "ably", "good"]

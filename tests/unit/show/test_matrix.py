@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -185,7 +184,7 @@ def test_only_settings_that_were_changed_are_named():
     assert repr(Lrp()) == inside.USUAL
     for method, said in ((Lrp(), "propagation."), (Lrp(epsilon=0.1, product="half"), "propagation with epsilon 0.1, "
                          "product 'half'.")):  # fmt: skip
-        drawn = render(replace(made.relevance(), method=repr(method)), color=False, width=80)
+        drawn = render(made.relevance().replace(method=repr(method)), color=False, width=80)
         assert f"\nLayer-wise relevance {said}\n" in drawn  # at the left edge, not under the sums
         assert "Lrp(" not in drawn
 

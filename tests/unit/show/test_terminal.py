@@ -157,6 +157,6 @@ def test_ten_thousand_words_are_quick(color):
 )
 def test_two_blank_lines_part_two_texts(made):
     one = made()
-    two = replace(one, text=replace(one.text, raw=one.text.raw.swapcase()))
+    two = one.replace(text=replace(one.text, raw=one.text.raw.swapcase()))
     drawn = [plain(result, numbers=True) for result in (one, two)]
     assert plain([one, two], numbers=True) == "\n\n".join(drawn)

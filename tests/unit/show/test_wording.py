@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,7 +88,7 @@ def test_a_gap_is_said():
 
 
 def test_what_cannot_add_up_is_not_added_up():
-    assert "add up" not in account_line(replace(result("a b", [1, 2]), explained=float("nan")))
+    assert "add up" not in account_line(result("a b", [1, 2]).replace(explained=float("nan")))
     assert "without a sign" in account_line(result("a b", [1, 2], details={"signed": False}))
     empty = result("", [])
     assert account_line(empty) == "There is nothing to score."

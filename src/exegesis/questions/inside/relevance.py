@@ -1,10 +1,10 @@
-"""Relevance of single components, layers and steps: ``lrp`` where the sum over a word is not enough."""
+"""Relevance of single components, layers and steps: ``lrp`` if the sum over a word is not enough."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -13,8 +13,8 @@ from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.text import Text
+from exegesis.engine.answer import Asked, answer, finite
 from exegesis.engine.methods import require
-from exegesis.engine.run import array, finite, prediction_of
 from exegesis.mech.lrp.recurrent import Recorder, relevance, turned
 from exegesis.mech.lrp.state import place_name
 from exegesis.protocols.batch import Batch
@@ -23,65 +23,98 @@ from exegesis.protocols.recurrent import Unrolled
 from exegesis.protocols.target import Ask
 from exegesis.questions.words.lrp import Lrp, stands_on_vectors
 from exegesis.results.relevance import Relevance
+from exegesis.results.result import Account, Origin, Subject
+
+Propagated = tuple[Float[Tensor, "b k t d"], Mapping[str, Float[Tensor, "b k"]], Mapping[str, Tensor]]
+
+
+class _Places(NamedTuple):
+    """The relevance of one text: of the components of its vectors, of the states by place, and what neither holds."""
+
+    dimensions: np.ndarray
+    states: dict[str, np.ndarray]
+    account: dict[str, tuple[float, ...]]
 
 
 def relevance_at(model: Classifier, text: Text, method: Lrp, asked: Ask) -> Relevance:
-    """See ``core.relevance.Relevance``. Raises UsageError where more than one number is asked for."""
+    """The relevance of one text. Raises as ``relevances``."""
+    return next(relevance for _, relevance in relevances(model, [text], method, asked))
+
+
+def relevances(model: Classifier, texts: Sequence[Text], method: Lrp, asked: Ask) -> Iterator[tuple[int, Relevance]]:
+    """The relevance of texts (see ``Relevance``) as they are ready, each with the number of its text.
+
+    Raises UnsupportedError if the model cannot serve ``lrp``, UsageError if several numbers are asked for at once,
+    ModelError if outputs or relevance are not finite, CapacityError if one text alone is too much.
+    """
     require(model, method)
-    start = time.perf_counter()
-    seen = cast(Differentiable, model)
-    batch = seen.encode([text])
-    raw = finite(seen.outputs(batch), seen, "outputs")
-    target = asked.of(raw, seen.link)
-    if target.count != 1:
+    if len(asked.labels) > 1 and asked.kind != "margin":
         raise UsageError("relevance is of one number: take one label as the target, not all")
-    matrix = target.linear(raw.shape[1]).to(raw)
-    values, account, states = _found(seen, batch, matrix, method)
-    finite(values, seen, "relevance")
-    probabilities, decided = array(seen.link.probabilities(raw))[0], int(seen.link.decide(raw)[0])
-    return Relevance(
-        text=text,
-        dimensions=_array(values[0, 0, : len(text)]),
-        states={name: _array(value) for name, value in states.items()},
-        target=target.names(0, seen.labels)[0],
-        method=repr(method),
-        explained=float(target.of(raw)[0, 0]),
-        account={name: float(part[0, 0]) for name, part in account.items() if name != "initial states" or part.any()},
-        prediction=prediction_of(seen, probabilities, decided),
-        seconds=time.perf_counter() - start,
-        model=seen.name,
-    )
+    yield from answer(model, texts, Inside(method), asked)
 
 
-Found = tuple[Float[Tensor, "b k t d"], Mapping[str, Float[Tensor, "b k"]], Mapping[str, Tensor]]
+@dataclass(frozen=True, eq=False)
+class Inside:
+    """The question of the relevance at every place of a network: as ``lrp`` answers it."""
+
+    method: Lrp
+
+    @property
+    def name(self) -> str:
+        """The name of the question."""
+        return "relevance"
+
+    @property
+    def parameters(self) -> str:
+        """The method with its parameters, as code."""
+        return repr(self.method)
+
+    def answer(self, asked: Asked) -> list[_Places]:
+        """The relevance of each text: one after the other, because a state has no axis of texts."""
+        return [self._one(asked.row(number)) for number in range(len(asked.batch))]
+
+    def _one(self, asked: Asked) -> _Places:
+        model, (text,) = cast(Differentiable, asked.model), asked.texts
+        matrix = asked.target.linear(asked.raw.shape[1]).to(asked.raw)
+        values, account, states = _propagate(model, asked.batch, matrix, self.method)
+        finite(values, model, "relevance")
+        return _Places(
+            _array(values[0, 0, : len(text)]),
+            {name: _array(value) for name, value in states.items()},
+            {name: (float(part[0, 0]),) for name, part in account.items() if name != "initial states" or part.any()},
+        )
+
+    def result(self, subject: Subject, origin: Origin, body: _Places) -> Relevance:
+        """The relevance of one text."""
+        return Relevance(subject, origin, body.dimensions, body.states, remainder=Account(body.account))
 
 
-def _found(model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"], method: Lrp) -> Found:
-    """By the path that ``lrp`` takes."""
-    seen = method.laid_open(model, batch)
-    if seen is not None and stands_on_vectors(seen, model, batch):
-        return _unrolled(seen, matrix, method)
+def _propagate(model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"], method: Lrp) -> Propagated:
+    """Values, account and states by the path that ``lrp`` takes."""
+    unrolled = method.laid_open(model, batch)
+    if unrolled is not None and stands_on_vectors(unrolled, model, batch):
+        return _unrolled(unrolled, matrix, method)
     try:
         return _propagated(model, batch, matrix, method)
     except UnsupportedError:
-        if seen is None:
+        if unrolled is None:
             raise
-        return _unrolled(seen, matrix, method)
+        return _unrolled(unrolled, matrix, method)
 
 
-def _unrolled(seen: Unrolled, matrix: Float[Tensor, "b k c"], method: Lrp) -> Found:
+def _unrolled(unrolled: Unrolled, matrix: Float[Tensor, "b k c"], method: Lrp) -> Propagated:
     states = {}
     recorder = Recorder(states={})
     with torch.no_grad():
-        values, account = relevance(seen, matrix.to(seen.outputs), method.options, recorder)
-    for number, layer in enumerate(seen.layers):
+        values, account = relevance(unrolled, matrix.to(unrolled.outputs), method.options, recorder)
+    for number, layer in enumerate(unrolled.layers):
         for way, direction in enumerate(layer):
             for stream, value in (recorder.states or {})[number, way].items():
                 states[place_name(way=(number, way), stream=stream)] = turned(value, direction)[0, 0]
     return values, account, states
 
 
-def _propagated(model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"], method: Lrp) -> Found:
+def _propagated(model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"], method: Lrp) -> Propagated:
     values, account, nodes = method.propagated(model, batch, matrix, nodes=True)
     single = "recurrent 2 layer 1 forward" not in nodes
     states = {}
@@ -92,5 +125,5 @@ def _propagated(model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k 
 
 
 def _array(value: Tensor) -> np.ndarray:
-    found: np.ndarray = value.detach().to("cpu", torch.float64).numpy().copy()
-    return found
+    values: np.ndarray = value.detach().to("cpu", torch.float64).numpy().copy()
+    return values

@@ -13,8 +13,8 @@ from exegesis.core.errors import UsageError
 from exegesis.core.parameters import between
 from exegesis.core.progress import Tally
 from exegesis.core.text import Span
+from exegesis.engine.answer import array
 from exegesis.engine.methods import Spanning, card_of
-from exegesis.engine.run import array
 from exegesis.mech.removal.coalitions import together
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.target import Target

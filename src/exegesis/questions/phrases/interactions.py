@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import factorial
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,7 +16,7 @@ from exegesis.core.errors import UsageError
 from exegesis.core.parameters import at_least, between, even
 from exegesis.core.registry import Registry
 from exegesis.core.text import Text
-from exegesis.engine.run import array, finite, prediction_of
+from exegesis.engine.answer import Asked, answer
 from exegesis.mech.removal.coalitions import Game
 from exegesis.mech.removal.perturbed import How
 from exegesis.mech.removal.shapley import flat, orders
@@ -26,8 +25,10 @@ from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask, Target
 from exegesis.results.interactions import Interactions
+from exegesis.results.result import Origin, Subject
 
 MAX_EXACT = 12  # words, of which all coalitions can be run
+Effects = tuple[np.ndarray, dict[str, Any]]  # the matrix of one text, and its details
 HERE = {"removal": "take a shorter text", "alone": "take a shorter text",
         "shapley": "take fewer samples, kind 'removal' or a shorter text"}  # fmt: skip
 
@@ -91,34 +92,28 @@ class Pairwise:
                 f"them (at most {self.most:,} unless most= says otherwise): {HERE[self.kind]}"
             )
 
-    def __call__(self, model: Classifier, texts: Sequence[Text], asked: Ask) -> list[Interactions]:
-        start = time.perf_counter()
-        for text in texts:
-            self.affordable(text)
-        batch = model.encode(texts)
-        raw = finite(model.outputs(batch), model, "outputs")
-        target = asked.of(raw, model.link)
-        found = self._values(Game(model, batch, self.how), batch, target)
-        explained, probabilities = array(target.of(raw)), array(model.link.probabilities(raw))
-        decided = model.link.decide(raw).tolist()
-        seconds = (time.perf_counter() - start) / len(texts)
-        return [
-            Interactions(
-                text=text,
-                values=values,
-                kind=self.kind,
-                how=self.how,
-                target=target.names(row, model.labels)[0],
-                prediction=prediction_of(model, probabilities[row], decided[row]),
-                explained=float(explained[row, 0]),
-                seconds=seconds,
-                model=model.name,
-                details=details,
-            )
-            for row, (text, (values, details)) in enumerate(zip(texts, found, strict=True))
-        ]
+    @property
+    def name(self) -> str:
+        """The name of the question."""
+        return "interactions"
 
-    def _values(self, game: Game, batch: Batch, target: Target) -> list[tuple[np.ndarray, dict[str, Any]]]:
+    @property
+    def parameters(self) -> str:
+        """The interaction with its parameters, as code."""
+        return repr(self)
+
+    def answer(self, asked: Asked) -> list[Effects]:
+        """The matrix of each text, with its details. Raises UsageError for a text of too many coalitions."""
+        for text in asked.texts:
+            self.affordable(text)
+        return self._values(Game(asked.model, asked.batch, self.how), asked.batch, asked.target)
+
+    def result(self, subject: Subject, origin: Origin, body: Effects) -> Interactions:
+        """The interactions of one text."""
+        values, details = body
+        return Interactions(subject, replace(origin, details=details), values, self.kind, self.how)
+
+    def _values(self, game: Game, batch: Batch, target: Target) -> list[Effects]:
         shapes: dict[int, tuple[int, ...]] = {}
 
         def asked(row: int) -> list[int]:
@@ -127,7 +122,7 @@ class Pairwise:
             coalitions: list[int] = plan.ravel().tolist()
             return coalitions
 
-        found: dict[int, tuple[np.ndarray, dict[str, Any]]] = {}
+        found: dict[int, Effects] = {}
         for row, numbers in game.each(target, asked):
             found[row] = self._mean(numbers[:, 0].reshape(shapes[row]), len(batch.texts[row].words))
         return [found[row] for row in range(len(batch))]
@@ -165,7 +160,7 @@ class Pairwise:
                 found += [one | 1 << word for one in found]
         return found
 
-    def _mean(self, values: Float[Tensor, "p s 4"], words: int) -> tuple[np.ndarray, dict[str, Any]]:
+    def _mean(self, values: Float[Tensor, "p s 4"], words: int) -> Effects:
         gains = values[..., 0] - values[..., 1] - values[..., 2] + values[..., 3]
         details: dict[str, Any] = {}
         if words < 2:
@@ -183,6 +178,18 @@ class Pairwise:
             error = _square(pairs.std(1) / pairs.shape[1] ** 0.5, words)
             details = {"orders": gains.shape[1], "standard_error": error.tolist()}
         return _square(mean, words), details
+
+
+def interact(
+    model: Classifier, texts: Sequence[Text], pairwise: Pairwise, asked: Ask
+) -> Iterator[tuple[int, Interactions]]:
+    """The interactions of texts as they are ready, each with the number of its text.
+
+    Raises UsageError, before any text is run, for a text of more coalitions than ``pairwise.most``.
+    """
+    for number, text in enumerate(texts, 1):
+        pairwise.affordable(text, f"text {number} of {len(texts)}: " if len(texts) > 1 else "")
+    yield from answer(model, texts, pairwise, asked)
 
 
 def _before(order: Sequence[int], i: int, j: int) -> int:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 from exegesis.core.errors import UsageError
 from exegesis.core.nested import Nest, nest
 from exegesis.core.text import Span, Text
-from exegesis.engine.run import array, finite, in_batches, prediction_of
+from exegesis.engine.answer import Asked, answer
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask, Target
 from exegesis.results.hierarchy import Hierarchy, Part
+from exegesis.results.result import Account, Origin, Subject
 
 Trees = Callable[[Text], Nest]
 
@@ -56,7 +56,7 @@ class Search(Protocol):
 
 
 def one_number(asked: Ask) -> Ask:
-    """What is asked for. Raises UsageError where it is several numbers at once."""
+    """The target as it is. Raises UsageError if it is several numbers at once."""
     if len(asked.labels) > 1 and asked.kind != "margin":
         raise UsageError("a hierarchy explains one number; name one label as the target, not all of them")
     return asked
@@ -67,46 +67,39 @@ def grow(
 ) -> Iterator[tuple[int, Hierarchy]]:
     """Search texts; results come as they are ready, each with the number of its text.
 
-    Raises UsageError where several numbers are asked for at once, ModelError where outputs are not finite,
-    CapacityError where one text alone is too much.
+    Raises UsageError if several numbers are asked for at once, ModelError if outputs are not finite, CapacityError if
+    one text alone is too much.
     """
-    asked = one_number(asked)
-
-    def grown(some: Sequence[Text]) -> list[Hierarchy]:
-        return _grown(model, some, name, search, asked, trees)
-
-    yield from in_batches(texts, grown, name)
+    yield from answer(model, texts, Phrases(name, search, trees), one_number(asked))
 
 
-def _grown(
-    model: Classifier, texts: Sequence[Text], name: str, search: Search, asked: Ask, trees: Trees
-) -> list[Hierarchy]:
-    start = time.perf_counter()
-    batch = model.encode(texts)
-    raw = finite(model.outputs(batch), model, "outputs")
-    target = asked.of(raw, model.link)
-    found = search(model, batch, target, trees)
-    explained, probabilities = array(target.of(raw)), array(model.link.probabilities(raw))
-    decided = model.link.decide(raw).tolist()
-    seconds = (time.perf_counter() - start) / len(texts)
-    return [
-        Hierarchy(
-            text=text,
-            parts=parts_of(text, one.marks),
-            target=target.names(row, model.labels)[0],
-            method=repr(search),
-            name=name,
-            scorer=search.scored,
-            prediction=prediction_of(model, probabilities[row], decided[row]),
-            explained=float(explained[row, 0]),
-            account=one.account,
-            complete=search.complete,
-            seconds=seconds,
-            model=model.name,
-            details=one.details,
+@dataclass(frozen=True, eq=False)
+class Phrases:
+    """The question which phrases act together: as a search answers it."""
+
+    name: str
+    search: Search
+    trees: Trees
+
+    @property
+    def parameters(self) -> str:
+        """The search with its parameters, as code."""
+        return repr(self.search)
+
+    def answer(self, asked: Asked) -> list[Grown]:
+        """The phrases of each text."""
+        return self.search(asked.model, asked.batch, asked.target, self.trees)
+
+    def result(self, subject: Subject, origin: Origin, body: Grown) -> Hierarchy:
+        """The hierarchy of one text."""
+        account = {name: (float(part),) for name, part in body.account.items()}
+        return Hierarchy(
+            subject,
+            replace(origin, details=body.details),
+            parts_of(subject.text, body.marks),
+            self.search.scored,
+            remainder=Account(account, self.search.complete),
         )
-        for row, (text, one) in enumerate(zip(texts, found, strict=True))
-    ]
 
 
 def parts_of(text: Text, marks: Mapping[Span, Mark]) -> tuple[Part, ...]:

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from exegesis.core.nested import Nest
 from exegesis.core.parameters import at_least, even
 from exegesis.core.text import Span
+from exegesis.engine.answer import array, finite
 from exegesis.engine.methods import card_of
-from exegesis.engine.run import array, finite, score_spans
+from exegesis.engine.run import score_spans
 from exegesis.mech.removal.coalitions import Game
 from exegesis.mech.removal.perturbed import How
 from exegesis.mech.removal.shapley import Orders, Plan, along, orders, plan, prefixes, price

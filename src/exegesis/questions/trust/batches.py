@@ -14,7 +14,7 @@ from torch import Tensor
 
 from exegesis.core.errors import UsageError
 from exegesis.core.text import Span, Text
-from exegesis.engine.run import finite
+from exegesis.engine.answer import outputs
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Link, Target
 from exegesis.questions.trust.check import check_model, check_scores, check_text, label_of, target_of
@@ -86,8 +86,8 @@ class Work:
         self, texts: Sequence[Text], explained: Sequence[Explanations], numbers: Sequence[int]
     ) -> list[tuple[str, list[list[Score]]]]:
         """For each text its label, and for each measure the score of each method and control."""
-        batch = self.model.encode(texts)
-        raw = finite(self.model.outputs(batch), self.model, "outputs").detach().to("cpu", torch.float64)
+        batch, raw = outputs(self.model, texts)
+        raw = raw.detach().to("cpu", torch.float64)
         pool = Pool(self.model, batch, raw, self.stock, self.seed)
         found: list[list[list[Score]]] = [[] for _ in texts]
         main = self._settings(texts, raw, [one.results for one in explained], numbers)

@@ -13,10 +13,10 @@ import numpy as np
 
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.files import read_text
-from exegesis.core.same import same
 from exegesis.core.text import Text
-from exegesis.results.attribution import Attribution, Prediction
-from exegesis.results.saved import FORMAT, from_dict
+from exegesis.core.values import same
+from exegesis.results.attribution import Attribution
+from exegesis.results.result import Account, Origin, Prediction, Subject
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,11 +101,8 @@ def _result(
     label: str | None, name: str,
 ) -> Attribution:  # fmt: skip
     try:
-        if values.get("format") == FORMAT:
-            saved = from_dict(values)
-            if not isinstance(saved, Attribution):
-                raise FileError("not an explanation of words")
-            return saved
+        if values.get("format") == Attribution.form:
+            return Attribution.from_dict(values)
         raw = str(values.get("text"))
         if raw not in rows:
             raise UsageError(f"explains a text that is not among those evaluated: {raw[:40]!r}")
@@ -130,17 +127,15 @@ def _plain(values: Mapping[str, Any], text: Text, label: str | None, name: str) 
     account = values.get("account") or {}
     if not isinstance(account, Mapping):
         raise FileError("the account is an object of names with a number each")
+    number = math.nan if explained is None else float(_numbers([explained])[0])
+    method, seconds = str(values.get("method", name)), float(_numbers([values.get("seconds", 0.0)])[0])
+    prediction = Prediction(best, known.get(best, math.nan), known, len(known))
     return Attribution(
-        text=text,
-        spans=text.words,
-        scores=_over_words(scores, offsets, text),
-        targets=(target,),
-        method=str(values.get("method", name)),
-        name=str(values.get("method", name)),
-        prediction=Prediction(best, known.get(best, math.nan), known),
-        explained=math.nan if explained is None else float(_numbers([explained])[0]),
-        account={str(part): float(_numbers([value])[0]) for part, value in account.items()},
-        seconds=float(_numbers([values.get("seconds", 0.0)])[0]),
+        Subject(text, "", prediction, (target,), (number,)),
+        Origin(method, method, seconds),
+        text.words,
+        _over_words(scores, offsets, text)[None],
+        remainder=Account({str(part): (float(_numbers([value])[0]),) for part, value in account.items()}),
     )
 
 

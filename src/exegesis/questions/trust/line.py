@@ -13,8 +13,9 @@ from jaxtyping import Float
 
 from exegesis.core.errors import CapacityError, ModelError, UnsupportedError
 from exegesis.core.text import Text
+from exegesis.engine.answer import in_batches, one_per_text, outputs
 from exegesis.engine.methods import cards, lacking, make
-from exegesis.engine.run import finite, in_batches, run
+from exegesis.engine.run import run
 from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Link, ask
@@ -85,7 +86,7 @@ def with_trust(model: Classifier, results: Sequence[Attribution], seed: int = 0)
     for part, fall, agreement in zip(parts, falls, agreed, strict=True):
         lines[part.number].append({**fall, "agreement": agreement, **_gap(part)})
     return [
-        replace(one, details={**one.details, "trust": found[0] if one.scores.ndim == 1 else {"each": found}})
+        one.replace(details={**one.details, "trust": found[0] if len(one.targets) == 1 else {"each": found}})
         for one, found in zip(results, lines, strict=True)
     ]
 
@@ -97,16 +98,13 @@ def _falls(model: Classifier, parts: Sequence[_Part], seed: int) -> list[dict[st
     def batch(some: Sequence[Text]) -> list[dict[str, Any]]:
         return _batch(model, some, [parts[number[id(text)]] for text in some], seed)
 
-    found: list[dict[str, Any]] = [{} for _ in parts]
-    for i, one in in_batches(own, batch, "trust"):
-        found[i] = one
-    return found
+    return one_per_text(in_batches(own, batch, "trust"))
 
 
 def _batch(model: Classifier, texts: Sequence[Text], parts: Sequence[_Part], seed: int) -> list[dict[str, Any]]:
     """The fall of each part's probability, all texts asked at once."""
-    batch = model.encode(texts)
-    raw = finite(model.outputs(batch), model, "outputs").detach().to("cpu", torch.float64)
+    batch, raw = outputs(model, texts)
+    raw = raw.detach().to("cpu", torch.float64)
     asks = [_asks(part, text, seed) if part.varied else [] for part, text in zip(parts, texts, strict=True)]
     answers = Pool(model, batch, raw, (), seed).raw(HOW, asks)
     found = []
@@ -189,10 +187,9 @@ def _agreements(model: Classifier, parts: Sequence[_Part]) -> list[dict[str, flo
 def _explained(model: Classifier, texts: Sequence[Text], name: str, target: str) -> list[Attribution] | None:
     """A method's explanations of one number of texts; None where it has none."""
     try:
-        found = dict(run(model, texts, make(name), ask(target, model.labels, model.link)))
+        return one_per_text(run(model, texts, make(name), ask(target, model.labels, model.link)))
     except (UnsupportedError, ModelError, CapacityError):
         return None
-    return [found[i] for i in range(len(texts))]
 
 
 def _correlation(part: _Part, other: Float[np.ndarray, " words"]) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from exegesis.core.errors import UsageError
 from exegesis.core.text import Text
-from exegesis.engine.run import in_batches
+from exegesis.engine.answer import in_batches
 from exegesis.protocols.model import Classifier
 from exegesis.questions.trust.batches import Marks, Work
 from exegesis.questions.trust.controls import CONTROLS, LEFT_OUT, LONGEST, RANDOM, controls_of

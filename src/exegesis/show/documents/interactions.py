@@ -14,6 +14,7 @@ import numpy as np
 
 from exegesis.results.attribution import Attribution
 from exegesis.results.interactions import Interactions, Pair
+from exegesis.results.result import Origin
 from exegesis.show.documents.attribution import Block, Panel, rtl_of
 from exegesis.show.wording import number, signed, target_phrase, visible
 
@@ -64,18 +65,8 @@ class Grid:
 def grid(result: Interactions, most: int) -> Grid:
     """Interactions as they are drawn, with at most so many words."""
     limit = float(np.abs(result.values).max(initial=0.0))
-    around = Attribution(
-        text=result.text,
-        spans=(),
-        scores=np.zeros(0),
-        targets=(result.target,),
-        method=f"{result.kind} interactions",
-        name=f"{result.kind} interactions",
-        prediction=result.prediction,
-        explained=result.explained,
-        seconds=result.seconds,
-        model=result.model,
-    )
+    name = f"{result.kind} interactions"
+    around = Attribution(result.subject, Origin(name, name, result.seconds), (), np.zeros((1, 0)))
     panel = Panel((), (Block("", "", around, (), limit),), 1, False, rtl_of(result.text.raw))
     kept, words = _kept(result, max(2, most)), result.words
     return Grid(result, panel, kept, tuple(shown(words[number]) for number in kept))

@@ -14,7 +14,7 @@ import numpy as np
 
 from exegesis.results.attribution import Attribution
 from exegesis.results.relevance import WORDS, Relevance
-from exegesis.results.result import each
+from exegesis.results.result import Account, Origin, each
 from exegesis.show import latex
 from exegesis.show.before.figure import passage as words
 from exegesis.show.before.figure.scene import Scene
@@ -47,20 +47,13 @@ def _places(result: Relevance, minus: str) -> Iterator[Attribution]:
         details: dict[str, Any] = {"place": place}
         if first:
             details = {"remarks": tuple(_remarks(result, found, minus))}
+        account = {name: (part,) for name, part in _account(result).items()} if first else {}
         yield Attribution(
-            text=result.text,
-            spans=result.text.words,
-            scores=scores,
-            targets=(result.target,),
-            method=result.method,
-            name=place,
-            prediction=result.prediction,
-            explained=result.explained,
-            account=_account(result) if first else {},
-            complete=first,
-            seconds=result.seconds,
-            model=result.model,
-            details=details,
+            result.subject,
+            Origin(place, result.method, result.seconds, details),
+            result.text.words,
+            scores[None],
+            remainder=Account(account, first),
         )
 
 

@@ -40,11 +40,11 @@ def test_nothing_to_evaluate(linear):
 def test_an_explanation_of_another_model(linear):
     other = exegesis.explain(toys.model(bias=0.5), TEXT, "leave-one-out")
     refused("is of another model: the probability of", linear, [TEXT], explanations=[other])
-    unsaid = replace(other, prediction=other.prediction._replace(probabilities={}))
+    unsaid = other.replace(prediction=other.prediction._replace(probabilities={}))
     refused(r"is of another model: logit:good was 1\.48", linear, [TEXT], explanations=[unsaid])
-    labels = replace(other, prediction=other.prediction._replace(probabilities={"fine": 0.5}))
+    labels = other.replace(prediction=other.prediction._replace(probabilities={"fine": 0.5}))
     refused("no such label", linear, [TEXT], explanations=[labels])
-    renamed = replace(other, targets=("logit:fine",))
+    renamed = other.replace(targets=("logit:fine",))
     refused("unknown label 'fine'", linear, [TEXT], explanations=[renamed])
 
 
@@ -53,7 +53,7 @@ def test_an_explanation_of_another_text(linear):
     refused("not among those evaluated", linear, ["awful film"], explanations=[one])
     refused("explains another text", linear, ["awful film"], explanations={"own": [one]})
     refused("1 explanations of 2 texts", linear, [TEXT, TEXT], explanations={"own": [one]})
-    words = replace(one, text=replace(one.text, ids=(2, 3, 4, 5)))
+    words = one.replace(text=replace(one.text, ids=(2, 3, 4, 5)))
     refused("in other words or pieces", linear, [TEXT], explanations=[words])
 
 

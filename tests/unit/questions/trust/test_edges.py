@@ -41,7 +41,7 @@ def predicted(linear, texts, label):
 
 
 def turned(results):
-    return [replace(one, scores=-one.scores, name="reversed", method="reversed") for one in results]
+    return [one.replace(scores=-one.scores, name="reversed", method="reversed") for one in results]
 
 
 def test_flips_of_a_label_that_is_not_predicted_are_no_numbers(linear, texts):
@@ -138,13 +138,13 @@ def test_scores_that_are_no_numbers_are_refused(linear, texts):
     for wrong in (math.nan, math.inf):
         scores = np.where(np.arange(len(one.scores)) == 0, wrong, one.scores)
         with pytest.raises(UsageError, match="has a score that is no finite number"):
-            exegesis.evaluate(linear, texts[:1], [], ["deletion"], explanations=[replace(one, scores=scores)])
+            exegesis.evaluate(linear, texts[:1], [], ["deletion"], explanations=[one.replace(scores=scores)])
 
 
 @pytest.mark.parametrize("file", [False, True])
 def test_two_explanations_of_one_text_are_refused(linear, texts, tmp_path, file):
     one = exegesis.explain(linear, texts[0], "leave-one-out")
-    other = replace(one, scores=-one.scores)
+    other = one.replace(scores=-one.scores)
     about = exegesis.explain(linear, texts[0], "leave-one-out", "bad" if "good" in one.target else "good")
 
     def run(*results):
@@ -185,7 +185,7 @@ def test_scores_of_leave_one_out_under_another_name(linear):
     """They have the best numbers by definition whatever they are called; what is no copy of them has not."""
     model, several = exegesis.load(), ["not a bad film at all", "a warm , fine mess of a film", "dull and long"]
     own = [exegesis.explain(model, text, "leave-one-out") for text in several]
-    named = {"occlusion": own, "half": [replace(one, scores=one.scores / 2 + 1e-5) for one in own]}
+    named = {"occlusion": own, "half": [one.replace(scores=one.scores / 2 + 1e-5) for one in own]}
     named["reversed"] = turned(own)
     found = exegesis.evaluate(model, several, ["lrp"], ["faithfulness", "monotonicity"], explanations=named)
     assert [one.name for one in found.methods if found.favoured(found.measures[0], one.name)] == ["occlusion", "half"]
@@ -242,7 +242,7 @@ def test_the_texts_that_are_contested_are_those_of_least_agreement(linear):
     draws = np.random.default_rng(0)
     texts = [" ".join(draws.choice(list(toys.WEIGHTS), 9, replace=False)) for _ in range(5)] + ["superb dull"]
     first = [toys.perfect(linear, text) for text in texts]
-    second = [*first[:3], *turned(first[3:4]), replace(first[4], scores=np.abs(first[4].scores)), *turned(first[5:])]
+    second = [*first[:3], *turned(first[3:4]), first[4].replace(scores=np.abs(first[4].scores)), *turned(first[5:])]
     found = exegesis.evaluate(linear, texts, [], ["deletion"], explanations={"first": first, "second": second})
     worst = [one[0].text.raw for one in found.contested]
     assert (worst[:2], worst[2] in texts[:3]) == ([texts[3], texts[4]], True)
@@ -252,7 +252,7 @@ def test_the_texts_that_are_contested_are_those_of_least_agreement(linear):
 def test_a_phrase_scores_what_its_words_add_up_to(linear):
     """0.7 of "the film" is more than 0.5 of "superb", though its words have 0.35 each."""
     text = "superb the film dull"
-    given = replace(exegesis.explain(linear, text, "leave-one-out", "good"), scores=np.array([0.5, 0.3, 0.4, 0.0]))
+    given = exegesis.explain(linear, text, "leave-one-out", "good").replace(scores=np.array([0.5, 0.3, 0.4, 0.0]))
     measure = make("faithfulness:unit=phrase")
     assert (1, 3) in measure.units(case(given.text))
     found = exegesis.evaluate(linear, [text], [], [measure], explanations=[given])

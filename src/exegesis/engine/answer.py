@@ -1,0 +1,157 @@
+"""Answers: every question about texts runs through here, from texts to results, in batches that fit into memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from exegesis.core.errors import CapacityError, ModelError, out_of_memory
+from exegesis.core.text import Text
+from exegesis.protocols.batch import Batch, groups
+from exegesis.protocols.model import Classifier
+from exegesis.protocols.target import Ask, Target
+from exegesis.results.result import Origin, Prediction, Subject
+
+PIECES, ROWS = 16384, 64  # padded pieces and texts of a batch
+MAX_LABELS, LIKELIEST = 100, 10  # a prediction names all labels up to so many, else so many of them
+Result = TypeVar("Result")
+Body = TypeVar("Body")
+Answer = TypeVar("Answer", covariant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A batch as a question gets it: texts encoded, outputs checked, the numbers to explain chosen."""
+
+    model: Classifier
+    batch: Batch
+    texts: Sequence[Text]
+    raw: Float[Tensor, "b c"]
+    target: Target
+
+    def row(self, number: int) -> Asked:
+        """One text of the batch alone, without padding."""
+        rows, texts = torch.tensor([number]), self.texts[number : number + 1]
+        return Asked(self.model, self.batch.take(rows), texts, self.raw[number : number + 1], self.target.take(rows))
+
+
+class Question(Protocol[Body, Answer]):
+    """A question of texts: the parts of the answers for a batch, and a result from the parts for one text.
+
+    ``name`` stands in results and in the error for lack of memory; ``parameters`` are code that rebuilds the method.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def parameters(self) -> str: ...
+    def answer(self, asked: Asked) -> Sequence[Body]:
+        """The body of each text's answer, in order."""
+        ...
+
+    def result(self, subject: Subject, origin: Origin, body: Body) -> Answer:
+        """A result from its header and its body."""
+        ...
+
+
+def answer(
+    model: Classifier, texts: Sequence[Text], question: Question[Body, Result], ask: Ask
+) -> Iterator[tuple[int, Result]]:
+    """Ask a question of texts; results come as they are ready, each with the number of its text.
+
+    The seconds of a batch are shared by its texts. Raises ModelError if the model's outputs are not finite,
+    CapacityError if one text alone is too much.
+    """
+
+    def work(part: Sequence[Text]) -> list[Result]:
+        start = time.perf_counter()
+        batch, raw = outputs(model, part)
+        asked = Asked(model, batch, part, raw, ask.of(raw, model.link))
+        bodies = question.answer(asked)
+        subjects = _subjects(asked)
+        seconds = (time.perf_counter() - start) / len(part)
+        origin = Origin(question.name, question.parameters, seconds)
+        return [question.result(subject, origin, body) for subject, body in zip(subjects, bodies, strict=True)]
+
+    yield from in_batches(texts, work, question.name)
+
+
+def in_batches(
+    texts: Sequence[Text], work: Callable[[Sequence[Text]], list[Result]], name: str
+) -> Iterator[tuple[int, Result]]:
+    """Work on texts in batches of like length; each result with the number of its text, as they are ready.
+
+    Batches that run out of memory are tried again in halves. Raises CapacityError, with the ``name`` of the work, if
+    one text alone is too much.
+    """
+    queue = groups([len(text) for text in texts], PIECES, ROWS)
+    while queue:
+        rows = queue.pop(0)
+        try:
+            results = work([texts[row] for row in rows])
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            if len(rows) == 1:
+                text = texts[rows[0]]
+                raise CapacityError(
+                    f"{name} needs more memory than there is for a text of {len(text.words)} words "
+                    f"({text.raw[:30]!r}...): take a shorter text or another method"
+                ) from error
+            queue[:0] = [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
+            continue
+        yield from zip(rows, results, strict=True)
+
+
+def outputs(model: Classifier, texts: Sequence[Text]) -> tuple[Batch, Float[Tensor, "b c"]]:
+    """The texts as one batch, and the model's outputs for them. Raises ModelError if these are not finite."""
+    batch = model.encode(texts)
+    return batch, finite(model.outputs(batch), model, "outputs")
+
+
+def predictions(model: Classifier, raw: Float[Tensor, "b c"], most: int = MAX_LABELS) -> list[Prediction]:
+    """The prediction of each row of outputs; it names all labels up to ``most``, else the ten likeliest."""
+    decided, labels = model.link.decide(raw).tolist(), model.labels
+    results = []
+    for probabilities, best in zip(array(model.link.probabilities(raw)), decided, strict=True):
+        count = len(labels)
+        named = range(count) if count <= most else np.argsort(-probabilities, kind="stable")[:LIKELIEST].tolist()
+        by_label = {labels[number]: float(probabilities[number]) for number in named}
+        results.append(Prediction(labels[best], float(probabilities[best]), by_label, count))
+    return results
+
+
+def one_per_text(numbered: Iterator[tuple[int, Result]]) -> list[Result]:
+    """Results in the order of their texts."""
+    results = dict(numbered)
+    return [results[number] for number in range(len(results))]
+
+
+def finite(values: Tensor, model: Classifier, name: str) -> Tensor:
+    """The values as they are. Raises ModelError, which names them, if one is NaN or infinite."""
+    if not bool(torch.isfinite(values).all()):
+        raise ModelError(
+            f"the {name} of model {model.name} are not finite (NaN or infinity): check its weights and its input"
+        )
+    return values
+
+
+def array(values: Tensor) -> np.ndarray:
+    """A tensor as an array of doubles on the CPU."""
+    return values.detach().to("cpu", torch.float64).numpy()
+
+
+def _subjects(asked: Asked) -> list[Subject]:
+    model = asked.model
+    explained = array(asked.target.of(asked.raw)).tolist()
+    return [
+        Subject(text, model.name, prediction, asked.target.names(row, model.labels), tuple(explained[row]))
+        for row, (text, prediction) in enumerate(zip(asked.texts, predictions(model, asked.raw), strict=True))
+    ]

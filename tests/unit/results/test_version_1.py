@@ -1,0 +1,51 @@
+"""Files that an earlier version wrote, one of every kind of result, are read as the results that they held."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import exegesis
+from exegesis.core.errors import FileError
+from exegesis.results.saved import FORMS, STUDIES
+from tests.support import every_result
+
+FOLDER = Path(every_result.__file__).parent / "saved" / "version1"
+
+
+def path(name: str) -> Path:
+    return FOLDER / f"{name.replace(' ', '-')}.json"
+
+
+def test_there_is_a_file_of_every_kind() -> None:
+    values = [json.loads(path(name).read_text()) for name in every_result.EVERY]
+    assert {one["format"] for one in values} == set(FORMS)
+    assert {one["study"] for one in values if "study" in one} == set(STUDIES)
+    assert {one["version"] for one in values} == {1}
+    assert {one.name for one in FOLDER.iterdir()} == {path(name).name for name in every_result.EVERY}
+
+
+@pytest.mark.parametrize("name", every_result.EVERY)
+def test_it_is_read_as_the_result_that_it_held(name: str, tmp_path: Path) -> None:
+    result = exegesis.read(path(name))
+    assert result == every_result.EVERY[name]()
+    assert exegesis.read(result.save(tmp_path / "again.json")) == result  # in the form of today
+    assert json.loads((tmp_path / "again.json").read_text())["version"] == 2
+
+
+@pytest.mark.parametrize("name", every_result.EVERY)
+def test_every_field_is_needed(name: str, tmp_path: Path) -> None:
+    """All but what other programs alone read, and what has a default since the first version."""
+    values = json.loads(path(name).read_text())
+    others = {"words", "offsets", "scores", "residual", "gap", "advice", "means"}
+    usual = {"lead", "budget", "seed", "absent", "curves", "remark", "samples", "k", "seconds", "grid", "contested",
+             "agreement", "overlap", "disputes", "counts", "notes"}  # fmt: skip
+    flat = "reading" not in values
+    for field in values.keys() - others - (usual - {"contested"} if flat else set()):
+        left = {key: value for key, value in values.items() if key != field}
+        (tmp_path / "less.json").write_text(json.dumps(left))
+        with pytest.raises(FileError) as error:
+            exegesis.read(tmp_path / "less.json")
+        assert "\n" not in str(error.value)
