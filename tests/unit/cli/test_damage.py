@@ -134,8 +134,8 @@ def test_lines_of_results_are_named(saved: Path, tmp_path: Path) -> None:
         exegesis.read(saved)
     saved.write_text(content + "\n\n  \n")
     assert len(exegesis.read(saved)) == 4
-    saved.write_text(content.replace('"version": 1', '"version": 2'))
-    with pytest.raises(FileError, match=r"line 1: .*version 2, newer than 1: upgrade exegesis$"):
+    saved.write_text(content.replace('"version": 2', '"version": 3'))
+    with pytest.raises(FileError, match=r"line 1: .*version 3, newer than 2: upgrade exegesis$"):
         exegesis.read(saved)
     (tmp_path / "list.json").write_text("[" + content.splitlines()[0] + ", 5]")
     with pytest.raises(FileError, match=r"list\.json, item 2: this is not a saved explanation"):
@@ -149,38 +149,48 @@ def test_lines_of_results_are_named(saved: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("place", "value", "message"),
     [
-        ({"format": "other"}, "not a saved explanation"),
-        ({"version": None}, "damaged explanation .its version is None"),
-        ({"version": True}, "its version is True"),
-        ({"version": 0}, "its version is 0"),
-        ({"text": 5}, "text: 5 is no text"),
-        ({"text": "short"}, "offsets: .* lies outside"),
-        ({"target": ["logit:a"]}, "2 targets|3 numbers for 1 targets"),
-        ({"spans": {}}, "spans: {} is no list"),
-        ({"prediction": []}, r"prediction: \[\] is no object"),
-        ({"account": 3}, "account: 3 is no object"),
-        ({"explained": [1, 2]}, "explained: 2 numbers for 3 targets"),
-        ({"details": "x"}, "details: 'x' is no object"),
-        ({"seconds": "1"}, "seconds: '1' is no number"),
-        ({"model": None}, "model: None is no text"),
-        ({"reading": {}}, "no 'pieces'"),
+        ("format", "other", "not a saved explanation"),
+        ("version", None, "damaged explanation .its version is None"),
+        ("version", True, "its version is True"),
+        ("version", 0, "its version is 0"),
+        ("subject.text.raw", 5, "subject.text.raw: a text is due, not 5"),
+        ("subject.text.raw", "short", "the offset .* lies outside"),
+        ("subject.targets", ["logit:a"], "1 targets need as many explained numbers, not 3"),
+        ("spans", {}, "spans: a list is due, not {}"),
+        ("subject.prediction", [], r"prediction: an object is due, not \[\]"),
+        ("remainder.parts", 3, "remainder.parts: an object is due, not 3"),
+        ("subject.explained", [1, 2], "3 targets need as many explained numbers, not 2"),
+        ("origin.details", "x", "details: an object is due, not 'x'|origin.details"),
+        ("origin.seconds", "1", "origin.seconds: a number is due, not '1'"),
+        ("subject.model", None, "subject.model: a text is due, not None"),
+        ("subject.text", {}, "no 'raw'"),
     ],
 )
-def test_damaged_results(saved: Path, change: dict[str, object], message: str) -> None:
+def test_damaged_results(saved: Path, place: str, value: object, message: str) -> None:
     values = json.loads(saved.read_text().splitlines()[0])
     with pytest.raises(FileError, match=message) as caught:
-        exegesis.Attribution.from_dict(values | change)
+        exegesis.Attribution.from_dict(changed(values, place, value))
     assert "\n" not in str(caught.value)
 
 
 def test_numbers_outside_a_text_are_damage(saved: Path) -> None:
-    values = json.loads(saved.read_text().splitlines()[0])
+    line = saved.read_text().splitlines()[0]
     for part, wrong in [("words", [[0, 99]]), ("offsets", [[0, 1]]), ("ids", ["x"] * 9), ("special", [0] * 9)]:
         with pytest.raises(FileError, match="damaged explanation"):
-            exegesis.Attribution.from_dict(values | {"reading": values["reading"] | {part: wrong}})
-    for name, wrong in [("score", None), ("score", [1, 2, float("inf")]), ("pieces", [3, 3]), ("level", 5)]:
-        spans = [values["spans"][0] | {name: wrong}, *values["spans"][1:]]
+            exegesis.Attribution.from_dict(changed(json.loads(line), f"subject.text.{part}", wrong))
+    result = json.loads(line)["result"]
+    for name, wrong in [("values", None), ("values", [1, 2, float("inf")]), ("spans", [3, 3]), ("levels", 5)]:
         with pytest.raises(FileError, match="damaged explanation"):
-            exegesis.Attribution.from_dict(values | {"spans": spans})
+            exegesis.Attribution.from_dict(changed(json.loads(line), name, [wrong, *result[name][1:]]))
+
+
+def changed(values: dict, place: str, value: object) -> dict:
+    """The values with another one at a place of the result, or on top."""
+    *outer, last = place.split(".")
+    inner = values if place in ("format", "version") else values["result"]
+    for name in outer:
+        inner = inner[name]
+    inner[last] = value
+    return values

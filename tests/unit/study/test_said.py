@@ -9,7 +9,7 @@ import pytest
 import exegesis
 from exegesis.core.errors import UsageError
 from exegesis.core.values import from_plain, to_plain
-from exegesis.results.study import WordUses, restore_study
+from exegesis.results.study import WordUses
 
 TEXTS = ["a fine , warm film", "not good at all", "the plot is thin and the jokes are stale", "a fine mess"] * 3
 LABELS = ["positive", "negative", "negative", "negative"] * 3
@@ -65,9 +65,9 @@ def test_absent_words_are_named_and_the_others_reported(model):
     assert "No text holds “zzzq”." in page
     assert "No text holds “stael”; the nearest that stands in one is “stale”." in page
     values = json.loads(json.dumps(found.to_dict()))
-    assert restore_study(values).absent == found.absent
+    assert WordUses.from_dict(values).absent == found.absent
     del values["absent"]
-    assert restore_study(values).absent == ()  # a file of before
+    assert WordUses.from_dict(values).absent == ()  # a file of before
     with pytest.raises(UsageError, match="no text holds the word 'zzzq' or 'stael'"):
         exegesis.study.word(model, TEXTS, ["zzzq", "stael"])
 
@@ -75,7 +75,7 @@ def test_absent_words_are_named_and_the_others_reported(model):
 def test_a_field_without_a_default_is_still_due(model):
     values = to_plain(exegesis.study.word(model, TEXTS, "fine"))
     del values["gaps"]
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="WordUses has no 'gaps'"):
         from_plain(WordUses, values)
 
 

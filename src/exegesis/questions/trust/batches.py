@@ -17,7 +17,7 @@ from exegesis.core.text import Span, Text
 from exegesis.engine.answer import outputs
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Link, Target
-from exegesis.questions.trust.check import check_model, check_scores, check_text, label_of, target_of
+from exegesis.questions.trust.check import check_model, check_text, label_of, target_of
 from exegesis.questions.trust.controls import CONTROLS, GREEDY, LEFT_OUT, LONGEST, RANDOM, Greedy, has
 from exegesis.questions.trust.explanations import Explanations
 from exegesis.questions.trust.measure import DELETION, Answers, Case, Given, Measure, Score, card_of
@@ -138,7 +138,6 @@ class Work:
         model, labels, first = self.model, set[str](), None
         for result in results:
             check_text(result, text)
-            check_scores(result)
             target = target_of(result, model, raw)
             check_model(result, model, raw, target)
             self.unchecked += not result.prediction.probabilities and not math.isfinite(

@@ -29,14 +29,6 @@ def check_text(result: Attribution, text: Text) -> None:
         )
 
 
-def check_scores(result: Attribution) -> None:
-    """Raises UsageError where a score is no finite number: NaN would rank last, and infinity first, with no meaning."""
-    if not np.isfinite(result.scores).all():
-        raise UsageError(
-            f"{_who(result)} of {_begin(result.text)} has a score that is no finite number; mend or drop it"
-        )
-
-
 def check_model(result: Attribution, model: Classifier, raw: Float[Tensor, " c"], target: Target) -> None:
     """Raises UsageError where the prediction or the number explained is not this model's."""
     labels = model.labels

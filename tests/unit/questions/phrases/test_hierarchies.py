@@ -475,15 +475,15 @@ def test_a_hierarchy_as_a_value():
 
 
 DAMAGE = [
-    lambda v: v["parts"].pop(),
-    lambda v: v["parts"].pop(0),
-    lambda v: v["parts"][-1].update(children=[0]),
-    lambda v: v["parts"][-1].update(children=[0, 99]),
-    lambda v: v["parts"][-1].update(pieces=[0, 2]),
-    lambda v: v["parts"][0].update(score=None),
-    lambda v: v["parts"][0].update(step="one"),
-    lambda v: v["parts"][2].pop("interaction"),
-    lambda v: v.pop("search"),
+    lambda v: v["result"]["parts"].pop(),
+    lambda v: v["result"]["parts"].pop(0),
+    lambda v: v["result"]["parts"][-1].update(children=[0]),
+    lambda v: v["result"]["parts"][-1].update(children=[0, 99]),
+    lambda v: v["result"]["parts"][-1].update(span=[0, 2]),
+    lambda v: v["result"]["parts"][0].update(score=None),
+    lambda v: v["result"]["parts"][0].update(step="one"),
+    lambda v: v["result"]["parts"][2].pop("score"),
+    lambda v: v["result"]["origin"].pop("name"),
     lambda v: v.update(version=9),
 ]
 

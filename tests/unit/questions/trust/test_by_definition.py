@@ -81,15 +81,13 @@ def test_advice_recommendation_and_page_count_alike():
 def test_it_is_saved():
     found = made(("leave-one-out",), ("mine", "x", "third"), ("mine", "leave-one-out", "third"))
     values = json.loads(json.dumps(found.to_dict()))
-    from exegesis.results.evaluated import restore_evaluation
-
-    again = restore_evaluation(values)
+    again = Evaluation.from_dict(values)
     assert (again.measures, again.methods[:3]) == (found.measures, found.methods[:3])
     for one in values["measures"]:
         del one["favours"]
     for one in values["methods"]:
         del one["method"]
-    assert restore_evaluation(values).wins("x") == (2, 2)  # a file of before
+    assert Evaluation.from_dict(values).wins("x") == (2, 2)  # a file of before
 
 
 def test_the_measures_that_do():

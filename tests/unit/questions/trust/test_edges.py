@@ -137,7 +137,7 @@ def test_scores_that_are_no_numbers_are_refused(linear, texts):
     one = toys.perfect(linear, texts[0])
     for wrong in (math.nan, math.inf):
         scores = np.where(np.arange(len(one.scores)) == 0, wrong, one.scores)
-        with pytest.raises(UsageError, match="has a score that is no finite number"):
+        with pytest.raises(UsageError, match="the scores of perfect must be finite numbers"):
             exegesis.evaluate(linear, texts[:1], [], ["deletion"], explanations=[one.replace(scores=scores)])
 
 

@@ -91,7 +91,7 @@ def test_fast_is_slow(linear):
     words = text.split()
     result = exegesis.explain(linear, text, "leave-one-out", "good")
     scores = np.array([0.3, -0.2, 0.9, 0.1, 0.5, -0.4, 0.0])
-    given = [type(result)(**{**vars(result), "scores": scores, "name": "own", "account": {}})]
+    given = [result.replace(scores=scores, name="own", account={})]
 
     def g(kept):
         return 0.1 + sum(toys.WEIGHTS[words[i]] for i in kept)
@@ -142,7 +142,7 @@ def test_a_unit_is_taken_by_the_sum_of_its_words_unless_the_method_scores_it(lin
         measure = make("faithfulness:unit=phrase")
         given = exegesis.explain(linear, text, "leave-one-out", level="phrase")
         scores = np.where([one == "phrase" for one in given.levels], -given.scores, given.scores)
-        given = type(given)(**{**vars(given), "scores": scores, "name": name})
+        given = given.replace(scores=scores, name=name)
         if not level:
             given = given.at("word")
         result = exegesis.evaluate(linear, [text], [], [measure], explanations=[given])
@@ -171,7 +171,7 @@ def test_iou_by_hand(linear):
     """Marked 0-2 and 5; the top three are 0, 1, 3: run 0-2 of two words shares 2 of 3 with the first, 3 shares none."""
     text = "superb fine film the long dull"
     one = toys.perfect(linear, text)
-    one = type(one)(**{**vars(one), "scores": np.array([5.0, 4.0, 0.0, 3.0, 1.0, 2.0])})
+    one = one.replace(scores=np.array([5.0, 4.0, 0.0, 3.0, 1.0, 2.0]))
     marked = [True, True, True, False, False, True]
     result = exegesis.evaluate(
         linear,

@@ -219,7 +219,7 @@ def test_names_and_texts_are_escaped(linear):
     bad = "<b>&\x1b"
     model = exegesis.blackbox(lambda texts: [[0.5, 0.5] if "<" in t else [0.2, 0.8] for t in texts], [bad, "good"])
     given = exegesis.explain(model, "a <i>b</i> c", "leave-one-out", "good")
-    given = type(given)(**{**vars(given), "name": bad})
+    given = given.replace(name=bad)
     found = exegesis.evaluate(model, ["a <i>b</i> c"], ["leave-one-out"], explanations=[given], target="good")
     page = found._repr_html_()
     assert "<i>b</i>" not in page
