@@ -46,3 +46,46 @@ def test_a_new_folder_must_take_a_place(checkout):
     (checkout / "src" / "exegesis" / "homeless").mkdir()
     (checkout / "src" / "exegesis" / "homeless" / "__init__.py").write_text("")
     assert lint(checkout).returncode == 1
+
+
+CIRCLES = """
+import grimp
+graph = grimp.build_graph("exegesis", exclude_type_checking_imports=True, cache_dir=None)
+for module in sorted(graph.modules):
+    for imported in sorted(graph.find_modules_directly_imported_by(module)):
+        back = graph.find_shortest_chain(imported, module)
+        if back:
+            print(*(name.removeprefix("exegesis.") for name in (module, *back)))
+"""
+WITHOUT_CIRCLES = (
+    "core",
+    "statistics",
+    "data",
+    "protocols",
+    "nn",
+    "engine",
+    "mech",
+    "questions",
+    "api",
+    "study",
+    "cli",
+)
+
+
+def circles(folder: Path) -> list[str]:
+    """Every import that closes a circle, imports inside functions included, in the folders that have none."""
+    paths = {"PYTHONPATH": str(folder / "src"), "PATH": "", "HOME": str(folder)}
+    found = subprocess.run(
+        [sys.executable, "-c", CIRCLES], cwd=folder, env=paths, capture_output=True, text=True, check=True
+    )
+    return [line for line in found.stdout.splitlines() if line.split(".")[0] in WITHOUT_CIRCLES]
+
+
+def test_no_import_goes_round(checkout):
+    assert circles(checkout) == []
+
+
+def test_a_lazy_import_in_a_circle_is_found(checkout):
+    path = checkout / "src" / "exegesis" / "mech" / "lrp" / "state.py"
+    path.write_text(path.read_text() + "\n\ndef lazy():\n    from exegesis.mech.lrp.table import table\n")
+    assert "mech.lrp.state mech.lrp.table mech.lrp.state" in circles(checkout)

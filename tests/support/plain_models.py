@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from exegesis.core.text import text_of_words
-from exegesis.nn.frozen import still
+from exegesis.nn.frozen import frozen
 from exegesis.protocols.batch import Batch, pad
 from exegesis.protocols.target import Link
 from tests.support.torch_toys import WORDS
@@ -45,7 +45,7 @@ class Plain:
             return self.outputs_from(self.embed(batch), batch)
 
     def outputs_from(self, embeds: Tensor, batch: Batch) -> Tensor:
-        with still(self.module):
+        with frozen(self.module):
             if not self.alone:
                 return self.module.run(embeds, batch.mask)
             rows = []

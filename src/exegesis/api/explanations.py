@@ -175,7 +175,7 @@ def predict(
             rows = classifier.link.probabilities(raw.cpu().double()).tolist()
             return [dict(zip(classifier.labels, row, strict=True)) for row in rows]
 
-        return in_order(in_batches(read, probabilities, "predict"), advance)
+        return in_order(in_batches(read, probabilities, "predict", classifier), advance)
 
     return answered(classifier, texts, work, "predict", False)
 

@@ -15,11 +15,11 @@ from torch import Tensor
 from exegesis.core.errors import CapacityError, ModelError, out_of_memory
 from exegesis.core.text import Text
 from exegesis.protocols.batch import Batch, groups
+from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask, Target
 from exegesis.results.result import Origin, Prediction, Subject
 
-PIECES, ROWS = 16384, 64  # padded pieces and texts of a batch
 MAX_LABELS, LIKELIEST = 100, 10  # a prediction names all labels up to so many, else so many of them
 Result = TypeVar("Result")
 Body = TypeVar("Body")
@@ -80,18 +80,20 @@ def answer(
         origin = Origin(question.name, question.parameters, seconds)
         return [question.result(subject, origin, body) for subject, body in zip(subjects, bodies, strict=True)]
 
-    yield from in_batches(texts, work, question.name)
+    yield from in_batches(texts, work, question.name, model)
 
 
 def in_batches(
-    texts: Sequence[Text], work: Callable[[Sequence[Text]], list[Result]], name: str
+    texts: Sequence[Text], work: Callable[[Sequence[Text]], list[Result]], name: str, model: Classifier | None = None
 ) -> Iterator[tuple[int, Result]]:
     """Work on texts in batches of like length; each result with the number of its text, as they are ready.
 
+    The size of batches follows the memory of the ``model``'s device, by default that of the CPU.
     Batches that run out of memory are tried again in halves. Raises CapacityError, with the ``name`` of the work, if
     one text alone is too much.
     """
-    queue = groups([len(text) for text in texts], PIECES, ROWS)
+    budget = budget_for("texts", getattr(model, "device", None))
+    queue = groups([len(text) for text in texts], budget.pieces, budget.rows)
     while queue:
         rows = queue.pop(0)
         try:

@@ -1,1 +1,1 @@
-"""How things are computed; each mechanism serves several questions."""
+"""The mechanisms of explanation methods; each serves several questions."""

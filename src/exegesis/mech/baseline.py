@@ -1,4 +1,4 @@
-"""Baselines: the word vectors that a text is compared with."""
+"""Baselines: the word vectors to which a text is compared."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Baseline = Annotated[
 def baseline_vectors(
     model: Differentiable, batch: Batch, vectors: Float[Tensor, "b t d"], baseline: str
 ) -> Float[Tensor, "b t d"]:
-    """``zero`` vectors, or those of ``pad``, ``unknown`` or ``mask`` tokens, or of ``text:...``: any text, whose pieces
-    stand at the same positions, cut or filled up with pad tokens. Special pieces and padding stand as they are.
+    """Zero vectors, the vectors of ``pad``, ``unknown`` or ``mask`` tokens, or those of another text (``text:...``),
+    piece by piece, cut or filled up with pad tokens. Special pieces and padding keep their vectors.
 
-    Raises UnsupportedError where the vocabulary has no such token.
+    Raises UnsupportedError if the vocabulary has no such token.
     """
     special = torch.zeros_like(batch.mask)
-    for row, text in enumerate(batch.texts):
-        special[row, : len(text)] = torch.tensor(text.special, dtype=torch.bool)
+    for row, read in enumerate(batch.texts):
+        special[row, : len(read)] = torch.tensor(read.special, dtype=torch.bool)
     keep = special | ~batch.mask
     if baseline == "zero":
         return torch.where(keep[..., None], vectors, torch.zeros_like(vectors))
@@ -45,10 +45,10 @@ def baseline_vectors(
             raise UnsupportedError(f"the model's vocabulary has no {baseline} token to take as a baseline")
         ids = torch.full_like(batch.ids, model.tokens[baseline])
     else:
-        other = model.read(baseline.removeprefix("text:"))
-        plain = [i for i, flag in zip(other.ids, other.special, strict=True) if not flag]
+        text = model.read(baseline.removeprefix("text:"))
+        words = [i for i, flag in zip(text.ids, text.special, strict=True) if not flag]
         ids = torch.full_like(batch.ids, model.tokens["pad"])
         for row in range(len(batch)):
-            places = (~keep[row]).nonzero()[: len(plain), 0]
-            ids[row, places] = torch.tensor(plain[: len(places)], device=ids.device)
+            places = (~keep[row]).nonzero()[: len(words), 0]
+            ids[row, places] = torch.tensor(words[: len(places)], device=ids.device)
     return model.embed(replace(batch, ids=torch.where(keep, batch.ids, ids)))

@@ -1,1 +1,1 @@
-"""Torch parts that several folders use: recurrent cells written out, modules held still."""
+"""Torch parts that several folders use: recurrent cells written out, modules frozen, fast kernels."""

@@ -25,14 +25,14 @@ from exegesis.core.errors import UsageError, unknown
 from exegesis.nn.recurrent import reading_order
 
 Kind = Literal["nondecreasing", "markov", "no-gates"]
-GATES: Mapping[str, str] = {"nondecreasing": "io", "markov": "i", "no-gates": ""}  # that a kind has, by letter
+GATES: Mapping[str, str] = {"nondecreasing": "io", "markov": "i", "no-gates": ""}  # the gates of each kind, by letter
 BIAS = {"z": (-1.0, -5.0), "i": (-1.0, -4.0), "o": (-1.0, -4.0)}  # the typical values of A2 and A7, spread over units
-HIGHEST = -0.01  # of a bias, while training
+HIGHEST = -0.01  # largest bias during training
 
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """Every value of a pass, ``[b, t, h]``: cell input z, gates i and o (None where the kind has none), cell state c,
+    """Every value of a pass, ``[b, t, h]``: cell input z, gates i and o (None if the kind has none), cell state c,
     output y."""
 
     z: Float[Tensor, "b t h"]
@@ -69,21 +69,21 @@ class VariantCell(nn.Module):
     def trace(self, inputs: Float[Tensor, "b t d"]) -> Trace:
         """The pass with all of its values.
 
-        To the start zero times the first cell input is added, so that it counts as depending on the text and the first
-        step is computed as every other: its gates receive relevance too.
+        Zero times the first cell input is added to the initial state, so that it counts as depending on the text and
+        the first step is computed like every other: its gates receive relevance too.
         """
         a_g, a_h = self.scales.tolist()
         z = a_g * torch.sigmoid(linear(inputs, self.weight_z, self.bias_z))
         c = y = 0.0 * z[:, 0] + inputs.new_zeros(len(inputs), self.hidden)
-        found: dict[str, list[Tensor]] = {name: [] for name in (*GATES[self.kind], "c", "y")}
+        values: dict[str, list[Tensor]] = {name: [] for name in (*GATES[self.kind], "c", "y")}
         for z_t in z.unbind(1):
             now = {gate: self.gate(gate, y) for gate in GATES[self.kind]}
             c = c + (now["i"] * z_t if "i" in now else z_t)
             y = torch.tanh(c)
             y = a_h * (now["o"] * y if "o" in now else y)
             for name, value in (now | {"c": c, "y": y}).items():
-                found[name].append(value)
-        stacked = {name: torch.stack(values, 1) for name, values in found.items()}
+                values[name].append(value)
+        stacked = {name: torch.stack(steps, 1) for name, steps in values.items()}
         return Trace(z, stacked.get("i"), stacked.get("o"), stacked["c"], stacked["y"])
 
     def gate(self, name: str, y: Float[Tensor, "b h"]) -> Float[Tensor, "b h"]:
@@ -93,16 +93,16 @@ class VariantCell(nn.Module):
 
     @torch.no_grad()
     def constrain(self) -> None:
-        """Bring biases back below zero (A2, A7, A8), after a step of an optimizer."""
+        """Keep biases below zero (A2, A7, A8), after a step of an optimizer."""
         for name in ("z", *GATES[self.kind]):
             cast(Tensor, getattr(self, f"bias_{name}")).clamp_(max=HIGHEST)
 
 
 class VariantLSTM(nn.Module):
-    """Layers of such cells, in one or two directions, called with padded texts and their lengths.
+    """Layers of ``VariantCell``s in one or two directions, called with padded texts and their lengths.
 
     A reverse direction reads each text from its own last position; outputs are in the order of the text, those of the
-    two directions side by side. Behind a text's end they mean nothing.
+    two directions side by side. After a text's end they mean nothing.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class VariantLSTM(nn.Module):
         return torch.cat([normal(inputs), turned], -1)
 
     def constrain(self) -> None:
-        """See ``VariantCell.constrain``."""
+        """Keep the biases of all cells below zero (``VariantCell.constrain``)."""
         for cell in self.cells:
             cast(VariantCell, cell).constrain()
 

@@ -1,7 +1,7 @@
-"""Recurrent layers written out: gates and cell states of every step from what the library's kernel leaves.
+"""Recurrent layers written out: the gates and cell states of every step, from the results of torch's own kernel.
 
-The kernel gives all hidden states; the gates of all steps are then one matrix product over ``(x_t, h_{t-1})`` and
-the cell states an elementwise scan, so no step is computed twice in a Python loop over matrix products.
+The kernel returns all hidden states; the gates of all steps are then one matrix product over ``(x_t, h_{t-1})`` and
+the cell states an elementwise scan, so there is no Python loop over matrix products.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from exegesis.core.errors import UnsupportedError
-from exegesis.nn.product import linear
+from exegesis.nn.kernels import linear
 from exegesis.protocols.recurrent import Direction
 
+Way = tuple[int, int]  # a layer from below, and one of its directions
+Weights = Sequence[Sequence[Sequence[Tensor | None]]]  # by layer and direction: W_x, W_h, b_x, b_h (None: no bias)
 GATES = {"lstm": "ifgo", "gru": "rzn", "rnn_tanh": "n", "rnn_relu": "n"}
 
 
@@ -38,7 +40,7 @@ def before(direction: Direction) -> Float[Tensor, "b t h"]:
 
 
 def gates(direction: Direction, names: str) -> tuple[Float[Tensor, "b t h"], ...]:
-    """Activations of the gates named by letters (LSTM i f g o, GRU r z n), after their sigmoid or tanh."""
+    """The gates named by letters (LSTM i f g o, GRU r z n), after their sigmoid or tanh."""
     if direction.cell == "gru" and "n" in names:
         return _gru_gates(direction, names)
     letters, size = GATES[direction.cell], direction.hidden.shape[-1]
@@ -60,16 +62,16 @@ def gates(direction: Direction, names: str) -> tuple[Float[Tensor, "b t h"], ...
     summed = linear(both, weight, bias, sigmoid=plain)
     if plain:
         return summed.chunk(len(names), -1)
-    found = dict(zip(names, summed.chunk(len(names), -1), strict=True))
-    return tuple(_activate(found[letter], letter, direction.cell) for letter in names)
+    by_letter = dict(zip(names, summed.chunk(len(names), -1), strict=True))
+    return tuple(_activate(by_letter[letter], letter, direction.cell) for letter in names)
 
 
 def _gru_gates(direction: Direction, names: str) -> tuple[Tensor, ...]:
     from_x = linear(direction.inputs, direction.weight_ih, direction.bias_ih).chunk(3, -1)
     from_h = linear(before(direction), direction.weight_hh, direction.bias_hh).chunk(3, -1)
     reset = (from_x[0] + from_h[0]).sigmoid()
-    found = {"r": reset, "z": (from_x[1] + from_h[1]).sigmoid(), "n": (from_x[2] + reset * from_h[2]).tanh()}
-    return tuple(found[letter] for letter in names)
+    by_letter = {"r": reset, "z": (from_x[1] + from_h[1]).sigmoid(), "n": (from_x[2] + reset * from_h[2]).tanh()}
+    return tuple(by_letter[letter] for letter in names)
 
 
 def _activate(value: Tensor, letter: str, cell: str) -> Tensor:
@@ -81,7 +83,7 @@ def _activate(value: Tensor, letter: str, cell: str) -> Tensor:
 def preactivations(
     direction: Direction, names: str
 ) -> tuple[tuple[Float[Tensor, "b t h"], ...], tuple[Float[Tensor, "b t h"], ...]]:
-    """What the inputs, and what the states before, add to the first gates, without biases.
+    """The parts of the first gates' arguments from the inputs and from the previous states, without biases.
 
     ``names`` are the gates' letters, in PyTorch's order.
     """
@@ -109,7 +111,7 @@ def scan(
 
 
 def kind_of(module: nn.RNNBase) -> str:
-    """The cell of a library module: lstm, gru, rnn_tanh or rnn_relu."""
+    """The cell of a torch module: lstm, gru, rnn_tanh or rnn_relu."""
     if isinstance(module, nn.RNN):
         return f"rnn_{module.nonlinearity}"
     return "lstm" if isinstance(module, nn.LSTM) else "gru"
@@ -122,35 +124,35 @@ def directions(
     lengths: Int[Tensor, " b"],
     state: Sequence[Float[Tensor, "l b h"]] | None,
 ) -> tuple[tuple[Direction, ...], ...]:
-    """All layers of a library module as Directions, from its padded inputs, its outputs and its initial state."""
+    """All layers of a torch module as Directions, from its padded inputs, its outputs and its initial state."""
     return stacked(kind_of(module), weights_in(module), inputs, outputs, lengths, state)
 
 
 def weights_in(module: nn.RNNBase) -> list[list[list[Tensor | None]]]:
-    """The weights that a library module holds now, as ``stacked`` takes them."""
+    """The present weights of a torch module, as ``stacked`` takes them."""
     ends = ("", "_reverse") if module.bidirectional else ("",)
     return [
-        [[_held(module, f"{kind}_l{layer}{end}") for kind in _WEIGHTS] for end in ends]
+        [[_weight(module, f"{kind}_l{layer}{end}") for kind in _WEIGHTS] for end in ends]
         for layer in range(module.num_layers)
     ]
 
 
 def stacked(
     kind: str,
-    weights: Sequence[Sequence[Sequence[Tensor | None]]],
+    weights: Weights,
     inputs: Float[Tensor, "b t d"],
     outputs: Float[Tensor, "b t w"],
     lengths: Int[Tensor, " b"],
     state: Sequence[Float[Tensor, "l b h"]] | None,
 ) -> tuple[tuple[Direction, ...], ...]:
-    """The same from weights: W_x, W_h, b_x, b_h (None: no bias) of each direction of each layer, from below.
+    """All layers as Directions, from the weights W_x, W_h, b_x, b_h (None: no bias) of each direction, from below.
 
-    Inputs of upper layers are not among the kernel's results; lower layers are run again, one direction at a time.
+    Inputs of upper layers are not among the kernel's results; lower layers run again, one direction at a time.
     """
     layers: list[tuple[Direction, ...]] = []
     for layer, ways in enumerate(weights):
         top = layer == len(weights) - 1
-        found = []
+        directions_ = []
         for number, (w_ih, w_hh, b_ih, b_hh) in enumerate(ways):
             row, size = layer * len(ways) + number, _real(w_hh).shape[1]
             read = reading_order(inputs, lengths, number == 1)
@@ -159,11 +161,11 @@ def stacked(
             if kind == "lstm":
                 cell = torch.zeros_like(first) if state is None else state[1][row]
             hidden = reading_order(outputs[..., number * size : (number + 1) * size], lengths, number == 1)
-            one = Direction(kind, number == 1, _real(w_ih), _real(w_hh), b_ih, b_hh, read, hidden, first, cell, lengths)
-            found.append(one if top else replace(one, hidden=continue_from(one, read, first, cell)))
-        layers.append(tuple(found))
+            way = Direction(kind, number == 1, _real(w_ih), _real(w_hh), b_ih, b_hh, read, hidden, first, cell, lengths)
+            directions_.append(way if top else replace(way, hidden=continue_from(way, read, first, cell)))
+        layers.append(tuple(directions_))
         if not top:
-            inputs = torch.cat([reading_order(d.hidden, lengths, d.reverse) for d in found], -1)
+            inputs = torch.cat([reading_order(way.hidden, lengths, way.reverse) for way in directions_], -1)
     return tuple(layers)
 
 
@@ -173,7 +175,7 @@ _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 def continue_from(
     direction: Direction, inputs: Float[Tensor, "b t d"], h0: Float[Tensor, "b h"], c0: Float[Tensor, "b h"] | None
 ) -> Float[Tensor, "b t h"]:
-    """Hidden states of a direction's cell over other inputs from another state, through the library's kernel."""
+    """Hidden states of a direction's cell over other inputs and from another state, through torch's kernel."""
     size, hidden = direction.inputs.shape[-1], direction.hidden.shape[-1]
     bias = direction.bias_ih is not None
     single: nn.RNNBase
@@ -193,8 +195,8 @@ def continue_from(
     return states
 
 
-def _held(module: nn.RNNBase, name: str) -> Tensor | None:
-    """A weight by its name, cut off from gradients."""
+def _weight(module: nn.RNNBase, name: str) -> Tensor | None:
+    """A weight by its name, detached; None if the module has no such weight."""
     weight: Tensor | None = getattr(module, name, None)
     return None if weight is None else weight.detach()
 
@@ -205,22 +207,22 @@ def _real(value: Tensor | None) -> Tensor:
 
 
 def at_end(arriving: Float[Tensor, "b h"], lengths: Int[Tensor, " b"], width: int) -> Float[Tensor, "b t h"]:
-    """What arrives at a last state, at the step in reading order that made it."""
-    found = arriving.new_zeros(len(arriving), width, arriving.shape[-1])
-    found[torch.arange(len(arriving), device=arriving.device), lengths.to(arriving.device) - 1] = arriving
-    return found
+    """Values for the last states, placed at the steps in reading order that made these."""
+    steps = arriving.new_zeros(len(arriving), width, arriving.shape[-1])
+    steps[torch.arange(len(arriving), device=arriving.device), lengths.to(arriving.device) - 1] = arriving
+    return steps
 
 
 def weights_of(
     kind: str, flat: Sequence[Tensor], biased: bool, count: int, ways: int
 ) -> list[list[list[Tensor | None]]]:
-    """Weights as the library's functions take them, layer by layer and direction by direction.
+    """The weights that torch's functions take as a flat list, layer by layer and direction by direction.
 
     Raises UnsupportedError for a layer with projections.
     """
-    each = len(flat) // (count * ways)
+    per_way = len(flat) // (count * ways)
     if flat[1].shape[1] != flat[0].shape[0] // len(GATES[kind]):
         raise UnsupportedError("an LSTM with projections (proj_size) has no states h = o tanh(c): drop proj_size")
-    parts = [[part.detach() for part in flat[at : at + each]] for at in range(0, len(flat), each)]
+    parts = [[part.detach() for part in flat[at : at + per_way]] for at in range(0, len(flat), per_way)]
     full: list[list[Tensor | None]] = [[*part] if biased else [*part, None, None] for part in parts]
     return [full[layer * ways : (layer + 1) * ways] for layer in range(count)]

@@ -1,19 +1,19 @@
-"""How closely two ways to compute the same number agree: by the precision, and by the device's own products."""
+"""The agreement of two ways to compute one number, by the precision and by the device's own products."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-SIZE = 64  # units of the layer that is tried
-TIMES = 32.0  # steps and layers make of a product's error this much more
+SIZE = 64  # units of the measured layer
+TIMES = 32.0  # growth of a product's error over steps and layers
 
 
 def near(values: Tensor, *, double: float, single: float, half: float = 1e-2) -> float:
-    """The difference within which ``values`` and the same numbers by another way count as equal.
+    """The difference within which ``values`` and the same numbers, computed in another way, count as equal.
 
-    It depends on their precision. In float32 it is never below ``TIMES`` times what the products of their device are
-    off at present: a GPU's recurrent kernels round the factors to TF32 (3 to 4 digits) unless told otherwise, and so
+    It depends on their precision. In float32 it is at least ``TIMES`` times the present error of products on their
+    device: a GPU's recurrent kernels round the factors to TF32 (3 to 4 digits) unless told otherwise, and so
     do its matrix products after ``torch.set_float32_matmul_precision("high")``; on the CPU "medium" may use bfloat16.
     """
     stated = _stated(values, double=double, single=single, half=half)
@@ -25,7 +25,7 @@ def _stated(values: Tensor, *, double: float, single: float, half: float) -> flo
 
 
 def agree(first: Tensor, second: Tensor, *, double: float, single: float, half: float = 1e-2) -> bool:
-    """Whether two ways to the same numbers agree within ``near``, which is not measured where it decides nothing."""
+    """True if two results agree within ``near``, which is measured only if it decides."""
     if first.shape != second.shape:
         return False
     for within in (_stated, near):
@@ -52,4 +52,4 @@ def product_error(device: torch.device) -> float:
     layer.get_parameter("weight_hh_l0").zero_()
     mapped, stepped = torch.nn.functional.linear(x, w), layer(x[None])[0][0]
     pairs = ((mapped, expected), (stepped, expected.relu()))
-    return max(float((found.cpu().double() - exact).abs().max()) for found, exact in pairs)
+    return max(float((measured.cpu().double() - exact).abs().max()) for measured, exact in pairs)

@@ -1,7 +1,7 @@
 """Recurrent cells stepped by hand, forwards and backwards, over what the inputs add to the gates.
 
-The product of inputs and weights is done once for all uses of a text; a step then costs one product with the state.
-Rows end at different times: callers keep them sorted so that the active ones are the first ``n``.
+The product of inputs and weights is computed once for all uses of a text; a step then costs one product with the state.
+Rows end at different times: callers sort them so that the active rows are the first ``n``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.nn.kernels import tanh_
-from exegesis.nn.product import linear
+from exegesis.nn.kernels import linear, tanh_
 from exegesis.protocols.recurrent import Direction
 
 
@@ -27,23 +26,25 @@ class Cell(ABC):
         self.turned = direction.weight_hh.t().contiguous()
 
     def pre(self, inputs: Float[Tensor, "*b d"], *, bias: bool = True) -> Float[Tensor, "*b g"]:
-        """What inputs add to the gates, biases included unless told otherwise."""
+        """The part of the gates that the inputs add, by default with biases."""
         return linear(inputs, self.direction.weight_ih, self._bias() if bias else None)
 
     def _bias(self) -> Float[Tensor, " g"] | None:
-        d = self.direction
-        return None if d.bias_ih is None or d.bias_hh is None else d.bias_ih + d.bias_hh
+        bias_ih, bias_hh = self.direction.bias_ih, self.direction.bias_hh
+        return None if bias_ih is None or bias_hh is None else bias_ih + bias_hh
 
     @abstractmethod
     def forward(self, pre: Float[Tensor, "n g"], state: list[Tensor]) -> tuple[list[Tensor], Any]:
-        """The next state, and what the way back needs. ``pre`` may be overwritten."""
+        """The next state, and the values that ``backward`` needs. ``pre`` may be overwritten."""
 
     @abstractmethod
     def backward(self, kept: Any, slope: list[Tensor]) -> tuple[Float[Tensor, "n g"], list[Tensor]]:
-        """From the slope of the new state: the slope of ``pre`` and of the old state."""
+        """The slopes of ``pre`` and of the old state, from the slope of the new state."""
 
 
-class _Lstm(Cell):
+class LstmStep(Cell):
+    """c' = f c + i g, h' = o tanh(c')."""
+
     def forward(self, pre: Tensor, state: list[Tensor]) -> tuple[list[Tensor], Any]:
         size = self.weight.shape[1]
         z = pre.add_(linear(state[0], self.weight, None))
@@ -67,9 +68,11 @@ class _Lstm(Cell):
         return d, [linear(d, self.turned, None), dc * f]
 
 
-class _Gru(Cell):
+class GruStep(Cell):
+    """h' = (1 - z) n + z h, n = tanh(x + r q)."""
+
     def _bias(self) -> Float[Tensor, " g"] | None:
-        return self.direction.bias_ih  # the other one stands inside the reset gate's product
+        return self.direction.bias_ih  # bias_hh stands inside the reset gate's product
 
     def forward(self, pre: Tensor, state: list[Tensor]) -> tuple[list[Tensor], Any]:
         size = self.weight.shape[1]
@@ -92,7 +95,9 @@ class _Gru(Cell):
         return torch.cat([dr, dz, dn], 1), [torch.addcmul(back, dh, z)]
 
 
-class _Rnn(Cell):
+class RnnStep(Cell):
+    """h' = tanh or ReLU of a sum."""
+
     def forward(self, pre: Tensor, state: list[Tensor]) -> tuple[list[Tensor], Any]:
         summed = pre.add_(linear(state[0], self.weight, None))
         h = tanh_(summed) if self.direction.cell == "rnn_tanh" else summed.relu_()
@@ -105,4 +110,4 @@ class _Rnn(Cell):
 
 def cell_of(direction: Direction) -> Cell:
     """The step function of a direction."""
-    return {"lstm": _Lstm, "gru": _Gru}.get(direction.cell, _Rnn)(direction)
+    return {"lstm": LstmStep, "gru": GruStep}.get(direction.cell, RnnStep)(direction)

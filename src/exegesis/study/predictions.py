@@ -25,7 +25,7 @@ def predictions(model: Classifier, texts: Sequence[Text]) -> list[Prediction]:
     def predict(part: Sequence[Text]) -> list[Prediction]:
         return answer.predictions(model, outputs(model, part)[1], most=len(model.labels))
 
-    return one_per_text(in_batches(texts, predict, "predict"))
+    return one_per_text(in_batches(texts, predict, "predict", model))
 
 
 def in_parts(model: Classifier, raws: Sequence[Raw]) -> Iterator[tuple[int, list[Text]]]:
@@ -70,7 +70,7 @@ def without(
             start = stop
         return answers
 
-    return one_per_text(in_batches(texts, predict, "leave words out"))
+    return one_per_text(in_batches(texts, predict, "leave words out", model))
 
 
 def _keep(text: Text, removed: set[int], width: int) -> Bool[np.ndarray, " t"]:

@@ -6,6 +6,7 @@ import pytest
 
 import exegesis
 from exegesis.core.progress import Tally, counted, heard, tell
+from exegesis.protocols.budget import limited
 
 TEXT = " ".join(["the fight scenes are fun but it grows tedious ."] * 3)
 
@@ -49,11 +50,13 @@ def test_a_listener_goes_with_its_block() -> None:
         ("interactions", "removal", "coalitions run"),
     ],
 )
-def test_long_work_on_one_text_tells_how_far_it_is(call, named, told, monkeypatch) -> None:
-    monkeypatch.setattr("exegesis.mech.removal.coalitions.CELLS", 200)
+def test_long_work_on_one_text_tells_how_far_it_is(call, named, told) -> None:
     heard_of: dict[str, list[tuple[int, int]]] = {}
     options = {"samples": 2} if named == "scd" else {}
-    with heard(lambda what, done, total: heard_of.setdefault(what, []).append((done, total))):
+    with (
+        limited("coalitions", pieces=200),
+        heard(lambda what, done, total: heard_of.setdefault(what, []).append((done, total))),
+    ):
         getattr(exegesis, call)(exegesis.load(), TEXT, named, **options)
     counts = heard_of[told]
     runs, last = 1, -1

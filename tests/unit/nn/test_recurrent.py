@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from exegesis.nn import product
+from exegesis.nn import kernels
 from exegesis.nn.kernels import tanh_
 from exegesis.nn.recurrent import cells, gates, reading_order
 from tests.reference import cells as slow
@@ -63,8 +63,8 @@ def test_gates_and_states_of_all_layers(cell, both, starts):
 @pytest.mark.parametrize("rows", [(3,), (2, 5), (0,)])
 def test_the_fast_product_is_the_ordinary_one(dtype, rows, monkeypatch):
     """For whatever size the fast kernel is taken."""
-    monkeypatch.setattr(product, "SMALL", 1)
-    linear = product.linear
+    monkeypatch.setattr(kernels, "LEAST_PRODUCT", 1)
+    linear = kernels.linear
     draws = torch.Generator().manual_seed(0)
     x, w, b = (torch.randn(*size, generator=draws, dtype=dtype) for size in ((*rows, 6), (8, 6), (8,)))
     for bias in (b, None):

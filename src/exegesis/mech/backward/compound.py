@@ -42,11 +42,18 @@ def batch_normalized(call: Call) -> Any:
 
 
 def interpolated(call: Call) -> Any:
-    """lerp(a, b, w) = (1 - w) a + w b."""
+    """lerp(a, b, w) = (1 - w) a + w b: each end has a weight of its own, which a rule of gates can read."""
     run = call.mode.run
     start, end, weight = call.argument(0, "input"), call.argument(1, "end"), call.argument(2, "weight")
     rest = run(torch.Tensor.__rsub__, weight, 1) if isinstance(weight, Tensor) else 1 - weight
     return run(torch.add, run(torch.mul, rest, start), run(torch.mul, weight, end))
+
+
+def shifted(call: Call) -> Any:
+    """lerp(a, b, w) = a + (b - a) w: a single product, for methods whose rules give both forms the same numbers."""
+    run = call.mode.run
+    start, end, weight = call.argument(0, "input"), call.argument(1, "end"), call.argument(2, "weight")
+    return run(torch.add, start, run(torch.mul, run(torch.sub, end, start), weight))
 
 
 def product_added(call: Call) -> Any:

@@ -1,4 +1,4 @@
-"""A run of any model in which chosen torch functions are replaced, so that autograd carries something else than slopes.
+"""A run of any model in which chosen torch functions are replaced, so that autograd carries other values than slopes.
 
 While a ``Mode`` is active, it sees every torch function that the model calls. A function that touches no *live* tensor
 (a tensor that depends on the word vectors given to ``start``) runs unchanged. A function of live tensors is computed by
@@ -162,7 +162,7 @@ class Mode(TorchFunctionMode):
             raise
 
     def _comes_from_words(self, value: Tensor) -> bool:
-        """Whether a tensor with a gradient is live: weights that a module makes while it runs have gradients too."""
+        """Tell live tensors from weights that a module makes while it runs, which have gradients too."""
         return not isinstance(value, torch.nn.Parameter) or id(value) in self._shadows
 
     def _live(self, func: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:

@@ -106,7 +106,7 @@ def scaled(call: Call) -> Any:
 
 
 def _masks(call: Call) -> bool:
-    """Whether the function keeps elements unchanged, or removes them by a mask of zeros and ones."""
+    """True if the function keeps elements unchanged, or removes them by a mask of zeros and ones."""
     factors = [value for value in (*call.args, *call.kwargs.values()) if not call.live(value)]
     if call.name != "mul":
         return call.name not in ("neg", "cumsum")
@@ -114,7 +114,7 @@ def _masks(call: Call) -> bool:
 
 
 def _stretches(call: Call) -> bool:
-    """Whether the function multiplies by positive constants: ``2 tanh(x)`` is an activation of x too."""
+    """True if the function multiplies by positive constants: ``2 tanh(x)`` is an activation of x too."""
     factors = [value for value in (*call.args, *call.kwargs.values()) if not call.live(value)]
     if call.name != "mul" or len(factors) != 1:
         return False

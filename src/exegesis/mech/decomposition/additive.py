@@ -9,7 +9,7 @@ them all. (2) For an LSTM (Eq. 18) ``α_k = f_k o_k / o_{k-1}`` explodes where a
 ``h_t = o_t tanh(c_t)``, ``P_t = W [tanh(c_t) ⊙ o_T ⊙ Π_{k>t} f_k]`` and nothing is divided by a product of gates.
 
 Readouts other than the last state are sums ``Σ_t ω_t ⊙ h_t``; each h_t is decomposed in the same way, which gives
-``R_s = Σ_{t≥s} ω_t ⊙ o_t ⊙ Π_{s<k≤t} f_k`` in the place of the suffix product, by a scan from the right.
+``R_s = Σ_{t≥s} ω_t ⊙ o_t ⊙ Π_{s<k≤t} f_k`` instead of the suffix product, by a scan from the right.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from exegesis.nn.recurrent import cells, gates, reading_order
 from exegesis.protocols.recurrent import Direction, Term, Unrolled
 
 
-def decompose(seen: Unrolled, *, naive: bool = False) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b c"]]:
-    """What each piece, and the initial states, add to each raw output; with the bias they sum to it exactly.
+def decompose(unrolled: Unrolled, *, naive: bool = False) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b c"]]:
+    """The contributions of each piece, and of the initial states, to each raw output; with the bias they sum to it.
 
     ``naive`` takes every forgetting factor as one (Eq. 7-9). Raises UnsupportedError for a plain RNN unless naive.
     """
-    top = seen.layers[-1]
-    words = torch.zeros((), dtype=seen.outputs.dtype, device=seen.outputs.device)
-    initial = torch.zeros_like(seen.outputs)
+    top = unrolled.layers[-1]
+    words = torch.zeros((), dtype=unrolled.outputs.dtype, device=unrolled.outputs.device)
+    initial = torch.zeros_like(unrolled.outputs)
     for number, direction in enumerate(top):
-        terms = [term for term in seen.terms if term.direction == number]
+        terms = [term for term in unrolled.terms if term.direction == number]
         if not terms:
             continue
         states = _naive(direction) if naive else _states(direction)
         for term in terms:
             if term.kind == "last":
-                piece, start = _last(term, direction, states, own=len(terms) == 1 and not naive)
+                piece, start = _last(term, direction, states, owned=len(terms) == 1 and not naive)
             else:
                 piece, start = _any(term, states)
             words = words + reading_order(piece, direction.lengths, direction.reverse)
@@ -58,7 +58,7 @@ def all_spans(words: Float[Tensor, "*axes t"]) -> Float[Tensor, "*axes t t"]:
 
 @dataclass(frozen=True, eq=False)
 class _States:
-    """What follows y_t = factor_t y_{t-1} + update_t, its start, and the gate through which it is read (h = o y)."""
+    """A recurrence y_t = factor_t y_{t-1} + update_t, its start, and the gate through which it is read (h = o y)."""
 
     state: Float[Tensor, "b t h"]
     start: Float[Tensor, "b h"]
@@ -88,33 +88,33 @@ def _naive(direction: Direction) -> _States:
 
 
 def _last(
-    term: Term, direction: Direction, states: _States, *, own: bool
+    term: Term, direction: Direction, states: _States, *, owned: bool
 ) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b c"]]:
-    """Scores where the last state is read, as differences of P_t; and P_0. ``own``: the states may be overwritten."""
+    """Scores if the last state is read, as differences of P_t; and P_0. ``owned``: the states may be overwritten."""
     lengths = direction.lengths.to(states.state.device)
     index = torch.arange(len(lengths), device=lengths.device)
     step = torch.arange(states.state.shape[1], device=lengths.device)
     opened = None if states.opened is None else states.opened[index, lengths - 1]
     reach, first = states.state, states.start
     if states.factor is not None:
-        product = _products(states.factor, step >= lengths[:, None], own)
+        product = _products(states.factor, step >= lengths[:, None], owned)
         # a GRU's states are the model's own, an LSTM's were computed here
-        reach = reach if own and states.opened is not None else reach.clone()
+        reach = reach if owned and states.opened is not None else reach.clone()
         reach[:, :-1] *= product[:, 1:]
         first = first * product[:, 0]
     weight = term.linear
     if opened is not None:
-        reach, first = reach.mul_(opened[:, None]) if own else reach * opened[:, None], first * opened
+        reach, first = reach.mul_(opened[:, None]) if owned else reach * opened[:, None], first * opened
     prefix = torch.nn.functional.linear(reach, weight)
     start = torch.nn.functional.linear(first, weight)
     return torch.cat([prefix[:, :1] - start[:, None], prefix[:, 1:] - prefix[:, :-1]], 1), start
 
 
-def _products(factor: Float[Tensor, "b t h"], behind: Bool[Tensor, "b t"], own: bool) -> Float[Tensor, "b t h"]:
+def _products(factor: Float[Tensor, "b t h"], after: Bool[Tensor, "b t"], owned: bool) -> Float[Tensor, "b t h"]:
     """Products of the factors from each position to the end of its text."""
-    factor = factor if own else factor.clone()
-    if bool(behind.any()):
-        factor.masked_fill_(behind[..., None], 1.0)
+    factor = factor if owned else factor.clone()
+    if bool(after.any()):
+        factor.masked_fill_(after[..., None], 1.0)
     if factor.device.type != "cpu":
         return factor.flip(1).cumprod(1).flip(1)
     for t in range(factor.shape[1] - 2, -1, -1):
@@ -123,18 +123,18 @@ def _products(factor: Float[Tensor, "b t h"], behind: Bool[Tensor, "b t"], own: 
 
 
 def _any(term: Term, states: _States) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b c"]]:
-    """Scores for any weights over the states; and what the initial state adds."""
+    """Scores for any weights over the states; and the contribution of the initial state."""
     previous = torch.cat([states.start[:, None], states.state[:, :-1]], 1)
     kept = previous if states.factor is None else states.factor * previous
     gained = term.weights if states.opened is None else term.weights * states.opened
     if states.factor is None:
         weight = gained.flip(1).cumsum(1).flip(1)
     else:
-        rest, found = torch.zeros_like(states.start), []
+        rest, sums = torch.zeros_like(states.start), []
         for t in range(states.factor.shape[1] - 1, -1, -1):
             rest = gained[:, t] + rest
-            found.append(rest)
+            sums.append(rest)
             rest = states.factor[:, t] * rest
-        weight = torch.stack(found[::-1], 1)
+        weight = torch.stack(sums[::-1], 1)
     start = torch.nn.functional.linear(kept[:, 0] * weight[:, 0], term.linear)
     return torch.nn.functional.linear((states.state - kept) * weight, term.linear), start

@@ -1,10 +1,11 @@
 """Recurrent cells whose states are split into the part of a phrase (relevant) and the rest, step by step.
 
 Sums are split term by term; biases are a group of their own. An activation of a sum is shared among the three groups
-(``Shares``). Of a product of two shared values the phrase gets what holds no irrelevant factor; what biases alone make
-of it has no owner and goes to the phrase at the steps that ``mech.split`` credits, else to the rest.
+(``GroupShares``). In a product of two shared values the phrase gets every term without an irrelevant factor; the term
+of the biases alone has no owner and goes to the phrase at the steps that ``decomposition.contextual`` credits, else to
+the rest.
 
-Only relevant parts are carried. The rest is the whole less them, and the whole is known for all steps beforehand.
+Only relevant parts are carried. The rest is the whole minus the relevant part, and the whole is known beforehand.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
-from exegesis.nn.product import linear
+from exegesis.nn.kernels import linear
 from exegesis.nn.recurrent import before, gates, scan
 from exegesis.protocols.recurrent import Direction
 
 ORDERINGS = ("bias-first", "all")
-STEP = 64  # rows of a product are filled up to a multiple
+ROWS_STEP = 64  # rows of a product are filled up to a multiple of this
 
 
 @dataclass(frozen=True, eq=False)
-class Shares:
-    """Shares of relevant part, rest and bias in an activation of their sum: averages over orderings of what each adds.
+class GroupShares:
+    """Shares of relevant part, rest and bias in an activation of their sum: their mean contributions over orderings.
 
-    The orderings are the two that begin with the bias, or ``all`` six. What the activation is at zero (1/2 for a
-    sigmoid) goes to the bias. Every argument is taken times ``slope``, one number a column: 1 for a sigmoid or ReLU, 2
-    for a tanh, because tanh x = 2 σ(2x) - 1, so that a difference of two tanh is 2 times one of sigmoids.
+    The orderings are the two that begin with the bias, or ``all`` six. The activation at zero (1/2 for a sigmoid) goes
+    to the bias. Arguments are multiplied by ``slope``, one number per column: 1 for a sigmoid or ReLU, 2 for a tanh,
+    because tanh x = 2 σ(2x) - 1, so that a difference of two tanh is 2 times a difference of sigmoids.
     """
 
     slope: Float[Tensor, " g"]
@@ -43,7 +44,7 @@ class Shares:
         return argument.relu() if self.relu else argument.sigmoid() * self.slope - (self.slope - 1)
 
     def known(self, total: Float[Tensor, "*n g"], lone: Float[Tensor, "#n g"]) -> Float[Tensor, "*n g"]:
-        """What ``of`` needs of the whole sums and of ``lone``, the activation of the bias."""
+        """The part of ``of`` that depends on the whole sums and on ``lone``, the activation of the bias, alone."""
         return self._curve(total.clone()) if self.all else (self.activate(total) + lone) / 2
 
     def of(
@@ -54,7 +55,7 @@ class Shares:
         bias: Float[Tensor, "#n g"],
         lone: Float[Tensor, "#n g"],
     ) -> tuple[Float[Tensor, "n g"], Float[Tensor, "#n g"]]:
-        """The share of the relevant ``part`` with that of the bias, and that of the bias."""
+        """The share of the relevant ``part`` together with the bias, and the share of the bias."""
         rows, curve = len(part), self._curve
         ends = part.new_empty(2 * rows, part.shape[1])
         torch.add(part, bias, out=ends[:rows])
@@ -65,19 +66,21 @@ class Shares:
             return torch.addcmul(known, with_bias.sub_(with_rest), self.slope, value=0.5), lone
         zero, only = curve(torch.zeros_like(bias)), curve(bias.clone())
         alone, rest, both = curve(part.clone()), curve(total - part - bias), curve(total - bias)
-        own = (alone - zero + known - with_rest) / 3 + (with_bias - only + both - rest) / 6
+        share = (alone - zero + known - with_rest) / 3 + (with_bias - only + both - rest) / 6
         of_bias = (only - zero + known - both) / 3 + (with_bias - alone + with_rest - rest) / 6
         of_bias = of_bias * self.slope + self.activate(torch.zeros_like(bias))
-        return own * self.slope + of_bias, of_bias
+        return share * self.slope + of_bias, of_bias
 
     def _curve(self, value: Float[Tensor, "*n g"]) -> Float[Tensor, "*n g"]:
         return value.relu_() if self.relu else value.sigmoid_()
 
 
 class SplitCell(ABC):
-    """One direction of one layer. ``table[b * t]`` is what a step needs to know of the whole text at its position,
-    ``read[b * t]`` what the vector read there adds to the shared activations, which ``letters`` name (the last passes a
-    tanh or ReLU). The state is the relevant part of h, and of c for an LSTM. Weights and biases are times the slopes.
+    """One direction of one layer.
+
+    ``table[b * t]`` holds what a step needs to know of the whole text at its position, ``read[b * t]`` what the vector
+    read there adds to the shared activations, which ``letters`` name (the last one passes a tanh or ReLU). The state is
+    the relevant part of h, and of c for an LSTM. Weights and biases are multiplied by the slopes.
     """
 
     letters: str
@@ -87,7 +90,7 @@ class SplitCell(ABC):
         rows, relu = len(self.letters) * self.size, direction.cell == "rnn_relu"
         slope = direction.hidden.new_ones(rows)
         slope[rows - self.size :] = 1.0 if relu else 2.0
-        self.shares = Shares(slope, relu, orderings == "all")
+        self.shares = GroupShares(slope, relu, orderings == "all")
         self.weight_x, self.weight_h = (
             weight[:rows] * slope[:, None] for weight in (direction.weight_ih, direction.weight_hh)
         )
@@ -112,13 +115,13 @@ class SplitCell(ABC):
     @abstractmethod
     def step(
         self,
-        seen: Float[Tensor, "n w"],
+        whole: Float[Tensor, "n w"],
         from_x: Float[Tensor, "n g"] | None,
         state: list[Tensor],
         uncredited: Float[Tensor, "n 1"] | None,
     ) -> list[Tensor]:
-        """The next state. ``seen`` are rows of ``table``, ``from_x`` is what the relevant part of the vector read adds
-        (None: nothing); ``uncredited`` is 1 where what biases alone make is not the phrase's, else 0 (None: always 1).
+        """The next state. ``whole`` are rows of ``table``, ``from_x`` is what the relevant part of the vector read adds
+        (None: nothing); ``uncredited`` is 1 if the phrase does not get the biases' term, else 0 (None: always 1).
         """
 
     def _sum(self, from_x: Tensor | None, hidden: Tensor) -> Float[Tensor, "n g"]:
@@ -127,19 +130,20 @@ class SplitCell(ABC):
 
 
 def product(values: Float[Tensor, "n d"], weight: Float[Tensor, "g d"]) -> Float[Tensor, "n g"]:
-    """``values @ weight.T``. Rows grow fewer with every step; kernels are made for a shape, so shapes are kept few."""
+    """``values @ weight.T``, padded to few distinct numbers of rows, because kernels are made for each shape."""
     rows = len(values)
-    if rows % STEP and rows > STEP:
-        values = torch.nn.functional.pad(values, (0, 0, 0, -rows % STEP))
+    if rows % ROWS_STEP and rows > ROWS_STEP:
+        values = torch.nn.functional.pad(values, (0, 0, 0, -rows % ROWS_STEP))
     return linear(values, weight, None)[:rows]
 
 
 def _less(value: Tensor, alone: Tensor, uncredited: Tensor | None) -> Tensor:
+    """The value minus the term of the biases alone, unless that is credited."""
     return value - alone if uncredited is None else value - uncredited * alone
 
 
-class _Lstm(SplitCell):
-    """c' = f c + i g with i, f, g shared; h = o tanh(c) with o as it is."""
+class SplitLstm(SplitCell):
+    """c' = f c + i g with i, f, g shared; h = o tanh(c) with the whole o."""
 
     letters = "ifg"
 
@@ -153,8 +157,10 @@ class _Lstm(SplitCell):
         (o,) = gates(self.direction, "o")
         return [total, self.shares.known(total, self.lone), 2 * c, self.direction.hidden / 2, o]
 
-    def step(self, seen: Tensor, from_x: Tensor | None, state: list[Tensor], uncredited: Tensor | None) -> list[Tensor]:
-        total, known, c_twice, half_h, o = seen.split_with_sizes(self.widths, 1)
+    def step(
+        self, whole: Tensor, from_x: Tensor | None, state: list[Tensor], uncredited: Tensor | None
+    ) -> list[Tensor]:
+        total, known, c_twice, half_h, o = whole.split_with_sizes(self.widths, 1)
         share, of_bias = self.shares.of(self._sum(from_x, state[0]), total, known, self.bias, self.lone)
         i, f, g = share.chunk(3, 1)
         bias_i, _, bias_g = of_bias.chunk(3, 1)
@@ -163,9 +169,9 @@ class _Lstm(SplitCell):
         return [torch.addcmul(half_h, o, ends[: len(part)].sub_(ends[len(part) :])), part]
 
 
-class _Gru(SplitCell):
-    """h' = (1 - z) n + z h with r, z, n shared and 1 - z as z is; of r q, q = U h + b, what biases alone make joins the
-    bias of n.
+class SplitGru(SplitCell):
+    """h' = (1 - z) n + z h with r, z, n shared, and 1 - z like z. In r q, q = U h + b, the term of the biases alone
+    joins the bias of n.
     """
 
     letters = "rzn"
@@ -181,9 +187,11 @@ class _Gru(SplitCell):
         lone = self.last.activate(self.bias_x[two:] + self.lone[:, : self.size] * self.inner)
         return [first, self.first.known(first, self.lone), last, self.last.known(last, lone)]
 
-    def step(self, seen: Tensor, from_x: Tensor | None, state: list[Tensor], uncredited: Tensor | None) -> list[Tensor]:
+    def step(
+        self, whole: Tensor, from_x: Tensor | None, state: list[Tensor], uncredited: Tensor | None
+    ) -> list[Tensor]:
         two = 2 * self.size
-        total, known, total_n, known_n = seen.split_with_sizes(self.widths, 1)
+        total, known, total_n, known_n = whole.split_with_sizes(self.widths, 1)
         from_h = product(state[0], self.weight_h)
         first = from_h[:, :two] if from_x is None else from_h[:, :two] + from_x[:, :two]
         share, of_bias = self.first.of(first, total, known, self.bias, self.lone)
@@ -197,8 +205,8 @@ class _Gru(SplitCell):
         return [torch.addcmul(new, z, state[0])]
 
 
-class _Rnn(SplitCell):
-    """h' = tanh or ReLU of a sum, shared; what biases alone make is their share."""
+class SplitRnn(SplitCell):
+    """h' = tanh or ReLU of a sum, shared; the term of the biases alone is their share."""
 
     letters = "n"
 
@@ -207,13 +215,15 @@ class _Rnn(SplitCell):
         self.lone = self.shares.activate(self.bias)
         return [total, self.shares.known(total, self.lone)]
 
-    def step(self, seen: Tensor, from_x: Tensor | None, state: list[Tensor], uncredited: Tensor | None) -> list[Tensor]:
-        total, known = seen.split_with_sizes(self.widths, 1)
+    def step(
+        self, whole: Tensor, from_x: Tensor | None, state: list[Tensor], uncredited: Tensor | None
+    ) -> list[Tensor]:
+        total, known = whole.split_with_sizes(self.widths, 1)
         share, of_bias = self.shares.of(self._sum(from_x, state[0]), total, known, self.bias, self.lone)
         return [_less(share, of_bias, uncredited)]
 
 
-CELLS: dict[str, type[SplitCell]] = {"lstm": _Lstm, "gru": _Gru, "rnn_tanh": _Rnn, "rnn_relu": _Rnn}
+CELLS: dict[str, type[SplitCell]] = {"lstm": SplitLstm, "gru": SplitGru, "rnn_tanh": SplitRnn, "rnn_relu": SplitRnn}
 
 
 def split_cell(direction: Direction, orderings: str) -> SplitCell:

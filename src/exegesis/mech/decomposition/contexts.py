@@ -19,16 +19,16 @@ class Context(NamedTuple):
 
     @property
     def pieces(self) -> Span:
-        """The pieces of the phrase; none where the model no longer reads it."""
+        """The pieces of the phrase; none if the model no longer reads it."""
         if not self.phrase:
             return Span(0, 0)
         return Span(self.text.words[self.phrase[0]].start, self.text.words[self.phrase[-1]].stop)
 
 
-class Around(NamedTuple):
-    """What is asked of a language model for one phrase (a span of word numbers): the words, and which are to go.
+class Neighbourhood(NamedTuple):
+    """Words around one phrase, and the places among them that a language model fills anew.
 
-    ``first`` is the number in the text of the first of the words.
+    ``first`` is the number of the first of the words in the text.
     """
 
     words: tuple[str, ...]
@@ -36,7 +36,7 @@ class Around(NamedTuple):
     first: int
 
 
-def each(
+def drawn_contexts(
     model: Classifier,
     texts: Sequence[Text],
     spans: Sequence[Sequence[Span]],
@@ -45,16 +45,16 @@ def each(
     samples: int,
     seed: int,
 ) -> Iterator[tuple[int, list[Context]]]:
-    """For each span of pieces of each text, in order: the row of its text, and its contexts."""
+    """The row of the text and the contexts, for each span of pieces of each text, in order."""
     phrases = [(row, text.words_under(span)) for row, text in enumerate(texts) for span in spans[row]]
-    asked = [around(texts[row], phrase, neighbours) for row, phrase in phrases]
-    drawn = requests(language, asked, samples, seed)
+    places = [neighbourhood(texts[row], phrase, neighbours) for row, phrase in phrases]
+    drawn = requests(language, places, samples, seed)
     read: dict[str, Text] = {text.raw: text for text in texts}
-    for (row, phrase), one, some in zip(phrases, asked, drawn, strict=True):
-        yield row, list(contexts(model, texts[row], phrase, one, some, read))
+    for (row, phrase), place, filled in zip(phrases, places, drawn, strict=True):
+        yield row, list(contexts(model, texts[row], phrase, place, filled, read))
 
 
-def around(text: Text, phrase: Span, neighbours: int) -> Around:
+def neighbourhood(text: Text, phrase: Span, neighbours: int) -> Neighbourhood:
     """The words within ``neighbours`` of a phrase on either side, in its own part of a pair."""
     parts = [part for part in (_words_in(text, segment) for segment in text.segments) if part.width]
     left = next(part for part in parts if phrase.start < part.stop)
@@ -62,18 +62,18 @@ def around(text: Text, phrase: Span, neighbours: int) -> Around:
     before = range(max(left.start, phrase.start - neighbours), phrase.start)
     after = range(phrase.stop, min(right.stop, phrase.stop + neighbours))
     words = text.word_strings()[left.start : right.stop]
-    return Around(words, tuple(place - left.start for place in (*before, *after)), left.start)
+    return Neighbourhood(words, tuple(place - left.start for place in (*before, *after)), left.start)
 
 
 def contexts(
-    model: Classifier, text: Text, phrase: Span, asked: Around, drawn: Sequence[Filling], read: dict[str, Text]
+    model: Classifier, text: Text, phrase: Span, around: Neighbourhood, drawn: Sequence[Filling], read: dict[str, Text]
 ) -> Iterator[Context]:
     """The text with each filling of the words around a phrase. Equal texts are read once (``read`` keeps them).
 
-    Raises TextError where the model cannot read such a text.
+    Raises TextError if the model cannot read such a text.
     """
     start, stop = text.characters(text.over(phrase))
-    places = [text.characters(text.words[asked.first + place]) for place in asked.places]
+    places = [text.characters(text.words[around.first + place]) for place in around.places]
     for filling in drawn:
         raw, moved, end = text.raw, 0, 0
         for (first, last), word in zip(reversed(places), reversed(filling), strict=True):
@@ -85,10 +85,10 @@ def contexts(
         yield Context(new, _covered(new, start + moved, stop + moved))
 
 
-def requests(language: LanguageModel, asked: Sequence[Around], samples: int, seed: int) -> list[list[Filling]]:
-    """The fillings for each phrase; those without a neighbour get one empty filling, as all would be the same."""
-    drawn = fillings(language, [one.words for one in asked], [one.places for one in asked], samples, seed)
-    return [some if one.places else some[:1] for one, some in zip(asked, drawn, strict=True)]
+def requests(language: LanguageModel, around: Sequence[Neighbourhood], samples: int, seed: int) -> list[list[Filling]]:
+    """The fillings for each phrase; a phrase without a neighbour gets one empty filling, as all would be equal."""
+    drawn = fillings(language, [place.words for place in around], [place.places for place in around], samples, seed)
+    return [filled if place.places else filled[:1] for place, filled in zip(around, drawn, strict=True)]
 
 
 def _words_in(text: Text, segment: Span) -> Span:
@@ -97,12 +97,12 @@ def _words_in(text: Text, segment: Span) -> Span:
 
 
 def _border(text: Text) -> int:
-    """Where the line feed between the parts of a pair stands."""
+    """The position of the line feed between the parts of a pair."""
     return text.raw.index("\n", text.characters(text.segments[0])[1])
 
 
 def _read(model: Classifier, text: Text, raw: str, moved: int) -> Text:
-    """The new text, as a pair where the old one was; ``moved`` says how far its border has."""
+    """The new text, as a pair if the old one was; ``moved`` is the shift of its border."""
     whole: Raw = raw
     if len(text.segments) > 1:
         border = _border(text) + moved

@@ -1,10 +1,10 @@
 """Contextual decomposition (Murdoch, Liu & Yu 2018; Singh, Murdoch & Yu 2019): the part of a phrase in raw outputs.
 
-Every state is split into the part of the phrase (relevant) and the rest, ``mech.split_cells`` says how. Any number of
-phrases of any texts of a batch run together, one row each. Before a phrase begins its part of all states is zero, so a
-row begins there; only in layers above two directions does it begin with the text, because the reverse direction below
-has carried the phrase to earlier positions. The rest of a state is the state less the part, and gates, cell and hidden
-states of whole texts are known before any row runs: a step is one product with the recurrent weights.
+Every state is split into the part of the phrase (relevant) and the rest, by the rules of ``decomposition.cells``. Any
+number of phrases of any texts of a batch run together, one row each. Before a phrase begins its part of all states is
+zero, so a row begins there; only in layers above two directions does it begin with the text, because the reverse
+direction below has carried the phrase to earlier positions. The rest of a state is the state minus the part, and gates,
+cell and hidden states of whole texts are known before any row runs: a step is one product with the recurrent weights.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from exegesis.mech.decomposition.cells import SplitCell, product, split_cell
-from exegesis.nn.product import linear
+from exegesis.nn.kernels import linear
 from exegesis.nn.recurrent import reading_order
+from exegesis.protocols.budget import budget_for
 from exegesis.protocols.recurrent import Direction, Term, Unrolled
 
 VARIANTS = ("original", "acd")
-ROWS = 2048  # phrases that step together
-NUMBERS = 1 << 25  # at most so many numbers of their states in one layer, where a layer above reads them
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,46 +38,52 @@ class Phrases:
         return Phrases(self.owner[rows], self.start[rows], self.stop[rows])
 
     def turned(self, lengths: Int[Tensor, " n"], reverse: bool) -> Phrases:
-        """The same in the order in which a direction reads."""
+        """The phrases in the order in which a direction reads."""
         return Phrases(self.owner, lengths - self.stop, lengths - self.start) if reverse else self
 
 
 @torch.no_grad()
-def plan_of(seen: Unrolled, orderings: str) -> list[list[SplitCell]]:
+def split_layers(unrolled: Unrolled, orderings: str) -> list[list[SplitCell]]:
     """The splitting steps of every direction of every layer."""
-    return [[split_cell(direction, orderings) for direction in layer] for layer in seen.layers]
+    return [[split_cell(direction, orderings) for direction in layer] for layer in unrolled.layers]
 
 
 @torch.no_grad()
 def relevant(
-    seen: Unrolled, phrases: Phrases, variant: str, orderings: str, plan: Sequence[Sequence[SplitCell]] | None = None
+    unrolled: Unrolled,
+    phrases: Phrases,
+    variant: str,
+    orderings: str,
+    layers: Sequence[Sequence[SplitCell]] | None = None,
 ) -> Float[Tensor, "n c"]:
-    """The relevant part of the raw outputs for each phrase, the output bias aside. ``plan`` is ``plan_of`` the
-    two, for one who asks often.
+    """The relevant part of the raw outputs for each phrase, without the output bias. ``layers`` are the results of
+    ``split_layers``, to be reused across calls.
 
-    ``variant``: what biases alone make at a step is the phrase's at all of its words (``acd``) or at all but the last
-    that the direction reads (``original``), and the rest's elsewhere.
+    ``variant``: the term of the biases alone belongs to the phrase at all of its words (``acd``) or at all but the last
+    word that the direction reads (``original``), and to the rest at all other steps.
     """
     if len(phrases.owner) == 0:
-        return seen.outputs[:0]
-    plan = plan or plan_of(seen, orderings)
-    rows = ROWS
-    if len(plan) > 1:
-        rows = min(rows, max(1, NUMBERS // max(sum(c.direction.hidden[0].numel() for c in layer) for layer in plan)))
+        return unrolled.outputs[:0]
+    layers = layers or split_layers(unrolled, orderings)
+    budget = budget_for("phrases", unrolled.outputs.device)
+    rows = budget.rows
+    if len(layers) > 1:
+        numbers = max(sum(cell.direction.hidden[0].numel() for cell in layer) for layer in layers)
+        rows = min(rows, max(1, budget.numbers // numbers))
     parts = torch.split(torch.arange(len(phrases.owner), device=phrases.owner.device), rows)
-    return torch.cat([_through(plan, seen, phrases.take(part), variant == "original") for part in parts])
+    return torch.cat([_through(layers, unrolled, phrases.take(part), variant == "original") for part in parts])
 
 
 def _through(
-    plan: Sequence[Sequence[SplitCell]], seen: Unrolled, phrases: Phrases, early: bool
+    layers: Sequence[Sequence[SplitCell]], unrolled: Unrolled, phrases: Phrases, early: bool
 ) -> Float[Tensor, "n c"]:
-    raw = seen.outputs.new_zeros(len(phrases.owner), seen.outputs.shape[1])
+    raw = unrolled.outputs.new_zeros(len(phrases.owner), unrolled.outputs.shape[1])
     below: Float[Tensor, "n t d"] | None = None
-    for number, layer in enumerate(plan):
-        top, states = number == len(plan) - 1, []
-        everywhere = number > 0 and len(plan[number - 1]) > 1
+    for number, layer in enumerate(layers):
+        top, states = number == len(layers) - 1, []
+        everywhere = number > 0 and len(layers[number - 1]) > 1
         for way, cell in enumerate(layer):
-            terms = [term for term in seen.terms if term.direction == way] if top else []
+            terms = [term for term in unrolled.terms if term.direction == way] if top else []
             if terms or not top:
                 rows = _Rows(phrases, cell.direction, early, everywhere)
                 pooled, kept = _run(cell, rows, below, terms)
@@ -93,7 +98,7 @@ class _Rows:
     """Phrases in the order in which a direction reads, those with the most steps to take first.
 
     ``counts[s]`` rows take step s, which is at ``begin + s``, or ``base + s`` of all positions of the batch; after
-    ``inside`` steps none is in its phrase. The last word of a phrase is not credited if ``early``.
+    ``inside`` steps no row is in its phrase. The last word of a phrase is not credited if ``early``.
     """
 
     def __init__(self, phrases: Phrases, direction: Direction, early: bool, everywhere: bool) -> None:
@@ -110,10 +115,11 @@ class _Rows:
         self.counts = [len(begin), *(len(begin) - ended[1:]).tolist()]
 
     def at(self, step: int) -> Int[Tensor, " n"]:
+        """The positions of the rows that take a step."""
         return self.begin[: self.counts[step]] + step
 
     def phrase(self, step: int) -> tuple[Bool[Tensor, "n 1"], Bool[Tensor, "n 1"]]:
-        """Where a step is outside the phrase, and where it is not credited with what biases alone make."""
+        """Masks of rows whose step is outside the phrase, and of rows whose step does not credit the biases' term."""
         at = self.at(step)
         before = at < self.start[: len(at)]
         outside, uncredited = before | (at >= self.stop[: len(at)]), before | (at >= self.credited[: len(at)])
@@ -123,8 +129,8 @@ class _Rows:
 def _run(
     cell: SplitCell, rows: _Rows, below: Float[Tensor, "n t d"] | None, terms: Sequence[Term]
 ) -> tuple[list[Float[Tensor, "n h"]], Float[Tensor, "n t h"] | None]:
-    """The rows through one direction: each term's pooling of the relevant parts; where there is no term, all of them,
-    in the order of the text. ``below`` are those of the layer below.
+    """The rows through one direction: each term's pooling of the relevant parts; without a term, all parts in the order
+    of the text. ``below`` are the parts of the layer below.
     """
     reverse, size = cell.direction.reverse, cell.size
     below = None if below is None else reading_order(below, rows.lengths, reverse)[rows.order]
@@ -148,7 +154,7 @@ def _run(
                 value[:active].addcmul_(state[0], weight.index_select(0, index))
         if states is not None:
             states[torch.arange(active, device=index.device), rows.at(step)] = state[0]
-        ends.append(state[0][staying:].clone())  # not the rest of what it is a part of
+        ends.append(state[0][staying:].clone())  # a copy, so that the whole step can be freed
         state = [part[:staying] for part in state]
     last, back = torch.cat(ends[::-1]), torch.argsort(rows.order)
     for number, (term, weight) in enumerate(zip(terms, weights, strict=True)):

@@ -1,13 +1,13 @@
-"""Sampling contextual decomposition (Jin et al. 2020, Sec. 3.3): the part of a phrase, whatever stands around it.
+"""Sampling contextual decomposition (Jin et al. 2020, Sec. 3.3): the part of a phrase, whatever its context.
 
-Every operation of a recurrent cell that is not linear gives the phrase what its result loses, on average over drawn
-contexts, when the phrase's part of its operands is taken out of the whole ones:
+Every nonlinear operation of a recurrent cell gives the phrase what its result loses, on average over drawn contexts,
+when the phrase's part of the operands is removed from the whole operands:
 
     part of σ(a) = E [ σ(A) - σ(A - a) ]        part of u v = E [ U V - (U - u)(V - v) ]
 
-with capitals for what the operands are in a context (all of it) and small letters for the phrase's part, which is one
-for all contexts and is carried from step to step; a linear map hands it on, a bias belongs to nobody. Gates are split
-like everything else, the output gate too. Before a phrase its part is zero. Attention weights and the places of maxima
+with capitals for the whole operands in a context and small letters for the phrase's part, which is the same in all
+contexts and is carried from step to step; a linear map passes it on, a bias belongs to nobody. Gates are split like
+everything else, the output gate too. Before a phrase its part is zero. Attention weights and the places of maxima
 are constants of the text itself.
 """
 
@@ -26,33 +26,33 @@ from exegesis.protocols.recurrent import Direction, Term, Unrolled
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """Whole passes over contexts. Row j is one of phrase ``of[j]``; a phrase has one context or more, each as long as
+class DrawnPasses:
+    """Whole passes over contexts. Row j is a context of phrase ``of[j]``; a phrase has at least one context, as long as
     its text and with the phrase in the same place."""
 
-    seen: Unrolled
+    unrolled: Unrolled
     of: Int[Tensor, " m"]
     phrases: int
 
     def mean(self, values: Float[Tensor, "m t *rest"]) -> Float[Tensor, "n t *rest"]:
-        """Over the contexts of each phrase."""
+        """The mean over the contexts of each phrase."""
         counts = torch.bincount(self.of, minlength=self.phrases).to(values)
         total = values.new_zeros(self.phrases, *values.shape[1:]).index_add_(0, self.of, values)
         return total / counts.reshape(-1, *[1] * (values.ndim - 1))
 
     def first(self) -> Int[Tensor, " n"]:
         """One context of each phrase."""
-        found = torch.full((self.phrases,), len(self.of), device=self.of.device)
-        return found.scatter_reduce_(0, self.of, torch.arange(len(self.of), device=self.of.device), "amin")
+        rows = torch.full((self.phrases,), len(self.of), device=self.of.device)
+        return rows.scatter_reduce_(0, self.of, torch.arange(len(self.of), device=self.of.device), "amin")
 
 
 @torch.no_grad()
-def expected_parts(terms: Sequence[Term], phrases: Phrases, drawn: Drawn) -> Float[Tensor, "n c"]:
-    """The part of the raw outputs for each phrase, the output bias aside; ``terms`` are those of the texts."""
+def expected_parts(terms: Sequence[Term], phrases: Phrases, drawn: DrawnPasses) -> Float[Tensor, "n c"]:
+    """The part of the raw outputs for each phrase, without the output bias; ``terms`` are those of the texts."""
     raw = torch.zeros(())
     below: Float[Tensor, "n t d"] | None = None
-    for layer in drawn.seen.layers:
-        top, kept = layer is drawn.seen.layers[-1], []
+    for layer in drawn.unrolled.layers:
+        top, kept = layer is drawn.unrolled.layers[-1], []
         for way, direction in enumerate(layer):
             states, lengths = _run(direction, phrases, drawn, below)
             kept.append(reading_order(states, lengths, direction.reverse))
@@ -66,7 +66,7 @@ def expected_parts(terms: Sequence[Term], phrases: Phrases, drawn: Drawn) -> Flo
 
 
 def _run(
-    direction: Direction, phrases: Phrases, drawn: Drawn, below: Float[Tensor, "n t d"] | None
+    direction: Direction, phrases: Phrases, drawn: DrawnPasses, below: Float[Tensor, "n t d"] | None
 ) -> tuple[Float[Tensor, "n t h"], Int[Tensor, " n"]]:
     """The phrase's part of the states of one direction, in its reading order; the lengths of the texts."""
     first, width = drawn.first(), direction.hidden.shape[1]
@@ -81,21 +81,21 @@ def _run(
     cell = CELLS[direction.cell](direction, drawn)
     from_x = torch.nn.functional.linear(part, direction.weight_ih)
     state = [part.new_zeros(drawn.phrases, direction.hidden.shape[-1]) for _ in range(cell.states)]
-    found = []
+    states = []
     for t in range(width):
-        new = cell.step(t, from_x[:, t], state)
+        after = cell.step(t, from_x[:, t], state)
         going = (t < lengths)[:, None]
-        state = [torch.where(going, one, old) for one, old in zip(new, state, strict=True)]
-        found.append(state[0])
-    return torch.stack(found, 1), lengths
+        state = [torch.where(going, new, old) for new, old in zip(after, state, strict=True)]
+        states.append(state[0])
+    return torch.stack(states, 1), lengths
 
 
-class _Cell:
-    """A cell with what its operands are in every context."""
+class SampledCell:
+    """A cell, with its whole operands in every context."""
 
     states = 1
 
-    def __init__(self, direction: Direction, drawn: Drawn) -> None:
+    def __init__(self, direction: Direction, drawn: DrawnPasses) -> None:
         self.drawn, self.weight = drawn, direction.weight_hh
         self.from_x = torch.nn.functional.linear(direction.inputs, direction.weight_ih, direction.bias_ih)
         self.from_h = torch.nn.functional.linear(before(direction), direction.weight_hh, direction.bias_hh)
@@ -115,41 +115,43 @@ def _product(u: Tensor, v: Tensor, whole_u: Tensor, whole_v: Tensor) -> Tensor:
     return u * whole_v + v * whole_u - u * v
 
 
-class _Lstm(_Cell):
+class SampledLstm(SampledCell):
+    """c' = f c + i g, h = o tanh(c)."""
+
     states = 2
 
-    def __init__(self, direction: Direction, drawn: Drawn) -> None:
+    def __init__(self, direction: Direction, drawn: DrawnPasses) -> None:
         super().__init__(direction, drawn)
         self.total = self.from_x + self.from_h
         i, f, g, o = self.total.chunk(4, -1)
         assert direction.c0 is not None
         self.cell = scan(f.sigmoid(), i.sigmoid() * g.tanh(), direction.c0)
         earlier = torch.cat([direction.c0[:, None], self.cell[:, :-1]], 1)
-        every = (i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid(), earlier, self.cell.tanh())
-        self.means = [drawn.mean(one) for one in every]
+        wholes = (i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid(), earlier, self.cell.tanh())
+        self.means = [drawn.mean(whole) for whole in wholes]
 
     def step(self, t: int, from_x: Tensor, state: list[Tensor]) -> list[Tensor]:
         h, c = state
         parts = (from_x + torch.nn.functional.linear(h, self.weight)).chunk(4, -1)
         kinds = ("sigmoid", "sigmoid", "tanh", "sigmoid")
         wholes = self.total[:, t].chunk(4, -1)
-        i, f, g, o = (self._shared(*each) for each in zip(kinds, wholes, parts, strict=True))
+        i, f, g, o = (self._shared(*operands) for operands in zip(kinds, wholes, parts, strict=True))
         mean_i, mean_f, mean_g, mean_o, earlier, mean_tanh = (mean[:, t] for mean in self.means)
         new = _product(f, c, mean_f, earlier) + _product(i, g, mean_i, mean_g)
         bent = self._shared("tanh", self.cell[:, t], new)
         return [_product(o, bent, mean_o, mean_tanh), new]
 
 
-class _Gru(_Cell):
+class SampledGru(SampledCell):
     """h' = (1 - z) n + z h, with n = tanh(x + r q)."""
 
-    def __init__(self, direction: Direction, drawn: Drawn) -> None:
+    def __init__(self, direction: Direction, drawn: DrawnPasses) -> None:
         super().__init__(direction, drawn)
         (r, z, x), (r_h, z_h, q) = self.from_x.chunk(3, -1), self.from_h.chunk(3, -1)
         self.gates = (r + r_h, z + z_h)
         self.n = x + self.gates[0].sigmoid() * q
-        every = (self.gates[0].sigmoid(), self.gates[1].sigmoid(), self.n.tanh(), q, before(direction))
-        self.means = [drawn.mean(one) for one in every]
+        wholes = (self.gates[0].sigmoid(), self.gates[1].sigmoid(), self.n.tanh(), q, before(direction))
+        self.means = [drawn.mean(whole) for whole in wholes]
 
     def step(self, t: int, from_x: Tensor, state: list[Tensor]) -> list[Tensor]:
         (h,) = state
@@ -161,7 +163,9 @@ class _Gru(_Cell):
         return [_product(-z, n, 1 - mean_z, mean_n) + _product(z, h, mean_z, earlier)]
 
 
-class _Rnn(_Cell):
+class SampledRnn(SampledCell):
+    """h' = tanh of a sum."""
+
     kind = "tanh"
 
     def step(self, t: int, from_x: Tensor, state: list[Tensor]) -> list[Tensor]:
@@ -169,8 +173,15 @@ class _Rnn(_Cell):
         return [self._shared(self.kind, self.from_x[:, t] + self.from_h[:, t], part)]
 
 
-class _Relu(_Rnn):
+class SampledRelu(SampledRnn):
+    """h' = ReLU of a sum."""
+
     kind = "relu"
 
 
-CELLS: dict[str, type[_Cell]] = {"lstm": _Lstm, "gru": _Gru, "rnn_tanh": _Rnn, "rnn_relu": _Relu}
+CELLS: dict[str, type[SampledCell]] = {
+    "lstm": SampledLstm,
+    "gru": SampledGru,
+    "rnn_tanh": SampledRnn,
+    "rnn_relu": SampledRelu,
+}

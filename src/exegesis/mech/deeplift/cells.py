@@ -15,12 +15,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.mech.deeplift.multipliers import middle, multiplier, of_sigmoid, of_tanh
-from exegesis.nn.kernels import tanh_
-from exegesis.nn.product import linear
-from exegesis.nn.recurrent import GATES, before, cells, preactivations, reading_order
+from exegesis.nn.kernels import linear, tanh_
+from exegesis.nn.recurrent import GATES, Way, before, cells, preactivations, reading_order
 from exegesis.protocols.recurrent import Direction
 
-Way = tuple[int, int]  # a layer from below, and one of its directions
 Ends = Mapping[Way, Float[Tensor, "b t h"]]
 
 

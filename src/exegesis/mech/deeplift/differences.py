@@ -14,7 +14,7 @@ from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.mech.backward.attention import ATTENTION
-from exegesis.mech.backward.compound import COMPOUND, NORMS
+from exegesis.mech.backward.compound import COMPOUND, NORMS, shifted
 from exegesis.mech.backward.mode import Mode, Rule
 from exegesis.mech.backward.structural import STRUCTURAL
 from exegesis.mech.deeplift import rules
@@ -45,6 +45,7 @@ OWN: dict[str, Rule] = {
     "mul": rules.bilinear(torch.mul),
     "div": rules.divided_by_live,
     "einsum": rules.einsum,
+    "lerp": shifted,
     "prod": rules.product,
     "cumprod": rules.running_product,
     "setitem": rules.written,

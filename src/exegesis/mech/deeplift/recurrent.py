@@ -11,11 +11,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from exegesis.mech.backward.mode import Call
-from exegesis.mech.deeplift.cells import CellMultipliers, StackMultipliers, Way
+from exegesis.mech.deeplift.cells import CellMultipliers, StackMultipliers
 from exegesis.mech.deeplift.rules import at_baseline, baseline_of, note
-from exegesis.nn.recurrent import at_end, stacked, weights_of
-
-Weights = Sequence[Sequence[Sequence[Tensor | None]]]
+from exegesis.nn.recurrent import Way, Weights, at_end, stacked, weights_of
 
 
 class ThroughSteps(torch.autograd.Function):

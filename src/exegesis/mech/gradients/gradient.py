@@ -1,4 +1,4 @@
-"""Gradients of the explained numbers with respect to word vectors, in batches that fit."""
+"""Gradients of the explained numbers with respect to word vectors, in batches that fit the budget."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.protocols.batch import Batch
+from exegesis.protocols.budget import Budget
 from exegesis.protocols.model import Differentiable
 from exegesis.protocols.target import Target
-
-PIECES = 16384  # padded pieces in one backward pass; texts x points beyond it are cut into several
 
 
 def gradients(
@@ -19,13 +18,13 @@ def gradients(
 ) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b k t d"]]:
     """The explained numbers, and the gradient of each with respect to every word vector.
 
-    Raises UnsupportedError for a module that writes over numbers which its own gradient needs.
+    Raises UnsupportedError for a module that overwrites numbers which its own gradient needs.
     """
     leaf = embeds.detach().requires_grad_(True)
     with torch.enable_grad():
         numbers = target.of(model.outputs_from(leaf, batch))
         try:
-            found = [
+            slopes = [
                 torch.autograd.grad(numbers[:, k].sum(), leaf, retain_graph=k + 1 < target.count)[0]
                 for k in range(target.count)
             ]
@@ -36,9 +35,9 @@ def gradients(
                 "the module writes over numbers that its gradient needs (an operation in place, as x.add_(y)): use "
                 "the one that is not, or take deeplift or lrp"
             ) from error
-    return numbers.detach(), torch.stack(found, 1)
+    return numbers.detach(), torch.stack(slopes, 1)
 
 
-def chunks(rows: int, width: int, pieces: int = PIECES) -> list[Int[Tensor, " _"]]:
-    """Row numbers in runs of at most ``pieces`` padded pieces (at least one row each)."""
-    return list(torch.split(torch.arange(rows), max(pieces // max(width, 1), 1)))
+def chunks(rows: int, width: int, budget: Budget) -> list[Int[Tensor, " _"]]:
+    """Row numbers in runs that fit the budget, at least one row each."""
+    return list(torch.split(torch.arange(rows), budget.rows_of(width)))

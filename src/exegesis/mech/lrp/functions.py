@@ -23,7 +23,7 @@ ABSORBED = "absorbed by epsilon"
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """What a rule makes of the relevance of an output.
+    """The relevance of an output after a rule has shared it.
 
     ``arriving``: relevance over activation for each input (None: the input gets nothing). ``kept``: amounts that reach
     no input, by name. ``relevance``: that of the output, for rules of parts that have a place of their own.
@@ -35,9 +35,11 @@ class Shared:
 
 
 class ShareRule(Protocol):
-    """How one function shares the relevance of its output among its inputs."""
+    """The way in which one function shares the relevance of its output among its inputs."""
 
-    def shared(self, arriving: Tensor, inputs: Sequence[Tensor], output: Tensor) -> Shared: ...
+    def shared(self, arriving: Tensor, inputs: Sequence[Tensor], output: Tensor) -> Shared:
+        """Share what arrives at ``output``, relevance over activation, among ``inputs``."""
+        ...
 
 
 class Propagated(torch.autograd.Function):

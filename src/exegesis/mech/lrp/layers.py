@@ -18,9 +18,7 @@ from exegesis.mech.lrp.cells import Coefficients
 from exegesis.mech.lrp.recurrent import Recorder, descend, slopes, turned
 from exegesis.mech.lrp.shares import apart
 from exegesis.mech.lrp.state import State, place_name
-from exegesis.nn.recurrent import at_end, stacked, weights_of
-
-Weights = Sequence[Sequence[Sequence[Tensor | None]]]
+from exegesis.nn.recurrent import Weights, at_end, stacked, weights_of
 
 
 @dataclass(eq=False)

@@ -25,12 +25,10 @@ from exegesis.mech.backward.ledger import Ledger
 from exegesis.mech.lrp.cells import ByStream, Coefficients
 from exegesis.mech.lrp.functions import ABSORBED
 from exegesis.mech.lrp.shares import LrpOptions, inverse, refuse_zero, stabilized
-from exegesis.mech.lrp.state import Way
-from exegesis.nn.product import linear
-from exegesis.nn.recurrent import before, reading_order
+from exegesis.nn.kernels import linear
+from exegesis.nn.recurrent import Way, before, reading_order
+from exegesis.protocols.budget import budget_for
 from exegesis.protocols.recurrent import Direction, Unrolled
-
-NUMBERS = 1 << 25  # of relevances held for one direction at once; further targets wait for their turn
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +61,12 @@ def relevance(
         ledger = Ledger(len(target))
         arriving = _read_out(layers[-1], unrolled, target, options, ledger)
         return descend(layers, arriving, ledger, _components, recorder), ledger.parts
-    rows = max(1, NUMBERS // max(1, max(d.direction.hidden.numel() for layer in layers for d in layer)))
+    numbers = budget_for("relevance", target.device).numbers
+    count = max(1, numbers // max(1, max(rule.direction.hidden.numel() for layer in layers for rule in layer)))
     totals, ledgers = [], []
-    for some in torch.split(target, rows, 1):
+    for columns in torch.split(target, count, 1):
         ledger = Ledger(len(target))
-        totals.append(descend(layers, _read_out(layers[-1], unrolled, some, options, ledger), ledger, _totals))
+        totals.append(descend(layers, _read_out(layers[-1], unrolled, columns, options, ledger), ledger, _totals))
         ledgers.append(ledger.parts)
     return torch.cat(totals, 1), {name: torch.cat([parts[name] for parts in ledgers], 1) for name in ledgers[0]}
 

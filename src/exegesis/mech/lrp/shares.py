@@ -1,8 +1,8 @@
-"""How relevance is shared: the options of a run, and the arithmetic that all rules have in common.
+"""The options of a run of relevance propagation, and the arithmetic that all rules share.
 
 The epsilon rule shares the relevance R of a sum z among its terms: ``term / (z + ε sign z) R``, the sign of zero being
-plus, and what ε adds to the denominator is absorbed (Bach et al. 2015; Arras et al. 2019, Sec. 11.3.1). It stands here
-once, as ``stabilized``: every rule takes its denominators from there.
+plus, and what ε adds to the denominator is absorbed (Bach et al. 2015; Arras et al. 2019, Sec. 11.3.1). ``stabilized``
+is its only implementation: every rule takes its denominators from there.
 """
 
 from __future__ import annotations
@@ -86,5 +86,5 @@ def apart(value: Tensor) -> Tensor:
 
 
 def present(relevance: Tensor) -> Tensor:
-    """Where there is relevance, including that of an activation that is exactly zero (tiny after ``apart``)."""
+    """Mask of elements with relevance, including that of activations that are exactly zero (tiny after ``apart``)."""
     return relevance.abs() > 1e-100 if relevance.dtype == torch.float64 else relevance.abs() > 1e-14

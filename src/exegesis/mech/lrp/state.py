@@ -9,9 +9,9 @@ from torch import Tensor
 from exegesis.mech.backward.ledger import Ledger
 from exegesis.mech.lrp.functions import Constant, Propagated, ShareRule
 from exegesis.mech.lrp.shares import LrpOptions
+from exegesis.nn.recurrent import Way
 
 STREAMS = {"h": "", "c": " cells", "above": " from above"}  # of a recurrent layer, as place names end
-Way = tuple[int, int]  # a layer from below, and one of its directions
 
 
 @dataclass(eq=False)

@@ -1,7 +1,7 @@
 """The torch functions that relevance propagation has rules for, and which rule each of them follows.
 
-``OWN`` is that table as data; ``SIGNED`` and ``EVEN`` replace some of its lines if the options of a run say so. What
-stands before them reads a call: its inputs, weights and output, the texts of its rows, and its place.
+``OWN`` is that table as data; ``SIGNED`` and ``EVEN`` replace some of its lines if the options of a run say so. The
+functions before them read a call: its inputs, weights and output, the texts of its rows, and its place.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def einsum(state: State, call: Call) -> Tensor:
     if not arrow or "." in equation or len(operands) > 2 or any(len(set(names)) < len(names) for names in labels):
         raise UnsupportedError(
             f"the module computes torch.einsum({equation!r}), which has no rule: write one or two operands, each label "
-            "once in each, and what is kept behind an arrow"
+            "once in each, and the labels of the result after an arrow"
         )
     result = torch.einsum(equation, *operands)
     live = [number for number, operand in enumerate(operands) if call.live(operand)]

@@ -1,1 +1,1 @@
-"""What a model says of a text with parts removed; each perturbed text runs once."""
+"""A model's outputs for texts with parts removed; each perturbed text runs once."""

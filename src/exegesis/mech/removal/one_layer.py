@@ -1,7 +1,7 @@
 """Models that are one recurrent layer over their word vectors: their steps can be taken by hand and shared.
 
-For such a model what a token adds to the gates depends on the token alone, so the product of vectors and weights is
-done once a distinct token, however many perturbed texts hold it; a step then costs one product with the state.
+In such a model, what a token adds to the gates depends on the token alone, so the product of vectors and weights is
+computed once per distinct token, however many perturbed texts hold it; a step then costs one product with the state.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from exegesis.protocols.recurrent import Unrolled
 
 @dataclass(frozen=True, eq=False)
 class PlainRunner:
-    """Outputs of such a model for any ids, by steps over a table of the distinct tokens."""
+    """The outputs of such a model for any ids, by steps over a table of the distinct tokens."""
 
     model: Recurrent
-    seen: Unrolled
+    unrolled: Unrolled
 
     @classmethod
     def of(cls, model: Classifier, batch: Batch) -> Self | None:
-        """None where the model is not plain (see ``plain_pass``, which ``batch`` is for)."""
-        seen = plain_pass(model, batch)
-        return None if seen is None else cls(cast(Recurrent, model), seen)
+        """None if the model is not such a layer on ``batch`` (see ``plain_pass``)."""
+        unrolled = plain_pass(model, batch)
+        return None if unrolled is None else cls(cast(Recurrent, model), unrolled)
 
     @torch.no_grad()
     def outputs(self, batch: Batch, zeroed: Bool[Tensor, "n t"] | None = None) -> Float[Tensor, "n c"]:
-        """Raw outputs, rows in any order; where ``zeroed`` is true the vector is zero."""
+        """Raw outputs, rows in any order; vectors are zero wherever ``zeroed`` is true."""
         lengths = batch.lengths
         order = torch.argsort(lengths, descending=True, stable=True)
         lengths, ids = lengths[order], batch.ids[order]
@@ -47,9 +47,9 @@ class PlainRunner:
         row = Batch(tokens[None], torch.ones_like(tokens[None], dtype=torch.bool), torch.zeros_like(tokens[None]))
         vectors = self.model.embed(row)[0]
         vectors = torch.cat([vectors, torch.zeros_like(vectors[:1])])
-        raw = self.seen.bias.expand(len(ids), -1).clone()
-        for number, direction in enumerate(self.seen.layers[0]):
-            terms = [term for term in self.seen.terms if term.direction == number]
+        raw = self.unrolled.bias.expand(len(ids), -1).clone()
+        for number, direction in enumerate(self.unrolled.layers[0]):
+            terms = [term for term in self.unrolled.terms if term.direction == number]
             if not terms:
                 continue
             cell = cell_of(direction)

@@ -1,7 +1,7 @@
-"""What a model says of a text with some pieces removed: the mechanism of every method that blanks out words.
+"""A model's outputs for texts with some pieces removed: the mechanism of every method that blanks out words.
 
-Perturbed texts of many inputs are pooled, duplicates run once, texts of like length share a call, and no more than a
-fixed number of pieces is in memory, however many texts there are.
+Perturbed texts of many inputs are pooled, duplicates run once, texts of like length share a call, and the number of
+pieces in memory stays within the budget, however many texts there are.
 """
 
 from __future__ import annotations
@@ -20,19 +20,18 @@ from exegesis.mech.removal.one_layer import PlainRunner
 from exegesis.mech.removal.suffixes import Suffixes
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch, compact
+from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Classifier, Differentiable, offers
 from exegesis.protocols.recurrent import Unrolled
 
 How = Literal["drop", "zero", "pad", "unknown", "mask"]  # what takes the place of removed words
 HOW = get_args(How)
-PIECES = 32768  # padded pieces in one call of the model
-POOL = 1 << 20  # padded pieces of perturbed texts that are built at a time
 Run = Callable[[Batch, Bool[Tensor, "n t"] | None], Float[Tensor, "n c"]]
 Without = Callable[[Int[Tensor, " n"], Int[Tensor, " n"], Int[Tensor, " n"]], Float[Tensor, "n c"]]
 
 
 def check(model: Classifier, how: str) -> None:
-    """Raises UsageError for an unknown way of removing, UnsupportedError for one that the model cannot do."""
+    """Raise UsageError for an unknown way of removing, UnsupportedError for one that the model does not support."""
     if how not in HOW:
         raise unknown("way of removing", how, HOW)
     if how == "zero" and not offers(model, Differentiable):
@@ -45,17 +44,17 @@ def check(model: Classifier, how: str) -> None:
 def outputs_keeping(
     model: Classifier, batch: Batch, owner: Int[Tensor, " n"], keep: Bool[Tensor, "n t"], how: str
 ) -> Float[Tensor, "n c"]:
-    """Raw outputs for text ``owner[j]`` with the pieces where ``keep[j]`` is false removed; special pieces stay.
+    """Raw outputs for text ``owner[j]`` without the pieces for which ``keep[j]`` is false; special pieces stay.
 
-    ``drop`` takes pieces out; ``pad``, ``unknown`` and ``mask`` put that token in their place, ``zero`` a zero vector.
-    A text of which nothing remains is shown as one pad piece.
+    ``drop`` removes pieces; ``pad``, ``unknown`` and ``mask`` replace them by that token, ``zero`` by a zero vector.
+    A text of which nothing remains becomes one pad piece.
     """
     return Remover.of(model, batch, how).keeping(owner, keep)
 
 
 @dataclass(frozen=True, eq=False)
 class Remover:
-    """The same for many questions about one batch: how its perturbed texts can be run is found out once."""
+    """Perturbed texts of one batch, to be run many times: the fastest way to run them is found once."""
 
     model: Classifier
     batch: Batch
@@ -68,13 +67,16 @@ class Remover:
         return cls(model, batch, how, _runner(model, batch, how), special_pieces(batch))
 
     def keeping(self, owner: Int[Tensor, " n"], keep: Bool[Tensor, "n t"]) -> Float[Tensor, "n c"]:
-        """As ``outputs_keeping``."""
-        model, batch, found = self.model, self.batch, []
-        for part in torch.split(torch.arange(len(owner)), max(POOL // max(batch.ids.shape[1], 1), 1)):
+        """Raw outputs for text ``owner[j]`` without the pieces for which ``keep[j]`` is false (``outputs_keeping``)."""
+        model, batch, outputs = self.model, self.batch, []
+        rows_at_once = budget_for("masks", batch.device).rows_of(batch.ids.shape[1])
+        for part in torch.split(torch.arange(len(owner)), rows_at_once):
             rows = owner[part].to(batch.device)
             stays = keep[part].to(batch.device) | self.special[rows]
-            found.append(_run(model, self.run, batch, rows, stays & batch.mask[rows], self.how))
-        return torch.cat(found) if found else torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)
+            outputs.append(_run(model, self.run, batch, rows, stays & batch.mask[rows], self.how))
+        return (
+            torch.cat(outputs) if outputs else torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)
+        )
 
 
 def outputs_without(
@@ -99,35 +101,34 @@ def outputs_with_and_without(
 ) -> tuple[Float[Tensor, "b c"], Float[Tensor, "n c"]]:
     """Raw outputs for whole texts, and for text ``owner[j]`` without its pieces ``start[j]`` to ``stop[j]``.
 
-    Where the model is one recurrent layer over its word vectors, the states before the span are those of the whole
-    text and only what follows it is run.
+    If the model is one recurrent layer over its word vectors, the states before the span are those of the whole text
+    and only what follows it is run.
     """
-    given, without = without_spans(model, batch, how)
-    return given, without(owner, start, stop)
+    whole, without = without_spans(model, batch, how)
+    return whole, without(owner, start, stop)
 
 
 def without_spans(model: Classifier, batch: Batch, how: str) -> tuple[Float[Tensor, "b c"], Without]:
-    """Raw outputs for whole texts, and what gives them for texts without a span (as ``outputs_without``), as often as
-    it is asked."""
+    """Raw outputs for whole texts, and a function that computes them for texts without a span (``outputs_without``)."""
     suffixes = Suffixes.of(model, batch, how)
-    if suffixes is not None and _ordinary(suffixes.seen, how) and _continues(model, batch, how, suffixes):
-        return suffixes.seen.outputs, suffixes.outputs
+    if suffixes is not None and _ordinary(suffixes.unrolled, how) and _continues(model, batch, how, suffixes):
+        return suffixes.unrolled.outputs, suffixes.outputs
     remover = Remover.of(model, batch, how)
 
     def without(owner: Int[Tensor, " n"], start: Int[Tensor, " n"], stop: Int[Tensor, " n"]) -> Float[Tensor, "n c"]:
         width = batch.ids.shape[1]
         step = torch.arange(width)
-        found = [torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)]
-        for part in torch.split(torch.arange(len(owner)), max(POOL // max(width, 1), 1)):
+        outputs = [torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)]
+        for part in torch.split(torch.arange(len(owner)), budget_for("masks", batch.device).rows_of(width)):
             keep = (step < start[part, None]) | (step >= stop[part, None])
-            found.append(remover.keeping(owner[part], keep))
-        return torch.cat(found[1:] or found)
+            outputs.append(remover.keeping(owner[part], keep))
+        return torch.cat(outputs[1:] or outputs)
 
     return model.outputs(batch), without
 
 
 def special_pieces(batch: Batch) -> Bool[Tensor, "b t"]:
-    """True on [CLS], [SEP] and their like."""
+    """True on [CLS], [SEP] and similar pieces."""
     special = torch.zeros(batch.mask.shape, dtype=torch.bool)
     for row, text in enumerate(batch.texts):
         if any(text.special):
@@ -136,24 +137,25 @@ def special_pieces(batch: Batch) -> Bool[Tensor, "b t"]:
 
 
 def _runner(model: Classifier, batch: Batch, how: str) -> Run:
-    """How perturbed texts are run: by shared steps where the model allows it for all texts, else by the model itself.
+    """The fastest way to run perturbed texts: shared steps if the model allows it for all texts, else the model itself.
 
-    All texts are looked at: a module may count one token otherwise (unknown words, say) that only a short text holds.
+    All texts are tried: a module may treat one token (unknown words, say) in another way, and only a short text may
+    hold it.
     """
     plain = PlainRunner.of(model, batch)
-    if plain is not None and _ordinary(plain.seen, how):
-        some, gone, expected = _trial(model, batch, how)
-        if _close(expected, plain.outputs(some, gone)):
+    if plain is not None and _ordinary(plain.unrolled, how):
+        tried, gone, expected = _trial(model, batch, how)
+        if _close(expected, plain.outputs(tried, gone)):
             return plain.outputs
     return partial(_by_model, model)
 
 
-def _ordinary(seen: Unrolled, how: str) -> bool:
-    """Whether the model takes what stands in a piece's place for an ordinary vector.
+def _ordinary(unrolled: Unrolled, how: str) -> bool:
+    """True if the model reads what replaces a piece as an ordinary vector.
 
     A module that finds its own padding (``ids != pad``, or vectors of zeros) does not.
     """
-    return seen.blind or how not in ("pad", "zero")
+    return unrolled.blind or how not in ("pad", "zero")
 
 
 def _longest(batch: Batch) -> Int[Tensor, " n"]:
@@ -161,21 +163,21 @@ def _longest(batch: Batch) -> Int[Tensor, " n"]:
 
 
 def _trial(model: Classifier, batch: Batch, how: str) -> tuple[Batch, Bool[Tensor, "n t"] | None, Float[Tensor, "n c"]]:
-    """The longest texts with all pieces but the first replaced (not dropped), which vectors are to be zero, the model's
-    outputs.
+    """The longest texts with all pieces but the first replaced (not dropped), the places of zero vectors, and the
+    model's outputs.
     """
-    some, gone = batch.take(_longest(batch)), None
-    later = some.mask.clone()
+    tried, gone = batch.take(_longest(batch)), None
+    later = tried.mask.clone()
     later[:, 0] = False
     if how == "zero":
         gone = later
     elif how != "drop":
-        some = replace(some, ids=some.ids.masked_fill(later, model.tokens[how]), texts=())
-    return some, gone, _by_model(model, some, gone)
+        tried = replace(tried, ids=tried.ids.masked_fill(later, model.tokens[how]), texts=())
+    return tried, gone, _by_model(model, tried, gone)
 
 
 def _continues(model: Classifier, batch: Batch, how: str, suffixes: Suffixes) -> bool:
-    """Whether continued states give the model's own outputs where a token is put in the place of words."""
+    """True if continued states give the model's own outputs for texts whose words are replaced by a token."""
     if how == "drop":
         return True
     rows = _longest(batch)
@@ -184,13 +186,13 @@ def _continues(model: Classifier, batch: Batch, how: str, suffixes: Suffixes) ->
 
 
 def _by_model(model: Classifier, batch: Batch, gone: Bool[Tensor, "n t"] | None) -> Float[Tensor, "n c"]:
-    """The model's own outputs, with zero vectors where ``gone`` is true."""
+    """The model's own outputs, with zero vectors wherever ``gone`` is true."""
     if gone is None:
         return model.outputs(batch)
-    able = cast(Differentiable, model)
-    vectors = able.embed(batch).masked_fill(gone[:, : batch.ids.shape[1], None], 0.0)
+    differentiable = cast(Differentiable, model)
+    vectors = differentiable.embed(batch).masked_fill(gone[:, : batch.ids.shape[1], None], 0.0)
     with torch.no_grad():
-        return able.outputs_from(vectors, batch)
+        return differentiable.outputs_from(vectors, batch)
 
 
 def _close(first: Tensor, second: Tensor) -> bool:
@@ -221,20 +223,20 @@ def _run(
     whole = whole.take(first)
     lengths = whole.lengths.cpu()
     order = torch.argsort(lengths, descending=True, stable=True)
-    found, at = [], 0
+    budget, outputs, at = budget_for("perturbed", batch.device), [], 0
     while at < len(order):
-        part = order[at : at + max(PIECES // max(int(lengths[order[at]]), 1), 1)]
-        found.append(run(whole.take(part), None if zeroed is None else zeroed[first[part.to(first.device)]]))
+        part = order[at : at + budget.rows_of(int(lengths[order[at]]))]
+        outputs.append(run(whole.take(part), None if zeroed is None else zeroed[first[part.to(first.device)]]))
         at += len(part)
-    raw = torch.cat(found)[torch.argsort(order).to(batch.device)][back]
-    if bool(empty.any()):  # a pad piece may be no ordinary one, so the model itself is asked
+    raw = torch.cat(outputs)[torch.argsort(order).to(batch.device)][back]
+    if bool(empty.any()):  # a pad piece may not be an ordinary one, so the model itself runs it
         lone = torch.full((1, 1), pad, device=batch.device)
         raw[empty] = model.outputs(Batch(lone, torch.ones_like(lone, dtype=torch.bool), torch.zeros_like(lone)))[0]
     return raw
 
 
 def _unique(key: Int[Tensor, "n w"]) -> tuple[Int[Tensor, " u"], Int[Tensor, " n"]]:
-    """The first row of each distinct one, and for each row the number of its like."""
+    """The first of equal rows, for each distinct row; and for each row its number among the distinct ones."""
     if len(key) < 2:
         index = torch.arange(len(key), device=key.device)
         return index, index

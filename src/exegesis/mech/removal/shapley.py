@@ -1,8 +1,8 @@
 """Shapley values from the values of coalitions: over all of them, or along drawn orders of the words.
 
-With a tree over the words only those orders count in which every phrase stands together (Owen 1977 for one level of
-phrases, Winter 1989 for nested ones); the flat tree gives Shapley's own values. Whatever the orders, the values of the
-words sum to the value of the whole text less that of the empty one.
+With a tree over the words only those orders count that keep every phrase together (Owen 1977 for one level of phrases,
+Winter 1989 for nested phrases); the flat tree gives Shapley's own values. For any orders, the values of the words sum
+to the value of the whole text minus that of the empty one.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from torch import Tensor
 from exegesis.core.nested import Nest, nest
 
 Orders = list[list[int]]
-Plan = list[dict[int, float]]  # for each word, the coalitions that may come before it, each with its probability
+Predecessors = list[dict[int, float]]  # for each word, the coalitions that may come before it, with their probabilities
 
 
 def exact(values: Float[Tensor, "s k"]) -> Float[Tensor, "k n"]:
     """Shapley values from the values of all 2^n coalitions, in the order of their numbers."""
     count = len(values).bit_length() - 1
-    every = torch.arange(len(values))
-    sizes = torch.zeros_like(every)
+    coalitions = torch.arange(len(values))
+    sizes = torch.zeros_like(coalitions)
     for word in range(count):
-        sizes += (every >> word) & 1
-    each = [factorial(s) * factorial(count - s - 1) / factorial(count) for s in range(count)]
-    weight = torch.tensor(each, dtype=values.dtype)
-    found = []
+        sizes += (coalitions >> word) & 1
+    chances = [factorial(s) * factorial(count - s - 1) / factorial(count) for s in range(count)]
+    weight = torch.tensor(chances, dtype=values.dtype)
+    shapley = []
     for word in range(count):
-        before = every[(every >> word) & 1 == 0]
+        before = coalitions[(coalitions >> word) & 1 == 0]
         gains = values[before | (1 << word)] - values[before]
-        found.append(weight[sizes[before]] @ gains)
-    return torch.stack(found, 1)
+        shapley.append(weight[sizes[before]] @ gains)
+    return torch.stack(shapley, 1)
 
 
 def orders(tree: Nest, count: int, draws: torch.Generator) -> Orders:
-    """``count`` orders of the words in which every phrase of the tree stands together, each drawn one followed by its
-    reverse: errors that a word makes early in the one are made up for in the other."""
-    found: Orders = []
-    while len(found) < count:
+    """``count`` orders of the words that keep every phrase of the tree together. Each drawn order is followed by its
+    reverse: the error of a word that comes early in one is compensated in the other."""
+    drawn: Orders = []
+    while len(drawn) < count:
         placed: list[list[int]] = []
         for span, children in zip(tree.spans, tree.children, strict=True):
             if not children:
@@ -49,8 +49,8 @@ def orders(tree: Nest, count: int, draws: torch.Generator) -> Orders:
                 continue
             turn = torch.randperm(len(children), generator=draws).tolist()
             placed.append([word for number in turn for word in placed[children[number]]])
-        found += [placed[-1], placed[-1][::-1]]
-    return found[:count]
+        drawn += [placed[-1], placed[-1][::-1]]
+    return drawn[:count]
 
 
 def flat(words: int) -> Nest:
@@ -60,10 +60,10 @@ def flat(words: int) -> Nest:
 
 def prefixes(order: Sequence[int]) -> list[int]:
     """The coalitions that grow along an order, from the empty one to the whole."""
-    found = [0]
+    coalitions = [0]
     for word in order:
-        found.append(found[-1] | (1 << word))
-    return found
+        coalitions.append(coalitions[-1] | (1 << word))
+    return coalitions
 
 
 def along(drawn: Orders, values: Sequence[Float[Tensor, "p k"]]) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k n"]]:
@@ -79,7 +79,7 @@ def along(drawn: Orders, values: Sequence[Float[Tensor, "p k"]]) -> tuple[Float[
 
 
 def price(tree: Nest) -> int:
-    """How many (word, coalition before it) there are in ``plan``."""
+    """The number of pairs of a word and a coalition before it in ``predecessors``."""
     total, ways = 0, [1] * len(tree.spans)
     for number in reversed(range(len(tree.spans))):
         children = tree.children[number]
@@ -89,8 +89,8 @@ def price(tree: Nest) -> int:
     return total
 
 
-def plan(tree: Nest) -> Plan:
-    """For each word, every coalition that an order of the tree can put before it, with its probability."""
+def predecessors(tree: Nest) -> Predecessors:
+    """Every coalition that an order of the tree can put before a word, with its probability, for each word."""
     before: list[dict[int, float]] = [{} for _ in tree.spans]
     before[-1][0] = 1.0
     for number in reversed(range(len(tree.spans))):

@@ -1,8 +1,8 @@
 """Removing a span from a text that a single recurrent layer reads: only what follows the span is run again.
 
-A direction's state before a span does not change when the span does. For every (text, span) the layer starts from the
-whole text's state before the span and reads the rest; poolings combine it with what the states before gave. The
-numbers are those of a whole new run, at half of its steps, and the product of word vectors and weights is done once.
+A direction's state before a span does not depend on the span. For every (text, span) the layer starts from the whole
+text's state before the span and reads the rest; poolings combine both parts. The numbers are those of a whole new run,
+in half of its steps, and the product of word vectors and weights is computed once.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from exegesis.mech.one_layer import plain_pass
-from exegesis.mech.removal.pools import Pools, step_through
+from exegesis.mech.removal.prefixes import Pools, step_through
 from exegesis.nn.recurrent import cells
 from exegesis.nn.steps import Cell, cell_of
 from exegesis.protocols.batch import Batch
+from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Classifier, Recurrent
 from exegesis.protocols.recurrent import Direction, Term, Unrolled
-
-ROWS = 4096  # perturbed texts that step together
-STEPS = 1 << 23  # and at most so many places of their steps, so that a long text takes little memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,24 +31,24 @@ class Suffixes:
     model: Recurrent
     batch: Batch
     how: str
-    seen: Unrolled
+    unrolled: Unrolled
     filler: Float[Tensor, " d"] | None
-    tails: dict[int, _Tails] = field(default_factory=dict)  # one a direction, made when first used
+    tails: dict[int, _Tails] = field(default_factory=dict)  # one per direction, made on first use
 
     @classmethod
     @torch.no_grad()
     def of(cls, model: Classifier, batch: Batch, how: str) -> Self | None:
-        """None where the model does not allow it (the caller then runs whole texts)."""
-        seen = plain_pass(model, batch)
-        if seen is None:
+        """None if the model does not allow it (the caller then runs whole texts)."""
+        unrolled = plain_pass(model, batch)
+        if unrolled is None:
             return None
         model = cast(Recurrent, model)
         filler = None
         if how == "zero":
-            filler = torch.zeros_like(seen.layers[0][0].inputs[0, 0])
+            filler = torch.zeros_like(unrolled.layers[0][0].inputs[0, 0])
         elif how != "drop":
-            filler = model.embed(_one(batch, model.tokens[how]))[0, 0]
-        return cls(model, batch, how, seen, filler)
+            filler = model.embed(_one_piece(batch, model.tokens[how]))[0, 0]
+        return cls(model, batch, how, unrolled, filler)
 
     @torch.no_grad()
     def outputs(
@@ -60,9 +58,9 @@ class Suffixes:
         device = self.batch.device
         owner, start, stop = owner.to(device), start.to(device), stop.to(device)
         lengths = self.batch.lengths[owner]
-        raw = self.seen.bias.expand(len(owner), -1).clone()
-        for number, direction in enumerate(self.seen.layers[0]):
-            terms = [term for term in self.seen.terms if term.direction == number]
+        raw = self.unrolled.bias.expand(len(owner), -1).clone()
+        for number, direction in enumerate(self.unrolled.layers[0]):
+            terms = [term for term in self.unrolled.terms if term.direction == number]
             if terms:
                 first, last = (lengths - stop, lengths - start) if direction.reverse else (start, stop)
                 if number not in self.tails:
@@ -70,12 +68,12 @@ class Suffixes:
                 self.tails[number].add_to(raw, owner, first, last)
         gone = (start == 0) & (stop == lengths)
         if self.how == "drop" and bool(gone.any()):
-            raw[gone] = self.model.outputs(_one(self.batch, self.model.tokens["pad"]))[0]
+            raw[gone] = self.model.outputs(_one_piece(self.batch, self.model.tokens["pad"]))[0]
         return raw
 
 
 class _Tails:
-    """One direction: continues each text behind (or from) its span, aligned at the ends of the texts."""
+    """One direction: continues each text after (or from) its span, aligned at the ends of the texts."""
 
     def __init__(self, direction: Direction, terms: list[Term], drop: bool, filler: Float[Tensor, " d"] | None) -> None:
         self.direction, self.terms, self.drop = direction, terms, drop
@@ -93,9 +91,10 @@ class _Tails:
             self.highest = torch.cat([none - torch.inf, hidden.cummax(1).values], 1)
 
     def add_to(self, raw: Tensor, owner: Tensor, first: Tensor, last: Tensor) -> None:
+        """Add this direction's part of the outputs for text ``owner[j]`` without ``first[j]`` to ``last[j]``."""
         lengths = self.direction.lengths.to(owner.device)[owner]
         remaining = lengths - (last if self.drop else first)
-        rows = max(1, min(ROWS, STEPS // max(self.direction.inputs.shape[1], 1)))
+        rows = budget_for("suffixes", owner.device).rows_of(self.direction.inputs.shape[1])
         for part in torch.split(torch.argsort(remaining, descending=True, stable=True), rows):
             kept = lengths[part] - (last[part] - first[part] if self.drop else 0)
             state, pools = self._run(owner[part], first[part], last[part], remaining[part])
@@ -103,7 +102,7 @@ class _Tails:
                 raw[part] += torch.nn.functional.linear(pools.value(term.kind, state, kept), term.linear)
 
     def _run(self, rows: Tensor, first: Tensor, last: Tensor, remaining: Tensor) -> tuple[Float[Tensor, "n h"], Pools]:
-        """The last state of each row and the poolings of all; rows come with the longest rest first."""
+        """The last state of each row and the poolings of all rows, which come with the longest rest first."""
         width = self.direction.inputs.shape[1]
         ahead, opening = (first - 1).clamp_min(0), (first == 0)[:, None]
         state = [torch.where(opening, s[rows], h[rows, ahead]) for s, h in zip(self.starts, self.states, strict=True)]
@@ -121,6 +120,7 @@ class _Tails:
         return step_through(self.cell, self.pre, index, remaining, state, pools)[0], pools
 
 
-def _one(batch: Batch, number: int) -> Batch:
+def _one_piece(batch: Batch, number: int) -> Batch:
+    """A text of one piece, by its id."""
     ids = torch.full((1, 1), number, dtype=torch.long, device=batch.device)
     return Batch(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))

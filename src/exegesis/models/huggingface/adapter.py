@@ -17,12 +17,12 @@ from exegesis.core.errors import ExegesisError, ModelError, out_of_memory
 from exegesis.core.text import Text
 from exegesis.models.huggingface.text import Reader, pad_id, widened
 from exegesis.models.huggingface.vectors import Lookup, replaced, word_vectors
-from exegesis.nn.frozen import still
+from exegesis.nn.frozen import frozen
 from exegesis.protocols.batch import Batch, groups, pad
+from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Differentiable, Raw, refuse_denied
 from exegesis.protocols.target import Link
 
-PIECES, ROWS = 16384, 256
 MIN_WIDTH = 16  # pieces to which a row is filled up that the module cannot take
 NO_STATES = {
     "Recurrent": "a Hugging Face model shows no recurrent states",
@@ -126,7 +126,7 @@ class HuggingFaceClassifier:
         """
         refuse_denied(self.name, self.lacks, Differentiable)
         batch = self._filled(batch.to(self.device))
-        with still(self.module), self._pad_id(batch) as fill:
+        with frozen(self.module), self._pad_id(batch) as fill:
             vectors = word_vectors(self.module, self.profile.lookups, batch.ids.masked_fill(~batch.mask, fill))
         return vectors.float() if vectors.dtype in (torch.float16, torch.bfloat16) else vectors
 
@@ -153,13 +153,13 @@ class HuggingFaceClassifier:
 
     def _parts(self, batch: Batch) -> list[list[int]]:
         """Split a batch into rows that share a call of the module."""
-        lengths = batch.lengths.tolist()
+        lengths, budget = batch.lengths.tolist(), budget_for("classifier", self.device)
         if self.profile.padded:
-            return groups(lengths, PIECES, ROWS)
+            return groups(lengths, budget.pieces, budget.rows)
         equal: dict[int, list[int]] = {}
         for row, length in enumerate(lengths):
             equal.setdefault(length, []).append(row)
-        step = {length: max(1, min(ROWS, PIECES // max(length, 1))) for length in equal}
+        step = {length: budget.rows_of(length) for length in equal}
         return [rows[i : i + step[n]] for n, rows in equal.items() for i in range(0, len(rows), step[n])]
 
     def _answers(self, batch: Batch, embeds: Float[Tensor, "b t d"] | None) -> Float[Tensor, "b c"]:
@@ -181,7 +181,7 @@ class HuggingFaceClassifier:
         return torch.cat(halves)
 
     def _forward(self, batch: Batch, embeds: Float[Tensor, "b t d"] | None) -> Float[Tensor, "b c"]:
-        with still(self.module), self._pad_id(batch) as fill:
+        with frozen(self.module), self._pad_id(batch) as fill:
             ids = batch.ids.masked_fill(~batch.mask, fill)
             arguments: dict[str, Any] = {"attention_mask": batch.mask.long(), "use_cache": False, "return_dict": True}
             if self.reader.types is not None:

@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.progress import Tally
 from exegesis.models.huggingface.load import fetching
-from exegesis.nn.frozen import still
+from exegesis.nn.frozen import frozen
+from exegesis.protocols.budget import budget_for
 from exegesis.protocols.language import Filling, LanguageModel, Words, generator, is_language_model
 from exegesis.protocols.model import usable_device
-
-PIECES = 4096  # padded pieces in one call of the module: 0.5 GB of logits over 30,000 words
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +90,9 @@ class MaskedLanguageModel:
         if any(len(ids) > min(longest, self.tokenizer.model_max_length) for ids in encoded):
             raise UsageError(f"a text has more pieces than the language model {self.name} reads; take a shorter text")
         order = sorted(range(len(encoded)), key=lambda row: -len(encoded[row]))
-        at = 0
+        at, budget = 0, budget_for("language", next(self.module.parameters()).device)
         while at < len(order):
-            part = order[at : at + max(PIECES // len(encoded[order[at]]), 1)]
+            part = order[at : at + budget.rows_of(len(encoded[order[at]]))]
             for row, logits in zip(part, self._logits([encoded[row] for row in part]), strict=True):
                 yield row, logits.cpu().double()[:, self._words].softmax(-1).cumsum(-1)
             at += len(part)
@@ -106,7 +105,7 @@ class MaskedLanguageModel:
         for row, pieces in enumerate(encoded):
             ids[row, : len(pieces)] = torch.tensor(pieces)
             mask[row, : len(pieces)] = 1
-        with still(self.module), torch.no_grad():
+        with frozen(self.module), torch.no_grad():
             logits = self.module(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
         return [logits[row, self._masks(ids[row]).to(device)] for row in range(len(encoded))]
 

@@ -20,7 +20,7 @@ from exegesis.models.modules.calls import Plan
 from exegesis.models.modules.hooks import Table, bagged, join, placed, readouts, replacing, unroll, watching
 from exegesis.models.modules.readout import Readout, settle
 from exegesis.models.text.reader import Reader
-from exegesis.nn.frozen import still
+from exegesis.nn.frozen import frozen
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch, pad
 from exegesis.protocols.model import Differentiable, Gated, Raw, Recurrent, refuse_denied
@@ -141,7 +141,7 @@ class TorchClassifier:
         Raises UnsupportedError for a module that lacks ``Differentiable``.
         """
         refuse_denied(self.name, self.lacks, Differentiable)
-        with torch.no_grad(), still(self.module):
+        with torch.no_grad(), frozen(self.module):
             return self._vectors(batch.ids)
 
     def outputs_from(self, embeds: Float[Tensor, "b t d"], batch: Batch) -> Float[Tensor, "b c"]:
@@ -214,7 +214,7 @@ class TorchClassifier:
         to the next. Raises ModelError, with the module's own complaint, if it raises.
         """
         try:
-            with still(self.module):
+            with frozen(self.module):
                 raw = logits(self.plan(self.module, batch), len(batch), self.plan.part)
         except Exception as error:  # the user's own code
             if isinstance(error, ExegesisError) or out_of_memory(error):
@@ -253,7 +253,7 @@ class TorchClassifier:
     def _call_from(self, embeds: Tensor, batch: Batch) -> Tensor:
         short, batch = embeds.shape[1], self.plan.widened(batch)
         if batch.ids.shape[1] > short:  # pad tokens that are not part of the text keep their own vectors
-            with torch.no_grad(), still(self.module):
+            with torch.no_grad(), frozen(self.module):
                 filling = self._vectors(batch.ids[:, short:])
             embeds = torch.cat([embeds, filling.to(embeds.dtype)], 1)
         lookups = self.profile.lookups

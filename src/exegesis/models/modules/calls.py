@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from exegesis.core.errors import ExegesisError, ModelError, out_of_memory
 from exegesis.models.modules.answers import Part, choose, logits, readable
 from exegesis.models.modules.arguments import ROWS_NAMES, Arguments, arguments_of, starter
-from exegesis.nn.frozen import still
+from exegesis.nn.frozen import frozen
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch
 
@@ -318,7 +318,7 @@ def _try(plan: Plan, module: nn.Module, batch: Batch) -> Tensor:
 
 
 def _run(plan: Plan, module: nn.Module, batch: Batch) -> Any:
-    with torch.no_grad(), still(module):
+    with torch.no_grad(), frozen(module):
         return plan(module, batch)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from exegesis.core.errors import ModelError, UnsupportedError, UsageError
 from exegesis.models.modules.adapter import TorchClassifier
-from exegesis.nn.frozen import still
+from exegesis.nn.frozen import frozen
 from exegesis.nn.lstm_variants import GATES, Trace, VariantCell
 from exegesis.protocols.model import Raw
 
@@ -96,7 +96,7 @@ def _passes(model: TorchClassifier, texts: Sequence[Raw]) -> Iterator[tuple[Vari
             for cell in cells:
                 after.callback(cell.register_forward_hook(note).remove)
             model.outputs(model.encode([model.read(raw)]))
-        with torch.no_grad(), still(model.module):
+        with torch.no_grad(), frozen(model.module):
             yield from passes
 
 

@@ -14,7 +14,7 @@ from exegesis.engine.methods import card_of
 from exegesis.engine.run import score_spans
 from exegesis.mech.removal.coalitions import Game
 from exegesis.mech.removal.perturbed import How
-from exegesis.mech.removal.shapley import Orders, Plan, along, orders, plan, prefixes, price
+from exegesis.mech.removal.shapley import Orders, Predecessors, along, orders, predecessors, prefixes, price
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
@@ -93,7 +93,7 @@ class Owen:
     def __call__(self, model: Classifier, batch: Batch, target: Target, trees: Trees) -> list[Grown]:
         game = Game(model, batch, self.how)
         nests = [trees(text) for text in batch.texts]
-        before = [None if price(tree) > self.limit else plan(tree) for tree in nests]
+        before = [None if price(tree) > self.limit else predecessors(tree) for tree in nests]
         drawn: list[Orders] = [
             [] if chances else orders(tree, self.samples, generator(text, self.seed))
             for text, tree, chances in zip(batch.texts, nests, before, strict=True)
@@ -119,13 +119,13 @@ class Owen:
         return [found[row] for row in range(len(batch))]
 
 
-def _wanted(before: Plan) -> list[int]:
-    """The coalitions whose values a plan needs, the empty one first."""
+def _wanted(before: Predecessors) -> list[int]:
+    """The coalitions whose values the gains need, the empty one first."""
     pairs = ((s, s | 1 << word) for word, chances in enumerate(before) for s in chances)
     return list(dict.fromkeys([0, *(one for pair in pairs for one in pair)]))
 
 
-def _gains(before: Plan, values: Mapping[int, float]) -> list[float]:
+def _gains(before: Predecessors, values: Mapping[int, float]) -> list[float]:
     return [
         sum(chance * (values[s | 1 << word] - values[s]) for s, chance in chances.items())
         for word, chances in enumerate(before)

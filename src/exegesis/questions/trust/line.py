@@ -98,7 +98,7 @@ def _falls(model: Classifier, parts: Sequence[_Part], seed: int) -> list[dict[st
     def batch(some: Sequence[Text]) -> list[dict[str, Any]]:
         return _batch(model, some, [parts[number[id(text)]] for text in some], seed)
 
-    return one_per_text(in_batches(own, batch, "trust"))
+    return one_per_text(in_batches(own, batch, "trust", model))
 
 
 def _batch(model: Classifier, texts: Sequence[Text], parts: Sequence[_Part], seed: int) -> list[dict[str, Any]]:

@@ -11,14 +11,13 @@ from torch import Tensor
 
 from exegesis.core.text import Text
 from exegesis.mech.removal.coalitions import Game, written_out
-from exegesis.mech.removal.perturbed import PIECES
 from exegesis.protocols.batch import Batch, groups
+from exegesis.protocols.budget import budget_for
 from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
 from exegesis.questions.trust.measure import RESAMPLE
 
 DRAWS = 4  # replacements of a text's words, over which answers are averaged
-ROWS = 4096
 
 
 class Pool:
@@ -80,7 +79,8 @@ class Pool:
             keep[number, : len(batch.texts[row])] = torch.from_numpy(written_out(batch.texts[row], [one])[0])
         lengths = batch.lengths.cpu()[rows].tolist()
         found: dict[int, Tensor] = {}
-        for part in groups(lengths, PIECES, ROWS):
+        budget = budget_for("replacements", batch.device)
+        for part in groups(lengths, budget.pieces, budget.rows):
             at = torch.tensor(part)
             some = batch.take(rows[at])
             width = some.ids.shape[1]

@@ -58,7 +58,7 @@ def evaluate(
         return work.measured(some, [_part(one, [number[id(text)] for text in some]) for one in explained],
                              [number[id(text)] for text in some])  # fmt: skip
 
-    for i, (label, found) in in_batches(own, batch, "evaluate"):
+    for i, (label, found) in in_batches(own, batch, "evaluate", model):
         labels[i] = label
         for m, scores in enumerate(found):
             values[m, :, i] = [score.value for score in scores]

@@ -14,7 +14,7 @@ from exegesis.core.errors import SpanError
 from exegesis.core.text import Span
 from exegesis.engine.methods import Scores, Spanning, at_words, method
 from exegesis.mech.decomposition.cells import SplitCell
-from exegesis.mech.decomposition.contextual import Phrases, plan_of, relevant
+from exegesis.mech.decomposition.contextual import Phrases, relevant, split_layers
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Recurrent
 from exegesis.protocols.recurrent import Unrolled
@@ -84,7 +84,7 @@ class ContextualDecomposition:
     def prepared(self, model: Recurrent, batch: Batch, target: Target) -> Spanning:
         """The same, to be asked again and again: the pass over the texts is done once."""
         seen = self._seen(model, batch, target)
-        plan = plan_of(seen, self.orderings)
+        plan = split_layers(seen, self.orderings)
         return lambda spans: self._relevant(seen, target, spans, plan)
 
     def parts(

@@ -13,6 +13,7 @@ from exegesis.core.parameters import at_least
 from exegesis.engine.methods import Scores, method
 from exegesis.mech.gradients.gradient import chunks, gradients
 from exegesis.protocols.batch import Batch
+from exegesis.protocols.budget import budget_for
 from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Differentiable
 from exegesis.protocols.target import Target
@@ -106,7 +107,7 @@ class SmoothGrad:
         highest = vectors.masked_fill(~batch.mask[..., None], -torch.inf).amax((1, 2))
         lowest = vectors.masked_fill(~batch.mask[..., None], torch.inf).amin((1, 2))
         scale = self.noise * (highest - lowest)
-        for part in chunks(rows, width):
+        for part in chunks(rows, width, budget_for("gradients", batch.device)):
             rest, target_part = batch.take(part), target.take(part)
             inner = rest.ids.shape[1]
             for _ in range(self.samples):

@@ -17,10 +17,9 @@ from exegesis.engine.methods import Scores, method
 from exegesis.mech.baseline import Baseline, baseline_vectors
 from exegesis.mech.gradients.path import Paths, paths
 from exegesis.protocols.batch import Batch
+from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Differentiable
 from exegesis.protocols.target import Target
-
-POOL = 1024  # panels integrated at a time
 
 
 @method(
@@ -90,7 +89,8 @@ class IntegratedGradients:
         nodes, weights = np.polynomial.legendre.leggauss(self.points)
         at = torch.from_numpy((nodes + 1) / 2)
         share = torch.from_numpy(weights / 2)
-        for part in (panels[i : i + POOL] for i in range(0, len(panels), POOL)):
+        step = budget_for("panels", path.batch.device).rows
+        for part in (panels[i : i + step] for i in range(0, len(panels), step)):
             start = torch.tensor([panel.start for panel in part], dtype=torch.float64)[:, None]
             width = torch.tensor([panel.stop - panel.start for panel in part], dtype=torch.float64)[:, None]
             rows = torch.tensor([panel.row for panel in part]).repeat_interleave(self.points)

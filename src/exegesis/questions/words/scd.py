@@ -15,17 +15,16 @@ from exegesis.core.parameters import at_least
 from exegesis.core.progress import counted
 from exegesis.core.text import Span, Text
 from exegesis.engine.methods import Scores, at_words, method
-from exegesis.mech.decomposition.contexts import Context, each
+from exegesis.mech.decomposition.contexts import Context, drawn_contexts
 from exegesis.mech.decomposition.contextual import Phrases
-from exegesis.mech.decomposition.sampled import CELLS, Drawn, expected_parts
+from exegesis.mech.decomposition.sampled import CELLS, DrawnPasses, expected_parts
 from exegesis.models.language_models.masked import open_language
 from exegesis.protocols.batch import Batch
+from exegesis.protocols.budget import budget_for
 from exegesis.protocols.language import Language
 from exegesis.protocols.model import Recurrent
 from exegesis.protocols.recurrent import Unrolled
 from exegesis.protocols.target import Target
-
-NUMBERS = 1 << 23  # of the states of contexts, over all layers, that are in memory at a time
 
 
 @method(
@@ -69,9 +68,10 @@ class Scd:
         seen = model.unroll(batch)
         _check(seen)
         language = open_language(self.language)
-        drawn = each(model, batch.texts, spans, language, self.neighbours, self.samples, self.seed)
+        drawn = drawn_contexts(model, batch.texts, spans, language, self.neighbours, self.samples, self.seed)
         flat = [span for some in spans for span in some]
-        most = max(1, NUMBERS // max(sum(d.weight_hh.numel() // d.hidden.shape[-1] for x in seen.layers for d in x), 1))
+        numbers = budget_for("states", batch.device).numbers
+        most = max(1, numbers // max(sum(d.weight_hh.numel() // d.hidden.shape[-1] for x in seen.layers for d in x), 1))
         parts: list[Tensor] = []
         waiting: list[tuple[int, Span, list[Text]]] = []
         for number, (row, some) in enumerate(counted(drawn, "phrases scored", len(flat))):
@@ -115,5 +115,5 @@ def _parts(
         torch.tensor(column, device=device)
         for column in zip(*((row, span.start, span.stop) for row, span, _ in waiting), strict=True)
     )
-    drawn = Drawn(model.unroll(batch), of.to(device), len(waiting))
+    drawn = DrawnPasses(model.unroll(batch), of.to(device), len(waiting))
     return expected_parts(seen.terms, Phrases(owner, start, stop), drawn)

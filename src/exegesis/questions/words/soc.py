@@ -14,15 +14,14 @@ from exegesis.core.parameters import at_least
 from exegesis.core.progress import counted
 from exegesis.core.text import Span
 from exegesis.engine.methods import Scores, at_words, method
-from exegesis.mech.decomposition.contexts import Context, each
+from exegesis.mech.decomposition.contexts import Context, drawn_contexts
 from exegesis.mech.removal.perturbed import How, check, outputs_with_and_without
 from exegesis.models.language_models.masked import open_language
 from exegesis.protocols.batch import Batch
+from exegesis.protocols.budget import Budget, budget_for
 from exegesis.protocols.language import Language
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Target
-
-ROWS, PIECES = 512, 1 << 14  # contexts, and padded pieces of them, that are run at a time: what caches hold
 
 
 @method(
@@ -67,25 +66,28 @@ class Soc:
         total = sum(map(len, spans))
         scores = torch.zeros(total, target.count, dtype=torch.float64)
         pending: list[tuple[int, int, Context]] = []
-        drawn = each(model, texts, spans, language, self.neighbours, self.samples, self.seed)
+        budget = budget_for("contexts", batch.device)
+        drawn = drawn_contexts(model, texts, spans, language, self.neighbours, self.samples, self.seed)
         for number, (row, some) in enumerate(counted(drawn, "phrases scored", total)):
             pending += [(number, row, context) for context in some]
-            if len(pending) >= ROWS or number + 1 == total:
+            if len(pending) >= budget.rows or number + 1 == total:
                 owner = torch.tensor([one for _, one, _ in pending])
-                gains = self._gains(model, [context for _, _, context in pending], target.take(owner))
+                gains = self._gains(model, [context for _, _, context in pending], target.take(owner), budget)
                 place = torch.tensor([one for one, _, _ in pending])
                 counts = torch.bincount(place, minlength=total).double()
                 scores.index_add_(0, place, gains / counts[place][:, None])
                 pending = []
         return [part.t() for part in torch.split(scores, [len(some) for some in spans])]
 
-    def _gains(self, model: Classifier, some: Sequence[Context], target: Target) -> Float[Tensor, "n k"]:
+    def _gains(
+        self, model: Classifier, some: Sequence[Context], target: Target, budget: Budget
+    ) -> Float[Tensor, "n k"]:
         """The number of each context less its number without the phrase."""
         found = torch.zeros(len(some), target.count, dtype=torch.float64)
         order = sorted(range(len(some)), key=lambda number: -len(some[number].text))
         at = 0
         while at < len(order):
-            rows = order[at : at + max(PIECES // max(len(some[order[at]].text), 1), 1)]
+            rows = order[at : at + max(budget.pieces // max(len(some[order[at]].text), 1), 1)]
             batch = model.encode([some[row].text for row in rows])
             edges = torch.tensor([some[row].pieces for row in rows])
             part, owner = target.take(torch.tensor(rows)), torch.arange(len(rows))

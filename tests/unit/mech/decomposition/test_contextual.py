@@ -13,6 +13,7 @@ from exegesis.core.errors import SpanError, UnsupportedError, UsageError
 from exegesis.core.text import Span
 from exegesis.mech.decomposition import cells as split_cells
 from exegesis.mech.decomposition import contextual as split
+from exegesis.protocols.budget import limited
 from exegesis.protocols.target import ask
 from exegesis.questions.words.decomposition import ContextualDecomposition as Method
 from tests.reference import decomposition as slow
@@ -127,7 +128,7 @@ def test_words_spans_and_the_account(cell):
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_a_batch_is_its_texts_alone(cell, monkeypatch):
+def test_a_batch_is_its_texts_alone(cell):
     """Neighbours, padding and the number of phrases that step together change nothing."""
     for shape in (Shape(cell, 1, True, "concat"), Shape(cell, 2, True, "attention")):
         seen, raw = model(shape), texts([4, 1, 3])
@@ -135,8 +136,7 @@ def test_a_batch_is_its_texts_alone(cell, monkeypatch):
         for one, text in zip(together, raw, strict=True):
             alone = explain(seen, text, Method(), "all", spans="all")
             np.testing.assert_allclose(one.scores, alone.scores, rtol=0, atol=1e-12)
-        with monkeypatch.context() as patch:
-            patch.setattr(split, *(("ROWS", 3) if shape.layers == 1 else ("NUMBERS", 100)))
+        with limited("phrases", **({"rows": 3} if shape.layers == 1 else {"numbers": 100})):
             for one, other in zip(together, explain(seen, raw, Method(), "all", spans="all"), strict=True):
                 np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-12)
 

@@ -398,6 +398,7 @@ class Does(nn.Module):
         self.embedding, self.inner, self.out = nn.Embedding(len(WORDS), 4), nn.Linear(4, 4), nn.Linear(4, 3)
         self.conv, self.batch_norm = nn.Conv1d(4, 4, 2, padding=1), nn.BatchNorm1d(4).double()
         self.rnn = nn.LSTM(4, 2, 2, batch_first=True, bidirectional=True)
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
         self.batch_norm.running_mean += 0.3
         self.batch_norm.running_var += 0.5
         self.extra = nn.Parameter(torch.randn(4, dtype=torch.float64))
@@ -560,6 +561,13 @@ REFUSED = {
     "weights depend on the words": lambda m, x, mask: torch.stack([F.linear(one, one[:4]).sum(0) for one in x]),
     "out of sight": lambda m, x, mask: Doubling.apply(x).sum(1) + 0.0,
     "einsum": lambda m, x, mask: torch.einsum("btd,btd,btd->bd", x, x, x),
+    "layer_norm": lambda m, x, mask: F.layer_norm(x, (4,)).sum(1),
+    "rms_norm": lambda m, x, mask: F.rms_norm(x, (4,)).sum(1),
+    "normalize": lambda m, x, mask: F.normalize(x, dim=-1).sum(1),
+    "cosine_similarity": lambda m, x, mask: x.sum(1) * F.cosine_similarity(x.sum(1), x[:, 0])[:, None],
+    "norm": lambda m, x, mask: x.sum(1) * x.norm(dim=(1, 2), keepdim=True)[:, 0],
+    "scaled_dot_product_attention": lambda m, x, mask: F.scaled_dot_product_attention(x, x, x).sum(1),
+    "multi_head_attention_forward": lambda m, x, mask: m.attention(x, x, x)[0].sum(1),
     "write what depends|writes what depends": lambda m, x, mask: written_over_ones(x),
     "through attention weights alone": lambda m, x, mask: x.sum(1).softmax(1),
 }  # fmt: skip

@@ -10,8 +10,8 @@ import torch
 
 from exegesis.api import blackbox, explain, wrap
 from exegesis.core.errors import UnsupportedError, UsageError
-from exegesis.mech.lrp import recurrent as mech
 from exegesis.mech.lrp.shares import away
+from exegesis.protocols.budget import limited
 from exegesis.protocols.target import ask
 from exegesis.questions.words.lrp import Lrp
 from tests.reference import cells
@@ -223,12 +223,13 @@ def test_targets():
     np.testing.assert_allclose(yes.scores, -no.scores, atol=1e-12)
 
 
-def test_targets_wait_for_their_turn(monkeypatch):
+def test_targets_wait_for_their_turn():
     seen = model(Shape("lstm", 2, True, "mean", seed=1))
     raw = texts(LENGTHS)
     whole = explain(seen, raw, "lrp", "all")
-    monkeypatch.setattr(mech, "NUMBERS", 1)
-    for one, other in zip(whole, explain(seen, raw, "lrp", "all"), strict=True):
+    with limited("relevance", numbers=1):
+        parted = explain(seen, raw, "lrp", "all")
+    for one, other in zip(whole, parted, strict=True):
         np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-11)
         assert one.account.keys() == other.account.keys()
         np.testing.assert_allclose(list(one.account.values()), list(other.account.values()), atol=1e-11)

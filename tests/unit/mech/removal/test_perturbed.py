@@ -16,6 +16,7 @@ from exegesis.mech.removal import perturbed as removal
 from exegesis.mech.removal.one_layer import PlainRunner
 from exegesis.mech.removal.suffixes import Suffixes
 from exegesis.models.modules.wrap import wrap
+from exegesis.protocols.budget import limited
 from exegesis.questions.words.leave_one_out import LeaveOneOut
 from exegesis.questions.words.lime import Lime, _ridge
 from tests.reference import removal as slow
@@ -305,9 +306,8 @@ def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(type(seen), "outputs", count)
     for pool, limit in ((400, 20), (40, 1000)):
         sizes.clear()
-        monkeypatch.setattr(removal, "PIECES", limit)
-        monkeypatch.setattr(removal, "POOL", pool)
-        cut = [result.scores for result in explain(seen, raw, "leave-one-out", spans="all")]
+        with limited("perturbed", pieces=limit), limited("masks", pieces=pool):
+            cut = [result.scores for result in explain(seen, raw, "leave-one-out", spans="all")]
         for one, other in zip(whole, cut, strict=True):
             np.testing.assert_allclose(one, other, atol=1e-12)
         assert len(sizes) > 5

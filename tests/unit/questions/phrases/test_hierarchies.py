@@ -14,8 +14,8 @@ from exegesis.api import blackbox, explain, hierarchy, interactions
 from exegesis.core.errors import FileError, SpanError, TextError, UsageError
 from exegesis.core.nested import nest
 from exegesis.core.text import Span
-from exegesis.mech.decomposition.contexts import around
-from exegesis.mech.removal.shapley import plan, price
+from exegesis.mech.decomposition.contexts import neighbourhood
+from exegesis.mech.removal.shapley import predecessors, price
 from exegesis.models.language_models.counted import CountedLanguageModel
 from exegesis.models.modules.wrap import wrap
 from exegesis.protocols.language import fillings
@@ -205,8 +205,8 @@ def test_drawn_owen_values_keep_phrases_together():
 @pytest.mark.parametrize("tree", TREES, ids=str)
 def test_the_price_of_a_tree_is_what_its_plan_holds(tree):
     made = nest([Span(*span) for span in spans_in(tree)], len(slow.words_of(tree)))
-    assert price(made) == sum(map(len, plan(made)))
-    assert all(abs(sum(chances.values()) - 1) < 1e-12 for chances in plan(made))
+    assert price(made) == sum(map(len, predecessors(made)))
+    assert all(abs(sum(chances.values()) - 1) < 1e-12 for chances in predecessors(made))
 
 
 # HEDGE ------------------------------------------------------------------------------------------------
@@ -354,10 +354,10 @@ def test_soc_is_the_mean_over_the_drawn_contexts(neighbours, how):
 
 def test_the_words_around_a_phrase():
     text = seen().read("w0 w1 w2 w3 w4 w5")
-    assert around(text, Span(2, 4), 1).places == (1, 4)
-    assert around(text, Span(0, 2), 2).places == (2, 3)
-    assert around(text, Span(0, 6), 3).places == ()
-    assert around(text, Span(5, 6), 9).places == (0, 1, 2, 3, 4)
+    assert neighbourhood(text, Span(2, 4), 1).places == (1, 4)
+    assert neighbourhood(text, Span(0, 2), 2).places == (2, 3)
+    assert neighbourhood(text, Span(0, 6), 3).places == ()
+    assert neighbourhood(text, Span(5, 6), 9).places == (0, 1, 2, 3, 4)
 
 
 def test_parse_follows_a_tree_with_any_method():
@@ -390,8 +390,8 @@ def test_special_tokens_and_pairs_of_a_transformer():
     np.testing.assert_allclose(found.words().gap, 0, atol=1e-3)
     assert found.text.raw == "\n".join(pair)
     text = found.text
-    assert around(text, Span(2, 3), 5).words == ("a", "fine", "film")
-    assert around(text, Span(2, 4), 1).places == (1, 4)
+    assert neighbourhood(text, Span(2, 3), 5).words == ("a", "fine", "film")
+    assert neighbourhood(text, Span(2, 4), 1).places == (1, 4)
     language = CountedLanguageModel(["film acting café"])
     for search, options in (("soc", {"language": language, "samples": 2}), ("hedge", {}), ("owen", {"samples": 4})):
         assert hierarchy(bert, pair, search, **options).root.span == (text.words[0].start, text.words[-1].stop)
