@@ -21,8 +21,7 @@ from exegesis.core.files import write_whole
 from exegesis.engine.methods import Card
 from exegesis.results.attribution import Attribution
 from exegesis.results.hierarchy import Hierarchy
-from exegesis.show.before.figure.files import svg
-from exegesis.show.terminal.page import render
+from exegesis.show import written
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -109,8 +108,9 @@ def bundled_pictures() -> Iterator[tuple[Path, str]]:
     yield IMAGES / "figure4.svg", stacked("bundled")
     yield IMAGES / "figure6.svg", nested("bundled")
     for dark in (False, True):
-        yield IMAGES / f"tree{'-dark' * dark}.svg", svg([tree()], dark=dark).decode()
-    yield readme("terminal", f"```text\n{render([first], color=False, width=96).rstrip()}\n```")
+        yield IMAGES / f"tree{'-dark' * dark}.svg", written([tree()], ".svg", dark=dark).decode()
+    shown = written([first], "terminal", color=False, width=96)
+    yield readme("terminal", f"```text\n{shown.rstrip()}\n```")
 
 
 def trained_pictures(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -124,7 +124,7 @@ def trained_pictures(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def drawn(results: Sequence[Attribution], *, dark: bool = False) -> str:
-    return svg(results, dark=dark, width=WIDE).decode()
+    return str(written(results, ".svg", dark=dark, width=WIDE), "utf-8")
 
 
 def readme(name: str, content: str) -> tuple[Path, str]:

@@ -13,10 +13,9 @@ import exegesis
 from exegesis.core.files import write_whole
 from exegesis.data.examples import Example
 from exegesis.models.tagger import default_tagger
-from exegesis.show.before.figure.chart import scene
-from exegesis.show.before.figure.svg import as_svg
-from exegesis.show.documents.study import TAG_NAMES
-from exegesis.show.sheet import Box, Boxes
+from exegesis.show.document import Box, Chart, Document, Section
+from exegesis.show.documents.classes import TAG_NAMES
+from exegesis.show.figure.files import svg
 from exegesis.statistics.bootstrap import Spread
 from exegesis.study.classes import VERBS
 
@@ -82,6 +81,6 @@ def pictures(numbers: Mapping[str, Any], models: Mapping[str, Any], texts: Seque
         kept = [one["figure7"] for key, one in numbers.items() if key.startswith(f"{cell}-")]
         rows = [Box(tag, f"{TAG_NAMES[tag]} · {spread.size:,}", spread) for tag, spread in over_seeds(kept).items()]
         title = f"{name}: REAT by part of speech, {len(kept)} seeds"
-        chart = Boxes(title, "score for the logit of the predicted label", tuple(rows))
-        write_whole(out / f"figure7-{cell}.svg", as_svg(scene(chart)))
+        chart = Chart(title, "score for the logit of the predicted label", tuple(rows))
+        write_whole(out / f"figure7-{cell}.svg", svg(Document(title, "Study", (Section(title, (chart,)),))))
     uses(models["lstm-0"], texts).save(out / "figure8.svg")

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from exegesis.results.relevance import Relevance
     from exegesis.results.result import save
     from exegesis.results.saved import read
-    from exegesis.show.tables import comparison
+    from exegesis.show import comparison
 
 _HOMES = {  # every public name that does not come from exegesis.api, by module
     "exegesis.core.errors": "CapacityError ExegesisError FileError MissingExtraError ModelError SpanError TextError "
@@ -74,7 +74,7 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
     "exegesis.results.relevance": "Relevance",
     "exegesis.results.result": "save",
     "exegesis.results.saved": "read",
-    "exegesis.show.tables": "comparison",
+    "exegesis.show": "comparison",
 }
 _ADDRESS = {name: module for module, names in _HOMES.items() for name in names.split()}
 

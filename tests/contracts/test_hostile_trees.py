@@ -11,9 +11,9 @@ from exegesis.models.language_models.counted import CountedLanguageModel
 from exegesis.models.language_models.masked import open_language
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.saved import from_dict
-from exegesis.show.before.html.nested import fragment
 from exegesis.show.terminal.page import render
 from tests.support.hostile import FIXED, model
+from tests.support.pages import fragment
 
 LANGUAGE = CountedLanguageModel(["👍🏽 <b>", "\ud800 fine don't", "good film"], cased=True)
 OPTIONS = {

@@ -37,7 +37,7 @@ def test_the_table_names_every_method_once():
 
 def test_the_layers_are_the_folders(monkeypatch):
     drawn = {"".join(node.itertext()) for node in _texts(layers.picture())}
-    named, _ = layers.contract()
+    named = layers.layers_of("exegesis")
     assert layers.folders() <= drawn
     assert {name for layer in named for name in layer} <= drawn
     monkeypatch.setattr(layers, "folders", lambda: {"core", "homeless"})

@@ -22,7 +22,7 @@ _words = st.one_of(
     st.text("<>&\"'`{}%$#_^~\\|[]()=;:/!?-\x1b\x07\x00", min_size=1, max_size=12),
     st.sampled_from(["fun", "n't", ".", "tedious"]),
 )
-_odd = st.sampled_from([0.0, 1e-320, 1e300, -1e300, float("nan"), float("inf"), -float("inf")])
+_odd = st.sampled_from([0.0, 1e-320, 1e300, -1e300])  # a result refuses what is not finite
 _scores = st.floats(-1e6, 1e6) | _odd
 
 

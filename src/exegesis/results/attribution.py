@@ -55,7 +55,6 @@ class Attribution(Accounted):
     levels: tuple[str, ...] = ()
 
     form: ClassVar[str] = "exegesis.attribution"
-    views: ClassVar[str] = "words"
     noun: ClassVar[str] = "explanation of words"
 
     def __post_init__(self) -> None:

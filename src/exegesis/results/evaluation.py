@@ -15,7 +15,7 @@ from exegesis.core.errors import UsageError, unknown
 from exegesis.core.values import published, to_plain
 from exegesis.results.advice import RANDOM, advice
 from exegesis.results.attribution import Attribution
-from exegesis.results.result import Result, view_of
+from exegesis.results.result import Result, drawn
 from exegesis.statistics.significance import Resampled
 
 
@@ -131,7 +131,6 @@ class Evaluation(Result):
     samples: int = 2000
 
     form: ClassVar[str] = "exegesis.evaluate"
-    views: ClassVar[str] = "evaluation"
     noun: ClassVar[str] = "evaluation"
     aside: ClassVar[tuple[str, ...]] = ("advice", "means")
 
@@ -284,7 +283,7 @@ class Evaluation(Result):
 
     def table(self, **options: Any) -> str:
         """Methods, controls among them, by measures, as plain lines: each mean with its interval."""
-        return str(view_of(self.views, ".txt")([self], **options))
+        return str(drawn([self], ".txt", **options))
 
     def readable(self) -> dict[str, Any]:
         """Plain values for other programs: the advice, and each measure's means with their intervals by method."""

@@ -65,7 +65,6 @@ class Hierarchy(Accounted):
     scorer: str
 
     form: ClassVar[str] = "exegesis.hierarchy"
-    views: ClassVar[str] = "hierarchy"
     noun: ClassVar[str] = "hierarchy"
 
     def __post_init__(self) -> None:

@@ -36,7 +36,6 @@ class Interactions(TextResult):
     how: str
 
     form: ClassVar[str] = "exegesis.interactions"
-    views: ClassVar[str] = "interactions"
     noun: ClassVar[str] = "result of exegesis.interactions"
 
     def __post_init__(self) -> None:

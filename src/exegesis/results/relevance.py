@@ -44,7 +44,6 @@ class Relevance(Accounted):
     states: Mapping[str, np.ndarray]
 
     form: ClassVar[str] = "exegesis.relevance"
-    views: ClassVar[str] = "relevance"
     noun: ClassVar[str] = "result of exegesis.relevance"
 
     def __post_init__(self) -> None:

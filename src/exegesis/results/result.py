@@ -1,13 +1,11 @@
 """Results: what every answer can do, and the header that all answers about one text share.
 
-Views live in a folder above this one, which fills the table here: a view belongs to a kind of result and to a file's
-ending.
+What draws results lives above: ``show`` registers its function here.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +25,7 @@ VERSION = 2  # of the form in which results are saved
 Number = float | Float[np.ndarray, " targets"]
 View = Callable[..., str | bytes]  # takes results, and options
 Some = TypeVar("Some", bound="Result")
-_views: dict[tuple[str, str], Callable[[], View]] = {}
+_draw: list[View] = []  # the function that draws results in a medium, which lives above
 
 
 class Saved(ByValue):
@@ -66,22 +64,19 @@ class Saved(ByValue):
 
 
 class Result(Saved):
-    """A value that is equal by value, saved and drawn; ``views`` is the kind by which its views are found."""
-
-    views: ClassVar[str]
+    """A value that is equal by value, saved and drawn."""
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
         """Write the result whole or not at all; the ending says how.
 
         ``.json`` and ``.jsonl`` can be read again with ``exegesis.read``; ``.html``, ``.svg``, ``.png``, ``.pdf``,
-        ``.tex``, ``.txt`` and ``.csv`` are views, which take ``options`` (``palette="blue-orange"``). Evaluations have
-        ``.html`` and ``.txt`` of them, studies all but ``.tex`` and ``.csv``. Raises FileError for another ending, or
-        if the file cannot be written, UsageError for an option that the view does not have.
+        ``.tex``, ``.txt`` and ``.csv`` are views, which take ``options`` (``palette="blue-orange"``). Raises FileError
+        for another ending or where the place cannot be written, UsageError for an option that the view does not have.
         """
         return save([self], path, **options)
 
     def _repr_html_(self) -> str:
-        return str(view_of(self.views, ".repr_html")([self]))
+        return str(drawn([self], "notebook"))
 
 
 class Prediction(NamedTuple):
@@ -345,23 +340,14 @@ def each(results: Some | Sequence[Some]) -> list[Some]:
     return [results] if isinstance(results, Result) else list(results)
 
 
-def kind_of(results: Result | Sequence[Result]) -> str:
-    """The kind of the first result; for an empty list, that of explanations of words."""
-    return next((result.views for result in each(results)), "words")
+def register_views(draw: View) -> None:
+    """Make ``save`` know the function that draws results in a medium (a file's ending, or another name)."""
+    _draw[:] = [draw]
 
 
-def register_view(kind: str, ending: str, load: Callable[[], View]) -> None:
-    """Make ``save`` know a file ending of one kind of result; ``load`` imports the view only when it is asked for."""
-    _views[kind, ending] = load
-
-
-def view_of(kind: str, ending: str) -> View:
-    """The view that draws results of a kind for a file's ending. Raises FileError for an unknown ending."""
-    if (kind, ending) not in _views:
-        drawn = sorted(known for of, known in _views if of == kind and known != ".repr_html")
-        known = ", ".join([".json", ".jsonl", *drawn])
-        raise FileError(f"no way to save as {ending or 'a file without an ending'!r}; known endings: {known}")
-    return _views[kind, ending]()
+def drawn(results: Sequence[Result], medium: str, **options: Any) -> str | bytes:
+    """Results in a medium. Raises FileError for an ending that is not known."""
+    return _draw[0](results, medium, **options)
 
 
 def to_json(results: Sequence[Saved]) -> str:
@@ -392,20 +378,8 @@ def rendered(results: Sequence[Result], ending: str, **options: Any) -> str | by
     Raises UsageError if results of two kinds are to be drawn, and for an option that the view does not have.
     """
     plain: dict[str, View] = {".json": to_json, ".jsonl": to_jsonl}
-    if ending.lower() not in plain and len({result.views for result in results}) > 1:
-        raise UsageError(
-            "explanations of words, hierarchies and other results are drawn in files of their own; save each kind apart"
-        )
-    view = plain.get(ending.lower()) or view_of(kind_of(results), ending.lower())
-    parameters = inspect.signature(view).parameters.values()
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        for name in set(options) - {parameter.name for parameter in parameters}:
-            raise UsageError(f"a {ending} file has no option {name!r}; leave it out")
-        return view(results, **options)
-    try:
-        return view(results, **options)
-    except TypeError as error:  # of the function that the view passes its options on to
-        _, unexpected, name = str(error).partition("unexpected keyword argument ")
-        if not unexpected:
-            raise
-        raise UsageError(f"a {ending} file has no option {name.split()[0]}; leave it out") from error
+    if ending.lower() not in plain:
+        return drawn(results, ending.lower(), **options)
+    if options:
+        raise UsageError(f"a {ending} file has no option {min(options)!r}; leave it out")
+    return plain[ending.lower()](results)

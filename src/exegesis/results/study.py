@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError, unknown
-from exegesis.results.result import Result, view_of
+from exegesis.results.result import Result, drawn
 from exegesis.statistics.bootstrap import Spread
 
 
@@ -52,7 +52,6 @@ class Study(Result):
     """The abilities that all results of studies share. ``kind`` names the study in files."""
 
     form: ClassVar[str] = "exegesis.study"
-    views: ClassVar[str] = "study"
     noun: ClassVar[str] = "study"
     aside: ClassVar[tuple[str, ...]] = ("study",)
     kind: ClassVar[str] = ""
@@ -71,7 +70,7 @@ class Study(Result):
 
     def table(self, **options: Any) -> str:
         """The whole result as plain lines; ``width`` is the number of columns."""
-        return str(view_of(self.views, ".txt")([self], **options))
+        return str(drawn([self], ".txt", **options))
 
     def readable(self) -> dict[str, Any]:
         """The name of the study, which stands beside its fields."""

@@ -1,109 +1,132 @@
-"""Views: pure functions of a result or several, none of which loads torch.
+"""Results as documents, and documents in every medium.
 
-What a kind of result looks like is said once for each medium: its *blocks* of lines for a terminal (``BLOCKS``), its
-*scene* of boxes and words for figures (``SCENES``), its HTML, its table. Each medium is written once for all kinds:
-``terminal`` prints blocks, ``figure`` writes scenes as SVG, PNG, PDF, LaTeX or a matplotlib Figure, ``frame`` puts
-HTML into pages. Results of words are drawn from one ``layout``: those on one text stand under each other, the levels of
-a result are rows. Modules whose names begin with ``nested`` draw hierarchies, those with ``matrix`` interactions,
-``inside`` relevance, those with ``trust`` evaluations, ``study`` and ``sheet`` studies. This module loads none of them.
+A kind of result says what it looks like once, in ``documents``; a medium draws every part of every document, in
+``terminal``, ``html``, ``figure``, ``latex``. Both tables stand here; nothing is imported before it draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import fields
 from importlib import import_module
-from typing import Any, cast
+from inspect import signature
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
+from exegesis.core.errors import FileError, UsageError
 from exegesis.results.attribution import Attribution
 from exegesis.results.evaluation import Evaluation
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.interactions import Interactions
 from exegesis.results.relevance import Relevance
-from exegesis.results.result import Result, View, kind_of, register_view
+from exegesis.results.result import Result, each, register_views
 from exegesis.results.study import Study
 
-Place = tuple[str, str]  # a module of this folder, and a function in it
-WORDS, TREES, PAIRS = Attribution.views, Hierarchy.views, Interactions.views
-INSIDE, TRUST, STUDIES = Relevance.views, Evaluation.views, Study.views
+if TYPE_CHECKING:
+    from exegesis.show.document import Document
+    from exegesis.statistics.agreement import Comparison
 
-# a kind of result -> what a terminal shows of it, text by text
-BLOCKS = {
-    WORDS: ("terminal.passage", "blocks"),
-    TREES: ("terminal.tree", "blocks"),
-    PAIRS: ("terminal.matrix", "blocks"),
-    INSIDE: ("documents.relevance", "blocks"),
-    STUDIES: ("terminal.sheet", "blocks"),
-}
-
-# a kind of result -> boxes and words at places
-SCENES = {
-    WORDS: ("before.figure.passage", "scene"),
-    TREES: ("before.figure.tree", "scene"),
-    PAIRS: ("before.figure.matrix", "scene"),
-    INSIDE: ("documents.relevance", "scene"),
-    STUDIES: ("before.html.study", "scene"),
+# a kind of result -> the module of its document
+DOCUMENTS: dict[type[Result], str] = {
+    Attribution: "attribution",
+    Hierarchy: "hierarchy",
+    Interactions: "interactions",
+    Relevance: "relevance",
+    Evaluation: "evaluation",
+    Study: "study",
 }
 
 
-def _html(module: str) -> dict[str, Place]:
-    return {".html": (module, "page"), ".repr_html": (module, "fragment")}  # the latter is what a notebook shows
+def _late(module: str, name: str) -> Callable[[], Callable[..., str | bytes]]:
+    """A function that imports a medium."""
+
+    def load() -> Callable[..., str | bytes]:
+        found: Callable[..., str | bytes] = getattr(import_module(f"exegesis.show.{module}"), name)
+        return found
+
+    return load
 
 
-# a kind of result -> a file's ending -> what writes it
-_PICTURES = {
-    ".svg": ("before.figure.files", "svg"),
-    ".png": ("before.figure.files", "png"),
-    ".pdf": ("before.figure.files", "pdf"),
-}
-_TEX = {".tex": ("before.figure.files", "tex")}
-_TEXT = {".txt": ("terminal.page", "txt")}
-VIEWS: dict[str, dict[str, Place]] = {
-    WORDS: {**_html("before.html.parts"), **_PICTURES, **_TEXT, ".tex": ("latex", "latex"), ".csv": ("tables", "csv")},
-    TREES: {
-        **_html("before.html.nested"),
-        **_PICTURES,
-        **_TEXT,
-        ".tex": ("before.figure.files", "tex"),
-        ".csv": ("nested_table", "csv"),
-    },
-    PAIRS: {
-        **_html("before.html.matrix"),
-        **_PICTURES,
-        **_TEXT,
-        ".tex": ("before.figure.files", "tex"),
-        ".csv": ("matrix_table", "csv"),
-    },
-    INSIDE: {
-        **_html("documents.relevance"),
-        **_PICTURES,
-        **_TEXT,
-        ".tex": ("documents.relevance", "tex"),
-        ".csv": ("documents.relevance", "csv"),
-    },
-    TRUST: {**_html("before.html.trust"), ".txt": ("terminal.table", "txt")},
-    STUDIES: {**_html("before.html.study"), **_PICTURES, ".txt": ("terminal.sheet", "txt")},
+# a file's ending, or another place where documents are shown -> what draws them there
+MEDIA = {
+    ".html": _late("html.page", "page"),
+    "notebook": _late("html.page", "fragment"),
+    ".svg": _late("figure.files", "svg"),
+    ".png": _late("figure.files", "png"),
+    ".pdf": _late("figure.files", "pdf"),
+    "figure": _late("figure.files", "figure"),
+    ".tex": _late("latex", "latex"),
+    ".txt": _late("terminal.page", "text"),
+    "terminal": _late("terminal.page", "terminal"),
+    ".csv": _late("tables", "csv"),
 }
 
 
-def view(ending: str, kind: str = WORDS) -> View:
-    """The function that draws results of a kind for a file's ending; its module is imported now. Raises KeyError for
-    another."""
-    return cast(View, _function(VIEWS[kind][ending]))
+def document_of(results: Result | Sequence[Result], **options: Any) -> Document:
+    """Results of one kind as a document; ``options`` are those of the kind."""
+    every = each(results)
+    document: Document = _called(_module(every).document, every, options)
+    return document
 
 
-def part(parts: Mapping[str, Place], results: Result | Sequence[Result]) -> Callable[..., Any]:
-    """What gives the blocks or the scene of such results."""
-    return _function(parts[kind_of(results)])
+def written(results: Result | Sequence[Result], medium: str, **options: Any) -> Any:
+    """Results of one kind in a medium: a file's ending or a name of ``MEDIA``.
+
+    ``options`` are those of the kind of result and those of the medium. Raises FileError for an unknown ending,
+    UsageError for results of several kinds and for an unknown option.
+    """
+    if medium not in MEDIA:
+        endings = ", ".join([".json", ".jsonl", *sorted(ending for ending in MEDIA if ending[0] == ".")])
+        raise FileError(f"no way to save as {medium or 'a file without an ending'!r}; known endings: {endings}")
+    every, draw = each(results), MEDIA[medium]()
+    module = _module(every)
+    source = module.records if medium == ".csv" else module.document
+    unknown = set(options) - _options(source) - _options(draw)
+    if unknown:
+        raise UsageError(f"a {medium} file has no option {min(unknown)!r}; leave it out")
+    return _called(draw, _called(source, every, options), options)
+
+
+def comparison(compared: Comparison, *, names: tuple[str, str] = ("first", "second"), limit: int = 20,
+               **options: Any) -> str:  # fmt: skip
+    """How far two explanations agree, and the ``limit`` words on which they differ most, as lines for a terminal;
+    ``options`` are those of ``terminal.page.Options``."""
+    from exegesis.show.documents.comparison import document
+    from exegesis.show.terminal.page import Options, terminal
+
+    return terminal(document(compared, names, limit), Options(**options))
 
 
 def register() -> None:
-    """Make ``save`` and notebooks know every view, each imported when it is first used."""
-    for kind, views in VIEWS.items():
-        for ending in views:
-            register_view(kind, ending, partial(view, ending, kind))
+    """Make ``save`` and notebooks draw results."""
+    register_views(written)
 
 
-def _function(place: Place) -> Callable[..., Any]:
-    module, name = place
-    return cast(Callable[..., Any], getattr(import_module(f"exegesis.show.{module}"), name))
+def _module(results: Sequence[Result]) -> ModuleType:
+    """The module of the document of such results."""
+    kinds = {next(kind for kind in DOCUMENTS if isinstance(result, kind)) for result in results} or {Attribution}
+    if len(kinds) > 1:
+        raise UsageError(
+            "explanations of words, hierarchies and other results are drawn in files of their own; save each kind apart"
+        )
+    return import_module(f"exegesis.show.documents.{DOCUMENTS[kinds.pop()]}")
+
+
+def _kind(function: Callable[..., Any]) -> Any:
+    """The class of a function's options, which its parameter ``options`` has by default; None for no options."""
+    parameter = signature(function).parameters.get("options")
+    return type(parameter.default) if parameter else None
+
+
+def _options(function: Callable[..., Any]) -> set[str]:
+    """The names of a function's options."""
+    kind = _kind(function)
+    return {field.name for field in fields(kind)} if kind else set()
+
+
+def _called(function: Callable[..., Any], value: Any, options: Mapping[str, Any]) -> Any:
+    """The result of a function on a value with those of the options that it has."""
+    kind, names = _kind(function), _options(function)
+    if kind is None:
+        return function(value)
+    return function(value, kind(**{name: option for name, option in options.items() if name in names}))

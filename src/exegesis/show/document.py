@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.show.layout import Layout
-from exegesis.show.wording import MINUS, signed
+from exegesis.show.wording import MINUS, decimal, signed
 from exegesis.statistics.bootstrap import Spread
 
 FAINT = 0.05  # share of the scale below which a cell needs no number of its own
@@ -241,10 +241,8 @@ class Matrix:
     def written(self, row: int, column: int) -> str:
         """A number as written in its cell."""
         value = float(self.values[row, column])
-        if math.isnan(value):
-            return ""
-        if self.digits is not None:
-            return f"{value:.{self.digits}f}".replace("-", MINUS)
+        if self.digits is not None or math.isnan(value):
+            return decimal(value, self.digits or 0)
         return signed(value, self.limit, minus=MINUS, sign=self.signed)
 
     def spoken(self, row: int, column: int) -> str:
@@ -283,13 +281,12 @@ class Column(NamedTuple):
 
 
 class Gauge(NamedTuple):
-    """A number with a bar of a ``share`` of the longest: to both sides of zero if ``signed``, else from the left. A
-    share of NaN has no bar."""
+    """A number with a bar of a ``share`` of the longest: to both sides of zero if ``signed``, else from the left in the
+    palette's colour of sizes (in the row's hue if it has one). A share of NaN has no bar."""
 
     text: str
     share: float
     signed: bool = True
-    sizes: bool = False
 
 
 @dataclass(frozen=True)
@@ -297,16 +294,15 @@ class Table:
     """Rows under columns; a cell is a text, or a number with a bar.
 
     A table with ``fold`` is one to look things up in: HTML folds it under that name (neighbours with the same name
-    together); a terminal prints all rows only if numbers are asked for, and its first ``peek`` rows otherwise; figures
-    and LaTeX leave it out. ``rest`` is a muted line under the rows. ``groups`` puts a name as a line of its own before
-    a row. ``hues`` gives each row a dot in a categorical colour (None: muted). A terminal cuts words to fit and, if
-    there are still too many columns, stands the columns in several tables with the first repeated. ``rtl`` rows hold
-    text in any direction: HTML wraps cells in ``<bdi>`` always.
+    together, of a long one the 400 rows of the largest gauges); a terminal prints all rows only if numbers are asked
+    for, and its first ``peek`` rows otherwise; figures and LaTeX leave it out. ``rest`` is a muted line under the rows.
+    ``groups`` puts a name as a line of its own before a row. ``hues`` gives each row a dot in a categorical colour. A
+    terminal cuts words to fit and, if there are still too many columns, stands them in several tables, each with the
+    first column. Blanks at the start of a cell are the depth of a phrase; cells hold text of any direction (``<bdi>``).
     """
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str | Gauge, ...], ...]
-    title: str = ""
     fold: str = ""
     peek: int = 0
     rest: str = ""
@@ -379,6 +375,16 @@ class Chart:
     rule: int | None = None
     reverse: bool = False
     across: str = ""
+
+    def written(self, value: float) -> str:
+        """A value of a row as written: dots to three places, others to as many as the axis makes worth reading."""
+        if math.isnan(value):
+            return "none"
+        if isinstance(self.rows[0], Dot):
+            return decimal(value, 3 if abs(value) < 10 else 1)
+        if isinstance(self.rows[0], Bar) and float(value).is_integer():
+            return decimal(value, 0)
+        return signed(value, max(map(abs, self.reach)), sign=self.signed and isinstance(self.rows[0], Box))
 
     @property
     def reach(self) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-r"""Results as LaTeX: words in colour boxes that break over lines and pages with the text. Imports no torch.
+r"""Documents as LaTeX: words in colour boxes that break over lines and pages with the text, and plain tables.
 
 The snippet needs ``xcolor`` and goes into any document by ``\input``. Every character that means something to TeX is
 escaped; letters beyond Latin need XeLaTeX or LuaLaTeX and a font that has them.
@@ -6,13 +6,33 @@ escaped; letters beyond Latin need XeLaTeX or LuaLaTeX and a font that has them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from exegesis.results.attribution import Attribution
-from exegesis.show.documents.attribution import Block, Cell, Panel, Row, Scale, panels
-from exegesis.show.documents.header import header, notes, scales
-from exegesis.show.palette import Palette, palette_named
-from exegesis.show.wording import signed
+from exegesis.show.document import (
+    Bar,
+    Block,
+    Box,
+    Cell,
+    Chart,
+    Document,
+    Dot,
+    Facts,
+    Heading,
+    Legend,
+    Matrix,
+    Passage,
+    Prose,
+    Row,
+    Scale,
+    Section,
+    Table,
+    Tree,
+)
+from exegesis.show.palette import Paint, Palette, palette_named
+from exegesis.show.wording import clipped, decimal, number
 
 HEAD = r"""% Explanations by Exegesis. In the preamble: \usepackage{xcolor}
 % (and \usepackage[T1]{fontenc} with pdfLaTeX; text beyond Latin letters needs XeLaTeX or LuaLaTeX).
@@ -23,6 +43,7 @@ HEAD = r"""% Explanations by Exegesis. In the preamble: \usepackage{xcolor}
 TAIL = "\\par\\endgroup\n"
 LONGEST = 18  # em of a row's name
 MARKED = 0.1  # share of the scale from which a rule under a word marks what speaks against
+WORDS, CELL, DEPTH = 24, 60, 12  # words of a matrix, characters of a cell, steps by which a phrase is indented
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
@@ -40,97 +61,213 @@ def escaped(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def latex(
-    results: Attribution | Sequence[Attribution], *, palette: str | Palette = "green-red", scale: Scale | None = None
-) -> str:
-    """Results as a snippet: for each text a line of facts, a row a result or level, the scale, and what adds up."""
-    chosen = palette_named(palette)
-    return HEAD + "\\par\\bigskip\n".join(_panel(panel, chosen) for panel in panels(results, scale)) + TAIL
+@dataclass(frozen=True)
+class Options:
+    """``palette`` is the name of a palette."""
+
+    palette: str | Palette = "green-red"
 
 
-def _panel(panel: Panel, palette: Palette) -> str:
-    facts = [
-        rf"\textbf{{{escaped(text)}}}" if name == "prediction" else escaped(text)
-        for name, text in header(panel).items()
-    ]
-    lines = [r"{\small " + r"\quad ".join(facts) + r"\par}\smallskip" + "\n"] if facts else []
-    several = len(panel.blocks) > 1
-    names = [b.label if several and len(b.rows) == 1 else row.level for b in panel.blocks for row in b.rows]
-    indent = min(LONGEST, max(9, 1 + round(0.45 * max(map(len, names), default=0))))
-    for block in panel.blocks:
+def latex(document: Document, options: Options = Options()) -> str:
+    """A document as a snippet of paragraphs, section by section."""
+    chosen = palette_named(options.palette)
+    return HEAD + "\\par\\bigskip\n".join(_section(section, chosen) for section in document.sections) + TAIL
+
+
+def _section(section: Section, palette: Palette) -> str:
+    return "".join(DRAWN[type(part)](part, palette) for part in section.brief or section.parts)
+
+
+def _paragraph(text: str, size: str = "small") -> str:
+    return rf"{{\{size} {text}\par}}" + "\n"
+
+
+def _facts(facts: Facts, palette: Palette) -> str:
+    texts = [escaped(f"{name}: {text}" if facts.named else text) for name, text, _ in facts.items]
+    texts = [rf"\textbf{{{t}}}" if fact.strong else t for t, fact in zip(texts, facts.items, strict=True)]
+    return _paragraph(r"\quad ".join(texts)).replace("\\par}", "\\par}\\smallskip") if texts else ""
+
+
+def _prose(prose: Prose, palette: Palette) -> str:
+    if prose.tone == "lead":
+        return _paragraph(rf"\textbf{{{escaped(prose.text)}}}")
+    return _paragraph(escaped(prose.text), "small" if prose.tone == "plain" else "scriptsize")
+
+
+def _heading(heading: Heading, palette: Palette) -> str:
+    size = {1: "large", 2: "normalsize", 3: "small"}[heading.level]
+    return r"\medskip" + _paragraph(rf"\textbf{{{escaped(heading.text)}}}", size)
+
+
+# words --------------------------------------------------------------------------------------------------
+
+
+def _passage(part: Passage, palette: Palette) -> str:
+    """A row for each result or level; ``(the text is empty)`` for an empty text."""
+    lines = [_paragraph(escaped(part.caption), "scriptsize")] if part.caption else []
+    if not part.layout.atoms:
+        return "".join([*lines, _paragraph("(the text is empty)")])
+    several = len(part.blocks) > 1
+    names = [part.name(block, row) for block in part.blocks for row in block.rows]
+    indent = min(LONGEST, max(9, 1 + round(0.45 * max(map(len, names))))) if any(names) else 0
+    for block in part.blocks:
         if several and len(block.rows) > 1:
-            lines.append(rf"{{\footnotesize\textbf{{{escaped(block.label)}}}\par}}" + "\n")
-        for row in block.rows if panel.atoms else ():
-            name = escaped(block.label if several and len(block.rows) == 1 else row.level)
+            lines.append(_paragraph(rf"\textbf{{{escaped(block.label)}}}", "footnotesize"))
+        for row in block.rows:
+            name = escaped(part.name(block, row))
             name += rf" {{\tiny {escaped(block.note)}}}" if block.note and len(block.rows) == 1 else ""
-            lines += [_row(panel, block, row, palette, name, part, indent) for part in range(panel.parts)]
-    lines.append(_legend(panel, palette))
-    for name, text in notes(panel):
-        start = rf"\textbf{{{escaped(name)}}}\quad " if name else ""
-        lines.append(rf"{{\scriptsize {start}{escaped(text)}\par}}" + "\n")
+            numbers = range(part.layout.parts)
+            lines += [_row(part, block, row, palette, name, number, indent) for number in numbers]
     return "".join(lines)
 
 
-def _row(panel: Panel, block: Block, row: Row, palette: Palette, name: str, part: int, indent: int) -> str:
+def _row(part: Passage, block: Block, row: Row, palette: Palette, name: str, number: int, indent: int) -> str:
     """One row as a paragraph whose later lines are indented past its name."""
-    label = name + (f" {part + 1}" if panel.parts > 1 else "")
-    words = "".join(_words(panel, block, row, palette, part))
+    label = name + (f" {number + 1}" if part.layout.parts > 1 else "")
+    box = rf"\makebox[{indent}em][l]{{\footnotesize {label}}}\ignorespaces" if indent else ""
+    words = "".join(_words(part, block, row, palette, number))
+    return rf"\hangindent={indent}em\hangafter=1{box}{words}" + "\\par\\vspace{2pt}\n"
+
+
+def _words(part: Passage, block: Block, row: Row, palette: Palette, number: int) -> Iterator[str]:
+    """Words in boxes; the blanks inside a phrase have its colour, and a line may break after each word."""
+    atoms, began = part.layout.atoms, False
+    for i, cell in enumerate(part.owners(row)):
+        if atoms[i].part != number:
+            continue
+        tint = partial(_box, cell, palette=palette, signed=block.signed) if cell else str
+        inside = cell is not None and cell.start < i and atoms[i - 1].part == number
+        if atoms[i].space and began:
+            # a break that keeps the colour of the blank, or an ordinary blank between two spans
+            yield r"\allowbreak" + tint(r"\ ") if inside else "\n"
+        elif began:
+            yield r"\allowbreak "
+        began = True
+        yield tint(rf"\,{escaped(atoms[i].text)}\,")
+        if cell is not None and not row.fine and i == cell.stop - 1:
+            yield rf"\textsubscript{{\tiny {escaped(block.written(cell.score))}}}"
+
+
+def _box(cell: Cell, text: str, palette: Palette, signed: bool) -> str:
+    if cell.marked:
+        text = rf"\textbf{{{text}}}"
+    if signed and cell.share <= -MARKED:
+        text = rf"\underline{{\smash{{{text}}}}}"
+    return _tinted(palette.paint(cell.share, signed=signed), rf"\strut {text}")
+
+
+def _tinted(paint: Paint, text: str) -> str:
+    return rf"\colorbox[HTML]{{{paint.ground[1:].upper()}}}{{{text}}}"
+
+
+def _tree(part: Tree, palette: Palette) -> str:
+    """The phrases under each other, each indented under the phrase that takes it in, with score and interaction."""
+    lines = []
+    for depth, node in part.nested:
+        words = escaped(clipped(part.layout.surface(node.cell.start, node.cell.stop), CELL))
+        joint = rf"\quad interaction {escaped(part.joint(node))}" if node.interaction is not None else ""
+        box = _box(node.cell, rf"\,{words}\,", palette, part.signed)
+        score = escaped(part.written(node.cell.score))
+        lines.append(rf"\hspace*{{{min(depth, DEPTH)}em}}{box}{{\scriptsize\enspace {score}{joint}}}\par" + "\n")
+    return "".join(lines)
+
+
+# numbers ------------------------------------------------------------------------------------------------
+
+
+def _matrix(part: Matrix, palette: Palette) -> str:
+    """Cells of colour with their words at the end of the diagonal; other matrices with their numbers."""
+    drawn, said = part.shortened(WORDS)
+    title = _paragraph(rf"\textbf{{{escaped(part.title)}}}") if part.title else ""
+    columns = len(drawn.across)
+    rows = []
+    for i, word in enumerate(drawn.down):
+        cells = [_cell(drawn, i, j, palette) for j in range(i if drawn.half else columns)]
+        name = escaped(clipped(word, CELL))
+        last = rf"\multicolumn{{{columns - i}}}{{l}}{{{name}}}"
+        rows.append(" & ".join([*cells, last] if drawn.half else [name, *cells]))
+    heads = [] if drawn.half else [" & ".join(["", *(escaped(clipped(name, 12)) for name in drawn.across)])]
     return (
-        rf"\hangindent={indent}em\hangafter=1\makebox[{indent}em][l]{{\footnotesize {label}}}\ignorespaces{words}"
-        + "\\par\\vspace{2pt}\n"
+        title
+        + _tabular("c" * columns if drawn.half else "l" + "c" * columns, [*heads, *rows])
+        + (_paragraph(escaped(said), "scriptsize") if said else "")
     )
 
 
-def _words(panel: Panel, block: Block, row: Row, palette: Palette, part: int) -> list[str]:
-    """Words in boxes; the blanks inside a phrase have its colour, and a line may break after each word."""
-    drawn: list[str] = []
-    fine = panel.fine(row)
-    for i, cell in enumerate(panel.owners(row)):
-        atom = panel.atoms[i]
-        if atom.part != part:
-            continue
-        inside = cell is not None and cell.start < i and panel.atoms[i - 1].part == part
-        if atom.space and drawn:
-            # a break that keeps the colour of the blank, or an ordinary blank between two spans
-            drawn.append(r"\allowbreak" + _box(cell, r"\ ", block, palette) if inside and cell else "\n")
-        elif drawn:
-            drawn.append(r"\allowbreak ")
-        drawn.append(
-            _box(cell, r"\," + escaped(atom.text) + r"\,", block, palette)
-            if cell
-            else r"\," + escaped(atom.text) + r"\,"
-        )
-        if cell is not None and not fine and i == cell.stop - 1:
-            drawn.append(rf"\textsubscript{{\tiny {escaped(_score(block, cell))}}}")
-    return drawn
+def _cell(part: Matrix, row: int, column: int, palette: Palette) -> str:
+    paint = palette.paint(part.share(row, column), signed=part.signed)
+    return _tinted(paint, rf"\strut\,{escaped(part.written(row, column))}\,")
 
 
-def _box(cell: Cell, text: str, block: Block, palette: Palette) -> str:
-    paint = palette.paint(cell.share, signed=block.signed)
-    if block.signed and cell.share <= -MARKED:
-        text = rf"\underline{{\smash{{{text}}}}}"
-    return rf"\colorbox[HTML]{{{paint.ground[1:].upper()}}}{{\strut {text}}}"
-
-
-def _score(block: Block, cell: Cell) -> str:
-    return signed(cell.score, block.limit, sign=block.signed)
-
-
-def _legend(panel: Panel, palette: Palette) -> str:
-    scale = scales(panel)
-    if scale is None:
+def _table(part: Table, palette: Palette) -> str:
+    """A table; nothing for one to look things up in."""
+    if part.fold or not part.rows:
         return ""
+    names = dict(part.groups)
+    heads = " & ".join(rf"\textbf{{{escaped(' '.join(filter(None, (c.name, c.note))))}}}" for c in part.columns)
+    rows = [heads]
+    for at, row in enumerate(part.rows):
+        rows += [rf"\textit{{{escaped(names[at])}}}"] if at in names else []
+        rows.append(" & ".join(escaped(clipped(cell if isinstance(cell, str) else cell.text, CELL)) for cell in row))
+    return _tabular("".join("l" if column.words else "r" for column in part.columns), rows)
+
+
+def _tabular(columns: str, rows: Sequence[str]) -> str:
+    body = "".join(row + r" \\" + "\n" for row in rows)
+    begin = rf"{{\scriptsize\setlength{{\tabcolsep}}{{3pt}}\begin{{tabular}}{{{columns}}}"
+    return f"{begin}\n{body}\\end{{tabular}}\\par}}\n"
+
+
+def _chart(part: Chart, palette: Palette) -> str:
+    """The numbers of a chart as a table."""
+    title = _paragraph(rf"\textbf{{{escaped(part.title)}}}" + (rf"\quad {escaped(part.axis)}" if part.axis else ""))
+    rows = []
+    for row in part.rows:
+        if isinstance(row, Box):
+            values = [row.spread.q1, row.spread.median, row.spread.q3]
+        elif isinstance(row, Dot):
+            values = [row.value, row.low, row.high]
+        elif isinstance(row, Bar):
+            values = [row.value, row.part]
+        else:
+            values = [y for _, y in row.points[:: max(1, len(row.points) // 5)]]
+        shown = [decimal(value, 3) if isinstance(row, Dot) else number(value) for value in values]
+        note = row.note if isinstance(row, Box | Bar) else ""
+        rows.append(" & ".join(escaped(text) for text in (row.name, *shown, note)))
+    return title + _tabular("l" + "r" * max(row.count("&") - 1 for row in rows) + "l", rows)
+
+
+# what stands under --------------------------------------------------------------------------------------
+
+
+def _legend(legend: Legend, palette: Palette) -> str:
+    lines = [_scale(legend.scale, palette)] if legend.scale else []
+    for name, text in legend.notes:
+        start = rf"\textbf{{{escaped(name)}}}\quad " if name else ""
+        lines.append(_paragraph(start + escaped(text), "scriptsize"))
+    return "".join(lines)
+
+
+def _scale(scale: Scale, palette: Palette) -> str:
     parts = []
     if scale.signs:
-        ramp = "".join(_swatch(palette, k / 6, True) for k in range(-6, 7))
+        ramp = "".join(_tinted(palette.paint(k / 6), r"\strut\kern.6em") for k in range(-6, 7))
         parts.append(f"against {escaped(scale.low)} {ramp} {escaped(scale.high)} for")
     if scale.sizes:
-        ramp = "".join(_swatch(palette, k / 6, False) for k in range(7))
+        ramp = "".join(_tinted(palette.paint(k / 6, signed=False), r"\strut\kern.6em") for k in range(7))
         parts.append(f"size 0 {ramp} {escaped(scale.high.lstrip('+'))}")
     note = [escaped(scale.note)] if scale.note else []
-    return r"\smallskip{\scriptsize " + r"\quad ".join(parts + note) + r"\par}\smallskip" + "\n"
+    return r"\smallskip{\scriptsize " + r"\quad ".join(parts + note) + "\\par}\\smallskip\n"
 
 
-def _swatch(palette: Palette, share: float, signs: bool) -> str:
-    colour = palette.paint(share, signed=signs).ground[1:].upper()
-    return rf"\colorbox[HTML]{{{colour}}}{{\strut\kern.6em}}"
+DRAWN: dict[type, Callable[[Any, Palette], str]] = {
+    Facts: _facts,
+    Prose: _prose,
+    Heading: _heading,
+    Passage: _passage,
+    Tree: _tree,
+    Matrix: _matrix,
+    Table: _table,
+    Chart: _chart,
+    Legend: _legend,
+}

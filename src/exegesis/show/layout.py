@@ -7,6 +7,7 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from exegesis.core.text import Text
@@ -37,7 +38,7 @@ class Layout:
     atoms: tuple[Atom, ...] = ()
     rtl: bool = False
 
-    @property
+    @cached_property
     def parts(self) -> int:
         """The number of texts: 2 for a pair."""
         return 1 + max((atom.part for atom in self.atoms), default=0)
@@ -62,7 +63,7 @@ class Layout:
         start, used = 0, 0.0
         ahead = self._ahead(widths)
         for i, atom in enumerate(self.atoms):
-            gap = space if self.blank(range(start, i + 1), i) else 0.0
+            gap = space if atom.space and i > start else 0.0
             needed = gap + min(ahead[i], room) if atom.space else widths[i]
             if i > start and (atom.part != self.atoms[i - 1].part or used + needed > room):
                 lines.append(range(start, i))
@@ -103,7 +104,8 @@ def laid_out(raw: str, cuts: Iterable[int], starts_of_parts: Sequence[int] = (0,
         inside = edges[bisect_right(edges, ink.start()) : bisect_left(edges, ink.end())]
         for i, (start, stop) in enumerate(zip([ink.start(), *inside], [*inside, ink.end()], strict=True)):
             part = max(0, bisect_right(starts_of_parts, start) - 1)
-            for j, piece in enumerate(_pieces(raw[start:stop])):
+            word = raw[start:stop]
+            for j, piece in enumerate(_pieces(word) if len(word) > LONGEST else [word]):
                 starts.append(start)
                 atoms.append(Atom(visible(piece), i == j == 0, part, j > 0))
                 start += len(piece)

@@ -130,14 +130,24 @@ def stepped(palette: Palette, share: float, *, dark: bool, signed: bool) -> Pain
     ramp = STEPS[palette.name, dark][2 if not signed else 0 if share >= 0 else 1]
     step = sum(abs(share) >= edge for edge in EDGES[dark])
     colour = colour_of(ramp[step - 1]) if step else PAPER[dark]
-    ink = max("#000000", "#ffffff", key=lambda ink: contrast(ink, colour))
-    return Paint(colour, ink, colour_of(ramp[-1]))
+    return Paint(colour, _readable(colour), colour_of(ramp[-1]))
+
+
+@lru_cache(maxsize=256)
+def _readable(colour: str) -> str:
+    """Black or white, whichever is easier to read on a colour."""
+    return max("#000000", "#ffffff", key=lambda ink: contrast(ink, colour))
 
 
 def colour_of(index: int) -> str:
     """The colour of the xterm cube with a number from 16 to 231, as ``#rrggbb``."""
     red, green, blue = (index - 16) // 36, (index - 16) // 6 % 6, (index - 16) % 6
     return f"#{_LEVELS[red]:02x}{_LEVELS[green]:02x}{_LEVELS[blue]:02x}"
+
+
+def blended(first: str, second: str, share: float) -> str:
+    """The colour that lies a share of the way from the first to the second, in OKLab."""
+    return _hex(_mix(_oklab(linear(first)), _oklab(linear(second)), share))
 
 
 def contrast(first: str, second: str) -> float:

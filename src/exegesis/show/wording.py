@@ -1,4 +1,4 @@
-"""The words and numbers that every view writes: scores, what was explained, whether it adds up. Imports no torch."""
+"""Words and numbers as every document and medium writes them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-
-import numpy as np
-
-from exegesis.results.attribution import Attribution, Number
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -19,7 +15,7 @@ _PLAIN = re.compile(r"[\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff]*")
 
 
 def visible(text: str) -> str:
-    """The text with every character that would not print made visible, so that none can act on a screen or a file.
+    """A text with every character that would not print made visible, so that none can act on a screen or a file.
 
     C0 controls and DEL become their Unicode pictures; C1 controls, line and paragraph separators, controls that
     override direction, lone surrogates and noncharacters become escapes such as ``\\x9b`` or ``\\udc80``.
@@ -72,9 +68,9 @@ def folded(text: str, room: float, width: Callable[[str], float] = len) -> list[
 # numbers ----------------------------------------------------------------------------------------------
 
 
-def signed(score: float, scale: float, *, minus: str = "-", sign: bool = True, more: int = 0) -> str:
-    """A score with its sign, to as many places as its scale (the largest of its neighbours) makes worth reading, or
-    some ``more``."""
+def signed(score: float, scale: float, *, minus: str = MINUS, sign: bool = True, more: int = 0) -> str:
+    """A score with its sign, to as many places as its scale (the largest score beside it) makes worth reading, or
+    ``more``; ``sign=False`` leaves out a plus."""
     if math.isnan(score):
         return "?"
     if math.isinf(score):
@@ -91,16 +87,21 @@ def signed(score: float, scale: float, *, minus: str = "-", sign: bool = True, m
     return (plus if score > 0 else minus) + text
 
 
-def number(value: float, minus: str = "-", more: int = 0) -> str:
-    """A number on its own: three significant digits or two places, whichever says more; or some ``more``."""
+def number(value: float, minus: str = MINUS, more: int = 0) -> str:
+    """A number by itself: three significant digits or two places, whichever says more; or ``more`` places."""
     return signed(value, abs(value), minus=minus, sign=False, more=more)
 
 
+def decimal(value: float, places: int, plus: bool = False) -> str:
+    """A number to some places; empty for NaN."""
+    return "" if math.isnan(value) else f"{value:{'+' if plus else ''}.{places}f}".replace("-", MINUS)
+
+
 def adding(whole: float, parts: Sequence[float]) -> int:
-    """How many more places parts and whole need for the rounded parts to add up to the rounded whole; at most two."""
+    """The number of further places, at most two, with which the rounded parts add up to the rounded whole."""
 
     def rounded(value: float, more: int) -> float:
-        return float(number(value, more=more))
+        return float(number(value, "-", more=more))
 
     if not all(math.isfinite(value) for value in (whole, *parts)):
         return 0
@@ -111,7 +112,7 @@ def adding(whole: float, parts: Sequence[float]) -> int:
 
 
 def percent(probability: float) -> str:
-    """``99.2 %``; never rounded to 0 or 100 where it is not. Empty for NaN."""
+    """``99.2 %``; rounded to 0 or 100 only if it is exactly that. Empty for NaN."""
     if not math.isfinite(probability):
         return ""
     for places in (1, 2, 4):
@@ -123,7 +124,7 @@ def percent(probability: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time; empty where none was taken."""
+    """A length of time; empty if the time was not measured."""
     if not seconds > 0:
         return ""
     if seconds < 1:
@@ -140,106 +141,21 @@ def target_phrase(target: str) -> str:
     return visible(f"{kind} of {label}" if label else kind)
 
 
-def prediction_phrase(result: Attribution) -> str:
-    """``positive 99.2 %``; the label alone where the model gives no probability."""
-    label = visible(result.prediction.label)
-    share = percent(result.prediction.probability)
-    return f"{label} {share}" if share else label
+def prediction_phrase(label: str, probability: float) -> str:
+    """``positive 99.2 %``; the label alone if the model gives no probability."""
+    return f"{visible(label)} {percent(probability)}".rstrip()
 
 
-def model_name(result: Attribution) -> str:
-    """The model without its folder."""
-    return visible(re.split(r"[/\\]", result.model.rstrip("/\\"))[-1])
-
-
-def account_line(result: Attribution, minus: str = "-") -> str:
-    """What the numbers are and whether they add up: one sentence on a result of one target.
-
-    ``The scores add up to 4.76; with output bias 0.11 they make the logit of positive, 4.87.`` A method that promises
-    no sum says so.
-    """
-    what, explained = target_phrase(result.target), _single(result.explained)
-    if not result.spans:
-        return "There is nothing to score."
-    if "reduced" in result.details:
-        kept = visible(" ".join(map(str, result.details["reduced"])))
-        return (
-            f"Enough for {visible(result.prediction.label)}: {kept}. The other words can go, the lowest scores first."
-        )
-    if result.details.get("signed") is False:
-        return f"A score is a size without a sign: how far the {what} depends on a word."
-    total, gap, parts, more = _sums(result, minus)
-    if not math.isfinite(total + gap):
-        return f"Each score is a share in the {what}."
-    if not result.complete:
-        told = f"the {what} is {number(explained, minus)} (this method promises no sum)"
-        return f"{_whose(result)} add up to {number(total, minus)}; {told}."
-    start = f"{_whose(result)} add up to {number(total, minus, more)}"
-    whole = f"the {what}, {number(explained, minus, more)}"
-    sentence = f"{start}; with {' and '.join(parts)} they make {whole}" if parts else f"{start} for {whole}"
-    return f"{sentence}." if _closed(result, gap) else f"{sentence}, but for a gap of {number(gap, minus)}."
-
-
-def _whose(result: Attribution) -> str:
-    """The scores that the account adds up: the words', where there are others."""
-    return "The words' scores" if len(result.level_names) > 1 and result.level_names[0] == "word" else "The scores"
-
-
-def account_short(result: Attribution, minus: str = "-") -> str:
-    """The same as an equation, for lists: ``logit of positive 4.87 = sum 4.76 + output bias 0.11``."""
-    what, explained = target_phrase(result.target), _single(result.explained)
-    if not result.spans:
-        return "nothing to score"
-    if "reduced" in result.details:
-        kept = visible(" ".join(map(str, result.details["reduced"])))
-        return f"enough for {visible(result.prediction.label)}: {kept}"
-    if result.details.get("signed") is False:
-        return f"sizes without a sign, of the {what} {number(explained, minus)}"
-    total, gap, parts, more = _sums(result, minus)
-    if not math.isfinite(total + gap):
-        return f"shares in the {what}"
-    if "place" in result.details:  # of a network, where a sum is not promised and not the point
-        return f"its words' scores add up to {number(total, minus)}"
-    if not result.complete:
-        return f"sum {number(total, minus)}, {what} {number(explained, minus)} (promises no sum)"
-    rest = [] if _closed(result, gap) else [f"gap {number(gap, minus)}"]
-    whole = f"{what} {number(explained, minus, more)}"
-    return f"{whole} = " + " + ".join([f"sum {number(total, minus, more)}", *parts, *rest])
-
-
-def _sums(result: Attribution, minus: str) -> tuple[float, float, list[str], int]:
-    """The sum of the scores, the gap, each part of the account with its number, and the places that numbers need to
-    add up (the gap aside where it is small)."""
-    explained = _single(result.explained)
-    with np.errstate(all="ignore"):  # scores that are not finite have no sum, which the caller says
-        total, gap = explained - _single(result.residual), _single(result.gap)
-    account = {name: _single(value) for name, value in result.account.items()}
-    more = adding(explained, [total, *account.values(), *([gap] if abs(gap) > 5e-4 * abs(explained) else [])])
-    return total, gap, [f"{visible(name)} {number(value, minus, more)}" for name, value in account.items()], more
-
-
-def _closed(result: Attribution, gap: float) -> bool:
-    return abs(gap) <= 1e-6 * max(1.0, abs(_single(result.explained)))
-
-
-def _single(value: Number) -> float:
-    return float(np.asarray(value, dtype=np.float64).reshape(-1)[0])
-
-
-def facts(result: Attribution, minus: str = "-") -> dict[str, str]:
-    """What stands in a header, by name: prediction, target (with the number explained), method, model, gap, time."""
-    explained = _single(result.explained)
-    target = target_phrase(result.target)
-    values = {
-        "prediction": prediction_phrase(result),
-        "target": f"{target} {number(explained, minus)}" if math.isfinite(explained) else target,
-        "method": visible(result.name),
-        "model": model_name(result),
-        "time": duration(result.seconds),
-    }
-    return {name: value for name, value in values.items() if value}
+def model_name(path: str) -> str:
+    """A model without its folder."""
+    return visible(re.split(r"[/\\]", path.rstrip("/\\"))[-1])
 
 
 def common(values: Sequence[str]) -> str:
-    """The value that all share, else nothing."""
+    """The value that all share; empty if they differ."""
     return values[0] if len(set(values)) == 1 else ""
+
+
+def many(count: int, noun: str) -> str:
+    """``1 text``, ``1,203 texts``."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"

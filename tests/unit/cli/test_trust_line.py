@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import exegesis
-from exegesis.show.documents.evaluation import trust_line
+from exegesis.show.documents.trust import trust_line
 
 TEXT = "The fight scenes are fun but it grows tedious"
 

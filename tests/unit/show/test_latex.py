@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exegesis.show.latex import escaped, latex
+from exegesis.show import written
+from exegesis.show.latex import escaped
 from tests.support import samples
 from tests.support.strategies import results, some
 
@@ -18,6 +19,10 @@ BACK = {r"\textbackslash{}": "\\", r"\textasciicircum{}": "^", r"\textasciitilde
         r"\textgreater{}": ">", r"\textbar{}": "|", r"\textquotedbl{}": '"', r"\textquotesingle{}": "'",
         r"\textasciigrave{}": "`",
         r"\ensuremath{-}": "−", r"\ensuremath{\infty}": "∞", r"\textperiodcentered{}": "·"}  # fmt: skip
+
+
+def latex(results) -> str:
+    return written(results, ".tex")
 
 
 def unescaped(source: str) -> str:

@@ -1,4 +1,4 @@
-"""Panels, blocks, rows and cells."""
+"""Passages, blocks, rows and cells."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from hypothesis import given
 
 from exegesis.core.errors import UsageError
 from exegesis.core.text import Span, Text
-from exegesis.show.before.figure.lines import fill
-from exegesis.show.documents.attribution import LANES, panels
-from exegesis.show.documents.header import header, notes, scales
+from exegesis.show.documents.passage import LANES
 from tests.support import samples
+from tests.support.drawn import panels
 from tests.support.strategies import ink, results, some
+
+
+def surface(panel, cell):
+    return panel.passage.layout.surface(cell.start, cell.stop)
 
 
 @some
@@ -20,34 +23,36 @@ from tests.support.strategies import ink, results, some
 def test_atoms_hold_the_whole_text_and_cells_their_words(made):
     one = made()
     (panel,) = panels(one)
-    assert ink("".join(atom.text for atom in panel.atoms)) == ink(one.text.raw)
-    (block,) = panel.blocks
+    assert ink("".join(atom.text for atom in panel.passage.layout.atoms)) == ink(one.text.raw)
+    (block,) = panel.passage.blocks
     cells = [cell for row in block.rows for cell in row.cells]
     surfaces = {ink(one.text.surface(span)) for span in one.spans}
-    assert all(ink(panel.surface(cell)) in surfaces for cell in cells)
-    assert len(cells) + sum(row.hidden + len(row.outside) for row in block.rows) == len(one.spans)
+    assert all(ink(surface(panel, cell)) in surfaces for cell in cells)
+    drawn = sum(len(table.rows) for table in panel.tables)
+    hidden = sum(int(text.split()[0]) for text in panel.lines if "weaker overlapping spans" in text)
+    assert len(cells) <= drawn
+    assert drawn + hidden == len(one.spans)
     assert all(-1 <= cell.share <= 1 for cell in cells)
 
 
 def test_methods_and_models_stand_in_one_panel():
     one, two = panels([*samples.methods(), *samples.models()])
-    assert [block.label for block in one.blocks][-2:] == ["naive-reat", "reat"]
-    assert [(block.label, block.note) for block in two.blocks] == [
+    assert [block.label for block in one.passage.blocks][-2:] == ["naive-reat", "reat"]
+    assert [(block.label, block.note) for block in two.passage.blocks] == [
         ("gru", "positive 51.6 %"), ("lstm", "positive 96.2 %"), ("bigru", "negative 62.7 %"),
     ]  # fmt: skip
 
 
 def test_several_methods_have_their_own_scales_and_one_method_shares():
     one, two = panels([*samples.methods(), *samples.models()])
-    assert not one.shared
-    assert len({block.limit for block in one.blocks}) == 6
-    assert all(max(abs(cell.share) for cell in block.rows[0].cells) == 1 for block in one.blocks)
-    assert two.shared
-    assert {block.limit for block in two.blocks} == {2.6}
-    assert {block.limit for block in panels(samples.models(), "each")[0].blocks} == {1.2, 2.6, 1.6}
-    assert len({block.limit for block in panels(samples.methods(), "shared")[0].blocks}) == 1
-    assert scales(one).note == "each row to its own maximum"
-    assert scales(two).low == "-2.60"
+    assert len({block.limit for block in one.passage.blocks}) == 6
+    assert all(max(abs(cell.share) for cell in block.rows[0].cells) == 1 for block in one.passage.blocks)
+    assert two.legend.scale.note == "one scale for all rows"
+    assert {block.limit for block in two.passage.blocks} == {2.6}
+    assert {block.limit for block in panels(samples.models(), "each")[0].passage.blocks} == {1.2, 2.6, 1.6}
+    assert len({block.limit for block in panels(samples.methods(), "shared")[0].passage.blocks}) == 1
+    assert one.legend.scale.note == "each row to its own maximum"
+    assert two.legend.scale.low == "−2.60"
 
 
 def test_an_unknown_scale_is_refused():
@@ -57,25 +62,31 @@ def test_an_unknown_scale_is_refused():
 
 def test_levels_are_rows_on_the_same_words():
     (panel,) = panels(samples.hierarchy())
-    (block,) = panel.blocks
+    (block,) = panel.passage.blocks
     assert [row.level for row in block.rows] == ["word", "phrase", "clause", "text"]
-    assert [panel.surface(cell) for cell in block.rows[1].cells] == ["The movie", "does n't serve up", "lot of laughs"]
-    assert [panel.fine(row) for row in block.rows] == [True, False, False, False]
+    phrases = [surface(panel, cell) for cell in block.rows[1].cells]
+    assert phrases == ["The movie", "does n't serve up", "lot of laughs"]
+    assert [row.fine for row in block.rows] == [True, False, False, False]
     assert block.limit == 1.62
 
 
 def test_each_target_is_a_block():
     (panel,) = panels(samples.targets())
-    assert [block.label for block in panel.blocks] == ["logit of positive", "logit of neutral", "logit of negative"]
-    assert panel.shared
-    assert [text for _, text in notes(panel)][1] == "logit of neutral 1.40 = sum 1.30 + output bias 0.10"
+    assert [block.label for block in panel.passage.blocks] == [
+        "logit of positive",
+        "logit of neutral",
+        "logit of negative",
+    ]
+    assert panel.legend.scale.note == "one scale for all rows"
+    assert [text for _, text in panel.notes][1] == "logit of neutral 1.40 = sum 1.30 + output bias 0.10"
 
 
 def test_a_pair_has_two_parts():
     (panel,) = panels(samples.pair())
-    assert panel.parts == 2
-    assert [atom.text for atom in panel.atoms if atom.part == 1] == ["The", "sisters", "are", "hugging", "goodbye", "."]
-    lines = fill(panel, [1.0] * len(panel.atoms), 1.0, 1000.0)
+    assert panel.passage.layout.parts == 2
+    second = [atom.text for atom in panel.passage.layout.atoms if atom.part == 1]
+    assert second == ["The", "sisters", "are", "hugging", "goodbye", "."]
+    lines = panel.passage.layout.lines([1.0] * len(panel.passage.layout.atoms), 1.0, 1000.0)
     assert lines == [range(5), range(5, 11)]
 
 
@@ -85,20 +96,20 @@ def test_spans_of_special_pieces_stand_outside():
         spans=(Span(0, 1), *pair.spans), levels=("word", *pair.levels), scores=np.array([0.5, *pair.scores])
     )
     (panel,) = panels(one)
-    assert panel.blocks[0].rows[0].outside == (("[CLS]", 0.5),)
-    assert ("", "Outside the text: [CLS] +0.50.") in notes(panel)
+    assert ("[CLS]", "+0.50") in [(text, gauge.text) for text, gauge in panel.tables[0].rows]
+    assert ("", "Outside the text: [CLS] +0.50.") in panel.notes
 
 
 def test_words_that_the_model_does_not_know_are_named_once():
     one = samples.result("a zorp and a blick zorp", [0.1] * 6, details={"unknown": [1, 4, 5]})
     (panel,) = panels(one)
-    assert notes(panel)[-1] == ("", "Unknown to the model: “zorp”, “blick”.")
+    assert panel.notes[-1] == ("", "Unknown to the model: “zorp”, “blick”.")
     (both,) = panels([one, samples.result("a zorp and a blick zorp", [0.2] * 6, name="lime", details=one.details)])
-    assert notes(both)[-1] == ("", "Unknown to the model: “zorp”, “blick”.")
-    assert len(notes(both)) == 3
+    assert both.notes[-1] == ("", "Unknown to the model: “zorp”, “blick”.")
+    assert len(both.notes) == 3
     (parted,) = panels([one, samples.result("a zorp and a blick zorp", [0.2] * 6, name="lime")])
-    assert notes(parted)[-1] == ("reat", "Unknown to the model: “zorp”, “blick”.")
-    assert len(notes(parted)) == 3
+    assert parted.notes[-1] == ("reat", "Unknown to the model: “zorp”, “blick”.")
+    assert len(parted.notes) == 3
 
 
 def test_rows_align_where_models_cut_the_text_differently():
@@ -110,49 +121,49 @@ def test_rows_align_where_models_cut_the_text_differently():
     fine = samples.result(pieces, [0, 0], model="pieces").replace(spans=tuple(Span(i, i + 1) for i in range(4)),
                    levels=("piece",) * 4, scores=np.array([1.0, 2.0, -1.0, 0.5]))  # fmt: skip
     (panel,) = panels([coarse, fine])
-    assert [atom.text for atom in panel.atoms] == ["un", "believ", "ably", "good"]
-    assert [panel.surface(cell) for cell in panel.blocks[0].rows[0].cells] == ["unbelievably", "good"]
-    assert [panel.surface(cell) for cell in panel.blocks[1].rows[0].cells] == ["un", "believ", "ably", "good"]
+    assert [atom.text for atom in panel.passage.layout.atoms] == ["un", "believ", "ably", "good"]
+    assert [surface(panel, cell) for cell in panel.passage.blocks[0].rows[0].cells] == ["unbelievably", "good"]
+    assert [surface(panel, cell) for cell in panel.passage.blocks[1].rows[0].cells] == ["un", "believ", "ably", "good"]
 
 
 def test_overlapping_spans_take_lanes_and_the_weakest_are_counted():
     words = samples.words_of(samples.FIGHT)
     every = [("phrase", a, b, float(b - a)) for a in range(9) for b in range(a + 2, 10)]
     (panel,) = panels(samples.result(words, [1.0] * 9, spans=every))
-    lanes = panel.blocks[0].rows[1:]
+    lanes = panel.passage.blocks[0].rows[1:]
     assert len(lanes) == LANES
     drawn = [cell for row in lanes for cell in row.cells]
-    assert len(drawn) + lanes[-1].hidden == len(every)
+    (left,) = (int(text.split()[0]) for text in panel.lines if "are not drawn" in text)
+    assert len(drawn) + left == len(every)
     assert max(cell.score for cell in drawn) == 9
     for row in lanes:
         assert all(a.stop <= b.start for a, b in zip(row.cells, row.cells[1:], strict=False))
-    assert any("are not drawn" in text for _, text in notes(panel))
 
 
 def test_spans_that_overlap_a_little_do_not_share_a_row():
     spans = [("phrase", 0, 3, 1.0), ("phrase", 1, 4, 2.0), ("phrase", 3, 5, 3.0)]
     (panel,) = panels(samples.result("a b c d e", [1.0] * 5, spans=spans))
-    drawn = [[panel.surface(cell) for cell in row.cells] for row in panel.blocks[0].rows[1:]]
+    drawn = [[surface(panel, cell) for cell in row.cells] for row in panel.passage.blocks[0].rows[1:]]
     assert drawn == [["a b c", "d e"], ["b c d"]]
 
 
 def test_text_that_no_word_covers_is_kept():
     text = samples.text_of_words("so … good", [("so", 0, 2), ("good", 5, 9)], [0, 1])
     (panel,) = panels(samples.result(text, [1.0, 2.0]))
-    assert [atom.text for atom in panel.atoms] == ["so", "…", "good"]
-    assert panel.owners(panel.blocks[0].rows[0])[1] is None
+    assert [atom.text for atom in panel.passage.layout.atoms] == ["so", "…", "good"]
+    assert panel.passage.owners(panel.passage.blocks[0].rows[0])[1] is None
 
 
 def test_the_header_holds_what_all_share():
     (panel,) = panels(samples.models())
-    assert header(panel) == {"method": "reat", "time": "3.1 ms"}
+    assert panel.facts == {"method": "reat", "time": "3.1 ms"}
     (panel,) = panels(samples.hierarchy())
-    assert header(panel)["prediction"] == "negative 99.5 %"
+    assert panel.facts["prediction"] == "negative 99.5 %"
 
 
 def test_nothing_to_draw():
     (panel,) = panels(samples.result("", []))
-    assert panel.atoms == ()
+    assert panel.passage.layout.atoms == ()
     assert panels([]) == ()
 
 
@@ -161,9 +172,9 @@ def test_nothing_to_draw():
 def test_lines_hold_every_atom_once_and_fit(made):
     one = made()
     (panel,) = panels(one)
-    widths = [float(len(atom.text)) for atom in panel.atoms]
-    lines = fill(panel, widths, 1.0, 40.0)
-    assert [i for line in lines for i in line] == list(range(len(panel.atoms)))
+    widths = [float(len(atom.text)) for atom in panel.passage.layout.atoms]
+    lines = panel.passage.layout.lines(widths, 1.0, 40.0)
+    assert [i for line in lines for i in line] == list(range(len(panel.passage.layout.atoms)))
     for line in lines:
-        used = sum(widths[i] for i in line) + sum(panel.atoms[i].space for i in line if i > line.start)
+        used = sum(widths[i] for i in line) + sum(panel.passage.layout.atoms[i].space for i in line if i > line.start)
         assert used <= 40 or len(line) == 1

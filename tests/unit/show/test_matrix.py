@@ -7,7 +7,6 @@ import io
 import re
 import subprocess
 import sys
-import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
@@ -16,20 +15,14 @@ from rich.cells import cell_len
 import exegesis
 from exegesis.core.errors import UsageError
 from exegesis.results.result import save
-from exegesis.show import INSIDE, PAIRS, VIEWS, view
-from exegesis.show.before.figure.files import svg
-from exegesis.show.before.figure.matrix import scene as matrix_scene
-from exegesis.show.before.figure.scene import MARGIN
-from exegesis.show.before.html.matrix import page
+from exegesis.show import written
 from exegesis.show.documents import relevance as inside
-from exegesis.show.documents.attribution import panels
-from exegesis.show.documents.header import notes as under
-from exegesis.show.documents.interactions import grid, notes, strongest
-from exegesis.show.matrix_table import csv as table
+from exegesis.show.documents.interactions import strongest
 from exegesis.show.terminal.page import render
 from tests.support import matrix_samples as made
 from tests.support import samples
-from tests.unit.show.test_html import Page
+from tests.support.drawn import panels
+from tests.support.pictures import scene
 
 STARTS = {".html": b"<!DOCTYPE", ".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF", ".txt": b"positive",
           ".csv": b"example,model", ".tex": b"% "}  # fmt: skip
@@ -41,7 +34,7 @@ def test_every_view_draws_every_result_alike_each_time(ending, sample, tmp_path)
     one, two = sample(), sample()
     path = one.save(tmp_path / f"a{ending}")
     assert path.read_bytes().startswith(STARTS[ending])
-    again = view(ending, two.views)([two])
+    again = written([two], ending)
     assert path.read_bytes() == (again if isinstance(again, bytes) else again.encode())
     assert one == two
 
@@ -49,55 +42,22 @@ def test_every_view_draws_every_result_alike_each_time(ending, sample, tmp_path)
 @pytest.mark.parametrize("most", [2, 5, 9])
 def test_the_words_of_the_strongest_pairs_are_kept(most):
     result = made.pairs()
-    drawn = grid(result, most)
-    assert len(drawn.kept) <= most
-    assert list(drawn.kept) == sorted(drawn.kept)
+    drawn, said = panels(result)[0].passage.shortened(most)
+    kept = [result.words.index(word) for word in drawn.down]
+    assert len(kept) <= most
+    assert kept == sorted(kept)
     best = max(result.pairs(), key=lambda pair: abs(pair.strength))
-    assert set(best.words) <= set(drawn.kept)
-    for i, first in enumerate(drawn.kept):
-        for j, second in enumerate(drawn.kept):
+    assert set(best.words) <= set(kept)
+    for i, first in enumerate(kept):
+        for j, second in enumerate(kept):
             assert drawn.share(i, j) == result.values[first, second] / np.abs(result.values).max()
-    left = [line for line in notes(drawn) if "are drawn, of 9" in line]
-    assert bool(left) == (len(drawn.kept) < 9)
+    assert ("are drawn, of 9" in said) == (len(kept) < 9)
 
 
 def test_strongest_pairs_are_those_of_the_result():
     result = made.pairs()
     assert strongest(result, 5) == list(result.top(5))
     assert all(pair.strength for pair in strongest(result, 99))
-
-
-def test_a_cell_stands_left_of_one_word_and_below_the_other():
-    result = made.pairs()
-    drawing = matrix_scene(result)
-    words = {one.text: one for one in drawing.words if one.text in result.words}
-    assert list(words) == list(result.words)
-    cells = {box.title: box for box in drawing.boxes if box.title}
-    assert len(cells) == 36
-    for pair in result.pairs():
-        (cell,) = (box for title, box in cells.items() if title.startswith(f"{pair.first} ~ {pair.second}: "))
-        first, second = words[pair.first], words[pair.second]
-        assert cell.y <= second.y <= cell.y + cell.height + 0.01
-        assert cell.x + cell.width < second.x
-        assert cell.x <= first.x <= cell.x + 5
-        assert cell.y > first.y
-
-
-@pytest.mark.parametrize("options", [{}, {"numbers": True}, {"width": 3.0}, {"dark": True, "palette": "blue-orange"}])
-@pytest.mark.parametrize("sample", made.PAIRS)
-def test_nothing_leaves_the_page(sample, options):
-    drawing = matrix_scene([sample(), sample()], **options)
-    for one in [*drawing.boxes, *drawing.words]:
-        assert one.x >= MARGIN - 0.01
-        assert one.x + one.width <= drawing.width - MARGIN + 1.01
-    assert max(one.y for one in drawing.words) < drawing.height
-    ET.fromstring(svg(sample(), **options))
-
-
-def test_numbers_are_written_into_cells():
-    texts = [one.text for one in matrix_scene(made.pairs(), numbers=True).words]
-    assert sum(bool(re.fullmatch(r"[+−]\d\.\d\d|0", text)) for text in texts) == 36
-    assert not any(re.fullmatch(r"[+−]\d\.\d\d", one.text) for one in matrix_scene(made.pairs()).words)
 
 
 @pytest.mark.parametrize("color", [True, False])
@@ -122,7 +82,7 @@ def test_the_terminal_writes_every_interaction_that_weighs():
 
 
 def test_tables_have_every_pair():
-    rows = list(csv.DictReader(io.StringIO(table([made.long(), made.estimated()]))))
+    rows = list(csv.DictReader(io.StringIO(written([made.long(), made.estimated()], ".csv"))))
     assert len(rows) == 135 * 134 // 2 + 6
     result = made.estimated()
     for row, pair in zip(rows[-6:], result.pairs(), strict=True):
@@ -135,29 +95,16 @@ def test_tables_have_every_pair():
 def test_hostile_words_are_text():
     raw = "\n".join(part.replace(" ", "") for part in samples.HOSTILE)
     result = made.pairs(raw)
-    found = Page(page(result))
-    assert not found.of(tag="script")
-    assert "<script>alert(1)" not in page(result)
-    assert "alert(1)" in page(result)
     for color in (True, False):
         plain = re.sub(r"\x1b\[[\d;]*m", "", render(result, color=color, width=90, dark=True, numbers=True))
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f‪-‮⁦-⁩]", plain)
-    assert "<script>alert(1)" not in inside.page(made.relevance(raw))
-
-
-def test_a_page_has_a_row_for_each_word_with_the_cells_before_it():
-    source = page(made.pairs())
-    rows = re.findall(r"<tr>(.*?)</tr>", source.split("</table>")[0])
-    assert [row.count("<td") for row in rows] == list(range(9))
-    assert [re.findall(r"<bdi>(.*?)</bdi>", row) for row in rows] == [[word] for word in made.pairs().words]
-    assert "cells" in source
-    assert page(made.alone()).count("<td") == 0
+    assert "<script>alert(1)" not in written(made.relevance(raw), ".html")
 
 
 def test_what_adds_up_has_no_interactions():
     one = made.pairs("a fine film", scale=0.0)
     assert "No two words interact" in render(one, color=False)
-    assert matrix_scene(one).boxes
+    assert scene(one).boxes
 
 
 # relevance ----------------------------------------------------------------------------------------------
@@ -165,16 +112,16 @@ def test_what_adds_up_has_no_interactions():
 
 def test_places_are_rows_on_one_scale():
     result = made.relevance()
-    (panel,) = panels(inside.rows(result, "-"), "shared")
-    assert [block.label for block in panel.blocks] == list(result.at_words())
+    (panel,) = panels(result)
+    assert [block.label for block in panel.passage.blocks] == list(result.at_words())
     limit = max(np.abs(scores).max() for scores in result.at_words().values())
-    for block, scores in zip(panel.blocks, result.at_words().values(), strict=True):
+    for block, scores in zip(panel.passage.blocks, result.at_words().values(), strict=True):
         assert [cell.score for cell in block.rows[0].cells] == scores.tolist()
         assert block.limit == limit
-    lines = under(panel)
-    total = f"sum {result.dimensions.sum():.3f}"
+    lines = panel.notes
+    total = f"sum {result.dimensions.sum():.3f}".replace("-", "−")
     assert lines[0] == ("word vectors", f"logit of positive 0.0730 = {total} + output bias 0.250")
-    assert ("layer 1 forward", "its words' scores add up to -1.08") in lines
+    assert ("layer 1 forward", "its words' scores add up to −1.08") in lines
     assert any("conv1d 1 (6 x 10), in all" in text for _, text in lines)
 
 
@@ -190,13 +137,13 @@ def test_only_settings_that_were_changed_are_named():
 
 
 def test_pieces_outside_words_are_in_the_account():
-    (panel,) = panels(inside.rows(made.of_pair(), "-"), "shared")
-    assert "+ special tokens" in under(panel)[0][1]
+    (panel,) = panels(made.of_pair())
+    assert "+ special tokens" in panel.lines[0]
 
 
 def test_tables_have_every_component():
     result = made.relevance()
-    rows = list(csv.DictReader(io.StringIO(inside.csv(result))))
+    rows = list(csv.DictReader(io.StringIO(written(result, ".csv"))))
     assert len(rows) == result.dimensions.size + sum(state.size for state in result.states.values())
     assert rows[5] == {
         "example": "0", "model": "lstm-sst2", "target": "logit:positive", "place": "word vectors", "index": "1 1",
@@ -208,17 +155,16 @@ def test_tables_have_every_component():
 def test_remarks_of_a_file_are_not_a_views_own():
     result = samples.result("a b", [1, 2], details={"remarks": ["bought"]})
     (panel,) = panels(result)
-    assert not any("bought" in text for _, text in under(panel))
+    assert not any("bought" in text for text in panel.lines)
 
 
 # both ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("sample", "views"), [(made.pairs, VIEWS[PAIRS]), (made.relevance, VIEWS[INSIDE])])
-def test_kinds_have_views_of_their_own(sample, views, tmp_path):
+@pytest.mark.parametrize("sample", [made.pairs, made.relevance])
+def test_kinds_have_views_of_their_own(sample, tmp_path):
     one = sample()
     assert one._repr_html_().startswith('<div class="exegesis-')
-    assert set(views) == {*STARTS, ".repr_html"}
     assert render(one, color=False).startswith("positive 90.0 %")
     with pytest.raises(UsageError, match="files of their own"):
         save([one, samples.hierarchy()], tmp_path / "a.html")

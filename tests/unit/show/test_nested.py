@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import xml.etree.ElementTree as ET
 from functools import partial
 
 import numpy as np
@@ -21,25 +20,20 @@ import exegesis
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.text import text_of_words
 from exegesis.results.result import save
-from exegesis.show import TREES, VIEWS, view
-from exegesis.show.before.figure.files import svg
-from exegesis.show.before.figure.lines import fill
-from exegesis.show.before.figure.scene import MARGIN
-from exegesis.show.before.figure.tree import scene as nested_scene
-from exegesis.show.before.html.nested import fragment, page
-from exegesis.show.documents.hierarchy import facts, nested, notes
-from exegesis.show.nested_table import csv as table
+from exegesis.show import MEDIA, written
+from exegesis.show.documents.hierarchy import tree
 from exegesis.show.terminal.page import render
 from exegesis.show.wording import visible
 from tests.support import nested_samples as made
 from tests.support import samples
-from tests.support.strategies import _words, ink, some
-from tests.unit.show.test_html import Page
+from tests.support.drawn import panels
+from tests.support.pages import page
+from tests.support.pictures import scene
+from tests.support.strategies import _words, some
 
 STARTS = {".html": b"<!DOCTYPE", ".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF", ".txt": b"positive",
-          ".csv": b"example,model", ".tex": b"% A figure"}  # fmt: skip
+          ".csv": b"example,model", ".tex": b"% Expl"}  # fmt: skip
 
-GRID = r"grid-area: [\d /]+|grid-template: (repeat\(\d+, minmax\([\d.]+em, auto\)\) )?auto / repeat\(\d+, auto\)"
 few = settings(some, max_examples=12)
 
 
@@ -59,23 +53,23 @@ def trees(draw: st.DrawFn):
 @pytest.mark.parametrize("sample", made.EVERY)
 @pytest.mark.parametrize("room", [9, 30, 1000])
 def test_every_row_of_a_line_is_the_line_cut_once(sample, room):
-    (tree,) = nested(sample())
+    drawn = tree(sample())
     seen = set()
-    for line in fill(tree.panel, [float(len(atom.text)) for atom in tree.panel.atoms], 1.0, room):
-        count, here = tree.stacked(line)
+    for line in drawn.layout.lines([float(len(atom.text)) for atom in drawn.layout.atoms], 1.0, room):
+        count, here = drawn.stacked(line)
         for row in range(count):
             cells = sorted(node.cell[:2] for node, low, high in here if low <= row <= high)
             inside = [i for start, stop in cells for i in range(max(start, line.start), min(stop, line.stop))]
             assert inside == list(line)
             assert any(low == row for _, low, _ in here)
         seen |= {node.cell[:2] for node, _, _ in here}
-    assert seen == {node.cell[:2] for node in tree.nodes}
-    assert len(tree.nodes) == len(tree.result.parts)
+    assert seen == {node.cell[:2] for node in drawn.nodes}
+    assert len(drawn.nodes) == len(sample().parts)
 
 
 def test_a_phrase_stands_until_it_is_taken_in():
-    (tree,) = nested(made.fight())
-    rows = {tree.panel.surface(node.cell): (node.low, node.high) for node in tree.nodes}
+    drawn = tree(made.fight())
+    rows = {drawn.layout.surface(node.cell.start, node.cell.stop): (node.low, node.high) for node in drawn.nodes}
     assert rows["fun"] == (0, 0)
     assert rows["The"] == (0, 0)
     assert rows["The fight scenes"] == (1, 3)
@@ -94,22 +88,8 @@ def test_every_view_draws_every_hierarchy_alike_each_time(ending, sample, tmp_pa
     one, two = sample(), sample()
     path = one.save(tmp_path / f"a{ending}")
     assert path.read_bytes().startswith(STARTS[ending])
-    assert view(ending, one.views)([one]) == view(ending, one.views)([two])
+    assert written([one], ending) == written([two], ending)
     assert one.to_dict() == two.to_dict()
-
-
-@few
-@given(trees())
-def test_every_text_is_shown_as_text(made_by):
-    one = made_by()
-    source = page(one)
-    parsed = Page(source.replace('style="', 'data-style="'))
-    shown = "".join(element["text"] for element in parsed.of(**{"class": "w"}))
-    assert "".join(shown.split()) == "".join(ink(one.text.raw).split())
-    assert len(parsed.of(role="listitem")) >= len(one.parts)
-    styles = [element["data-style"] for element in parsed.all if "data-style" in element]
-    assert all(re.fullmatch(GRID, s) for s in styles)
-    ET.fromstring(svg(one).decode().replace("\ufffe", "").replace("\uffff", ""))
 
 
 @few
@@ -154,74 +134,29 @@ def test_a_bracket_is_open_where_it_goes_on():
 
 def test_the_table_of_a_terminal_names_interactions():
     text = render(made.closed(), color=False, width=90, numbers=True)
-    assert re.search(r"not good +\+1\.00 +│", text)
+    assert re.search(r"not good +\+1\.00 +│", text)  # no interaction before it
     text = render(made.fight(), color=False, width=90, numbers=True)
     whole = made.fight().root
-    assert re.search(rf"\n{samples.FIGHT} +\{whole.score:+.2f} +\{whole.interaction:+.2f} ", text)
+    assert re.search(rf"\n{samples.FIGHT} +\{whole.interaction:+.2f} +\{whole.score:+.2f} ", text)
     assert "\n    grows tedious" not in text
     assert "\n      grows tedious" in text  # in "it grows tedious", in "fun but it ...", in the whole
 
 
-@pytest.mark.parametrize("sample", made.EVERY)
-@pytest.mark.parametrize("numbers", [False, True])
-def test_figures_hold_every_box_inside_the_page(sample, numbers):
-    for width in (3.0, 7.0):
-        drawing = nested_scene(sample(), numbers=numbers, width=width)
-        titles = {box.title for box in drawing.boxes if box.title}
-        assert len(titles) == len({nested(sample())[0].spoken(n, "\N{MINUS SIGN}") for n in nested(sample())[0].nodes})
-        for box in drawing.boxes:
-            assert box.width >= 0
-            assert box.height > 0
-            assert box.x >= -0.01
-            assert box.x + box.width <= drawing.width + 0.01 or width == 3.0
-            assert box.y + box.height <= drawing.height
-        tops = [word.y for word in drawing.words if word.text]
-        assert max(tops) <= drawing.height
-        assert min(word.x for word in drawing.words) >= MARGIN - 8
-
-
-def test_boxes_stand_on_their_words():
-    """In a line no two boxes of one row overlap, and a phrase's box spans its words' boxes."""
-    drawing = nested_scene(made.fight(), width=9)
-    (tree,) = nested(made.fight())
-    place = {box.title: box for box in drawing.boxes if box.title}
-    boxes = {node.cell[:2]: place[tree.spoken(node, "\N{MINUS SIGN}")] for node in tree.nodes}
-    for (start, stop), box in boxes.items():
-        words = [boxes[(i, i + 1)] for i in range(start, stop)]
-        assert box.x == pytest.approx(words[0].x)
-        assert box.x + box.width == pytest.approx(words[-1].x + words[-1].width)
-        for (a, b), other in boxes.items():
-            apart = b <= start or stop <= a
-            over = box.y < other.y + other.height and other.y < box.y + box.height
-            assert apart or (a, b) == (start, stop) or not over
-
-
-def test_numbers_in_a_figure_add_interactions_and_words():
-    plain = {word.text for word in nested_scene(made.fight(), width=12).words}
-    full = {word.text for word in nested_scene(made.fight(), width=12, numbers=True).words}
-    root = made.fight().root
-    score, joint = (f"{value:+.2f}".replace("-", "\N{MINUS SIGN}") for value in (root.score, root.interaction))
-    assert score in plain
-    assert f"{score} ({joint})" in full
-    word = next(phrase for phrase in made.fight() if phrase.text == "tedious")
-    assert f"{word.score:+.2f}".replace("-", "\N{MINUS SIGN}") in full - plain
-
-
 def test_the_sentences_under_a_hierarchy():
-    owen = " ".join(notes(nested(made.closed())[0]))
+    owen = " ".join(panels(made.closed())[0].lines)
     assert "add up to 1.00; with the empty text 1.00 they make the logit of positive, 2.00." in owen
     assert "interaction" not in owen
-    acd = " ".join(notes(nested(made.fight())[0]))
+    acd = " ".join(panels(made.fight())[0].lines)
     assert "joined from below" in acd
     strongest = max((p for p in made.fight() if p.height), key=lambda p: abs(p.interaction))
     assert f"of “{strongest.text}”" in acd
     assert "need not add up" in acd
-    assert not [line for line in notes(nested(made.single())[0]) if "joined" in line]
+    assert not [line for line in panels(made.single())[0].lines if "joined" in line]
 
 
 def test_a_table_of_every_phrase():
     one = made.fight()
-    rows = list(csv.DictReader(io.StringIO(table([one, made.closed()]))))
+    rows = list(csv.DictReader(io.StringIO(written([one, made.closed()], ".csv"))))
     assert len(rows) == len(one) + 3
     assert [row["text"] for row in rows[: len(one)]] == [phrase.text for phrase in one]
     assert [float(row["score"]) for row in rows[: len(one)]] == [phrase.score for phrase in one]
@@ -230,22 +165,9 @@ def test_a_table_of_every_phrase():
     assert int(rows[0]["stop"]) == len(samples.FIGHT)
 
 
-def test_two_fragments_share_a_page_and_keep_to_their_class():
-    source = fragment([made.fight(), made.sizes()])
-    root = re.match(r'<div class="([\w-]+)"', source)[1]
-    style = re.search(r"<style>(.*?)</style>", source, re.S)[1]
-    for selector in re.findall(r"(?:^|\})\s*([^@{}]+)\{", style):
-        assert all(root in part for part in selector.split(",") if part.strip()), selector
-    assert root != re.match(r'<div class="([\w-]+)"', samples.hierarchy()._repr_html_())[1]
-    assert fragment(made.fight())[:40] == made.fight()._repr_html_()[:40]
-
-
 def test_long_and_deep_texts_are_drawn():
     count = 300
     one = made.tree(" ".join(f"w{i}" for i in range(count)), [(0, stop) for stop in range(2, count)])
-    assert "deep" in page(one)
-    drawing = nested_scene(one)
-    assert drawing.height < 72 * 120
     text = render(one, color=False, width=80)
     assert text.count("\n") < 60 * 41
     assert "too deep for all of its rows" in text
@@ -268,43 +190,12 @@ def test_a_saved_hierarchy_is_read_and_drawn_without_torch(tmp_path):
     script = (
         "import exegesis, sys\n"
         f"h = exegesis.read({str(tmp_path / 'h.json')!r})\n"
-        f"[h.save({str(tmp_path / 'h')!r} + e) for e in {[e for e in VIEWS[TREES] if e != '.repr_html']!r}]\n"
+        f"[h.save({str(tmp_path / 'h')!r} + e) for e in {[e for e in MEDIA if e[0] == '.']!r}]\n"
         "print(h._repr_html_()[:4], 'torch' in sys.modules, repr(h)[:10])"
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert said.strip() == "<div False <Hierarchy"
     assert np.isfinite([part.score for part in made.fight().parts]).all()
-
-
-def written(tree, **options) -> list[str]:
-    return [one.text for one in nested_scene(tree, **options).words]
-
-
-def test_a_figure_holds_the_interaction_that_it_names():
-    """However narrow the phrase; with all interactions where numbers are wanted. What brackets are is said."""
-    tree = made.tree("a b , and some more words", [(0, 2), (3, 7)], scores=[0.1] * 7 + [-3.25, 0.5, 1.0])
-    texts = written(tree)
-    assert "−3.25 (−1.62)" in texts
-    assert not any("(" in text and "−3.25" not in text for text in texts if re.match("[+−]", text))
-    every = written(tree, numbers=True)
-    assert {"−3.25 (−1.62)", "+0.50 (+0.25)", "+1.00 (+0.50)"} <= set(every)
-    for one in (texts, every):
-        assert "In brackets behind a score: the interaction of the phrase." in one
-    assert not any("brackets" in text for text in written(made.closed(), numbers=True))
-
-
-def test_boxes_that_go_on_are_labelled_on_every_line():
-    tree = made.long()
-    lines = [line for line in written(tree) if re.fullmatch(r"… [+−]\d\.\d\d", line)]
-    assert f"… {tree.root.score:+.2f}".replace("-", "−") in lines
-    assert len(lines) > 20
-    assert "… " in page(tree)
-
-
-def test_rows_that_cannot_be_read_are_said_to_be_in_the_table():
-    deep = made.tree(" ".join(map(str, range(70))), [(0, stop) for stop in range(2, 70)])
-    assert "Where rows are too low for their scores, a .csv file has them." in written(deep)
-    assert not any("too low" in text for text in written(made.long()))
 
 
 def test_numbers_under_short_words_do_not_touch():
@@ -318,15 +209,14 @@ def test_numbers_under_short_words_do_not_touch():
 
 def test_a_tree_goes_into_latex(tmp_path):
     source = made.fight().save(tmp_path / "a.tex").read_text()
-    plain = view(".tex", "hierarchy")(made.long())
-    assert source.count(r"\begin{picture}") == source.count(r"\end{picture}") > 3
-    for tex in (source, plain):
+    for tex in (source, written(made.long(), ".tex")):
         assert len(re.findall(r"(?<!\\)\{", tex)) == len(re.findall(r"(?<!\\)\}", tex))
-        for x, y in re.findall(r"\\put\(([-\d.]+),([-\d.]+)\)", tex):
-            assert 0 <= float(x) <= 504
-            assert float(y) >= 0
-    words = re.findall(r"\\selectfont(?:\\bfseries)?\\color\[HTML\]\{\w{6}\}(\w+)\}", source)
+    lines = [line for line in source.split("\n") if line.startswith(r"\hspace*{")]
+    assert len(lines) == len(made.fight())
+    words = re.findall(r"\\,(?=\S)([^\\]*)\\,", source)
     assert [word for word in words if word in samples.FIGHT.split()] == samples.FIGHT.split()
+    for phrase, line in zip(made.fight(), lines, strict=True):
+        assert f"{phrase.score:+.2f}".replace("-", r"\ensuremath{-}") in line
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
@@ -346,13 +236,14 @@ def test_trees_in_latex_compile(tmp_path):
 
 def test_every_view_of_hedge_says_that_scores_are_leads():
     """The number in the header is another than the whole text's score; without a rival they are one."""
-    tree = made.tree("not bad", scores=[-0.5, 0.75, 3.25], name="hedge")
-    for text in (render(tree, color=False), page(tree), " ".join(written(tree)), view(".txt", "hierarchy")([tree])):
+    one = made.tree("not bad", scores=[-0.5, 0.75, 3.25], name="hedge")
+    figure = " ".join(word.text for word in scene(one).words)
+    for text in (render(one, color=False), page(one), figure, written(one, ".txt")):
         flat = " ".join(re.sub(r"<[^>]+>", " ", text).split())
         assert "logit of positive 2.00; its lead over other labels 3.25" in flat
         assert "of the strongest other label; of the whole text it is 3.25." in flat
     for other in (made.tree("not bad", scores=[-0.5, 0.75, 2.0], name="hedge"), made.tree("not bad", name="acd")):
-        assert not any("lead" in line for line in [*notes(nested(other)[0]), *facts(nested(other)[0]).values()])
+        assert not any("lead" in line for line in [*panels(other)[0].lines, *panels(other)[0].facts.values()])
 
 
 def test_marks_are_explained_where_they_stand():

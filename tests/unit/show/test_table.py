@@ -7,10 +7,15 @@ import io
 
 from hypothesis import given
 
-from exegesis.show.tables import COLUMNS, comparison, csv
-from exegesis.show.terminal.page import render, txt
+from exegesis.show import comparison, written
+from exegesis.show.documents.attribution import COLUMNS
+from exegesis.show.terminal.page import render
 from tests.support import samples
 from tests.support.strategies import results, some
+
+
+def csv_of(results) -> str:
+    return written(results, ".csv")
 
 
 def rows_of(source: str) -> list[dict[str, str]]:
@@ -21,7 +26,7 @@ def rows_of(source: str) -> list[dict[str, str]]:
 @given(results())
 def test_csv_reads_back_and_runs_nothing(made):
     one = made()
-    rows = rows_of(csv(one))
+    rows = rows_of(csv_of(one))
     assert len(rows) == len(one.spans)
     for row, score, span in zip(rows, one.scores, one.spans, strict=True):
         assert tuple(row) == COLUMNS
@@ -32,7 +37,7 @@ def test_csv_reads_back_and_runs_nothing(made):
 
 
 def test_csv_holds_every_result_target_and_level():
-    rows = rows_of(csv([samples.hierarchy(), samples.targets()]))
+    rows = rows_of(csv_of([samples.hierarchy(), samples.targets()]))
     assert [row["level"] for row in rows[:14]] == ["word"] * 10 + ["phrase"] * 3 + ["clause"]
     assert {row["target"] for row in rows if row["example"] == "1"} == {
         "logit:positive",
@@ -44,13 +49,13 @@ def test_csv_holds_every_result_target_and_level():
 
 
 def test_a_formula_is_defused_and_a_dash_is_not():
-    rows = rows_of(csv(samples.result("=SUM(A1) -", [1.0, -2.0])))
+    rows = rows_of(csv_of(samples.result("=SUM(A1) -", [1.0, -2.0])))
     assert [row["text"] for row in rows] == ["'=SUM(A1)", "-"]
     assert rows[1]["score"] == "-2.0"
 
 
 def test_text_is_the_view_without_colour():
-    assert txt(samples.hierarchy()) == render(samples.hierarchy(), color=False, width=100, numbers=True)
+    assert written(samples.hierarchy(), ".txt") == render(samples.hierarchy(), color=False, width=100, numbers=True)
 
 
 def test_a_comparison_says_how_far_two_agree():

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from exegesis import show
-from exegesis.results.result import Result, save
-from exegesis.results.saved import FORMS
+from exegesis.results.result import save
 from exegesis.results.study import Asked, WordClass, WordClasses
-from exegesis.show import BLOCKS, SCENES, TRUST, VIEWS, WORDS, part, register, view
+from exegesis.show import MEDIA, register, written
 from exegesis.statistics.bootstrap import spread
 from tests.support import samples
 
@@ -45,39 +44,24 @@ def test_a_notebook_gets_a_fragment():
     assert samples.hierarchy()._repr_html_().startswith('<div class="exegesis-')
 
 
-@pytest.mark.parametrize("ending", VIEWS[WORDS])
+@pytest.mark.parametrize("ending", STARTS)
 def test_views_do_not_change_results(ending):
     one, two = samples.hierarchy(), samples.hierarchy()
-    view(ending)([one])
+    first = written(one, ending)
     assert one.to_dict() == two.to_dict()
-    assert view(ending)([one]) == view(ending)([one])
+    assert written([one], ending) == first
 
 
-def kinds() -> dict[str, Result]:
-    """A kind of result for each class of them, as something that has it."""
-    return {kind.views: kind.__new__(kind) for kind in FORMS.values() if issubclass(kind, Result)}
+def test_every_ending_is_tried():
+    assert set(STARTS) == {medium for medium in MEDIA if medium.startswith(".")}
 
 
-def test_every_kind_of_result_has_its_views():
-    assert kinds().keys() == VIEWS.keys()
-    for kind, views in VIEWS.items():
-        assert {".html", ".txt", ".repr_html"} <= views.keys()
-        assert all(callable(view(ending, kind)) for ending in views)
-
-
-def test_every_kind_has_a_scene_where_it_has_pictures_and_blocks_where_a_terminal_shows_it():
-    assert {kind for kind, views in VIEWS.items() if ".svg" in views} == SCENES.keys()
-    assert BLOCKS.keys() == VIEWS.keys() - {TRUST}  # whose table is its own
-    known = kinds()
-    assert all(callable(part(parts, known[kind])) for parts in (BLOCKS, SCENES) for kind in parts)
-
-
-def test_a_blank_line_parts_two_studies(tmp_path):
+def test_two_blank_lines_part_two_studies(tmp_path):
     asked = Asked("m", "REAT()", "reat", "logit:positive", 1, 2, True)
     found = spread(np.array([0.5, -1.0]), np.array([0, 0]))
     study = WordClasses(asked, "merged", "t", (WordClass("NN", found, ("plot",)),))
     one = study.save(tmp_path / "one.txt").read_text("utf-8")
-    assert save([study, study], tmp_path / "two.txt").read_text("utf-8") == f"{one}\n{one}"
+    assert save([study, study], tmp_path / "two.txt").read_text("utf-8") == f"{one}\n\n{one}"
 
 
 def loaded_after(statement: str) -> set[str]:

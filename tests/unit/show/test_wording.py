@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exegesis.show.wording import account_line, account_short, duration, percent, signed, target_phrase, visible
+from exegesis.show.documents.account import account_line, account_short
+from exegesis.show.wording import clipped, duration, folded, percent, signed, target_phrase, visible
 from tests.support.samples import FIGHT, hierarchy, result
 
 
@@ -35,7 +36,7 @@ def test_visible_shows_what_was_there():
      (0.00123, 0.002, "+0.0012"), (1e-9, 2e-9, "+1.00e-09"), (float("nan"), 1, "?"), (float("-inf"), 1, "-∞")],
 )  # fmt: skip
 def test_scores_have_the_places_that_their_scale_makes_worth_reading(score, scale, text):
-    assert signed(score, scale) == text
+    assert signed(score, scale) == text.replace("-", "\N{MINUS SIGN}", text[0] == "-")
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,21 @@ def test_scores_have_the_places_that_their_scale_makes_worth_reading(score, scal
 )
 def test_a_probability_is_never_rounded_to_certainty(probability, text):
     assert percent(probability) == text
+
+
+@given(st.text("ab cäö日"), st.integers(1, 12))
+def test_a_clipped_text_fits_and_says_so(text, room):
+    short = clipped(text, room)
+    assert len(short) <= room
+    assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
+    assert clipped(text, 2 * room, lambda part: 2 * len(part)) == short
+
+
+@given(st.text("ab cäö日"), st.integers(1, 12))
+def test_a_folded_text_loses_nothing(text, room):
+    lines = folded(text, room)
+    assert " ".join(lines).split() == text.split()
+    assert all(len(line) <= room or " " not in line for line in lines)
 
 
 def test_durations():
@@ -74,9 +90,9 @@ def test_what_is_printed_adds_up():
 def test_a_negative_bias_is_said_with_its_sign():
     one = result("a b", [1.0, 2.0], bias=-0.5)
     assert (
-        account_line(one) == "The scores add up to 3.00; with output bias -0.50 they make the logit of positive, 2.50."
+        account_line(one) == "The scores add up to 3.00; with output bias −0.50 they make the logit of positive, 2.50."
     )
-    assert account_short(one) == "logit of positive 2.50 = sum 3.00 + output bias -0.50"
+    assert account_short(one) == "logit of positive 2.50 = sum 3.00 + output bias −0.50"
 
 
 def test_a_gap_is_said():

@@ -1,100 +1,288 @@
-"""The trust line of an explanation, in words. Imports no torch."""
+"""The document of evaluations: how far explanations can be trusted, each measure beside its controls."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
-from exegesis.results.attribution import Attribution
-from exegesis.show.wording import number, percent, visible
+import numpy as np
 
-CLOSED = 1e-6  # of the number: a gap that is rounding
-NAMED = 4  # words that are named one by one
+from exegesis.results.advice import RANDOM
+from exegesis.results.evaluation import Evaluation, Measured
+from exegesis.show.document import (
+    Chart,
+    Column,
+    Curve,
+    Document,
+    Dot,
+    Fact,
+    Facts,
+    Gauge,
+    Heading,
+    Key,
+    Legend,
+    Matrix,
+    Note,
+    Part,
+    Prose,
+    Section,
+    Table,
+)
+from exegesis.show.documents import attribution
+from exegesis.show.wording import decimal, duration, many, visible
+
+TITLE = "How far can these explanations be trusted?"
+COLUMNS = ("evaluation", "model", "text", "label", "measure", "method", "control", "value")
+DASHES: dict[str, Literal["dashed", "dotted", "long"]] = {"greedy": "dotted", "leave-one-out": "long"}
+RANKING = (
+    "By comparisons won less comparisons lost, as a share of those made. A comparison is won where the difference is "
+    "unlikely to be chance, judged for all comparisons together: were all methods equals, one page in twenty would "
+    "show a win."
+)
+MEASURES = (
+    "Better is to the right in every panel. A dot is the mean over texts, a line its 95 % interval. The grey band is "
+    "where random scores lie; a hollow dot is not better than they are."
+)
+CONTESTED = (
+    "The texts with the lowest mean rank correlation between methods, of those with eight words or more if there are "
+    "any."
+)
+READING = {
+    "Controls": "Random scores belong to the text and know nothing of the model. Leave-one-out scores a word by what "
+    "the explained number loses without it. Greedy removal takes, step by step, the word whose loss costs most "
+    "probability: about the best that deleting can show, for texts of up to 64 words.",
+    "Intervals": "Texts are drawn with replacement {samples:,} times, the same draws for all methods; an interval "
+    "stands for itself, at 95 %. What is said to be better is tested by turning the signs of whole texts at random, at "
+    "95 % for all comparisons together. A text that stands twice counts once.",
+    "Deleted words": "A text without some of its words is one that the model may never have seen. Where a ranking "
+    "matters, look whether it holds for blanked (pad) and resampled words too.",
+    "Faithful is not right": "A faithful explanation shows what this model does, not what it should do.",
+}
 
 
-def trust_line(result: Attribution, minus: str = "-") -> str:
-    """``details["trust"]`` (see ``evaluate.line.with_trust``) as one sentence; empty where there is none.
+def document(results: Sequence[Evaluation]) -> Document:
+    """Evaluations in order; only the last says how to read all of them."""
+    sections = [_section(result, number == len(results)) for number, result in enumerate(results, 1)]
+    return Document(TITLE, "Evaluation", tuple(sections))
 
-    ``Trust: without the top 2 words the probability of positive falls by 0.61 (random words: 0.08); without "tedious"
-    the label is negative; rank correlation 0.93 with leave-one-out, 0.88 with reat; scores and account miss the number
-    by 3.1 % (the method promises no sum).``
-    """
-    values = _of(result)
-    if not values:
-        return ""
-    parts = [
-        part for part in (_fall(values, minus), _flip(values), _agreement(values, result, minus), _gap(values)) if part
+
+def records(results: Sequence[Evaluation]) -> Iterator[Sequence[Any]]:
+    """One row for each text, measure and method; the value is empty if there is none."""
+    yield COLUMNS
+    for number, result in enumerate(results):
+        for m, measure in enumerate(result.measures):
+            for k, method in enumerate(result.methods):
+                for text, label, value in zip(result.texts, result.labels, result.values[m, k], strict=True):
+                    known = None if math.isnan(value) else float(value)
+                    yield (number, result.model, text, label, measure.name, method.name, str(method.control).lower(),
+                           known)  # fmt: skip
+
+
+def _section(result: Evaluation, last: bool) -> Section:
+    order = [*result.ranking(), *(method.name for method in result.methods if method.control)]
+    own = result.ranking()
+    dots = [_dots(result, measure, order) for measure in result.measures]
+    curves = [_curves(result, measure, order) for measure in result.measures if measure.name in result.curves]
+    squares = _squares(result, own) if len(own) > 1 else []
+    keys = tuple(_key(result, name, place) for place, name in enumerate(order))
+    parts: list[Part] = [Prose(visible(result.advice()), "lead"), _facts(result), Heading("Ranking")]
+    parts += [Prose(" ".join([RANKING, *_unranked(result)]), "muted"), _ranking(result, own)]
+    parts += [Heading("Every measure beside its controls"), Prose(MEASURES, "muted"), *dots]
+    parts += [Heading("Curves"), Legend(keys=keys), *curves] if curves else []
+    parts += [Heading("Agreement"), Prose(f"{_agreement(result)}.", "muted"), *squares] if squares else []
+    if result.contested and len(own) > 1:
+        parts += [Heading("Where methods disagree most"), Prose(CONTESTED, "muted")]
+        for group in result.contested:
+            section = attribution.section([one for found in group for one in found.each_target()])
+            parts += [part for part in section.parts if not isinstance(part, Table)]
+    notes = [Note("", visible(note)) for note in result.notes]
+    reading = [Note(name, text.format(samples=result.samples)) for name, text in READING.items()] if last else []
+    parts += [Heading("How to read this")] if last else []
+    parts += [Legend(notes=(*reading, *notes)), *_papers(result)]
+    key = [Legend(keys=keys)] if curves else []
+    return Section(TITLE, tuple(parts), _brief(result, order), (*dots, *key, *curves, *squares))
+
+
+def _brief(result: Evaluation, order: Sequence[str]) -> tuple[Part, ...]:
+    """Methods by measures, each mean with its interval, and what follows."""
+    table = _means(result, order)
+    marks = "".join(cell for row in table.rows for cell in row[1:] if isinstance(cell, str))
+    lines = [
+        "* better than random scores, at 95 % for all comparisons together" * ("*" in marks),
+        "± half of the mean's 95 % interval (a paired bootstrap)" * ("±" in marks),
+        *_favoured(result),
+        f"{_agreement(result)}." if _agreement(result) else "",
+        *map(visible, result.notes),
     ]
-    return f"Trust: {'; '.join(parts)}." if parts else ""
+    legend = Legend(notes=tuple(Note("", line) for line in lines if line))
+    return _facts(result), table, legend, Prose(visible(result.advice()), "lead")
 
 
-def _of(result: Attribution) -> Mapping[str, Any]:
-    """The line's values for the target of a result."""
-    values = result.details.get("trust")
-    if not isinstance(values, Mapping):
-        return {}
-    each = values.get("each")
-    if not isinstance(each, list):
-        return values
-    mine = [one for one in each if isinstance(one, Mapping) and one.get("target") in result.targets]
-    return mine[0] if mine else {}
+def _means(result: Evaluation, order: Sequence[str]) -> Table:
+    seconds = {method.name: method.seconds for method in result.methods}
+    columns = [[duration(seconds[name]) for name in order]]
+    columns += [[_mean(result, measure, name) for name in order] for measure in result.measures]
+    heads = [Column("method", words=True), Column("time per text")]
+    heads += [Column(visible(measure.name), note=_direction(measure)) for measure in result.measures]
+    rows = tuple((visible(name), *cells) for name, *cells in zip(order, *columns, strict=True))
+    ranked = len(result.ranking())
+    return Table(tuple(heads), rows, groups=((ranked, "controls"),) if ranked < len(order) else ())
 
 
-def _number(value: object) -> float | None:
-    plain = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if plain else None  # type: ignore[arg-type]
-
-
-def _fall(values: Mapping[str, Any], minus: str) -> str:
-    drop, chance = _number(values.get("drop")), _number(values.get("random"))
-    if drop is None or chance is None:
-        alone = values.get("words") == 1
-        return "one word is the whole text" if alone else "all words score the same, so none is a top word"
-    top, output = values.get("top"), values.get("what") == "output"
-    words = "the top word" if top == 1 else f"the top {top} words"
-    random = "a random word" if top == 1 else "random words"
-    size, other = _amount(abs(drop), output, minus), _amount(abs(chance), output, minus)
-    way, against = ("rises" if drop < 0 else "falls"), ("rises" if chance < 0 else "falls")
-    beside = other if way == against else f"it {against} by {other}"
-    what = f"{'output' if output else 'probability'} of {visible(str(values.get('label', '')))}"
-    return f"without {words} the {what} {way} by {size} ({random}: {beside})"
-
-
-def _flip(values: Mapping[str, Any]) -> str:
-    """The shortest run of top words that changes the label."""
-    flip = values.get("flip", ())
-    if flip is None:
-        return "no run of top words changes the label"
-    if not isinstance(flip, Mapping) or not isinstance(flip.get("words"), list) or not flip["words"]:
+def _mean(result: Evaluation, measure: Measured, name: str) -> str:
+    mean = result.mean(measure.name, name)
+    if not mean.texts:
         return ""
-    words, to = [f"“{visible(str(word))}”" for word in flip["words"]], visible(str(flip.get("to", "")))
-    if len(words) > NAMED:
-        return f"it takes the top {len(words)} of {values.get('words')} words to turn the label to {to}"
-    listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-    return f"without {listed} the label is {to}"
+    half = f"±{(mean.high - mean.low) / 2:.2f}" if math.isfinite(mean.low) else ""
+    above = RANDOM in result.names and name != RANDOM and _better(result, name, RANDOM, measure)
+    return f"{decimal(mean.value, 3)}{half}{'*' if above else ' '}"
 
 
-def _amount(value: float, output: bool, minus: str) -> str:
-    if output:
-        return number(value, minus)
-    return f"{value:.2f}" if value >= 0.005 or value == 0 else "less than 0.01"
+def _facts(result: Evaluation) -> Facts:
+    counts = {label: result.labels.count(label) for label in sorted(set(result.labels))}
+    asked, run, calls = (result.counts.get(name, 0) for name in ("asked", "run", "calls"))
+    check = "; ".join(f"{measure.name}: {measure.question}" for measure in result.measures) if result.remark else ""
+    labels = ", ".join(f"{visible(label)} {count}" for label, count in counts.items())
+    items = {
+        "check": check,
+        "model": visible(result.model),
+        "texts": f"{len(result.texts):,} ({labels})",
+        "perturbed texts": f"{asked:,} asked for, {run:,} run, in {calls:,} pooled calls" if result.counts else "",
+        "time": duration(result.seconds),
+    }
+    return Facts(tuple(Fact(name, text) for name, text in items.items() if text), named=True)
 
 
-def _agreement(values: Mapping[str, Any], result: Attribution, minus: str) -> str:
-    given = values.get("agreement")
-    known = {} if not isinstance(given, Mapping) else {visible(str(name)): _number(one) for name, one in given.items()}
-    said = [f"{one:.2f}".replace("-", minus) + f" with {name}" for name, one in known.items() if one is not None]
-    kind = " of sizes" if result.details.get("signed") is False else ""
-    return f"rank correlation{kind} {', '.join(said)}" if said else ""
+def _ranking(result: Evaluation, own: Sequence[str]) -> Table:
+    seconds = {method.name: method.seconds for method in result.methods}
+    longest = max((value for value in seconds.values() if value > 0), default=1.0)
+    chance = RANDOM in result.names
+    rows = list[tuple[str | Gauge, ...]]()
+    for place, name in enumerate(own, 1):
+        tally, above = result.tally(name), result.above_random(name)
+        time = Gauge(duration(seconds[name]) or "not measured", max(0.0, seconds[name] / longest), signed=False)
+        beside = [f"{above.won} of {above.made}"] if chance else []
+        rows.append((str(place), visible(name), *beside, str(tally.won), str(tally.lost), str(tally.made), time))
+    heads = ["above random", "won", "lost", "of", "time per text"][not chance :]
+    columns = (Column("", words=True), Column("method", words=True), *map(Column, heads))
+    return Table(columns, tuple(rows), hues=tuple(range(len(own))))
 
 
-def _gap(values: Mapping[str, Any]) -> str:
-    gap = _number(values.get("gap"))
-    if gap is None:
+def _unranked(result: Evaluation) -> Iterator[str]:
+    """The measures that methods are not ranked by."""
+    names = [visible(measure.name) for measure in result.measures if measure not in result.ranking_by]
+    if names:
+        verb = "does" if len(names) == 1 else "do"
+        yield (
+            "What people would mark, and whether numbers add up, says nothing of faithfulness: "
+            f"{', '.join(names)} {verb} not count here."
+        )
+    yield from _favoured(result)
+
+
+def _favoured(result: Evaluation) -> Iterator[str]:
+    """The measures that leave methods out of the ranking, because these have the best number by definition."""
+    names: dict[tuple[str, ...], list[str]] = {}
+    for measure in result.ranking_by:
+        favoured = tuple(name for name in result.ranking() if result.favoured(measure, name))
+        if favoured and len(result.ranking()) > 1:
+            names.setdefault(favoured, []).append(measure.name)
+    for favoured, measures in names.items():
+        yield (
+            f"Not counted in the rank of {', '.join(map(visible, favoured))}, which has the best by definition: "
+            f"{', '.join(map(visible, measures))}."
+        )
+
+
+def _dots(result: Evaluation, measure: Measured, order: Sequence[str]) -> Chart:
+    """The mean of each method and control with its interval, and a band where random scores lie."""
+    means = {name: result.mean(measure.name, name) for name in order}
+    ranked = len(result.ranking())
+    rows = []
+    for place, name in enumerate(order):
+        mean = means[name]
+        if place < ranked or mean.texts:
+            hollow = RANDOM in order and name != RANDOM and not _better(result, name, RANDOM, measure)
+            note, hue = many(mean.texts, "text"), place if place < ranked else None
+            rows.append(Dot(visible(name), note, *mean[:3], hue, hollow))
+    chance = means.get(RANDOM)
+    band = (chance.low, chance.high) if chance and math.isfinite(chance.low) else None
+    return Chart(
+        visible(measure.name), "", tuple(rows), note=visible(measure.question), tag=_direction(measure), band=band,
+        rule=ranked if ranked < len(rows) else None, reverse=not measure.higher,
+    )  # fmt: skip
+
+
+def _curves(result: Evaluation, measure: Measured, order: Sequence[str]) -> Chart:
+    """The mean curve of each method and control."""
+    rows = []
+    for place, name in enumerate(order):
+        line = result.curves[measure.name][result.names.index(name)]
+        if np.isfinite(line).all():
+            key = _key(result, name, place)
+            points = tuple((100 * share, float(value)) for share, value in zip(result.grid, line, strict=True))
+            rows.append(Curve(key.name, points, key.hue, key.dash))
+    across = "words in, highest first, %" if measure.name.startswith("insertion") else "words gone, highest first, %"
+    note = f"probability of the label, mean over texts; area: {'high' if measure.higher else 'low'} is good"
+    return Chart(visible(measure.name), "probability", tuple(rows), note=note, across=across)
+
+
+def _key(result: Evaluation, name: str, place: int) -> Key:
+    """The colour and dash of a method, by its place in the ranking, or of a control."""
+    if place < len(result.ranking()):
+        return Key(visible(name), place)
+    return Key(visible(name), None, DASHES.get(name.partition(" ")[0], "dashed"))
+
+
+def _squares(result: Evaluation, own: Sequence[str]) -> list[Matrix]:
+    """Agreement of methods by rank, and how many measures tell the method of a row better than that of a column."""
+    names = tuple(map(visible, own))
+    at = [result.names.index(name) for name in own]
+    beats = [[math.nan if a == b else float(_beats(result, a, b)) for b in own] for a in own]
+    made = []
+    for title, values, digits, limit, hue in (
+        ("Rank correlation of the scores", result.agreement[np.ix_(at, at)], 2, 1.0, 2),
+        (f"Top {result.k} words in common", result.overlap[np.ix_(at, at)], 2, 1.0, 2),
+        ("Measures on which the row beats the column", np.array(beats), 0, float(len(result.measures)), 0),
+    ):
+        square = np.array(values, dtype=float)
+        np.fill_diagonal(square, math.nan)
+        made.append(Matrix(names, names, square, limit, signed=False, title=title, digits=digits, hue=hue))
+    return made
+
+
+def _beats(result: Evaluation, row: str, column: str) -> int:
+    counted = [measure for measure in result.measures if not result.favoured(measure, row, column)]
+    return sum(_better(result, row, column, measure) for measure in counted)
+
+
+def _better(result: Evaluation, first: str, second: str, measure: Measured) -> bool:
+    return result.compare(first, second, measure.name)[0].better == first
+
+
+def _agreement(result: Evaluation) -> str:
+    """The two methods that agree most and the two that agree least; empty for one method."""
+    own = [method.name for method in result.methods if not method.control]
+    pairs = sorted(
+        (float(result.agreement[i, j]), visible(own[i]), visible(own[j]))
+        for i in range(len(own))
+        for j in range(i)
+        if math.isfinite(result.agreement[i, j])
+    )
+    if not pairs:
         return ""
-    if gap <= CLOSED:
-        return "nothing of the number is left open"
-    share = percent(gap) if gap < 1 else f"{100 * gap:.0f} %"
-    promise = "" if values.get("complete") is True else " (the method promises no sum)"
-    return f"scores and account miss the number by {share}{promise}"
+    least, most = (f"{first} and {second} {decimal(value, 2)}" for value, first, second in (pairs[0], pairs[-1]))
+    text = f"Mean rank correlation of scores: {most}"
+    return text + (f" (most), {least} (least)" if least != most else "")
+
+
+def _direction(measure: Measured) -> str:
+    return "\N{UPWARDS ARROW} better" if measure.higher else "\N{DOWNWARDS ARROW} better"
+
+
+def _papers(result: Evaluation) -> list[Table]:
+    rows = [(visible(measure.name), visible(measure.paper)) for measure in result.measures]
+    rows += [(visible(method.name), visible(method.parameters)) for method in result.methods]
+    columns = (Column("name", words=True), Column("paper or parameters", words=True))
+    return [Table(columns, tuple(rows), fold="Papers and parameters")]

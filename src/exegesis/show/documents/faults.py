@@ -1,153 +1,156 @@
-"""The pages of failures and summaries. Imports no torch."""
+"""The documents of failures and summaries of a corpus (REAT paper, Sec. 4.8.1)."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
-from exegesis.results.faults import FINDINGS, Cause, Failures, Summary, Training
-from exegesis.show.documents.study import READ_BOX, SHEETS, facts, interval, many, number, verdict
-from exegesis.show.sheet import Bar, Bars, Box, Boxes, Grid, Heading, Marked, Part, Prose, Sheet, limit_of
-from exegesis.show.wording import MINUS, percent, visible
+from exegesis.results.faults import FINDINGS, Cause, Failures, Summary, Training, Unfaithful
+from exegesis.show.document import Bar, Box, Chart, Heading, Part, Prose, Section, Table
+from exegesis.show.documents.corpus import (
+    MAX_ROWS,
+    READ_BOX,
+    facts,
+    interval,
+    limit_of,
+    number,
+    section,
+    table,
+    texts,
+    verdict,
+)
+from exegesis.show.wording import decimal, many, percent, visible
 
-MOST = 15  # rows of a picture
 
-
-def _failures(study: Failures) -> Sheet:
-    """Section 4.8.1."""
-    seen = study.corpora
+def failures(study: Failures) -> Section:
+    """Wrong predictions by the words that caused them, and the check of the training data."""
     parts: list[Part] = [Prose(line) for line in _failure_sentences(study)]
     if study.causes:
-        rows = tuple(
-            Bar(
-                one.word,
-                f"says {visible(one.label)} · {one.errors} of {many(one.uses, 'text')} wrong",
-                one.wrong,
-                one.cured,
-            )
-            for one in study.causes[:MOST]
-        )
+        rows = tuple(_cause_bar(cause) for cause in study.causes[:MAX_ROWS])
         axis = "wrong predictions; the deep part comes right without the word"
-        parts += [Bars("Words that carry most of a wrong prediction", axis, rows), _cause_grid(study)]
-        named = [name for name in FINDINGS if any(name in one.findings for one in study.causes)]
-        parts += [Prose(f"{name}: {FINDINGS[name]}.", muted=True) for name in named]
-        limit = limit_of([shown for one in study.causes for shown in one.examples])
-        for one in study.causes:
-            if one.examples and (one.cured or one.findings):
-                parts.append(Heading(f"“{visible(one.word)}”"))
-                parts.append(Prose(_cause_sentence(one), muted=True))
-                parts.append(Marked(tuple((verdict(shown), shown) for shown in one.examples), limit))
-    if seen.leaks:
+        parts += [Chart("Words that carry most of a wrong prediction", axis, rows), _causes(study)]
+        names = [name for name in FINDINGS if any(name in cause.findings for cause in study.causes)]
+        parts += [Prose(f"{name}: {FINDINGS[name]}.", "muted") for name in names]
+        limit = limit_of(shown for cause in study.causes for shown in cause.examples)
+        for cause in study.causes:
+            if cause.examples and (cause.cured or cause.findings):
+                parts += [Heading(f"“{visible(cause.word)}”"), Prose(_cause_sentence(cause), "muted")]
+                parts += texts(cause.examples, limit=limit)
+    if study.corpora.leaks:
+        leaks = ((visible(" ".join(leak.text.split())), *map(visible, leak[1:])) for leak in study.corpora.leaks)
         parts.append(Heading("Texts that stand among the training texts too"))
-        leaks = tuple((visible(" ".join(one.text.split())), one.gold, one.training) for one in seen.leaks)
-        parts.append(Grid(("text", "label", "training label"), leaks, left=3))
-    return Sheet("Where the model fails, and which words made it", facts(study.asked), tuple(parts))
+        parts.append(table(("text", "label", "training label"), leaks, words=3))
+    return section("Where the model fails, and which words made it", facts(study.asked), parts)
 
 
-def _failure_sentences(study: Failures) -> list[str]:
-    seen, wrong = study.corpora, study.wrong
-    verb, right = ("is" if wrong == 1 else "are"), percent(seen.right / max(seen.texts, 1))
-    lines = [f"{wrong:,} of {many(seen.texts, 'prediction')} {verb} wrong (accuracy {right})."]
+def _cause_bar(cause: Cause) -> Bar:
+    note = f"says {visible(cause.label)} · {cause.errors} of {many(cause.uses, 'text')} wrong"
+    return Bar(visible(cause.word), note, cause.wrong, cause.cured)
+
+
+def _failure_sentences(study: Failures) -> Iterator[str]:
+    corpora, wrong = study.corpora, study.wrong
+    verb, right = ("is" if wrong == 1 else "are"), percent(corpora.right / max(corpora.texts, 1))
+    yield f"{wrong:,} of {many(corpora.texts, 'prediction')} {verb} wrong (accuracy {right})."
     if wrong:
-        blamed = sum(one.wrong for one in study.causes)
-        lines.append(
+        blamed = sum(cause.wrong for cause in study.causes)
+        yield (
             f"{study.cured:,} of them come right when the word that carries the most is left out, "
             f"{study.by_chance:,.1f} when a word at random is. The words below carry the most in {blamed:,} of them."
         )
     else:
-        lines.append("There is nothing to explain.")
-    if seen.sample:
-        labels = ", ".join(f"{visible(label)} {count:,}" for label, count in seen.labels.items())
-        lines.append(
-            f"Training texts: {labels}; accuracy on {seen.sample:,} of them: {percent(seen.training_accuracy)}. "
-            f"{seen.leaked:,} of the texts studied stand among them too, {seen.clashing:,} with another label."
+        yield "There is nothing to explain."
+    if corpora.sample:
+        labels = ", ".join(f"{visible(label)} {count:,}" for label, count in corpora.labels.items())
+        yield (
+            f"Training texts: {labels}; accuracy on {corpora.sample:,} of them: {percent(corpora.training_accuracy)}. "
+            f"{corpora.leaked:,} of the texts studied stand among them too, {corpora.clashing:,} with another label."
         )
-    return lines
 
 
-def _cause_grid(study: Failures) -> Grid:
-    known = any(one.training is not None for one in study.causes)
-    size = max(abs(one.score) for one in study.causes)
-    rows = tuple(
+def _causes(study: Failures) -> Table:
+    known = any(cause.training is not None for cause in study.causes)
+    size = max(abs(cause.score) for cause in study.causes)
+    rows = (
         (
-            visible(one.word), visible(one.label), ", ".join(one.findings), str(one.wrong), str(one.cured),
-            number(one.score, size), f"{one.errors} of {one.uses}", percent(one.same), percent(one.truly),
-            *(_training_cells(one.training) if known else ()),
+            visible(cause.word), visible(cause.label), ", ".join(cause.findings), str(cause.wrong), str(cause.cured),
+            number(cause.score, size), f"{cause.errors} of {cause.uses}", percent(cause.same), percent(cause.truly),
+            *(_training_cells(cause.training) if known else ()),
         )
-        for one in study.causes
+        for cause in study.causes
     )  # fmt: skip
     columns = ("word", "says", "findings", "wrong", "cured", "score", "errors", "speaks so", "truly so")
     more = ("in training", "so labelled", "of all", "p") if known else ()
-    return Grid((*columns, *more), rows, left=3)
+    return table((*columns, *more), rows, words=3)
 
 
-def _training_cells(held: Training | None) -> tuple[str, str, str, str]:
-    if held is None:
+def _training_cells(training: Training | None) -> tuple[str, str, str, str]:
+    if training is None:
         return "", "", "", ""
-    if not held.texts:
-        return "0", "", percent(held.base), ""
-    return f"{held.texts:,}", percent(held.share), percent(held.base), _p(held.p)
+    if not training.texts:
+        return "0", "", percent(training.base), ""
+    return f"{training.texts:,}", percent(training.share), percent(training.base), _p(training.p)
 
 
 def _p(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.2g}" if value >= 0.001 else "<0.001"
 
 
-def _cause_sentence(one: Cause) -> str:
-    label = visible(one.label)
-    if one.uses == 1:
-        says, is_so = ("Says" if one.same else "Does not say"), ("is" if one.truly else "is not")
-        found = f"{says} {label} in the one text that holds it, which {is_so} {label}."
+def _cause_sentence(cause: Cause) -> str:
+    label, training = visible(cause.label), cause.training
+    if cause.uses == 1:
+        says, is_so = ("Says" if cause.same else "Does not say"), ("is" if cause.truly else "is not")
+        sentence = f"{says} {label} in the one text that holds it, which {is_so} {label}."
     else:
-        found = f"Says {label} in {percent(one.same)} of the {one.uses:,} texts that hold it"
-        found += f"; {percent(one.truly)} of these are {label}."
-    held = one.training
-    if held is None:
-        return found
-    if not held.texts:
-        return f"{found} No training text holds it."
-    share = (
-        f"{percent(held.share)} of them {label}"
-        if held.texts > 1
-        else f"which {'is' if held.share else 'is not'} {label}"
-    )
-    return f"{found} In training: {many(held.texts, 'text')}, {share} (of all {percent(held.base)}, p {_p(held.p)})."
+        sentence = f"Says {label} in {percent(cause.same)} of the {cause.uses:,} texts that hold it"
+        sentence += f"; {percent(cause.truly)} of these are {label}."
+    if training is None:
+        return sentence
+    if not training.texts:
+        return f"{sentence} No training text holds it."
+    share = f"{percent(training.share)} of them {label}"
+    if training.texts == 1:
+        share = f"which {'is' if training.share else 'is not'} {label}"
+    base = f"of all {percent(training.base)}, p {_p(training.p)}"
+    return f"{sentence} In training: {many(training.texts, 'text')}, {share} ({base})."
 
 
-def _summary(study: Summary) -> Sheet:
+def summary(study: Summary) -> Section:
+    """The strongest words of a corpus, words against their training texts, explanations that are no reason."""
     parts: list[Part] = [Prose(line) for line in _summary_sentences(study)]
     for label in study.labels:
-        own = [one for one in study.words if one.label == label]
-        if not own:
+        rows = tuple(
+            Box(visible(word.word), many(word.spread.size, "use"), word.spread)
+            for word in study.words
+            if word.label == label
+        )
+        if rows:
+            axis = f"score for {visible(label)}, less the mean over labels"
+            parts.append(Chart(f"Words that speak most for {visible(label)}", axis, rows))
+        else:
             parts.append(Prose(f"No word of {study.minimum} uses or more speaks for {visible(label)}."))
-            continue
-        rows = tuple(Box(one.word, many(one.spread.size, "use"), one.spread) for one in own)
-        title = f"Words that speak most for {visible(label)}"
-        parts.append(Boxes(title, f"score for {visible(label)}, less the mean over labels", rows))
-    parts.append(Prose(READ_BOX, muted=True))
+    parts.append(Prose(READ_BOX, "muted"))
     if study.contrary:
-        parts += [Heading("Words that act differently from their training statistics"), _contrary_grid(study)]
+        parts += [Heading("Words that act differently from their training statistics"), _contrary(study)]
     if study.unfaithful:
+        captions = {id(found.text): _unfaithful_caption(found) for found in study.unfaithful}
         parts.append(Heading("Sure, but not by the words named"))
-        limit = limit_of([one.text for one in study.unfaithful])
-        texts = tuple(
-            (f"{verdict(one.text)} · without the {one.removed} marked words {_fall(one.top)}, without as many random "
-             f"ones {_fall(one.random)}", one.text)
-            for one in study.unfaithful
-        )  # fmt: skip
-        parts.append(Marked(texts, limit))
-    return Sheet("What the model does over a corpus", facts(study.asked), tuple(parts))
+        parts += texts([found.text for found in study.unfaithful], lambda shown: captions[id(shown)])
+    return section("What the model does over a corpus", facts(study.asked), parts)
 
 
-def _fall(value: float) -> str:
-    return f"{-value:+.3f}".replace("-", MINUS)
+def _unfaithful_caption(found: Unfaithful) -> str:
+    top, random = decimal(-found.top, 3, plus=True), decimal(-found.random, 3, plus=True)
+    loss = f"without the {found.removed} marked words {top}, without as many random ones {random}"
+    return f"{verdict(found.text)} · {loss}"
 
 
-def _summary_sentences(study: Summary) -> list[str]:
+def _summary_sentences(study: Summary) -> Iterator[str]:
     said = ", ".join(f"{visible(label)} {count:,}" for label, count in study.labels.items())
     right = f" Accuracy: {percent(study.accuracy)}." if math.isfinite(study.accuracy) else ""
-    lines = [f"Predictions: {said}.{right}"]
+    yield f"Predictions: {said}.{right}"
     if study.confident:
-        lines.append(
+        yield (
             f"The model is sure (90 % or more) of {many(study.confident, 'text')}; in {study.doubtful:,} of them the "
             "words of the highest scores can go with no more loss than words at random, so their explanation is no "
             "reason."
@@ -156,21 +159,17 @@ def _summary_sentences(study: Summary) -> list[str]:
         several = len(study.contrary) != 1
         what = f"{len(study.contrary)} words speak" if several else "1 word speaks"
         whose = "their" if several else "its"
-        lines.append(f"{what} against the label that {whose} training texts lean to (of {study.trained:,}).")
-    return lines
+        yield f"{what} against the label that {whose} training texts lean to (of {study.trained:,})."
 
 
-def _contrary_grid(study: Summary) -> Grid:
-    size = max(abs(one.spread.median) for one in study.contrary)
-    rows = tuple(
+def _contrary(study: Summary) -> Table:
+    size = max(abs(found.spread.median) for found in study.contrary)
+    rows = (
         (
-            visible(one.word), visible(one.label), *_training_cells(one.training), f"{one.spread.size:,}",
-            number(one.spread.median, size), interval(one.spread.median_low, one.spread.median_high, size),
+            visible(found.word), visible(found.label), *_training_cells(found.training), f"{found.spread.size:,}",
+            number(found.spread.median, size), interval(found.spread.median_low, found.spread.median_high, size),
         )
-        for one in study.contrary
+        for found in study.contrary
     )  # fmt: skip
     columns = ("word", "label", "in training", "so labelled", "of all", "p", "uses", "median score for it", "95 %")
-    return Grid(columns, rows, left=2)
-
-
-SHEETS |= {Failures: _failures, Summary: _summary}
+    return table(columns, rows, words=2)

@@ -1,131 +1,91 @@
-"""What every view of interactions draws: words down a diagonal, and a cell where two of them meet. Imports no torch.
-
-A cell stands to the left of the later word of its pair and below the earlier one, so no word is written twice and none
-is turned. Long texts are cut down to the words of their strongest pairs.
-"""
+"""The document of interactions: words down a diagonal, and a cell for every two of them."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from exegesis.results.attribution import Attribution
 from exegesis.results.interactions import Interactions, Pair
-from exegesis.results.result import Origin
-from exegesis.show.documents.attribution import Block, Panel, rtl_of
-from exegesis.show.wording import number, signed, target_phrase, visible
+from exegesis.show.document import FAINT, Column, Document, Gauge, Legend, Matrix, Note, Scale, Section, Table, largest
+from exegesis.show.documents.account import estimate_line
+from exegesis.show.documents.header import assembled, facts, title_of
+from exegesis.show.wording import clipped, signed, target_phrase, visible
 
-WHAT = {
+COLUMNS = ("example", "model", "kind", "target", "first", "first_start", "first_stop", "second", "second_start",
+           "second_stop", "interaction", "standard_error")  # fmt: skip
+MEANING = {
     "shapley": "on average over which of the other words are there (the Shapley interaction index)",
     "removal": "in the whole text",
     "alone": "where all other words are left out",
 }
-PLACE = "A cell stands left of one word of its pair and below the other."
-NAMED = 3  # pairs that are named under the cells
+NAMED, PEEK, LISTED = 3, 6, 400  # pairs that a sentence names, that a short list holds, that a table holds
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Interactions of one text as they are drawn. ``kept`` are the numbers of the words that are, in reading order;
-    ``panel`` has no words of its own and serves for what stands around them."""
-
-    result: Interactions
-    panel: Panel
-    kept: tuple[int, ...]
-    words: tuple[str, ...]
-
-    @property
-    def limit(self) -> float:
-        """The strength that is drawn in the deepest colour."""
-        return self.panel.blocks[0].limit
-
-    def share(self, first: int, second: int) -> float:
-        """A cell's share of the scale, from -1 to 1, by the places of its words among those kept."""
-        return self.shared(float(self.result.values[self.kept[first], self.kept[second]]))
-
-    def shared(self, strength: float) -> float:
-        return strength / self.limit if self.limit else 0.0
-
-    def score(self, strength: float, minus: str = "-") -> str:
-        """A strength as written."""
-        return signed(strength, self.limit, minus=minus)
-
-    def cell(self, first: int, second: int, minus: str = "-") -> str:
-        """A cell's strength as written."""
-        return self.score(float(self.result.values[self.kept[first], self.kept[second]]), minus)
-
-    def spoken(self, first: int, second: int, minus: str = "-") -> str:
-        """A cell with its words, for the pointer and for readers of the screen."""
-        return f"{self.words[first]} ~ {self.words[second]}: {self.cell(first, second, minus)}"
+def document(results: Sequence[Interactions]) -> Document:
+    """Interactions of texts in order."""
+    return assembled("Interactions", "texts", [_section(result) for result in results])
 
 
-def grid(result: Interactions, most: int) -> Grid:
-    """Interactions as they are drawn, with at most so many words."""
-    limit = float(np.abs(result.values).max(initial=0.0))
-    name = f"{result.kind} interactions"
-    around = Attribution(result.subject, Origin(name, name, result.seconds), (), np.zeros((1, 0)))
-    panel = Panel((), (Block("", "", around, (), limit),), 1, False, rtl_of(result.text.raw))
-    kept, words = _kept(result, max(2, most)), result.words
-    return Grid(result, panel, kept, tuple(shown(words[number]) for number in kept))
+def _section(result: Interactions) -> Section:
+    words = tuple(visible(" ".join(word.split())) for word in result.words)
+    limit = largest(np.abs(result.values).ravel().tolist())
+    drawn = Matrix(words, words, result.values, limit, half=True)
+    pairs = strongest(result, LISTED + 1)
+    faint = bool((np.abs(result.values[np.tril_indices(len(words), -1)]) < FAINT * limit).any())
+    scale = Scale(signed(-limit, limit), signed(limit, limit), True, False, faint=faint)
+    legend = Legend(scale if limit else None, tuple(Note("", line) for line in _notes(result, words, pairs, limit)))
+    rows = tuple(
+        (f"{words[i]} ~ {words[j]}", Gauge(signed(pair.strength, limit), pair.strength / limit))
+        for pair in pairs[:LISTED]
+        for i, j in [pair.words]
+    )
+    rest = "Weaker ones are left out here; a .csv file has them." if len(pairs) > LISTED else ""
+    table = Table((Column("words", words=True), Column("interaction")), rows, fold="The strongest pairs as a table",
+                  peek=PEEK, rest=rest)  # fmt: skip
+    header = facts([result], [f"{result.kind} interactions"])
+    return Section(title_of(result.text), (header, drawn, *([table] if rows else []), legend))
 
 
-def shown(word: str) -> str:
-    """A word as it is written beside its cells, in one line."""
-    return visible(" ".join(word.split()))
-
-
-def _kept(result: Interactions, most: int) -> tuple[int, ...]:
-    count = len(result.words)
-    if count <= most:
-        return tuple(range(count))
-    found: set[int] = set()
-    for pair in strongest(result, most * most):
-        if len(found | set(pair.words)) > most:
-            break
-        found |= set(pair.words)
-    return tuple(sorted(found))
+def records(results: Sequence[Interactions]) -> Iterator[Sequence[Any]]:
+    """One row for each pair in reading order, with the words' characters; no standard error if it is exact."""
+    yield COLUMNS
+    for example, result in enumerate(results):
+        words = [
+            (word, *result.text.characters(span)) for word, span in zip(result.words, result.text.words, strict=True)
+        ]
+        errors = result.details.get("standard_error")
+        for pair in result.pairs():
+            i, j = pair.words
+            error = float(errors[i][j]) if errors else None
+            yield (example, result.model, result.kind, result.target, *words[i], *words[j], pair.strength, error)
 
 
 def strongest(result: Interactions, most: int) -> list[Pair]:
-    """The pairs of strongest interaction by magnitude, those that are zero left out; ties stand in reading order."""
+    """The pairs of strongest interaction by magnitude, without zeros; ties stand in reading order."""
     first, second = np.triu_indices(len(result.words), 1)
     sizes = np.abs(result.values[first, second])
     best = heapq.nsmallest(most, np.flatnonzero(sizes).tolist(), key=lambda at: (-sizes[at], at))
     words = result.words
-    return [
-        Pair(words[i], words[j], float(result.values[i, j]), (i, j))
-        for i, j in ((int(first[at]), int(second[at])) for at in best)
-    ]
+    places = [(int(first[at]), int(second[at])) for at in best]
+    return [Pair(words[i], words[j], float(result.values[i, j]), (i, j)) for i, j in places]
 
 
-def notes(drawn: Grid, minus: str = "-", *, more: Sequence[str] = (), listed: bool = True) -> list[str]:
-    """What stands under the cells: what an interaction is, which are strongest (where ``listed``), what is left
-    out."""
-    result, count = drawn.result, len(drawn.result.words)
-    if count < 2:
-        return ["A single word has no interaction."]
+def _notes(result: Interactions, words: Sequence[str], pairs: Sequence[Pair], limit: float) -> Iterator[str]:
+    """What an interaction is, and which are strongest."""
+    if len(words) < 2:
+        yield "A single word has no interaction."
+        return
     what = f"An interaction is what two words do to the {target_phrase(result.target)} together, beyond what each does,"
-    lines = [f"{what} {WHAT[result.kind]}.", *more]
-    named = ", ".join(
-        f"“{_short(pair.first)}” ~ “{_short(pair.second)}” {drawn.score(pair.strength, minus)}"
-        for pair in strongest(result, NAMED)
-    )
-    if not named:
-        lines.append("No two words interact: what they do only adds up.")
-    elif listed:
-        lines.append(f"Strongest: {named}.")
-    error = result.details.get("standard_error")
-    if error is not None and np.size(error):
-        lines.append(f"Estimated from drawn orders: standard errors up to {number(float(np.max(error)), minus)}.")
-    if len(drawn.kept) < count:
-        left = f"The {len(drawn.kept)} words of the strongest interactions are drawn, of {count}"
-        lines.append(f"{left}; a .csv file has every pair.")
-    return lines
-
-
-def _short(word: str) -> str:
-    word = shown(word)
-    return word if len(word) <= 30 else word[:29] + "…"
+    yield f"{what} {MEANING[result.kind]}. A cell stands left of one word of its pair and below the other."
+    if not pairs:
+        yield "No two words interact: what they do only adds up."
+    else:
+        names = [tuple(clipped(words[place], 30) for place in pair.words) for pair in pairs[:NAMED]]
+        strengths = [signed(pair.strength, limit) for pair in pairs[:NAMED]]
+        listed = (f"“{a}” ~ “{b}” {strength}" for (a, b), strength in zip(names, strengths, strict=True))
+        yield f"Strongest: {', '.join(listed)}."
+    if estimate := estimate_line(result.details):
+        yield estimate

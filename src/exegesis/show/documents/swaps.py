@@ -1,4 +1,4 @@
-"""The pages of substitutions and repairs. Imports no torch."""
+"""The documents of substitutions and repairs (REAT paper, Sec. 4.8.2, Tables 6 and 7)."""
 
 from __future__ import annotations
 
@@ -6,169 +6,154 @@ import math
 from collections.abc import Sequence
 
 from exegesis.results.study import Shown
-from exegesis.results.swaps import Mean, Pair, Repair, Substitution, Swap, Transfer
-from exegesis.show.documents.study import SHEETS, facts, many, verdict
-from exegesis.show.sheet import Bar, Bars, Grid, Heading, Marked, Part, Prose, Sheet, limit_of
-from exegesis.show.wording import MINUS, percent, visible
+from exegesis.results.swaps import Mean, Pair, Repair, Retrained, Substitution, Swap, Transfer
+from exegesis.show.document import Bar, Chart, Fact, Facts, Heading, Part, Passage, Prose, Section, Table
+from exegesis.show.documents.corpus import MAX_ROWS, facts, limit_of, section, table, texts, verdict
+from exegesis.show.wording import decimal, many, percent, visible
 
-FROM = {
+SOURCES = {
     "synonyms": "of the list of synonyms",
     "neighbours": "of the nearest vectors, which are used alike and may mean the opposite",
     "language model": "that a language model holds likely at this place, whatever they mean",
-}  # where the words of a swap come from
+}
 UNTRAINED = (
     "Nothing was trained, so the question is open: these are only the texts to train on. Give test texts with labels "
     "(--test in the command line, test= in Python), and models with and without them are trained and compared."
 )
-MOST, LISTED = 15, 20  # rows of a picture; new texts listed
+LISTED = 20  # new texts
 
 
-def _substitution(study: Substitution) -> Sheet:
-    """Tables 6 and 7."""
-    before = study.before
-    parts: list[Part] = [
-        Prose(_replaced(study)),
-        *(Prose(_from(name, flipped, count))
-          for name, (flipped, count) in study.by_source.items()),
-    ]  # fmt: skip
+def substitution(study: Substitution) -> Section:
+    """A word replaced by others: which flip the prediction, in this text and in others."""
+    before, signs = study.before, study.asked.signed
+    label = visible(before.label)
     limit = limit_of([before, *(shown for pair in study.pairs for shown in pair)])
-    parts.append(Marked(((f"before · {verdict(before)}", before),), limit, study.asked.signed))
-    after = tuple((_after(pair), pair.after) for pair in study.pairs)
-    if after:
-        parts.append(Marked(after, limit, study.asked.signed))
-    rows = tuple(
-        Bar(
-            one.word,
-            f"{visible(one.label)} · {', '.join(one.sources)}",
-            one.probability,
-            one.probability,
-            -1 if one.flips else 1,
-        )
-        for one in study.swaps[:MOST]
-    )
-    said = f"probability of {visible(before.label)}; the line is what it was, the other colour flips the prediction"
-    parts.append(Bars(f"Other words for “{visible(study.word)}”", said, rows, before.probability))
-    parts.append(Grid(("word", "from", "prediction", "part of speech", "flips", f"P({visible(before.label)})"),
-                      tuple(_swap_row(one) for one in study.swaps), left=5))  # fmt: skip
+    parts: list[Part] = [Prose(_replaced(study))]
+    parts += [Prose(_source(name, flips, count)) for name, (flips, count) in study.by_source.items()]
+    parts += _before_after(study.before, study.pairs, signs, limit)
+    axis = f"probability of {label}; the line is what it was, the other colour flips the prediction"
+    rows = tuple(map(_swap_bar, study.swaps[:MAX_ROWS]))
+    if rows:
+        parts.append(Chart(f"Other words for “{visible(study.word)}”", axis, rows, mark=before.probability))
+    columns = ("word", "from", "prediction", "part of speech", "flips", f"P({label})")
+    parts.append(table(columns, map(_swap_row, study.swaps), words=5))
     listed = "synonyms" in study.by_source
-    judge = (
-        "Other words than the synonyms listed" if listed else "No list of synonyms named these words: they"
-    ) + " need not mean the same; whether a swap keeps the meaning is yours to judge."
-    parts.append(Prose(judge, muted=True))
+    judge = "Other words than the synonyms listed" if listed else "No list of synonyms named these words: they"
+    parts.append(Prose(f"{judge} need not mean the same; whether a swap keeps the meaning is yours to judge.", "muted"))
     if study.transfers:
-        parts += [Heading("The same swaps in other texts"), _transfer_grid(study.transfers)]
-        for one in study.transfers:
-            if one.examples:
-                parts.append(Heading(f"“{visible(one.old)}” becomes “{visible(one.new)}”"))
-                parts.append(_pairs(one.examples, study.asked.signed))
-    kind, _, label = study.asked.target.partition(":")
-    asked = study.asked._replace(target=f"{kind}:{before.label}") if label == "predicted" else study.asked
-    return Sheet(f"What if another word stood for “{visible(study.word)}”", facts(asked), tuple(parts))
+        parts += [Heading("The same swaps in other texts"), _transfers(study.transfers)]
+        for transfer in study.transfers:
+            if transfer.examples:
+                parts.append(Heading(f"“{visible(transfer.old)}” becomes “{visible(transfer.new)}”"))
+                limit = limit_of(shown for pair in transfer.examples for shown in pair)
+                for pair in transfer.examples:
+                    parts += _before_after(pair.before, [pair], signs, limit)
+    kind, _, predicted = study.asked.target.partition(":")
+    asked = study.asked._replace(target=f"{kind}:{before.label}") if predicted == "predicted" else study.asked
+    return section(f"What if another word stood for “{visible(study.word)}”", facts(asked), parts)
 
 
-def _after(pair: Pair) -> str:
-    """What the model says after the swap, and which label the scores are still for."""
-    return f"after · {verdict(pair.after)} · scores for {visible(pair.before.label)}, predicted before"
+def _before_after(before: Shown, pairs: Sequence[Pair], signs: bool, limit: float) -> list[Passage]:
+    """A text, and what became of it: what the model says after each swap, and which label the scores are still for."""
+    label = visible(before.label)
+    drawn = texts([before], lambda shown: f"before · {verdict(shown)}", signs, limit)
+    after = [pair.after for pair in pairs]
+    return drawn + texts(
+        after, lambda shown: f"after · {verdict(shown)} · scores for {label}, predicted before", signs, limit
+    )
 
 
 def _replaced(study: Substitution) -> str:
-    others, flips = many(len(study.swaps), "other word"), len(study.flips)
+    others, flips, before = many(len(study.swaps), "other word"), len(study.flips), study.before
     what = f"{flips or 'none'} of them {'changes' if flips < 2 else 'change'} the prediction"
-    before = study.before
     return (
         f"“{visible(study.word)}” was replaced by {others}; {what} from {visible(before.label)} "
         f"({percent(before.probability)})."
     )
 
 
-def _from(name: str, flips: int, count: int) -> str:
+def _source(name: str, flips: int, count: int) -> str:
     """How many words of one source change the prediction, and what the source is."""
-    return f"It changes with {flips or 'none'} of the {many(count, 'word')} {FROM.get(name, name)}."
+    return f"It changes with {flips or 'none'} of the {many(count, 'word')} {SOURCES.get(name, visible(name))}."
 
 
-def _swap_row(one: Swap) -> tuple[str, ...]:
-    kept, flips = "same" if one.same_tag else "other", "flips" if one.flips else ""
-    return visible(one.word), ", ".join(one.sources), visible(one.label), kept, flips, percent(one.probability)
+def _swap_bar(swap: Swap) -> Bar:
+    note = f"{visible(swap.label)} · {', '.join(swap.sources)}"
+    return Bar(visible(swap.word), note, swap.probability, swap.probability, -1 if swap.flips else 1)
 
 
-def _transfer_grid(transfers: Sequence[Transfer]) -> Grid:
-    rows = tuple(
+def _swap_row(swap: Swap) -> tuple[str, ...]:
+    tag, flips = "same" if swap.same_tag else "other", "flips" if swap.flips else ""
+    return visible(swap.word), ", ".join(swap.sources), visible(swap.label), tag, flips, percent(swap.probability)
+
+
+def _transfers(transfers: Sequence[Transfer]) -> Table:
+    rows = (
         (
-            visible(one.old), visible(one.new), f"{one.texts:,}", f"{one.flips:,}", f"{one.broken:,}",
-            f"{one.mended:,}", "" if math.isnan(one.change) else f"{one.change:+.3f}".replace("-", MINUS),
+            visible(transfer.old), visible(transfer.new), f"{transfer.texts:,}", f"{transfer.flips:,}",
+            f"{transfer.broken:,}", f"{transfer.mended:,}", decimal(transfer.change, 3, plus=True),
         )
-        for one in transfers
+        for transfer in transfers
     )  # fmt: skip
-    return Grid(("word", "becomes", "texts", "flips", "broken", "mended", "change of probability"), rows, left=2)
+    return table(("word", "becomes", "texts", "flips", "broken", "mended", "change of probability"), rows, words=2)
 
 
-def _pairs(pairs: Sequence[Pair], signed: bool) -> Marked:
-    texts: list[tuple[str, Shown]] = []
-    for pair in pairs:
-        texts += [(f"before · {verdict(pair.before)}", pair.before), (_after(pair), pair.after)]
-    return Marked(tuple(texts), limit_of([shown for _, shown in texts]), signed)
-
-
-def _repair(study: Repair) -> Sheet:
-    swaps = ", ".join(f"{visible(a)} and {visible(b)}" for a, b in study.swaps)
-    parts: list[Part] = [
-        Prose(
-            f"{many(len(study.added), 'new training text')} (to {study.training:,}) by words that may stand for each "
-            f"other: {swaps}."
-        )
-    ]
+def repair(study: Repair) -> Section:
+    """New training texts against a fault, and what retraining with them changes."""
+    swaps = ", ".join(f"{visible(first)} and {visible(second)}" for first, second in study.swaps)
+    added = f"{many(len(study.added), 'new training text')} (to {study.training:,})"
+    parts: list[Part] = [Prose(f"{added} by words that may stand for each other: {swaps}.")]
     if study.runs:
         parts += [
             Prose(_change(study.fault, "where the fault shows")),
             Prose(_change(study.beyond, "there, against a model that saw the originals once more instead,")),
             Prose(_change(study.test, "on the test texts")),
-            Bars("Accuracy where the fault shows", "accuracy; three trainings a seed",
-                 tuple(bar for run in study.runs for bar in (
-                     Bar(f"seed {run.seed}", "without", run.fault_before, run.fault_before, -1),
-                     Bar("", "with the originals once more", run.fault_control, run.fault_control, -1),
-                     Bar("", "with the new texts", run.fault_after, run.fault_after, 1),
-                 ))),
-            Grid(("seed", "fault before", "control", "after", "test before", "control", "after"), tuple(
-                (str(run.seed), *(percent(value) for value in run[1:])) for run in study.runs)),
+            Chart("Accuracy where the fault shows", "accuracy; three trainings per seed",
+                  tuple(bar for run in study.runs for bar in _run_bars(run))),
+            table(("seed", "fault before", "control", "after", "test before", "control", "after"),
+                  ((str(run.seed), *map(percent, run[1:])) for run in study.runs)),
         ]  # fmt: skip
     else:
         parts.append(Prose(UNTRAINED))
-    parts.append(Heading("New training texts"))
-    rows = tuple((*_both(one.text, one.origin), visible(one.label)) for one in study.added[:LISTED])
-    parts.append(Grid(("new text", "made from", "label"), rows, left=3))
+    rows = ((*_both(new.text, new.origin), visible(new.label)) for new in study.added[:LISTED])
+    parts += [Heading("New training texts"), table(("new text", "made from", "label"), rows, words=3)]
     if len(study.added) > LISTED:
-        parts.append(Prose(f"{len(study.added) - LISTED:,} more stand in the saved result.", muted=True))
-    head = (("trained", study.trained),) if study.trained else ()
-    return Sheet("Does training on counterfactual texts mend the fault?", head, tuple(parts))
+        parts.append(Prose(f"{len(study.added) - LISTED:,} more stand in the saved result.", "muted"))
+    trained = (Fact("trained", visible(study.trained)),) if study.trained else ()
+    return section("Does training on counterfactual texts mend the fault?", Facts(trained, named=True), parts)
+
+
+def _run_bars(run: Retrained) -> tuple[Bar, Bar, Bar]:
+    return (
+        Bar(f"seed {run.seed}", "without", run.fault_before, run.fault_before, -1),
+        Bar("", "with the originals once more", run.fault_control, run.fault_control, -1),
+        Bar("", "with the new texts", run.fault_after, run.fault_after, 1),
+    )
 
 
 def _change(mean: Mean, where: str) -> str:
-    """The change, and what of chance its interval holds: other texts and other trainings, or less."""
-    texts = many(mean.texts, "text")
+    """The change of an accuracy, and which chance its interval holds: other texts and other trainings, or less."""
+    sample = many(mean.texts, "text")
     if 0 < mean.origins < mean.texts:
-        texts += f" made from {mean.origins:,}"
-    value, low, high = (f"{100 * one:+.1f}".replace("-", MINUS) for one in (mean.value, mean.low, mean.high))
+        sample += f" made from {mean.origins:,}"
+    value, low, high = (decimal(100 * part, 1, plus=True) for part in (mean.value, mean.low, mean.high))
     start = f"The accuracy {where}"
     if math.isnan(mean.low):
-        return f"{start} changes by {value} points ({texts}): too few for an interval, so nothing is claimed."
+        return f"{start} changes by {value} points ({sample}): too few for an interval, so nothing is claimed."
     if mean.seeds < 2:
         return (
-            f"{start} changes by {value} points in one training (for other texts {low} to {high}, {texts}); another "
+            f"{start} changes by {value} points in one training (for other texts {low} to {high}, {sample}); another "
             "training may change it otherwise, so nothing is claimed."
         )
     sure = "rises" if mean.low > 0 else "falls" if mean.high < 0 else "does not change for sure"
-    return (
-        f"{start} {sure}: {value} points ({low} to {high} for other texts and trainings; {texts}, {mean.seeds} seeds)."
-    )
+    interval = f"{low} to {high} for other texts and trainings; {sample}, {mean.seeds} seeds"
+    return f"{start} {sure}: {value} points ({interval})."
 
 
 def _both(new: str, old: str) -> tuple[str, str]:
     """Two texts cut to where they begin to differ."""
-    one, two = (visible(" ".join(text.split())) for text in (new, old))
-    same = next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), 0)
-    start = max(0, one.rfind(" ", 0, max(0, same - 25)) + 1)
-    cut = ["…" * bool(start) + line[start : start + 70] + "…" * (len(line) > start + 70) for line in (one, two)]
+    first, second = (visible(" ".join(text.split())) for text in (new, old))
+    same = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), 0)
+    start = max(0, first.rfind(" ", 0, max(0, same - 25)) + 1)
+    cut = ["…" * bool(start) + line[start : start + 70] + "…" * (len(line) > start + 70) for line in (first, second)]
     return cut[0], cut[1]
-
-
-SHEETS |= {Substitution: _substitution, Repair: _repair}

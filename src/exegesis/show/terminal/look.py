@@ -1,9 +1,11 @@
-"""How the terminal view draws: what the terminal can do, and segments as a string. Imports no torch."""
+"""The terminal's abilities, its colours, and segments as a string."""
 
 from __future__ import annotations
 
 import io
+import math
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable
@@ -15,18 +17,21 @@ from rich.segment import Segment
 from rich.style import Style
 
 from exegesis.show.palette import Paint, Palette, palette_named, stepped
+from exegesis.show.wording import MINUS, clipped, folded
 
-MUTED = Style(dim=True)
+MUTED, BOLD, PLAIN = Style(dim=True), Style(bold=True), Style()
 Line = list[Segment]
 
 
 class Look(NamedTuple):
-    """In which colours (``truecolor``, ``256``, or none), on dark or light ground, how wide."""
+    """The colours (``truecolor``, ``256``, or none), dark or light ground, the width, and whether all numbers are
+    printed."""
 
     color: str | None
     dark: bool
     palette: Palette
     width: int
+    numbers: bool = False
 
     def paint(self, share: float, signed: bool = True) -> Paint:
         """The colours of a cell, as ``Palette.paint``."""
@@ -36,18 +41,26 @@ class Look(NamedTuple):
 
     @property
     def plain(self) -> Style:
-        """A word without a score, on the ground that the strength of all others is read against."""
+        """The style of a word without a score, on the ground that the strength of all others is read against."""
         paint = self.paint(0.0)
         return Style(color=paint.ink, bgcolor=paint.ground)
 
+    def mark(self, share: float, signed: bool = True) -> Style:
+        """The style of a bar on the terminal's own ground: the colour that marks a full score."""
+        return Style(color=self.paint(math.copysign(1.0, share), signed).mark) if self.color else PLAIN
 
-def look_for(color: bool | None, palette: str | Palette, width: int | None, dark: bool | None) -> Look:
-    """What is not given, read from the terminal and its environment."""
-    return Look(_color(color), _dark() if dark is None else dark, palette_named(palette), _width(width))
+    def muted(self, text: str, indent: int = 0) -> list[Line]:
+        """A lesser sentence in as many lines as it needs."""
+        return [[Segment(" " * indent + line, MUTED)] for line in fold(text, self.width - indent)] if text else []
+
+
+def look_for(color: bool | None, palette: str | Palette, width: int | None, dark: bool | None, numbers: bool) -> Look:
+    """The look that options ask for; what they leave open is read from the terminal and its environment."""
+    return Look(_color(color), _dark() if dark is None else dark, palette_named(palette), _width(width), numbers)
 
 
 def printed(lines: Iterable[Line], color: str | None) -> str:
-    """Segments as a string, with escape sequences where there is colour; without, blanks at line ends are cut."""
+    """Segments as a string, with escape sequences for colours; without colours, blanks at line ends are cut."""
     out = io.StringIO()
     system = {"truecolor": ColorSystem.TRUECOLOR, "256": ColorSystem.EIGHT_BIT}.get(color or "")
     for line in lines:
@@ -57,6 +70,23 @@ def printed(lines: Iterable[Line], color: str | None) -> str:
             out.writelines(s.style.render(s.text, color_system=system) if s.style else s.text for s in line)
         out.write("\n")
     return out.getvalue()
+
+
+def hyphened(text: str) -> str:
+    """A text whose minus signs are hyphens, as programs and keyboards write them."""
+    return re.sub(f"{MINUS}(?=[0-9\N{INFINITY}m])", "-", text)
+
+
+def padded(text: str, width: int, right: bool = False) -> str:
+    """A text in exactly so many columns, with an ellipsis if it is cut."""
+    text = clipped(text, width, cell_len)
+    blanks = " " * (width - cell_len(text))
+    return blanks + text if right else text + blanks
+
+
+def fold(text: str, width: int) -> list[str]:
+    """A text broken at blanks into lines of at most so many columns, words permitting."""
+    return folded(hyphened(text), max(20, width), cell_len)
 
 
 def _color(wanted: bool | None) -> str | None:
@@ -76,39 +106,3 @@ def _dark() -> bool:
 
 def _width(wanted: int | None) -> int:
     return max(24, wanted or min(shutil.get_terminal_size((80, 24)).columns, 120))
-
-
-def clipped(text: str, width: int) -> str:
-    """A text in exactly so many columns, with an ellipsis where it is cut."""
-    if cell_len(text) <= width:
-        return text + " " * (width - cell_len(text))
-    while text and cell_len(text) > width - 1:
-        text = text[: min(len(text) - 1, width)]
-    return text + "…" + " " * (width - 1 - cell_len(text))
-
-
-def folded(text: str, width: int) -> list[str]:
-    """A text broken at blanks into lines of at most so many columns, words permitting."""
-    lines, line = [], ""
-    for word in text.split(" "):
-        if line and cell_len(line) + 1 + cell_len(word) > width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    return [*lines, line]
-
-
-def listed(items: list[tuple[str, Style]], width: int) -> list[Line]:
-    """Items with dots between them, in as many lines as they need."""
-    lines: list[Line] = [[]]
-    used = 0
-    for text, style in items:
-        if used and used + 3 + cell_len(text) > width:
-            lines.append([])
-            used = 0
-        if used:
-            lines[-1].append(Segment(" · ", MUTED))
-        lines[-1].append(Segment(text, style))
-        used += (3 if used else 0) + cell_len(text)
-    return lines

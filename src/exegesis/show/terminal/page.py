@@ -1,41 +1,180 @@
-"""Results of any kind for the terminal, and as plain text. Imports no torch."""
+"""Documents in a terminal, and as plain text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+
 from exegesis.results.result import Result
-from exegesis.show import BLOCKS, part
+from exegesis.show.document import (
+    Chart,
+    Document,
+    Facts,
+    Heading,
+    Legend,
+    Matrix,
+    Part,
+    Passage,
+    Prose,
+    Scale,
+    Section,
+    Table,
+    Tree,
+)
 from exegesis.show.palette import Palette
-from exegesis.show.terminal.look import Line, look_for, printed
+from exegesis.show.terminal.chart import chart
+from exegesis.show.terminal.look import BOLD, MUTED, PLAIN, Line, Look, fold, hyphened, look_for, padded, printed
+from exegesis.show.terminal.matrix import matrix
+from exegesis.show.terminal.passage import passage
+from exegesis.show.terminal.table import table
+from exegesis.show.terminal.tree import tree
 
-Results = Result | Sequence[Result]
+BARE = "a bare word weighs less than 5 % of the largest"
 
 
-def render(
-    results: Results,
-    *,
-    color: bool | None = None,
-    palette: str | Palette = "green-red",
-    width: int | None = None,
-    numbers: bool = False,
-    dark: bool | None = None,
-    **options: Any,
-) -> str:
-    """Results as lines for a terminal, ending in a line feed; ``numbers=True`` adds a table of every number.
+@dataclass(frozen=True)
+class Options:
+    """Without ``color=`` colours are used if standard output is a terminal of at least 256 colours and ``NO_COLOR`` is
+    not set. ``width`` and ``dark`` are read from the terminal by default (dark if it does not say). ``numbers=True``
+    adds a table of every number."""
 
-    Without ``color=`` colours are used where standard output is a terminal of at least 256 colours and ``NO_COLOR`` is
-    not set. Characters that would act on the terminal are shown, never sent. ``width`` and ``dark`` are read from the
-    terminal unless given (dark where it does not say). Of words and relevance ``scale`` is an option too.
+    color: bool | None = None
+    palette: str | Palette = "green-red"
+    width: int | None = None
+    numbers: bool = False
+    dark: bool | None = None
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """Columns of a plain text."""
+
+    width: int = 100
+
+
+def render(results: Result | Sequence[Result], **options: Any) -> str:
+    """Results as lines for a terminal, ending in a line feed; ``options`` are those of ``Options`` and of the kind."""
+    from exegesis.show import written
+
+    return str(written(results, "terminal", **options))
+
+
+def terminal(document: Document, options: Options = Options()) -> str:
+    """A document as lines that end in a line feed, two blank lines between sections.
+
+    Characters that would act on the terminal are shown, never sent.
     """
-    look = look_for(color, palette, width, dark)
+    look = look_for(options.color, options.palette, options.width, options.dark, options.numbers)
     lines: list[Line] = []
-    for block in part(BLOCKS, results)(results, look, numbers, **options):
-        lines += [[], [], *block] if lines else block
+    for section in document.sections:
+        lines += [[], []] if lines else []
+        lines += _section(section, look)
     return printed(lines, look.color)
 
 
-def txt(results: Results) -> str:
-    """As in a terminal without colour, 100 columns wide, with every score."""
-    return render(results, color=False, width=100, numbers=True)
+def text(document: Document, options: TextOptions = TextOptions()) -> str:
+    """A document as in a terminal without colour, with all numbers."""
+    return terminal(document, Options(color=False, width=options.width, numbers=True))
+
+
+def _section(section: Section, look: Look) -> list[Line]:
+    """The brief reading of a section, a blank line between two parts but for a title and its facts."""
+    parts = section.brief or section.parts
+    lines: list[Line] = []
+    picture: Part | None = None
+    for before, part in pairwise([None, *parts]):
+        picture = part if isinstance(part, Passage | Tree | Matrix) else picture
+        drawn = _legend(part, picture, look) if isinstance(part, Legend) else DRAWN[type(part)](part, look)
+        apart = lines and drawn and not (isinstance(before, Heading) and before.level == 1)
+        lines += [[], *drawn] if apart else drawn
+    return lines
+
+
+def _facts(facts: Facts, look: Look) -> list[Line]:
+    """Values with dots between them, in as many lines as they need."""
+    lines: list[Line] = [[]]
+    used = 0
+    for name, value, strong in facts.items:
+        text = hyphened(f"{name}: {value}" if facts.named else value)
+        if used and used + 3 + cell_len(text) > look.width:
+            lines.append([])
+            used = 0
+        if used:
+            lines[-1].append(Segment(" · ", MUTED))
+            used += 3
+        lines[-1].append(Segment(text, BOLD if strong else MUTED if facts.named else PLAIN))
+        used += cell_len(text)
+    return lines if facts.items else []
+
+
+def _prose(prose: Prose, look: Look) -> list[Line]:
+    style = {"plain": PLAIN, "muted": MUTED, "lead": BOLD}[prose.tone]
+    return [[Segment(line, style)] for line in fold(prose.text, look.width)]
+
+
+def _heading(heading: Heading, look: Look) -> list[Line]:
+    return [[Segment(line, BOLD)] for line in fold(heading.text, look.width)]
+
+
+def _legend(legend: Legend, picture: Part | None, look: Look) -> list[Line]:
+    """The keys, the scale, and the sentences, those with names aligned after them."""
+    lines = look.muted(" · ".join(key.name for key in legend.keys))
+    if legend.scale is not None:
+        lines += _scale(legend.scale, look) if look.color else look.muted(_signs(legend.scale, picture))
+    room = min(max((cell_len(note.name) for note in legend.notes), default=0), look.width // 2)
+    for name, text in legend.notes:
+        start = padded(name, room) + "  " if name else ""
+        for i, part in enumerate(fold(text, look.width - cell_len(start))):
+            lines.append([Segment((" " * cell_len(start) if i else start) + part, MUTED)])
+    return lines
+
+
+def _signs(scale: Scale, picture: Part | None) -> str:
+    """The meaning of signs and of words without numbers, if there is no colour."""
+    if isinstance(picture, Matrix):
+        return "A dot weighs less than 5 % of the largest." if scale.faint else ""
+    sides = "+ speaks for, - against" if isinstance(picture, Tree) else "word(+) speaks for, word(-) against"
+    said = [*([sides] if scale.signs else []), *([BARE] if scale.faint else [])]
+    return "; ".join(said)
+
+
+def _scale(scale: Scale, look: Look) -> list[Line]:
+    """The scale from against to for, with the scores at its ends."""
+    low, high, size = (hyphened(text) for text in (scale.low, scale.high, scale.high.lstrip("+")))
+    line: Line = []
+    wide = 2 if len(f"against {low}  {high} for") + 2 * 13 <= look.width else 1
+    if scale.signs:
+        steps = [_step(look, k / 6, True, wide) for k in range(-6, 7)]
+        line += [Segment(f"against {low} ", MUTED), *steps, Segment(f" {high} for", MUTED)]
+    if scale.sizes:
+        steps = [_step(look, k / 6, False, wide) for k in range(7)]
+        line += [Segment(" · size 0 " if line else "size 0 ", MUTED), *steps, Segment(f" {size}", MUTED)]
+    if not scale.note:
+        return [line]
+    if sum(cell_len(segment.text) for segment in line) + 3 + cell_len(scale.note) <= look.width:
+        return [[*line, Segment(f" · {scale.note}", MUTED)]]
+    return [line, [Segment(scale.note, MUTED)]]
+
+
+def _step(look: Look, share: float, signed: bool, wide: int) -> Segment:
+    paint = look.paint(share, signed)
+    against = signed and share < 0
+    return Segment(" " * wide, Style(color=paint.ink, bgcolor=paint.ground, underline=against or None))
+
+
+DRAWN: dict[type, Callable[[Any, Look], list[Line]]] = {
+    Facts: _facts,
+    Prose: _prose,
+    Heading: _heading,
+    Passage: passage,
+    Tree: tree,
+    Matrix: matrix,
+    Table: table,
+    Chart: chart,
+}

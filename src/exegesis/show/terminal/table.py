@@ -1,162 +1,124 @@
-"""An evaluation as lines: methods and controls by measures, each mean with its interval. Imports no torch."""
+"""Tables in a terminal, with bars."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from exegesis.results.advice import RANDOM
-from exegesis.results.evaluation import Evaluation, Measured
-from exegesis.show.terminal.look import folded
-from exegesis.show.wording import duration, visible
+from rich.cells import cell_len
+from rich.segment import Segment
 
-CELL, WIDEST, GAP = 12, 22, 2  # columns of a cell, at least and at most
+from exegesis.show.document import Column, Gauge, Table
+from exegesis.show.terminal.look import MUTED, PLAIN, Line, Look, hyphened, padded
 
-
-def txt(results: Sequence[Evaluation], *, width: int = 100) -> str:
-    """Every evaluation as a table of at most so many columns, its counts, agreement and advice; ends in a line feed."""
-    return "\n".join("\n".join(_lines(result, max(width, 60))) + "\n" for result in results)
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+HALF = 10  # columns of a bar on each side of zero
+GAP, HEAD, WIDEST, LEAST = 2, 12, 22, 14  # columns between two; of a head, at least and at most; of words that are cut
 
 
-def _lines(result: Evaluation, width: int) -> list[str]:
-    order = shown(result)
-    room = min(max(len(visible(name)) for name in ["method", *order]), width // 3)
-    columns = [_seconds(result, order), *(_column(result, one, order) for one in result.measures)]
-    what = f"{visible(result.model)}: {len(result.texts)} text{'s' * (len(result.texts) > 1)}"
-    lines = [*folded(f"Check by {check(result)}", width), what] if check(result) else [what]
-    for part in _packed(columns, width - room):
-        sizes = [_size(one) for one in part]
-        height = max(len(head) for head, _ in part)
-        heads = [[""] * (height - len(head)) + head for head, _ in part]
-        lines.append("")
-        for level in range(height):
-            first = "method" if level == height - 1 else ""
-            lines.append(_row(first, [head[level] for head in heads], room, sizes))
-        for i, name in enumerate(order):
-            if i == len(result.ranking()):
-                lines.append(_row("", [], room, []) + "controls")
-            lines.append(_row(visible(name), [cells[i] for _, cells in part], room, sizes))
-    counts = ""
-    if result.counts:
-        counts = f"{result.counts.get('asked', 0)} perturbed texts asked for, {result.counts.get('run', 0)} run, in "
-        counts += f"{result.counts.get('calls', 0)} pooled calls, {duration(result.seconds)}"
-    lines.append("")
-    for line in (
-        _marks([cell for _, cells in columns for cell in cells]),
-        *favoured_lines(result),
-        counts,
-        agreement_line(result),
-        *map(visible, result.notes),
-        visible(result.advice()),
-    ):
-        lines += folded(line, width) if line else []
-    return [line.rstrip() for line in lines]
+def table(part: Table, look: Look) -> list[Line]:
+    """Rows under heads. Words are cut to fit; columns that still do not fit stand in tables of their own, each with the
+    first column. Bars are left out if there is no room for them."""
+    kept = len(part.rows) if look.numbers or not part.fold else part.peek
+    if not kept or not part.rows:
+        return []
+    rows = [[hyphened(cell.text if isinstance(cell, Gauge) else cell) for cell in row] for row in part.rows[:kept]]
+    heads = [_head(column, max(cell_len(row[i]) for row in rows)) for i, column in enumerate(part.columns)]
+    sizes = [max(cell_len(text) for text in (*head, *(row[i] for row in rows))) for i, head in enumerate(heads)]
+    bars = _bars(part, look.width - sum(sizes) - GAP * len(sizes) + _slack(part, sizes))
+    _cut(part, sizes, look.width - bars * (GAP + 2 * HALF + 1))
+    lines: list[Line] = []
+    for group in _packed(sizes, look.width):
+        lines += [[]] if lines else []
+        lines += _heads(part, heads, sizes, group)
+        for number, (row, cells) in enumerate(zip(part.rows, rows, strict=False)):
+            lines += [[Segment(name, MUTED)] for at, name in part.groups if at == number]
+            lines.append(_row(row, cells, part.columns, sizes, group, look, bars > 0))
+    return lines + look.muted(part.rest)
 
 
-def _marks(cells: Sequence[str]) -> str:
-    """What the marks mean that stand in some cell."""
-    star = "* better than random scores, at 95 % for all comparisons together"
-    half = "± half of the mean's interval"
-    if any("*" in cell for cell in cells):
-        return f"{star}; {half}" if any("±" in cell for cell in cells) else star
-    return f"{half} of 95 % (a paired bootstrap)" if any("±" in cell for cell in cells) else ""
+def bar(gauge: Gauge) -> str:
+    """A bar of ``2 * HALF + 1`` columns: from zero in the middle, to the left against and to the right for; from the
+    left if it has no sign. Whole columns to the left (no blocks fill from the right), eighths to the right."""
+    room = HALF if gauge.signed else 2 * HALF
+    if gauge.signed and gauge.share < 0:
+        size = max(1, round(-gauge.share * HALF))
+        return " " * (HALF - size) + "█" * size + "│" + " " * HALF
+    whole, part = divmod(round(gauge.share * room * 8), 8)
+    text = "█" * whole + (EIGHTHS[part] if part else "")
+    return " " * HALF + "│" + text.ljust(HALF) if gauge.signed else text.ljust(room)
 
 
-def shown(result: Evaluation) -> list[str]:
-    """Methods by rank, then the controls."""
-    return [*result.ranking(), *(one.name for one in result.methods if one.control)]
+def _bars(part: Table, room: int) -> int:
+    """How many columns have bars; none if there is no room for them."""
+    count = max(sum(isinstance(cell, Gauge) for cell in row) for row in part.rows)
+    return count if count * (GAP + 2 * HALF + 1) <= room else 0
 
 
-def agreement_line(result: Evaluation) -> str:
-    """The two methods that agree most and the two that agree least; empty of one method."""
-    own = [one.name for one in result.methods if not one.control]
-    pairs = [
-        (float(result.agreement[i, j]), own[i], own[j])
-        for i in range(len(own))
-        for j in range(i)
-        if math.isfinite(result.agreement[i, j])
-    ]
-    if not pairs:
-        return ""
-    least, most = min(pairs), max(pairs)
-    text = f"Mean rank correlation of scores: {visible(most[1])} and {visible(most[2])} {most[0]:.2f}"
-    return text + (
-        f" (most), {visible(least[1])} and {visible(least[2])} {least[0]:.2f} (least)" if least != most else ""
+def _slack(part: Table, sizes: Sequence[int]) -> int:
+    """How many columns words can give up."""
+    return sum(max(0, size - LEAST) for column, size in zip(part.columns, sizes, strict=True) if column.words)
+
+
+def _cut(part: Table, sizes: list[int], room: int) -> None:
+    """Cut the longest words until all columns fit; if none may become shorter, cut only words of half a line."""
+    words, whole = [i for i, column in enumerate(part.columns) if column.words], list(sizes)
+    while words and sum(sizes) + GAP * (len(sizes) - 1) > room:
+        longest = max(words, key=lambda i: sizes[i])
+        if sizes[longest] <= LEAST:
+            sizes[:] = [min(size, room // 2) if i in words else size for i, size in enumerate(whole)]
+            break
+        sizes[longest] -= 1
+
+
+def _packed(sizes: Sequence[int], room: int) -> list[list[int]]:
+    """Columns in groups that fit side by side after the first column, one at least."""
+    groups: list[list[int]] = [[0]]
+    used = sizes[0]
+    for i in range(1, len(sizes)):
+        if used + GAP + sizes[i] > room and len(groups[-1]) > 1:
+            groups.append([0])
+            used = sizes[0]
+        groups[-1].append(i)
+        used += GAP + sizes[i]
+    return groups
+
+
+def _head(column: Column, width: int) -> list[str]:
+    """A head in lines about as wide as its cells, broken at hyphens and blanks, and inside a word only if it is wider
+    than ``WIDEST``."""
+    if column.words:
+        return [column.name]
+    lines = [""]
+    for piece in column.name.replace("-", "-\0").replace(" ", " \0").split("\0"):
+        if lines[-1] and cell_len(lines[-1]) + cell_len(piece.rstrip()) > max(HEAD, width):
+            lines.append("")
+        lines[-1] += piece
+    whole = [line.rstrip() for line in lines]
+    return [line[i : i + WIDEST] for line in whole for i in range(0, max(len(line), 1), WIDEST)] + (
+        [column.note] if column.note else []
     )
 
 
-def favoured_lines(result: Evaluation) -> list[str]:
-    """Which methods a measure leaves out of the ranking, where any does."""
-    found: dict[tuple[str, ...], list[str]] = {}
-    for one in result.ranking_by:
-        own = tuple(name for name in result.ranking() if result.favoured(one, name))
-        if own and len(result.ranking()) > 1:
-            found.setdefault(own, []).append(one.name)
-    return [
-        f"Not counted in the rank of {', '.join(map(visible, own))}, which has the best by definition: "
-        f"{', '.join(map(visible, names))}."
-        for own, names in found.items()
-    ]
+def _heads(part: Table, heads: list[list[str]], sizes: Sequence[int], group: Sequence[int]) -> list[Line]:
+    """The heads of a group of columns, the last lines of all side by side."""
+    height = max(len(heads[i]) for i in group)
+    lines = []
+    for level in range(-height, 0):
+        cells = [heads[i][level] if -level <= len(heads[i]) else "" for i in group]
+        texts = [padded(cell, sizes[i], not part.columns[i].words) for i, cell in zip(group, cells, strict=True)]
+        lines.append([Segment((" " * GAP).join(texts), MUTED)])
+    return lines if any(column.name for column in part.columns) else []
 
 
-def check(result: Evaluation) -> str:
-    """What a check of methods asks, behind its name; empty where methods are measured and ranked."""
-    return "; ".join(f"{one.name}: {one.question}" for one in result.measures) if result.remark else ""
-
-
-def direction(measure: Measured) -> str:
-    return "\N{UPWARDS ARROW} better" if measure.higher else "\N{DOWNWARDS ARROW} better"
-
-
-def _column(result: Evaluation, measure: Measured, order: Sequence[str]) -> tuple[list[str], list[str]]:
-    cells = []
-    for name in order:
-        mean = result.mean(measure.name, name)
-        if not mean.texts:
-            cells.append("")
-            continue
-        half = f"±{(mean.high - mean.low) / 2:.2f}" if math.isfinite(mean.low) else ""
-        above = (
-            RANDOM in result.names and name != RANDOM and result.compare(name, RANDOM, measure.name)[0].better == name
-        )
-        cells.append(f"{mean.value:.3f}{half}{'*' if above else ' '}")
-    return [*_broken(measure.name), direction(measure)], cells
-
-
-def _seconds(result: Evaluation, order: Sequence[str]) -> tuple[list[str], list[str]]:
-    seconds = {one.name: one.seconds for one in result.methods}
-    return ["time a text"], [duration(seconds[name]) for name in order]
-
-
-def _broken(name: str) -> list[str]:
-    """A name in lines of a cell's width, broken at hyphens and blanks; a part wider than ``WIDEST`` anywhere."""
-    lines = [""]
-    for part in name.replace("-", "-\0").replace(" ", " \0").split("\0"):
-        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > CELL:
-            lines.append("")
-        lines[-1] += part
-    whole = [line.rstrip() for line in lines]
-    return [line[i : i + WIDEST] for line in whole for i in range(0, max(len(line), 1), WIDEST)]
-
-
-def _size(column: tuple[list[str], list[str]]) -> int:
-    return max(CELL, *(len(cell) for part in column for cell in part))
-
-
-def _packed(columns: Sequence[tuple[list[str], list[str]]], room: int) -> list[list[tuple[list[str], list[str]]]]:
-    """Columns in groups that fit side by side, one at least."""
-    found: list[list[tuple[list[str], list[str]]]] = []
-    left = 0
-    for column in columns:
-        size = _size(column) + GAP
-        if not found or size > left:
-            found.append([])
-            left = room
-        found[-1].append(column)
-        left -= size
-    return found
-
-
-def _row(first: str, cells: Sequence[str], room: int, sizes: Sequence[int]) -> str:
-    name = first if len(first) <= room else first[: room - 1] + "…"
-    return name.ljust(room) + "".join(" " * GAP + cell.rjust(size) for cell, size in zip(cells, sizes, strict=True))
+def _row(
+    row: Sequence[str | Gauge], cells: Sequence[str], columns: Sequence[Column], sizes: Sequence[int],
+    group: Sequence[int], look: Look, bars: bool,
+) -> Line:  # fmt: skip
+    line: Line = []
+    for i in group:
+        gap, cell = " " * GAP if line else "", row[i]
+        line.append(Segment(gap + padded(cells[i], sizes[i], not columns[i].words), PLAIN))
+        if bars and isinstance(cell, Gauge) and not math.isnan(cell.share):
+            line.append(Segment(" " * GAP + bar(cell), look.mark(cell.share, cell.signed)))
+    return line

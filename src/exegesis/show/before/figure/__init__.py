@@ -1,1 +1,0 @@
-"""Documents as figures: SVG, PNG, PDF and matplotlib."""

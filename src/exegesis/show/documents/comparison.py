@@ -1,0 +1,39 @@
+"""The document of a comparison: how far two explanations agree, and the words on which they differ most."""
+
+from __future__ import annotations
+
+import math
+
+from exegesis.show.document import Column, Document, Gauge, Heading, Legend, Note, Section, Table, share
+from exegesis.show.wording import decimal, signed, visible
+from exegesis.statistics.agreement import Comparison
+
+
+def document(compared: Comparison, names: tuple[str, str] = ("first", "second"), limit: int = 20) -> Document:
+    """The measures, then ``limit`` words, each with two bars. Scores are shares of the largest of their side."""
+    first, second = map(visible, names)
+    title = f"{first} and {second}"
+    measures = (
+        ("rank correlation", decimal(compared.spearman, 2), "Spearman's rho, -1 to 1"),
+        ("", decimal(compared.kendall, 2), "Kendall's tau-b, -1 to 1"),
+        (f"top {compared.k} in common", _percent(compared.top), "of the words of largest size"),
+        ("same sign", _percent(compared.signs), "of the words that both score"),
+    )
+    agreement = Table(
+        (Column("", words=True), Column(""), Column("", words=True)),
+        tuple((name, value or "none", meaning) for name, value, meaning in measures),
+    )
+    shown = compared.differences[: max(0, limit)]
+    rows = tuple((visible(" ".join(word.split())), _gauge(one), _gauge(two)) for word, one, two in shown)
+    words = Table((Column("word", words=True), Column(first), Column(second)), rows)
+    rest = len(compared.differences) - len(shown)
+    notes = (Note("", f"{rest} words on which they differ less are not shown"),) if rest else ()
+    return Document(title, "Comparison", (Section(title, (Heading(title), agreement, words, Legend(notes=notes))),))
+
+
+def _gauge(score: float) -> Gauge:
+    return Gauge(signed(score, 1.0), share(score, 1.0))
+
+
+def _percent(value: float) -> str:
+    return "" if math.isnan(value) else f"{100 * value:.0f} %"

@@ -1,0 +1,148 @@
+"""Words of one text as coloured rows: results on the same text cut into the same atoms, so that rows align."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from exegesis.core.text import Span, Text
+from exegesis.results.study import Shown
+from exegesis.show.document import FAINT, Block, Cell, Column, Gauge, Passage, Row, Scale, Table, largest, share
+from exegesis.show.layout import Layout, laid_out, parts_of
+from exegesis.show.wording import signed, visible
+
+LANES = 6  # rows of one level whose spans overlap
+FOLD = "Scores as a table"
+
+
+class Strand(NamedTuple):
+    """Scores of spans of a text by level, under one label; ``levels`` names the levels, finest first."""
+
+    label: str
+    note: str
+    text: Text
+    spans: Sequence[Span]
+    scores: Sequence[float]
+    of_level: Sequence[str]
+    levels: Sequence[str]
+    signed: bool = True
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Scores of a strand that its rows do not hold, by level: those outside the text, and how many weaker spans overlap
+    too many others."""
+
+    outside: dict[str, list[tuple[str, float]]]
+    hidden: dict[str, int]
+
+
+def passage(strands: Sequence[Strand], shared: bool) -> tuple[Passage, tuple[Aside, ...]]:
+    """The strands on one text as blocks of a passage; ``shared`` gives all blocks one scale."""
+    first = strands[0].text
+    places = [[strand.text.characters(span) for span in strand.spans] for strand in strands]
+    words = [first.characters(word) for word in first.words]
+    cuts = {edge for group in (*places, words) for place in group for edge in place}
+    starts, layout = laid_out(first.raw, cuts, parts_of(first))
+    covers = [[(bisect_left(starts, start), bisect_left(starts, stop)) for start, stop in place] for place in places]
+    limits = [
+        largest([float(score) for score, (start, stop) in zip(strand.scores, cover, strict=True) if start < stop])
+        for strand, cover in zip(strands, covers, strict=True)
+    ]
+    if shared:
+        limits = [max(limits, default=0.0)] * len(limits)
+    blocks = [_block(*each, layout) for each in zip(strands, covers, limits, strict=True)]
+    return Passage(layout, tuple(block for block, _ in blocks)), tuple(aside for _, aside in blocks)
+
+
+def _block(strand: Strand, covers: list[tuple[int, int]], limit: float, layout: Layout) -> tuple[Block, Aside]:
+    rows, aside = list[Row](), Aside({}, {})
+    for level in strand.levels if len(strand.spans) else ():
+        cells = []
+        for i, (start, stop) in enumerate(covers):
+            if strand.of_level[i] != level:
+                continue
+            score = float(strand.scores[i])
+            if stop > start:
+                cells.append(Cell(start, stop, score, share(score, limit)))
+            else:
+                name = visible(" ".join(strand.text.pieces[slice(*strand.spans[i])]))
+                aside.outside.setdefault(level, []).append((name, score))
+        lanes, hidden = _lanes(cells)
+        aside.hidden.update({level: hidden} if hidden else {})
+        for lane in lanes or [[]]:
+            fine = level == "word" or all(layout.whole(cell.start, cell.stop) for cell in lane)
+            rows.append(Row(level, tuple(lane), fine))
+    return Block(strand.label, strand.note, tuple(rows) or (Row("word", ()),), limit, strand.signed), aside
+
+
+def _lanes(cells: list[Cell]) -> tuple[list[list[Cell]], int]:
+    """Cells in as few rows as hold them without overlap; if these are too many, the strongest, and how many others."""
+    lanes: list[list[Cell]] = []
+    for cell in sorted(cells, key=lambda c: (c.start, -c.stop)):
+        lane = next((lane for lane in lanes if lane[-1].stop <= cell.start), None)
+        if lane is None:
+            lanes.append([cell])
+        else:
+            lane.append(cell)
+    if len(lanes) <= LANES:
+        return lanes, 0
+    lanes, hidden = [[] for _ in range(LANES)], 0
+    for cell in sorted(cells, key=lambda c: (-abs(c.score), c.start)):
+        free = (lane for lane in lanes if all(c.stop <= cell.start or cell.stop <= c.start for c in lane))
+        lane = next(free, None)
+        hidden += lane is None
+        if lane is not None:
+            lane.append(cell)
+    return [sorted(lane) for lane in lanes if lane], hidden
+
+
+def scale(drawn: Passage) -> Scale | None:
+    """The scale of a passage; None if every score is zero."""
+    blocks = [block for block in drawn.blocks if block.limit]
+    if not blocks:
+        return None
+    signs, sizes = any(block.signed for block in blocks), any(not block.signed for block in blocks)
+    faint = any(
+        abs(cell.share) < FAINT for block in drawn.blocks for row in block.rows if row.fine for cell in row.cells
+    )
+    if len({block.limit for block in blocks}) > 1:
+        return Scale("−max", "+max" if signs else "max", signs, sizes, "each row to its own maximum", faint)
+    limit, note = blocks[0].limit, "one scale for all rows" if len(drawn.blocks) > 1 else ""
+    return Scale(signed(-limit, limit), signed(limit, limit, sign=signs), signs, sizes, note, faint)
+
+
+def tables(drawn: Passage, asides: Sequence[Aside]) -> list[Table]:
+    """Every span of every row with its score, to look up."""
+    made = []
+    for block, aside in zip(drawn.blocks, asides, strict=True):
+        for at, row in enumerate(block.rows):
+            lines: list[tuple[str, float, float]] = [
+                (drawn.layout.surface(cell.start, cell.stop), cell.score, cell.share) for cell in row.cells
+            ]
+            if at + 1 == len(block.rows) or block.rows[at + 1].level != row.level:
+                lines += [(name, score, np.nan) for name, score in aside.outside.get(row.level, ())]
+            rows = tuple((text, Gauge(block.written(score), part, block.signed)) for text, score, part in lines)
+            name = drawn.spoken(block, row)
+            made.append(Table((Column(name, words=True), Column("score")), rows, fold=FOLD))
+    return made
+
+
+def marked(shown: Shown, limit: float, signs: bool, caption: str) -> Passage:
+    """A text of a study, in which the words that the study is about are marked."""
+    raw, places = "", []
+    for word in shown.words:
+        text = word.text or " "
+        places.append((len(raw), len(raw) + len(text)))
+        raw += f"{text} "
+    starts, layout = laid_out(raw, {edge for place in places for edge in place})
+    cells = [
+        Cell(bisect_left(starts, start), bisect_left(starts, stop), word.score, share(word.score, limit), word.marked)
+        for word, (start, stop) in zip(shown.words, places, strict=True)
+    ]
+    row = Row("", tuple(cell for cell in cells if cell.stop > cell.start))
+    return Passage(layout, (Block("", "", (row,), limit, signs),), caption)

@@ -1,0 +1,116 @@
+"""Tables as boxes and words at places."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from exegesis.show.document import Column, Gauge, Table
+from exegesis.show.figure import fonts
+from exegesis.show.figure.canvas import Canvas
+from exegesis.show.figure.scene import SMALL, TINY, Box
+from exegesis.show.palette import hue
+
+ROW, GAP, DOT = 13.5, 12.0, 5.0  # height of a row, between two columns, of a row's categorical colour
+BAR, NARROW = 40.0, 60.0  # length of the longest bar; the least room of a column of words
+Cell = str | Gauge
+
+
+def drawn(table: Table, canvas: Canvas, y: float) -> float:
+    """Draw a table from ``y`` on and return where it ends.
+
+    Columns of words are cut to the room that numbers leave. Columns that do not fit stand in further tables, with the
+    first column repeated.
+    """
+    for columns, sizes in _pages(table, canvas.room - (DOT + 5 if table.hues else 0.0)):
+        y = _page(table, canvas, columns, sizes, y) + 8
+    return canvas.under([table.rest], y - 4) + 4 if table.rest else y
+
+
+def _pages(table: Table, room: float) -> list[tuple[list[int], list[float]]]:
+    """The columns of each table that is drawn, with their widths; numbers are never cut."""
+    needed = [_width(table, column) for column in range(len(table.columns))]
+    least = [
+        min(size, NARROW) if column.words else size for column, size in zip(table.columns, needed, strict=True)
+    ]  # fmt: skip
+    pages, page = list[list[int]](), list[int]()
+    for column in range(len(needed)):
+        if page and sum(least[i] + GAP for i in [*page, column]) - GAP > room:
+            pages.append(page)
+            page = [0] if len(page) > 1 or page[0] else []
+        page.append(column)
+    pages.append(page)
+    return [(columns, _shared([needed[i] for i in columns], [least[i] for i in columns], room)) for columns in pages]
+
+
+def _shared(needed: Sequence[float], least: Sequence[float], room: float) -> list[float]:
+    """Widths that fit the room: those needed, or if they are too wide, more than the least in equal shares."""
+    spare = room - GAP * (len(needed) - 1) - sum(least)
+    lacking = sum(needed) - sum(least)
+    share = max(0.0, min(1.0, spare / lacking)) if lacking else 0.0
+    return [low + share * (high - low) for low, high in zip(least, needed, strict=True)]
+
+
+def _width(table: Table, column: int) -> float:
+    head = table.columns[column]
+    texts = [(head.name, TINY + 0.6), (head.note, TINY), *((_text(row[column]), SMALL) for row in table.rows)]
+    bars = any(isinstance(row[column], Gauge) for row in table.rows)
+    return max(fonts.width(text, size) for text, size in texts) + (BAR + 6 if bars else 0.0) + 1
+
+
+def _page(table: Table, canvas: Canvas, columns: Sequence[int], sizes: Sequence[float], y: float) -> float:
+    dots = DOT + 5 if table.hues else 0.0
+    lefts = [canvas.left + dots + sum(sizes[:n]) + GAP * n for n in range(len(sizes))]
+    width = lefts[-1] + sizes[-1] - canvas.left
+    notes = any(table.columns[column].note for column in columns)
+    for column, left, size in zip(columns, lefts, sizes, strict=True):
+        head = table.columns[column]
+        for text, letters, at in ((head.name, TINY + 0.6, 9.0), (head.note, TINY, 17.0)):
+            _write(canvas, fonts.fitted(text, size, letters), head, left, size, y + at, letters, canvas.muted)
+    y += 21 if notes else 13
+    canvas.on.boxes.append(Box(canvas.left, y, width, 0.6, canvas.rule))
+    groups = dict(table.groups)
+    for number, row in enumerate(table.rows):
+        if number in groups:
+            canvas.on.write(canvas.left + dots, y + 10, groups[number], TINY + 0.6, canvas.muted, bold=True)
+            y += ROW
+        if table.hues:
+            canvas.on.boxes.append(
+                Box(canvas.left, y + 4.5, DOT, DOT, hue(table.hues[number], canvas.dark), radius=DOT / 2)
+            )
+        for column, left, size in zip(columns, lefts, sizes, strict=True):
+            tint = hue(table.hues[number], canvas.dark) if table.hues else ""
+            _cell(canvas, row[column], table.columns[column], (left, size, y + 10), tint)
+        y += ROW
+    return y
+
+
+def _cell(canvas: Canvas, cell: Cell, head: Column, place: tuple[float, float, float], tint: str) -> None:
+    left, size, y = place
+    if isinstance(cell, Gauge) and math.isfinite(cell.share):
+        _bar(canvas, cell, left, y, tint)
+        left, size = left + BAR + 6, size - BAR - 6
+    text = fonts.fitted(_text(cell), size, SMALL) if head.words else _text(cell)
+    _write(canvas, text, head, left, size, y, SMALL, canvas.ink)
+
+
+def _bar(canvas: Canvas, gauge: Gauge, left: float, y: float, tint: str) -> None:
+    """A bar from the left, or from the middle to both sides if it is signed."""
+    paint = canvas.palette.paint(gauge.share, dark=canvas.dark, signed=gauge.signed)
+    canvas.on.boxes.append(Box(left, y - 5.5, BAR, 5, canvas.rule, radius=1.5))
+    whole = BAR / 2 if gauge.signed else BAR
+    long = max(0.8, abs(gauge.share) * whole)
+    start = left + (whole - long if gauge.share < 0 else whole) if gauge.signed else left
+    canvas.on.boxes.append(Box(start, y - 5.5, long, 5, tint or paint.mark, gauge.text, 1.5))
+
+
+def _write(
+    canvas: Canvas, text: str, head: Column, left: float, size: float, y: float, letters: float, colour: str
+) -> None:
+    """A text at the left of its column if it is of words, else at the right."""
+    x, anchor = (left, 0.0) if head.words else (left + size, 1.0)
+    canvas.on.write(x, y, text, letters, colour, anchor=anchor)
+
+
+def _text(cell: Cell) -> str:
+    return cell.text if isinstance(cell, Gauge) else cell

@@ -1,0 +1,87 @@
+"""Documents as HTML: a fragment for notebooks, and a page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from markupsafe import Markup
+
+from exegesis.show.document import Bar, Box, Chart, Document, Heading, Matrix, Part, Passage, Table, Tree
+from exegesis.show.figure.chart import beside
+from exegesis.show.html.parts import drawn
+from exegesis.show.html.style import styled, templates
+from exegesis.show.palette import DARK, LIGHT, PALETTES, Palette, palette_named
+from exegesis.show.wording import visible
+
+
+@dataclass(frozen=True)
+class FragmentOptions:
+    """The look of a fragment."""
+
+    palette: str | Palette = "green-red"
+
+
+@dataclass(frozen=True)
+class PageOptions:
+    """The look of a page; ``title`` stands instead of the document's."""
+
+    palette: str | Palette = "green-red"
+    title: str = ""
+
+
+def page(document: Document, options: PageOptions = PageOptions()) -> str:
+    """A whole page, light and dark, without script, that loads nothing from elsewhere."""
+    first = document.sections[0].parts[:1] if document.sections else ()
+    headed = bool(first) and isinstance(first[0], Heading) and first[0].level == 1 and not options.title
+    title = visible((options.title or document.title).strip()) or document.kind
+    inner = Markup(fragment(document, FragmentOptions(options.palette)))  # escaped by its templates
+    template = templates().get_template("page.html.j2")
+    return template.render(title=title, headed=headed, fragment=inner, light=LIGHT, dark=DARK)
+
+
+def fragment(document: Document, options: FragmentOptions = FragmentOptions()) -> str:
+    """A document as one ``<div>`` with its own style, for a notebook or another page."""
+    chosen = palette_named(options.palette)
+    other = next(palette for palette in (*PALETTES.values(), chosen) if palette.name != chosen.name)
+    parts = [part for section in document.sections for part in section.parts]
+    root, style = styled(chosen, other, frozenset(type(part).__name__.lower() for part in parts))
+    sections = [(section.title, Markup("").join(_groups(section.parts, chosen))) for section in document.sections]
+    return templates().get_template("fragment.html.j2").render(
+        root=root, style=style, kind=document.kind, sections=sections, other=other.title, numbers=_numbers(parts)
+    )  # fmt: skip
+
+
+def _groups(parts: Sequence[Part], palette: Palette) -> Iterator[Markup]:
+    """Parts in order: folded tables of one name in one fold, charts that stand beside each other in one grid."""
+    for (kind, name), group in groupby(parts, _together):
+        inner = Markup("\n").join(drawn(part, palette) for part in group)
+        if kind == "fold":
+            yield Markup("<details><summary>{}</summary>\n{}\n</details>\n").format(name, inner)
+        elif kind:
+            yield Markup('<div class="{}">\n{}\n</div>\n').format(kind, inner)
+        else:
+            yield inner
+
+
+def _together(part: Part) -> tuple[str, str]:
+    """The kind of group that a part stands in, and the group's name."""
+    match part:
+        case Table():
+            return ("fold", part.fold) if part.fold else ("", "")
+        case Chart():
+            return ("grid", "") if beside(part) else ("", "")
+        case Matrix():
+            return ("", "") if part.half else ("beside", "")
+    return "", ""
+
+
+def _numbers(parts: Sequence[Part]) -> str:
+    """The label of the switch for numbers; empty for a document without words in colour, or with charts whose colours
+    would not follow the switch of the palette."""
+    if any(isinstance(part, Chart) and part.rows and isinstance(part.rows[0], Bar | Box) for part in parts):
+        return ""
+    if any(isinstance(part, Passage | Tree) for part in parts):
+        return "scores under the words"
+    return "numbers in the cells" if any(isinstance(part, Matrix) for part in parts) else ""

@@ -1,0 +1,117 @@
+"""Charts in a terminal, of block characters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+
+from exegesis.show.document import Bar, Box, Chart, Column, Curve, Dot, Table
+from exegesis.show.palette import hue
+from exegesis.show.terminal.look import BOLD, MUTED, PLAIN, Line, Look, hyphened, padded
+from exegesis.show.terminal.table import table
+from exegesis.show.wording import decimal, signed
+
+Mark = Bar | Box | Dot | Curve
+NAME, NOTE, VALUE = 18, 34, 8  # columns of a row's name, of its note, of its number, at most
+POINTS = 5  # of a curve
+
+
+def chart(part: Chart, look: Look) -> list[Line]:
+    """A title and a row for each bar, box or dot; curves as a table of some points."""
+    lines: list[Line] = [[Segment(part.title, BOLD), Segment(f"  {part.tag}" if part.tag else "", MUTED)]]
+    lines += look.muted(part.note)
+    curves = [row for row in part.rows if isinstance(row, Curve)]
+    if curves:
+        return lines + _curves(part, curves, look)
+    low, high = part.reach
+    rows: Sequence[Mark] = part.rows
+    names = min(NAME, max(cell_len(row.name) for row in rows))
+    notes = min(NOTE, max(cell_len(_note(row)) for row in rows), max(0, look.width - names - 44))
+    room = max(12, look.width - names - notes - VALUE - 5)
+    for at, row in enumerate(rows):
+        lines += [[Segment("╌" * (names + room + 1), MUTED)]] if part.rule == at else []
+        drawn = "".join(_cells(row, part, low, high, room))
+        lines.append([
+            Segment(padded(row.name, names) + " ", BOLD),
+            Segment(drawn, _style(row, part, look)),
+            Segment(f" {hyphened(part.written(_value(row))):>{VALUE}}"),
+            Segment("  " + padded(_note(row), notes) if notes else "", MUTED),
+        ])  # fmt: skip
+    return lines + _axis(part, names + 1, room, (low, high))
+
+
+def _cells(row: Mark, part: Chart, low: float, high: float, room: int) -> list[str]:
+    """A row as characters, one per column."""
+
+    def at(value: float) -> int:
+        share = (value - low) / ((high - low) or 1.0)
+        return min(room - 1, max(0, int((1 - share if part.reverse else share) * room)))
+
+    def fill(first: float, last: float, character: str) -> None:
+        start, stop = sorted((at(first), at(last)))
+        cells[start : stop + 1] = character * (stop - start + 1)
+
+    cells = [" "] * room
+    if part.band is not None:
+        fill(*part.band, "░")
+    if isinstance(row, Bar):
+        whole, full = (round((value - low) / ((high - low) or 1.0) * room) for value in (row.value, row.part))
+        cells = list(("█" * full + "░" * (whole - full)).ljust(room))
+    elif isinstance(row, Box):
+        spread = row.spread
+        cells[at(0.0)] = "┊"
+        fill(spread.low, spread.high, "─")
+        cells[at(spread.low)], cells[at(spread.high)] = "├", "┤"
+        fill(spread.q1, spread.q3, "█")
+        cells[at(spread.median)] = "┃"
+    elif isinstance(row, Dot) and math.isfinite(row.value):
+        if math.isfinite(row.low):
+            fill(row.low, row.high, "─")
+        cells[at(row.value)] = "○" if row.hollow else "●"
+    if math.isfinite(part.mark):
+        cells[at(part.mark)] = "┊"
+    return cells
+
+
+def _value(row: Mark) -> float:
+    return row.spread.median if isinstance(row, Box) else math.nan if isinstance(row, Curve) else row.value
+
+
+def _note(row: Mark) -> str:
+    return row.note if isinstance(row, Bar | Box) else ""
+
+
+def _style(row: Mark, part: Chart, look: Look) -> Style:
+    if isinstance(row, Dot):
+        return Style(color=hue(row.hue, look.dark)) if look.color else PLAIN
+    side = row.spread.median if isinstance(row, Box) else row.side if isinstance(row, Bar) else 1.0
+    return look.mark(side, part.signed)
+
+
+def _axis(part: Chart, indent: int, room: int, ends: tuple[float, float]) -> list[Line]:
+    """The numbers at both ends of the axis and its name between them, or under them if there is no room."""
+    if isinstance(part.rows[0], Bar):
+        return _line(part.axis, indent)
+    size, signs = max(map(abs, ends)), part.signed and isinstance(part.rows[0], Box)
+    left, right = (hyphened(signed(end, size, sign=signs)) for end in (ends[::-1] if part.reverse else ends))
+    inner = room - len(left) - len(right)
+    if cell_len(part.axis) + 2 > inner:
+        return [[Segment(" " * indent + left + " " * max(1, inner) + right, MUTED)], *_line(part.axis, indent)]
+    return [[Segment(" " * indent + left + part.axis.center(inner) + right, MUTED)]]
+
+
+def _line(text: str, indent: int) -> list[Line]:
+    """The name of an axis."""
+    return [[Segment(" " * indent + text, MUTED)]] if text else []
+
+
+def _curves(part: Chart, curves: Sequence[Curve], look: Look) -> list[Line]:
+    points = curves[0].points
+    places = sorted({round(k * (len(points) - 1) / (POINTS - 1)) for k in range(POINTS)})
+    columns = (Column(part.across, words=True), *(Column(f"{points[k][0]:g}") for k in places))
+    rows = tuple((curve.name, *(decimal(curve.points[k][1], 2) for k in places)) for curve in curves)
+    return table(Table(columns, rows), look)

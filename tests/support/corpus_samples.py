@@ -1,0 +1,154 @@
+"""Evaluations and studies made by hand for the views."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from exegesis.results.evaluation import Evaluation, Measurand, Measured
+from exegesis.results.faults import Cause, Contrary, Corpora, Failures, Leak, Summary, TopWord, Training, Unfaithful
+from exegesis.results.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
+from exegesis.results.swaps import Added, Mean, Pair, Repair, Retrained, Substitution, Swap, Transfer
+from exegesis.statistics.bootstrap import Spread
+from tests.support import samples
+
+ASKED = Asked("lstm-sst2", "REAT()", "reat", "logit:predicted", 120, 1400, True)
+
+
+def shown(raw: str = samples.FIGHT, marked: int = 8, gold: str = "positive") -> Shown:
+    """A text with scores, one word of which is marked."""
+    words = raw.split()
+    scores = np.random.default_rng(len(raw)).normal(size=len(words)).tolist()
+    found = tuple(Word(word, score, i == marked) for i, (word, score) in enumerate(zip(words, scores, strict=True)))
+    return Shown(found, "negative", 0.83, gold, 3)
+
+
+def spread(middle: float, size: int = 40) -> Spread:
+    """A distribution around a middle."""
+    steps = (-0.9, -0.3, 0.0, 0.4, 1.1)
+    low, q1, median, q3, high = (middle + step for step in steps)
+    return Spread(size, 30, low, q1, median, q3, high, median - 0.1, median + 0.1, middle, middle - 0.1, middle + 0.1,
+                  0.8 if middle > 0 else 0.2)  # fmt: skip
+
+
+def evaluation() -> Evaluation:
+    """Three methods and three controls on four measures, two of which have curves."""
+    names = ("reat", "integrated-gradients", "lime", "random", "leave-one-out", "greedy (exact)")
+    methods = tuple(
+        Measurand(name, f"{name}()", i > 2, 0.001 * 4**i if i < 3 else math.nan) for i, name in enumerate(names)
+    )
+    measures = (
+        Measured("deletion", "Does the probability fall when the top words go?", "Samek et al. 2017", False),
+        Measured("insertion", "Does it rise when they come first?", "Petsiuk et al. 2018", True),
+        Measured("aopc-comprehensiveness", "Do the words named matter?", "DeYoung et al. 2020", True),
+        Measured("plausibility-auprc", "Do people mark the same words?", "DeYoung et al. 2020", True, ranks=False),
+    )
+    rng = np.random.default_rng(0)
+    level = np.array([0.2, 0.3, 0.4, 0.7, 0.3, 0.1])[None, :, None]
+    level = np.where(np.array([False, True, True, True])[:, None, None], 1 - level, level)
+    values = level + rng.normal(0, 0.05, (4, 6, 24))
+    values[3, 5] = np.nan
+    grid = tuple(np.linspace(0, 1, 11).tolist())
+    curves = {
+        name: np.array([np.linspace(start, stop, 11) ** (1 + k) for k in range(6)])
+        for name, start, stop in (("deletion", 1.0, 0.1), ("insertion", 0.1, 1.0))
+    }
+    agreement = np.array([[1, 0.72, 0.41], [0.72, 1, -0.05], [0.41, -0.05, 1]])
+    return Evaluation(
+        "lstm-sst2", tuple(f"text {i}" for i in range(24)), ("positive", "negative") * 12, measures, methods, values,
+        curves=curves, grid=grid, agreement=agreement, overlap=np.abs(agreement), disputes=np.full(24, 0.5),
+        contested=(tuple(samples.methods()[3:]),), counts={"asked": 900, "run": 640, "calls": 12}, seconds=3.2,
+        notes=("2 of 24 texts were too long for greedy removal.",),
+    )  # fmt: skip
+
+
+def check() -> Evaluation:
+    """One measure that is a check of the methods; nothing is ranked."""
+    methods = (Measurand("reat", "REAT()", False, math.nan),)
+    question, paper = "Do scores change with the weights?", "Adebayo et al. 2018"
+    measures = (Measured("parameter-randomisation", question, paper, False),)
+    return Evaluation("m", ("a", "b"), ("x", "x"), measures, methods, np.array([[[0.1, 0.2]]]),
+                      agreement=np.eye(1), overlap=np.eye(1), remark="The scores depend on the weights.")  # fmt: skip
+
+
+def classes() -> WordClasses:
+    """Words by their part of speech; one class is rare."""
+    found = tuple(
+        WordClass(tag, spread(middle, size), words)
+        for tag, middle, size, words in (
+            ("JJ", 0.9, 200, ("good", "bad", "funny")), ("NN", 0.1, 400, ("movie", "film")),
+            ("FW", 0.0, 3, ("déjà",)), ("RB", -0.4, 120, ("not", "never")),
+        )
+    )  # fmt: skip
+    return WordClasses(ASKED, "merged", "the bundled tagger", found)
+
+
+def uses() -> WordUses:
+    """Two words over their contexts, and one that no text holds."""
+    rng = np.random.default_rng(2)
+    found = tuple(
+        Uses(word, spread(middle), rng.normal(middle, 0.5, 40), tuple(range(40)), (shown(), shown(samples.MOVIE, 2)),
+             (shown(samples.MOVIE, 3),))
+        for word, middle in (("not", -0.8), ("never", -0.5))
+    )  # fmt: skip
+    return WordUses(ASKED, found, (Gap("not", "never", -0.3, -0.5, -0.1),), (Absent("nevr", "never"),))
+
+
+TRAINING = Training({"negative": 90, "positive": 10}, 0.9, 0.5, 1e-5)
+
+
+def failures() -> Failures:
+    """Wrong predictions with their causes and the check of the training texts."""
+    causes = (
+        Cause("grows", "negative", 7, 5, 1.2, 20, 8, 0.95, 0.5, TRAINING, ("imbalanced", "shortcut"), (shown(),)),
+        Cause("n't", "negative", 3, 0, 0.7, 1, 1, 1.0, 0.0, Training({}, math.nan, 0.5, math.nan), ("unseen",), ()),
+    )
+    corpora = Corpora(100, 120, {"negative": 500, "positive": 480}, 0.97, 200, 2, 1,
+                      (Leak("The same text", "positive", "negative"),))  # fmt: skip
+    return Failures(ASKED, corpora, {"positive": {"negative": 12}, "negative": {"positive": 8}}, 9, 3.4, causes)
+
+
+def right() -> Failures:
+    """A corpus without a wrong prediction."""
+    corpora = Corpora(5, 5, {}, math.nan, 0, 0, 0, ())
+    return Failures(ASKED, corpora, {}, 0, 0.0, ())
+
+
+def summary() -> Summary:
+    """Strongest words of one label, none of the other, and texts with an explanation that is no reason."""
+    words = tuple(TopWord(word, "positive", spread(middle)) for word, middle in (("funny", 1.2), ("moving", 0.8)))
+    contrary = (Contrary("tedious", "positive", spread(0.4), TRAINING),)
+    unfaithful = (Unfaithful(shown(), 2, 0.01, 0.04),)
+    return Summary(ASKED, {"positive": 70, "negative": 50}, 0.9, 5, words, 60, 4, unfaithful, contrary, 980)
+
+
+def substitution() -> Substitution:
+    """A word replaced by others, two of which flip the prediction."""
+    before, after = shown(), shown("The fight scenes are fun but it grows slow")
+    swaps = (
+        Swap("slow", ("synonyms",), True, "positive", 0.31, True),
+        Swap("dull", ("synonyms", "neighbours"), True, "negative", 0.77, False),
+        Swap("up", ("language model",), False, "positive", 0.44, True),
+    )
+    pair = Pair(before, after)
+    transfers = (Transfer("tedious", "slow", 14, 6, 2, 4, -0.21, (pair,)),)
+    return Substitution(ASKED, "tedious", before, swaps, (pair,), transfers)
+
+
+def repair() -> Repair:
+    """New training texts with the runs that tried them."""
+    added = tuple(Added(f"It grows slow {i}", "negative", f"It grows tedious {i}") for i in range(22))
+    runs = (Retrained(0, 0.5, 0.55, 0.8, 0.9, 0.9, 0.89), Retrained(1, 0.52, 0.5, 0.78, 0.91, 0.9, 0.9))
+    return Repair("lstm-sst2", (("tedious", "slow"),), added, 900, runs, Mean(0.28, 0.1, 0.4, 60, 30, 2),
+                  Mean(0.26, 0.1, 0.4, 60, 60, 1), Mean(-0.005, math.nan, math.nan, 3, 3, 2))  # fmt: skip
+
+
+def untrained() -> Repair:
+    """New training texts that nothing was trained on."""
+    none = Mean(math.nan, math.nan, math.nan, 0)
+    return Repair("", (("tedious", "slow"),), (Added("slow", "negative", "tedious"),), 1, (), none, none, none)
+
+
+EVALUATIONS = (evaluation, check)
+STUDIES = (classes, uses, failures, right, summary, substitution, repair, untrained)
