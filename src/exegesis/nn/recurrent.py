@@ -152,7 +152,7 @@ def stacked(
     layers: list[tuple[Direction, ...]] = []
     for layer, ways in enumerate(weights):
         top = layer == len(weights) - 1
-        directions_ = []
+        built = []
         for number, (w_ih, w_hh, b_ih, b_hh) in enumerate(ways):
             row, size = layer * len(ways) + number, _real(w_hh).shape[1]
             read = reading_order(inputs, lengths, number == 1)
@@ -162,10 +162,10 @@ def stacked(
                 cell = torch.zeros_like(first) if state is None else state[1][row]
             hidden = reading_order(outputs[..., number * size : (number + 1) * size], lengths, number == 1)
             way = Direction(kind, number == 1, _real(w_ih), _real(w_hh), b_ih, b_hh, read, hidden, first, cell, lengths)
-            directions_.append(way if top else replace(way, hidden=continue_from(way, read, first, cell)))
-        layers.append(tuple(directions_))
+            built.append(way if top else replace(way, hidden=continue_from(way, read, first, cell)))
+        layers.append(tuple(built))
         if not top:
-            inputs = torch.cat([reading_order(way.hidden, lengths, way.reverse) for way in directions_], -1)
+            inputs = torch.cat([reading_order(way.hidden, lengths, way.reverse) for way in built], -1)
     return tuple(layers)
 
 

@@ -65,9 +65,9 @@ _LIMITED: ContextVar[Mapping[Work, Budget]] = ContextVar("limited", default={}) 
 
 def budget_for(work: Work, device: torch.device | None = None) -> Budget:
     """The budget of a kind of work on a device, by default the CPU."""
-    limited_ = _LIMITED.get()
-    if work in limited_:
-        return limited_[work]
+    replaced = _LIMITED.get()
+    if work in replaced:
+        return replaced[work]
     if device is None or device.type != "cuda":
         return BUDGETS[work]
     return BUDGETS[work].times(factor_of(free_memory(device)))

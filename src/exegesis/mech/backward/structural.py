@@ -53,10 +53,10 @@ def moved(call: Call) -> Any:
         baseline = _on_shadows(call, lambda value: _or(call.shadow(value).baseline, value))
     gate = before is not None and all(source.gate for source in sources)
     shadows = (_listed(part, result) for part in (rows, before, baseline))
-    for value, rows_, before_, baseline_ in zip(tensors(result), *shadows, strict=True):
-        if before_ is not None:
-            call.mode.note(before_, Shadow(rows_))
-        call.mode.note(value, Shadow(rows_, before_, gate, baseline_))
+    for value, texts, earlier, base in zip(tensors(result), *shadows, strict=True):
+        if earlier is not None:
+            call.mode.note(earlier, Shadow(texts))
+        call.mode.note(value, Shadow(texts, earlier, gate, base))
     return result
 
 
@@ -201,8 +201,8 @@ def joined(call: Call) -> Any:
         before.append(_or(shadow.before, part))
         baseline.append(_or(shadow.baseline, part))
 
-    def join(tensors_: list[Tensor]) -> Tensor:
-        result: Tensor = call.func(tensors_, *call.args[1:], **options)
+    def join(joined_parts: list[Tensor]) -> Tensor:
+        result: Tensor = call.func(joined_parts, *call.args[1:], **options)
         return result
 
     return call.mode.note(

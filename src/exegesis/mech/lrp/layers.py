@@ -70,10 +70,10 @@ class ThroughTime(torch.autograd.Function):
         ends = [
             {
                 divmod(row, ways): at_end(slope * apart(value), call.lengths, x.shape[1])[:, None]
-                for row, (slope, value) in enumerate(zip(slopes_, values, strict=True))
+                for row, (slope, value) in enumerate(zip(to_ends, values, strict=True))
                 if bool((slope != 0).any())
             }
-            for slopes_, values in zip(arriving[1:], finals, strict=True)
+            for to_ends, values in zip(arriving[1:], finals, strict=True)
         ]
         ledger = call.state.ledger
         recorder = Recorder(ends[0], ends[1] if ctx.lstm else {}, {}, None if ledger.states is None else {})

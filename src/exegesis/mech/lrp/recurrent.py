@@ -200,8 +200,8 @@ def slopes(rule: Coefficients, streams: Mapping[str, Tensor]) -> Float[Tensor, "
 
 def _components(rule: Coefficients, streams: Mapping[str, Tensor]) -> Float[Tensor, "b k t d"]:
     """Relevance of each component of the vectors that the layer reads."""
-    relevance_ = slopes(rule, streams) * rule.direction.inputs[:, None]
-    return relevance_ + _received(rule.even_x, streams)[..., None] if rule.even_x else relevance_
+    components = slopes(rule, streams) * rule.direction.inputs[:, None]
+    return components + _received(rule.even_x, streams)[..., None] if rule.even_x else components
 
 
 def _by_step(values: Tensor) -> Sequence[Tensor]:
