@@ -26,7 +26,7 @@ class FigureOptions:
 
 @dataclass(frozen=True)
 class Canvas:
-    """A scene, what to draw on it with, and the column of it that is drawn on: ``room`` points from ``left`` on.
+    """A scene, its colours, and the column of it that is drawn on: ``room`` points from ``left`` on.
 
     ``remarks`` are sentences on the marks that were drawn, which the next legend writes.
     """

@@ -42,7 +42,7 @@ class _Axis:
 
 
 def beside(chart: Chart) -> bool:
-    """True for charts that stand side by side where there is width."""
+    """True for charts that stand side by side if there is width."""
     return bool(chart.rows) and isinstance(chart.rows[0], Dot | Curve)
 
 

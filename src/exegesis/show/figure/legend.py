@@ -1,4 +1,4 @@
-"""What stands around pictures: facts above them, colour scales and sentences under them."""
+"""Facts, headings and prose around pictures; legends under them."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def as_png(drawing: Scene) -> bytes:
         canvas: Any = FigureCanvasAgg(page)  # whose functions matplotlib leaves without types
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-        Image.fromarray(pixels).save(out, format="PNG", dpi=(dpi, dpi))
+        Image.fromarray(pixels).save(out, format="PNG", dpi=(dpi, dpi), compress_level=4)
     return out.getvalue()
 
 
@@ -56,7 +56,7 @@ def as_pdf(drawing: Scene) -> bytes:
 
 
 def _settings() -> AbstractContextManager[None]:
-    """What matplotlib would do without a reader's own settings."""
+    """The settings that matplotlib comes with, whatever the reader's own are."""
     settings = {name: value for name, value in matplotlib.rcParamsDefault.items() if "backend" not in name}
     return matplotlib.rc_context({**settings, "pdf.fonttype": 42})
 

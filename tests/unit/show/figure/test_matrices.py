@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from exegesis.show.document import Document, Matrix, Section
+from exegesis.show.figure import paint
 from exegesis.show.figure.canvas import FigureOptions
 from exegesis.show.figure.page import scene as laid_out
-from exegesis.show.figure.scene import MARGIN
+from exegesis.show.figure.scene import MARGIN, Scene
 from tests.support import matrix_samples as made
 from tests.support.pictures import pdf, png, scene, svg
 
@@ -122,3 +125,12 @@ def test_turned_names_are_drawn_in_every_picture():
     assert len(turned) == 3
     assert png(made.pairs())
     assert pdf(made.pairs())
+
+
+def test_turned_words_of_several_fonts_lie_on_one_line():
+    page = Scene(200.0, 100.0)
+    page.write(20.0, 90.0, "naïve 日本語 fine", 10.0, "#000000", angle=48.0)
+    parts = [text.get_position() for text in paint.drawn(page).findobj(Text) if text.get_text()]
+    assert len(parts) == 3
+    for x, y in parts[1:]:
+        assert (90.0 - y) / (x - 20.0) == pytest.approx(math.tan(math.radians(48.0)))
