@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +16,18 @@ def check(function: Callable[..., Any]) -> Callable[..., Any]:
     Three kinds of hint are taken as ``object``: Self (the decorator sees functions, not their class), names that only a
     type checker imports, and protocols (``core.model.offers`` looks at types, where isinstance would look at objects).
     """
+    ready: list[Callable[..., Any]] = []
+
+    @functools.wraps(function)
+    def checked(*arguments: Any, **named: Any) -> Any:
+        if not ready:  # the code that checks is made when a function is first called: most never are in one process
+            ready.append(_checked(function))
+        return ready[0](*arguments, **named)
+
+    return checked
+
+
+def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
     hints: dict[str, Any] = {}
     protocols: dict[Any, Any] = {}
     for name, hint in getattr(function, "__annotations__", {}).items():

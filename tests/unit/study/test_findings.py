@@ -16,6 +16,7 @@ from exegesis import study
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.text import Span, Text, text_of_words
 from exegesis.statistics.bootstrap import spread
+from exegesis.study import faults
 from exegesis.study.candidates import nearest, own_vectors
 from exegesis.study.causes import Share
 from exegesis.study.corpus import Corpus
@@ -81,7 +82,7 @@ def test_the_training_counts_by_hand(failed) -> None:
 
 
 def test_accuracy_is_taken_of_training_texts_drawn_at_random(bag, monkeypatch) -> None:
-    monkeypatch.setattr("exegesis.study.faults.MAX_SAMPLE", 10)
+    monkeypatch.setattr(faults, "MAX_SAMPLE", 10)
     raws, labels = ["fine"] * 40, ["bad"] * 20 + ["good"] * 20
     found = study.failures(bag, ["fine", "awful"], ["good", "bad"], train=raws, train_labels=labels,
                            method="leave-one-out").corpora  # fmt: skip

@@ -19,6 +19,7 @@ from exegesis.core.text import Span, text_of_words
 from exegesis.data.examples import Example
 from exegesis.statistics import bootstrap
 from exegesis.statistics.bootstrap import median_difference, spread
+from exegesis.study import corpus, predictions
 from exegesis.study.classes import _tags
 from tests.reference import study as plain
 from tests.support import study_toys as toys
@@ -192,12 +193,12 @@ def test_a_corpus_is_explained_part_by_part(bag, monkeypatch) -> None:
         return explain(plan, texts, advance)
 
     monkeypatch.setattr(Plan, "explain", watched)
-    monkeypatch.setattr("exegesis.study.corpus.MAX_EXPLAINED", 4)
+    monkeypatch.setattr(corpus, "MAX_EXPLAINED", 4)
     assert study.words(bag, TEXTS, "leave-one-out", tagger=toys.tagger).to_dict() == whole.to_dict()
     assert sizes == [4, 2]
 
 
 def test_a_text_is_named_by_its_number_in_the_corpus(bag, monkeypatch) -> None:
-    monkeypatch.setattr("exegesis.study.predictions.MAX_READ", 2)
+    monkeypatch.setattr(predictions, "MAX_READ", 2)
     with pytest.raises(UsageError, match="text 4 of 4"):
         study.failures(bag, ["fine", "awful", "poor", " "], ["good", "bad", "bad", "bad"], method="leave-one-out")

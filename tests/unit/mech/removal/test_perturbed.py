@@ -17,6 +17,7 @@ from exegesis.mech.removal.one_layer import PlainRunner
 from exegesis.mech.removal.suffixes import Suffixes
 from exegesis.models.modules.wrap import wrap
 from exegesis.protocols.budget import limited
+from exegesis.protocols.target import ask
 from exegesis.questions.words.leave_one_out import LeaveOneOut
 from exegesis.questions.words.lime import Lime, _ridge
 from tests.reference import removal as slow
@@ -54,16 +55,36 @@ def expected_spans(raw, words, spans, how):
     return torch.stack([raw(words) - raw(slow.without(words, *span, FILLERS[how])) for span in spans], 1)
 
 
+CELLS = [("lstm", True), ("gru", True), ("relu", True), ("lstm", False), ("gru", False), ("rnn", False)]
 SHAPES = [
     Shape(cell, 1, both, readout, seed=number, starts=number % 2 == 0)
     for number, readout in enumerate(READOUTS)
-    for cell, both in (("lstm", True), ("gru", True), ("relu", True), ("lstm", False), ("gru", False), ("rnn", False))
+    for cell, both in CELLS
     if both or readout not in ("summed", "averaged")
 ]
 
 
-@pytest.mark.parametrize("how", removal.HOW)
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda s: f"{s.cell}-{s.both}-{s.readout}")
+# every shape with words dropped and with one filler in turn
+WAYS = [
+    (shape, how)
+    for shape in SHAPES
+    for how in ("drop", removal.HOW[1 + (shape.seed + CELLS.index((shape.cell, shape.both))) % 4])
+]
+
+
+def test_every_filler_meets_every_cell_in_both_numbers_of_directions():
+    met = {(shape.cell, shape.both, how) for shape, how in WAYS}
+    assert met == {(*cell, how) for cell in CELLS for how in removal.HOW}
+    assert {(shape.readout, how) for shape, how in WAYS if shape.readout in READOUTS[:7]} == {
+        (readout, how) for readout in READOUTS[:7] for how in removal.HOW
+    }
+
+
+@pytest.mark.parametrize(
+    ("shape", "how"),
+    WAYS,
+    ids=lambda value: value if isinstance(value, str) else f"{value.cell}-{value.both}-{value.readout}",
+)
 def test_leave_one_out_of_words_and_all_spans(shape, how):
     """Most of these take the path that continues from the states before a span; attention the plain one."""
     seen = model(shape)
@@ -440,7 +461,7 @@ def test_special_pieces_are_never_removed():
     batch = seen.encode([text])
     with_special = removal.outputs_keeping(seen, batch, torch.tensor([0]), torch.zeros(1, 3, dtype=torch.bool), "drop")
     np.testing.assert_allclose(with_special, seen.outputs(seen.encode([seen.read("w1")])), atol=1e-12)
-    target = __import__("exegesis.protocols.target", fromlist=["ask"]).ask("all", seen.labels, seen.link)
+    target = ask("all", seen.labels, seen.link)
     target = target.of(seen.outputs(batch), seen.link)
     (found,) = LeaveOneOut().spans(seen, batch, target, [[Span(1, 3)]])
     expected = seen.outputs(batch) - seen.outputs(seen.encode([seen.read("w1")]))

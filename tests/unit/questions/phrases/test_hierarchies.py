@@ -19,6 +19,7 @@ from exegesis.mech.removal.shapley import predecessors, price
 from exegesis.models.language_models.counted import CountedLanguageModel
 from exegesis.models.modules.wrap import wrap
 from exegesis.protocols.language import fillings
+from exegesis.questions.phrases import hedge
 from exegesis.questions.phrases.hedge import Hedge
 from exegesis.questions.phrases.trees import Owen
 from exegesis.questions.words.leave_one_out import LeaveOneOut
@@ -268,7 +269,7 @@ def test_hedge_asks_for_each_coalition_once(monkeypatch):
 
 
 def test_a_text_that_needs_too_many_coalitions_is_refused(monkeypatch):
-    monkeypatch.setattr("exegesis.questions.phrases.hedge.MOST", 100)
+    monkeypatch.setattr(hedge, "MAX_COALITIONS", 100)
     with pytest.raises(TextError, match="hedge needs more than 100 coalitions for a text of 9 words: take a smaller"):
         hierarchy(seen(), texts([9, 3]), "hedge", window=2)
     assert len(hierarchy(seen(), texts([9])[0], "hedge", window=0)) == 17
