@@ -64,6 +64,7 @@ def test_values_are_converted():
         ({"samples": True}, "Drawn: samples must be an even number of at least 4, not True"),
         ({"share": 0}, "Drawn: share must be a number above 0 and of at most 1, not 0"),
         ({"share": float("nan")}, "Drawn: share must be a number above 0 and of at most 1, not nan"),
+        ({"share": True}, "Drawn: share must be a number above 0 and of at most 1, not True"),
         ({"share": 10**400}, "Drawn: share must be a number above 0 and of at most 1, not 1" + "0" * 59 + "..."),
         ({"limit": 0}, "Drawn: limit must be a whole number of at least 1, or none, not 0"),
         ({"norm": "sqared"}, "Drawn: norm must be l2 or squared, not 'sqared'; did you mean 'squared'?"),
@@ -80,6 +81,19 @@ def test_what_does_not_fit(values, message):
         Drawn(**{"path": "a", **values})
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_are_finite():
+    @checked
+    @dataclass(frozen=True)
+    class Free:
+        size: float = 0.0
+
+    for value in (float("nan"), float("inf"), np.float64("-inf")):
+        with pytest.raises(UsageError, match=r"^Free: size must be a number, not "):
+            Free(value)
+    with pytest.raises(UsageError, match=r"^it: size must be a number, not '1e999'$"):
+        fitted(Free, "it", {"size": Argument("1e999")})
 
 
 def test_what_is_missing_or_unknown():

@@ -1,4 +1,4 @@
-"""ACD: join words into phrases, the strongest first (Singh, Murdoch and Yu 2019), with any scorer of phrases."""
+"""Agglomerative search: join words into phrases, the strongest first (ACD; Singh, Murdoch and Yu 2019)."""
 
 from __future__ import annotations
 
@@ -29,19 +29,20 @@ Scores = dict[Span, float]
 @search("scd", paper="Jin et al. 2020", scorers=("scd",))
 @dataclass(frozen=True)
 class Agglomerative:
-    """A phrase's score is that of ``scorer``, a method that scores phrases directly.
+    """Join words into phrases from below; a phrase has the score that ``scorer``, a method, gives it directly.
 
-    Words are selected in rounds, and words selected side by side are one group (Algorithm 1, and the authors' code).
-    At first a word's priority is the size of its own score. Beside a group it is the size of what the group's score
-    gains by the word (``by="gain"``, the paper's), or of that gain less the word's own score (``by="interaction"``); of
-    two groups beside it the larger counts. In each round the words not yet selected are taken whose priority is at or
-    above the ``percentile`` of theirs, the best one at least: 90 as in the authors' code lets long texts grow in
-    several places, 100 takes one word a round. The last round gives the whole text. Ties go together.
+    Words are selected in rounds, and words selected side by side are one group (Algorithm 1, and the authors' code). At
+    first a word's priority is the size of its own score. Beside a group it is the size of the group's gain in score by
+    the word (``by="gain"``, as in the paper), or of that gain less the word's own score (``by="interaction"``); between
+    two groups the larger one counts. Each round takes the words whose priority is at or above the ``percentile`` of
+    the words not yet selected, and at least the best one: 90, as in the authors' code, lets long texts grow in several
+    places, 100 takes one word per round. The last round gives the whole text. Ties go together.
 
-    A phrase's ``interaction`` is its score less the sum of its parts' (groups that it joined, and single words), its
-    ``step`` the round in which it arose. The authors' rule to always take two of the last five words is left out.
+    A phrase's ``interaction`` is its score less the sum of its parts' scores (the groups that it joined, and single
+    words), its ``step`` is the round in which it was made. It deviates in one point: the authors' rule to always take
+    two of the last five words is left out. Scores are in the units of the scorer.
 
-    Raises UsageError for a percentile outside 0 to 100, and for a scorer that only sums over words.
+    Raises UsageError for a scorer that only sums over words.
     """
 
     scorer: Scorer
@@ -71,70 +72,70 @@ class Agglomerative:
         else:
             score = partial(scorer.spans, model, batch, target)
 
-        def answer(asked: Sequence[list[Span] | None]) -> list[list[float]]:
-            spans = [[text.over(span) for span in some or ()] for text, some in zip(texts, asked, strict=True)]
+        def answer(wanted: Sequence[list[Span] | None]) -> list[list[float]]:
+            spans = [[text.over(span) for span in phrases or ()] for text, phrases in zip(texts, wanted, strict=True)]
             return [array(values)[0].tolist() for values in score(spans)]
 
         tally = Tally("words joined", sum(len(text.words) for text in texts))
         return together([self._join(len(text.words), tally) for text in texts], answer)
 
     def _join(self, words: int, tally: Tally) -> Generator[list[Span], list[float], Grown]:
-        """One text's search: asks for phrases, is sent their scores."""
-        known: Scores = {}
+        """The search on one text: yields phrases, is sent their scores."""
+        scores: Scores = {}
         marks: dict[Span, Mark] = {}
         chosen = np.zeros(words, dtype=bool)
-        joined: list[Span] = []  # the groups after the last round, single words among them
+        joined: list[Span] = []  # the groups after the last round, including single words
         step = 0
-        yield from _ask([Span(at, at + 1) for at in range(words)], known)
+        yield from _ask([Span(at, at + 1) for at in range(words)], scores)
         for at in range(words):
-            marks[Span(at, at + 1)] = Mark(known[Span(at, at + 1)])
-        own = np.array([known[Span(at, at + 1)] for at in range(words)])
+            marks[Span(at, at + 1)] = Mark(scores[Span(at, at + 1)])
+        own = np.array([scores[Span(at, at + 1)] for at in range(words)])
         while not chosen.all():
-            beside = [one for group in joined for one in _extended(group, chosen)]
-            yield from _ask(beside, known)
-            taken = self._selected(chosen, joined, known, own)
+            beside = [longer for group in joined for longer in _extended(group, chosen)]
+            yield from _ask(beside, scores)
+            taken = self._selected(chosen, joined, scores, own)
             chosen |= taken
             tally.add(int(taken.sum()))
             groups, step = _groups(chosen), step + 1
-            yield from _ask(groups, known)
+            yield from _ask(groups, scores)
             for group in groups:
                 if group not in marks:
-                    parts = [one for one in joined if group.covers(one)]
+                    parts = [smaller for smaller in joined if group.covers(smaller)]
                     inside = {word for part in parts for word in range(*part)}
                     loose = [Span(word, word + 1) for word in range(*group) if word not in inside]
-                    gain = known[group] - sum(known[part] for part in (*parts, *loose))
-                    marks[group] = Mark(known[group], gain, step)
+                    gain = scores[group] - sum(scores[part] for part in (*parts, *loose))
+                    marks[group] = Mark(scores[group], gain, step)
             joined = groups
         return Grown(marks, details={"rounds": step})
 
-    def _selected(self, chosen: np.ndarray, groups: Sequence[Span], known: Scores, own: np.ndarray) -> np.ndarray:
-        """The words of the next round, those chosen before aside."""
+    def _selected(self, chosen: np.ndarray, groups: Sequence[Span], scores: Scores, own: np.ndarray) -> np.ndarray:
+        """The words of the next round, without those of earlier rounds."""
         priority, touched = np.abs(own), set[int]()
         for group in groups:
             for longer in _extended(group, chosen):
                 at = longer.start if longer.start < group.start else longer.stop - 1
-                gain = abs(known[longer] - known[group] - (own[at] if self.by == "interaction" else 0.0))
+                gain = abs(scores[longer] - scores[group] - (own[at] if self.by == "interaction" else 0.0))
                 priority[at] = max(priority[at], gain) if at in touched else gain
                 touched.add(at)
         lowest = _percentile(priority[~chosen], self.percentile)
-        slack = 1e-6 * max(map(abs, known.values()))  # what rounding may move, so that it decides nothing
+        slack = 1e-6 * max(map(abs, scores.values()))  # rounding must not decide
         taken: np.ndarray = (priority >= lowest - slack) & ~chosen
         return taken
 
 
 def _percentile(values: np.ndarray, share: float) -> float:
-    """Between two values, linearly."""
+    """The percentile of values, interpolated linearly between two of them."""
     ordered = np.sort(values)
     place = share / 100 * (len(ordered) - 1)
     low, high = int(place), min(int(place) + 1, len(ordered) - 1)
     return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
 
 
-def _ask(spans: Sequence[Span], known: Scores) -> Generator[list[Span], list[float], None]:
-    new = [span for span in dict.fromkeys(spans) if span not in known]
+def _ask(spans: Sequence[Span], scores: Scores) -> Generator[list[Span], list[float], None]:
+    new = [span for span in dict.fromkeys(spans) if span not in scores]
     if new:
-        scores = yield new
-        known.update(zip(new, scores, strict=True))
+        answers = yield new
+        scores.update(zip(new, answers, strict=True))
 
 
 def _groups(chosen: np.ndarray) -> list[Span]:
@@ -144,6 +145,6 @@ def _groups(chosen: np.ndarray) -> list[Span]:
 
 
 def _extended(group: Span, chosen: np.ndarray) -> list[Span]:
-    """A group with the word before it, and with the word after it, where there is one (it is not chosen yet)."""
-    found = [Span(group.start - 1, group.stop)] if group.start > 0 else []
-    return [*found, Span(group.start, group.stop + 1)] if group.stop < len(chosen) else found
+    """A group with the word before it, and with the word after it, as far as there are such words."""
+    before = [Span(group.start - 1, group.stop)] if group.start > 0 else []
+    return [*before, Span(group.start, group.stop + 1)] if group.stop < len(chosen) else before

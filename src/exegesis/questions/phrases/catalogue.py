@@ -72,7 +72,7 @@ def make_search(
     """
     card, given = SEARCHES[name], dict(parameters or {})
     if method is not None and not card.free:
-        able = ", ".join(one.name for one in SEARCHES if one.free)
+        able = ", ".join(other.name for other in SEARCHES if other.free)
         raise UsageError(f"the search {name} has a score of its own; leave the method out, or take {able}")
     if not card.scorers:
         return cast(Search, SEARCHES.make(name, given))
@@ -99,20 +99,21 @@ def owners_of(name: str, method: str | None) -> dict[str, type]:
 
 
 def trees_for(texts: Sequence[Text], given: object, tagger: Callable[[], Tagger]) -> Trees:
-    """The phrases of each text: those given (spans of word numbers, for one text or a list for each), else the phrases
-    and clauses that ``levels_of`` finds.
+    """A function from a text to its phrases, for searches that follow a tree.
 
-    Raises UsageError for what is no tree of spans, SpanError where spans cross or lie outside a text.
+    The phrases are those that a user passes (spans of word numbers for one text, or a list of such lists for several),
+    by default the phrases and clauses that ``levels_of`` finds. Raises UsageError if ``given`` has another form,
+    SpanError if spans cross or lie outside a text.
     """
     if given is None:
-        return lambda text: _found(text, tagger())
-    every = [given] if len(texts) == 1 and _spans(given) else given
-    if not isinstance(every, Sequence) or len(every) != len(texts) or not all(_spans(one) for one in every):
+        return lambda text: _nest(text, tagger())
+    lists = [given] if len(texts) == 1 and _spans(given) else given
+    if not isinstance(lists, Sequence) or len(lists) != len(texts) or not all(map(_spans, lists)):
         raise UsageError(
             "tree is a list of spans of word numbers, as [(0, 2), (0, 5)], and for several texts a list of such lists"
         )
     nests: dict[int, Nest] = {}
-    for number, (text, spans) in enumerate(zip(texts, every, strict=True)):
+    for number, (text, spans) in enumerate(zip(texts, lists, strict=True)):
         try:
             nests[id(text)] = nest([Span(*span) for span in spans], len(text.words))
         except SpanError as error:
@@ -121,16 +122,16 @@ def trees_for(texts: Sequence[Text], given: object, tagger: Callable[[], Tagger]
     return lambda text: nests[id(text)]
 
 
-def _found(text: Text, tagger: Tagger) -> Nest:
+def _nest(text: Text, tagger: Tagger) -> Nest:
     parts = levels_of(text, tagger)
     return nest([span for name in ("phrase", "clause") for span in parts[name]], len(text.words))
 
 
 def _spans(given: object) -> bool:
     return isinstance(given, Sequence) and all(
-        isinstance(one, Sequence)
-        and not isinstance(one, str)
-        and len(one) == 2
-        and all(isinstance(edge, int) and not isinstance(edge, bool) for edge in one)
-        for one in given
+        isinstance(span, Sequence)
+        and not isinstance(span, str)
+        and len(span) == 2
+        and all(isinstance(edge, int) and not isinstance(edge, bool) for edge in span)
+        for span in given
     )

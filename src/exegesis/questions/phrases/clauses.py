@@ -1,18 +1,18 @@
 """Clauses from words and Penn tags: split at cues, then joined until every part has a finite verb.
 
-The rule (``clauses``), in full:
+The rule of ``clauses``, in full:
 
 1. Borders. Before a coordinating conjunction (CC, strength 2), a subordinating one (IN, a word of
    ``SUBORDINATORS``; 4), a relative or question word (WDT, WP, WP$, WRB; 4), and a subject pronoun or
-   "there" whose finite verb follows at once or behind adverbs ("I think | it works"; 1). A run of these is
+   "there" whose finite verb follows at once or after adverbs ("I think | it works"; 1). A run of these is
    one border, at its first word and as strong as that ("and when", "that he"); "even", "just", "only" and
    "especially" before one belong to it, and so does the preposition before a relative word ("in which").
-   Behind a comma or a closing bracket (2), a colon, semicolon, dash or ellipsis (8) and the end of a
+   After a comma or a closing bracket (2), a colon, semicolon, dash or ellipsis (8) and the end of a
    sentence (16); closing quotation marks stay with the mark before them. Before an opening bracket (2).
    Where several meet, the strongest mark and the conjunction add up.
 2. Joining. A part between two borders needs a finite verb (VBD, VBP, VBZ, MD); the paper says "containing
    a verb", and asking for a finite one keeps "funny and touching", "to come and see" whole. From the
-   left, a part without one joins the neighbour behind the weaker border, the left one where they are
+   left, a part without one joins the neighbour across the weaker border, the left one if they are
    equal. So every clause has a finite verb, unless the whole text has none and is one clause.
 """
 
@@ -31,28 +31,25 @@ _RELATIVE = frozenset({"WDT", "WP", "WP$", "WRB"})
 _SUBJECTS = frozenset({"i", "you", "he", "she", "it", "we", "they", "there"})
 _FINITE = frozenset({"VBD", "VBP", "VBZ", "MD", "BES", "HVS"})
 
-_BEHIND = {",": 2, "-RRB-": 2, ")": 2, ":": 8, ".": 16}
-_FOLLOWING = frozenset({*_BEHIND, "''", '"', "NFP"})
+_CLOSING = {",": 2, "-RRB-": 2, ")": 2, ":": 8, ".": 16}
+_FOLLOWING = frozenset({*_CLOSING, "''", '"', "NFP"})
 _OPENING = frozenset({"-LRB-", "("})
 _BRACKET, _COORDINATION, _SUBORDINATION, _SUBJECT = 2, 2, 4, 1
 
 
 def clauses(words: Sequence[str], tags: Sequence[str]) -> tuple[Span, ...]:
-    """The clauses of a text, a partition of its words, by the rule at the head of this file.
+    """The clauses of a text as spans of word numbers, a partition of its words, by the rule at the head of this file.
 
-    Args:
-        words: the words of the text; capitals play no part.
-        tags: their Penn tags.
-
-    Raises UsageError where the two differ in length. No words give no clauses.
+    ``words`` are those of the text, whose capitals do not matter, ``tags`` their Penn tags. Without words there are no
+    clauses. Raises UsageError if the two differ in length.
     """
     if len(words) != len(tags):
-        raise UsageError(f"{len(tags)} tags for {len(words)} words; give one a word")
+        raise UsageError(f"{len(tags)} tags for {len(words)} words; give one tag per word")
     return _joined(_strengths([word.lower() for word in words], tags), [tag in _FINITE for tag in tags])
 
 
 def _strengths(words: Sequence[str], tags: Sequence[str]) -> list[int]:
-    """For each place 0 ... n between words the strength of the border there, 0 where there is none."""
+    """The strengths of the borders at each place 0 ... n between words; 0 is no border."""
     marks, joints = [0] * (len(words) + 1), [0] * (len(words) + 1)
     covered = 0  # words before this one belong to a border that has been set
     for at, tag in enumerate(tags):
@@ -60,7 +57,7 @@ def _strengths(words: Sequence[str], tags: Sequence[str]) -> list[int]:
             marks[at] = max(marks[at], _BRACKET)
         if at < covered:
             continue
-        if tag in _BEHIND:
+        if tag in _CLOSING:
             covered = _run_of_marks(tags, at, marks)
         elif strength := _joint(words, tags, at):
             place = _beginning(words, tags, at)
@@ -72,16 +69,16 @@ def _strengths(words: Sequence[str], tags: Sequence[str]) -> list[int]:
 
 
 def _run_of_marks(tags: Sequence[str], start: int, marks: list[int]) -> int:
-    """Sets the border behind a run of closing marks, as strong as its strongest; where the run stops."""
+    """Set the border after a run of closing marks, as strong as its strongest; return the end of the run."""
     stop = start
     while stop < len(tags) and tags[stop] in _FOLLOWING:
         stop += 1
-    marks[stop] = max(_BEHIND.get(tag, 0) for tag in tags[start:stop])
+    marks[stop] = max(_CLOSING.get(tag, 0) for tag in tags[start:stop])
     return stop
 
 
 def _joint(words: Sequence[str], tags: Sequence[str], at: int) -> int:
-    """How strong a border a word sets as a conjunction, relative word or subject; 0 for any other word."""
+    """The strength of a word's border as a conjunction, relative word or subject; 0 for any other word."""
     if tags[at] == "CC":
         return _COORDINATION
     if tags[at] in _RELATIVE or (tags[at] == "IN" and words[at] in SUBORDINATORS):
@@ -90,7 +87,7 @@ def _joint(words: Sequence[str], tags: Sequence[str], at: int) -> int:
 
 
 def _subject(words: Sequence[str], tags: Sequence[str], at: int) -> bool:
-    """Whether a word is a subject pronoun with its finite verb behind it, but for adverbs."""
+    """True if a word is a subject pronoun whose finite verb follows, adverbs aside."""
     if tags[at] not in ("PRP", "EX") or words[at] not in _SUBJECTS:
         return False
     verb = at + 1

@@ -1,4 +1,4 @@
-"""HEDGE: cut a text where its parts interact least, from the whole down to words (Chen, Zheng and Ji 2020)."""
+"""HEDGE: cut a text from the whole down to words where its parts interact least (Chen, Zheng and Ji 2020)."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ from exegesis.questions.phrases.search import Grown, Mark, Trees
 MAX_WINDOW = 4  # 2^(2 window) coalitions are run at every cut
 MAX_COALITIONS = 1 << 20  # coalitions of one text
 
-Asked = list[int]
-Values = Float[Tensor, "_ 2"]  # the number of each coalition, and how far its label leads
+Coalitions = list[int]
+Values = Float[Tensor, "_ 2"]  # the number of each coalition, and the lead of its label
 
 
 @search("hedge", paper="Chen, Zheng and Ji 2020")
 @dataclass(frozen=True)
 class Hedge:
-    """A phrase's score is how far the explained label leads over the strongest other when only the phrase is kept.
+    """Cut a text from above; a phrase's score is the lead of the explained label if only the phrase is kept (Eq. 5).
 
-    From the whole text down, the phrase and the place in it are cut whose two parts have the smallest Shapley
-    interaction (the paper's partition score, Eq. 1-4): the interaction index of Grabisch and Roubens of the two parts
-    among themselves and up to ``window`` phrases on either side, the weights being those of as many players. It is
-    the signed index, as in the paper, so parts that work against each other are cut first. A phrase's
-    ``interaction`` is that of the cut through it, its ``step`` the cut's number. Values are those of the number asked
-    for. The score (Eq. 5) is not: it is the lead of that number's label in the same unit (``mech.coalitions.leads``),
-    as in the paper, and views say so beside the number. Of a margin, and of a label without a rival, the lead is the
-    number itself.
+    Each step cuts the phrase, and the place in it, whose two parts have the smallest Shapley interaction (the paper's
+    partition score, Eq. 1-4): the interaction index of Grabisch and Roubens of the two parts among themselves and up to
+    ``window`` phrases on either side, with the weights of as many players. The index keeps its sign, as in the paper,
+    so parts that work against each other are cut first. A phrase's ``interaction`` is that of the cut through it, its
+    ``step`` is the number of the cut. Interactions are those of the explained number. Scores are leads: the number of
+    the explained label less that of the strongest other label, in the same unit (``mech.removal.coalitions.leads``), as
+    in the paper; views say so beside the number. For a margin, and for a label without a rival, the lead is the number
+    itself.
 
-    ``how`` says what stands for the words that are left out: ``pad`` as in the paper, or as of leave-one-out. Ties go
-    to the first place in reading order. It deviates in one point: the paper's released code gives the coalitions in the
-    window the weights of all phrases of the text, here, as in the paper's Eq. 4, they are those of the window.
+    ``how`` says what takes the place of the other words: ``pad`` as in the paper, or another way of leave-one-out. Ties
+    go to the first place in reading order. It deviates in one point: the paper's released code gives the coalitions in
+    the window the weights of all phrases of the text; here they have those of the window, as in Eq. 4.
 
-    Raises UsageError for a window outside 0 to 4, TextError for a text that needs more than a million coalitions.
+    Raises TextError for a text that needs more than a million coalitions.
     """
 
     window: Annotated[int, between(0, MAX_WINDOW)] = 2
@@ -65,10 +65,10 @@ class Hedge:
     def __call__(self, model: Classifier, batch: Batch, target: Target, trees: Trees) -> list[Grown]:
         game = Game(model, batch, self.how)
 
-        def answer(asked: Sequence[Asked | None]) -> list[Values]:
-            masks = [one or [] for one in asked]
-            for row, known in enumerate(game.known):
-                if len(known) > MAX_COALITIONS:
+        def answer(wanted: Sequence[Coalitions | None]) -> list[Values]:
+            masks = [coalitions or [] for coalitions in wanted]
+            for row, values in enumerate(game.known):
+                if len(values) > MAX_COALITIONS:
                     words = len(batch.texts[row].words)
                     raise TextError(
                         f"hedge needs more than {MAX_COALITIONS} coalitions for a text of {words} words: take a "
@@ -85,8 +85,8 @@ class Hedge:
         tally = Tally("cuts made", sum(counts) - len(counts))
         return together([self._cut(words, game, row, tally) for row, words in enumerate(counts)], answer)
 
-    def _cut(self, words: int, game: Game, row: int, tally: Tally) -> Generator[Asked, Values, Grown]:
-        """One text's search: asks for coalitions, is sent their values."""
+    def _cut(self, words: int, game: Game, row: int, tally: Tally) -> Generator[Coalitions, Values, Grown]:
+        """The search on one text: yields coalitions, is sent their values."""
         phrases = [Span(0, words)]
         cuts: dict[Span, tuple[float, int]] = {}
         known: dict[tuple[Span, ...], list[float]] = {}
@@ -95,7 +95,7 @@ class Hedge:
             windows = {place: self._window(phrases, place) for place in places}
             new = [place for place in places if windows[place] not in known]
             asked = [self._coalitions(phrases, place) for place in new]
-            values = (yield [one for masks in asked for one in masks])[:, 0]
+            values = (yield [mask for masks in asked for mask in masks])[:, 0]
             for place, part in zip(new, torch.split(values, [len(masks) for masks in asked]), strict=True):
                 known[windows[place]] = self._interactions(phrases, place, part)
             lowest = min(min(known[windows[place]]) for place in places) + game.tolerance[row]
@@ -115,14 +115,14 @@ class Hedge:
         return Grown(marks)
 
     def _window(self, phrases: Sequence[Span], place: int) -> tuple[Span, ...]:
-        """The phrases that a cut at a place may interact with; the phrase itself stands first."""
+        """The phrases that a cut at a place may interact with, the phrase itself first."""
         near = [*phrases[max(0, place - self.window) : place], *phrases[place + 1 : place + 1 + self.window]]
         return (phrases[place], *near)
 
-    def _coalitions(self, phrases: Sequence[Span], place: int) -> Asked:
+    def _coalitions(self, phrases: Sequence[Span], place: int) -> Coalitions:
         """Around a phrase, for every subset S of its neighbours: S, S with the phrase, S with each left and right."""
         phrase, *near = self._window(phrases, place)
-        subsets = _subsets([bits(one) for one in near])
+        subsets = _subsets([bits(neighbour) for neighbour in near])
         whole = bits(phrase)
         asked = [*subsets, *(subset | whole for subset in subsets)]
         for middle in range(phrase.start + 1, phrase.stop):
@@ -138,13 +138,13 @@ class Hedge:
         each = [factorial(s) * factorial(near - s) / factorial(near + 1) for s in range(near + 1)]
         sums = values.reshape(-1, 1 << near) @ torch.tensor(each, dtype=values.dtype)[sizes]
         none, both, sides = sums[0], sums[1], sums[2:].reshape(-1, 2).sum(1)
-        found: list[float] = (none + both - sides).tolist()
-        return found
+        interactions: list[float] = (none + both - sides).tolist()
+        return interactions
 
 
 def _subsets(masks: Sequence[int]) -> list[int]:
-    """The union of every subset, in the order of their numbers."""
-    found = [0]
+    """The unions of all subsets, in the order of the subsets' numbers."""
+    unions = [0]
     for mask in masks:
-        found += [one | mask for one in found]
-    return found
+        unions += [union | mask for union in unions]
+    return unions

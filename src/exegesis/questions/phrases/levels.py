@@ -1,4 +1,4 @@
-"""The levels of a text (REAT paper, section 3.3): words, phrases by Table 1, clauses, the whole."""
+"""Levels of a text: words, phrases, clauses, the whole (REAT paper, Sec. 3.3 and Table 1)."""
 
 from __future__ import annotations
 
@@ -24,34 +24,33 @@ def phrases(tags: Sequence[str]) -> tuple[Span, ...]:
 
     ``<VERB>*<ADV>*<PART>*<VERB>+<PART>*`` is a verb chunk, ``<DET>?(<NOUN>+<ADP|CONJ>)*<NOUN>+`` a noun
     chunk, over the coarse tags of ``universal``. From the left, the longest match is taken at each word,
-    and the search goes on behind it. The paper leaves open what becomes of the other words; here each is
-    a phrase of one word, so that the level partitions the text. No tags give no phrases.
+    and the search continues after it. The paper leaves the other words open; here each of them is a phrase
+    of one word, so that the level partitions the text. Without tags there are no phrases.
     """
     letters = "".join(_LETTERS.get(universal(tag), "x") for tag in tags)
     spans, at = [], 0
     while at < len(letters):
-        found = _CHUNK.match(letters, at)
-        stop = found.end() if found else at + 1
+        chunk = _CHUNK.match(letters, at)
+        stop = chunk.end() if chunk else at + 1
         spans.append(Span(at, stop))
         at = stop
     return tuple(spans)
 
 
 def levels(words: Sequence[str], tagger: Tagger | None = None) -> dict[str, tuple[Span, ...]]:
-    """The four partitions of a text, from fine to coarse, as spans of word numbers.
+    """The four partitions of a text, from fine to coarse, as half-open spans of word numbers.
 
-    Keys in order: word, phrase, clause, text; each level refines the next. Where a chunk of Table 1 would
-    run over the border of a clause, the clause wins: chunks are sought within each clause.
+    The keys in order are word, phrase, clause and text; each level refines the next. If a chunk of Table 1 would cross
+    the border of a clause, the clause wins: chunks are sought within each clause. ``tagger`` gives a list of words one
+    Penn tag each, by default the bundled one.
 
-    Raises:
-        TextError: there are no words.
-        ModelError: the tagger gave another number of tags than there are words.
+    Raises TextError if there are no words, ModelError if the tagger returns another number of tags.
     """
     if not words:
         raise TextError("a text without words has no levels; give at least one word")
     tags = list((tagger or default_tagger())(words))
     if len(tags) != len(words):
-        raise ModelError(f"the tagger gave {len(tags)} tags for {len(words)} words; it must give one a word")
+        raise ModelError(f"the tagger gave {len(tags)} tags for {len(words)} words; it must return one tag per word")
     parts = clauses(words, tags)
     return {
         "word": tuple(Span(at, at + 1) for at in range(len(words))),
@@ -66,16 +65,16 @@ def levels(words: Sequence[str], tagger: Tagger | None = None) -> dict[str, tupl
 
 
 def levels_of(text: Text, tagger: Tagger) -> dict[str, tuple[Span, ...]]:
-    """``levels`` of a text; of a pair each part is tagged and cut alone, so that nothing crosses its border.
+    """The ``levels`` of a text as a model reads it; no span crosses the border between the two texts of a pair.
 
-    Raises as ``levels``.
+    Raises TextError and ModelError as ``levels``.
     """
     words = text.word_strings()
     owner = [next((n for n, part in enumerate(text.segments) if part.covers(word)), 0) for word in text.words]
     edges = [0, *(i for i in range(1, len(words)) if owner[i] != owner[i - 1]), len(words)]
     parts = [(start, levels(words[start:stop], tagger)) for start, stop in pairwise(edges)]
-    found = {
+    by_name = {
         name: tuple(Span(at + span.start, at + span.stop) for at, part in parts for span in part[name])
         for name in LEVELS[:-1]
     }
-    return {**found, "text": (Span(0, len(words)),)}
+    return {**by_name, "text": (Span(0, len(words)),)}

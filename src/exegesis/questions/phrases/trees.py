@@ -28,10 +28,10 @@ EMPTY = "the empty text"
 @search("parse", paper="Murdoch, Liu and Yu 2018, Fig. 1", scorers=PHRASE_METHODS, free=True)
 @dataclass(frozen=True)
 class Parse:
-    """The phrases of a tree, each with the score that ``scorer`` gives it: any method at all.
+    """Follow a tree; a phrase has the score that ``scorer``, any method, gives it, in the units of that method.
 
-    A phrase's ``interaction`` is its score less the sum of its parts'; it is zero for a method that sums over words.
-    Words + account are the number where the scorer promises it.
+    A phrase's ``interaction`` is its score less the sum of its parts' scores; it is zero for a method that sums over
+    words. Words + account = the number if the scorer promises it (Murdoch, Liu and Yu 2018, Fig. 1).
     """
 
     scorer: Scorer
@@ -55,26 +55,27 @@ class Parse:
         signed, pieces = getattr(self.scorer, "signed", card.signed), array(scores.values)[:, 0]
         grown = []
         for row, (text, tree, values) in enumerate(zip(batch.texts, nests, found, strict=True)):
-            kept = {part: float(value[row]) for part, value in account.items()}
-            if any(text.special) and signed:  # as a result of words has it
+            parts = {part: float(value[row]) for part, value in account.items()}
+            if any(text.special) and signed:  # like the account of an attribution
                 inside = [piece for word in text.words for piece in range(*word)]
-                kept["special tokens"] = float(pieces[row].sum() - pieces[row, inside].sum())
+                parts["special tokens"] = float(pieces[row].sum() - pieces[row, inside].sum())
             marks = _marked(tree, values[0].tolist(), joins=hasattr(self.scorer, "spans"))
-            grown.append(Grown(marks, kept, {} if signed else {"signed": False}))
+            grown.append(Grown(marks, parts, {} if signed else {"signed": False}))
         return grown
 
 
 @search("owen", paper="Owen 1977, Winter 1989")
 @dataclass(frozen=True)
 class Owen:
-    """Owen values of the words of a tree, and for a phrase the sum over its words, which is its own Owen value.
+    """Owen values of the words of a tree, in units of the number; a phrase has the sum over its words.
 
     A word's value is its mean gain over those orders of adding words in which every phrase of the tree stands together
     (Owen 1977; Winter 1989 for nested phrases); the tree without phrases gives Shapley values. Words + the value of the
-    empty text = the number, to rounding. ``v`` and ``how`` are those of ``shapley``. Interactions are not measured.
+    empty text = the number, to rounding. ``how`` is that of ``shapley``. Interactions are not measured.
 
-    Where ``limit`` pairs of a word and what may stand before it do not suffice, ``samples`` orders are drawn instead,
-    each followed by its reverse; the sum is exact all the same and ``details`` give each word's standard error.
+    If a tree has more than ``limit`` pairs of a word and a set of words that may come before it, ``samples`` orders are
+    drawn instead, each followed by its reverse; the identity holds all the same, and ``details`` have the standard
+    error of each word. Draws belong to the text and ``seed``.
     """
 
     samples: Annotated[int, at_least(4), even] = 100
@@ -101,9 +102,9 @@ class Owen:
 
         def ask(row: int) -> Sequence[int]:
             chances = before[row]
-            return _wanted(chances) if chances else [one for order in drawn[row] for one in prefixes(order)]
+            return _wanted(chances) if chances else [coalition for order in drawn[row] for coalition in prefixes(order)]
 
-        found: dict[int, Grown] = {}
+        trees_by_row: dict[int, Grown] = {}
         for row, numbers in game.each(target, ask):
             chances, values = before[row], numbers[:, :1]
             details: dict[str, Any]
@@ -115,14 +116,14 @@ class Owen:
                 mean, error = along(drawn[row], values.reshape(len(drawn[row]), -1, 1).unbind())
                 words = mean[0].tolist()
                 details = {"exact": False, "orders": len(drawn[row]), "standard_error": error[0].tolist()}
-            found[row] = _summed(nests[row], words, float(values[0, 0]), details)
-        return [found[row] for row in range(len(batch))]
+            trees_by_row[row] = _summed(nests[row], words, float(values[0, 0]), details)
+        return [trees_by_row[row] for row in range(len(batch))]
 
 
 def _wanted(before: Predecessors) -> list[int]:
     """The coalitions whose values the gains need, the empty one first."""
     pairs = ((s, s | 1 << word) for word, chances in enumerate(before) for s in chances)
-    return list(dict.fromkeys([0, *(one for pair in pairs for one in pair)]))
+    return list(dict.fromkeys([0, *(coalition for pair in pairs for coalition in pair)]))
 
 
 def _gains(before: Predecessors, values: Mapping[int, float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""What a measure is: a frozen dataclass that scores one explanation of one text."""
+"""Measures and their registry. A measure is a frozen dataclass that scores one explanation of one text."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from exegesis.core.text import Span, Text
 RESAMPLE = "resample"
 Way = Literal["drop", "zero", "pad", "unknown", "mask", "resample"]  # what takes the place of removed words
 WAYS: tuple[str, ...] = get_args(Way)
-DELETION, SCORES, NONE = "deletion", "scores", "none"  # which controls a measure has
+DELETION, SCORES, NONE = "deletion", "scores", "none"  # the controls of a measure
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One text as it is measured: what the model says of it whole.
+    """One text of an evaluation, with the model's answer for the whole text.
 
-    ``label`` is the label that the explanations are about, ``chance`` its probability (the output itself for a
-    regression, which has no labels to flip), ``marks`` are the words that people marked, where there are marks.
-    ``decided``: that label is the one predicted (where labels stand each on their own, its probability is above 0.5).
+    ``label`` is the label that the explanations are about, ``chance`` its probability (for a regression, which has no
+    labels to flip, the output itself), ``marks`` are the words that people marked, or None. ``decided``: the label is
+    the predicted one (with independent labels: its probability is above 0.5).
     """
 
     text: Text
@@ -38,21 +38,22 @@ class Case:
 
     @property
     def count(self) -> int:
-        """How many words the text has."""
+        """The number of words in the text."""
         return len(self.text.words)
 
     @property
     def full(self) -> int:
-        """All words, as the bits of a whole number."""
+        """All words, as bits of a whole number."""
         return (1 << self.count) - 1
 
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """One explanation of one text: a score for each word, and what else a measure may ask of it.
+    """One explanation of one text, as a measure sees it: a score per word, the explained number and its gap.
 
-    ``number`` is the number explained (a logit, a probability), ``gap`` what the explanation leaves of it unexplained.
-    ``spans`` are the scores of phrases (spans of word numbers) by level, where the method scores them itself.
+    ``number`` is the explained number (a logit, a probability), ``gap`` the part of it that the explanation leaves
+    unexplained. ``spans`` has the scores of phrases, by level and span of word numbers, if the method scores phrases
+    itself.
     """
 
     scores: Float[np.ndarray, " words"]
@@ -61,14 +62,17 @@ class Given:
     spans: Mapping[tuple[str, Span], float] = field(default_factory=dict)
 
     def order(self) -> list[int]:
-        """Words from the highest score to the lowest; ties in reading order."""
-        found: list[int] = np.argsort(-self.scores, kind="stable").tolist()
-        return found
+        """The numbers of the words from the highest score to the lowest; ties in reading order."""
+        order: list[int] = np.argsort(-self.scores, kind="stable").tolist()
+        return order
 
 
 class Answers(NamedTuple):
-    """What the model says of perturbed texts: the label's probability, the explained number, whether it still decides
-    for the label (predicts it; where labels stand each on their own, gives it a probability above 0.5)."""
+    """The model's answers for the perturbed texts of one explanation.
+
+    ``chance`` is the label's probability, ``number`` the explained number, ``same`` is true if the model still decides
+    for the label (predicts it; with independent labels: gives it a probability above 0.5).
+    """
 
     chance: Float[np.ndarray, " n"]
     number: Float[np.ndarray, " n"]
@@ -76,17 +80,17 @@ class Answers(NamedTuple):
 
 
 class Score(NamedTuple):
-    """A measure's number for one text; NaN where it has none. ``curve`` is what it was read from, on ``GRID``."""
+    """A measure's number for one text, NaN if the text has none, and the curve on ``GRID`` from which it was read."""
 
     value: float
     curve: Float[np.ndarray, " points"] | None = None
 
 
 class Measure(Protocol):
-    """``asks`` names the words to keep in each perturbed text (a bit a word), ``score`` reads the model's answers.
+    """A measure: ``asks`` names the words to keep in each perturbed text, a bit per word; ``score`` reads the answers.
 
-    ``how`` says what takes the place of the other words: a way of ``mech.removal``, or ``resample`` (pieces drawn from
-    the texts evaluated). It is empty where nothing is asked.
+    ``how`` says what takes the place of the other words: a ``Way``, of which ``resample`` draws pieces from the
+    evaluated texts. It is empty for a measure that asks nothing.
     """
 
     @property
@@ -97,8 +101,13 @@ class Measure(Protocol):
 
 @dataclass(frozen=True)
 class MeasureCard:
-    """What is said of a measure. ``higher``: a higher number is better. ``controls``: which references it has.
-    ``ranks``: methods are ranked by it. ``favours``: methods that have the best number by definition, which are not."""
+    """The public facts about a measure.
+
+    ``question`` says what it answers, ``paper`` where it comes from. ``higher``: a higher number is better.
+    ``controls`` names its references: ``DELETION`` has all, ``SCORES`` all but greedy removal, ``NONE`` random scores
+    alone. ``ranks``: methods are ranked by it, except the methods that it ``favours``, which have the best number by
+    definition.
+    """
 
     name: str
     question: str
@@ -157,18 +166,18 @@ def make(given: str | Measure) -> Measure:
 
 
 def title(value: Measure) -> str:
-    """The measure's name, with the parameters that are not the usual ones: ``deletion (pad, words=5)``.
+    """The measure's name, with the parameters that differ from their defaults: ``deletion (pad, words=5)``.
 
-    Words stand alone, numbers with their name; of a file its name without the folder.
+    Text stands alone, numbers with the name of their parameter; paths are shown without their folders.
     """
     card, parts = card_of(value), []
-    for one in dataclasses.fields(card.cls):
-        given = getattr(value, one.name)
-        if given != one.default:
-            parts.append(Path(given).name if isinstance(given, str) else f"{one.name}={given}")
+    for parameter in dataclasses.fields(card.cls):
+        setting = getattr(value, parameter.name)
+        if setting != parameter.default:
+            parts.append(Path(setting).name if isinstance(setting, str) else f"{parameter.name}={setting}")
     return f"{card.name} ({', '.join(parts)})" if parts else card.name
 
 
 def bits(words: Sequence[int]) -> int:
-    """Words as the bits of a whole number."""
+    """Word numbers as bits of a whole number."""
     return sum(1 << word for word in words)

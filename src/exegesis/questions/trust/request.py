@@ -1,4 +1,4 @@
-"""From what a user asks to an evaluation: methods run, explanations and marks read, measures chosen."""
+"""One evaluation as a user requests it: choose measures, run methods, read explanations and marks, measure."""
 
 from __future__ import annotations
 
@@ -55,12 +55,15 @@ def evaluate(
     samples: int = 2000,
     advance: Callable[[], object] = lambda: None,
 ) -> Evaluation:
-    """As ``exegesis.evaluate``, of texts that the model has read. ``advance`` is called after each text and method."""
+    """Evaluate methods and explanations on texts that the model has read; ``exegesis.evaluate`` has the arguments.
+
+    ``advance`` is called after each text and method.
+    """
     chosen = choose(measures, how, marks is not None, regression=model.link is Link.IDENTITY)
     made = [make(one, (parameters or {}).get(one, {}) if isinstance(one, str) else None) for one in methods]
     for one in made:
         require(model, one)
-    known = _marks(texts, marks)
+    marked = _marks(texts, marks)
     given = _given(texts, explanations, target)
     spans = _spans(chosen)
     own = [_explained(model, texts, one, target, spans, chosen, advance) for one in made]
@@ -69,7 +72,7 @@ def evaluate(
         texts,
         [*own, *given],
         chosen,
-        marks=known,
+        marks=marked,
         controls=controls,
         seed=seed,
         samples=samples,
@@ -80,22 +83,21 @@ def evaluate(
 def choose(
     measures: Sequence[str | Measure] | None, how: Sequence[str] = (), marked: bool = False, regression: bool = False
 ) -> list[Measure]:
-    """The measures asked for, by default the usual ones, each with every ``how`` that is asked for.
+    """The measures of an evaluation, by default the usual ones, each once per way in ``how``.
 
-    Raises UsageError for one that is not known.
+    Raises UsageError for a measure or a way of removing that is not known.
     """
     names = measures if measures is not None else [*USUAL, *(PLAUSIBLE if marked else ())]
     if measures is None and regression:
         names = [name for name in names if name != "decision-flip"]
-    found: list[Measure] = []
-    for one in names:
-        value = make_measure(one)
-        for way in how:
-            if way not in WAYS:
-                raise unknown("way of removing", way, WAYS)
-        ways = how if value.how and how else [None]
-        found += [value if way is None else replace(value, how=way) for way in ways]  # type: ignore[type-var]
-    return found
+    for way in how:
+        if way not in WAYS:
+            raise unknown("way of removing", way, WAYS)
+    chosen: list[Measure] = []
+    for name in names:
+        value = make_measure(name)
+        chosen += [replace(value, how=way) for way in how] if value.how and how else [value]  # type: ignore[type-var]
+    return chosen
 
 
 def _explained(
@@ -107,10 +109,10 @@ def _explained(
     measures: Sequence[Measure],
     advance: Callable[[], object],
 ) -> Explanations:
-    """One method on all texts, and on those that word lists concern also for their label."""
-    found: list[Attribution | None] = [None] * len(texts)
+    """The explanations of one method: of all texts, and of texts with words of both word lists also for their label."""
+    results: list[Attribution | None] = [None] * len(texts)
     for row, result in run(model, texts, method, ask(target, model.labels, model.link), spans):
-        found[row] = result
+        results[row] = result
         advance()
     labelled: dict[str, list[Attribution | None]] = {}
     for label in dict.fromkeys(one.label for one in measures if isinstance(one, Interpretability)):
@@ -119,12 +121,12 @@ def _explained(
         labelled[label] = [None] * len(texts)
         for number, result in run(model, [texts[i] for i in rows], method, ask(label, model.labels, model.link)):
             labelled[label][rows[number]] = result
-    return Explanations(card_of(method).name, found, repr(method), labelled)
+    return Explanations(card_of(method).name, results, repr(method), labelled)
 
 
 def _spans(measures: Sequence[Measure]) -> Spans | None:
-    """The units that faithfulness takes away, for methods that score spans directly."""
-    wanted = {one.unit for one in measures if isinstance(one, Faithfulness)} - {"word"}
+    """The units that faithfulness removes, as spans for methods that score spans directly."""
+    wanted = {measure.unit for measure in measures if isinstance(measure, Faithfulness)} - {"word"}
     if not wanted:
         return None
 
@@ -135,7 +137,7 @@ def _spans(measures: Sequence[Measure]) -> Spans | None:
 
 
 def _given(texts: Sequence[Text], explanations: Given, target: str | int | None) -> list[Explanations]:
-    """Other explanations, put beside the texts."""
+    """The explanations that a user passes, put in the order of the texts."""
     if explanations is None:
         return []
     if isinstance(explanations, str | os.PathLike):
@@ -160,7 +162,7 @@ def _marks(texts: Sequence[Text], marks: Sequence[Any] | str | os.PathLike[str] 
         return None
     given = read_marks(Path(marks), texts) if isinstance(marks, str | os.PathLike) else list(marks)
     if len(given) != len(texts):
-        raise UsageError(f"{len(given)} marks of {len(texts)} texts; give one list a text (None where there is none)")
+        raise UsageError(f"{len(given)} marks of {len(texts)} texts; give one list per text, or None")
     return [
         None if one is None else marks_of(text, one, f"text {i + 1}")
         for i, (text, one) in enumerate(zip(texts, given, strict=True))

@@ -1,4 +1,4 @@
-"""Which words? One file a method; importing this package registers them all."""
+"""Methods that score words: one file per method; importing this package registers them all."""
 
 from exegesis.questions.words import (
     decomposition,

@@ -1,4 +1,4 @@
-"""Contextual decomposition: the part of a number that a word or phrase makes (Murdoch, Liu & Yu 2018)."""
+"""Contextual decomposition: the part of a number that comes from a word or phrase (Murdoch, Liu & Yu 2018)."""
 
 from __future__ import annotations
 
@@ -33,20 +33,21 @@ from exegesis.protocols.target import Target
 class ContextualDecomposition:
     """The relevant part (beta) of a logit or margin for a word or phrase, in units of the logit.
 
-    Identity, for every phrase: relevant + irrelevant + output bias = the number, to rounding (``parts`` gives both).
-    Parts of different phrases overlap and interact, so words do not sum to their phrase: what is left of the number
-    is accounted for as ``inner biases`` (irrelevant even where the whole text is the phrase: what biases and initial
-    states make) and ``interactions`` (the whole text's part less the words' parts).
+    Identity, for every phrase: relevant + irrelevant + output bias = the number, to rounding (``parts`` returns both).
+    Parts of different phrases overlap and interact, so the scores of words do not add up to that of their phrase. The
+    rest of the number is in the account: ``inner biases`` (the part that comes from biases and initial states, which is
+    irrelevant even if the phrase is the whole text) and ``interactions`` (the part of the whole text less those of its
+    words).
 
     Linear maps are split term by term, their biases a group of their own. An activation is shared among relevant part,
     irrelevant part and bias by what each adds, averaged over orderings: those that begin with the bias, which the
     authors found to work best and their code takes (``orderings="bias-first"``), or ``"all"`` six. In
     ``c_t = f c_{t-1} + i g`` the phrase gets the products without an irrelevant factor; the output gate is not split.
-    Who gets bias x bias of ``i g`` is where two published codes differ: the phrase at its steps strictly before its
-    last word (``variant="original"``, the paper's code), or at all of its words (``"acd"``, Singh et al. 2019); at
-    other steps it is irrelevant in both. For a single word the original never gives it to the word.
+    Two published codes differ in the product bias x bias of ``i g``: it is relevant at the phrase's steps strictly
+    before its last word (``variant="original"``, the paper's code), or at all of its words (``"acd"``, Singh et al.
+    2019); at other steps it is irrelevant in both. For a single word the original never makes it relevant.
 
-    Beyond the papers, and ours: the reverse direction, whose last word is the phrase's first; a GRU in PyTorch's
+    Beyond the papers, and our own: the reverse direction, whose last word is the phrase's first; a GRU in PyTorch's
     form, where 1 - z and n share ``(1 - z) n`` as i and g do, z and h_{t-1} as f and c_{t-1}, and of the reset
     product ``r (U h_{t-1} + b)`` bias x bias joins the bias of n; a plain RNN, where what the bias alone makes of h_t
     is shared out as bias x bias is; stacked layers, which read the parts of the states below, their bias x bias by the
@@ -60,17 +61,17 @@ class ContextualDecomposition:
     orderings: Literal["bias-first", "all"] = "bias-first"
 
     def __call__(self, model: Recurrent, batch: Batch, target: Target) -> Scores:
-        seen = self._seen(model, batch, target)
-        wanted = [(*text.words, Span(0, len(text))) for text in batch.texts]
-        found = self._relevant(seen, target, wanted)
-        values = at_words([parts[:, :-1] for parts in found], batch)
-        whole = torch.stack([parts[:, -1] for parts in found])
-        bias = _matrix(seen, target) @ seen.bias
+        unrolled = self._unrolled(model, batch, target)
+        spans = [(*text.words, Span(0, len(text))) for text in batch.texts]
+        relevance = self._relevant(unrolled, target, spans)
+        values = at_words([parts[:, :-1] for parts in relevance], batch)
+        whole = torch.stack([parts[:, -1] for parts in relevance])
+        bias = _matrix(unrolled, target) @ unrolled.bias
         return Scores(
             values,
             {
                 "output bias": bias,
-                "inner biases": target.of(seen.outputs) - bias - whole,
+                "inner biases": target.of(unrolled.outputs) - bias - whole,
                 "interactions": whole - values.sum(-1),
             },
         )
@@ -78,49 +79,49 @@ class ContextualDecomposition:
     def spans(
         self, model: Recurrent, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
     ) -> list[Float[Tensor, "k _"]]:
-        """The relevant parts of any spans of pieces of each text."""
-        return self._relevant(self._seen(model, batch, target), target, spans)
+        """The relevant parts ``[k, spans]`` of any spans of pieces of each text."""
+        return self._relevant(self._unrolled(model, batch, target), target, spans)
 
     def prepared(self, model: Recurrent, batch: Batch, target: Target) -> Spanning:
-        """The same, to be asked again and again: the pass over the texts is done once."""
-        seen = self._seen(model, batch, target)
-        plan = split_layers(seen, self.orderings)
-        return lambda spans: self._relevant(seen, target, spans, plan)
+        """Return ``spans`` of these texts as a function; the pass over the texts runs once."""
+        unrolled = self._unrolled(model, batch, target)
+        plan = split_layers(unrolled, self.orderings)
+        return lambda spans: self._relevant(unrolled, target, spans, plan)
 
     def parts(
         self, model: Recurrent, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
     ) -> list[tuple[Float[Tensor, "k _"], Float[Tensor, "k _"]]]:
-        """Relevant and irrelevant parts of any spans; with the output bias the two sum to the number."""
-        seen = self._seen(model, batch, target)
-        whole = target.of(seen.outputs - seen.bias)
+        """The relevant and irrelevant parts ``[k, spans]`` of spans; with the output bias they sum to the number."""
+        unrolled = self._unrolled(model, batch, target)
+        whole = target.of(unrolled.outputs - unrolled.bias)
         return [
             (part, number[:, None] - part)
-            for part, number in zip(self._relevant(seen, target, spans), whole, strict=True)
+            for part, number in zip(self._relevant(unrolled, target, spans), whole, strict=True)
         ]
 
-    def _seen(self, model: Recurrent, batch: Batch, target: Target) -> Unrolled:
+    def _unrolled(self, model: Recurrent, batch: Batch, target: Target) -> Unrolled:
         target.linear(model.link.width(len(model.labels)))  # refuses a probability before any work is done
         return model.unroll(batch)
 
     def _relevant(
         self,
-        seen: Unrolled,
+        unrolled: Unrolled,
         target: Target,
         spans: Sequence[Sequence[Span]],
         plan: Sequence[Sequence[SplitCell]] | None = None,
     ) -> list[Float[Tensor, "k _"]]:
-        lengths = seen.layers[0][0].lengths.tolist()
-        for length, some in zip(lengths, spans, strict=True):
-            for span in some:
+        lengths = unrolled.layers[0][0].lengths.tolist()
+        for length, phrases in zip(lengths, spans, strict=True):
+            for span in phrases:
                 if not 0 <= span.start < span.stop <= length:
                     raise SpanError(f"pieces {span.start} to {span.stop} lie outside the text of {length} pieces")
-        counts, device = [len(some) for some in spans], seen.outputs.device
+        counts, device = [len(phrases) for phrases in spans], unrolled.outputs.device
         owner = torch.repeat_interleave(torch.arange(len(spans)), torch.tensor(counts, dtype=torch.long)).to(device)
-        edges = torch.tensor([list(span) for some in spans for span in some], device=device).long().reshape(-1, 2)
-        raw = relevant(seen, Phrases(owner, edges[:, 0], edges[:, 1]), self.variant, self.orderings, plan)
-        found = torch.einsum("nkc,nc->nk", _matrix(seen, target)[owner], raw)
-        return [part.t() for part in torch.split(found, counts)]
+        edges = torch.tensor([list(span) for phrases in spans for span in phrases], device=device).long().reshape(-1, 2)
+        raw = relevant(unrolled, Phrases(owner, edges[:, 0], edges[:, 1]), self.variant, self.orderings, plan)
+        scores = torch.einsum("nkc,nc->nk", _matrix(unrolled, target)[owner], raw)
+        return [part.t() for part in torch.split(scores, counts)]
 
 
-def _matrix(seen: Unrolled, target: Target) -> Float[Tensor, "b k c"]:
-    return target.linear(seen.outputs.shape[1]).to(seen.outputs)
+def _matrix(unrolled: Unrolled, target: Target) -> Float[Tensor, "b k c"]:
+    return target.linear(unrolled.outputs.shape[1]).to(unrolled.outputs)

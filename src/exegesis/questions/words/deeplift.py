@@ -15,7 +15,7 @@ from exegesis.protocols.target import Target
 @method(
     "deeplift",
     question="which words?",
-    summary="the difference from a baseline, handed back in proportion to what differs on the way",
+    summary="the difference from a baseline, propagated back in proportion to the differences on the way",
     paper="Shrikumar et al., Learning Important Features Through Propagating Activation Differences (DeepLIFT)",
     year=2017,
     complete=True,
@@ -27,30 +27,30 @@ class DeepLift:
     Identity (summation to delta, Eq. 1 of the paper): words + value at the baseline = the number, to rounding. On a
     linear model a share is gradient times difference, as integrated gradients' is.
 
-    The paper's rules: linear maps hand on their weights (Sec. 3.5.1), an elementwise y = f(x) the multiplier Δy / Δx,
-    and its slope where Δx vanishes (rescale, Sec. 3.5.2). Multipliers chain (Eq. 3). Where the paper has no rule, these
-    are ours, and all sum exactly:
+    The paper's rules: linear maps propagate by their weights (Sec. 3.5.1), an elementwise y = f(x) the multiplier Δy /
+    Δx, and its slope where Δx vanishes (rescale, Sec. 3.5.2). Multipliers chain (Eq. 3). The following rules are ours,
+    for functions without a rule in the paper, and all sum exactly:
 
     - A *product* of two values that both depend on the words (a gate and its signal, attention weights and states)
-      hands each factor the mean of the other over text and baseline: Δ(a b) = Δa mean(b) + mean(a) Δb. Other tools pass
-      the gradient at the text (which does not sum), or take gates for constants.
+      gives each factor the mean of the other over text and baseline: Δ(a b) = Δa mean(b) + mean(a) Δb. Other tools use
+      the gradient at the text (which does not sum), or treat gates as constants.
     - *softmax* is exp(s - log Σ exp s): the exponential has as multiplier the logarithmic mean L of the two weights,
-      and Δ log Σ exp s = Σ L_j Δs_j / Σ L_j exactly, so that what all scores share counts for nothing.
-    - A *maximum* over positions gives all of Δy to the place where the larger of the two maxima stands (the text's or
-      the baseline's), a minimum likewise; the multiplier then lies between 0 and 1.
+      and Δ log Σ exp s = Σ L_j Δs_j / Σ L_j exactly, so a shift that all scores share has no effect.
+    - A *maximum* over positions gives all of Δy to the place of the larger of the two maxima (the text's or the
+      baseline's), a minimum likewise; the multiplier then lies between 0 and 1.
     - *Recurrent layers* consist of these: a backward pass through their steps, all layers and directions. Layer norm,
       division by a live tensor and attention (scaled dot product, many heads) are taken apart in the same way.
 
     ``baseline``: as in integrated-gradients: ``zero`` vectors, the vectors of ``pad``, ``unknown`` or ``mask`` tokens,
-    or ``text:...``, any text at the same positions. Special pieces and padding stand in the baseline as they are. Words
-    at which the text is the baseline score zero. Any target, a probability too: it is one more part.
+    or ``text:...``, any text at the same positions. Special pieces and padding are the same in the baseline.
+    Words that are the same in text and baseline score zero. The target may be a probability too: it is one more part.
 
-    A module that computes in float32 on the way, as norms of language models do whatever their weights are, sums to the
-    rounding of float32 times its multipliers, which are large where an RMS norm reads vectors of zeros.
+    If a module computes in float32 on the way, as norms of language models do whatever their weights are, the sum is
+    exact to the rounding of float32 times the multipliers, which are large if an RMS norm reads vectors of zeros.
 
-    Raises UnsupportedError, by name, for a function without a rule, for values written over in sight of others, for a
-    module that computes otherwise at the baseline (one that takes vectors of zeros for padding), and where multipliers
-    are not finite or so large that rounding takes the sum.
+    Raises UnsupportedError for a function without a rule (by name), for values that are overwritten while others use
+    them, for a module that computes differently at the baseline (one that takes vectors of zeros for padding), and if
+    multipliers are not finite or so large that rounding destroys the sum.
     """
 
     baseline: Baseline = "zero"

@@ -18,7 +18,7 @@ from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Differentiable
 from exegesis.protocols.target import Target
 
-# each takes gradients [..., d] and word vectors [..., d] and gives one number a piece
+# from gradients [..., d] and word vectors [..., d] to one number per piece
 REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l2": lambda gradient, _: gradient.norm(dim=-1),
     "squared": lambda gradient, _: gradient.square().sum(-1),
@@ -37,7 +37,7 @@ REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 )
 @dataclass(frozen=True)
 class Gradient:
-    """How fast the explained number moves with a word's vector; never negative, says nothing of the direction.
+    """The size of the explained number's gradient at a word's vector; never negative, without a direction.
 
     ``norm``: ``l2``, the Euclidean norm (REAT paper, Sec. 4.3); ``squared``, the sum of squares (gradient-based
     sensitivity, LRP chapter, Sec. 11.2.1); ``mean-absolute``, the mean absolute value over the dimensions (saliency of
@@ -61,10 +61,9 @@ class Gradient:
 )
 @dataclass(frozen=True)
 class GradientXInput:
-    """First-order share of each word: the gradient's dot product with the word's vector, in units of the number.
+    """The first-order share of each word: its vector's dot product with the gradient, in units of the number.
 
-    On a model linear in the vectors the scores sum to the number less its value at zero vectors; on others they need
-    not.
+    If the model is linear in the word vectors, the scores sum to the number less its value at zero vectors.
     """
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
@@ -82,11 +81,11 @@ class GradientXInput:
 )
 @dataclass(frozen=True)
 class SmoothGrad:
-    """The mean gradient over ``samples`` copies of the text's vectors with Gaussian noise, then reduced to a word.
+    """The mean gradient over ``samples`` noisy copies of the text's vectors, then reduced to one number per piece.
 
-    The noise's standard deviation is ``noise`` times the range (largest less smallest component) of the text's own
-    vectors, as in the paper. ``reduce`` is one of ``gradient``'s norms, or ``x-input``. Draws belong to the text and
-    ``seed``: neighbours in a batch change nothing.
+    The noise is Gaussian; its standard deviation is ``noise`` times the range (largest less smallest component) of the
+    text's own vectors, as in the paper. ``reduce`` is one of ``gradient``'s norms, or ``x-input``. Draws belong to the
+    text and ``seed``: neighbours in a batch change nothing.
     """
 
     samples: Annotated[int, at_least(1)] = 25
@@ -96,7 +95,7 @@ class SmoothGrad:
 
     @property
     def signed(self) -> bool:
-        """Whether scores speak for or against; the norms are sizes."""
+        """True if scores have a sign; norms are sizes."""
         return self.reduce == "x-input"
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:

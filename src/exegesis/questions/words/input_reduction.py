@@ -1,4 +1,4 @@
-"""Input reduction: how few words leave the prediction as it is."""
+"""Input reduction: the fewest words that keep the prediction (Feng et al. 2018)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from exegesis.protocols.target import Target
 
 @dataclass(frozen=True)
 class _Path:
-    """One way of reducing a text: the words that are left and those that went, in order."""
+    """One way of reducing a text: the words that are left, those removed in order, and the explained number."""
 
     left: frozenset[int]
     gone: tuple[int, ...]
@@ -38,14 +38,16 @@ class _Path:
 )
 @dataclass(frozen=True)
 class InputReduction:
-    """Words are taken away one by one, the prediction kept, until no more can go; a beam follows several ways.
+    """The order in which words can be removed one by one while the prediction stays; a beam follows several orders.
 
-    Scores: 1 for the words that are left (``details["reduced"]``), and for a word that went its place in the order of
-    going divided by the number of words (the first to go scores least). Each step tries every single removal from
-    every text of the beam and keeps the ``beam`` texts with the largest explained number among those whose predicted
-    label is unchanged (the paper ranks removals by a gradient approximation of this; here they are all run). The
-    result is the shortest text reached, of largest number. Only the predicted label can be asked for: UsageError
-    otherwise. At least one word stays.
+    Scores, between 0 and 1: 1 for the words that are left (``details["reduced"]``); for a removed word its place in the
+    order of removal, from 0, divided by the number of words. Each step tries every single removal from every text of
+    the beam and keeps the ``beam`` texts with the largest explained number among those whose predicted label is
+    unchanged. It deviates in one point: the paper ranks removals by a gradient approximation, here all of them are run.
+    The result is the shortest text reached, and among these the one with the largest number. At least one word stays.
+    ``how`` says what takes the place of removed words, as for leave-one-out.
+
+    Raises UsageError for any other target than the predicted label.
     """
 
     beam: Annotated[int, at_least(1)] = 5
@@ -60,11 +62,11 @@ class InputReduction:
         beams = {row: [_Path(left, (), 0.0)] for row, left in enumerate(everything)}
         ended: dict[int, _Path] = {}
         while beams:
-            found = self._step(model, batch, target, decided, beams)
+            longer = self._step(model, batch, target, decided, beams)
             for row, paths in list(beams.items()):
-                if not found.get(row):
+                if not longer.get(row):
                     ended[row] = paths[0]
-            beams = {row: paths for row, paths in found.items() if paths}
+            beams = {row: paths for row, paths in longer.items() if paths}
         values = torch.zeros(len(batch), 1, batch.ids.shape[1], dtype=torch.float64)
         details = []
         for row, text in enumerate(batch.texts):
@@ -79,15 +81,15 @@ class InputReduction:
     def _step(
         self, model: Classifier, batch: Batch, target: Target, decided: Tensor, beams: dict[int, list[_Path]]
     ) -> dict[int, list[_Path]]:
-        """All single removals from all beams of all texts, in one pool; the best that keep the label."""
+        """The best paths of each text after one more removal that keeps the label; all removals run in one pool."""
         tries: list[tuple[int, _Path, int]] = []
-        seen: set[tuple[int, frozenset[int]]] = set()
+        tried: set[tuple[int, frozenset[int]]] = set()
         for row, paths in beams.items():
             for path in paths:
                 for word in sorted(path.left) if len(path.left) > 1 else ():
                     rest = path.left - {word}
-                    if (row, rest) not in seen:
-                        seen.add((row, rest))
+                    if (row, rest) not in tried:
+                        tried.add((row, rest))
                         tries.append((row, path, word))
         if not tries:
             return {}
@@ -96,11 +98,11 @@ class InputReduction:
         raw = outputs_keeping(model, batch, owner, keep, self.how)
         numbers = target.take(owner).of(raw)[:, 0].tolist()
         same = (model.link.decide(raw) == decided[owner.to(decided.device)]).tolist()
-        found: dict[int, list[_Path]] = {}
+        longer: dict[int, list[_Path]] = {}
         for (row, path, word), number, stays in zip(tries, numbers, same, strict=True):
             if stays:
-                found.setdefault(row, []).append(_Path(path.left - {word}, (*path.gone, word), number))
-        return {row: sorted(paths, key=lambda p: -p.number)[: self.beam] for row, paths in found.items()}
+                longer.setdefault(row, []).append(_Path(path.left - {word}, (*path.gone, word), number))
+        return {row: sorted(paths, key=lambda p: -p.number)[: self.beam] for row, paths in longer.items()}
 
 
 def _keep(texts: tuple[Text, ...], tries: list[tuple[int, _Path, int]], width: int) -> Bool[Tensor, "n t"]:

@@ -1,4 +1,4 @@
-"""Integrated gradients, with as many points as the stated tolerance needs."""
+"""Integrated gradients, with as many points as the tolerance needs (Sundararajan, Taly & Yan 2017)."""
 
 from __future__ import annotations
 
@@ -32,19 +32,21 @@ from exegesis.protocols.target import Target
 )
 @dataclass(frozen=True)
 class IntegratedGradients:
-    """A word's share of the difference between the number at the text and at a baseline (Eq. 1 of the paper).
+    """A word's share of the difference between the number at the text and at a baseline, in its units (Eq. 1).
 
     Identity (completeness): words + value at the baseline = the number, up to the ``gap`` that the result carries.
 
     The path is cut into panels, each integrated by Gauss-Legendre quadrature with ``points`` points. Completeness holds
-    for every panel by itself, so its error is known: the panels with the largest gaps are halved until the gaps of a
-    text sum (without regard to sign) to at most ``tolerance`` times the larger of 1 and its difference from the
+    for every panel by itself, so its error is known: the panels with the largest gaps are halved until the sizes of the
+    gaps of a text sum to at most ``tolerance`` times the larger of 1 and its difference from the
     baseline, or the next halving would take more than ``limit`` points (``details["converged"]`` is then false;
     ``details["points"]`` tells the points that the integral rests on).
 
     ``baseline``: ``zero`` vectors (the REAT paper's), or the vectors of ``pad``, ``unknown`` or ``mask`` tokens, or
-    ``text:...``: any text, whose pieces stand at the same positions, cut or filled up with pad tokens to the length.
-    Special pieces ([CLS], [SEP]) stand in the baseline as they are and so score zero.
+    ``text:...``, any text at the same positions, cut or filled up with pad tokens to the length. Special pieces ([CLS],
+    [SEP]) are the same in the baseline and so score zero.
+
+    Raises UsageError if ``points`` exceeds ``limit``, UnsupportedError if the vocabulary has no such token.
     """
 
     baseline: Baseline = "zero"
@@ -85,7 +87,7 @@ class IntegratedGradients:
         return Scores(scores, {"value at the baseline": first}, details)
 
     def _integrate(self, path: Paths, panels: Sequence[_Panel]) -> None:
-        """Fill in the panels' shares and gaps."""
+        """Compute the shares and gaps of panels, in place."""
         nodes, weights = np.polynomial.legendre.leggauss(self.points)
         at = torch.from_numpy((nodes + 1) / 2)
         share = torch.from_numpy(weights / 2)
@@ -94,17 +96,17 @@ class IntegratedGradients:
             start = torch.tensor([panel.start for panel in part], dtype=torch.float64)[:, None]
             width = torch.tensor([panel.stop - panel.start for panel in part], dtype=torch.float64)[:, None]
             rows = torch.tensor([panel.row for panel in part]).repeat_interleave(self.points)
-            found = path.shares(rows, (start + width * at).flatten())
-            weight = (width * share).flatten().to(found)[:, None, None]
-            sums = (found * weight).reshape(len(part), self.points, *found.shape[1:]).sum(1)
-            for panel, one in zip(part, sums, strict=True):
-                panel.share = one
-                panel.gap = float((panel.last - panel.first - one.sum(-1)).abs().max())
+            shares = path.shares(rows, (start + width * at).flatten())
+            weight = (width * share).flatten().to(shares)[:, None, None]
+            sums = (shares * weight).reshape(len(part), self.points, *shares.shape[1:]).sum(1)
+            for panel, integral in zip(part, sums, strict=True):
+                panel.share = integral
+                panel.gap = float((panel.last - panel.first - integral.sum(-1)).abs().max())
 
 
 @dataclass(eq=False)
 class _Panel:
-    """A part of one text's path, with the number at its ends; then its integral and how far that is from complete."""
+    """A part of one text's path: the number at its ends, its integral, and the gap that the integral leaves."""
 
     row: int
     start: float
@@ -116,7 +118,7 @@ class _Panel:
 
 
 def _largest(panels: Sequence[_Panel], bound: float) -> list[_Panel]:
-    """The panels to halve: the largest gaps, until the rest sum to at most half of the bound; none if all fit."""
+    """The panels to halve: those of the largest gaps, so that the rest sum to half of the bound; none if all fit."""
     if sum(panel.gap for panel in panels) <= bound:
         return []
     ranked = sorted(panels, key=lambda panel: panel.gap)

@@ -1,4 +1,4 @@
-"""Leave-one-out: what the number loses when a word, or a whole span, is taken away."""
+"""Leave-one-out: the loss of the number if a word, or a whole span, is removed (Li et al. 2016)."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ class LeaveOneOut:
     """The explained number less its value without the word (all of its pieces), in units of the number.
 
     ``how``: ``drop`` the word; put a ``zero`` vector, or a ``pad``, ``unknown`` or ``mask`` token for each of its
-    pieces. A phrase is removed as a whole, so its score is not the sum of its words'. A difference of logits or of
-    probabilities, as the target says. A text of which nothing remains is shown to the model as one pad token.
+    pieces. A phrase is removed as a whole, so its score is not the sum of its words' scores. Scores are differences of
+    logits or of probabilities, as the target says. The model reads a text without any word left as one pad token.
+
+    Raises UnsupportedError if the model shows no word vectors for ``zero``, or its vocabulary has no such token.
     """
 
     how: How = "drop"
@@ -41,19 +43,19 @@ class LeaveOneOut:
     def spans(
         self, model: Classifier, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
     ) -> list[Float[Tensor, "k _"]]:
-        """The same for any spans of pieces of each text."""
+        """The scores ``[k, spans]`` of any spans of pieces of each text, each removed as a whole."""
         return self.prepared(model, batch, target)(spans)
 
     def prepared(self, model: Classifier, batch: Batch, target: Target) -> Spanning:
-        """The same, to be asked again and again: what is common to all spans is done once."""
+        """Return ``spans`` of these texts as a function; what all spans share is computed once."""
         check(model, self.how)
-        given, without = without_spans(model, batch, self.how)
-        whole = target.of(given)
+        outputs, without = without_spans(model, batch, self.how)
+        whole = target.of(outputs)
 
         def score(spans: Sequence[Sequence[Span]]) -> list[Float[Tensor, "k _"]]:
-            counts = [len(one) for one in spans]
+            counts = [len(phrases) for phrases in spans]
             owner = torch.repeat_interleave(torch.arange(len(spans)), torch.tensor(counts))
-            edges = torch.tensor([list(span) for one in spans for span in one]).reshape(-1, 2)
+            edges = torch.tensor([list(span) for phrases in spans for span in phrases]).reshape(-1, 2)
             raw = without(owner, edges[:, 0], edges[:, 1])
             differences = whole[owner.to(whole.device)] - target.take(owner).of(raw)
             return [part.t() for part in torch.split(differences, counts)]

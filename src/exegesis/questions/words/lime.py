@@ -1,4 +1,4 @@
-"""LIME for text: a weighted linear model of the number over the presence of words."""
+"""LIME for text: a weighted linear model of the number over the presence of words (Ribeiro et al. 2016)."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from exegesis.protocols.target import Target
 )
 @dataclass(frozen=True)
 class Lime:
-    """The weight of a word in a ridge regression of the number on word presence, around the text.
+    """The weight of a word in a ridge regression of the number on the presence of words, in units of the number.
 
-    As the authors' text explainer: each of ``samples`` - 1 perturbed texts loses a uniformly drawn number (1 to all) of
-    uniformly drawn words, the first sample is the text itself; a sample's weight is
-    ``sqrt(exp(-(100 d)² / kernel²))`` with d the cosine distance between its presence vector and the text's; the
-    regression has an intercept and penalty ``ridge``. ``features`` keeps the words of largest weight (times presence)
-    and fits again on them alone, the rest score zero (Sec. 3.4's sparsity); None keeps all.
+    As in the authors' text explainer, each of ``samples`` - 1 perturbed texts loses a uniformly drawn number (1 to all)
+    of uniformly drawn words, the first sample is the text itself; a sample's weight is ``sqrt(exp(-(100 d)² /
+    kernel²))`` with d the cosine distance between its presence vector and the text's; the regression has an intercept
+    and penalty ``ridge``. ``features`` keeps the words of largest weight (times presence) and fits again on them alone,
+    the rest score zero (Sec. 3.4's sparsity); None keeps all.
 
     It deviates in three points: every occurrence of a word is a feature of its own (the authors join equal words); the
     number is the target asked for (theirs is always a probability); ``features`` are chosen by the same regression
     (their package chooses with a penalty of 0.01, and adds six or fewer one by one). ``how`` says what takes a word's
-    place.
-    ``details`` hold the intercept and the weighted R² of the fit for each target; draws belong to text and ``seed``.
+    place. ``details`` hold the intercept and the weighted R² of the fit for each target. Draws belong to the text and
+    ``seed``.
     """
 
     samples: Annotated[int, at_least(2)] = 1000
@@ -70,7 +70,7 @@ class Lime:
         return Scores(values, details=details)
 
     def _draw(self, text: Text) -> Bool[Tensor, "s w"]:
-        """Which words are present in each sample."""
+        """The words that are present in each sample."""
         words = len(text.words)
         draws = generator(text, self.seed)
         removed = torch.randint(1, words + 1, (self.samples - 1, 1), generator=draws)

@@ -25,7 +25,7 @@ from exegesis.protocols.target import Link, Target
 @method(
     "lrp",
     question="which words?",
-    summary="the number handed back through the network, each neuron giving its inputs their shares",
+    summary="the number propagated back through the network, each neuron giving its inputs their shares",
     paper="Arras et al., Explaining and Interpreting LSTMs",
     year=2019,
     complete=True,
@@ -34,49 +34,49 @@ from exegesis.protocols.target import Link, Target
 class Lrp:
     """A word's relevance for a logit or margin: the sum over the components of its vector, in units of the logit.
 
-    Identity: words + biases + absorbed by epsilon (+ initial states, where they are not zero, + fixed parts) = the
-    number, to rounding. Rounding is that of the largest relevance on the way, and a neuron whose inputs nearly cancel
-    hands on up to 1 / ``epsilon`` times what it received. *Fixed parts* are constants beside the words: added
-    positions, a vector put in front, pad tokens that fill up a text too short for a convolution.
+    Identity: words + biases + absorbed by epsilon (+ initial states, if they are not zero, + fixed parts) = the number,
+    to the rounding of the largest relevance on the way; a neuron whose inputs nearly cancel propagates up to 1 /
+    ``epsilon`` times the relevance that it received. *Fixed parts* are constants beside the words: added positions, a
+    vector put in front, pad tokens that fill up a text too short for a convolution.
 
     Linear maps and accumulations follow the epsilon rule (Sec. 11.3.1, 11.3.3) with sign(0) = 1. Products of a gate
     and a signal follow ``product`` (Table 11.1): ``all`` (the signal takes all), ``prop``, ``abs`` or ``half``, with
     the values before activation; ``prop`` and ``abs`` have ``stabilizer`` in the denominator, by default ``epsilon``,
-    and 0.2 for ``prop``, which the chapter found it to need (footnote 9). What they absorb counts as absorbed by
-    epsilon. With ``bias="keep"`` a bias keeps its share; with ``"spread"`` it and what epsilon adds are shared evenly
-    by the map's inputs: the components of x_t and h_{t-1}, the two terms of an accumulation, the components of the
-    states that are read. The initial states then receive shares even where they are zero. In a module that is not seen
-    through, the maps are its linear layers and its sums of two terms.
+    and 0.2 for ``prop``, which needs it according to the chapter (footnote 9). Relevance that they absorb counts as
+    absorbed by epsilon. With ``bias="keep"`` a bias keeps its share; with ``"spread"`` this share and that of epsilon
+    are divided evenly among the map's inputs: the components of x_t and h_{t-1}, the two terms of an accumulation, the
+    components of the states that are read. The initial states then receive shares even if they are zero. In a module
+    that is not traceable, the maps are its linear layers and its sums of two terms.
 
-    Models that read one linear layer off pooled recurrent states are computed at once for all steps and targets: their
-    poolings and output layer are one linear map from states to the number, so ``epsilon`` acts on the number itself.
-    Where something stands between the word vectors and the recurrent layer (another recurrent layer, a projection), the
-    module runs as any other; if that has no rule (a LayerNorm), what it does is left to the word at its position.
+    A model with one linear layer on pooled recurrent states is computed for all steps and targets at once: its poolings
+    and output layer are one linear map from states to the number, so ``epsilon`` acts on the number itself. If another
+    layer lies between the word vectors and the recurrent layer (a second recurrent layer, a projection), the module
+    runs as any other; if that layer has no rule (a LayerNorm), its effect is credited to the word at its position.
 
     Any other module runs as it is (``mech.lrp.propagate``), if every function that it applies to live values has a
     rule: linear and convolution layers, recurrent layers and cells, sums and products of tensors, elementwise
-    activations (which hand on what they receive), poolings, attention. Each map and each sum of two tensors has its own
-    ``epsilon``. A factor that comes out of a sigmoid is a gate; where neither or both factors of a product are, ``all``
-    gives halves. Sums and means over positions, products with constants and a maximum's winner have no epsilon.
-    Cells written out in such functions are explained by the same rules, but x_t and h_{t-1} pass a sum of two maps.
+    activations (which pass relevance on unchanged), poolings, attention. Each map and each sum of two tensors has its
+    own ``epsilon``. A factor that comes out of a sigmoid is a gate; if neither or both factors of a product are gates,
+    ``all`` gives halves. Sums and means over positions, products with constants and a maximum's winner have no epsilon.
+    Cells written out in such functions follow the same rules, but x_t and h_{t-1} go through a sum of two maps.
 
     ``rule``, for linear and convolution layers: ``epsilon``, ``gamma`` (with ``gamma``) or ``alpha-beta`` (with
     ``alpha`` - ``beta`` = 1); see ``mech.lrp.signed`` for the forms taken. Recurrent layers and cells keep the epsilon
     rule. Another rule than epsilon takes every module the general way.
 
-    A ``margin`` is handed back as one number. Without epsilon its words would have the differences of the two classes'
-    relevances; with it they are near these and not equal to them, because epsilon is added to the margin where it would
-    be added to each logit, and takes its shares along the whole way.
+    A ``margin`` is propagated as one number. Without epsilon its scores would be the differences of the two classes'
+    relevances; with epsilon they are close but not equal, because epsilon is added to the margin instead of each logit
+    and takes its shares along the whole way.
 
     Beyond the chapter: stacked layers; a GRU in PyTorch's form, where 1 - z has the value -a_z before activation, the
     products with the signals n and h_{t-1} both reach z, ``r q`` is one input of n's map beside x_t, and
-    q = U h_{t-1} + b a map of its own; a plain RNN, where no product is. Attention weights (whatever a softmax gives)
-    and the places of maxima are constants of this text.
+    q = U h_{t-1} + b a map of its own; a plain RNN, which has no products. Attention weights (whatever comes out of a
+    softmax) and the places of maxima are constants of this text.
 
-    Raises UnsupportedError for a part without a rule, by name, and for ``bias="spread"`` elsewhere than in plain
-    recurrent models. Raises UsageError where an ``epsilon`` or ``stabilizer`` of 0 would divide relevance by zero, or
-    relevance overflows (``prop`` with a small stabilizer multiplies it at every step where gate and signal nearly
-    cancel).
+    Raises UnsupportedError for a part without a rule, by name, for a target that is not linear in the logits, and for
+    ``bias="spread"`` with another ``rule`` than epsilon or in modules that lose such shares. Raises UsageError unless
+    ``alpha`` - ``beta`` = 1, if an ``epsilon`` or ``stabilizer`` of 0 would divide relevance by zero, and if relevance
+    overflows (``prop`` with a small stabilizer multiplies it at every step at which gate and signal nearly cancel).
     """
 
     epsilon: Annotated[float, at_least(0)] = 0.001
@@ -96,14 +96,14 @@ class Lrp:
 
     @property
     def denominator(self) -> float:
-        """What stabilises the products' denominators."""
+        """The number that stabilises the denominators of products."""
         if self.stabilizer is not None:
             return self.stabilizer
         return 0.2 if self.product == "prop" else self.epsilon
 
     @staticmethod
     def lacks(model: Differentiable) -> str | None:
-        """Why a model cannot be served, found by one short trial; None where nothing speaks against it."""
+        """The reason why a model cannot be served, found by one short trial; None if it can."""
         if model.link.hidden or (model.link is Link.LOG_SOFTMAX and not offers(model, Recurrent)):
             given = "probabilities" if model.link.hidden else "log-probabilities"
             return f"what turns logits into {given} has none; hand it the module without its last step"
@@ -117,24 +117,26 @@ class Lrp:
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         matrix = target.linear(model.link.width(len(model.labels)))  # refuses a probability before any work is done
-        seen = self.laid_open(model, batch)
-        if seen is not None and stands_on_vectors(seen, model, batch):
-            return self._unrolled(seen, matrix)
+        unrolled = self.laid_open(model, batch)
+        if unrolled is not None and stands_on_vectors(unrolled, model, batch):
+            return self._unrolled(unrolled, matrix)
         try:
             return self._general(model, batch, matrix)
         except UnsupportedError:
-            if seen is None:
+            if unrolled is None:
                 raise
-            return self._unrolled(seen, matrix)
+            return self._unrolled(unrolled, matrix)
 
     def laid_open(self, model: Differentiable, batch: Batch) -> Unrolled | None:
-        """The recurrent pass that the fast path reads; None for other models and rules, and where several linear
-        layers stand as one, which redistribute otherwise than one after the other.
+        """The recurrent pass that the fast path reads, or None.
+
+        None for other models and rules, and if several linear layers are folded into one map, which redistributes
+        relevance differently from one layer after the other.
         """
         if not offers(model, Recurrent) or self.rule != "epsilon":
             return None
-        seen = cast(Recurrent, model).unroll(batch)
-        return None if seen.folded else seen
+        unrolled = cast(Recurrent, model).unroll(batch)
+        return None if unrolled.folded else unrolled
 
     def _general(self, model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"]) -> Scores:
         values, account, _ = self.propagated(model, batch, matrix)
@@ -146,48 +148,48 @@ class Lrp:
     def propagated(
         self, model: Differentiable, batch: Batch, target: Float[Tensor, "b k c"], *, nodes: bool = False
     ) -> tuple[Float[Tensor, "b k t d"], dict[str, Float[Tensor, "b k"]], dict[str, Tensor]]:
-        """Relevance of every component of the word vectors, what they did not get, and of parts in between.
+        """The relevance of every component of the word vectors, the account, and the relevance of parts in between.
 
-        The general path (``mech.lrp.propagate``), whatever the model.
+        By the general path (``mech.lrp.propagate``), whatever the model.
         """
         spread = self.bias == "spread"
         if spread and self.rule != "epsilon":
             raise UnsupportedError(f"bias='spread' belongs to rule='epsilon', not to {self.rule!r}: take bias='keep'")
-        values, account, found = propagate(model, batch, target, self.options, states=nodes)
-        most = 1e30 if values.dtype != torch.float64 else 1e100
-        if not bool((values.abs() < most).all()):
+        values, account, parts = propagate(model, batch, target, self.options, states=nodes)
+        limit = 1e30 if values.dtype != torch.float64 else 1e100
+        if not bool((values.abs() < limit).all()):
             raise UsageError("relevance grew beyond all numbers on its way: take a larger epsilon or stabilizer")
         if spread:
             number = torch.einsum("bkc,bc->bk", target.to(values), model.outputs(batch).to(values))
             _refuse_loss(number, values.sum((-2, -1)) + sum(account.values()))
-        return values, account, found
+        return values, account, parts
 
-    def _unrolled(self, seen: Unrolled, matrix: Float[Tensor, "b k c"]) -> Scores:
+    def _unrolled(self, unrolled: Unrolled, matrix: Float[Tensor, "b k c"]) -> Scores:
         """The fast path: all steps and targets at once."""
         with torch.no_grad():
-            values, account = relevance(seen, matrix.to(seen.outputs), self.options)
-        if bool(seen.outputs.isfinite().all()) and not bool(values.isfinite().all()):
+            values, account = relevance(unrolled, matrix.to(unrolled.outputs), self.options)
+        if bool(unrolled.outputs.isfinite().all()) and not bool(values.isfinite().all()):
             raise UsageError("relevance grew beyond all numbers on its way: take a larger epsilon or stabilizer")
-        kept = {name: part for name, part in account.items() if name != "initial states" or self._starts(seen)}
+        kept = {name: part for name, part in account.items() if name != "initial states" or self._starts(unrolled)}
         return Scores(values, kept)
 
-    def _starts(self, seen: Unrolled) -> bool:
-        """Whether initial states can receive relevance."""
-        states = [state for layer in seen.layers for d in layer for state in (d.h0, d.c0) if state is not None]
+    def _starts(self, unrolled: Unrolled) -> bool:
+        """True if initial states can receive relevance."""
+        states = [state for layer in unrolled.layers for d in layer for state in (d.h0, d.c0) if state is not None]
         return self.bias == "spread" or any(bool((state != 0).any()) for state in states)
 
 
-def stands_on_vectors(seen: Unrolled, model: Differentiable, batch: Batch) -> bool:
-    """Whether the lowest recurrent layer reads the word vectors as they are."""
-    first, vectors = seen.layers[0][0], model.embed(batch)
+def stands_on_vectors(unrolled: Unrolled, model: Differentiable, batch: Batch) -> bool:
+    """True if the lowest recurrent layer reads the word vectors as they are."""
+    first, vectors = unrolled.layers[0][0], model.embed(batch)
     read = reading_order(first.inputs, first.lengths, first.reverse)
     if read.shape != vectors.shape:
         return False
     return bool(((read == vectors) | ~batch.mask[..., None]).all())
 
 
-def _refuse_loss(number: Float[Tensor, "b k"], found: Float[Tensor, "b k"]) -> None:
-    """Raises UnsupportedError where relevance went to parts that are multiplied by zero, which cannot hand it on."""
+def _refuse_loss(number: Float[Tensor, "b k"], total: Float[Tensor, "b k"]) -> None:
+    """Raise UnsupportedError if relevance was lost in parts that are multiplied by zero and cannot propagate it."""
     tight = 1e-6 if number.dtype == torch.float64 else 1e-2
-    if bool(((found - number).abs() > tight * (1 + number.abs())).any()):
+    if bool(((total - number).abs() > tight * (1 + number.abs())).any()):
         raise UnsupportedError("bias='spread' reaches parts that the module multiplies by zero: take bias='keep'")

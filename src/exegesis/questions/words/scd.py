@@ -1,4 +1,4 @@
-"""Sampling contextual decomposition: the part of a recurrent model's number that a phrase makes in any context."""
+"""Sampling contextual decomposition: the part of a number that comes from a phrase in any context (Jin et al. 2020)."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ from exegesis.protocols.target import Target
 )
 @dataclass(frozen=True)
 class Scd:
-    """The part of a logit or margin that a phrase makes, every splitting of a gate or state averaged over contexts.
+    """The part of a logit or margin that comes from a phrase, averaged over contexts, in units of the logit.
 
     Contexts are drawn as for ``soc``: the words within ``neighbours`` of the phrase on either side are replaced
-    ``samples`` times by draws from ``language``. Every operation of the cell that is not linear hands on what its
-    result loses, on average over the contexts, without the phrase's part (Eq. 6; ``mech.sampled`` has the formulas). A
-    phrase is scored as a whole, so its score is not the sum of its words'. For a model without biases that starts from
-    zero the whole text's score is its number less the output bias.
+    ``samples`` times by draws from ``language``. For every nonlinear operation of the cell, the phrase's part is the
+    loss of the result without that part, on average over the contexts (Eq. 6; ``mech.decomposition.sampled`` has the
+    formulas). A phrase is scored as a whole, so its score is not the sum of its words' scores. For a model without
+    biases that starts from zero, the score of the whole text is its number less the output bias.
 
     It deviates from the authors' code, which counts the text itself as one more context. Beyond the paper: GRU, plain
     RNN, both directions, stacked layers. A drawn context that the model reads in another number of pieces does not fit
-    step by step and is left out; where none fits, the text itself is the context.
+    step by step and is left out; if none fits, the text itself is the context.
 
-    Raises UsageError for parameters out of range or what is no language model, UnsupportedError for the target
-    ``probability`` or a cell without a rule.
+    Raises UnsupportedError for the target ``probability`` and for a cell without a rule, FileError if there is no
+    language model of that name.
     """
 
     neighbours: Annotated[int, at_least(0)] = 10
@@ -63,51 +63,54 @@ class Scd:
     def spans(
         self, model: Recurrent, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
     ) -> list[Float[Tensor, "k _"]]:
-        """The same for any spans of whole words."""
+        """The scores ``[k, spans]`` of any spans of whole words of each text."""
         matrix = target.linear(model.link.width(len(model.labels)))  # refuses a probability before any work is done
-        seen = model.unroll(batch)
-        _check(seen)
+        unrolled = model.unroll(batch)
+        _check(unrolled)
         language = open_language(self.language)
         drawn = drawn_contexts(model, batch.texts, spans, language, self.neighbours, self.samples, self.seed)
-        flat = [span for some in spans for span in some]
-        numbers = budget_for("states", batch.device).numbers
-        most = max(1, numbers // max(sum(d.weight_hh.numel() // d.hidden.shape[-1] for x in seen.layers for d in x), 1))
+        flat = [span for phrases in spans for span in phrases]
+        directions = [direction for layer in unrolled.layers for direction in layer]
+        width = sum(direction.weight_hh.numel() // direction.hidden.shape[-1] for direction in directions)
+        limit = max(1, budget_for("states", batch.device).numbers // max(width, 1))
         parts: list[Tensor] = []
         waiting: list[tuple[int, Span, list[Text]]] = []
-        for number, (row, some) in enumerate(counted(drawn, "phrases scored", len(flat))):
-            waiting.append((row, flat[number], _fitting(batch.texts[row], flat[number], some)))
+        for number, (row, contexts) in enumerate(counted(drawn, "phrases scored", len(flat))):
+            waiting.append((row, flat[number], _fitting(batch.texts[row], flat[number], contexts)))
             pieces = sum(len(texts) for _, _, texts in waiting) * max(len(batch.texts[row]) for row, _, _ in waiting)
-            if pieces >= most or number + 1 == len(flat):
-                parts.append(_parts(model, seen, waiting, batch.device))
+            if pieces >= limit or number + 1 == len(flat):
+                parts.append(_parts(model, unrolled, waiting, batch.device))
                 waiting = []
-        raw = torch.cat(parts) if parts else seen.outputs[:0]
-        counts = [len(some) for some in spans]
+        raw = torch.cat(parts) if parts else unrolled.outputs[:0]
+        counts = [len(phrases) for phrases in spans]
         owner = torch.repeat_interleave(torch.arange(len(spans)), torch.tensor(counts)).to(batch.device)
-        found = torch.einsum("nkc,nc->nk", matrix.to(raw)[owner], raw)
-        return [part.t() for part in torch.split(found, counts)]
+        scores = torch.einsum("nkc,nc->nk", matrix.to(raw)[owner], raw)
+        return [part.t() for part in torch.split(scores, counts)]
 
 
-def _check(seen: Unrolled) -> None:
-    for layer in seen.layers:
+def _check(unrolled: Unrolled) -> None:
+    for layer in unrolled.layers:
         for direction in layer:
             if direction.cell not in CELLS:
                 raise UnsupportedError(f"scd has no rule for a cell of kind {direction.cell}: take soc")
 
 
-def _fitting(text: Text, span: Span, some: Sequence[Context]) -> list[Text]:
-    """The contexts with as many pieces as the text and the phrase in its place; the text itself where there is none."""
+def _fitting(text: Text, span: Span, contexts: Sequence[Context]) -> list[Text]:
+    """The contexts with as many pieces as the text and the phrase in its place; the text itself if there is none."""
     phrase = tuple(range(*text.words_under(span)))
     words = [text.words[number] for number in phrase]
     fit = [
-        one.text
-        for one in some
-        if len(one.text) == len(text) and one.phrase == phrase and [one.text.words[n] for n in phrase] == words
+        context.text
+        for context in contexts
+        if len(context.text) == len(text)
+        and context.phrase == phrase
+        and [context.text.words[number] for number in phrase] == words
     ]
     return fit or [text]
 
 
 def _parts(
-    model: Recurrent, seen: Unrolled, waiting: Sequence[tuple[int, Span, list[Text]]], device: torch.device
+    model: Recurrent, unrolled: Unrolled, waiting: Sequence[tuple[int, Span, list[Text]]], device: torch.device
 ) -> Float[Tensor, "n c"]:
     batch = model.encode([text for _, _, texts in waiting for text in texts])
     of = torch.repeat_interleave(torch.arange(len(waiting)), torch.tensor([len(texts) for _, _, texts in waiting]))
@@ -116,4 +119,4 @@ def _parts(
         for column in zip(*((row, span.start, span.stop) for row, span, _ in waiting), strict=True)
     )
     drawn = DrawnPasses(model.unroll(batch), of.to(device), len(waiting))
-    return expected_parts(seen.terms, Phrases(owner, start, stop), drawn)
+    return expected_parts(unrolled.terms, Phrases(owner, start, stop), drawn)

@@ -1,4 +1,4 @@
-"""Shapley values of words: what a word adds, on average over all orders in which the words could come in."""
+"""Shapley values of words: the mean gain of the number by a word over all orders of adding words."""
 
 from __future__ import annotations
 
@@ -37,14 +37,17 @@ EMPTY = "the empty text"
 class Shapley:
     """A word's mean gain ``v(S + word) - v(S)`` over all orders of the words, S being the words before it.
 
-    ``v(S)`` is the number explained (a logit, a probability, a margin, as the target says) on the text of which only
-    the words S are kept; ``how`` says what takes the place of the others, as for leave-one-out. Words + the value of
-    the empty text = the number, to rounding. A text of which nothing remains is shown as one pad token.
+    ``v(S)`` is the explained number (a logit, a probability, a margin, as the target says) if only the words S of the
+    text are kept; ``how`` says what takes the place of the others, as for leave-one-out. Scores are in its units.
+    Identity: words + the value of the empty text = the number, to rounding. The model reads a text without any word
+    left as one pad token.
 
-    Texts of at most ``exact`` words are computed over all of their coalitions. Longer ones are averaged over
-    ``samples`` drawn orders, each order followed by its reverse (antithetic, Mitchell et al. 2022); the sum is exact
-    all the same, and ``details`` give the standard error of each word's score for each target. Draws belong to the
-    text and ``seed``. ``details`` also say how many coalitions were asked for.
+    Texts of at most ``exact`` words are computed over all of their coalitions. Scores of longer texts are means over
+    ``samples`` drawn orders, each order followed by its reverse (antithetic, Mitchell et al. 2022); the identity holds
+    all the same, and ``details`` have the standard error of each word's score for each target, and the number of
+    coalitions or orders. Draws belong to the text and ``seed``.
+
+    Raises UnsupportedError if the model cannot remove words in the way of ``how``.
     """
 
     samples: Annotated[int, at_least(4), even] = 100
@@ -72,7 +75,7 @@ class Shapley:
     def _coalitions(self, text: Text, drawn: Orders) -> Sequence[int]:
         if not drawn:
             return range(1 << len(text.words))
-        return [one for order in drawn for one in prefixes(order)]
+        return [coalition for order in drawn for coalition in prefixes(order)]
 
     def _score(self, numbers: Float[Tensor, "n k"], drawn: Orders) -> tuple[Float[Tensor, "k w"], dict[str, Any]]:
         if not drawn:

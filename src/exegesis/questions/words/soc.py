@@ -1,4 +1,4 @@
-"""Sampling and occlusion: what a phrase means to the number, whatever words stand around it (Jin et al. 2020)."""
+"""Sampling and occlusion: the loss of the number without a phrase, averaged over contexts (Jin et al. 2020)."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Soc:
 
     The words within ``neighbours`` of the phrase on either side (in its own part of a pair) are replaced ``samples``
     times by draws from ``language``, given the phrase and the words further away; the model reads each text anew. In
-    each of them the phrase is taken away as ``how`` says: ``pad`` as in the paper, or as of leave-one-out. With no
-    neighbours to replace there is one context, the text itself, and the score is leave-one-out's.
+    each of these texts the phrase is removed as ``how`` says: ``pad`` as in the paper, or another way of leave-one-out.
+    With no neighbours to replace there is one context, the text itself, and the score is that of leave-one-out.
 
     ``language`` is a language model or its name: ``bundled``, a folder, a masked model of Hugging Face
-    (``exegesis.language``). A phrase is scored as a whole, so its score is not the sum of its words'. Draws belong to
-    the text, the phrase and ``seed``. The target is the label of the text itself, in every context.
+    (``exegesis.language``). A phrase is scored as a whole, so its score is not the sum of its words' scores. Draws
+    belong to the text, the phrase and ``seed``. The target is the label of the text itself, in every context.
 
-    Raises UsageError for parameters out of range or what is no language model, TextError where a text with other words
-    cannot be read (it may have become too long).
+    Raises FileError if there is no language model of that name, TextError if a text with other words cannot be read (it
+    may have become too long).
     """
 
     neighbours: Annotated[int, at_least(0)] = 10
@@ -60,7 +60,7 @@ class Soc:
     def spans(
         self, model: Classifier, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
     ) -> list[Float[Tensor, "k _"]]:
-        """The same for any spans of whole words."""
+        """The scores ``[k, spans]`` of any spans of whole words of each text."""
         check(model, self.how)
         texts, language = batch.texts, open_language(self.language)
         total = sum(map(len, spans))
@@ -68,36 +68,36 @@ class Soc:
         pending: list[tuple[int, int, Context]] = []
         budget = budget_for("contexts", batch.device)
         drawn = drawn_contexts(model, texts, spans, language, self.neighbours, self.samples, self.seed)
-        for number, (row, some) in enumerate(counted(drawn, "phrases scored", total)):
-            pending += [(number, row, context) for context in some]
+        for number, (row, contexts) in enumerate(counted(drawn, "phrases scored", total)):
+            pending += [(number, row, context) for context in contexts]
             if len(pending) >= budget.rows or number + 1 == total:
-                owner = torch.tensor([one for _, one, _ in pending])
+                owner = torch.tensor([row for _, row, _ in pending])
                 gains = self._gains(model, [context for _, _, context in pending], target.take(owner), budget)
-                place = torch.tensor([one for one, _, _ in pending])
+                place = torch.tensor([number for number, _, _ in pending])
                 counts = torch.bincount(place, minlength=total).double()
                 scores.index_add_(0, place, gains / counts[place][:, None])
                 pending = []
-        return [part.t() for part in torch.split(scores, [len(some) for some in spans])]
+        return [part.t() for part in torch.split(scores, [len(phrases) for phrases in spans])]
 
     def _gains(
-        self, model: Classifier, some: Sequence[Context], target: Target, budget: Budget
+        self, model: Classifier, contexts: Sequence[Context], target: Target, budget: Budget
     ) -> Float[Tensor, "n k"]:
         """The number of each context less its number without the phrase."""
-        found = torch.zeros(len(some), target.count, dtype=torch.float64)
-        order = sorted(range(len(some)), key=lambda number: -len(some[number].text))
+        gains = torch.zeros(len(contexts), target.count, dtype=torch.float64)
+        order = sorted(range(len(contexts)), key=lambda number: -len(contexts[number].text))
         at = 0
         while at < len(order):
-            rows = order[at : at + max(budget.pieces // max(len(some[order[at]].text), 1), 1)]
-            batch = model.encode([some[row].text for row in rows])
-            edges = torch.tensor([some[row].pieces for row in rows])
+            rows = order[at : at + max(budget.pieces // max(len(contexts[order[at]].text), 1), 1)]
+            batch = model.encode([contexts[row].text for row in rows])
+            edges = torch.tensor([contexts[row].pieces for row in rows])
             part, owner = target.take(torch.tensor(rows)), torch.arange(len(rows))
             if self.how in ("drop", "zero"):
                 whole, less = outputs_with_and_without(model, batch, owner, edges[:, 0], edges[:, 1], self.how)
-            else:  # one phrase a text: nothing is gained by continuing from the states before it
+            else:  # one phrase per text: continuing from the states before it gains nothing
                 step = torch.arange(batch.ids.shape[1])
                 gone = ((step >= edges[:, :1]) & (step < edges[:, 1:])).to(batch.device)
                 ids = batch.ids.masked_fill(gone, model.tokens[self.how])
                 whole, less = model.outputs(batch), model.outputs(replace(batch, ids=ids, texts=()))
-            found[rows] = (part.of(whole) - part.of(less)).detach().to("cpu", torch.float64)
+            gains[rows] = (part.of(whole) - part.of(less)).detach().to("cpu", torch.float64)
             at += len(rows)
-        return found
+        return gains

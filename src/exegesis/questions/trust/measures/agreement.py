@@ -1,4 +1,4 @@
-"""How far methods agree: rank correlation and common top words, per text and over a corpus."""
+"""The agreement of methods: rank correlation and common top words, per text and over a corpus."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ TOP = 3
 
 
 class Agreement(NamedTuple):
-    """``ranks``: mean Spearman correlation of each two methods over texts; ``tops``: the mean share of their top words
-    in common; ``disputes``: the mean correlation over pairs, for each text."""
+    """The agreement of methods on the same texts.
+
+    ``ranks`` is the mean Spearman correlation of each two methods over texts, ``tops`` the mean share of top words that
+    two methods have in common, ``disputes`` the mean correlation over pairs of methods for each text.
+    """
 
     ranks: Float[np.ndarray, "methods methods"]
     tops: Float[np.ndarray, "methods methods"]
@@ -26,9 +29,9 @@ class Agreement(NamedTuple):
 
 
 def agreement(results: Sequence[Sequence[Attribution | None]]) -> Agreement:
-    """Of methods' explanations of the same texts (NaN where a pair has no text in common, or all scores are equal).
+    """The agreement of methods' explanations ``[method][text]``; NaN if a pair has no text in common or equal scores.
 
-    The top words are the ``TOP`` of largest size (fewer in a shorter text); ties stand in reading order.
+    The top words are the ``TOP`` words of largest size (fewer in a shorter text); ties go in reading order.
     """
     methods, texts = len(results), len(results[0])
     ranks, tops = np.full((texts, methods, methods), math.nan), np.full((texts, methods, methods), math.nan)

@@ -1,4 +1,4 @@
-"""Deletion and insertion curves, and how many words it takes to flip a prediction."""
+"""Deletion and insertion curves, and the number of removed words that flips a prediction."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PETSIUK = "Petsiuk et al., RISE: Randomized Input Sampling for Explanation of Bl
 
 @dataclass(frozen=True)
 class _Curve:
-    """``steps`` points at most behind the first; with ``words`` only so many words go, one at a time."""
+    """A curve of at most ``steps`` points after the first; with ``words`` only so many words go, one at a time."""
 
     how: Way = "drop"
     steps: Annotated[int, at_least(1)] = 20
     words: Annotated[int, at_least(0)] = 0
 
     def numbers(self, count: int) -> list[int]:
-        """How many words have gone at each point of the curve, from 0."""
+        """The numbers of words removed at the points of the curve, from 0."""
         if self.words:
             return list(range(min(self.words, count) + 1))
         points = np.linspace(0, count, min(count, self.steps) + 1)
@@ -53,9 +53,9 @@ class _Curve:
 )
 @dataclass(frozen=True)
 class Deletion(_Curve):
-    """The area under the label's probability while words go, the highest score first; low is good.
+    """The area under the label's probability, 0 to 1, while words go, the highest score first; low is good.
 
-    The x axis is the share of words gone, 0 to 1; the first point is the whole text, the last the empty one (one pad
+    The x axis is the share of words gone, 0 to 1; the first point is the whole text, the last the empty text (one pad
     piece). ``words=5`` is the protocol of Arras et al. 2019 (Fig. 11.5, left): words go one at a time up to five, the
     axis then is the share of those; they read accuracy over a corpus, this the probability of each text.
     """
@@ -76,7 +76,7 @@ class Deletion(_Curve):
 )
 @dataclass(frozen=True)
 class Insertion(_Curve):
-    """The area under the label's probability while words come in, the highest score first; high is good.
+    """The area under the label's probability, 0 to 1, while words come in, the highest score first; high is good.
 
     Texts keep their order. Taking words away from the lowest score on gives the same texts from the other end, so this
     also is the deletion curve of the other order (Arras et al. 2019, Fig. 11.5, right: ``words=5``, whose curve runs
@@ -101,18 +101,19 @@ class Insertion(_Curve):
 class DecisionFlip:
     """The share of words in the shortest run from the highest score down whose removal changes the predicted label.
 
-    1 where even the removal of all words but one does not: at least one word stays, and a text of one has no number
-    (NaN). Nor has one whose explained label is not the predicted one: its highest words speak against what is decided,
-    and would be taken for the worst choice. Where labels stand each on their own, what flips is the label's own
-    decision at a probability of 0.5. Every number of words is tried, in texts of more than ``steps`` words only so
-    many, evenly spaced. A regression has no decision to flip: UnsupportedError.
+    It is 1 if even the removal of all words but one does not change the label; at least one word stays. NaN for a text
+    of one word, and for a text whose explained label is not the predicted one: its highest words speak against the
+    decision, and any order of them would look bad. With independent labels the label's own decision, at a probability
+    of 0.5, flips. Every number of words is tried, in texts of more than ``steps`` words only so many, evenly spaced.
+
+    Raises UnsupportedError for a regression, which has no decision to flip.
     """
 
     how: Way = "drop"
     steps: Annotated[int, at_least(1)] = 100
 
     def numbers(self, count: int) -> list[int]:
-        """How many words go in each try."""
+        """The numbers of words removed in the tries."""
         return (
             [int(gone) for gone in np.rint(np.linspace(1, count - 1, min(count - 1, self.steps)))] if count > 1 else []
         )
@@ -136,9 +137,9 @@ class DecisionFlip:
 )
 @dataclass(frozen=True)
 class FlipRate:
-    """1 where the prediction changes without the top ``share`` of words (at least one), else 0; the mean is a rate.
+    """1 if the prediction changes without the top ``share`` of words (at least one), else 0; the mean is a rate.
 
-    The texts that have no number are those of ``decision-flip``.
+    The texts without a number (NaN) are those of ``decision-flip``. Raises UnsupportedError for a regression.
     """
 
     how: Way = "drop"
@@ -152,12 +153,12 @@ class FlipRate:
 
 
 def top(share: float, count: int) -> int:
-    """How many words a share of them is: rounded, at least one."""
+    """The number of words in a share of them: rounded, at least one."""
     return max(1, round(share * count))
 
 
 def _flips(case: Case) -> bool:
-    """Whether the explained label could be lost to a removal of some words."""
+    """True if the explained label could be lost by removing some words. Raises UnsupportedError for a regression."""
     if case.regression:
         raise UnsupportedError("a regression decides nothing that could flip: leave decision-flip and flip-rate out")
     return case.decided and case.count > 1

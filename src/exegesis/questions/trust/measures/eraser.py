@@ -1,4 +1,4 @@
-"""Comprehensiveness and sufficiency, alone and over several shares of words; Eq. 23 of REAT."""
+"""Comprehensiveness and sufficiency, at one or several shares of words (ERASER), and faithfulness (REAT, Eq. 23)."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ class Comprehensiveness(_Rationale):
 @measure("sufficiency", question="do the top words alone keep the probability?", paper=DEYOUNG, higher=False)
 @dataclass(frozen=True)
 class Sufficiency(_Rationale):
-    """The label's probability less that of the top ``share`` of words alone (DeYoung et al. 2020, Eq. 2); low is good,
-    below 0 where those words alone convince the model more."""
+    """The label's probability less that of the top ``share`` of words alone, -1 to 1 (DeYoung et al. 2020, Eq. 2).
+
+    Low is good; below 0 the words alone convince the model more than the whole text.
+    """
 
     def asks(self, case: Case, given: Given) -> list[int]:
         return [bits(given.order()[: top(self.share, case.count)])]
@@ -65,8 +67,8 @@ class _Aopc:
 class AopcComprehensiveness(_Aopc):
     """Comprehensiveness averaged over the top 1, 5, 10, 20 and 50 % of words (DeYoung et al. 2020, Sec. 4.2).
 
-    A share is rounded to whole words, at least one, so that in short texts several shares are the same words. (The
-    paper divides the sum by the number of bins plus one; here by the number of bins.)
+    A share is rounded to whole words, at least one, so in short texts several shares are the same words. It deviates in
+    one point: the paper divides the sum by the number of bins plus one, here the divisor is the number of bins.
     """
 
     def asks(self, case: Case, given: Given) -> list[int]:
@@ -84,7 +86,7 @@ class AopcComprehensiveness(_Aopc):
 )
 @dataclass(frozen=True)
 class AopcSufficiency(_Aopc):
-    """Sufficiency averaged over the top 1, 5, 10, 20 and 50 % of words; as for comprehensiveness."""
+    """Sufficiency averaged over the top 1, 5, 10, 20 and 50 % of words, rounded as there; low is good."""
 
     def asks(self, case: Case, given: Given) -> list[int]:
         return [bits(given.order()[: top(share, case.count)]) for share in SHARES]
@@ -105,8 +107,8 @@ class Faithfulness:
     """``y(x) - y(x without A)``, y the label's probability and A the unit of the highest score (REAT paper, Eq. 23).
 
     ``unit`` is ``word``, ``phrase`` or ``clause`` (the paper's sentences joined by "but"), as the bundled tagger finds
-    them. A unit's score is the method's own where it scores spans directly, else the sum of its words, as the paper
-    does for its baselines. A text of a single unit has no number (NaN): nothing would remain of it.
+    them. The score of a unit is the method's own if the method scores spans directly, else the sum over its words, as
+    in the paper for its baselines. NaN for a text of a single unit, of which nothing would remain.
     """
 
     unit: Literal["word", "phrase", "clause"] = "word"
@@ -120,7 +122,7 @@ class Faithfulness:
         units = self.units(case)
         if len(units) < 2:
             return []
-        scores = [given.spans.get((self.unit, one), float(given.scores[one.start : one.stop].sum())) for one in units]
+        scores = [given.spans.get((self.unit, unit), float(given.scores[slice(*unit)].sum())) for unit in units]
         best = units[int(np.argmax(scores))]
         return [case.full & ~bits(range(*best))]
 
@@ -130,7 +132,7 @@ class Faithfulness:
 
 @lru_cache(4096)
 def units(text: Text, unit: str) -> tuple[Span, ...]:
-    """Words, phrases or clauses as spans of word numbers; none crosses the border of a pair."""
+    """Words, phrases or clauses of a text as spans of word numbers; no span crosses the border of a pair."""
     if unit == "word":
         return tuple(Span(i, i + 1) for i in range(len(text.words)))
     return levels_of(text, default_tagger())[unit]

@@ -1,4 +1,4 @@
-"""What people marked in texts, as words."""
+"""Words that people marked in texts: truth values, ranges of characters, files of them."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from exegesis.core.text import Text
 
 
 def marks_of(text: Text, given: Any, where: str = "marks") -> Bool[np.ndarray, " words"]:
-    """Marks as one truth value a word: a list of as many true or false (or 1 and 0), or ranges of characters
-    ``[start, stop]``, half open, each of which marks every word that it touches.
+    """Marks of a text as one truth value per word.
 
-    Raises UsageError where they do not fit the text.
+    ``given`` is a list of as many true or false (or 1 and 0), or of half-open ranges of characters ``[start, stop]``,
+    each of which marks every word that it touches. Raises UsageError, which begins with ``where``, if it does not fit
+    the text.
     """
     count = len(text.words)
     if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str):
         raise UsageError(f"{where}: marks are a list of true or false for each word, or of pairs [start, stop]")
-    values = [one.tolist() if isinstance(one, np.generic | np.ndarray) else one for one in given]
-    if values and all(not isinstance(one, Sequence) and one in (0, 1) for one in values):
+    values = [mark.tolist() if isinstance(mark, np.generic | np.ndarray) else mark for mark in given]
+    if values and all(not isinstance(mark, Sequence) and mark in (0, 1) for mark in values):
         if len(values) != count:
-            raise UsageError(f"{where}: {len(values)} marks of a text of {count} words; give one a word")
+            raise UsageError(f"{where}: {len(values)} marks of a text of {count} words; give one per word")
         return np.array(values, dtype=bool)
-    found = np.zeros(count, dtype=bool)
-    for one in values:
-        found |= _range(text, one, where)
-    return found
+    marked = np.zeros(count, dtype=bool)
+    for pair in values:
+        marked |= _range(text, pair, where)
+    return marked
 
 
 def _range(text: Text, pair: Any, where: str) -> Bool[np.ndarray, " words"]:
@@ -49,25 +50,26 @@ def _range(text: Text, pair: Any, where: str) -> Bool[np.ndarray, " words"]:
 
 
 def read_marks(path: str | Path, texts: Sequence[Text]) -> list[Any]:
-    """Marks from JSON lines: objects with ``text`` (as in the data) and ``marks``. None for a text that has no line.
+    """Read the marks of texts from JSON lines: objects with ``text``, as in the data, and ``marks``.
 
-    Raises FileError, with the line, for a damaged file, UsageError for a text that is not among the texts.
+    Returns the marks of each text, None for a text without a line. Raises FileError, with the line, for a damaged file,
+    UsageError for a line about any other text.
     """
     rows: dict[str, list[int]] = {}
     for i, text in enumerate(texts):
         rows.setdefault(text.raw, []).append(i)
-    found: list[Any] = [None] * len(texts)
+    marks: list[Any] = [None] * len(texts)
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise FileError(f"{path}, line {number}: not JSON ({error}); give one object a line") from error
+            raise FileError(f"{path}, line {number}: not JSON ({error}); give one object per line") from error
         if not isinstance(values, Mapping) or "text" not in values or "marks" not in values:
             raise FileError(f"{path}, line {number}: give an object with text and marks")
         if values["text"] not in rows:
             raise UsageError(f"{path}, line {number}: marks a text that is not among those evaluated")
         for row in rows[values["text"]]:
-            found[row] = values["marks"]
-    return found
+            marks[row] = values["marks"]
+    return marks

@@ -1,4 +1,4 @@
-"""Measures against people: word lists (Eq. 24 of REAT) and human marks."""
+"""Measures of agreement with people: word lists (REAT, Eq. 24) and human marks (ERASER)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from exegesis.data.tables import decode
 from exegesis.questions.trust.measure import SCORES, Answers, Case, Given, Score, measure
 from exegesis.questions.trust.measures.eraser import DEYOUNG
 
-OVERLAP = 0.5  # of two spans, from which they match
+MIN_OVERLAP = 0.5  # of two runs, above which they match
 
 
 @measure(
@@ -31,13 +31,15 @@ OVERLAP = 0.5  # of two spans, from which they match
 )
 @dataclass(frozen=True)
 class Interpretability:
-    """1 where words of the positive list score higher than words of the negative one, else 0 (REAT paper, Eq. 24).
+    """1 if words of the positive list score higher than words of the negative list, else 0 (REAT paper, Eq. 24).
 
-    ``positive`` and ``negative`` are paths of word lists (a word a line, lines from ``;`` on are remarks); ``label`` is
-    the positive label, which the explanations are asked about, whatever is predicted. Texts that hold words of both
-    lists count, the others have no number (NaN). The paper does not say what "larger" is where a text holds several
-    words of a list: here their means are compared, or with ``every`` the lowest positive with the highest negative.
-    Words are compared in lower case.
+    ``positive`` and ``negative`` are paths of word lists (one word per line; the rest of a line from ``;`` on is a
+    remark). ``label`` is the positive label: its explanations are measured, whatever the model predicts. NaN for a text
+    without words of both lists. The paper leaves open what "larger" means for several words of a list: here their means
+    are compared, or with ``every`` the lowest positive score with the highest negative one. Words are compared in lower
+    case.
+
+    Raises FileError for a word list that cannot be read or holds no words.
     """
 
     positive: Annotated[str, filled]
@@ -50,14 +52,14 @@ class Interpretability:
         return ""
 
     def lists(self, text: Text) -> tuple[list[int], list[int]]:
-        """The positive and the negative words of a text, by number."""
+        """The numbers of the positive and of the negative words of a text."""
         words = [word.lower() for word in text.word_strings()]
         both = [word_list(path) for path in (self.positive, self.negative)]
         first, second = ([i for i, word in enumerate(words) if word in known] for known in both)
         return first, second
 
     def concerns(self, text: Text) -> bool:
-        """Whether a text holds words of both lists."""
+        """True if a text has words of both lists."""
         return all(self.lists(text))
 
     def asks(self, case: Case, given: Given) -> list[int]:
@@ -72,17 +74,17 @@ class Interpretability:
 
 @lru_cache(16)
 def word_list(path: str) -> frozenset[str]:
-    """The words of a file, lower case. Raises FileError where it cannot be read or holds none."""
+    """The words of a file in lower case. Raises FileError if the file cannot be read or holds no words."""
     lines = [line.partition(";")[0].strip().lower() for line in decode(Path(path)).splitlines()]
-    found = frozenset(line for line in lines if line)
-    if not found:
-        raise FileError(f"{path}: holds no words; give a word a line")
-    return found
+    words = frozenset(line for line in lines if line)
+    if not words:
+        raise FileError(f"{path}: holds no words; give one word per line")
+    return words
 
 
 @dataclass(frozen=True)
 class _Marks:
-    """``share`` of the words are taken as the method's rationale; 0: as many as people marked in the text."""
+    """A measure against marks: the rationale is the top ``share`` of words, or for 0 as many as people marked."""
 
     share: Annotated[float, between(0, 1)] = 0.0
 
@@ -96,11 +98,11 @@ class _Marks:
         return []
 
     def taken(self, given: Given, marks: Bool[np.ndarray, " words"]) -> Bool[np.ndarray, " words"]:
-        """The method's top words."""
+        """The top words of the explanation, as truth values."""
         count = max(1, round(self.share * len(marks))) if self.share else int(marks.sum())
-        found = np.zeros(len(marks), dtype=bool)
-        found[given.order()[:count]] = True
-        return found
+        top = np.zeros(len(marks), dtype=bool)
+        top[given.order()[:count]] = True
+        return top
 
 
 @measure(
@@ -113,10 +115,10 @@ class _Marks:
 )
 @dataclass(frozen=True)
 class TokenF1(_Marks):
-    """Token F1 of the top words with the marked words (DeYoung et al. 2020, Sec. 4.1).
+    """Token F1 of the top words with the marked words, 0 to 1 (DeYoung et al. 2020, Sec. 4.1).
 
-    As many words as people marked in this text (then precision, recall and F1 are one number), or ``share`` of them as
-    the paper does for a whole data set. Texts without a mark have no number (NaN).
+    The top words are as many as people marked in this text (precision, recall and F1 are then equal), or a ``share`` of
+    all words, which the paper takes for a whole data set. NaN for a text without marks.
     """
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
@@ -137,11 +139,12 @@ class TokenF1(_Marks):
 )
 @dataclass(frozen=True)
 class IouF1(_Marks):
-    """F1 of runs of words: a run matches one of the other side with which it shares more than half of both.
+    """F1 of runs of words, 0 to 1: two runs match if their intersection over union is above 0.5.
 
-    Runs are unbroken stretches of top words and of marked words; precision counts the method's runs that match a marked
-    one, recall the marked ones that are matched (DeYoung et al. 2020, Sec. 4.1: intersection over union above 0.5; the
-    paper's own code also matches at 0.5, and takes the F1 of precision and recall averaged over texts).
+    Runs are unbroken stretches of top words and of marked words; precision counts the runs of the explanation that
+    match a marked one, recall the marked runs that are matched (DeYoung et al. 2020, Sec. 4.1). It deviates from the
+    paper's own code, which also matches at 0.5, and takes the F1 of precision and recall averaged over texts. NaN for a
+    text without marks.
     """
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
@@ -149,8 +152,8 @@ class IouF1(_Marks):
         if marks is None:
             return Score(math.nan)
         own, theirs = runs(self.taken(given, marks)), runs(marks)
-        hits = sum(any(_iou(one, other) > OVERLAP for other in theirs) for one in own)
-        met = sum(any(_iou(one, other) > OVERLAP for one in own) for other in theirs)
+        hits = sum(any(_iou(one, other) > MIN_OVERLAP for other in theirs) for one in own)
+        met = sum(any(_iou(one, other) > MIN_OVERLAP for one in own) for other in theirs)
         precision, recall = hits / len(own), met / len(theirs)
         return Score(2 * precision * recall / (precision + recall) if hits and met else 0.0)
 
@@ -165,11 +168,11 @@ class IouF1(_Marks):
 )
 @dataclass(frozen=True)
 class Auprc(_Marks):
-    """The area under precision over recall of the scores against the marked words, as average precision.
+    """The area under precision over recall of the scores against the marked words, 0 to 1, as average precision.
 
-    The paper's own code joins the points of that curve by straight lines, which gives more: numbers here do not compare
-    with the paper's. Words of equal score come in together. Texts without a mark, or with nothing but marks, have no
-    number (NaN). ``share`` has no part in it.
+    It deviates from the paper's own code, which joins the points of that curve by straight lines and gives larger
+    numbers. Words of equal score come in together. NaN for a text without marks, or with all words marked. ``share`` is
+    not used.
     """
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
@@ -178,7 +181,7 @@ class Auprc(_Marks):
 
 
 def average_precision(scores: Float[np.ndarray, " n"], marks: Bool[np.ndarray, " n"]) -> float:
-    """Precision at each distinct score, weighted by the recall that it adds."""
+    """The mean of the precision at each distinct score, weighted by the recall that it adds."""
     total, before = 0.0, 0
     for level in sorted(set(scores.tolist()), reverse=True):
         among = scores >= level
@@ -189,14 +192,15 @@ def average_precision(scores: Float[np.ndarray, " n"], marks: Bool[np.ndarray, "
 
 
 def runs(taken: Bool[np.ndarray, " n"]) -> list[Span]:
-    """Unbroken stretches of true."""
+    """Unbroken stretches of true values, as spans."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], taken, [False]]).astype(int)))
     return [Span(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
-def _iou(one: Span, other: Span) -> float:
-    shared = max(0, min(one.stop, other.stop) - max(one.start, other.start))
-    return shared / (one.width + other.width - shared)
+def _iou(left: Span, right: Span) -> float:
+    """The intersection of two spans over their union."""
+    shared = max(0, min(left.stop, right.stop) - max(left.start, right.start))
+    return shared / (left.width + right.width - shared)
 
 
 def _marked(case: Case) -> Bool[np.ndarray, " words"] | None:

@@ -1,7 +1,7 @@
-"""Does a method look at the model at all? Its explanations of a trained model beside those of one that knows nothing.
+"""Checks of methods: explanations of a model beside those of one that knows nothing, or that moved a little.
 
-Not a measure of an explanation: a reversed explanation passes as well as the right one. It is a check of the method,
-made once for a model (Adebayo et al., Sanity Checks for Saliency Maps, 2018). So is how steady its scores are.
+These are not measures of an explanation, because a reversed explanation passes as well as the right one, but checks of
+a method, made once per model (Adebayo et al., Sanity Checks for Saliency Maps, 2018; Yeh et al. 2019).
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _checked(
     seed: int,
     samples: int,
 ) -> Evaluation:
-    """One check as an evaluation of one measure."""
+    """The result of a check as an evaluation with one measure."""
     explained = [Explanations(mine[0].name, mine, mine[0].method) for mine in first]
     agreed = agreement(first)
     own = zip(names_of(explained), explained, strict=True)
@@ -139,7 +139,7 @@ def sensitivity(
     seed: int = 0,
     samples: int = 2000,
 ) -> Evaluation:
-    """How far scores move when the word vectors do, at most: the sensitivity-max of Yeh et al. 2019 (Def. 2.2).
+    """The largest change of scores if word vectors move: the sensitivity-max of Yeh et al. 2019 (Def. 2.2).
 
     The largest of ``draws`` values of ``|scores' - scores| / |scores|`` (Euclidean lengths over the words), where every
     vector of the embedding is moved by a random step as long as ``radius`` times the mean length of the vectors; the
@@ -168,7 +168,10 @@ def sensitivity(
 
 @contextmanager
 def nudged(model: Classifier, radius: float, seed: int = 0) -> Iterator[None]:
-    """A model whose word vectors are moved a little; restored to the last bit, also after an error."""
+    """Move a model's word vectors a little; they are restored to the last bit, also after an error.
+
+    Raises UnsupportedError if the model shows no embedding.
+    """
     module = getattr(model, "module", None)
     tables = [part for part in module.modules() if isinstance(part, nn.Embedding)] if module is not None else []
     if not tables:
@@ -190,9 +193,9 @@ def nudged(model: Classifier, radius: float, seed: int = 0) -> Iterator[None]:
 
 @contextmanager
 def shuffled(model: Classifier, seed: int = 0) -> Iterator[None]:
-    """A model whose weights are shuffled, each among its own numbers; restored to the last bit, also after an error.
+    """Shuffle a model's weights, each among its own numbers; they are restored to the last bit, also after an error.
 
-    Raises UnsupportedError where the weights are out of sight.
+    Raises UnsupportedError if the model does not show its weights.
     """
     module = getattr(model, "module", None)
     if not isinstance(module, nn.Module):
@@ -212,7 +215,10 @@ def shuffled(model: Classifier, seed: int = 0) -> Iterator[None]:
 
 
 def _read_by(other: Classifier, model: Classifier, texts: Sequence[Text]) -> list[Text]:
-    """The texts as the other model reads them: in its own pieces and ids, but in the same words."""
+    """The texts as the other model reads them, in its own pieces and ids but the same words.
+
+    Raises UsageError if its labels or words differ.
+    """
     if other.labels != model.labels:
         raise UsageError(f"the models have different labels: {', '.join(model.labels)} and {', '.join(other.labels)}")
     found = [other.read(_raw(text)) for text in texts]
@@ -223,7 +229,7 @@ def _read_by(other: Classifier, model: Classifier, texts: Sequence[Text]) -> lis
 
 
 def _raw(text: Text) -> Raw:
-    """What was read: a pair's two texts stand in ``raw`` with a line feed between them."""
+    """The string that was read, or the two strings of a pair, which ``raw`` joins by a line feed."""
     if len(text.segments) < 2:
         return text.raw
     cut = text.raw.index("\n", text.characters(text.segments[0])[1])
@@ -236,7 +242,7 @@ def _explained(model: Classifier, texts: Sequence[Text], method: Method, asked: 
 
 
 def _about(model: Classifier, texts: Sequence[Text], method: Method, targets: Sequence[str]) -> list[Attribution]:
-    """Explanations of each text about the number named for it."""
+    """The explanation of each text about the number named for it."""
     found: dict[int, Attribution] = {}
     for target in dict.fromkeys(targets):
         rows = [row for row, one in enumerate(targets) if one == target]

@@ -1,4 +1,4 @@
-"""Measures of the scores themselves: infidelity, completeness, rank correlation with leave-one-out."""
+"""Measures of the amounts of scores: infidelity, completeness, rank correlation with leave-one-out."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Infidelity:
     """The expected squared difference between the summed scores of removed words and what the number loses by them.
 
     ``samples`` sets of words are drawn for each text (a size from 1 to all but one, then words of that size) and
-    removed together; that is the perturbation I of the paper, a word's part of it being 1 or 0. With ``scaled`` the
-    scores are first multiplied by the one number of at least zero that makes the difference least, and the result is
-    divided by the expected squared loss: 0 is perfect, 1 as if nothing had been said, whatever units a method has (the
-    paper's scaling, with the sign kept: a reversed explanation may not be turned round). ``scaled=false`` gives the
-    paper's number, in squared units of what is explained. Draws belong to the text and ``seed``. Texts of one word have
-    no number (NaN).
+    removed together; that is the perturbation I of the paper, whose entry for a word is 1 or 0. With ``scaled`` the
+    scores are first multiplied by the factor of at least zero that makes the difference least, and the result is
+    divided by the expected squared loss: 0 is perfect, 1 is no better than scores of zero, whatever the units of a
+    method (the paper's scaling, except that the factor keeps its sign: a reversed explanation is not turned round).
+    ``scaled=false`` gives the paper's number, in squared units of the explained number. Draws belong to the text and
+    ``seed``. NaN for a text of one word, and if no removal changes the number.
     """
 
     how: Way = "drop"
@@ -43,7 +43,7 @@ class Infidelity:
     seed: int = 0
 
     def drawn(self, text: Text) -> list[list[int]]:
-        """The sets of words that go."""
+        """The sets of words that are removed."""
         return drawn(text, self.samples, self.seed)
 
     def asks(self, case: Case, given: Given) -> list[int]:
@@ -58,14 +58,14 @@ class Infidelity:
             return Score(float(((said - lost) ** 2).mean()))
         whole, size = float((lost**2).mean()), float((said**2).mean())
         if not whole:
-            return Score(math.nan)  # nothing that goes changes anything: no explanation can be wrong
+            return Score(math.nan)  # no removal changes the number, so that no explanation can be wrong
         factor = max(0.0, float((said * lost).mean()) / size) if size else 0.0
         return Score(float(((factor * said - lost) ** 2).mean()) / whole)
 
 
 @lru_cache(256)
 def drawn(text: Text, samples: int, seed: int) -> list[list[int]]:
-    """Sets of words of a text, none for a text of one word."""
+    """Random sets of words of a text; none for a text of one word."""
     count = len(text.words)
     if count < 2:
         return []
@@ -85,8 +85,8 @@ def drawn(text: Text, samples: int, seed: int) -> list[list[int]]:
 class Completeness:
     """The size of the gap, ``|explained - sum of words - account|``, as a share of ``|explained|`` (at least 1e-6).
 
-    The account are the parts that a method says no word carries (an output bias, the value at a baseline). Methods that
-    promise no sum are measured all the same; sizes without a sign, which add up to nothing, have no number (NaN).
+    The account has the parts that no word carries (an output bias, the value at a baseline). Methods that do not
+    promise completeness are measured as well. NaN for sizes without a sign, which do not add up.
     """
 
     @property
@@ -112,8 +112,8 @@ class Completeness:
 class Monotonicity:
     """Spearman's correlation of the scores with what the label's probability loses without each word, -1 to 1.
 
-    That loss is what leave-one-out computes, which therefore has the best number by definition and is not ranked by it.
-    NaN where one side is constant or the text has one word.
+    Leave-one-out computes this loss, so it has the best number by definition and is not ranked by this measure. NaN if
+    one side is constant or the text has one word.
     """
 
     how: Way = "drop"
@@ -126,19 +126,19 @@ class Monotonicity:
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Rank correlation; NaN where one side is constant or there are fewer than two numbers."""
-    one, other = ranks(first), ranks(second)
-    return float(one @ other) if len(one) > 1 else math.nan
+    """Spearman's rank correlation; NaN if one side is constant or there are fewer than two numbers."""
+    left, right = ranks(first), ranks(second)
+    return float(left @ right) if len(left) > 1 else math.nan
 
 
 def ranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Ranks with mean 0 and length 1, whose product is Spearman's correlation; NaN where all values are equal.
+    """Ranks with mean 0 and length 1, whose product is Spearman's correlation; NaN if all values are equal.
 
-    Values that differ by less than a ten-millionth of the largest (what single precision keeps) are ties, so that
-    rounding decides no rank.
+    Values that differ by less than a ten-millionth of the largest (the precision of float32) are ties, so rounding does
+    not decide a rank.
     """
     size = float(np.abs(values).max(initial=0.0)) or 1.0
-    found = stats.rankdata(np.round(values / size, 7)) - (len(values) + 1) / 2
-    length = float(np.linalg.norm(found))
-    scaled: np.ndarray = found / length if length else np.full(len(values), math.nan)
+    centred = stats.rankdata(np.round(values / size, 7)) - (len(values) + 1) / 2
+    length = float(np.linalg.norm(centred))
+    scaled: np.ndarray = centred / length if length else np.full(len(values), math.nan)
     return scaled
