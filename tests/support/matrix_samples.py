@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from exegesis.core.text import Text
+from exegesis.results.header import Account, Origin, Prediction, Subject
 from exegesis.results.interactions import Interactions
 from exegesis.results.relevance import Relevance
-from exegesis.results.result import Account, Origin, Prediction, Subject
 from tests.support import samples
 
 SAID = Prediction("positive", 0.9, {"positive": 0.9, "negative": 0.1}, 2)

@@ -9,8 +9,8 @@ import numpy as np
 
 from exegesis.core.text import Span, Text
 from exegesis.questions.phrases.search import Mark, parts_of
+from exegesis.results.header import Account, Origin, Prediction, Subject
 from exegesis.results.hierarchy import Hierarchy
-from exegesis.results.result import Account, Origin, Prediction, Subject
 from tests.support import samples
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from exegesis.core.text import Span, Text, text_of_words
 from exegesis.results.attribution import Attribution
-from exegesis.results.result import Account, Origin, Prediction, Subject
+from exegesis.results.header import Account, Origin, Prediction, Subject
 
 FIGHT = "The fight scenes are fun but it grows tedious"
 MOVIE = "The movie does n't serve up lot of laughs ."

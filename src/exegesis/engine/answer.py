@@ -18,7 +18,7 @@ from exegesis.protocols.batch import Batch, groups
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask, Target
-from exegesis.results.result import Origin, Prediction, Subject
+from exegesis.results.header import Origin, Prediction, Subject
 
 MAX_LABELS, LIKELIEST = 100, 10  # a prediction names all labels up to so many, else so many of them
 Result = TypeVar("Result")

@@ -15,7 +15,7 @@ from exegesis.engine.methods import Card, Method, Scores, require
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask, Target
 from exegesis.results.attribution import Attribution
-from exegesis.results.result import Account, Origin, Subject
+from exegesis.results.header import Account, Origin, Subject
 
 Spans = Callable[[Text], Sequence[tuple[str, Span]]]
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from exegesis.core.errors import UsageError, unknown
 from exegesis.core.text import Span
 from exegesis.core.values import published
-from exegesis.results.result import Account, Accounted, Number, Prediction
+from exegesis.results.header import Account, Accounted, Number, Prediction
 from exegesis.statistics.agreement import Comparison, compare
 
 if TYPE_CHECKING:

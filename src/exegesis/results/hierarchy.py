@@ -15,7 +15,7 @@ from exegesis.core.errors import UsageError, unknown
 from exegesis.core.text import Span, Text
 from exegesis.core.values import published, to_plain
 from exegesis.results.attribution import Attribution
-from exegesis.results.result import Accounted, require_finite, require_one_target
+from exegesis.results.header import Accounted, require_finite, require_one_target
 
 SORTS = ("score", "interaction")
 

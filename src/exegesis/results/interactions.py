@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from exegesis.core.errors import UsageError
 from exegesis.core.values import published
-from exegesis.results.result import TextResult, require_finite, require_one_target
+from exegesis.results.header import TextResult, require_finite, require_one_target
 
 
 class Pair(NamedTuple):

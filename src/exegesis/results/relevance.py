@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from exegesis.core.errors import UsageError
 from exegesis.core.values import published
-from exegesis.results.result import Accounted, require_finite, require_one_target
+from exegesis.results.header import Accounted, require_finite, require_one_target
 
 WORDS = "word vectors"
 RECURRENT = re.compile(r"(recurrent \d+ )?layer \d")  # names of states whose first axis runs over the pieces

@@ -22,8 +22,8 @@ from exegesis.protocols.model import Classifier, Differentiable
 from exegesis.protocols.recurrent import Unrolled
 from exegesis.protocols.target import Ask
 from exegesis.questions.words.lrp import Lrp, stands_on_vectors
+from exegesis.results.header import Account, Origin, Subject
 from exegesis.results.relevance import Relevance
-from exegesis.results.result import Account, Origin, Subject
 
 Propagated = tuple[Float[Tensor, "b k t d"], Mapping[str, Float[Tensor, "b k"]], Mapping[str, Tensor]]
 

@@ -24,8 +24,8 @@ from exegesis.protocols.batch import Batch
 from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask, Target
+from exegesis.results.header import Origin, Subject
 from exegesis.results.interactions import Interactions
-from exegesis.results.result import Origin, Subject
 
 MAX_EXACT = 12  # words, of which all coalitions can be run
 Effects = tuple[np.ndarray, dict[str, Any]]  # the matrix of one text, and its details

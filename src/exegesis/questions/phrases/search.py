@@ -13,8 +13,8 @@ from exegesis.engine.answer import Asked, answer
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask, Target
+from exegesis.results.header import Account, Origin, Subject
 from exegesis.results.hierarchy import Hierarchy, Part
-from exegesis.results.result import Account, Origin, Subject
 
 Trees = Callable[[Text], Nest]
 

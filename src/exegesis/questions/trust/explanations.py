@@ -16,7 +16,7 @@ from exegesis.core.files import read_text
 from exegesis.core.text import Text
 from exegesis.core.values import same
 from exegesis.results.attribution import Attribution
-from exegesis.results.result import Account, Origin, Prediction, Subject
+from exegesis.results.header import Account, Origin, Prediction, Subject
 
 
 @dataclass(frozen=True, eq=False)
