@@ -88,6 +88,17 @@ def test_results_differ_where_a_value_does(made) -> None:
         assert result.replace(states={**result.states, first: changed}) != result
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_scores_that_are_not_finite_are_refused_whoever_builds_them(number: float) -> None:
+    with pytest.raises(UsageError, match="the scores of reat must be finite numbers"):
+        samples.result("a fine film", [0.5, number, 0.0])
+    with pytest.raises(UsageError, match="has a score or an interaction that is not finite"):
+        nested_samples.tree("fine film", scores=[0.5, number, 0.0])
+    pairs = matrix_samples.pairs()
+    with pytest.raises(UsageError, match="interactions must be finite"):
+        pairs.replace(values=pairs.values + number)
+
+
 def test_values_are_compared_part_by_part() -> None:
     nan = float("nan")
     assert same({"a": (1, [nan, "x"])}, {"a": [1, (nan, "x")]})
