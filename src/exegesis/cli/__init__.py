@@ -1,10 +1,8 @@
-"""The command line. Errors are one line on standard error; exit code 0, 1 for a failure of the work, 2 for wrong usage.
+"""The command line. Errors are one line on standard error; the exit code is 0, 1 if the work fails, 2 for wrong usage.
 
-2: the command is wrong as it is written, on any machine (an unknown name, option, ending, kind of file, or a method
-that does not go with a search). 1: the work fails (a file that is missing or damaged, a place that cannot be written,
-a model that cannot serve a method).
-
-Nothing heavy is imported before a command needs it.
+Usage is wrong if the command is wrong on any machine: an unknown name, option, ending or kind of file, a method that
+does not go with a search. The work fails for a missing or damaged file, a place that cannot be written, a model that
+cannot serve a method. Nothing heavy is imported before a command needs it.
 """
 
 from __future__ import annotations
@@ -19,16 +17,16 @@ import typer
 
 from exegesis._version import __version__
 from exegesis.cli.complaints import complaint
-from exegesis.cli.encoding import show_all
 from exegesis.cli.evaluate import compare, evaluate
 from exegesis.cli.explain import explain
 from exegesis.cli.listing import methods, predict
+from exegesis.cli.outputs import show_all
 from exegesis.cli.recommend import recommend
 from exegesis.cli.study import app as study
 from exegesis.cli.train import train
 from exegesis.core.errors import ExegesisError, UsageError
 
-INTERRUPTED = 130  # the exit code, as shells count
+INTERRUPTED = 130  # the exit code of shells
 
 app = typer.Typer(
     name="exegesis",
@@ -37,13 +35,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(explain)
-app.command()(evaluate)
-app.command()(compare)
-app.command()(recommend)
-app.command()(predict)
-app.command()(methods)
-app.command()(train)
+for _command in (explain, evaluate, compare, recommend, predict, methods, train):
+    app.command()(_command)
 app.add_typer(study, name="study")
 
 
@@ -57,11 +50,10 @@ def _version(wanted: bool) -> bool:
 @app.callback()
 def root(
     version: Annotated[
-        bool,
-        typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Show the version and leave."),
+        bool, typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Explains neural NLP models: why did this model say this about this text?
+    """Explain neural NLP models: why did this model say this about this text?
 
     \b
     exegesis explain "The fight scenes are fun but it grows tedious"
@@ -77,7 +69,7 @@ def root(
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code. A request to end is taken as Ctrl-C: nothing stays behind."""
+    """Run the command line and exit. A request to terminate counts as Ctrl-C, so that nothing is left behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     show_all()
@@ -85,12 +77,12 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and give its exit code. EXEGESIS_DEBUG=1 shows the traceback of an unexpected error."""
+    """Run one command and return its exit code. EXEGESIS_DEBUG=1 shows the traceback of an unexpected error."""
     command = typer.main.get_command(app)
     try:
         code = command.main(args=arguments or ["--help"], prog_name="exegesis", standalone_mode=False)
         sys.stdout.flush()
-        if code == INTERRUPTED:  # what the parser makes of Ctrl-C
+        if code == INTERRUPTED:  # the parser's answer to Ctrl-C
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except ExegesisError as error:
@@ -109,17 +101,16 @@ def run(arguments: list[str]) -> int:
         return _say(f"cannot read or write {place} ({error.strerror or error})", 1)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # the parser's own complaint
-            if not error.format_message():  # none: the help of a group was shown, as asked by its name alone
-                return 0
-            return _say(complaint(error), int(error.exit_code), hint=True)
+            words = complaint(error)  # none: the help of a group was shown, because only its name was given
+            return _say(words, int(error.exit_code), hint=True) if words else 0
         if os.environ.get("EXEGESIS_DEBUG"):
             raise
-        what = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-        return _say(f"unexpected failure ({what}); EXEGESIS_DEBUG=1 shows where", 1)
+        first = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        return _say(f"unexpected failure ({first}); EXEGESIS_DEBUG=1 shows where", 1)
 
 
 def _drop_output() -> None:
-    """Let what standard output still holds go nowhere: at the end Python would try to write it once more, and fail."""
+    """Discard the rest of standard output, which Python would try to write once more at its end, and fail."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exegesis.cli import options as given
-from exegesis.cli.inputs import texts_given
+from exegesis.cli.inputs import load, read_texts
+from exegesis.cli.options import JsonLines, Model, Texts, unfolded
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from exegesis.engine.methods import Card
 
 WIDE = 110  # columns from which the methods fit a table
@@ -24,90 +21,68 @@ WIDE = 110  # columns from which the methods fit a table
 
 def methods(
     model: Annotated[str | None, typer.Option("--for", metavar="MODEL", help="Only what this model can serve.")] = None,
-    as_json: given.JsonLines = False,
+    as_json: JsonLines = False,
 ) -> None:
-    """The methods: the question each answers, what it needs of a model, its paper.
+    """List the methods: the question that each answers, what it needs of a model, its paper.
 
     \b
     exegesis methods
     exegesis methods --for my-model --json
     """
-    from exegesis.api import load, methods
+    from exegesis import api
 
-    found = methods(load(model) if model is not None else None)
-    if as_json:
-        for card in found:
-            print(json.dumps(_row(card)))
+    cards = api.methods(api.load(model) if model is not None else None)
+    if not as_json:
+        _show(cards)
         return
+    for card in cards:
+        values = {name: getattr(card, name) for name in ("name", "question", "summary", "paper", "year")}
+        parameters = {field.name: field.default for field in dataclasses.fields(card.cls)}
+        print(json.dumps({**values, "needs": " and ".join(card.abilities), "parameters": parameters}))
+
+
+def _show(cards: Sequence[Card]) -> None:
+    """Print a table, or on a narrow terminal two lines per method."""
     from rich.console import Console
-
-    _show(found, Console())
-
-
-def _show(found: Sequence[Card], console: Console) -> None:
-    """A table, or on a narrow terminal two lines a method."""
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    if console.width < WIDE:
-        for card in found:
-            head = Text.assemble((card.name, "bold"), f"  {card.question}  ({card.wanted}, {card.year})")
-            console.print(head, Padding(Text(card.summary), (0, 0, 0, 4)))
-        return
+    console = Console()
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("method", no_wrap=True)
     for name in ("question", "needs", "year", "what a score is"):
         table.add_column(name, overflow="fold")
-    for card in found:
+    for card in cards:
         table.add_row(card.name, card.question, card.wanted, str(card.year), card.summary)
-    console.print(table)
+        if console.width < WIDE:
+            head = Text.assemble((card.name, "bold"), f"  {card.question}  ({card.wanted}, {card.year})")
+            console.print(head, Padding(Text(card.summary), (0, 0, 0, 4)))
+    if console.width >= WIDE:
+        console.print(table)
 
 
-def _row(card: Card) -> dict[str, Any]:
-    return {
-        "name": card.name,
-        "question": card.question,
-        "summary": card.summary,
-        "paper": card.paper,
-        "year": card.year,
-        "needs": " and ".join(card.abilities),
-        "parameters": {field.name: field.default for field in dataclasses.fields(card.cls)},
-    }
-
-
-def predict(
-    texts: given.Texts = None,
-    file: given.File = None,
-    column: given.Column = None,
-    pair: given.Pair = None,
-    pair_column: given.PairColumn = None,
-    limit: given.Limit = None,
-    skip_blank: given.SkipBlank = False,
-    model: given.Model = "bundled",
-    device: given.Device = None,
-    truncate: given.Truncate = False,
-    as_json: given.JsonLines = False,
-) -> None:
-    """Each label's probability, the predicted one first.
+@unfolded
+def predict(texts: Texts, model: Model, as_json: JsonLines = False) -> None:
+    """Show the probability of each label, the predicted label first.
 
     \b
     exegesis predict "A fine film."
     exegesis predict --file reviews.tsv --model my-model --json
     """
-    raws = texts_given(texts, file, column, pair, pair_column, skip_blank)[:limit]
+    raws = read_texts(texts)
 
-    from exegesis.api import load, predict
+    from exegesis import api
 
-    for text, each in zip(raws, predict(load(model, device=device, truncate=truncate), raws), strict=True):
-        ranked = sorted(each.items(), key=lambda item: -item[1])
+    for text, probabilities in zip(raws, api.predict(load(model), raws), strict=True):
+        ranked = sorted(probabilities.items(), key=lambda item: -item[1])
         if as_json:
-            known = {label: value if math.isfinite(value) else None for label, value in each.items()}
+            finite = {label: value if math.isfinite(value) else None for label, value in probabilities.items()}
             label = ranked[0][0]
-            row = {"text": text, "label": label, "probability": known[label], "probabilities": known}
+            row = {"text": text, "label": label, "probability": finite[label], "probabilities": finite}
             print(json.dumps(row, allow_nan=False))
             continue
-        shown = " ".join((text if isinstance(text, str) else " | ".join(text)).split())
-        visible = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown[:100])
+        words = " ".join((text if isinstance(text, str) else " | ".join(text)).split())
+        visible = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words[:100])
         line = "  ".join(f"{label} {value:.1%}" if math.isfinite(value) else label for label, value in ranked)
-        sys.stdout.write(f"{line}  {visible}\n")
+        print(f"{line}  {visible}")

@@ -1,112 +1,174 @@
-"""Options that several commands have."""
+"""Options of the command line as values: groups of options, which ``unfolded`` unfolds into what Typer reads."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import MISSING, dataclass, field
+from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, ClassVar, dataclass_transform, get_args, get_type_hints
 
-import typer
+from typer import Argument, Option
+from typer.models import OptionInfo
 
-IN, OUT = "Texts", "Output"
+from exegesis.cli.outputs import JSON, PAGES, Files
+from exegesis.core.errors import unknown
 
-Texts = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="TEXT...", help="The texts; '-' or none: a text a line of standard input."),
-]
-File = Annotated[
-    Path | None,
-    typer.Option("--file", "-f", metavar="FILE", help="Texts from .txt, .jsonl, .tsv or .csv.", rich_help_panel=IN),
-]
-Column = Annotated[
-    str | None,
-    typer.Option(metavar="COLUMN", help="Column of the text: a name, or a number from 1.", rich_help_panel=IN),
-]
-Pair = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="Second text, for a model of pairs.", rich_help_panel=IN)
-]
-PairColumn = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Column of the second text.", rich_help_panel=IN)
-]
-SkipBlank = Annotated[
-    bool, typer.Option("--skip-blank", metavar="", help="Leave blank texts out, and say which.", rich_help_panel=IN)
-]
-Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first texts.", rich_help_panel=IN)]
-Model = Annotated[
-    str, typer.Option("--model", "-m", metavar="MODEL", help="'bundled', a folder, or a Hugging Face name or folder.")
-]
-Device = Annotated[str | None, typer.Option(metavar="DEVICE", help="cpu, cuda, ...")]
-Truncate = Annotated[
-    bool, typer.Option("--truncate", metavar="", help="Cut texts that are too long for a Hugging Face model.")
-]
-Methods = Annotated[
-    list[str] | None,
-    typer.Option("--method", "-M", metavar="METHOD", help="See 'exegesis methods'; by default reat, if it can."),
-]
-Param = Annotated[
-    list[str] | None,
-    typer.Option("--param", "-p", metavar="NAME=VALUE", help="Of a method, such as samples=500; repeatable."),
-]
-Target = Annotated[
-    str | None,
-    typer.Option(
-        "--target",
-        "-t",
-        metavar="TARGET",
-        help="LABEL, all, probability:LABEL, margin:A,B. By default the predicted label.",
-    ),
-]
-Level = Annotated[
-    str, typer.Option("--level", "-l", metavar="LEVEL", help="word, phrase, clause, text, or all of them.")
-]
-Search = Annotated[
-    str | None,
-    typer.Option(
-        "--hierarchy",
-        metavar="SEARCH",
-        help="A tree of phrases: acd, soc, scd, hedge, parse or owen. -M then names the method that scores them.",
-    ),
-]
-Interactions = Annotated[
-    str | None,
-    typer.Option(
-        "--interactions",
-        metavar="KIND",
-        help="What every two words do together: shapley, removal or alone, in place of scores.",
-    ),
-]
-Relevance = Annotated[
-    bool,
-    typer.Option("--relevance", metavar="", help="What lrp hands to every layer of the network, in place of scores."),
-]
-Recommendation = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="For -M best: what 'exegesis recommend' wrote for this model."),
-]
-Trust = Annotated[
-    bool,
-    typer.Option(
-        "--trust",
-        metavar="",
-        help="With a line each: what its top words do, beside random words; do other methods agree?",
-    ),
-]
-Json = Annotated[
-    str | None,
-    typer.Option("--json", metavar="FILE|-", help="Results as .json or .jsonl; - prints lines.", rich_help_panel=OUT),
-]
-Html = Annotated[Path | None, typer.Option(metavar="FILE", help="A self-contained page.", rich_help_panel=OUT)]
-Figure = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="A .svg, .png or .pdf figure, or .tex.", rich_help_panel=OUT)
-]
-Numbers = Annotated[
-    bool, typer.Option("--numbers", "-n", metavar="", help="Every score as a number.", rich_help_panel=OUT)
-]
-Palette = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Colours: green-red or blue-orange.", rich_help_panel=OUT)
-]
-Color = Annotated[
-    bool | None,
-    typer.Option("--color/--no-color", metavar="", help="By default on a terminal.", rich_help_panel=OUT),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No view, no progress.", rich_help_panel=OUT)]
-JsonLines = Annotated[bool, typer.Option("--json", metavar="", help="As JSON lines.", rich_help_panel=OUT)]
+
+def option(text: str, *names: str, default: Any = None, **more: Any) -> Any:
+    """A field of a group that is an option of the command line; ``text`` is its help."""
+    return field(default=default, metadata={"info": Option(*names, help=text, **more)})
+
+
+def argument(text: str, metavar: str | None, default: Any = MISSING) -> Any:
+    """A field of a group that is an argument of the command line, required unless it has a default."""
+    return field(default=default, metadata={"info": Argument(metavar=metavar, help=text)})
+
+
+def choice(text: str, names: Sequence[str], default: str) -> Any:
+    """A field of a group that is an option with one of several values."""
+
+    def check(_: Any, param: Any, value: str) -> str:  # Typer also hands over its context
+        if value not in names:
+            raise unknown(param.opts[0], value, names)
+        return value
+
+    return option(text, metavar=f"<{'|'.join(names)}>", callback=check, default=default)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Group:
+    """Options that belong together. Every subclass is a frozen dataclass of fields that the functions above make."""
+
+    panel: ClassVar[str | None] = None  # the panel of the help that shows the options
+
+    def __init_subclass__(cls, panel: str | None = None) -> None:
+        cls.panel = panel or cls.panel
+        dataclass(frozen=True, kw_only=True)(cls)
+
+    @classmethod
+    def parameters(cls) -> list[inspect.Parameter]:
+        """One keyword parameter per field, annotated for Typer: those of the class first, then those of its bases."""
+        hints, flat, known = get_type_hints(cls), [], cls.__dataclass_fields__  # type: ignore[attr-defined]
+        bases: list[Any] = [*cls.__mro__]
+        places = {name: base for base in reversed(bases) for name in inspect.get_annotations(base)}
+        names = dict.fromkeys(name for base in bases for name in inspect.get_annotations(base))
+        for name in (name for name in names if name in known):
+            info, hint, default = copy(known[name].metadata["info"]), hints[name], known[name].default
+            if isinstance(info, OptionInfo):
+                info.rich_help_panel = places[name].panel
+                info.metavar = "" if bool in (hint, *get_args(hint)) else info.metavar  # a flag takes no value
+            default = inspect.Parameter.empty if default is MISSING else default
+            kind = inspect.Parameter.KEYWORD_ONLY
+            flat.append(inspect.Parameter(name, kind, default=default, annotation=Annotated[hint, info]))
+        return flat
+
+
+def unfolded(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the flat signature that Typer reads; the command gets each group of options as one value."""
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Group)}
+    flat: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        single = parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        flat += groups[name].parameters() if name in groups else [single]
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        grouped = {
+            name: group(**{parameter.name: values.pop(parameter.name) for parameter in group.parameters()})
+            for name, group in groups.items()
+        }
+        command(**values, **grouped)
+
+    run.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in flat}
+    return run
+
+
+JsonLines = Annotated[bool, Option("--json", metavar="", help="Print JSON lines.", rich_help_panel="Output")]
+TABLES, NAMES = "Read texts from .txt, .jsonl, .tsv or .csv.", ("--methods", "--method", "-M")
+COLUMN = partial(option, "Column of the text: its name, or its number from 1.", metavar="COLUMN")
+PAIR_COLUMN = partial(option, "Column of the second text.", metavar="COLUMN")
+LABEL = partial(option, "Column of the label.", metavar="COLUMN")
+PAIR = partial(option, "Second text, for a model of text pairs.", metavar="TEXT")
+LIMIT = partial(option, "Read only the first N texts.", metavar="N", min=1)
+PARAM = partial(option, "Of a method, such as samples=500; repeatable.", "--param", "-p", metavar="NAME=VALUE")
+RECOMMENDATION = partial(option, "For -M best: what 'exegesis recommend' wrote for this model.", metavar="FILE")
+TARGET = partial(option, "LABEL, all, probability:LABEL, margin:A,B; by default the predicted label.", "--target", "-t",
+                 metavar="TARGET")  # fmt: skip
+NUMBERS = partial(option, "Show every score as a number.", "--numbers", "-n", default=False)
+QUIET = partial(option, "Show no result and no progress.", "--quiet", "-q", default=False)
+
+
+class Texts(Group, panel="Texts"):
+    """The texts that a command reads."""
+
+    texts: list[str] | None = argument(
+        "One or more texts; '-' or nothing reads one text per line from standard input.", "TEXT...", None
+    )
+    file: Path | None = option(TABLES, "--file", "-f", metavar="FILE")
+    column: str | None = COLUMN()
+    pair: str | None = PAIR()
+    pair_column: str | None = PAIR_COLUMN()
+    limit: int | None = LIMIT()
+    skip_blank: bool = option("Leave out blank texts and say which.", "--skip-blank", default=False)
+
+
+class Collection(Texts):
+    """The texts that methods are judged by."""
+
+    file: Path | None = option(TABLES, "--data", "--file", "-f", metavar="FILE")
+
+
+class Model(Group):
+    """The model to explain."""
+
+    model: str = option(
+        "'bundled', a folder, or a Hugging Face name or folder.", "--model", "-m", metavar="MODEL", default="bundled"
+    )
+    device: str | None = option("cpu, cuda, ...", metavar="DEVICE")
+    truncate: bool = option("Cut texts that are too long for a Hugging Face model.", "--truncate", default=False)
+
+
+class Recommended(Model):
+    """A model, parameters of methods, and a file that recommends a method."""
+
+    recommendation: Path | None = RECOMMENDATION()
+    param: list[str] | None = PARAM()
+
+
+class Measures(Group, panel="Measures"):
+    """Measures of explanations."""
+
+    measures: list[str] | None = option("By default the usual ones; with parameters: deletion:words=5.", metavar="A,B")
+    how: str | None = option(
+        "What replaces a removed word, each measured: drop, zero, pad, unknown, mask, resample.", metavar="A,B"
+    )
+    seed: int = option("Seed of random scores and of intervals.", metavar="N", min=0, default=0)
+
+
+class Look(Group, panel="Output"):
+    """Colours of a result."""
+
+    palette: str | None = option("Colours: green-red or blue-orange.", metavar="NAME")
+    color: bool | None = option("By default only on a terminal.", "--color/--no-color")
+
+    def view(self) -> dict[str, Any]:
+        """Options of a view in the terminal. Raises UsageError for an unknown palette."""
+        from exegesis.show.palette import palette_named
+
+        return {"palette": palette_named(self.palette or "green-red").name, "color": self.color}
+
+
+class Report(Group, panel="Output"):
+    """Files of one result."""
+
+    json: Path | None = option("All numbers, for exegesis.read.", "--json", metavar="FILE")
+    report: Path | None = option("A self-contained .html page.", "--report", metavar="FILE")
+
+    def files(self) -> Files:
+        """The files by option, with the endings that they may have."""
+        return {"--json": (self.json, JSON[:1]), "--report": (self.report, PAGES[:1])}

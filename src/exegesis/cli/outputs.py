@@ -1,96 +1,118 @@
-"""Where results go: standard output, and files that are written whole or not at all."""
+"""Where results go: standard output, and files that are written completely or not at all."""
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import os
+import shutil
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from exegesis.core.errors import FileError, UsageError
+from exegesis.core.errors import UsageError
 from exegesis.core.files import try_writing
 
 if TYPE_CHECKING:
-    from exegesis.core.files import Put
+    from exegesis.cli.explain import Output
     from exegesis.results.result import Result
 
+Files = Mapping[str, tuple[Path | str | None, Sequence[str]]]  # by option, with the endings that are allowed
 JSON, PAGES, PICTURES = (".json", ".jsonl"), (".html", ".htm"), (".svg", ".png", ".pdf")
+ASCII = {
+    **dict.fromkeys("┌┐└┘├┤", "+"), **dict.fromkeys("─━", "-"), **dict.fromkeys("│┃", "|"), "┊": ":",
+    **dict.fromkeys("█▉▊▋▌", "#"), **dict.fromkeys("▍▎▏", " "), "░": ".",
+    "\N{MINUS SIGN}": "-", "·": "-", "±": "~", "…": "~", **dict.fromkeys("“”", '"'), **dict.fromkeys("‘’", "'"),
+    **{chr(0x2800 + dots): "|/-\\"[dots % 4] for dots in range(256)},  # those of a progress bar turn
+    "\N{UPWARDS ARROW}": "^", "\N{DOWNWARDS ARROW}": "v",
+}  # fmt: skip
 
 
-class Output:
-    """Takes the results part by part. Lines of JSON and the view go out at once; other files need all results, are
-    drawn at the end and then written. After an error no file is left."""
+def show_all() -> None:
+    """Let standard output and standard error take every character: ASCII of the same width for lines and signs that
+    the encoding lacks, escapes such as ``\\u2400`` for others."""
 
-    def __init__(
-        self,
-        to_json: str | None,
-        html: Path | None,
-        figure: Path | None,
-        view: dict[str, Any] | None,
-        quiet: bool,
-    ) -> None:
-        """``view`` is None for no view. Raises UsageError for a wrong ending, FileError for a place that cannot be
-        written."""
-        self.lines = to_json if to_json is not None and _ending(to_json) != ".json" else None
-        whole = [to_json if self.lines is None else None, html, figure]
-        self.whole = [Path(path) for path in whole if path is not None]
-        self.view = None if quiet or to_json == "-" else view
-        self.options, self.quiet = view or {}, quiet
-        self._stack, self._put, self._kept, self._shown = ExitStack(), None, [], 0
-        if to_json != "-":
-            check_file("--json", to_json, JSON)
-        check_file("--html", html, PAGES)
-        check_file("--figure", figure, (*PICTURES, ".tex"))
+    def replaced(error: UnicodeError) -> tuple[str | bytes, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        lacking = error.object[error.start : error.end]
+        return "".join(ASCII.get(c) or c.encode("ascii", "backslashreplace").decode() for c in lacking), error.end
 
-    _put: Put | None
-    _kept: list[Result]
+    codecs.register_error("exegesis-ascii", replaced)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="exegesis-ascii")
 
-    def __enter__(self) -> Self:
-        from exegesis.core.files import writing
 
-        if self.lines is not None:
-            self._put = _print if self.lines == "-" else self._stack.enter_context(writing(self.lines))
-        return self
+def progress(quiet: bool) -> bool:
+    """True if standard error is a terminal that may show progress."""
+    return not quiet and sys.stderr.isatty()
 
-    def __exit__(self, *error: Any) -> bool | None:
-        if error[0] is None:
-            self._write()
-        done = self._stack.__exit__(*error)
-        if error[0] is None and not self.quiet:
-            for path in [*([self.lines] if self.lines not in (None, "-") else []), *self.whole]:
-                print(f"wrote {path}", file=sys.stderr)
-        return done
 
-    def add(self, by_text: Sequence[Sequence[Result]]) -> None:
-        """The results of some texts, those of one text together."""
-        flat = [result for results in by_text for result in results]
-        if self._put is not None:
-            for result in flat:
-                self._put(json.dumps(result.to_dict(), allow_nan=False) + "\n")
-        if self.view is not None:
-            from exegesis.show.terminal.page import render
+def width() -> int:
+    """Columns for a table."""
+    return min(shutil.get_terminal_size((100, 24)).columns, 160)
 
-            for results in by_text:
-                _print(("\n" if self._shown else "") + render(results, **self.view).rstrip("\n") + "\n")
-                self._shown += 1
-        if self.whole:
-            self._kept += flat
 
-    def _write(self) -> None:
-        from exegesis.core.files import write_whole
-        from exegesis.results.result import rendered
+def save(results: Sequence[Result], files: Files, *, quiet: bool) -> None:
+    """Write results to each of the files that the user named, and say so."""
+    from exegesis.results.result import save
 
-        drawn = [(path, rendered(self._kept, path.suffix, **self._options(path))) for path in self.whole]
+    for path in (path for path, _ in files.values() if path is not None):
+        save(results, path)
+        say(path, quiet)
+
+
+def say(path: str | Path, quiet: bool) -> None:
+    """Name a file that was written."""
+    if not quiet:
+        print(f"wrote {path}", file=sys.stderr)
+
+
+@contextmanager
+def stream(output: Output) -> Iterator[Callable[[Sequence[Sequence[Result]]], None]]:
+    """Take explanations part by part, grouped by text: JSON lines and the view go out at once; other files need all
+    results, are drawn at the end and then written. After an error no file is left."""
+    from exegesis.core.files import write_whole, writing
+    from exegesis.results.result import rendered
+
+    view, shown = output.view(), count()
+    results: list[Result] = []
+    lines = output.json if output.json is not None and _ending(output.json) != ".json" else None
+    named = (None if lines else output.json, output.html, output.figure)
+    paths = [Path(path) for path in named if path is not None]
+    with ExitStack() as stack:
+        put = _print if lines == "-" else None if lines is None else stack.enter_context(writing(lines))
+
+        def add(by_text: Sequence[Sequence[Result]]) -> None:
+            flat = [result for results in by_text for result in results]
+            if put is not None:
+                for result in flat:
+                    put(json.dumps(result.to_dict(), allow_nan=False) + "\n")
+            if not output.quiet and lines != "-":
+                from exegesis.show.terminal.page import render
+
+                for group in by_text:
+                    _print("\n" * (next(shown) > 0) + render(group, **view).rstrip("\n") + "\n")
+            results.extend(flat if paths else ())
+
+        yield add
+        drawn = [(path, rendered(results, path.suffix, **_fitting(path, view))) for path in paths]
         for path, content in drawn:
             write_whole(path, content)
+    for name in (lines, *paths):
+        if name is not None and name != "-":
+            say(name, output.quiet)
 
-    def _options(self, path: Path) -> dict[str, Any]:
-        """The options of the view that this kind of file has too."""
-        known = {".json": (), **dict.fromkeys(PICTURES, ("palette", "numbers"))}.get(_ending(path), ("palette",))
-        return {name: value for name, value in self.options.items() if name in known}
+
+def _fitting(path: Path, view: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the view that this kind of file has too."""
+    known = {".json": (), **dict.fromkeys(PICTURES, ("palette", "numbers"))}.get(_ending(path), ("palette",))
+    return {name: value for name, value in view.items() if name in known}
 
 
 def _print(line: str | bytes) -> None:
@@ -101,37 +123,25 @@ def _ending(path: str | Path) -> str:
     return Path(path).suffix.lower()
 
 
-def check_apart(outputs: Sequence[str | Path | None], inputs: Sequence[str | Path | None]) -> None:
-    """Raises UsageError where a file to be written is one that is read: what the user gave would be lost."""
-    for out in outputs:
-        if any(_same(out, source) for source in inputs):
+def check_files(outputs: Files, inputs: Sequence[str | Path | None] = ()) -> None:
+    """Check the files to write before the work begins.
+
+    Raises UsageError for a wrong ending and for a file that is one of the ``inputs``, FileError for a place that cannot
+    be written.
+    """
+    for out, _ in outputs.values():
+        if out is not None and any(_same(out, source) for source in inputs if source is not None):
             raise UsageError(f"{out} is read here and would be written over; choose another name")
+    for option, (out, endings) in outputs.items():
+        if out is not None and _ending(out) not in endings:
+            standard = ", or be - for standard output" if endings == JSON else ""
+            raise UsageError(f"{option} {out}: the name must end in {' or '.join(endings)}{standard}")
+    for out, _ in outputs.values():
+        if out is not None:
+            try_writing(out)
 
 
-def _same(out: str | Path | None, source: str | Path | None) -> bool:
-    if out is None or source is None:
-        return False
-    with suppress(OSError, ValueError):  # one of them is not there, or can be none
+def _same(out: str | Path, source: str | Path) -> bool:
+    with suppress(OSError, ValueError):  # a name that is missing, too long or holds a NUL
         return Path(out).is_file() and os.path.samefile(out, source)
     return False
-
-
-def check_file(option: str, given: str | Path | None, endings: tuple[str, ...]) -> None:
-    if given is None:
-        return
-    if _ending(given) not in endings:
-        standard = ", or be - for standard output" if endings == JSON else ""
-        raise UsageError(f"{option} {given}: the name must end in {' or '.join(endings)}{standard}")
-    path = Path(given)
-    try:
-        parent = path.resolve().parent
-        if path.is_dir() or not parent.is_dir():
-            reason = "it is a folder" if path.is_dir() else "no such folder"
-        else:
-            try_writing(path)
-            return
-    except FileError:
-        raise
-    except (OSError, ValueError, RuntimeError) as error:  # a name that is too long or holds a NUL
-        reason = getattr(error, "strerror", None) or str(error)
-    raise FileError(f"cannot write {path} ({reason}); choose another place")

@@ -2,88 +2,63 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from exegesis.cli import options as given
-from exegesis.cli.evaluate import Data, How, Measures, Seed
-from exegesis.cli.inputs import listed, parameters_given, texts_given
-from exegesis.cli.outputs import JSON, check_file
-
-Methods = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--methods",
-        "--method",
-        "-M",
-        metavar="A,B,C",
-        help="Candidates; by default the usual ones that the model serves.",
-    ),
-]
-Budget = Annotated[float | None, typer.Option(metavar="MS", help="Only methods that take at most so many ms a text.")]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out", "-o", metavar="FILE", rich_help_panel=given.OUT,
-        help="Save it as .json; 'explain -M best' finds it as recommendation.json in the model's folder.",
-    ),
-]  # fmt: skip
+from exegesis.cli.inputs import listed, load, parameters_of, read_texts
+from exegesis.cli.options import NAMES, PARAM, QUIET, TARGET, Collection, Group, Measures, Model, option, unfolded
+from exegesis.cli.outputs import JSON, check_files, progress, say
 
 
-def recommend(
-    texts: given.Texts = None,
-    data: Data = None,
-    column: given.Column = None,
-    pair: given.Pair = None,
-    pair_column: given.PairColumn = None,
-    limit: given.Limit = None,
-    skip_blank: given.SkipBlank = False,
-    model: given.Model = "bundled",
-    methods: Methods = None,
-    param: given.Param = None,
-    measures: Measures = None,
-    how: How = None,
-    budget: Budget = None,
-    target: given.Target = None,
-    seed: Seed = 0,
-    device: given.Device = None,
-    truncate: given.Truncate = False,
-    out: Out = None,
-    quiet: given.Quiet = False,
-) -> None:
-    """The method that explains a model most faithfully within a budget of time, and how sure that is.
+class Candidates(Model):
+    """A model, the methods to choose from, and the number that they explain."""
+
+    methods: list[str] | None = option(
+        "Candidates; by default the usual ones that the model can serve.", *NAMES, metavar="A,B,C"
+    )
+    param: list[str] | None = PARAM()
+    target: str | None = TARGET()
+    budget: float | None = option("Only methods that take at most so many milliseconds per text.", metavar="MS")
+
+
+class Output(Group, panel="Output"):
+    """The file of a recommendation."""
+
+    out: Path | None = option(
+        "Save it as .json; 'explain -M best' finds recommendation.json in the model's folder.", "--out", "-o",
+        metavar="FILE",
+    )  # fmt: skip
+    quiet: bool = QUIET()
+
+
+@unfolded
+def recommend(texts: Collection, methods: Candidates, measures: Measures, output: Output) -> None:
+    """Find the method that explains a model most faithfully within a budget of time, and how sure that is.
 
     \b
-    exegesis recommend --model my-model --data reviews.tsv --limit 200 --out my-model/recommendation.json
-    exegesis recommend --data reviews.tsv --methods reat,lrp,lime --budget 20 --out best.json
+    exegesis recommend -m mine --data reviews.tsv --out mine/recommendation.json
+    exegesis recommend --data reviews.tsv -M reat,lrp --budget 20 --out best.json
     exegesis explain "A fine film." -M best --recommendation best.json
     """
-    raws = texts_given(texts, data, column, pair, pair_column, skip_blank)[:limit]
-    check_file("--out", out, JSON[:1])
+    raws = read_texts(texts)
+    check_files({"--out": (output.out, JSON[:1])}, [texts.file])
 
-    from dataclasses import replace
-
-    from exegesis.api import candidates, each_method, load, refuse_best
-    from exegesis.api import recommend as run
+    from exegesis import api
     from exegesis.questions.trust.request import choose
 
-    asked = listed(measures) or None
-    choose(asked, listed([how]))
-    known = load(model, device=device, truncate=truncate)
-    names = each_method(methods or []) or candidates(known)
-    refuse_best(names)
-    found = run(
-        known, raws, names, budget, parameters=parameters_given(param or [], names), measures=asked,
-        how=listed([how]), target=target, seed=seed, progress=not quiet and sys.stderr.isatty(),
+    asked, how = listed(*measures.measures or []) or None, listed(measures.how)
+    choose(asked, how)
+    model = load(methods)
+    names = api.each_method(methods.methods or []) or api.candidates(model)
+    api.refuse_best(names)
+    found = api.recommend(
+        model, raws, names, methods.budget, parameters=parameters_of(methods.param, names), measures=asked, how=how,
+        target=methods.target, seed=measures.seed, progress=progress(output.quiet),
     )  # fmt: skip
-    if data is not None:
-        found = replace(found, data=data.name)
-    if not quiet:
+    if texts.file is not None:
+        found = replace(found, data=texts.file.name)
+    if not output.quiet:
         print(found)
-    if out is not None:
-        found.save(out)
-        if not quiet:
-            print(f"wrote {out}", file=sys.stderr)
+    if output.out is not None:
+        found.save(output.out)
+        say(output.out, output.quiet)

@@ -4,221 +4,187 @@ from __future__ import annotations
 
 import shlex
 import sys
-from enum import StrEnum
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Any
 
-import typer
-
+from exegesis.cli.inputs import sources
+from exegesis.cli.options import Group, argument, choice, option, unfolded
+from exegesis.cli.outputs import progress
 from exegesis.core.errors import ExegesisError, FileError, UsageError
+from exegesis.core.progress import tell
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from exegesis.data.examples import Example
-    from exegesis.models.trained.network import Cell
+    from exegesis.models.trained.network import RecurrentConfig
+    from exegesis.models.trained.options import TrainOptions
     from exegesis.models.trained.training import Epoch, TrainResult
 
 
-class Arch(StrEnum):
-    """Cell and direction."""
-
-    lstm = "lstm"
-    gru = "gru"
-    rnn = "rnn"
-    bilstm = "bilstm"
-    bigru = "bigru"
-    birnn = "birnn"
-    lstm_nondecreasing = "lstm-nondecreasing"
-    lstm_markov = "lstm-markov"
-    lstm_no_gates = "lstm-no-gates"
-    bilstm_nondecreasing = "bilstm-nondecreasing"
-    bilstm_markov = "bilstm-markov"
-    bilstm_no_gates = "bilstm-no-gates"
+_VARIANTS = ("lstm-nondecreasing", "lstm-markov", "lstm-no-gates")
+ARCHS = ("lstm", "gru", "rnn", "bilstm", "bigru", "birnn", *_VARIANTS, *(f"bi{name}" for name in _VARIANTS))
+READOUTS = ("last", "mean", "max", "attention")
 
 
-class Pooling(StrEnum):
-    """How the states become one vector."""
+class Data(Group, panel="Data"):
+    """The texts to train on and to score."""
 
-    last = "last"
-    mean = "mean"
-    max = "max"
-    attention = "attention"
+    data: str = argument("A folder with train, dev and test files, a file, or the name of a dataset.", None)
+    dev: str | None = option("Development texts.")
+    test: str | None = option("Test texts.")
+    extra: list[str] | None = option("More training texts, such as phrases; repeatable.")
+    text: str | None = option("Column of the text: its name, or its number from 1.")
+    label: str | None = option("Column of the label.")
+    header: bool | None = option("Say whether row 1 names the columns.", "--header/--no-header")
+    names: str | None = option("New names of the sorted labels, such as negative,positive.")
+    neutral: str | None = option("Label of texts that speak for no class.")
 
 
-_DATA, _SHAPE, _RUN = "Data", "Model", "Training"
+class Shape(Group, panel="Model"):
+    """The cell of a classifier and its widths."""
+
+    arch: str = choice("Cell; bi- reads both ways.", ARCHS, "gru")
+    embedding: int = option("Width of the embeddings.", min=1, default=100)
+    hidden: int = option("Width of one direction.", min=1, default=150)
 
 
-def train(
-    data: Annotated[str, typer.Argument(help="A folder with train, dev and test files, a file, or a dataset's name.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write.")],
-    dev: Annotated[str | None, typer.Option(help="Development texts.", rich_help_panel=_DATA)] = None,
-    test: Annotated[str | None, typer.Option(help="Test texts.", rich_help_panel=_DATA)] = None,
-    extra: Annotated[
-        list[str] | None, typer.Option(help="More training texts, such as phrases; repeatable.", rich_help_panel=_DATA)
-    ] = None,
-    text: Annotated[str | None, typer.Option(help="Column of the text: name or number.", rich_help_panel=_DATA)] = None,
-    label: Annotated[str | None, typer.Option(help="Column of the label.", rich_help_panel=_DATA)] = None,
-    header: Annotated[
-        bool | None, typer.Option("--header/--no-header", help="Whether row 1 names columns.", rich_help_panel=_DATA)
-    ] = None,
-    names: Annotated[
-        str | None, typer.Option(help="New names of the sorted labels: negative,positive.", rich_help_panel=_DATA)
-    ] = None,
-    neutral: Annotated[
-        str | None, typer.Option(help="Label of texts that speak for no class.", rich_help_panel=_DATA)
-    ] = None,
-    arch: Annotated[Arch, typer.Option(help="Cell; bi- reads both ways.", rich_help_panel=_SHAPE)] = Arch.gru,
-    layers: Annotated[int, typer.Option(min=1, rich_help_panel=_SHAPE)] = 1,
-    embedding: Annotated[int, typer.Option(min=1, help="Width of the embeddings.", rich_help_panel=_SHAPE)] = 100,
-    hidden: Annotated[int, typer.Option(min=1, help="Width of one direction.", rich_help_panel=_SHAPE)] = 150,
-    readout: Annotated[Pooling, typer.Option(rich_help_panel=_SHAPE)] = Pooling.last,
-    vectors: Annotated[
-        Path | None, typer.Option(help="Word vectors, GloVe's or word2vec's text format.", rich_help_panel=_SHAPE)
-    ] = None,
-    freeze: Annotated[bool, typer.Option("--freeze", help="Do not tune embeddings.", rich_help_panel=_SHAPE)] = False,
-    min_count: Annotated[int, typer.Option(min=1, help="Rarer words are unknown.", rich_help_panel=_SHAPE)] = 1,
-    cased: Annotated[bool, typer.Option("--cased", help="Keep capitals apart.", rich_help_panel=_SHAPE)] = False,
-    about: Annotated[
-        Path | None, typer.Option(help="Markdown to set into the model card.", rich_help_panel=_SHAPE)
-    ] = None,
-    half: Annotated[bool, typer.Option("--half", help="Save in float16.", rich_help_panel=_SHAPE)] = False,
-    dropout: Annotated[float, typer.Option(help="On the readout.", rich_help_panel=_RUN)] = 0.5,
-    embedding_dropout: Annotated[float, typer.Option(help="On features of embeddings.", rich_help_panel=_RUN)] = 0.0,
-    word_dropout: Annotated[float, typer.Option(help="Words made unknown.", rich_help_panel=_RUN)] = 0.0,
-    epochs: Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=_RUN)] = 20,
-    lr: Annotated[float, typer.Option(help="Adam's step size.", rich_help_panel=_RUN)] = 1e-3,
-    batch: Annotated[int, typer.Option(min=1, help="Texts in a batch.", rich_help_panel=_RUN)] = 64,
-    patience: Annotated[int, typer.Option(min=1, help="Epochs without a gain.", rich_help_panel=_RUN)] = 3,
-    clip: Annotated[float, typer.Option(help="Bound on the gradient's norm.", rich_help_panel=_RUN)] = 1.0,
-    weight_decay: Annotated[float, typer.Option(help="L2 penalty.", rich_help_panel=_RUN)] = 0.0,
-    label_smoothing: Annotated[float, typer.Option(rich_help_panel=_RUN)] = 0.0,
-    average: Annotated[float, typer.Option(help="Decay of a mean of the weights.", rich_help_panel=_RUN)] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, rich_help_panel=_RUN)] = 0,
-    device: Annotated[str, typer.Option(help="cpu, or cuda.", rich_help_panel=_RUN)] = "cpu",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing model folder.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no tables.")] = False,
-) -> None:
+class Layers(Group, panel="Model"):
+    """The rest of the shape of a classifier."""
+
+    layers: int = option("Number of recurrent layers.", min=1, default=1)
+    readout: str = choice("How the states become one vector.", READOUTS, "last")
+    dropout: float = option("Dropout of the readout.", default=0.5)
+    embedding_dropout: float = option("Dropout of features of the embeddings.", default=0.0)
+
+
+class Training(Group, panel="Training"):
+    """The main options of training."""
+
+    vectors: Path | None = option("Word vectors to start from, in the text format of GloVe or word2vec.")
+    epochs: int = option("At most so many.", min=1, default=20)
+    lr: float = option("Step size of Adam.", default=1e-3)
+    device: str = option("cpu, or cuda.", default="cpu")
+
+
+class Regularisation(Group, panel="Training"):
+    """The finer options of training; their names are those of ``TrainOptions``."""
+
+    freeze: bool = option("Keep the word vectors as they are.", "--freeze", default=False)
+    minimum_count: int = option("Rarer words are unknown.", "--min-count", min=1, default=1)
+    cased: bool = option("Keep capitals apart.", "--cased", default=False)
+    word_dropout: float = option("Share of words made unknown.", default=0.0)
+    batch: int = option("Texts in a batch.", min=1, default=64)
+    patience: int = option("Stop after so many epochs without a gain.", min=1, default=3)
+    clip: float = option("Bound on the norm of the gradient.", default=1.0)
+    weight_decay: float = option("L2 penalty.", default=0.0)
+    label_smoothing: float = option("Share of the label spread over all labels.", default=0.0)
+    average: float = option("Decay of a moving average of the weights.", default=0.0)
+    seed: int = option("Seed of the first weights and of the order of texts.", min=0, default=0)
+
+
+class Run(Group):
+    """The folder to write, and how to go on."""
+
+    out: Path = option("The model folder to write.", "--out", "-o", default=...)
+    about: Path | None = option("Markdown to put into the model card.")
+    half: bool = option("Save in float16.", "--half", default=False)
+    resume: bool = option("Go on with an interrupted run.", "--resume", default=False)
+    overwrite: bool = option("Replace an existing model folder.", "--overwrite", default=False)
+    quiet: bool = option("No progress, no tables.", "--quiet", "-q", default=False)
+
+
+def network_config(shape: Shape, *groups: Group) -> RecurrentConfig:
+    """The shape of the classifier; ``groups`` hold options with the names of its fields."""
+    from exegesis.models.trained.network import RecurrentConfig
+
+    cell: Any = shape.arch.removeprefix("bi")
+    return RecurrentConfig(cell, shape.arch.startswith("bi"), **_common(RecurrentConfig, shape, *groups))
+
+
+def train_options(*groups: Group, **more: Any) -> TrainOptions:
+    """The options of training; ``groups`` hold options with the names of its fields, ``more`` has the others."""
+    from exegesis.models.trained.options import TrainOptions
+
+    return TrainOptions(**_common(TrainOptions, *groups), **more)
+
+
+def _common(kind: type, *groups: Group) -> dict[str, Any]:
+    names = [field.name for field in fields(kind)]
+    return {name: getattr(group, name) for group in groups for name in names if hasattr(group, name)}
+
+
+@unfolded
+def train(data: Data, shape: Shape, layers: Layers, training: Training, finer: Regularisation, run: Run) -> None:
     """Train a text classifier: embedding, LSTM / GRU / tanh-RNN, readout, linear.
 
     lstm-nondecreasing, lstm-markov and lstm-no-gates are the LSTMs made for relevance propagation by Arras et al.
     (2019, Sec. 11.4).
 
-    The state is kept beside OUT after every epoch; --resume goes on from there.
+    The state is saved beside OUT after every epoch; --resume goes on from there.
 
     Example: exegesis train sst2/ --arch bigru --out my-model
     """
-    from rich.console import Console
-
+    from exegesis.api import bar
     from exegesis.core.files import read_text
     from exegesis.models.trained.card import card_text
     from exegesis.models.trained.folder import make_parent, refuse_existing, save_folder, try_parent
-    from exegesis.models.trained.network import RecurrentConfig
-    from exegesis.models.trained.options import TrainOptions
-    from exegesis.models.trained.training import train as run
+    from exegesis.models.trained.training import train as fit
 
-    refuse_existing(out, overwrite=overwrite)
-    try_parent(out)
-    own_words = read_text(about) if about is not None else ""
-    config = RecurrentConfig(
-        cell=cast("Cell", arch.value.removeprefix("bi")),
-        bidirectional=arch.value.startswith("bi"),
-        layers=layers,
-        embedding=embedding,
-        hidden=hidden,
-        dropout=dropout,
-        embedding_dropout=embedding_dropout,
-        readout=readout.value,
-    )
-    options = TrainOptions(
-        epochs=epochs,
-        batch=batch,
-        lr=lr,
-        patience=patience,
-        clip=clip,
-        weight_decay=weight_decay,
-        label_smoothing=label_smoothing,
-        word_dropout=word_dropout,
-        average=average,
-        neutral=neutral,
-        minimum_count=min_count,
-        lowercase=not cased,
-        vectors=vectors,
-        freeze=freeze,
-        seed=seed,
-        device=device,
-    )
-    parts, origins = _read(data, dev, test, extra or [], text, label, header)
-    if names is not None:
-        parts = _rename(parts, names, neutral)
-    make_parent(out)
-    checkpoint = out.with_name(f"{out.name}.checkpoint")
-    if checkpoint.exists() and not (resume or overwrite):
-        raise FileError(f"{checkpoint} is an interrupted run: go on with it (--resume) or start again (--overwrite)")
-    console = Console(stderr=True)
-    if resume and not checkpoint.exists():
-        said = f"nothing to resume: there is no {checkpoint}; training starts from the beginning"
-        console.print(said, markup=False, highlight=False, soft_wrap=True)
-    with _Progress(console, epochs, quiet=quiet) as watcher:
+    refuse_existing(run.out, overwrite=run.overwrite)
+    try_parent(run.out)
+    about = read_text(run.about) if run.about is not None else ""
+    config = network_config(shape, layers)
+    options = train_options(training, finer, neutral=data.neutral, lowercase=not finer.cased)
+    parts, origins = _read(data)
+    make_parent(run.out)
+    checkpoint = _checkpoint(run)
+    with bar(progress(run.quiet), training.epochs, "epochs") as advance:
         try:
-            result = run(
-                parts["train"],
-                parts.get("dev"),
-                parts.get("test"),
-                config=config,
-                options=options,
-                checkpoint=checkpoint,
-                resume=resume,
-                watcher=watcher,
-            )
+            result = fit(
+                parts["train"], parts.get("dev"), parts.get("test"), config=config, options=options,
+                checkpoint=checkpoint, resume=run.resume, watcher=_Watcher(advance, run.quiet),
+            )  # fmt: skip
         except KeyboardInterrupt:
             raise ExegesisError("interrupted; give the same command with --resume to go on") from None
     command = shlex.join(["exegesis", *sys.argv[1:]])
-    card = card_text(out.name, result, command=command, data=origins, seed=seed, about=own_words)
-    save_folder(out, result.model, card, overwrite=overwrite, half=half)
+    card = card_text(run.out.name, result, command=command, data=origins, seed=finer.seed, about=about)
+    save_folder(run.out, result.model, card, overwrite=run.overwrite, half=run.half)
     checkpoint.unlink(missing_ok=True)
-    if not quiet:
-        _report(Console(), result, out)
+    if not run.quiet:
+        _report(result, run.out)
 
 
-def _read(
-    data: str,
-    dev: str | None,
-    test: str | None,
-    extra: list[str],
-    text: str | None,
-    label: str | None,
-    header: bool | None,
-) -> tuple[dict[str, list[Example]], dict[str, str]]:
+def _checkpoint(run: Run) -> Path:
+    """The file of the state of training. Raises FileError if it is there and the user does not say what to do."""
+    checkpoint = run.out.with_name(f"{run.out.name}.checkpoint")
+    if checkpoint.exists() and not (run.resume or run.overwrite):
+        raise FileError(f"{checkpoint} is an interrupted run: go on with it (--resume) or start again (--overwrite)")
+    if run.resume and not checkpoint.exists():
+        print(f"nothing to resume: there is no {checkpoint}; training starts from the beginning", file=sys.stderr)
+    return checkpoint
+
+
+def _read(data: Data) -> tuple[dict[str, list[Example]], dict[str, str]]:
     """The examples of each split, and where they came from."""
-    from exegesis.data.examples import find_split, is_dataset_name, read_examples
+    from exegesis.data.examples import read_examples
 
-    def read(source: str, split: str | None) -> list[Example]:
-        return read_examples(source, text, label, split=split, header=header)
-
-    path = Path(data)
-    bundle = path.is_dir() or is_dataset_name(data)
-    sources: dict[str, tuple[str, str | None]] = {"train": (data, "train" if bundle else None)}
-    for split, given in (("dev", dev), ("test", test)):
-        if given is not None:
-            sources[split] = (given, split if Path(given).is_dir() or is_dataset_name(given) else None)
-        elif bundle and (not path.is_dir() or find_split(path, split)):
-            sources[split] = (data, split)
     parts, origins = {}, {}
-    for split, (source, which) in sources.items():
+    for split, (source, which) in sources(data.data, {"dev": data.dev, "test": data.test}, datasets=True).items():
         try:
-            parts[split] = read(source, which)
+            parts[split] = read_examples(source, data.text, data.label, split=which, header=data.header)
         except UsageError:
-            if split == "train" or source != data or path.is_dir():
+            if split == "train" or source != data.data or Path(source).is_dir():
                 raise
-            continue
+            continue  # a dataset without this split
         origins[split] = source if which is None else f"{source} ({which})"
-    for source in extra:
-        parts["train"] += read(source, None)
+    for source in data.extra or []:
+        parts["train"] += read_examples(source, data.text, data.label, header=data.header)
         origins["train"] += f" and {source}"
     if "dev" not in parts:
         origins["dev"] = "a seeded tenth of the training texts"
+    if data.names is not None:
+        parts = _rename(parts, data.names, data.neutral)
     return parts, {split: origins[split] for split in ("train", "dev", "test") if split in origins}
 
 
@@ -236,48 +202,38 @@ def _rename(parts: dict[str, list[Example]], names: str, neutral: str | None) ->
     }
 
 
-class _Progress:
-    """A progress bar on a terminal, one line an epoch anywhere, nothing when quiet."""
+class _Watcher:
+    """Tells the progress bar of each step, and prints one line per epoch."""
 
-    def __init__(self, console: Console, epochs: int, *, quiet: bool) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
-        self._task = self._bar.add_task("", total=None, epoch=f"1/{epochs}")
-        self._console, self._epochs, self._quiet = console, epochs, quiet
-
-    def __enter__(self) -> _Progress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+    def __init__(self, advance: Callable[[], object], quiet: bool) -> None:
+        self._advance, self._quiet = advance, quiet
 
     def step(self, epoch: int, done: int, total: int, loss: float) -> None:
-        self._bar.update(self._task, completed=done, total=total, epoch=f"{epoch}/{self._epochs}")
+        tell(f"batches of epoch {epoch}", done, total)
 
     def epoch(self, epoch: Epoch, *, best: bool) -> None:
+        self._advance()
         if not self._quiet:
-            self._console.print(
+            print(
                 f"epoch {epoch.number}: loss {epoch.loss:.4f}, development accuracy {epoch.dev_accuracy:.2%}"
                 f"{' (best so far)' if best else ''}, {epoch.seconds:.1f} s",
-                highlight=False,
+                file=sys.stderr,
             )
 
 
-def _report(console: Console, result: TrainResult, out: Path) -> None:
+def _report(result: TrainResult, out: Path) -> None:
+    """Print the accuracies, and the table of true and predicted labels."""
+    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from exegesis.models.trained.card import describe
 
-    console.print(f"{out}: {describe(result)}", markup=False, highlight=False)
-    console.print(f"development accuracy {result.dev.accuracy:.2%} (epoch {result.best_epoch})", highlight=False)
-    if result.test is None:
-        return
-    console.print(f"test accuracy {result.test.accuracy:.2%} of {result.test.total} texts", highlight=False)
-    table = Table("gold \\ predicted", *map(escape, result.test.labels))
-    for name, row in zip(result.test.labels, result.test.confusion, strict=True):
-        table.add_row(escape(name), *map(str, row))
-    console.print(table)
+    print(f"{out}: {describe(result)}")
+    print(f"development accuracy {result.dev.accuracy:.2%} (epoch {result.best_epoch})")
+    if result.test is not None:
+        print(f"test accuracy {result.test.accuracy:.2%} of {result.test.total} texts")
+        table = Table("gold \\ predicted", *map(escape, result.test.labels))
+        for name, row in zip(result.test.labels, result.test.confusion, strict=True):
+            table.add_row(escape(name), *map(str, row))
+        Console().print(table)

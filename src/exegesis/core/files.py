@@ -68,6 +68,8 @@ def try_writing(path: str | os.PathLike[str]) -> None:
             if final.is_dir() or not os.access(final, os.W_OK):
                 raise PermissionError(errno.EACCES, "it is a folder" if final.is_dir() else "permission denied")
             return
+        if not final.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "no such folder")
         handle, temporary = _temporary(final)
         os.unlink(temporary)
         os.close(handle)

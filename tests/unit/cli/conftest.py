@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import torch
@@ -13,16 +12,7 @@ from exegesis.cli import run
 from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.models.trained.folder import TrainedClassifier, save_folder
 from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
-
-TEXT = "The fight scenes are fun but it grows tedious"
-
-
-class Said(NamedTuple):
-    """What a command said: its exit code, standard output and standard error."""
-
-    code: int
-    out: str
-    err: str
+from tests.support.command import TEXT, Said
 
 
 @pytest.fixture(scope="session")

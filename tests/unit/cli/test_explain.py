@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 import exegesis
-
-TEXT = "The fight scenes are fun but it grows tedious"
+from tests.support.command import TEXT
 
 
 def lines(said) -> list[dict]:

@@ -9,7 +9,7 @@ import pytest
 
 import exegesis
 from exegesis.questions.phrases.catalogue import SEARCHES
-from tests.unit.cli.conftest import TEXT
+from tests.support.command import TEXT
 
 SMALL = {"soc": ("-p", "samples=2", "-p", "neighbours=1"), "scd": ("-p", "samples=2", "-p", "neighbours=1")}
 

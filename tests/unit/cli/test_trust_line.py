@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import exegesis
 from exegesis.show.documents.trust import trust_line
-
-TEXT = "The fight scenes are fun but it grows tedious"
+from tests.support.command import TEXT
 
 
 def test_the_line_is_in_every_view(call, tmp_path):

@@ -15,9 +15,9 @@ import pytest
 import exegesis
 from exegesis.core.errors import FileError
 from exegesis.core.files import try_writing, write_whole, writing
+from tests.support.command import TEXT
 from tests.unit.cli.test_wrong_usage import refused
 
-TEXT = "The fight scenes are fun but it grows tedious"
 ENDINGS = [("--json", ".json"), ("--json", ".jsonl"), ("--html", ".html"), ("--figure", ".svg"), ("--figure", ".tex")]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-TEXT = "The fight scenes are fun but it grows tedious"
+from tests.support.command import TEXT
 
 
 def refused(said, code: int, *parts: str) -> str:

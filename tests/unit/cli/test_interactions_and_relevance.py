@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import exegesis
-from tests.unit.cli.conftest import TEXT
+from tests.support.command import TEXT
 
 
 @pytest.mark.parametrize("kind", ["shapley", "removal", "alone"])
