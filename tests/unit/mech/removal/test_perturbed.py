@@ -13,6 +13,7 @@ from exegesis.api import explain
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.text import Span
 from exegesis.mech.removal import perturbed as removal
+from exegesis.mech.removal import prefixes
 from exegesis.mech.removal.one_layer import PlainRunner
 from exegesis.mech.removal.suffixes import Suffixes
 from exegesis.models.modules.wrap import wrap
@@ -139,7 +140,7 @@ def test_steps_over_a_table_are_the_models_own(shape):
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_rows_that_begin_alike_share_their_steps(cell, readout, alike, monkeypatch):
     """Never, as long as it pays, and always: the numbers are the model's own, whatever the lengths."""
-    monkeypatch.setattr("exegesis.mech.removal.prefixes.ALIKE", alike)
+    monkeypatch.setattr(prefixes, "ALIKE", alike)
     seen = model(Shape(cell, 1, True, readout, starts=True, seed=3))
     words = texts([6], 1)[0].split()
     rows = [" ".join(w if mask >> i & 1 else "<pad>" for i, w in enumerate(words)) for mask in range(0, 64, 3)]
