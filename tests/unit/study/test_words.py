@@ -149,9 +149,9 @@ def test_a_result_is_saved_and_shown(bag, what, tmp_path) -> None:
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", "")
     for ending, start in ((".svg", b"<?xml"), (".png", b"\x89PNG"), (".pdf", b"%PDF")):
         assert found.save(tmp_path / f"a{ending}").read_bytes().startswith(start)
-    assert found._repr_html_().startswith("<section")
+    assert found._repr_html_().startswith('<div class="exegesis-')
     both = exegesis.save([found, found], tmp_path / "b.svg").read_text()
-    assert both.count("bag · leave-one-out: Scores") == 3  # the title of the whole, and of each chart
+    assert both.count("bag · leave-one-out: Scores") == 2  # in the title of each chart
 
 
 def test_a_damaged_file_is_refused(bag, tmp_path) -> None:

@@ -86,7 +86,7 @@ def _section(result: Evaluation, last: bool) -> Section:
     curves = [_curves(result, measure, order) for measure in result.measures if measure.name in result.curves]
     squares = _squares(result, own) if len(own) > 1 else []
     keys = tuple(_key(result, name, place) for place, name in enumerate(order))
-    parts: list[Part] = [Prose(visible(result.advice()), "lead"), _facts(result), Heading("Ranking")]
+    parts: list[Part] = [Prose(visible(result.advice()), "lead"), *_check(result), _facts(result), Heading("Ranking")]
     parts += [Prose(" ".join([RANKING, *_unranked(result)]), "muted"), _ranking(result, own)]
     parts += [Heading("Every measure beside its controls"), Prose(MEASURES, "muted"), *dots]
     parts += [Heading("Curves"), Legend(keys=keys), *curves] if curves else []
@@ -116,7 +116,7 @@ def _brief(result: Evaluation, order: Sequence[str]) -> tuple[Part, ...]:
         *map(visible, result.notes),
     ]
     legend = Legend(notes=tuple(Note("", line) for line in lines if line))
-    return _facts(result), table, legend, Prose(visible(result.advice()), "lead")
+    return *_check(result), _facts(result), table, legend, Prose(visible(result.advice()), "lead")
 
 
 def _means(result: Evaluation, order: Sequence[str]) -> Table:
@@ -139,13 +139,17 @@ def _mean(result: Evaluation, measure: Measured, name: str) -> str:
     return f"{decimal(mean.value, 3)}{half}{'*' if above else ' '}"
 
 
+def _check(result: Evaluation) -> list[Prose]:
+    """The question of a check of methods; nothing if methods are measured and ranked."""
+    check = "; ".join(f"{visible(measure.name)}: {visible(measure.question)}" for measure in result.measures)
+    return [Prose(f"Check by {check}")] if result.remark else []
+
+
 def _facts(result: Evaluation) -> Facts:
     counts = {label: result.labels.count(label) for label in sorted(set(result.labels))}
     asked, run, calls = (result.counts.get(name, 0) for name in ("asked", "run", "calls"))
-    check = "; ".join(f"{measure.name}: {measure.question}" for measure in result.measures) if result.remark else ""
     labels = ", ".join(f"{visible(label)} {count}" for label, count in counts.items())
     items = {
-        "check": check,
         "model": visible(result.model),
         "texts": f"{len(result.texts):,} ({labels})",
         "perturbed texts": f"{asked:,} asked for, {run:,} run, in {calls:,} pooled calls" if result.counts else "",

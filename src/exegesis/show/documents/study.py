@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from exegesis.results.faults import Failures, Summary
 from exegesis.results.study import Study, WordClasses, WordUses
 from exegesis.results.swaps import Repair, Substitution
-from exegesis.show.document import Document, Section
+from exegesis.show.document import Chart, Document, Section
 from exegesis.show.documents import classes, faults, swaps
+from exegesis.show.wording import visible
 
 # a kind of study -> the function that makes its section, and the attribute whose values are the rows of its table
 SECTIONS: dict[type[Study], tuple[Callable[[Any], Section], str]] = {
@@ -25,8 +27,20 @@ SECTIONS: dict[type[Study], tuple[Callable[[Any], Section], str]] = {
 def document(results: Sequence[Study]) -> Document:
     """Studies in order."""
     sections = tuple(SECTIONS[type(study)][0](study) for study in results)
+    if len(results) > 1:
+        sections = tuple(map(_named, results, sections))
     title = sections[0].title if len(sections) == 1 else "What the model has learned"
     return Document(title, "Study" if len(sections) == 1 else "Studies", sections)
+
+
+def _named(study: Study, section: Section) -> Section:
+    """A section whose charts name the model and the method, so that charts of several studies stand together."""
+    asked = getattr(study, "asked", None)
+    if asked is None:
+        return section
+    name = " · ".join(visible(part) for part in (asked.model, asked.name) if part)
+    charts = (replace(part, title=f"{name}: {part.title}") for part in section.picture if isinstance(part, Chart))
+    return replace(section, picture=tuple(charts))
 
 
 def records(results: Sequence[Study]) -> Iterator[Sequence[Any]]:

@@ -35,7 +35,7 @@ def test_a_method_that_looks_at_the_weights_passes(linear, texts):
     head = "Check by parameter-randomisation: do explanations stay alike when the weights are shuffled?"
     assert found.table().splitlines()[0] == head  # beside other tables of one run it has a heading of its own
     measured = exegesis.evaluate(linear, [text.raw for text in texts], ["leave-one-out"])
-    assert measured.table().splitlines()[0].endswith("20 texts")
+    assert "texts: 20 (" in measured.table().splitlines()[0]
     assert found.advice() in " ".join(found.table().split())
     assert "parameter-randomisation" in found._repr_html_()
 
