@@ -373,8 +373,8 @@ both(
     "mean, max and last side by side",
     6 * H,
 )
-both(lambda o, h, n: h[-4] + h[-1], "state of a lower layer", H, able="gradients", reason="no last, first, mean")
-both(lambda o, h, n: h[-2] * h[-1], "product of states", H, able="gradients", reason="no last, first, mean")
+both(lambda o, h, n: h[-4] + h[-1], "state of a lower layer", H, able="gradients", reason="not a last, first, mean")
+both(lambda o, h, n: h[-2] * h[-1], "product of states", H, able="gradients", reason="not a last, first, mean")
 
 
 class Attended(Base):
@@ -646,7 +646,7 @@ class PutInFront(Base):
         return self.fc(self.rnn(vectors)[0][:, :-1].mean(1))
 
 
-@case("two encoders side by side", able="gradients", reason="no last, first, mean", pads=False)
+@case("two encoders side by side", able="gradients", reason="not a last, first, mean", pads=False)
 class TwoEncoders(Base):
     def __init__(self):
         super().__init__(nn.LSTM, 2 * H, batch_first=True)

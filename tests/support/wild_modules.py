@@ -471,7 +471,7 @@ WILD |= {
 }  # fmt: skip
 
 
-@wild("word vectors beside the states, maximal over time", able="gradients", reason="no last, first")
+@wild("word vectors beside the states, maximal over time", able="gradients", reason="not a last, first")
 class RecurrentCnn(Words):
     def __init__(self):
         super().__init__(nn.LSTM, 2 * H + D, bidirectional=True, batch_first=True)
@@ -504,7 +504,7 @@ class Competition(Words):
         return torch.cat([self.fc(deep), self.aside(deep)], 1)
 
 
-@wild("residual stack of single layers", able="gradients", reason="no last, first")
+@wild("residual stack of single layers", able="gradients", reason="not a last, first")
 class Residual(Words):
     def __init__(self):
         super().__init__(nn.LSTM, D)
@@ -587,7 +587,7 @@ class Characters(Words):
 # fixed lengths -------------------------------------------------------------------------------------------------------
 
 
-@wild("a fixed length, all states flattened", able="gradients", reason="no last, first",
+@wild("a fixed length, all states flattened", able="gradients", reason="not a last, first",
       call=lambda m, x: m(F.pad(x, (0, 10 - x.shape[1]))))  # fmt: skip
 class Flattened(Words):
     def __init__(self, length=10):
@@ -598,7 +598,7 @@ class Flattened(Words):
 
 
 WILD["a long fixed length"] = Wild(
-    lambda: Flattened(130), "gradients", lambda m, x: m(F.pad(x, (0, 130 - x.shape[1]))), "no last, first"
+    lambda: Flattened(130), "gradients", lambda m, x: m(F.pad(x, (0, 130 - x.shape[1]))), "not a last, first"
 )
 
 
