@@ -126,8 +126,14 @@ def from_plain(kind: Any, value: Any, where: str = "") -> Any:
         return _items(inner, value, where)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         plain = _checked(Mapping, "an object", value, where)
-        return {inner[0](key): from_plain(inner[1], part, f"{where}.{key}") for key, part in plain.items()}
+        return {_key(inner[0], key): from_plain(inner[1], part, f"{where}.{key}") for key, part in plain.items()}
     return _single(kind, value, where)
+
+
+def _key(kind: Any, key: str) -> Any:
+    """The key of a mapping by ``kind`` (for a union by its first member), which ``parse`` reads if the kind has it."""
+    first = (get_args(kind) or (kind,))[0]
+    return getattr(first, "parse", first)(key)
 
 
 def _object(kind: Any, value: Any, where: str) -> Any:

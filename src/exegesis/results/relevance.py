@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,20 +11,21 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError
+from exegesis.core.place import WORD_VECTORS, Place
 from exegesis.core.values import published
 from exegesis.results.header import Accounted, require_finite, require_one_target
 
-WORDS = "word vectors"
-RECURRENT = re.compile(r"(recurrent \d+ )?layer \d")  # names of states whose first axis runs over the pieces
+WORDS = WORD_VECTORS
 
 
 @published
 @dataclass(frozen=True, eq=False)
 class Relevance(Accounted):
-    """What layer-wise relevance propagation hands to each component of each vector, in units of the logit.
+    """The relevance of each component of each vector by layer-wise relevance propagation, in units of the logit.
 
     ``dimensions[t, d]`` is the relevance of component d of the vector of piece t; its sums over d are the words' scores
-    of ``explain(..., "lrp")``. ``states`` has the relevance of what the network computed in between, by name:
+    of ``explain(..., "lrp")``. ``states`` has the relevance of what the network computed in between, by place, and a
+    place is also found under its name:
 
     - of a recurrent layer, in the order of the text: ``layer 1 forward`` [t, h] what h_t received in all, ``layer 1
       forward cells`` [t, h] what c_t received in all (LSTM), ``layer 1 forward from above`` [t, h] the part of h_t's
@@ -41,7 +41,7 @@ class Relevance(Accounted):
     """
 
     dimensions: Float[np.ndarray, "t d"]
-    states: Mapping[str, np.ndarray]
+    states: Mapping[Place | str, np.ndarray]
 
     form: ClassVar[str] = "exegesis.relevance"
     noun: ClassVar[str] = "result of exegesis.relevance"
@@ -52,10 +52,11 @@ class Relevance(Accounted):
         require_finite("the account", *self.account.values())
         if self.dimensions.ndim != 2 or len(self.dimensions) != len(self.text):
             raise UsageError(f"relevance of {len(self.text)} pieces needs as many rows, not {self.dimensions.shape}")
-        for place, values in {WORDS: self.dimensions, **self.states}.items():
+        states = {Place.parse(place): values for place, values in self.states.items()}
+        for place, values in {WORDS: self.dimensions, **states}.items():
             require_finite(f"the relevance of {place}", values)
             values.setflags(write=False)
-        object.__setattr__(self, "states", MappingProxyType(dict(self.states)))
+        object.__setattr__(self, "states", MappingProxyType(states))
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -70,24 +71,24 @@ class Relevance(Accounted):
     def _carried(self) -> Float[np.ndarray, " targets"]:
         return np.array([float(self.dimensions.sum())])
 
-    def at_words(self) -> dict[str, Float[np.ndarray, " words"]]:
+    def at_words(self) -> dict[Place | str, Float[np.ndarray, " words"]]:
         """The relevance of each word at every place that has a vector for each piece: the sum over the components.
 
         The word vectors come first, then the states in their order. Which axis of a state runs over the pieces is known
         of recurrent layers (the first) and of a state one axis of which alone is as long as the text; others are left
         out (a convolution's, say, without padding).
         """
-        found = {WORDS: self.scores}
-        for name, state in self.states.items():
-            axis = self.axis(name)
+        scores: dict[Place | str, Float[np.ndarray, " words"]] = {WORDS: self.scores}
+        for place, state in self.states.items():
+            axis = self.axis(place)
             if axis is not None:
-                each = state.sum(tuple(other for other in range(state.ndim) if other != axis))
-                found[name] = np.array([float(each[word.start : word.stop].sum()) for word in self.text.words])
-        return found
+                pieces = state.sum(tuple(other for other in range(state.ndim) if other != axis))
+                scores[place] = np.array([float(pieces[word.start : word.stop].sum()) for word in self.text.words])
+        return scores
 
-    def axis(self, place: str) -> int | None:
+    def axis(self, place: Place | str) -> int | None:
         """The axis of a state that runs over the pieces of the text; None if it is not known."""
-        return _along(place, self.states[place].shape, len(self.text))
+        return _axis(Place.parse(place), self.states[place].shape, len(self.text))
 
     def readable(self) -> dict[str, Any]:
         """Plain values for other programs: the words' scores. Dimensions and states stand in the result alone."""
@@ -95,12 +96,14 @@ class Relevance(Accounted):
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.dimensions.shape))
-        return f"<Relevance of {self.target}={self.explained:.4g}: {shape} dimensions; {', '.join(self.states)}>"
+        return (
+            f"<Relevance of {self.target}={self.explained:.4g}: {shape} dimensions; {', '.join(map(str, self.states))}>"
+        )
 
 
-def _along(name: str, shape: tuple[int, ...], pieces: int) -> int | None:
+def _axis(place: Place, shape: tuple[int, ...], pieces: int) -> int | None:
     """The axis of a state that runs over the pieces of the text; None if it is not known."""
-    if RECURRENT.match(name):
+    if place.has_steps:
         return 0 if shape[:1] == (pieces,) else None
     fit = [axis for axis, size in enumerate(shape) if size == pieces]
     return fit[0] if len(fit) == 1 else None

@@ -17,8 +17,9 @@ NAMES = {
     "layer 1 forward": Place(STATES, 1, direction="forward"),
     "layer 2 reverse cells": Place("cells", 2, direction="reverse"),
     "layer 1 forward from above": Place("from above", 1, direction="forward"),
-    "recurrent 2 layer 1 reverse": Place(STATES, 1, direction="reverse", part=2),
-    "recurrent 12 layer 3 forward cells": Place("cells", 3, direction="forward", part=12),
+    "recurrent 2 layer 1 reverse": Place(STATES, 1, direction="reverse", part="recurrent 2"),
+    "recurrent 12 layer 3 forward cells": Place("cells", 3, direction="forward", part="recurrent 12"),
+    "lstm_cell 1 layer 1 forward cells": Place("cells", 1, direction="forward", part="lstm_cell 1"),
     "attention 3 head 1": Place("attention", 3, head=1),
     "head 2": Place("head", 2),
     "mine": Place("mine"),
@@ -55,13 +56,13 @@ def test_every_name_reads_back(name):
     st.integers(0, 30),
     st.integers(0, 3),
     st.sampled_from(["", *DIRECTIONS]),
-    st.integers(0, 3),
+    st.sampled_from(["", "recurrent 2", "gru_cell 1", "recurrent", "a b 1"]),
 )
 def test_every_place_reads_back_or_is_refused(kind, layer, head, direction, part):
     try:
         place = Place(kind, layer, head, direction, part)
     except UsageError:
-        assert (direction and (head or not layer)) or (part and not direction)
+        assert (direction and (head or not layer or part in ("recurrent", "a b 1"))) or (part and not direction)
         return
     again = Place.parse(str(place))
     assert (again.kind, again.layer, again.head, again.direction, again.part) == (kind, layer, head, direction, part)
@@ -74,7 +75,7 @@ def test_every_place_reads_back_or_is_refused(kind, layer, head, direction, part
         {"kind": "conv1d", "layer": -1},
         {"kind": "cells", "direction": "forward"},
         {"kind": "cells", "layer": 1, "direction": "backward"},
-        {"kind": "linear", "part": 2},
+        {"kind": "linear", "part": "recurrent 2"},
         {"kind": "layer 1 forward"},
         {"kind": "", "layer": 1, "direction": "forward"},
     ],
@@ -94,6 +95,17 @@ def test_a_mapping_by_places_can_be_asked_for_names():
     assert Place("conv1d", 2) != Place("conv1d", 1)
     assert Place("conv1d", 2) != 2
     assert f"{Place('conv1d', 2):>10}" == "  conv1d 2"
+
+
+def test_layers_that_read_step_by_step():
+    names = [
+        "layer 1 forward",
+        "recurrent 2 layer 1 reverse cells",
+        "lstm_cell 1 layer 1 forward",
+        "conv1d 1",
+        "layer 1",
+    ]
+    assert [Place.parse(name).has_steps for name in names] == [True, True, False, False, False]
 
 
 def test_places_are_ordered_by_number_and_not_by_letters():

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
+from exegesis.core.place import Place
 
 
 @dataclass(eq=False)
@@ -19,7 +20,7 @@ class Ledger:
 
     count: int
     parts: dict[str, Float[Tensor, b * k]] = field(default_factory=dict)
-    states: dict[str, Tensor] | None = None
+    states: dict[Place, Tensor] | None = None
 
     def clear(self) -> None:
         """Forget all amounts and states, before the next target."""
@@ -48,7 +49,7 @@ class Ledger:
             )
         self.add(name, amount.new_zeros(self.count).index_add(0, rows.clamp_min(0), amount))
 
-    def note(self, place: str, relevance: Tensor) -> None:
+    def note(self, place: Place, relevance: Tensor) -> None:
         """Record the relevance of a part in between, if it is asked for."""
         if self.states is not None:
             self.states[place] = relevance

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from exegesis.core.place import Place
 from exegesis.mech.backward.ledger import Ledger
 from exegesis.mech.lrp.shares import apart, present, quotient, refuse_zero, stabilized
 
@@ -47,7 +48,13 @@ class Propagated(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, rule: ShareRule, ledger: Ledger, rows: Tensor | None, place: str, output: Tensor, *inputs: Tensor
+        ctx: Any,
+        rule: ShareRule,
+        ledger: Ledger,
+        rows: Tensor | None,
+        place: Place | None,
+        output: Tensor,
+        *inputs: Tensor,
     ) -> Tensor:
         ctx.save_for_backward(output, *inputs)
         ctx.rule, ctx.ledger, ctx.rows, ctx.place = rule, ledger, rows, place
@@ -57,7 +64,7 @@ class Propagated(torch.autograd.Function):
     def backward(ctx: Any, *arriving: Tensor) -> Any:
         output, *inputs = ctx.saved_tensors
         shared = ctx.rule.shared(arriving[0], inputs, output)
-        if shared.relevance is not None:
+        if shared.relevance is not None and ctx.place is not None:
             ctx.ledger.note(ctx.place, shared.relevance)
         for name, amount in shared.kept.items():
             ctx.ledger.book(name, amount, ctx.rows)

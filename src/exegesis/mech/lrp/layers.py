@@ -17,7 +17,7 @@ from exegesis.mech.backward.structural import reduced
 from exegesis.mech.lrp.cells import Coefficients
 from exegesis.mech.lrp.recurrent import Recorder, descend, slopes, turned
 from exegesis.mech.lrp.shares import apart
-from exegesis.mech.lrp.state import State, place_name
+from exegesis.mech.lrp.state import State, place_in_layer
 from exegesis.nn.recurrent import Weights, at_end, stacked, weights_of
 
 
@@ -30,7 +30,7 @@ class _RecurrentCall:
     lengths: Int[Tensor, " b"]
     rows: Int[Tensor, " b"]
     state: State
-    place: str
+    part: str
     layers: list[list[Coefficients]] = field(default_factory=list)
 
     def coefficients(self, x: Tensor, outputs: Tensor, h0: Tensor, c0: Tensor | None) -> list[list[Coefficients]]:
@@ -107,7 +107,7 @@ def _note_states(call: _RecurrentCall, layers: Sequence[Sequence[Coefficients]],
     for way, streams in sorted((recorder.states or {}).items(), reverse=True):  # the last part is noted first
         for stream, values in reversed(streams.items()):
             relevance = turned(values, layers[way[0]][way[1]].direction)[:, 0]
-            call.state.ledger.note(place_name(call.place, way, stream), relevance)
+            call.state.ledger.note(place_in_layer(way, stream, call.part), relevance)
 
 
 def layers(state: State, call: Call) -> tuple[Tensor, ...]:
@@ -167,8 +167,8 @@ def _run(
     if not call.live(x):
         x = call.mode.constant(x, rows[:, None, None].expand(x.shape))
     kind = call.name.removesuffix("_cell")
-    place = state.place(call.name if call.name.endswith("_cell") else "recurrent")
-    recurrent = _RecurrentCall(kind, weights, lengths.to(x.device), rows, state, place)
+    name = str(state.place(call.name if call.name.endswith("_cell") else "recurrent"))
+    recurrent = _RecurrentCall(kind, weights, lengths.to(x.device), rows, state, name)
     states = ThroughTime.apply(x, starts[0], starts[1] if kind == "lstm" else None, tuple(results), recurrent)  # type: ignore[no-untyped-call]
     call.mode.note(states[0], Shadow(rows[:, None, None]))
     for value in states[1:]:

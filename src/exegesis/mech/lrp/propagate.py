@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.errors import ExegesisError, UnsupportedError
+from exegesis.core.place import Place
 from exegesis.core.text import text_of_words
 from exegesis.mech.backward.ledger import Ledger
 from exegesis.mech.backward.mode import Mode
@@ -23,7 +24,7 @@ from exegesis.protocols.model import Differentiable
 
 def propagate(
     model: Differentiable, batch: Batch, target: Float[Tensor, "b k c"], options: LrpOptions, *, states: bool = False
-) -> tuple[Float[Tensor, "b k t d"], dict[str, Float[Tensor, "b k"]], dict[str, Tensor]]:
+) -> tuple[Float[Tensor, "b k t d"], dict[str, Float[Tensor, "b k"]], dict[Place, Tensor]]:
     """Relevance of every component of the word vectors; what did not reach them, by name; and, with ``states``, the
     relevance of the parts in between, by place, for the last target.
 
@@ -42,7 +43,7 @@ def propagate(
             )
         mode.shadow(raw)  # refuses outputs of functions that are invisible to torch
     mode.forget()
-    values, accounts, noted = [], [], {}
+    values, accounts, noted = [], [], dict[Place, Tensor]()
     for number in range(target.shape[1]):
         ledger.clear()
         seed = target[:, number].to(raw)

@@ -1,4 +1,4 @@
-"""The state of one run of relevance propagation: its options, its ledger, and the names of its parts."""
+"""The state of one run of relevance propagation: its options, its ledger, and the places of its parts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from exegesis.core.place import DIRECTIONS, STATES, Place
 from exegesis.mech.backward.ledger import Ledger
 from exegesis.mech.lrp.functions import Constant, Propagated, ShareRule
 from exegesis.mech.lrp.shares import LrpOptions
 from exegesis.nn.recurrent import Way
 
-STREAMS = {"h": "", "c": " cells", "above": " from above"}  # of a recurrent layer, as place names end
+KINDS = {"h": STATES, "c": "cells", "above": "from above"}  # of places in a recurrent layer, by stream
 
 
 @dataclass(eq=False)
@@ -23,17 +24,22 @@ class State:
     anchor: Tensor
     _numbers: dict[str, int] = field(default_factory=dict)
 
-    def place(self, kind: str) -> str:
-        """The name of the next part of a kind: conv1d 1, conv1d 2, and so on."""
+    def place(self, kind: str) -> Place:
+        """The place of the next part of a kind: conv1d 1, conv1d 2, and so on."""
         self._numbers[kind] = self._numbers.get(kind, 0) + 1
-        return place_name(f"{kind} {self._numbers[kind]}")
+        return Place(kind, self._numbers[kind])
 
     def propagated(
-        self, rule: ShareRule, output: Tensor, inputs: tuple[Tensor, ...], rows: Tensor | None = None, place: str = ""
+        self,
+        rule: ShareRule,
+        output: Tensor,
+        inputs: tuple[Tensor, ...],
+        rows: Tensor | None = None,
+        place: Place | None = None,
     ) -> Tensor:
         """The output of a function of ``inputs``, with ``rule`` as its backward pass.
 
-        ``rows`` are the texts of what the rule keeps, ``place`` the name under which the output's relevance is noted.
+        ``rows`` are the texts of what the rule keeps, ``place`` is where the output's relevance is noted.
         """
         result: Tensor = Propagated.apply(rule, self.ledger, rows, place, output, *inputs)  # type: ignore[no-untyped-call]
         return result
@@ -43,9 +49,6 @@ class State:
         return self.propagated(Constant(name), value.clone(), (self.anchor,), rows)  # a module may write over its own
 
 
-def place_name(part: str = "", way: Way | None = None, stream: str = "h") -> str:
-    """The name of a place in a network: ``conv1d 2``, ``layer 1 forward``, ``recurrent 1 layer 2 reverse cells``."""
-    if way is None:
-        return part
-    layer = f"layer {way[0] + 1} {('forward', 'reverse')[way[1]]}{STREAMS[stream]}"
-    return f"{part} {layer}" if part else layer
+def place_in_layer(way: Way, stream: str, part: str = "") -> Place:
+    """The place of a stream (h, c or above) in a direction of a recurrent layer: ``layer 2 reverse cells``."""
+    return Place(KINDS[stream], way[0] + 1, direction=DIRECTIONS[way[1]], part=part)

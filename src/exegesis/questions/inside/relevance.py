@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -12,11 +12,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError, UsageError
+from exegesis.core.place import Place
 from exegesis.core.text import Text
 from exegesis.engine.answer import Asked, answer, finite
 from exegesis.engine.methods import require
 from exegesis.mech.lrp.recurrent import Recorder, relevance, turned
-from exegesis.mech.lrp.state import place_name
+from exegesis.mech.lrp.state import place_in_layer
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier, Differentiable
 from exegesis.protocols.recurrent import Unrolled
@@ -25,14 +26,14 @@ from exegesis.questions.words.lrp import Lrp, stands_on_vectors
 from exegesis.results.header import Account, Origin, Subject
 from exegesis.results.relevance import Relevance
 
-Propagated = tuple[Float[Tensor, "b k t d"], Mapping[str, Float[Tensor, "b k"]], Mapping[str, Tensor]]
+Propagated = tuple[Float[Tensor, "b k t d"], Mapping[str, Float[Tensor, "b k"]], Mapping[Place, Tensor]]
 
 
 class _Places(NamedTuple):
     """The relevance of one text: of the components of its vectors, of the states by place, and what neither holds."""
 
     dimensions: np.ndarray
-    states: dict[str, np.ndarray]
+    states: dict[Place | str, np.ndarray]
     account: dict[str, tuple[float, ...]]
 
 
@@ -80,7 +81,7 @@ class Inside:
         finite(values, model, "relevance")
         return _Places(
             _array(values[0, 0, : len(text)]),
-            {name: _array(value) for name, value in states.items()},
+            {place: _array(value) for place, value in states.items()},
             {name: (float(part[0, 0]),) for name, part in account.items() if name != "initial states" or part.any()},
         )
 
@@ -110,17 +111,18 @@ def _unrolled(unrolled: Unrolled, matrix: Float[Tensor, "b k c"], method: Lrp) -
     for number, layer in enumerate(unrolled.layers):
         for way, direction in enumerate(layer):
             for stream, value in (recorder.states or {})[number, way].items():
-                states[place_name(way=(number, way), stream=stream)] = turned(value, direction)[0, 0]
+                states[place_in_layer((number, way), stream)] = turned(value, direction)[0, 0]
     return values, account, states
 
 
 def _propagated(model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"], method: Lrp) -> Propagated:
     values, account, nodes = method.propagated(model, batch, matrix, nodes=True)
-    single = "recurrent 2 layer 1 forward" not in nodes
+    single = not any(place.part == "recurrent 2" for place in nodes)
     states = {}
-    for name, value in reversed(nodes.items()):
+    for place, value in reversed(nodes.items()):
         axis = next((axis for axis in (0, 1) if value.ndim > axis and value.shape[axis] == 1), None)
-        states[name.removeprefix("recurrent 1 ") if single else name] = value if axis is None else value.squeeze(axis)
+        named = replace(place, part="") if single and place.part == "recurrent 1" else place
+        states[named] = value if axis is None else value.squeeze(axis)
     return values, account, states
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.parameters import at_least
+from exegesis.core.place import Place
 from exegesis.engine.methods import Scores, method
 from exegesis.mech.lrp.propagate import propagate, trial
 from exegesis.mech.lrp.recurrent import relevance
@@ -147,7 +148,7 @@ class Lrp:
 
     def propagated(
         self, model: Differentiable, batch: Batch, target: Float[Tensor, "b k c"], *, nodes: bool = False
-    ) -> tuple[Float[Tensor, "b k t d"], dict[str, Float[Tensor, "b k"]], dict[str, Tensor]]:
+    ) -> tuple[Float[Tensor, "b k t d"], dict[str, Float[Tensor, "b k"]], dict[Place, Tensor]]:
         """The relevance of every component of the word vectors, the account, and the relevance of parts in between.
 
         By the general path (``mech.lrp.propagate``), whatever the model.

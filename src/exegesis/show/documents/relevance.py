@@ -6,7 +6,7 @@ All places share one scale, since all are in the unit of the number explained.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,7 @@ def _section(results: Sequence[Relevance], shared: bool) -> Section:
         places = result.at_words()
         for place, scores in places.items():
             differs = [result.target] if len(results) > 1 else []
-            label = " · ".join(map(visible, [place, *differs]))
+            label = " · ".join(map(visible, [str(place), *differs]))
             strands.append(Strand(label, "", result.text, result.text.words, scores.tolist(),
                                   ("word",) * len(scores), ("word",)))  # fmt: skip
             total = float(scores.sum())
@@ -78,7 +78,7 @@ def records(results: Sequence[Relevance]) -> Iterator[Sequence[Any]]:
             for index, value in np.ndenumerate(values):
                 piece = ("", "", "") if axis is None else _piece(result, index[axis])
                 where = " ".join(map(str, index))
-                yield (example, result.model, result.target, place, where, *piece, float(value))
+                yield (example, result.model, result.target, str(place), where, *piece, float(value))
 
 
 def _piece(result: Relevance, piece: int) -> tuple[str, int, int]:
@@ -93,10 +93,10 @@ def _account(result: Relevance) -> dict[str, float]:
     return {**result.account, **({"special tokens": special} if any(result.text.special) else {})}
 
 
-def _remarks(result: Relevance, places: Mapping[str, Any]) -> Iterator[str]:
+def _remarks(result: Relevance, places: Collection[object]) -> Iterator[str]:
     """The method, what a row is, which places have no vector for each piece of the text."""
     left = [
-        f"{visible(name)} ({' x '.join(map(str, state.shape))}), in all {number(float(state.sum()))}"
+        f"{visible(str(name))} ({' x '.join(map(str, state.shape))}), in all {number(float(state.sum()))}"
         for name, state in result.states.items()
         if name not in places
     ]
