@@ -16,7 +16,7 @@ def test_the_line_is_in_every_view(call, tmp_path):
     line = trust_line(result)
     assert line.startswith("Trust: without the top 2 words the probability of ")
     assert "rank correlation" in line
-    assert line in " ".join(said.out.split())
+    assert line.replace("\N{MINUS SIGN}", "-") in " ".join(said.out.split())  # a terminal has the plain sign
     result.save(files[3])
     for path in files[1:]:
         assert "Trust: without the top 2 words" in path.read_text(), path

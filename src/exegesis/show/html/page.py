@@ -9,7 +9,6 @@ from itertools import groupby
 from markupsafe import Markup
 
 from exegesis.show.document import Bar, Box, Chart, Document, Heading, Matrix, Part, Passage, Table, Tree
-from exegesis.show.figure.chart import beside
 from exegesis.show.html.parts import drawn
 from exegesis.show.html.style import styled, templates
 from exegesis.show.palette import DARK, LIGHT, PALETTES, Palette, palette_named
@@ -71,6 +70,8 @@ def _together(part: Part) -> tuple[str, str]:
         case Table():
             return ("fold", part.fold) if part.fold else ("", "")
         case Chart():
+            from exegesis.show.figure.chart import beside  # with the fonts of matplotlib
+
             return ("grid", "") if beside(part) else ("", "")
         case Matrix():
             return ("", "") if part.half else ("beside", "")

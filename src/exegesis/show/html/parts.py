@@ -32,9 +32,6 @@ from exegesis.show.document import (
     Table,
     Tree,
 )
-from exegesis.show.figure import chart as charts
-from exegesis.show.figure import svg
-from exegesis.show.figure.canvas import FigureOptions, blank
 from exegesis.show.html.style import paint_class, templates
 from exegesis.show.palette import HUES, Palette
 
@@ -260,6 +257,10 @@ def _cell(cell: str | Gauge, words: bool, folded: bool) -> dict[str, Any]:
 
 def _chart(chart: Chart, palette: Palette) -> Markup:
     """The title and the note as HTML, the rest as the figure draws it."""
+    from exegesis.show.figure import chart as charts  # with the fonts of matplotlib, which pages without charts spare
+    from exegesis.show.figure import svg
+    from exegesis.show.figure.canvas import FigureOptions, blank
+
     bare = replace(chart, title="", note="", tag="")
     width = NARROW if charts.beside(chart) else WIDE
     scenes = []
