@@ -102,6 +102,8 @@ def estimate_line(details: Mapping[str, Any]) -> str:
 
 def unknown_line(result: Attribution) -> str:
     """The words that the model does not know, each once; empty if there are none."""
+    if not result.details.get("unknown"):
+        return ""
     words = result.words
     places = [word for word in result.details.get("unknown", ()) if word < len(words)]
     names = list(dict.fromkeys(words[word] for word in places))

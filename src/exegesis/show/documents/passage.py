@@ -118,15 +118,23 @@ def scale(drawn: Passage) -> Scale | None:
 
 def tables(drawn: Passage, asides: Sequence[Aside]) -> list[Table]:
     """Every span of every row with its score, to look up."""
-    made = []
+    made, atoms = [], drawn.layout.atoms
     for block, aside in zip(drawn.blocks, asides, strict=True):
         for at, row in enumerate(block.rows):
             lines: list[tuple[str, float, float]] = [
-                (drawn.layout.surface(cell.start, cell.stop), cell.score, cell.share) for cell in row.cells
+                (
+                    atoms[cell.start].text if cell.stop == cell.start + 1 else drawn.layout.surface(*cell[:2]),
+                    cell.score,
+                    cell.share,
+                )
+                for cell in row.cells
             ]
             if at + 1 == len(block.rows) or block.rows[at + 1].level != row.level:
                 lines += [(name, score, np.nan) for name, score in aside.outside.get(row.level, ())]
-            rows = tuple((text, Gauge(block.written(score), part, block.signed)) for text, score, part in lines)
+            rows = tuple(
+                (text, Gauge(signed(score, block.limit, sign=block.signed), part, block.signed))
+                for text, score, part in lines
+            )
             name = drawn.spoken(block, row)
             made.append(Table((Column(name, words=True), Column("score")), rows, fold=FOLD))
     return made

@@ -110,7 +110,7 @@ class _Drawing:
         for i in line:
             cell = owners[i]
             style = plain if cell is None else tinted(self.look, cell, block.signed)
-            if self.layout.blank(line, i):
+            if i > line.start and self.layout.atoms[i].space:
                 yield Segment(" ", style if cell is not None and cell.start < i else plain)
             yield Segment(texts[i], style)
             if self.widths[i] > cell_len(texts[i]):
