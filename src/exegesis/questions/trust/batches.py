@@ -1,4 +1,4 @@
-"""All measures of all methods on the texts of one batch: what is asked is pooled, step by step."""
+"""All measures of all methods on the texts of a batch, with all perturbed texts in one pool."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from exegesis.questions.trust.measures.people import Interpretability
 from exegesis.questions.trust.pool import Pool, random_scores
 from exegesis.results.attribution import Attribution
 
-ALIKE = 1e-3  # of the largest score, within which scores are those of leave-one-out (run in other batches perhaps)
+EQUAL_SHARE = 1e-3  # of the largest score, within which scores equal those of leave-one-out in other batches
 APART = (Link.SIGMOID, Link.PROBABILITIES)  # each label is decided on its own, at a probability of 0.5
 Marks = Sequence[Bool[np.ndarray, " _"] | None]
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """One text with one label, and the number that explanations of it are about."""
+    """A text with a label, and the number that its explanations explain."""
 
     row: int
     case: Case
@@ -40,7 +40,7 @@ class Setting:
     decided: int
 
     def answers(self, raw: Float[Tensor, "n d c"], target: Target) -> Answers:
-        """Outputs as a measure reads them; the mean where words were drawn several times."""
+        """The model's answers from its outputs, averaged over draws of words."""
         rows, draws, width = raw.shape
         flat = raw.reshape(rows * draws, width)
         link = target.link
@@ -51,8 +51,8 @@ class Setting:
                 flat.reshape(rows, draws, width).mean(1).argmax(1),
             )
         else:
-            each = link.probabilities(flat)
-            chances = each.reshape(rows, draws, each.shape[1]).mean(1)
+            probabilities = link.probabilities(flat)
+            chances = probabilities.reshape(rows, draws, probabilities.shape[1]).mean(1)
             label = link.decide(flat) if draws == 1 else chances.argmax(1)
         index = int(target.index[0, 0])
         same = chances[:, index] > 0.5 if link in APART else label == self.decided
@@ -61,12 +61,12 @@ class Setting:
 
 @dataclass(eq=False)
 class Work:
-    """What is the same for every batch, and what is counted over all of them.
+    """The settings of an evaluation, shared by all batches, and its counts.
 
-    ``unchecked`` explanations say nothing that could be checked, ``undecided`` texts are explained for a label that is
-    not predicted, of ``long`` ones there is no greedy removal, ``unlisted`` explanations (by method and label) are not
-    about the label of the word lists. ``others`` are methods, by number, whose scores differ somewhere from those of
-    leave-one-out.
+    ``unchecked`` explanations state nothing that could be checked; ``undecided`` texts are explained for a label that
+    is not predicted; ``long`` texts have no greedy removal; ``unlisted`` explanations (by method and label) are not
+    about the label of the word lists. ``others`` are the numbers of methods whose scores differ somewhere from those
+    of leave-one-out.
     """
 
     model: Classifier
@@ -85,39 +85,41 @@ class Work:
     def measured(
         self, texts: Sequence[Text], explained: Sequence[Explanations], numbers: Sequence[int]
     ) -> list[tuple[str, list[list[Score]]]]:
-        """For each text its label, and for each measure the score of each method and control."""
+        """The label of each text, and for each measure the scores of all methods and controls."""
         batch, raw = outputs(self.model, texts)
         raw = raw.detach().to("cpu", torch.float64)
         pool = Pool(self.model, batch, raw, self.stock, self.seed)
-        found: list[list[list[Score]]] = [[] for _ in texts]
+        scores_of_texts: list[list[list[Score]]] = [[] for _ in texts]
         main = self._settings(texts, raw, [one.results for one in explained], numbers)
-        known = [one for one in main if one is not None]
-        self.undecided += sum(not one.case.decided and not one.case.regression for one in known)
+        settings_present = [one for one in main if one is not None]
+        self.undecided += sum(not one.case.decided and not one.case.regression for one in settings_present)
         greedy = self.controls and any(card_of(measure).controls == DELETION for measure in self.measures)
-        self.long += sum(greedy and one.case.count > LONGEST for one in known)
+        self.long += sum(greedy and one.case.count > LONGEST for one in settings_present)
         for measure in self.measures:
             results, settings = [one.results for one in explained], main
             if isinstance(measure, Interpretability):
                 results = [self._about(measure, one, raw) for one in explained]
                 settings = self._settings(texts, raw, results, numbers)
             for row, scores in enumerate(self._one(measure, settings, results, pool)):
-                found[row].append(scores)
+                scores_of_texts[row].append(scores)
         self.counts.update(asked=pool.asked, run=pool.run, calls=pool.calls)
-        return [("" if one is None else one.case.label, scores) for one, scores in zip(main, found, strict=True)]
+        return [
+            ("" if one is None else one.case.label, scores) for one, scores in zip(main, scores_of_texts, strict=True)
+        ]
 
     def _about(
         self, measure: Interpretability, one: Explanations, raw: Float[Tensor, "b c"]
     ) -> Sequence[Attribution | None]:
-        """A method's explanations of the label of word lists: those asked for it, else those that are about it."""
+        """A method's explanations of the label of word lists: those made for the label, or else those about it."""
         if measure.label in one.labelled:
             return one.labelled[measure.label]
-        found: list[Attribution | None] = []
+        results: list[Attribution | None] = []
         for result, row in zip(one.results, raw, strict=True):
             about = None if result is None else label_of(target_of(result, self.model, row), self.model.labels)
-            found.append(result if about == measure.label else None)
+            results.append(result if about == measure.label else None)
             if result is not None and about != measure.label and measure.concerns(result.text):
                 self.unlisted[one.name, measure.label] += 1
-        return found
+        return results
 
     def _settings(
         self,
@@ -126,7 +128,7 @@ class Work:
         results: Sequence[Sequence[Attribution | None]],
         numbers: Sequence[int],
     ) -> list[Setting | None]:
-        """Each text with its explanations checked; None where no method explains it."""
+        """The setting of each text, its explanations checked; None if no method explains it."""
         return [
             self._setting(row, text, raw[row], [r for one in results if (r := one[row]) is not None], numbers[row])
             for row, text in enumerate(texts)
@@ -155,7 +157,7 @@ class Work:
         chances = raw if regression else model.link.probabilities(raw[None])[0]
         marks = None if self.marks is None else self.marks[number]
         if self.marks is not None and marks is None:
-            marks = np.zeros(len(text.words), dtype=bool)  # nobody marked anything here
+            marks = np.zeros(len(text.words), dtype=bool)  # no marks in this text
         index, predicted = int(first.index[0, 0]), int(model.link.decide(raw[None])[0])
         chance = float(chances[index])
         decided = chance > 0.5 if model.link in APART else predicted == index
@@ -168,7 +170,7 @@ class Work:
         results: Sequence[Sequence[Attribution | None]],
         pool: Pool,
     ) -> list[list[Score]]:
-        """One measure of all texts, methods and controls: everything is asked at once."""
+        """The scores of one measure for all texts, methods and controls, from one request to the pool."""
         every = [
             [] if one is None else [self._given(one, result[one.row], pool) for result in results] for one in settings
         ]
@@ -204,12 +206,14 @@ class Work:
     def _controls(
         self, measure: Measure, settings: Sequence[Setting | None], pool: Pool
     ) -> list[list[tuple[Given, Target] | None]]:
-        """Random scores, leave-one-out, and greedy removal of each text, where the measure has them."""
+        """Random scores, leave-one-out and greedy removal of each text, if the measure has these controls."""
         how, kind = measure.how or "drop", card_of(measure).controls
         key, none = (how, getattr(measure, "label", "")), [None] * len(settings)
         if has(kind, LEFT_OUT) and ("left", *key) not in pool.kept:
             pool.kept["left", *key] = self._left_out(settings, pool, how)
-        words = has(kind, GREEDY) and getattr(measure, "unit", "word") == "word"  # an order of words is none of phrases
+        words = (
+            has(kind, GREEDY) and getattr(measure, "unit", "word") == "word"
+        )  # an order of words is not one of phrases
         if words and ("greedy", *key) not in pool.kept:
             pool.kept["greedy", *key] = self._greedy(settings, pool, how)
         left = pool.kept["left", *key] if has(kind, LEFT_OUT) else none
@@ -232,12 +236,12 @@ class Work:
     def _tell_apart(
         self, own: Sequence[tuple[Given, Target] | None], controls: Sequence[tuple[Given, Target] | None]
     ) -> None:
-        """Notes the methods whose scores are not those of leave-one-out, nor these in another unit."""
+        """Note the methods whose scores differ from those of leave-one-out, apart from their unit."""
         left = controls[CONTROLS.index(LEFT_OUT)] if controls else None
         if left is not None:
             scores = _scaled(left[0].scores)
             self.others |= {
-                k for k, one in enumerate(own) if one and np.abs(_scaled(one[0].scores) - scores).max() > ALIKE
+                k for k, one in enumerate(own) if one and np.abs(_scaled(one[0].scores) - scores).max() > EQUAL_SHARE
             }
 
     def _left_out(
@@ -246,14 +250,14 @@ class Work:
         asked = [
             [] if one is None else [one.case.full & ~(1 << word) for word in range(one.case.count)] for one in settings
         ]
-        found: list[Float[np.ndarray, " _"] | None] = []
+        losses: list[Float[np.ndarray, " _"] | None] = []
         for one, raw in zip(settings, pool.raw(how, asked), strict=True):
             if one is None:
-                found.append(None)
+                losses.append(None)
                 continue
             number = float(one.target.of(pool.whole[one.row][None])[0, 0])
-            found.append(number - one.answers(raw, one.target).number)
-        return found
+            losses.append(number - one.answers(raw, one.target).number)
+        return losses
 
     def _greedy(self, settings: Sequence[Setting | None], pool: Pool, how: str) -> list[Float[np.ndarray, " _"] | None]:
         searches = [None if one is None else Greedy(one.case) for one in settings]
@@ -277,7 +281,7 @@ def _read(measure: Measure, setting: Setting, given: tuple[Given, Target] | None
 
 
 def _spans(result: Attribution) -> dict[tuple[str, Span], float]:
-    """Scores of spans that are no words, by level and words."""
+    """Scores of spans that are not words, by level and words."""
     text = result.text
     return {
         (level, text.words_under(span)): float(score)

@@ -1,4 +1,4 @@
-"""Explanations to evaluate: one method's over all texts, and other tools' read from JSON lines."""
+"""Explanations to evaluate: those of a method over all texts, and those of other tools read from JSON lines."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from exegesis.results.header import Account, Origin, Prediction, Subject
 
 @dataclass(frozen=True, eq=False)
 class Explanations:
-    """One method's explanations of the texts, in their order; None where it has none.
+    """The explanations of the texts by one method, in order; None for texts that it does not explain.
 
-    ``labelled`` are further ones, asked about one label whatever is predicted, by that label.
+    ``labelled`` holds further explanations of one label, whatever is predicted, by that label.
     """
 
     name: str
@@ -33,27 +33,28 @@ class Explanations:
 
     @property
     def seconds(self) -> float:
-        """Mean seconds a text; NaN where no time was taken."""
-        taken = [result.seconds for result in self.results if result is not None and result.seconds > 0]
-        return float(np.mean(taken)) if taken else math.nan
+        """Mean seconds per text; NaN if the time was not measured."""
+        times = [result.seconds for result in self.results if result is not None and result.seconds > 0]
+        return float(np.mean(times)) if times else math.nan
 
 
 def read_explanations(path: str | Path, texts: Sequence[Text], label: str | None = None) -> list[Explanations]:
-    """Explanations of these texts from JSON lines: ours as ``save`` writes them, or plain ones, one method or several.
+    """Read explanations of these texts from JSON lines: as written by ``save``, or plain; by one method or several.
 
-    A plain line is an object with ``text`` (the whole text, as in the data; of a pair both parts joined by a line
-    feed), ``scores`` (a number each), and either ``words`` (strings that stand in the text in this order) or
-    ``offsets`` (their ranges of characters [start, stop], half open). Optional: ``method`` (else the file's name),
-    ``target`` (``logit:LABEL``, ``probability:LABEL``, a label; else ``label``), ``explained`` (the number explained),
-    ``probabilities`` (an object of labels), ``account``, ``seconds``. What stands there is checked against the model.
+    A plain line is an object with ``text`` (the whole text, as in the data; the parts of a pair joined by a line feed),
+    ``scores`` (one number per unit), and either ``words`` (strings that occur in the text in this order) or ``offsets``
+    (their half-open ranges of characters [start, stop]). Optional: ``method`` (by default the file's name), ``target``
+    (``logit:LABEL``, ``probability:LABEL`` or a label; by default ``label``), ``explained`` (the explained number),
+    ``probabilities`` (an object of labels), ``account``, ``seconds``. Values that are present are checked against the
+    model.
 
-    Units finer than the model's words are summed into them. Raises FileError, with the line, for a damaged file;
-    UsageError for a text that is not among the texts, for units that run over a word's edge, or leave one out.
+    Units finer than the model's words are summed into words. Raises FileError, with the line, for a damaged file,
+    UsageError for a text that is not among the texts, or for units that cross or leave out a word.
     """
     rows: dict[str, list[int]] = {}
     for i, text in enumerate(texts):
         rows.setdefault(text.raw, []).append(i)
-    found: dict[str, list[Attribution | None]] = {}
+    by_method: dict[str, list[Attribution | None]] = {}
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
@@ -63,36 +64,36 @@ def read_explanations(path: str | Path, texts: Sequence[Text], label: str | None
         if result.text.raw not in rows:
             raise UsageError(f"{where}: explains a text that is not among those evaluated: {result.text.raw[:40]!r}")
         try:
-            place(found.setdefault(result.name, [None] * len(texts)), rows[result.text.raw], result)
+            place(by_method.setdefault(result.name, [None] * len(texts)), rows[result.text.raw], result)
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from error
-    if not found:
-        raise FileError(f"{path}: holds no explanations; give one a line")
-    return [Explanations(name, results) for name, results in found.items()]
+    if not by_method:
+        raise FileError(f"{path}: holds no explanations; give one per line")
+    return [Explanations(name, results) for name, results in by_method.items()]
 
 
-def place(found: list[Attribution | None], rows: Sequence[int], result: Attribution) -> None:
-    """Puts one method's explanation beside each copy of its text.
+def place(explanations: list[Attribution | None], rows: Sequence[int], result: Attribution) -> None:
+    """Put an explanation in the place of each copy of its text.
 
-    Raises UsageError where another one, of other scores or of another target, stands there already.
+    Raises UsageError if a different explanation, with other scores or another target, is there already.
     """
-    before = found[rows[0]]
+    before = explanations[rows[0]]
     if before is not None and (before.targets != result.targets or not same(before.scores, result.scores)):
         raise UsageError(
             f"two different explanations by {result.name} of {result.text.raw[:40]!r} ({before.targets[0]}, "
             f"{result.targets[0]}): give one, or name the methods apart"
         )
     for row in rows:
-        found[row] = result
+        explanations[row] = result
 
 
 def _object(line: str, where: str) -> Mapping[str, Any]:
     try:
         values = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise FileError(f"{where}: not JSON ({error}); give one object a line") from error
+        raise FileError(f"{where}: not JSON ({error}); give one object per line") from error
     if not isinstance(values, Mapping):
-        raise FileError(f"{where}: not a JSON object; give one object a line")
+        raise FileError(f"{where}: not a JSON object; give one object per line")
     return values
 
 
@@ -119,17 +120,17 @@ def _plain(values: Mapping[str, Any], text: Text, label: str | None, name: str) 
     if not isinstance(target, str):
         raise UsageError('says no target; add "target": "LABEL" to each line, or name one label for all')
     explained = values.get("explained")
-    each = values.get("probabilities") or {}
-    if not isinstance(each, Mapping):
+    named = values.get("probabilities") or {}
+    if not isinstance(named, Mapping):
         raise FileError("probabilities are an object of labels with a number each")
-    known = {str(key): float(_numbers([value])[0]) for key, value in each.items()}
-    best = max(known, key=lambda one: known[one]) if known else target.rpartition(":")[2]
+    probabilities = {str(key): float(_numbers([value])[0]) for key, value in named.items()}
+    best = max(probabilities, key=lambda one: probabilities[one]) if probabilities else target.rpartition(":")[2]
     account = values.get("account") or {}
     if not isinstance(account, Mapping):
         raise FileError("the account is an object of names with a number each")
     number = math.nan if explained is None else float(_numbers([explained])[0])
     method, seconds = str(values.get("method", name)), float(_numbers([values.get("seconds", 0.0)])[0])
-    prediction = Prediction(best, known.get(best, math.nan), known, len(known))
+    prediction = Prediction(best, probabilities.get(best, math.nan), probabilities, len(probabilities))
     return Attribution(
         Subject(text, "", prediction, (target,), (number,)),
         Origin(method, method, seconds),
@@ -140,56 +141,56 @@ def _plain(values: Mapping[str, Any], text: Text, label: str | None, name: str) 
 
 
 def _over_words(scores: np.ndarray, offsets: Sequence[tuple[int, int]], text: Text) -> np.ndarray:
-    """Scores of units summed into the model's words. Raises UsageError where they do not fit."""
+    """Sum the scores of units into the model's words. Raises UsageError if the units do not fit."""
     words = [text.characters(word) for word in text.words]
-    found, met = np.zeros(len(words)), np.zeros(len(words), dtype=bool)
+    totals, covered = np.zeros(len(words)), np.zeros(len(words), dtype=bool)
     for score, (start, stop) in zip(scores, offsets, strict=True):
         touched = [i for i, (first, last) in enumerate(words) if first < stop and start < last]
         inside = [i for i in touched if words[i][0] <= start and stop <= words[i][1]]
         if len(touched) == 1 and (inside or words[touched[0]] == (start, stop)):
-            found[touched[0]] += score
-            met[touched[0]] = True
+            totals[touched[0]] += score
+            covered[touched[0]] = True
         elif touched:
             word = text.raw[slice(*words[touched[0]])]
             raise UsageError(f"{text.raw[start:stop]!r} runs over the edge of a word of the model ({word!r})")
         elif score:
-            raise UsageError(f"{text.raw[start:stop]!r} is no word of the model, and has the score {score:g}")
-    if not met.all():
-        missing = text.raw[slice(*words[int(np.argmin(met))])]
+            raise UsageError(f"{text.raw[start:stop]!r} is not a word of the model, and has the score {score:g}")
+    if not covered.all():
+        missing = text.raw[slice(*words[int(np.argmin(covered))])]
         raise UsageError(f"the word {missing!r} has no score; give every word one")
-    return found
+    return totals
 
 
 def _offsets(values: Mapping[str, Any], raw: str) -> list[tuple[int, int]]:
-    given = values.get("offsets")
-    if given is None:
+    offsets = values.get("offsets")
+    if offsets is None:
         return _located(values.get("words"), raw)
-    whole = isinstance(given, list) and all(
-        isinstance(pair, list) and len(pair) == 2 and all(type(edge) is int for edge in pair) for pair in given
+    whole = isinstance(offsets, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(type(edge) is int for edge in pair) for pair in offsets
     )
-    if not whole or not all(0 <= start <= stop <= len(raw) for start, stop in given):
+    if not whole or not all(0 <= start <= stop <= len(raw) for start, stop in offsets):
         raise FileError("offsets are pairs of characters [start, stop] inside the text")
-    return [(start, stop) for start, stop in given]
+    return [(start, stop) for start, stop in offsets]
 
 
 def _located(words: Any, raw: str) -> list[tuple[int, int]]:
-    """Where words stand in a text, one behind the other."""
+    """The ranges of words in a text, each after the previous one."""
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise FileError("give words (a list of strings) or offsets beside the scores")
-    found, at = [], 0
+    ranges, at = [], 0
     for word in words:
         start = raw.find(word, at)
         if start < 0:
-            raise UsageError(f"the word {word!r} does not stand in the text behind those before it")
+            raise UsageError(f"the word {word!r} does not occur in the text after the words before it")
         at = start + len(word)
-        found.append((start, at))
-    return found
+        ranges.append((start, at))
+    return ranges
 
 
 def _numbers(values: Any) -> np.ndarray:
     if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
         raise FileError("scores and other amounts are plain numbers")
-    found = np.array(values, dtype=np.float64)
-    if not np.isfinite(found).all():
-        raise FileError("a score or amount is no finite number")
-    return found
+    numbers = np.array(values, dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        raise FileError("scores and other amounts must be finite")
+    return numbers

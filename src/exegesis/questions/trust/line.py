@@ -1,4 +1,4 @@
-"""A trust line for each explanation: what its top words do, who agrees with it, what it leaves unexplained."""
+"""Trust lines: the effect of an explanation's top words, its agreement with other methods, and its gap."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ DRAWS = 20  # sets of random words
 HOW = "drop"
 LEFT_OUT = "leave-one-out"
 COMPLETE = ("reat", "deeplift", "lrp", "integrated-gradients")  # cheap ones first
-UNDECIDED = (Link.IDENTITY, Link.SIGMOID, Link.PROBABILITIES)  # links by which no label is chosen among all
-FEWEST = 3  # words, of which ranks can say anything
+UNDECIDED = (Link.IDENTITY, Link.SIGMOID, Link.PROBABILITIES)  # links that do not choose one label among all
+MIN_WORDS = 3  # with fewer words, ranks say nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,34 +46,33 @@ class _Part:
 
     @property
     def sizes(self) -> bool:
-        """Whether scores are sizes without a sign."""
+        """True if the scores are sizes without a sign."""
         return self.result.details.get("signed") is False
 
     @property
     def varied(self) -> bool:
-        """Whether the text has several words and they do not all score the same."""
+        """True if the text has several words with different scores."""
         return bool(np.isfinite(ranks(self.scores)).all())
 
 
 def with_trust(model: Classifier, results: Sequence[Attribution], seed: int = 0) -> list[Attribution]:
     """The results, each with its trust line in ``details["trust"]``, in plain values.
 
-    - ``drop``: what the label's probability (``what``; of a regression the ``output``) loses when the ``top`` words of
-      highest score go, a fifth of the text's ``words``: ERASER's comprehensiveness (DeYoung et al. 2020, Eq. 1).
-    - ``random``: the mean of the same over ``draws`` sets of as many random words, which belong to the text and
-      ``seed``.
+    - ``drop``: the fall of the label's probability (``what``; the ``output`` of a regression) without the ``top`` words
+      of highest score, a fifth of the text's ``words``: ERASER's comprehensiveness (DeYoung et al. 2020, Eq. 1).
+    - ``random``: the mean fall over ``draws`` sets of as many random words, which belong to the text and ``seed``.
     - ``flip``: the shortest run of words from the highest score down without which the model predicts another label
-      (``decision-flip``): the ``words``, highest first, and the label that it is then predicted, ``to``; None where no
-      run does. Left out where the label is not the one predicted, and where nothing is decided among labels.
+      (``decision-flip``): the ``words``, highest first, and the label then predicted, ``to``; None if no run changes
+      the label. Left out if the label is not the predicted one, or if the model does not decide among labels.
     - ``agreement``: Spearman's rank correlation with leave-one-out, and with the first of reat, deeplift, lrp and
       integrated-gradients that the model can serve for this number, by name; the result's own method is left out.
-      Scores that are sizes are compared with the others' sizes. Of texts of fewer than three words there is none.
-    - ``gap``: what scores and account leave of the number, as a share of its size; None for sizes, which add up to
-      nothing. ``complete``: the method promises that it is 0.
+      Scores that are sizes are compared with the sizes of the others. None for texts of fewer than three words.
+    - ``gap``: the part of the number that scores and account leave open, as a share of its size; None for sizes, which
+      do not add up. ``complete``: the method promises that the gap is 0.
 
-    ``drop`` and ``random`` are None for a text of one word, or where all words score the same. A result of several
-    targets has ``each``: one such mapping a target. All perturbed texts of a batch run as one pool. The results must be
-    of this model.
+    ``drop`` and ``random`` are None for a text of one word, or if all words have the same score. A result of several
+    targets has ``each``: one such mapping per target. All perturbed texts of a batch are one pool. The results must be of
+    this model.
     """
     parts = [
         _Part(number, one, np.asarray(one.over_words().scores))
@@ -86,28 +85,28 @@ def with_trust(model: Classifier, results: Sequence[Attribution], seed: int = 0)
     for part, fall, agreement in zip(parts, falls, agreed, strict=True):
         lines[part.number].append({**fall, "agreement": agreement, **_gap(part)})
     return [
-        one.replace(details={**one.details, "trust": found[0] if len(one.targets) == 1 else {"each": found}})
-        for one, found in zip(results, lines, strict=True)
+        one.replace(details={**one.details, "trust": trust[0] if len(one.targets) == 1 else {"each": trust}})
+        for one, trust in zip(results, lines, strict=True)
     ]
 
 
 def _falls(model: Classifier, parts: Sequence[_Part], seed: int) -> list[dict[str, Any]]:
-    own = [replace(part.result.text) for part in parts]  # told apart by identity, also where one stands twice
-    number = {id(text): i for i, text in enumerate(own)}
+    copies = [replace(part.result.text) for part in parts]  # told apart by identity, even if one occurs twice
+    number = {id(text): i for i, text in enumerate(copies)}
 
     def batch(some: Sequence[Text]) -> list[dict[str, Any]]:
         return _batch(model, some, [parts[number[id(text)]] for text in some], seed)
 
-    return one_per_text(in_batches(own, batch, "trust", model))
+    return one_per_text(in_batches(copies, batch, "trust", model))
 
 
 def _batch(model: Classifier, texts: Sequence[Text], parts: Sequence[_Part], seed: int) -> list[dict[str, Any]]:
-    """The fall of each part's probability, all texts asked at once."""
+    """The fall of each part's probability, with all texts in one pool."""
     batch, raw = outputs(model, texts)
     raw = raw.detach().to("cpu", torch.float64)
     asks = [_asks(part, text, seed) if part.varied else [] for part, text in zip(parts, texts, strict=True)]
     answers = Pool(model, batch, raw, (), seed).raw(HOW, asks)
-    found = []
+    falls_of_texts = []
     for row, (part, text) in enumerate(zip(parts, texts, strict=True)):
         target = target_of(part.result, model, raw[row])
         regression = model.link is Link.IDENTITY
@@ -118,9 +117,9 @@ def _batch(model: Classifier, texts: Sequence[Text], parts: Sequence[_Part], see
             setting = Setting(row, Case(text, label, number, regression), target, -1)
             falls = number - setting.answers(answers[row][: 1 + DRAWS], target).chance
             if model.link not in UNDECIDED and label == part.result.prediction.label:
-                said = model.link.decide(answers[row][1 + DRAWS :, 0])
-                flip = {"flip": _flip(part, [model.labels[at] for at in said.tolist()])}
-        found.append(
+                decided = model.link.decide(answers[row][1 + DRAWS :, 0])
+                flip = {"flip": _flip(part, [model.labels[at] for at in decided.tolist()])}
+        falls_of_texts.append(
             {
                 "target": part.result.targets[0],
                 "label": label,
@@ -133,31 +132,31 @@ def _batch(model: Classifier, texts: Sequence[Text], parts: Sequence[_Part], see
                 **flip,
             }
         )
-    return found
+    return falls_of_texts
 
 
 def _asks(part: _Part, text: Text, seed: int) -> list[int]:
-    """The words kept: without the top ones, without each set of random ones, without each run from the top down."""
+    """The sets of words kept: without the top words, without each random set, without each run from the top down."""
     count, full = len(text.words), (1 << len(text.words)) - 1
     many = top(SHARE, count)
     draws = np.random.default_rng(generator(text, seed).initial_seed())
     order = _order(part)
-    gone = [order[:many], *(draws.permutation(count)[:many].tolist() for _ in range(DRAWS))]
-    gone += [order[:some] for some in DecisionFlip().numbers(count)]
-    return [full & ~bits(one) for one in gone]
+    removed = [order[:many], *(draws.permutation(count)[:many].tolist() for _ in range(DRAWS))]
+    removed += [order[:size] for size in DecisionFlip().numbers(count)]
+    return [full & ~bits(one) for one in removed]
 
 
 def _order(part: _Part) -> list[int]:
-    """The words from the highest score down."""
+    """The words in the order of their scores, highest first."""
     order: list[int] = np.argsort(-part.scores, kind="stable").tolist()
     return order
 
 
-def _flip(part: _Part, said: Sequence[str]) -> dict[str, Any] | None:
+def _flip(part: _Part, labels: Sequence[str]) -> dict[str, Any] | None:
     """The first run of words that changes the label, from the labels that are predicted without each run."""
-    for some, label in zip(DecisionFlip().numbers(len(part.scores)), said, strict=True):
+    for size, label in zip(DecisionFlip().numbers(len(part.scores)), labels, strict=True):
         if label != part.result.prediction.label:
-            return {"words": [part.result.over_words().words[at] for at in _order(part)[:some]], "to": label}
+            return {"words": [part.result.over_words().words[at] for at in _order(part)[:size]], "to": label}
     return None
 
 
@@ -165,9 +164,9 @@ def _agreements(model: Classifier, parts: Sequence[_Part]) -> list[dict[str, flo
     """Rank correlations with the reference methods, by name, of each part."""
     groups: dict[tuple[str, str], list[int]] = {}
     for i, part in enumerate(parts):
-        if part.varied and len(part.scores) >= FEWEST:
+        if part.varied and len(part.scores) >= MIN_WORDS:
             groups.setdefault((part.result.targets[0], part.result.name), []).append(i)
-    found: list[dict[str, float]] = [{} for _ in parts]
+    agreements: list[dict[str, float]] = [{} for _ in parts]
     able = {card.name for card in cards() if lacking(model, card) is None}
     for (target, own), rows in groups.items():
         candidates = [name for name in COMPLETE if name in able and name != own]
@@ -179,13 +178,13 @@ def _agreements(model: Classifier, parts: Sequence[_Part]) -> list[dict[str, flo
                 for i, other in zip(rows, others, strict=True):
                     value = _correlation(parts[i], np.asarray(other.over_words().scores))
                     if math.isfinite(value):
-                        found[i][name] = value
+                        agreements[i][name] = value
                 break
-    return found
+    return agreements
 
 
 def _explained(model: Classifier, texts: Sequence[Text], name: str, target: str) -> list[Attribution] | None:
-    """A method's explanations of one number of texts; None where it has none."""
+    """Explanations of one number of texts by a method; None if it cannot serve them."""
     try:
         return one_per_text(run(model, texts, make(name), ask(target, model.labels, model.link)))
     except (UnsupportedError, ModelError, CapacityError):
@@ -199,5 +198,5 @@ def _correlation(part: _Part, other: Float[np.ndarray, " words"]) -> float:
 def _gap(part: _Part) -> dict[str, Any]:
     number, gap = float(np.asarray(part.result.explained)), float(np.asarray(part.result.gap))
     share = abs(gap) / max(abs(number), 1e-6)
-    known = not part.sizes and math.isfinite(share)
-    return {"gap": share if known else None, "complete": part.result.complete}
+    defined = not part.sizes and math.isfinite(share)
+    return {"gap": share if defined else None, "complete": part.result.complete}

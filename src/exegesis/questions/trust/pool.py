@@ -1,4 +1,4 @@
-"""Perturbed texts of many texts, methods and measures: asked for together, each run once, counted."""
+"""The pool of perturbed texts of many texts, methods and measures: each runs once and is counted."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ DRAWS = 4  # replacements of a text's words, over which answers are averaged
 
 
 class Pool:
-    """Raw outputs for the texts of a batch by the words kept and what takes the place of the others.
+    """Raw outputs for the texts of a batch by the words kept and the replacement of the others.
 
-    ``resample``: the pieces of the other words become pieces drawn at random from ``stock``, by their frequency, the
-    same draw of a text whatever is kept; outputs of ``DRAWS`` draws are all given. Draws belong to the text.
+    ``resample`` replaces the pieces of the other words by pieces drawn from ``stock`` by their frequency, with the same
+    draws for a text whatever is kept; the outputs of all ``DRAWS`` draws are returned. Draws belong to the text.
     """
 
     def __init__(
         self, model: Classifier, batch: Batch, whole: Float[Tensor, "b c"], stock: Sequence[int], seed: int = 0
     ) -> None:
-        """``whole`` are the model's outputs for the texts as they are."""
+        """``whole`` holds the model's outputs for the unchanged texts."""
         self.whole = whole
         self.model, self.batch, self.stock, self.seed = model, batch, torch.tensor(list(stock)), seed
         self.games: dict[str, Game] = {}
@@ -40,25 +40,25 @@ class Pool:
 
     @property
     def run(self) -> int:
-        """How many perturbed texts have been run."""
+        """The number of perturbed texts that have been run."""
         games = sum(len(known) for game in self.games.values() for known in game.known)
         return games + sum(len(raw) for raw in self.resampled.values())
 
     def raw(self, how: str, asked: Sequence[Sequence[int]]) -> list[Float[Tensor, "_ d c"]]:
-        """Outputs for the coalitions asked of each text, float64 on the CPU; d draws, one but for ``resample``.
+        """Outputs for the coalitions of each text, float64 on the CPU; one draw, or ``DRAWS`` for ``resample``.
 
-        Raises as ``removal.check``.
+        Raises like ``mech.removal.perturbed.check``.
         """
         before = self.run
         if how == RESAMPLE:
-            found = self._resampled(asked)
+            answers = self._resampled(asked)
         else:
             if how not in self.games:
                 self.games[how] = Game(self.model, self.batch, how)
-            found = [raw[:, None] for raw in self.games[how].raw(asked)]
+            answers = [raw[:, None] for raw in self.games[how].raw(asked)]
         self.asked += sum(len(one) for one in asked) * (DRAWS if how == RESAMPLE else 1)
         self.calls += self.run > before
-        return found
+        return answers
 
     def _resampled(self, asked: Sequence[Sequence[int]]) -> list[Float[Tensor, "_ d c"]]:
         pairs = ((row, one) for row, masks in enumerate(asked) for one in masks)
@@ -74,22 +74,24 @@ class Pool:
     def _compute(self, pending: Sequence[tuple[int, int]]) -> None:
         batch, rows = self.batch, torch.tensor([row for row, _ in pending]).repeat_interleave(DRAWS)
         keep = torch.ones(len(pending), batch.ids.shape[1], dtype=torch.bool)
-        drawn = {row: self._drawn(batch.texts[row]) for row in {row for row, _ in pending}}
+        draws = {row: self._drawn(batch.texts[row]) for row in {row for row, _ in pending}}
         for number, (row, one) in enumerate(pending):
             keep[number, : len(batch.texts[row])] = torch.from_numpy(written_out(batch.texts[row], [one])[0])
         lengths = batch.lengths.cpu()[rows].tolist()
-        found: dict[int, Tensor] = {}
+        answers: dict[int, Tensor] = {}
         budget = budget_for("replacements", batch.device)
         for part in groups(lengths, budget.pieces, budget.rows):
             at = torch.tensor(part)
-            some = batch.take(rows[at])
-            width = some.ids.shape[1]
-            new = torch.stack([_padded(drawn[int(rows[i])][i % DRAWS], width) for i in part])
-            ids = torch.where(keep[at // DRAWS, :width].to(some.device), some.ids, new.to(some.device))
-            raw = self.model.outputs(Batch(ids, some.mask, some.segments))
-            found |= dict(zip(part, raw.detach().to("cpu", torch.float64), strict=True))
+            part_batch = batch.take(rows[at])
+            width = part_batch.ids.shape[1]
+            new = torch.stack([_padded(draws[int(rows[i])][i % DRAWS], width) for i in part])
+            ids = torch.where(
+                keep[at // DRAWS, :width].to(part_batch.device), part_batch.ids, new.to(part_batch.device)
+            )
+            raw = self.model.outputs(Batch(ids, part_batch.mask, part_batch.segments))
+            answers |= dict(zip(part, raw.detach().to("cpu", torch.float64), strict=True))
         for number, pair in enumerate(pending):
-            self.resampled[pair] = torch.stack([found[number * DRAWS + draw] for draw in range(DRAWS)])
+            self.resampled[pair] = torch.stack([answers[number * DRAWS + draw] for draw in range(DRAWS)])
 
     def _drawn(self, text: Text) -> Int[Tensor, "d t"]:
         picks = torch.randint(len(self.stock), (DRAWS, len(text)), generator=generator(text, self.seed))
@@ -97,7 +99,7 @@ class Pool:
 
 
 def stock_of(texts: Sequence[Text]) -> list[int]:
-    """The ids of all pieces of words, as often as they stand in the texts."""
+    """The ids of all pieces of words, as often as they occur in the texts."""
     return [text.ids[piece] for text in texts for word in text.words for piece in range(*word)]
 
 
@@ -106,8 +108,8 @@ def _padded(ids: Int[Tensor, " t"], width: int) -> Int[Tensor, " w"]:
 
 
 def random_scores(text: Text, size: float, seed: int) -> Float[np.ndarray, " words"]:
-    """Normal scores that belong to the text, of such a size that their sum is about as large as ``size``."""
+    """Normally distributed scores seeded by the text, scaled so that their sum is about as large as ``size``."""
     draws = np.random.default_rng(generator(text, seed + 1).initial_seed())
     count = len(text.words)
-    found: np.ndarray = draws.standard_normal(count) * (abs(size) or 1.0) / np.sqrt(count)
-    return found
+    scores: np.ndarray = draws.standard_normal(count) * (abs(size) or 1.0) / np.sqrt(count)
+    return scores

@@ -1,4 +1,4 @@
-"""The most faithful method within a budget of time, from an evaluation; and whether one saved is of this model."""
+"""Recommendations: the most faithful method within a budget of time, and the check that one is of this model."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ def recommended(
     budget: float | None = None,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Recommendation:
-    """The first in rank among the methods that take at most ``budget`` ms a text; those over it are not compared.
+    """The highest-ranked of the methods that take at most ``budget`` ms per text; slower methods are not compared.
 
-    Raises UsageError where none is within it.
+    Raises UsageError if no method is within the budget.
     """
-    own = [one for one in result.methods if not one.control]
-    quick = [one.name for one in own if budget is None or not one.seconds * 1000 > budget]
+    methods = [one for one in result.methods if not one.control]
+    quick = [one.name for one in methods if budget is None or not one.seconds * 1000 > budget]
     if not quick:
-        least = min(own, key=lambda one: one.seconds)
+        least = min(methods, key=lambda one: one.seconds)
         raise UsageError(
-            f"no method takes at most {budget:g} ms a text: the quickest, {least.name}, takes "
+            f"no method takes at most {budget:g} ms per text: the quickest, {least.name}, takes "
             f"{least.seconds * 1000:.1f} ms; give a larger budget"
         )
-    left = only(result, quick)
-    order = left.ranking()
-    late = [one.name for one in own if one.name not in quick]
-    seconds = {one.name: one.seconds for one in own}
-    ranked = [Ranked(name, *left.wins(name), seconds[name] * 1000, True) for name in order]
+    within = only(result, quick)
+    order = within.ranking()
+    late = [one.name for one in methods if one.name not in quick]
+    seconds = {one.name: one.seconds for one in methods}
+    ranked = [Ranked(name, *within.wins(name), seconds[name] * 1000, True) for name in order]
     ranked += [Ranked(name, 0, 0, seconds[name] * 1000, False) for name in late]
     return Recommendation(
         model=model.name,
@@ -54,16 +54,16 @@ def recommended(
         texts=len(result.texts),
         measures=tuple(one.name for one in result.measures),
         ranking=tuple(ranked),
-        sure=_sure(left, order),
-        advice=left.advice(),
-        lead=_lead(left, order),
+        sure=_sure(within, order),
+        advice=within.advice(),
+        lead=_lead(within, order),
         budget=budget,
         seed=result.seed,
     )
 
 
 def only(result: Evaluation, names: Sequence[str]) -> Evaluation:
-    """The same evaluation of some of its methods, and of the controls."""
+    """An evaluation restricted to some of its methods and the controls."""
     keep = [k for k, one in enumerate(result.methods) if one.control or one.name in names]
     own = [k for k in keep if not result.methods[k].control]
     return replace(
@@ -78,21 +78,21 @@ def only(result: Evaluation, names: Sequence[str]) -> Evaluation:
 
 
 def _sure(result: Evaluation, order: Sequence[str]) -> bool:
-    """Above random scores on most measures that rank, and against each other method more comparisons won than lost."""
+    """True if the first is above random on most ranking measures, and wins more than it loses against each other."""
     best = order[0]
     return trusted(result, best) and all(result.tally(best, [name]).share > 0 for name in order[1:])
 
 
 def _lead(result: Evaluation, order: Sequence[str]) -> str:
-    """By how much the first differs from the next in rank: on the measures that rank and tell them apart."""
+    """A sentence on the lead of the first over the next in rank, on the ranking measures that tell them apart."""
     if len(order) < 2 or result.distinct < MIN_TEXTS:
         return ""
     rank = {one.name for one in result.ranking_by if not result.favoured(one, *order[:2])}
-    found = [one for one in result.compare(order[0], order[1]) if one.measure in rank]
+    differences = [one for one in result.compare(order[0], order[1]) if one.measure in rank]
     told = [
         f"{one.measure} {one.value:+.3f} ({one.low:+.3f} to {one.high:+.3f}, "
         f"{'better' if one.better == order[0] else 'worse'})"
-        for one in found
+        for one in differences
         if one.better
     ]
     if not told:
@@ -105,26 +105,27 @@ def fingerprint(model: Classifier) -> str:
     module = getattr(model, "module", None)
     if not isinstance(module, nn.Module):
         return ""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
         if isinstance(value, torch.Tensor):
             plain = value.detach().to("cpu").contiguous()
-            found.update(f"{name}\0{plain.dtype}\0{tuple(plain.shape)}\0".encode())
-            found.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()
+            digest.update(f"{name}\0{plain.dtype}\0{tuple(plain.shape)}\0".encode())
+            digest.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
-def check_recommendation(found: Recommendation, model: Classifier, where: str) -> None:
-    """Raises UsageError for a recommendation that was measured on another model.
+def check_recommendation(recommendation: Recommendation, model: Classifier, where: str) -> None:
+    """Raise UsageError for a recommendation that was measured on another model.
 
-    Models are told apart by their weights, and by name where those cannot be seen; and by their labels.
+    Models are told apart by their weights (by name if these are not accessible) and by their labels.
     """
     mine = fingerprint(model)
-    if found.fingerprint or mine:
-        same = found.fingerprint == mine
+    if recommendation.fingerprint or mine:
+        same = recommendation.fingerprint == mine
     else:
-        same = found.model == model.name
-    if not same or found.labels != tuple(model.labels):
+        same = recommendation.model == model.name
+    if not same or recommendation.labels != tuple(model.labels):
         raise UsageError(
-            f"{where} recommends a method for another model ({found.model!r}); run exegesis recommend on this one"
+            f"{where} recommends a method for another model ({recommendation.model!r}); run exegesis recommend on this "
+            "one"
         )

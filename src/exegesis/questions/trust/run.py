@@ -1,4 +1,4 @@
-"""Evaluate explanations: ask everything of all texts, methods and measures together, then read the numbers."""
+"""Evaluations: all measures of all methods and controls on all texts."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from exegesis.questions.trust.measures.curves import GRID, DecisionFlip, FlipRat
 from exegesis.questions.trust.pool import stock_of
 from exegesis.results.evaluation import Evaluation, Measurand, Measured
 
-CONTESTED = 3  # texts whose explanations are kept
-WORDY = 8  # words that they have, if any text has
+MAX_CONTESTED = 3  # texts whose explanations are kept
+MIN_WORDS = 8  # words of such a text, if any text has as many
 
 
 def evaluate(
@@ -38,68 +38,36 @@ def evaluate(
     samples: int = 2000,
     advance: Callable[[], object] = lambda: None,
 ) -> Evaluation:
-    """Every measure of every method and control on every text.
+    """Evaluate every measure of every method and control on every text.
 
-    A text's numbers depend neither on the other texts nor on the other methods, but for ``resample``, whose words are
-    drawn from all texts. Texts are worked on in batches of like length; within a batch the perturbed texts of all
-    methods and measures are one pool. Raises UsageError for no texts, no methods or no measures, for explanations of
+    The numbers of a text depend neither on other texts nor on other methods, except for ``resample``, whose words are
+    drawn from all texts. Texts run in batches of like length; within a batch the perturbed texts of all methods and
+    measures are one pool. Raises UsageError for no texts, no methods or no measures, for explanations of
     other texts or another model, and for methods that explain different labels of a text.
     """
     _check(texts, explained, measures)
     start = time.perf_counter()
-    own = [replace(text) for text in texts]  # told apart by identity, also where one stands twice
-    number = {id(text): i for i, text in enumerate(own)}
-    work = Work(model, measures, stock_of(own), marks, controls, seed)
-    values = np.full((len(measures), len(explained) + len(CONTROLS) * controls, len(own)), math.nan)
-    curves: dict[int, list[np.ndarray]] = {}
-    labels = [""] * len(own)
-
-    def batch(some: Sequence[Text]) -> list[tuple[str, list[list[Score]]]]:
-        return work.measured(some, [_part(one, [number[id(text)] for text in some]) for one in explained],
-                             [number[id(text)] for text in some])  # fmt: skip
-
-    for i, (label, found) in in_batches(own, batch, "evaluate", model):
-        labels[i] = label
-        for m, scores in enumerate(found):
-            values[m, :, i] = [score.value for score in scores]
-            if any(score.curve is not None for score in scores):
-                empty = np.full(len(GRID), math.nan)
-                curves.setdefault(m, []).append(
-                    np.stack([empty if score.curve is None else score.curve for score in scores])
-                )
-        advance()
-    names = names_of(explained)
-    held = controls and any(card_of(one).favours for one in measures)  # to leave-one-out
-    left_out = {
-        k
-        for k, one in enumerate(explained)
-        if held and k not in work.others and any(result is not None for result in one.results)
-    }
-    methods = [
-        Measurand(
-            n, one.parameters, False, one.seconds, LEFT_OUT if k in left_out else one.name
-        )
-        for k, (n, one) in enumerate(zip(names, explained, strict=True))
-    ]  # fmt: skip
-    if controls:
-        methods += controls_of(methods)
-    kept = _useful(values, len(explained))
-    agreed = agreement([one.results for one in explained])
-    worst = _worst(agreed.disputes, own)
+    copies = [replace(text) for text in texts]  # told apart by identity, even if one occurs twice
+    work = Work(model, measures, stock_of(copies), marks, controls, seed)
+    labels, values, curves = _measure(work, copies, explained, advance)
+    methods = _methods(work, explained)
+    useful = _useful(values, len(explained))
+    agreed = agreement([method.results for method in explained])
+    worst = _worst(agreed.disputes, copies)[:MAX_CONTESTED]
     return Evaluation(
         model=model.name,
-        texts=tuple(text.raw for text in own),
+        texts=tuple(text.raw for text in copies),
         labels=tuple(labels),
-        measures=tuple(_measured(one) for one in measures),
-        methods=tuple(methods[k] for k in kept),
-        values=values[:, kept],
-        curves={title(measures[m]): np.nanmean(np.stack(found)[:, kept], 0) for m, found in curves.items()},
+        measures=tuple(_measured(measure) for measure in measures),
+        methods=tuple(methods[k] for k in useful),
+        values=values[:, useful],
+        curves={title(measures[m]): np.nanmean(np.stack(rows)[:, useful], 0) for m, rows in curves.items()},
         grid=tuple(GRID.tolist()),
         agreement=agreed.ranks,
         overlap=agreed.tops,
         disputes=agreed.disputes,
         contested=tuple(
-            tuple(result for one in explained if (result := one.results[i]) is not None) for i in worst[:CONTESTED]
+            tuple(result for method in explained if (result := method.results[i]) is not None) for i in worst
         ),
         counts=dict(work.counts),
         seconds=time.perf_counter() - start,
@@ -109,13 +77,49 @@ def evaluate(
     )
 
 
+def _measure(
+    work: Work, texts: Sequence[Text], explained: Sequence[Explanations], advance: Callable[[], object]
+) -> tuple[list[str], np.ndarray, dict[int, list[np.ndarray]]]:
+    """The label of each text, the values ``[measure, method, text]``, and the curves of each measure that has them."""
+    number = {id(text): i for i, text in enumerate(texts)}
+    labels = [""] * len(texts)
+    values = np.full((len(work.measures), len(explained) + len(CONTROLS) * work.controls, len(texts)), math.nan)
+    curves: dict[int, list[np.ndarray]] = {}
+    empty = np.full(len(GRID), math.nan)
+
+    def batch(part: Sequence[Text]) -> list[tuple[str, list[list[Score]]]]:
+        numbers = [number[id(text)] for text in part]
+        return work.measured(part, [_part(method, numbers) for method in explained], numbers)
+
+    for i, (label, measured) in in_batches(texts, batch, "evaluate", work.model):
+        labels[i] = label
+        for m, scores in enumerate(measured):
+            values[m, :, i] = [score.value for score in scores]
+            if any(score.curve is not None for score in scores):
+                rows = [empty if score.curve is None else score.curve for score in scores]
+                curves.setdefault(m, []).append(np.stack(rows))
+        advance()
+    return labels, values, curves
+
+
+def _methods(work: Work, explained: Sequence[Explanations]) -> list[Measurand]:
+    """The methods and controls; a method whose scores are those of leave-one-out everywhere is measured as that."""
+    favoured = work.controls and any(card_of(measure).favours for measure in work.measures)  # to leave-one-out
+    methods = []
+    for k, (name, method) in enumerate(zip(names_of(explained), explained, strict=True)):
+        same = favoured and k not in work.others and any(result is not None for result in method.results)
+        measured = LEFT_OUT if same else method.name
+        methods.append(Measurand(name, method.parameters, False, method.seconds, measured))
+    return methods + (controls_of(methods) if work.controls else [])
+
+
 def _check(texts: Sequence[Text], explained: Sequence[Explanations], measures: Sequence[Measure]) -> None:
     for found, what in ((texts, "texts"), (explained, "methods"), (measures, "measures")):
         if not found:
             raise UsageError(f"there are no {what} to evaluate; give at least one")
     for one in explained:
         if len(one.results) != len(texts):
-            raise UsageError(f"{one.name} has {len(one.results)} explanations of {len(texts)} texts; give one a text")
+            raise UsageError(f"{one.name} has {len(one.results)} explanations of {len(texts)} texts; give one per text")
         if one.name in CONTROLS[:1]:
             raise UsageError(f"{RANDOM!r} is the name of a control; give the method another")
     titles = [title(one) for one in measures]
@@ -132,7 +136,7 @@ def _part(one: Explanations, numbers: Sequence[int]) -> Explanations:
 
 
 def names_of(explained: Sequence[Explanations]) -> list[str]:
-    """Names that tell methods apart: with the parameters where one name stands twice, else with a number."""
+    """Names that tell methods apart: with parameters if a name occurs twice, or else with a number."""
     names = [one.name for one in explained]
     long = [one.parameters or one.name if names.count(one.name) > 1 else one.name for one in explained]
     return [f"{name} #{long[:i].count(name) + 1}" if long.count(name) > 1 else name for i, name in enumerate(long)]
@@ -143,16 +147,16 @@ def _measured(value: Measure) -> Measured:
     return Measured(title(value), card.question, card.paper, card.higher, card.ranks, card.favours)
 
 
-def _useful(values: np.ndarray, own: int) -> list[int]:
-    """All methods, and the controls that have a number at all."""
-    return [k for k in range(values.shape[1]) if k < own or np.isfinite(values[:, k]).any()]
+def _useful(values: np.ndarray, methods: int) -> list[int]:
+    """The numbers of all methods, and of the controls that have any value."""
+    return [k for k in range(values.shape[1]) if k < methods or np.isfinite(values[:, k]).any()]
 
 
 def _worst(disputes: np.ndarray, texts: Sequence[Text]) -> list[int]:
-    """Texts on which methods agree least, the least first; among those of a few words chance decides, so they come in
-    only where there are no others."""
+    """Texts on which methods agree least, least agreement first; short texts, which chance decides, only if there are no
+    others."""
     order = [i for i in np.argsort(disputes, kind="stable").tolist() if math.isfinite(disputes[i])]
-    return [i for i in order if len(texts[i].words) >= WORDY] or order
+    return [i for i in order if len(texts[i].words) >= MIN_WORDS] or order
 
 
 def _notes(explained: Sequence[Explanations], work: Work) -> tuple[str, ...]:
