@@ -71,8 +71,8 @@ def with_trust(model: Classifier, results: Sequence[Attribution], seed: int = 0)
       do not add up. ``complete``: the method promises that the gap is 0.
 
     ``drop`` and ``random`` are None for a text of one word, or if all words have the same score. A result of several
-    targets has ``each``: one such mapping per target. All perturbed texts of a batch are one pool. The results must be of
-    this model.
+    targets has ``each``: one such mapping per target. All perturbed texts of a batch are one pool. The results must be
+    of this model.
     """
     parts = [
         _Part(number, one, np.asarray(one.over_words().scores))

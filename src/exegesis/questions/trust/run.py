@@ -153,7 +153,7 @@ def _useful(values: np.ndarray, methods: int) -> list[int]:
 
 
 def _worst(disputes: np.ndarray, texts: Sequence[Text]) -> list[int]:
-    """Texts on which methods agree least, least agreement first; short texts, which chance decides, only if there are no
+    """Texts on which methods agree least, worst first; short texts, which chance decides, only if there are no
     others."""
     order = [i for i in np.argsort(disputes, kind="stable").tolist() if math.isfinite(disputes[i])]
     return [i for i in order if len(texts[i].words) >= MIN_WORDS] or order

@@ -105,7 +105,7 @@ def test_refusals(model, texts):
     linear = toys.model()
     box = exegesis.blackbox(lambda given: [[0.5, 0.5]] * len(given), ["bad", "good"])
     for one in (linear, box):
-        with pytest.raises(UnsupportedError, match=r"no model that Exegesis trains.*train one yourself and give it"):
+        with pytest.raises(UnsupportedError, match=r"not a model that Exegesis trains.*train one yourself and give it"):
             exegesis.randomisation(one, toys.texts(3), ["leave-one-out"], train=corpus(8, ("bad", "good")))
     with pytest.raises(UsageError, match="give one of them"):
         exegesis.randomisation(model, texts, ["reat"], train=corpus(8), other=model)

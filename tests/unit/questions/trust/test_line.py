@@ -166,7 +166,7 @@ def test_the_line_in_words():
 
     assert said() == (
         "Trust: without the top 2 words the probability of good falls by 0.61 (random words: 0.08); rank correlation "
-        "0.93 with leave-one-out, -0.88 with reat; scores and account miss the number by 3.1 % (the method promises "
+        "0.93 with leave-one-out, −0.88 with reat; scores and account miss the number by 3.1 % (the method promises "
         "no sum)."
     )
     assert "the top word the probability of good rises by 0.20 (a random word: it falls by 0.08)" in said(

@@ -59,7 +59,7 @@ def test_the_first_in_rank_within_the_budget(budget, best):
 
 
 def test_a_budget_that_none_keeps():
-    with pytest.raises(UsageError, match=r"at most 0.5 ms a text: the quickest, poor, takes 1.0 ms"):
+    with pytest.raises(UsageError, match=r"at most 0.5 ms per text: the quickest, poor, takes 1.0 ms"):
         recommended(toys.model(), evaluation(), "data", 0.5)
     with pytest.raises(UsageError, match="above 0"):
         exegesis.recommend(toys.model(), toys.texts(3), budget=0)
