@@ -246,7 +246,7 @@ def test_many_texts_come_in_parts(call, tmp_path: Path, monkeypatch: pytest.Monk
         assert (first.text, first.name, first.targets) == (second.text, second.name, second.targets)
         np.testing.assert_allclose(first.scores, second.scores, atol=1e-6)
     assert whole.out.count("\n\n") == parts.out.count("\n\n")
-    assert (tmp_path / "p.html").read_text().count('class="prediction"') == 23
+    assert (tmp_path / "p.html").read_text().count('class="facts"') == 23
 
 
 def test_the_bundled_model(call) -> None:

@@ -31,8 +31,8 @@ def test_relevance_is_shown_and_saved(call, tmp_path: Path) -> None:
     found = exegesis.read(tmp_path / "r.json")
     assert (type(found).__name__, found.target, "epsilon=0.1" in found.method) == ("Relevance", "logit:bad", True)
     for place in found.at_words():
-        assert place in said.out
-        assert place in (tmp_path / "r.svg").read_text()
+        assert str(place) in said.out
+        assert str(place) in (tmp_path / "r.svg").read_text()
 
 
 def test_several_texts(call) -> None:
