@@ -13,8 +13,7 @@ import numpy as np
 import exegesis
 from exegesis.core.errors import UsageError
 from exegesis.data.examples import Example
-from exegesis.results.faults import FINDINGS, Failures
-from exegesis.results.swaps import Substitution
+from exegesis.results.faults import FINDINGS, Failures, Substitution
 from exegesis.study.corpus import Corpus
 from exegesis.study.training_texts import TrainingTexts, read_training
 

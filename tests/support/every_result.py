@@ -9,10 +9,27 @@ import numpy as np
 
 from exegesis.results.attribution import Attribution
 from exegesis.results.evaluation import Evaluation, Measurand, Measured
-from exegesis.results.faults import Cause, Contrary, Corpora, Failures, Leak, Summary, TopWord, Training, Unfaithful
+from exegesis.results.faults import (
+    Added,
+    Cause,
+    Contrary,
+    Corpora,
+    Failures,
+    Leak,
+    Mean,
+    Pair,
+    Repair,
+    Retrained,
+    Substitution,
+    Summary,
+    Swap,
+    TopWord,
+    Training,
+    Transfer,
+    Unfaithful,
+)
 from exegesis.results.recommendation import Ranked, Recommendation
 from exegesis.results.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
-from exegesis.results.swaps import Added, Mean, Pair, Repair, Retrained, Substitution, Swap, Transfer
 from exegesis.statistics.bootstrap import Spread
 from tests.support import matrix_samples, nested_samples, samples
 

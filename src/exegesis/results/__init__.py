@@ -1,1 +1,1 @@
-"""What every question answers: values that can be compared, saved and read."""
+"""Results: the answers to questions, as values that can be compared, saved and read."""

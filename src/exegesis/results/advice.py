@@ -1,4 +1,4 @@
-"""One sentence that follows from an evaluation's numbers. Imports no torch."""
+"""Advice: one sentence that follows from the numbers of an evaluation."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 __all__ = ["FEW", "MIN_TEXTS", "RANDOM", "advice", "trusted"]
 RANDOM = "random"
-FASTER = 2.0  # times, from which a faster method is worth naming
-FEW = 20  # texts, below which little can be known
+FASTER = 2.0  # a method that is fewer times faster is not worth naming
+FEW = 20  # with fewer texts the advice asks for more
 
 
 def advice(result: Evaluation) -> str:
-    """Which method to take, whether it is better than chance, how it does against the others, and what is faster.
+    """Recommend a method: compare it with random scores and with the other methods, and name a faster one.
 
-    A method is named as one to take only where it is ``trusted`` and wins more comparisons than it loses; all of these
-    hold at one level together (``Evaluation``), so that of methods that are noise one is taken in at most one
-    evaluation of twenty.
+    A method is recommended only if it is ``trusted`` and wins more comparisons than it loses. All comparisons hold
+    together at one level (see ``Evaluation``): among methods that are only noise, at most one evaluation in twenty
+    recommends one.
     """
     if result.remark:
         return result.remark
@@ -44,21 +44,21 @@ def advice(result: Evaluation) -> str:
     if len(order) == 1:
         return f"{best} is {chance}.{few}"
     faster = _faster(result, best, order)
-    won, lost, made = result.tally(best)
+    won, lost, total = result.tally(best)
     if won <= lost:
         return f"No method is better than the others on these texts; {best} is {chance}.{faster}{few}"
-    against = f"it wins {won} of {made} comparisons with the other methods and loses {lost or 'none'}"
+    against = f"it wins {won} of {total} comparisons with the other methods and loses {lost or 'none'}"
     return f"Take {best}: {chance}; {against}{_level(result, best, order)}.{faster}{few}"
 
 
 def trusted(result: Evaluation, method: str) -> bool:
-    """Whether a method is above random scores on more than half of the measures that rank it, and below on none."""
-    won, lost, made = result.above_random(method)
-    return 2 * won > made and not lost
+    """True if a method is above random scores on more than half of the measures that rank it, and below on none."""
+    won, lost, total = result.above_random(method)
+    return 2 * won > total and not lost
 
 
 def of_few(result: Evaluation) -> str:
-    """What is said of few texts: behind other sentences, or at the beginning of one."""
+    """A warning that the texts are few: a sentence to append, or the beginning of one if they are too few."""
     count = result.distinct
     named = f"{count} {'different ' * (count < len(result.texts))}text{'s' * (count != 1)}"
     if count < MIN_TEXTS:
@@ -67,11 +67,11 @@ def of_few(result: Evaluation) -> str:
 
 
 def _alone(result: Evaluation, order: Sequence[str]) -> str:
-    """Of one text no interval can be had, so nothing is said of other texts."""
+    """The advice for a single text: one text has no interval, so the advice says nothing about other texts."""
     text = "of one text nothing follows for others"
     if len(order) == 1:
         return f"One method on one text: {text}."
-    count = sum(not result.favoured(one, order[0]) for one in result.ranking_by)
+    count = sum(not result.favoured(measure, order[0]) for measure in result.ranking_by)
     return f"On this text {order[0]} has the best mean rank over {_measures(count)}; {text}."
 
 
@@ -80,7 +80,7 @@ def _measures(count: int) -> str:
 
 
 def _level(result: Evaluation, best: str, order: Sequence[str]) -> str:
-    """The methods that do as well against it as it does against them."""
+    """The methods that do as well against the best one as it does against them, as the end of a sentence."""
     alike = [name for name in order if name != best and result.tally(best, [name]).share <= 0]
     if not alike:
         return ""
@@ -89,12 +89,12 @@ def _level(result: Evaluation, best: str, order: Sequence[str]) -> str:
 
 
 def _faster(result: Evaluation, best: str, order: Sequence[str]) -> str:
-    """The next in rank of those that are clearly faster, with what it costs."""
-    seconds = {one.name: one.seconds for one in result.methods}
+    """The highest-ranked of the clearly faster methods and the measures on which it is worse, as a sentence."""
+    seconds = {method.name: method.seconds for method in result.methods}
     quick = [name for name in order if name != best and 0 < FASTER * seconds[name] < seconds[best]]
     if not quick:
         return ""
-    named = [one.name for one in result.ranking_by if not result.favoured(one, best, quick[0])]
+    named = [m.name for m in result.ranking_by if not result.favoured(m, best, quick[0])]
     worse = [d.measure for d in result.compare(best, quick[0]) if d.better == best and d.measure in named]
     times = f" {quick[0]} is {seconds[best] / seconds[quick[0]]:.0f} times faster"
     return f"{times} and {f'worse on {_listed(worse)}' if worse else 'no measure tells it worse'}."

@@ -23,7 +23,7 @@ LEVELS = ("word", "phrase", "clause", "text")
 
 
 class Scored(NamedTuple):
-    """One span with its score, as a reader meets it."""
+    """A span with its characters, score and level."""
 
     text: str
     score: float
@@ -37,8 +37,8 @@ class Attribution(Accounted):
     """Scores of spans of one text, for one number that the model computed (or several, see ``targets``).
 
     ``values[k, i]`` is the score of ``spans[i]`` (pieces of ``text``) at level ``levels[i]`` for target k. ``scores``
-    is the vector of one target; with several targets it has the leading axis, in the order of ``targets``, and
-    ``for_target`` gives one of them.
+    is a vector if there is one target; with several targets it has a leading axis, in the order of ``targets``, and
+    ``for_target`` selects one of them.
 
     The account: ``explained`` is the number itself (for example the logit of the predicted class);
     ``residual`` is ``explained`` less the sum of the words' scores; ``account`` names what the residual is made of
@@ -46,8 +46,8 @@ class Attribution(Accounted):
     ``residual`` less the sum of ``account``. For a method that promises completeness the gap is rounding,
     or the stated tolerance; ``complete`` says whether the method promises it.
 
-    Two results are equal if all of their values are: what was saved and read again equals the result. Raises
-    UsageError for scores that are not finite, or that do not fit the spans.
+    Two results are equal if all their values are equal, also after one of them was saved and read again. Raises
+    UsageError for scores that are not finite, or whose shape does not fit spans and targets.
     """
 
     spans: tuple[Span, ...]
@@ -84,7 +84,7 @@ class Attribution(Accounted):
 
     @property
     def scores(self) -> Float[np.ndarray, "*targets spans"]:
-        """The scores of the spans; with several targets one row for each."""
+        """The scores of the spans; with several targets, one row per target."""
         return self.values[0] if len(self.targets) == 1 else self.values
 
     def replace(self, **changes: Any) -> Self:
@@ -97,20 +97,23 @@ class Attribution(Accounted):
         return super().replace(**changes)
 
     def _carried(self) -> Float[np.ndarray, " targets"]:
-        """The sum of the words' scores (of the finest level, if there are no words)."""
-        found: np.ndarray = self.at(self.level_names[0]).values.sum(-1) if self.spans else np.zeros(len(self.targets))
-        return found
+        """The sum of the words' scores; without words, the sum of the scores of the finest level."""
+        sums: np.ndarray = self.at(self.level_names[0]).values.sum(-1) if self.spans else np.zeros(len(self.targets))
+        return sums
 
     # parts ----------------------------------------------------------------------------------------------
 
     @property
     def level_names(self) -> tuple[str, ...]:
         """The levels that this result holds, finest first."""
-        known = [level for level in LEVELS if level in self.levels]
-        return (*known, *sorted(set(self.levels) - set(known)))
+        usual = [level for level in LEVELS if level in self.levels]
+        return (*usual, *sorted(set(self.levels) - set(usual)))
 
     def at(self, level: str) -> Attribution:
-        """The part of one level: ``word``, ``phrase``, ``clause`` or ``text``. Raises UsageError if not held."""
+        """The spans of one level: ``word``, ``phrase``, ``clause`` or ``text``.
+
+        Raises UsageError if the result has no span of this level.
+        """
         if level not in self.levels:
             raise unknown("level of this result", level, self.level_names)
         keep = [i for i, name in enumerate(self.levels) if name == level]
@@ -122,7 +125,10 @@ class Attribution(Accounted):
         )
 
     def for_target(self, target: str) -> Attribution:
-        """The part of one target, by its name (``logit:positive``) or its label alone (``positive``)."""
+        """The scores for one target, chosen by its name (``logit:positive``) or by its label alone (``positive``).
+
+        Raises UsageError if the result does not explain this target.
+        """
         names = [name.split(":", 1)[-1] for name in self.targets]
         if target in self.targets:
             row = self.targets.index(target)
@@ -141,11 +147,14 @@ class Attribution(Accounted):
         )
 
     def each_target(self) -> tuple[Attribution, ...]:
-        """One result for each target, in order."""
+        """A result for each target, in the order of ``targets``."""
         return (self,) if len(self.targets) == 1 else tuple(self.for_target(name) for name in self.targets)
 
     def over_words(self) -> Attribution:
-        """Scores on the user's words: pieces of a word are summed, which keeps the total."""
+        """The result with scores on the user's words: the scores of a word's pieces are summed, which keeps the total.
+
+        Raises UsageError for a span that covers more than one word.
+        """
         if all(level == "word" for level in self.levels) and self.spans == self.text.words:
             return self
         if "word" in self.levels:
@@ -160,9 +169,9 @@ class Attribution(Accounted):
         return replace(self, spans=self.text.words, values=summed, levels=("word",) * len(self.text.words))
 
     def top(self, k: int = 5, level: str | None = None, *, sign: int = 0) -> tuple[Scored, ...]:
-        """The k spans of the largest scores by magnitude; ``sign=1`` only those for, ``sign=-1`` only against.
+        """The k spans with the largest scores by magnitude; ``sign=1`` or ``-1`` keeps only scores of this sign.
 
-        Ties stand in reading order. Raises UsageError for a result of several targets.
+        Ties stay in reading order. Raises UsageError for a result with several targets.
         """
         if self.scores.ndim != 1:
             raise UsageError("this result holds several targets; choose one with for_target(...) before top()")
@@ -170,7 +179,10 @@ class Attribution(Accounted):
         return tuple(sorted(rows, key=lambda row: -abs(row.score))[:k])
 
     def rows(self, level: str | None = None) -> tuple[Scored, ...]:
-        """Every span with its text and score, of one level (the finest unless named)."""
+        """Every span of one level (by default the finest) with its text and score, in the order of ``spans``.
+
+        Raises UsageError for a result with several targets, and for a level that the result does not have.
+        """
         part = self.at(level or self.level_names[0]) if level or self.spans else self
         if part.scores.ndim != 1:
             raise UsageError("this result holds several targets; choose one with for_target(...)")
@@ -180,7 +192,10 @@ class Attribution(Accounted):
         )
 
     def compare(self, other: Attribution, k: int = 3) -> Comparison:
-        """How far two results on the same words agree: rank correlations, overlap of the top k, differences."""
+        """The agreement of two results on the same words: rank correlations, overlap of the top k, differences.
+
+        Raises UsageError if the words differ, or if a result has several targets.
+        """
         if self.words != other.words:
             raise UsageError("only explanations of the same words can be compared")
         first, second = self.over_words(), other.over_words()
@@ -191,7 +206,7 @@ class Attribution(Accounted):
     # files and views ------------------------------------------------------------------------------------
 
     def readable(self) -> dict[str, Any]:
-        """Plain values for other programs; ``scores`` run beside ``words``, other levels stand in ``spans``."""
+        """Plain values for other programs: ``scores`` are parallel to ``words``; ``spans`` has every level."""
         words = self.at("word").scores.tolist() if "word" in self.levels else None
         spans = [
             {
@@ -206,7 +221,10 @@ class Attribution(Accounted):
         return {**super().readable(), "method": self.name, "scores": words, "spans": spans}
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row per span and target: level, text, start, stop (characters), target, score."""
+        """A data frame with one row per span and target: level, text, start, stop (characters), target, score.
+
+        Raises MissingExtraError without pandas.
+        """
         from exegesis.results.saved import to_pandas
 
         return to_pandas([self])

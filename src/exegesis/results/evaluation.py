@@ -1,4 +1,4 @@
-"""An evaluation: how methods did on texts, each number beside its controls."""
+"""An evaluation: measures of methods on the same texts, beside the same measures of controls."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from exegesis.statistics.significance import Resampled
 
 
 class Measured(NamedTuple):
-    """What one measure asks: its name with its parameters, question, paper, and whether a higher number is better.
+    """A measure as it was used: its name with parameters, its question, its paper; ``higher`` if higher is better.
 
-    ``ranks``: methods are ranked by it. What people would mark, and whether numbers add up, says nothing of how
-    faithful an explanation is. ``favours``: the methods that have the best number by definition, because the measure
-    compares with what they compute; they are not ranked by it.
+    ``ranks``: methods are ranked by the measure. Agreement with people's marks, and sums that close, say nothing about
+    faithfulness, so such measures do not rank. ``favours`` names the methods that have the best number by definition,
+    because the measure compares with the scores that they compute; the measure does not rank them.
     """
 
     name: str
@@ -36,9 +36,12 @@ class Measured(NamedTuple):
 
 
 class Measurand(NamedTuple):
-    """One method, or a control: its name here, its parameters, seconds a text (NaN where nobody took the time), and the
-    name that it has whatever its parameters (empty where that is the name here; leave-one-out's where its scores are
-    those of leave-one-out)."""
+    """A method or a control that is measured.
+
+    ``name`` is its name in this evaluation, ``seconds`` the time per text (NaN if it was not measured). ``method`` is
+    the name without parameters: empty if it equals ``name``, and ``leave-one-out`` for any method whose scores equal
+    those of leave-one-out.
+    """
 
     name: str
     parameters: str
@@ -48,7 +51,7 @@ class Measurand(NamedTuple):
 
 
 class Mean(NamedTuple):
-    """A mean over ``texts`` texts with its bootstrap interval (NaN of fewer than six different ones); NaN over none."""
+    """A mean over ``texts`` texts (NaN without texts) with its bootstrap interval (NaN with fewer than six texts)."""
 
     value: float
     low: float
@@ -57,11 +60,11 @@ class Mean(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """One measure of a less that of b, paired over the ``texts`` that both have, with its bootstrap interval.
+    """The difference of two methods on one measure, paired over ``texts`` texts, with its bootstrap interval.
 
-    ``better`` is the name of the better one where that is no chance, and empty where nothing is known: the interval
-    leaves out 0, the two differ on six different texts or more, and the difference is too large to be the largest by
-    chance among all comparisons of the evaluation (``core.evidence.certain``).
+    ``better`` is the name of the better method if the difference is unlikely to be due to chance, else empty. Three
+    things must hold: the interval excludes 0, the methods differ on at least six different texts, and the difference
+    exceeds the largest one that chance gives among all comparisons of the evaluation.
     """
 
     measure: str
@@ -73,7 +76,7 @@ class Difference(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """Comparisons of a method with others that it ``won`` and ``lost``, of those ``made``."""
+    """Counts of a method's comparisons with other methods: those it ``won``, those it ``lost``, and all ``made``."""
 
     won: int
     lost: int
@@ -81,33 +84,34 @@ class Tally(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Those won less those lost, of those made; 0 where none was."""
+        """Comparisons won less comparisons lost, as a share of all; 0 without comparisons."""
         return (self.won - self.lost) / self.made if self.made else 0.0
 
 
-MAX_SAMPLES = 1_000_000  # of the bootstrap, all of which are drawn again when a result is shown
-UNMEASURED = np.zeros((0, 0))  # stands for NaN, one number for each pair of methods
-UNDISPUTED = np.zeros(0)  # stands for NaN, one number for each text
+MAX_SAMPLES = 1_000_000  # bootstrap samples, all of which are drawn again when a saved result is shown
+UNMEASURED = np.zeros((0, 0))  # replaced by NaN for each pair of methods
+UNDISPUTED = np.zeros(0)  # replaced by NaN for each text
 
 
 @published
 @dataclass(frozen=True, eq=False)
 class Evaluation(Result):
-    """How far the explanations of several methods can be trusted, over the same texts.
+    """Measures of the faithfulness of several methods, over the same texts.
 
-    ``values[m, k, i]`` is measure m of method k on text i, NaN where it has none. Methods stand first, controls
-    (random scores, leave-one-out, greedy removal) behind them. ``curves`` has, for a measure that is read from one, the
-    mean curve of each method over ``grid`` (shares of words). ``agreement[k, l]`` is the mean rank correlation of two
-    methods' scores, ``overlap[k, l]`` the mean share of their top ``k`` words in common, ``disputes[i]`` the mean rank
-    correlation over all pairs of methods on text i. ``contested`` holds the explanations of the texts on which methods
-    agree least (of eight words or more, if any are). ``counts``: perturbed texts ``asked`` for, those ``run`` (each
-    once), and pooled ``calls``.
-
-    ``remark`` says what follows where this is a check and nothing is to be ranked; it then is the advice.
+    ``values[m, k, i]`` is measure m of method k on text i, NaN if it could not be measured. Methods come first, then
+    controls (random scores, leave-one-out, greedy removal). For a measure that is the area under a curve, ``curves``
+    has the mean curve of each method over ``grid`` (shares of words). ``agreement[k, l]`` is the mean rank correlation
+    of two methods' scores, ``overlap[k, l]`` the mean share of their top ``k`` words in common, ``disputes[i]`` the
+    mean rank correlation over all pairs of methods on text i. ``contested`` holds the explanations of the texts on
+    which methods agree least (texts of eight words or more, if there are any). ``counts``: perturbed texts ``asked``
+    for, those ``run`` (each once), and pooled ``calls``. ``remark`` replaces the advice for a check that ranks nothing.
 
     Intervals of 95 % are percentiles of the mean over ``samples`` draws of texts with replacement, the same draws for
-    all methods (a paired bootstrap), seeded by ``seed``; of few texts wider ones (``core.evidence.interval``). Each
-    stands for itself; what is ``better`` holds for all comparisons together. A text that stands twice counts once.
+    all methods (a paired bootstrap), seeded by ``seed``; with few texts wider ones (``statistics.bootstrap``). Each
+    interval holds by itself; ``better`` holds for all comparisons together. A repeated text counts once.
+
+    Raises UsageError if shapes do not fit each other, if no method is measured, and for ``samples`` outside 1 to
+    1,000,000.
     """
 
     model: str
@@ -118,8 +122,8 @@ class Evaluation(Result):
     values: Float[np.ndarray, "measures methods texts"]
     curves: Mapping[str, Float[np.ndarray, "methods points"]] = field(default_factory=dict)
     grid: tuple[float, ...] = ()
-    agreement: Float[np.ndarray, "own own"] = field(default_factory=lambda: UNMEASURED)
-    overlap: Float[np.ndarray, "own own"] = field(default_factory=lambda: UNMEASURED)
+    agreement: Float[np.ndarray, "compared compared"] = field(default_factory=lambda: UNMEASURED)
+    overlap: Float[np.ndarray, "compared compared"] = field(default_factory=lambda: UNMEASURED)
     k: int = 3
     disputes: Float[np.ndarray, " texts"] = field(default_factory=lambda: UNDISPUTED)
     contested: tuple[tuple[Attribution, ...], ...] = ()
@@ -138,14 +142,14 @@ class Evaluation(Result):
         shape = (len(self.measures), len(self.methods), len(self.texts))
         if self.values.shape != shape or len(self.labels) != len(self.texts):
             raise UsageError(f"measures, methods and texts {shape} do not fit values {self.values.shape}")
-        own = sum(not method.control for method in self.methods)
-        for name, due in (("agreement", (own, own)), ("overlap", (own, own)), ("disputes", (len(self.texts),))):
+        count = sum(not method.control for method in self.methods)
+        for name, due in (("agreement", (count, count)), ("overlap", (count, count)), ("disputes", (len(self.texts),))):
             values = getattr(self, name)
             if values is UNMEASURED or values is UNDISPUTED:
                 object.__setattr__(self, name, np.full(due, math.nan))
             elif values.shape != due:
                 raise UsageError(f"{name} must have the shape {due}, not {values.shape}")
-        if not own:
+        if not count:
             raise UsageError("an evaluation needs a method that is not a control")
         for name, curve in self.curves.items():
             if curve.shape != (shape[1], len(self.grid)):
@@ -161,91 +165,104 @@ class Evaluation(Result):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The methods, controls behind them."""
-        return tuple(one.name for one in self.methods)
+        """The names of the methods, then of the controls."""
+        return tuple(method.name for method in self.methods)
 
     def of(self, measure: str, method: str) -> Float[np.ndarray, " texts"]:
-        """A measure's number for each text."""
-        found: np.ndarray = self.values[self._measure(measure), self._method(method)]
-        return found
+        """The number of a measure for each text, NaN if it could not be measured.
+
+        Raises UsageError for a name that this evaluation does not have.
+        """
+        numbers: np.ndarray = self.values[self._measure(measure), self._method(method)]
+        return numbers
 
     def mean(self, measure: str, method: str) -> Mean:
-        """The mean over texts, with its interval (NaN of fewer than six different texts)."""
+        """The mean of a measure over texts, with its interval (NaN with fewer than six different texts).
+
+        Raises UsageError for a name that this evaluation does not have.
+        """
         return Mean(*self._resampled.mean(self._measure(measure), self._method(method)))
 
     @property
     def distinct(self) -> int:
-        """How many different texts there are."""
+        """The number of different texts."""
         return len(set(self.texts))
 
     def compare(self, first: str, second: str, measure: str | None = None) -> tuple[Difference, ...]:
-        """First less second on every measure (or the one named), and which of them is better."""
-        named = [self.measures[self._measure(measure)]] if measure is not None else self.measures
-        return tuple(self._difference(first, second, one) for one in named)
+        """The first method less the second on every measure (or the named one), and the better of the two.
+
+        Raises UsageError for a name that this evaluation does not have.
+        """
+        measures = [self.measures[self._measure(measure)]] if measure is not None else self.measures
+        return tuple(self._difference(first, second, measured) for measured in measures)
 
     def wins(self, method: str, others: Sequence[str] | None = None) -> tuple[int, int]:
-        """How often a method is better, and how often worse, as ``tally`` counts."""
+        """The numbers of comparisons that a method wins and loses, counted by ``tally``."""
         return self.tally(method, others)[:2]
 
     def tally(self, method: str, others: Sequence[str] | None = None) -> Tally:
-        """How a method does against other methods (controls left out), over the measures that rank, favour neither by
-        definition, and have numbers of both."""
-        rivals = [one.name for one in self.methods if not one.control] if others is None else others
-        found = [
-            self.compare(method, rival, one.name)[0]
+        """The comparisons of a method with ``others`` (by default all methods, no controls).
+
+        They run over the measures that rank, favour neither method by definition, and have numbers for both.
+        """
+        rivals = [rival.name for rival in self.methods if not rival.control] if others is None else others
+        differences = [
+            self.compare(method, rival, measure.name)[0]
             for rival in rivals
             if rival != method
-            for one in self.ranking_by
-            if not self.favoured(one, method, rival)
+            for measure in self.ranking_by
+            if not self.favoured(measure, method, rival)
         ]
-        won = sum(d.better == method for d in found)
-        lost = sum(d.better not in ("", method) for d in found)
-        return Tally(won, lost, sum(d.texts > 0 for d in found))
+        won = sum(d.better == method for d in differences)
+        lost = sum(d.better not in ("", method) for d in differences)
+        return Tally(won, lost, sum(d.texts > 0 for d in differences))
 
     def above_random(self, method: str) -> Tally:
-        """How a method does against random scores, over the same measures."""
+        """The comparisons of a method with random scores; none if random scores were not measured."""
         return self.tally(method, [RANDOM]) if RANDOM in self.names else Tally(0, 0, 0)
 
     @property
     def ranking_by(self) -> tuple[Measured, ...]:
-        """The measures that methods are ranked by: those that rank, or all where none does."""
-        return tuple(one for one in self.measures if one.ranks) or self.measures
+        """The measures by which methods are ranked: those that rank, or all if none does."""
+        return tuple(measure for measure in self.measures if measure.ranks) or self.measures
 
     def favoured(self, measure: Measured, *methods: str) -> bool:
-        """Whether one of the methods has the measure's best number by definition (a control never has)."""
-        own = [self.methods[self._method(name)] for name in methods]
-        return any((one.method or one.name) in measure.favours for one in own if not one.control)
+        """True if a method among ``methods`` has the measure's best number by definition (a control never does)."""
+        named = [self.methods[self._method(name)] for name in methods]
+        return any((method.method or method.name) in measure.favours for method in named if not method.control)
 
     def ranking(self) -> tuple[str, ...]:
-        """Methods, controls left out: first the most comparisons won less those lost, as a share of those made with
-        it (a method that some measures favour takes part in fewer), then the better mean rank."""
-        own = [one.name for one in self.methods if not one.control]
+        """The methods without controls, best first: by the share of comparisons won less lost, then by mean rank.
+
+        The share is of the comparisons that were made: a method that some measures favour takes part in fewer.
+        """
+        names = [method.name for method in self.methods if not method.control]
 
         def rank(name: str) -> tuple[float, float]:
-            return -self.tally(name).share, self._mean_rank(name, own)
+            return -self.tally(name).share, self._mean_rank(name, names)
 
-        return tuple(sorted(own, key=rank))
+        return tuple(sorted(names, key=rank))
 
-    def _mean_rank(self, name: str, own: Sequence[str]) -> float:
+    def _mean_rank(self, name: str, names: Sequence[str]) -> float:
         ranks = []
-        for one in self.ranking_by:
-            means = {other: self._signed(one, other) for other in own if not self.favoured(one, other)}
+        for measure in self.ranking_by:
+            means = {rival: self._signed(measure, rival) for rival in names if not self.favoured(measure, rival)}
             if name in means and math.isfinite(means[name]):
                 ranks.append(sum(value > means[name] for value in means.values()))
         return float(np.mean(ranks)) if ranks else math.inf
 
     def _signed(self, measure: Measured, method: str) -> float:
-        """The mean, so that higher is better."""
+        """The mean over texts, negated if lower is better; NaN without numbers."""
         values = self.of(measure.name, method)
-        known = values[np.isfinite(values)]
-        return math.nan if not len(known) else float(known.mean()) * (1 if measure.higher else -1)
+        finite = values[np.isfinite(values)]
+        return math.nan if not len(finite) else float(finite.mean()) * (1 if measure.higher else -1)
 
     def _difference(self, first: str, second: str, measure: Measured) -> Difference:
         key = (first, second, measure.name)
         if key not in self._differences:
-            found = self._differences[key] = self._compared(first, second, measure)
-            turned = found._replace(value=0.0 - found.value, low=0.0 - found.high, high=0.0 - found.low)
-            self._differences[second, first, measure.name] = turned
+            forth = self._differences[key] = self._compared(first, second, measure)
+            back = forth._replace(value=0.0 - forth.value, low=0.0 - forth.high, high=0.0 - forth.low)
+            self._differences[second, first, measure.name] = back
         return self._differences[key]
 
     def _compared(self, first: str, second: str, measure: Measured) -> Difference:
@@ -265,7 +282,7 @@ class Evaluation(Result):
         return {}
 
     def _measure(self, name: str) -> int:
-        names = [one.name for one in self.measures]
+        names = [measure.name for measure in self.measures]
         if name not in names:
             raise unknown("measure of this evaluation", name, names)
         return names.index(name)
@@ -278,17 +295,18 @@ class Evaluation(Result):
     # words, files and views -----------------------------------------------------------------------------
 
     def advice(self) -> str:
-        """One sentence of advice that follows from the numbers."""
+        """The advice that follows from the numbers, in one sentence or a few."""
         return advice(self)
 
     def table(self, **options: Any) -> str:
-        """Methods, controls among them, by measures, as plain lines: each mean with its interval."""
+        """A table of methods and controls by measures, as plain lines: each mean with its interval."""
         return str(drawn([self], ".txt", **options))
 
     def readable(self) -> dict[str, Any]:
         """Plain values for other programs: the advice, and each measure's means with their intervals by method."""
         means = {
-            one.name: {name: to_plain(list(self.mean(one.name, name))) for name in self.names} for one in self.measures
+            measure.name: {name: to_plain(list(self.mean(measure.name, name))) for name in self.names}
+            for measure in self.measures
         }
         return {"advice": self.advice(), "means": means}
 

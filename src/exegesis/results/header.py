@@ -50,8 +50,8 @@ class Subject(ByValue):
 class Origin(ByValue):
     """The call that gave an answer: a method's ``name``, its ``parameters`` as code, and the seconds for one text.
 
-    ``details`` are plain values besides the answer. Some have a meaning for views: ``unknown`` are numbers of words,
-    ``reduced`` is a list, ``standard_error`` are numbers.
+    ``details`` are plain values besides the answer. Views know some of them: ``unknown`` (a list of word numbers),
+    ``reduced`` (a list), ``standard_error`` (numbers). Raises UsageError if these have another type or are not finite.
     """
 
     name: str
@@ -131,7 +131,7 @@ class TextResult(Result):
 
     @property
     def explained(self) -> Any:
-        """The explained number itself; for several targets an array of them, in the order of ``targets``."""
+        """The explained number; with several targets an array, in the order of ``targets``."""
         return self._number(self.subject.explained)
 
     @property
@@ -165,12 +165,12 @@ class TextResult(Result):
             changes["explained"] = _row(changes["explained"])
         if "account" in changes:
             changes["account"] = {name: _row(part) for name, part in changes["account"].items()}
-        own = [each.name for each in dataclasses.fields(self)]
-        known = [*own, *(name for name, (place, _) in _PLACES.items() if place in own)]
+        names = [field.name for field in dataclasses.fields(self)]
+        allowed = [*names, *(name for name, (place, _) in _PLACES.items() if place in names)]
         values: dict[str, dict[str, Any]] = {}
         for name, value in changes.items():
-            if name not in known:
-                raise unknown(f"value of this {type(self).__name__}", name, known)
+            if name not in allowed:
+                raise unknown(f"value of this {type(self).__name__}", name, allowed)
             place, inner = _PLACES.get(name, ("", name))
             values.setdefault(place, {})[inner] = value
         fields = values.pop("", {})
@@ -182,7 +182,7 @@ class TextResult(Result):
         return self.replace(seconds=0.0)
 
     def readable(self) -> dict[str, Any]:
-        """Plain values for other programs: ``words`` and ``offsets`` run side by side."""
+        """Plain values for other programs: ``words`` and ``offsets`` are parallel lists."""
         several = len(self.targets) > 1
         values: dict[str, Any] = to_plain(
             {
@@ -221,7 +221,7 @@ class Accounted(TextResult):
 
     @property
     def account(self) -> Mapping[str, Any]:
-        """The parts of the explained number that no word carries, by name; of several targets an array each."""
+        """The parts of the explained number that no word carries, by name; with several targets, arrays."""
         return {name: self._number(part) for name, part in self.remainder.parts.items()}
 
     @property
@@ -231,12 +231,12 @@ class Accounted(TextResult):
 
     @property
     def residual(self) -> Any:
-        """``explained`` less what the words carry."""
+        """The explained number less the sum of the words' scores."""
         return self._number((np.array(self.subject.explained) - self._carried()).tolist())
 
     @property
     def gap(self) -> Any:
-        """``residual`` less everything in ``account``: the part that no term accounts for."""
+        """The residual less the sum of the account: the part that no term accounts for."""
         total = np.asarray(self.residual, dtype=np.float64)
         for part in self.account.values():
             total = total - np.asarray(part, dtype=np.float64)
@@ -249,7 +249,7 @@ class Accounted(TextResult):
 
 
 def require_finite(name: str, *values: Any) -> None:
-    """Raises UsageError if a number, or one of an array or of nested lists, is not finite."""
+    """Raise UsageError unless all numbers, also those in arrays and nested lists, are finite."""
     try:
         fit = all(np.isfinite(np.asarray(value, dtype=np.float64)).all() for value in values)
     except (TypeError, ValueError, OverflowError):
@@ -259,14 +259,14 @@ def require_finite(name: str, *values: Any) -> None:
 
 
 def require_one_target(result: TextResult) -> None:
-    """Raises UsageError if a result explains several numbers, or one that is not finite."""
+    """Raise UsageError unless a result explains exactly one finite number."""
     if len(result.targets) != 1:
         raise UsageError(f"a {type(result).__name__} explains one number, not {len(result.targets)}")
     require_finite("explained", result.explained)
 
 
 def _row(value: Number | Sequence[float]) -> tuple[float, ...]:
-    """A number, or one for each target, with the axis of targets."""
+    """The numbers of all targets as a tuple, from a single number or a sequence."""
     return tuple(np.atleast_1d(np.asarray(value, dtype=np.float64)).tolist())
 
 

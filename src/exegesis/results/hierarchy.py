@@ -21,11 +21,11 @@ SORTS = ("score", "interaction")
 
 
 class Part(NamedTuple):
-    """One phrase of a hierarchy, as stored.
+    """A phrase as a hierarchy stores it.
 
-    ``span`` are pieces of the text. ``interaction`` is the strength with which its parts were joined, or across which
-    it was cut; None for a word, and where the search measures none. ``children`` are numbers of parts in reading
-    order. ``step`` says when the phrase was joined or cut, from 1 (0 for a word that was there from the start).
+    ``span`` covers pieces of the text. ``interaction`` is the strength with which its parts were joined, or across
+    which it was cut; None for a word, and if the search measures none. ``children`` are numbers of parts in reading
+    order. ``step`` is the step in which the phrase was joined or cut, from 1 (0 for a word from the start).
     """
 
     span: Span
@@ -36,7 +36,7 @@ class Part(NamedTuple):
 
 
 class Phrase(NamedTuple):
-    """One phrase as a reader meets it; ``height`` is 0 for a word, and one more than its highest part's above."""
+    """A phrase with its characters; ``height`` is 0 for a word, else one more than the height of its highest part."""
 
     text: str
     score: float
@@ -52,11 +52,11 @@ class Phrase(NamedTuple):
 class Hierarchy(Accounted):
     """Nested phrases of one text with their scores, for one number that the model computed.
 
-    ``parts`` are all phrases, the whole text among them and last, every word among them too; the children of a part lie
-    side by side and cover its words. Scores need not add up: what a phrase says beyond its parts is why one looks at a
-    hierarchy. ``account`` names what the whole text's score leaves of ``explained`` if the search knows it;
-    ``complete`` says that it promises this sum. ``name`` is the search (``acd``), ``method`` its ``repr`` with all
-    parameters, ``scorer`` what gave the scores, in words.
+    ``parts`` are all phrases, from every word to the whole text, which is last; the children of a part are adjacent and
+    cover its words. Scores need not add up: a hierarchy shows what a phrase says beyond its parts. ``account`` names
+    the terms between the whole text's score and ``explained`` if the search knows them; ``complete`` if it promises
+    this sum. ``name`` is the search (``acd``), ``method`` its ``repr`` with all parameters, ``scorer`` the source of
+    the scores, in words.
 
     Raises UsageError for parts that are not a tree over the words, and for numbers that are not finite.
     """
@@ -90,7 +90,7 @@ class Hierarchy(Accounted):
         return len(self.parts)
 
     def __iter__(self) -> Iterator[Phrase]:
-        """Every phrase, the whole text first, each before its parts, from left to right."""
+        """All phrases from left to right, every phrase before its parts, the whole text first."""
         waiting = [len(self.parts) - 1]
         while waiting:
             number = waiting.pop()
@@ -103,11 +103,11 @@ class Hierarchy(Accounted):
 
     @cached_property
     def heights(self) -> tuple[int, ...]:
-        """For each part, 0 for a word and one more than its highest child's otherwise."""
-        found: list[int] = []
+        """The height of each part: 0 for a word, else one more than the height of its highest child."""
+        heights: list[int] = []
         for part in self.parts:  # children come first
-            found.append(1 + max(found[child] for child in part.children) if part.children else 0)
-        return tuple(found)
+            heights.append(1 + max(heights[child] for child in part.children) if part.children else 0)
+        return tuple(heights)
 
     def levels(self) -> tuple[tuple[Phrase, ...], ...]:
         """Phrases by their height, words first, the whole text last, each level in reading order."""
@@ -118,18 +118,19 @@ class Hierarchy(Accounted):
         return tuple(map(tuple, rows))
 
     def top(self, k: int = 5, by: str = "score", *, sign: int = 0) -> tuple[Phrase, ...]:
-        """The k phrases of largest score, or ``by="interaction"`` of strongest interaction, by magnitude.
+        """The k phrases with the largest score, or with ``by="interaction"`` the strongest interaction, by magnitude.
 
-        ``sign=1`` only those for, ``sign=-1`` only those against. Ties stand in reading order, the longer first.
+        ``sign=1`` or ``-1`` keeps only phrases of this sign. Ties stay in reading order, longer phrases first. Raises
+        UsageError for another order.
         """
         if by not in SORTS:
             raise unknown("order", by, SORTS)
         sized = [(phrase, phrase.score if by == "score" else phrase.interaction) for phrase in self]
-        kept = [(phrase, size) for phrase, size in sized if size is not None and (sign == 0 or size * sign > 0)]
-        return tuple(phrase for phrase, _ in sorted(kept, key=lambda pair: -abs(pair[1]))[:k])
+        signed = [(phrase, size) for phrase, size in sized if size is not None and (sign == 0 or size * sign > 0)]
+        return tuple(phrase for phrase, _ in sorted(signed, key=lambda pair: -abs(pair[1]))[:k])
 
     def words(self) -> Attribution:
-        """The scores of the words alone, as any other result; its account closes where the search promises it."""
+        """The scores of the words alone as an attribution; its account closes if the search promises it."""
         return Attribution(
             self.subject,
             replace(self.origin, details={key: value for key, value in self.details.items() if key == "signed"}),
@@ -148,7 +149,7 @@ class Hierarchy(Accounted):
     # files and views ------------------------------------------------------------------------------------
 
     def readable(self) -> dict[str, Any]:
-        """Plain values for other programs. ``parts`` stand as in the result: children before what they make up."""
+        """Plain values for other programs; ``parts`` keep their order, children before their parent."""
         parts = [
             {
                 "text": self.text.surface(part.span),
@@ -169,7 +170,7 @@ class Hierarchy(Accounted):
 
 
 def _check(text: Text, parts: Sequence[Part]) -> None:
-    """Raises UsageError if the parts are not a tree over the words of the text."""
+    """Raise UsageError unless the parts are a tree over the words of the text."""
     first = {word.start: number for number, word in enumerate(text.words)}
     last = {word.stop: number + 1 for number, word in enumerate(text.words)}
     words, used = set(text.words), set[int]()
@@ -190,7 +191,7 @@ def _check(text: Text, parts: Sequence[Part]) -> None:
             raise UsageError(f"{where} has a child of another part")
         used |= set(part.children)
         spans = [parts[child].span for child in part.children]
-        beside = all(last[one.stop] == first[two.start] for one, two in pairwise(spans))
+        beside = all(last[a.stop] == first[b.start] for a, b in pairwise(spans))
         if not beside or part.span != (spans[0].start, spans[-1].stop):
             raise UsageError(f"{where} is not what its children cover")
     if words or len(used) != len(parts) - 1:

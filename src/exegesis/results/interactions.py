@@ -1,4 +1,4 @@
-"""Interactions: how any two words of a text act together."""
+"""Interactions: the effect of any two words of a text together."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ class Pair(NamedTuple):
 class Interactions(TextResult):
     """The interaction of every pair of words of one text, for one number that the model computed.
 
-    ``values[i, j]`` belongs to words i and j; the matrix is symmetric with zeros in its diagonal. ``kind`` says which
-    interaction (see ``exegesis.interactions``).
+    ``values[i, j]`` belongs to words i and j; the matrix is symmetric with a diagonal of zeros. ``kind`` names the kind
+    of interaction (see ``exegesis.interactions``), ``how`` the way in which words are removed.
+
+    Raises UsageError for a matrix that is not square, symmetric and finite with a diagonal of zeros.
     """
 
     values: Float[np.ndarray, "words words"]
@@ -59,7 +61,7 @@ class Interactions(TextResult):
         return self.text.word_strings()
 
     def pairs(self) -> tuple[Pair, ...]:
-        """Every pair, in reading order."""
+        """All pairs of words, in reading order."""
         words = self.words
         return tuple(
             Pair(words[i], words[j], float(self.values[i, j]), (i, j))
@@ -68,12 +70,12 @@ class Interactions(TextResult):
         )
 
     def top(self, k: int = 5, *, sign: int = 0) -> tuple[Pair, ...]:
-        """The k strongest by magnitude; ``sign=1`` only those that add, ``sign=-1`` only those that take away."""
-        kept = [pair for pair in self.pairs() if sign == 0 or pair.strength * sign > 0]
-        return tuple(sorted(kept, key=lambda pair: -abs(pair.strength))[:k])
+        """The k strongest pairs by magnitude; ``sign=1`` or ``-1`` keeps only interactions of this sign."""
+        pairs = [pair for pair in self.pairs() if sign == 0 or pair.strength * sign > 0]
+        return tuple(sorted(pairs, key=lambda pair: -abs(pair.strength))[:k])
 
     def readable(self) -> dict[str, Any]:
-        """Plain values for other programs. Row i of ``interactions`` holds those of word i with every word."""
+        """Plain values for other programs; row i of ``interactions`` has those of word i with every word."""
         return {**super().readable(), "kind": self.kind, "how": self.how, "interactions": self.values.tolist()}
 
     def __repr__(self) -> str:

@@ -17,8 +17,12 @@ from exegesis.results.result import VERSION, Saved, to_json
 
 
 class Ranked(NamedTuple):
-    """One candidate: how many comparisons with others within the budget it won and lost, ms a text, whether that is
-    within the budget (those that are not stand last, uncompared). NaN ms where no time was taken."""
+    """A candidate of a recommendation.
+
+    ``won`` and ``lost`` count its comparisons with the other candidates within the budget. ``milliseconds`` per text
+    are NaN if the time was not measured. ``within``: the time is within the budget; candidates over the budget come
+    last and are not compared.
+    """
 
     method: str
     won: int
@@ -32,10 +36,11 @@ class Ranked(NamedTuple):
 class Recommendation(Saved):
     """``method`` with its ``parameters`` is first in the ranking of ``Evaluation`` on ``texts`` texts of ``data``.
 
-    ``sure``: it is above random scores on most measures, and against each other method it won more comparisons than it
-    lost; without that its place may be chance. Of methods that are equals one is called so in at most one run of
-    twenty. ``advice`` says it in words, ``lead`` the difference from the next in rank with its interval. ``budget`` is
-    in ms a text, None without one. ``fingerprint`` is of the model's weights, empty where they cannot be seen.
+    ``sure``: the method is above random scores on most measures, and won more comparisons than it lost against every
+    other method; otherwise its rank may be due to chance. Among equal methods, at most one run in twenty calls one
+    sure. ``advice`` says this in words, ``lead`` gives the difference from the next in rank with its interval.
+    ``budget`` is in milliseconds per text, None if there is none. ``fingerprint`` identifies the model's weights, empty
+    if they are not accessible.
     """
 
     model: str
@@ -63,7 +68,7 @@ class Recommendation(Saved):
             raise UsageError("a recommendation needs a ranking of one method or more")
 
     def __str__(self) -> str:
-        among = sum(one.within for one in self.ranking)
+        among = sum(candidate.within for candidate in self.ranking)
         of = f"{among} method{'s' * (among != 1)}"
         texts, first = f"{self.texts} text{'s' * (self.texts != 1)}", self.ranking[0]
         lines = [f"{self.method} explains {self.model} best of {of} on {texts}."]
@@ -72,22 +77,22 @@ class Recommendation(Saved):
             place = f"among the best of {of} on {texts}." if better else f"first of {of} on {texts}, by chance perhaps."
             lines[0] = f"{self.method} is {place}"
         lines += [self.advice, *([self.lead] if self.lead else [])]
-        width = max(len(one.method) for one in self.ranking)
-        for one in self.ranking:
-            time = f"{one.milliseconds:8.1f} ms a text" if math.isfinite(one.milliseconds) else " " * 18
-            said = f"won {one.won:2d}, lost {one.lost:2d}" if one.within else "over the budget"
-            lines.append(f"  {one.method:{width}}{time}  {said}")
+        width = max(len(ranked.method) for ranked in self.ranking)
+        for ranked in self.ranking:
+            time = f"{ranked.milliseconds:8.1f} ms a text" if math.isfinite(ranked.milliseconds) else " " * 18
+            place = f"won {ranked.won:2d}, lost {ranked.lost:2d}" if ranked.within else "over the budget"
+            lines.append(f"  {ranked.method:{width}}{time}  {place}")
         return "\n".join(lines)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write it whole or not at all as JSON. Raises FileError if the file cannot be written."""
+        """Write the recommendation as JSON, completely or not at all. Raises FileError if that fails."""
         return write_whole(path, to_json([self]))
 
 
 def read_recommendation(path: str | os.PathLike[str]) -> Recommendation:
-    """The recommendation in a file that ``save`` wrote.
+    """Read a recommendation from a file that ``save`` wrote.
 
-    Raises FileError if the file is missing, damaged, newer, or something else.
+    Raises FileError if the file is missing, damaged, of a newer version, or not a recommendation.
     """
     content = read_text(path)
     try:

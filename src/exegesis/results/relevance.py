@@ -24,18 +24,19 @@ class Relevance(Accounted):
     """The relevance of each component of each vector by layer-wise relevance propagation, in units of the logit.
 
     ``dimensions[t, d]`` is the relevance of component d of the vector of piece t; its sums over d are the words' scores
-    of ``explain(..., "lrp")``. ``states`` has the relevance of what the network computed in between, by place, and a
-    place is also found under its name:
+    of ``explain(..., "lrp")``. ``states`` has the relevance of the values that the network computes in between, by
+    place; a place can also be given by its name:
 
-    - of a recurrent layer, in the order of the text: ``layer 1 forward`` [t, h] what h_t received in all, ``layer 1
-      forward cells`` [t, h] what c_t received in all (LSTM), ``layer 1 forward from above`` [t, h] the part of h_t's
-      that came from the layer above or the readout and not from the step that follows; ``reverse`` likewise;
-    - elsewhere, in the layout of the module, the results of each map and sum, numbered as they run: ``conv1d 1``,
-      ``linear 1``, ``sum 1``.
+    - in a recurrent layer, in the order of the text: ``layer 1 forward`` [t, h] is the relevance that h_t received in
+      all, ``layer 1 forward cells`` [t, h] the relevance that c_t received in all (LSTM), ``layer 1 forward from
+      above`` [t, h] the part of h_t's relevance that came from the layer above or the readout, not from the next step;
+      ``reverse`` likewise;
+    - elsewhere, in the layout of the module, the outputs of each map and sum, numbered in the order in which they run:
+      ``conv1d 1``, ``linear 1``, ``sum 1``.
 
-    Where nothing is kept by biases or epsilon, the relevance of a cut through the network is ``explained``: ``from
-    above`` over all positions and directions of a layer; the words up to t and h_t (of an LSTM, c_t under the product
-    rule ``all``) have equal sums in a layer that reads the words in order.
+    If biases and epsilon absorb nothing, the relevance of any cut through the network sums to ``explained``: for
+    example ``from above`` over all positions and directions of a layer. In a layer that reads the words in order, the
+    words up to t and h_t have equal sums (in an LSTM, c_t instead of h_t under the product rule ``all``).
 
     ``explained`` = the sum of ``dimensions`` + the sum of ``account`` + ``gap``, which is rounding.
     """
@@ -65,7 +66,7 @@ class Relevance(Accounted):
 
     @property
     def scores(self) -> Float[np.ndarray, " words"]:
-        """Each word's relevance: the sum over the components of its pieces."""
+        """The relevance of each word: the sum over the components of its pieces."""
         return np.array([float(self.dimensions[word.start : word.stop].sum()) for word in self.text.words])
 
     def _carried(self) -> Float[np.ndarray, " targets"]:
@@ -74,15 +75,15 @@ class Relevance(Accounted):
     def at_words(self) -> dict[Place | str, Float[np.ndarray, " words"]]:
         """The relevance of each word at every place that has a vector for each piece: the sum over the components.
 
-        The word vectors come first, then the states in their order. Which axis of a state runs over the pieces is known
-        of recurrent layers (the first) and of a state one axis of which alone is as long as the text; others are left
-        out (a convolution's, say, without padding).
+        The word vectors come first, then the states in their order. The axis over the pieces is known for recurrent
+        layers (the first), and for a state with exactly one axis as long as the text. Other states are left out, for
+        example those of a convolution without padding.
         """
         scores: dict[Place | str, Float[np.ndarray, " words"]] = {WORDS: self.scores}
         for place, state in self.states.items():
             axis = self.axis(place)
             if axis is not None:
-                pieces = state.sum(tuple(other for other in range(state.ndim) if other != axis))
+                pieces = state.sum(tuple(n for n in range(state.ndim) if n != axis))
                 scores[place] = np.array([float(pieces[word.start : word.stop].sum()) for word in self.text.words])
         return scores
 
@@ -91,7 +92,7 @@ class Relevance(Accounted):
         return _axis(Place.parse(place), self.states[place].shape, len(self.text))
 
     def readable(self) -> dict[str, Any]:
-        """Plain values for other programs: the words' scores. Dimensions and states stand in the result alone."""
+        """Plain values for other programs: the words' scores, without dimensions and states."""
         return {**super().readable(), "scores": self.scores.tolist()}
 
     def __repr__(self) -> str:

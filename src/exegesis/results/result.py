@@ -1,6 +1,6 @@
 """Results: the abilities that all answers share. They are equal by value, saved by their fields, and drawn by views.
 
-What draws results lives above: ``show`` registers its function here.
+``show``, which stands above, registers the function that draws results.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from exegesis.core.files import write_whole
 from exegesis.core.values import ByValue, published, to_plain
 
 VERSION = 2  # of the form in which results are saved
-View = Callable[..., str | bytes]  # takes results, and options
+View = Callable[..., str | bytes]  # takes results and options
 Some = TypeVar("Some", bound="Result")
-_draw: list[View] = []  # the function that draws results in a medium, which lives above
+_draw: list[View] = []  # the function that draws results in a medium, registered from above
 
 
 class Saved(ByValue):
     """A value that is equal by value and saved by its fields.
 
-    ``form`` names its kind in files, ``noun`` in sentences. The fields stand in ``result`` if ``apart``, since the top
-    then holds what other programs read; else on top, and ``aside`` names what stands beside them.
+    ``form`` names its kind in files, ``noun`` in sentences. If ``apart``, the fields are saved under ``result``, so
+    that the top level has the values that other programs read. Otherwise the fields are saved on the top level, and
+    ``aside`` names the values beside them.
     """
 
     form: ClassVar[str]
@@ -35,7 +36,7 @@ class Saved(ByValue):
     damage: ClassVar[str] = "damaged explanation ({}); save it again"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; ``exegesis.read`` gives the result back, every number to the last bit."""
+        """Plain values for JSON, from which ``exegesis.read`` restores the result with every number exact."""
         fields = to_plain(self)
         body = {"result": fields} if self.apart else fields
         return {"format": self.form, "version": VERSION, **self.readable(), **body}
@@ -46,8 +47,8 @@ class Saved(ByValue):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The result that ``to_dict`` wrote. Raises FileError if it is damaged or a result of another kind."""
-        from exegesis.results.saved import from_dict  # which knows every kind of result
+        """The result in values that ``to_dict`` wrote. Raises FileError if they are damaged or of another kind."""
+        from exegesis.results.saved import from_dict  # it imports every kind of result
 
         result = from_dict(values)
         if not isinstance(result, cls):
@@ -60,11 +61,11 @@ class Result(Saved):
     """A value that is equal by value, saved and drawn."""
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write the result whole or not at all; the ending says how.
+        """Write the result to a file, completely or not at all; the ending chooses the format.
 
         ``.json`` and ``.jsonl`` can be read again with ``exegesis.read``; ``.html``, ``.svg``, ``.png``, ``.pdf``,
         ``.tex``, ``.txt`` and ``.csv`` are views, which take ``options`` (``palette="blue-orange"``). Raises FileError
-        for another ending or where the place cannot be written, UsageError for an option that the view does not have.
+        for another ending or if the file cannot be written, UsageError for an option that the view does not have.
         """
         return save([self], path, **options)
 
@@ -73,36 +74,36 @@ class Result(Saved):
 
 
 def each(results: Some | Sequence[Some]) -> list[Some]:
-    """One result or several as a list."""
+    """A list of results, from one result or a sequence."""
     return [results] if isinstance(results, Result) else list(results)
 
 
 def register_views(draw: View) -> None:
-    """Make ``save`` know the function that draws results in a medium (a file's ending, or another name)."""
+    """Register the function with which ``save`` draws results in a medium (a file's ending, or another name)."""
     _draw[:] = [draw]
 
 
 def drawn(results: Sequence[Result], medium: str, **options: Any) -> str | bytes:
-    """Results in a medium. Raises FileError for an ending that is not known."""
+    """Draw results in a medium. Raises FileError for an unknown ending."""
     return _draw[0](results, medium, **options)
 
 
 def to_json(results: Sequence[Saved]) -> str:
-    """One result as an object, several as a list; ASCII, indented."""
+    """JSON of results, indented and in ASCII: a single result as an object, several as a list."""
     values = [result.to_dict() for result in results]
     return json.dumps(values[0] if len(values) == 1 else values, indent=1, allow_nan=False) + "\n"
 
 
 def to_jsonl(results: Sequence[Saved]) -> str:
-    """One result per line."""
+    """JSON lines of results, one per line."""
     return "".join(json.dumps(result.to_dict(), allow_nan=False) + "\n" for result in results)
 
 
 @published
 def save(results: Sequence[Result], path: str | os.PathLike[str], **options: Any) -> Path:
-    """Write results to one file, whole or not at all; the ending says how (see ``Result.save``).
+    """Write results to one file, completely or not at all; the ending chooses the format (see ``Result.save``).
 
-    Raises UsageError for no results.
+    Raises UsageError without results.
     """
     if not results:
         raise UsageError("there is no result to save; give at least one")
@@ -110,9 +111,9 @@ def save(results: Sequence[Result], path: str | os.PathLike[str], **options: Any
 
 
 def rendered(results: Sequence[Result], ending: str, **options: Any) -> str | bytes:
-    """The content that ``save`` writes to a file of that ending.
+    """The content that ``save`` writes to a file with this ending.
 
-    Raises UsageError if results of two kinds are to be drawn, and for an option that the view does not have.
+    Raises UsageError if a view is asked to draw results of two kinds, and for an option that the view does not have.
     """
     plain: dict[str, View] = {".json": to_json, ".jsonl": to_jsonl}
     if ending.lower() not in plain:

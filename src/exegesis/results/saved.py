@@ -1,8 +1,8 @@
 """Saved results: the envelope around their fields, files of JSON and JSON lines, and tables for pandas.
 
-``format`` names the kind of result, ``version`` the form. The fields of an explanation of one text stand in ``result``;
-on top stand the words, offsets and numbers that other programs read, which are ignored here. The fields of other
-results stand on top. Version 1 is read too; a newer version is refused by name. Floats read back to the last bit.
+``format`` names the kind of result, ``version`` the version of the form. An explanation of one text has its fields
+under ``result``; its top level has words, offsets and numbers for other programs, which ``read`` ignores. Other results
+have their fields on the top level. Version 1 can still be read; a newer version is refused by name. Floats are exact.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from exegesis.core.files import read_text
 from exegesis.core.values import from_plain, published
 from exegesis.results.attribution import Attribution
 from exegesis.results.evaluation import Evaluation
-from exegesis.results.faults import Failures, Summary
+from exegesis.results.faults import Failures, Repair, Substitution, Summary
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.interactions import Interactions
 from exegesis.results.recommendation import Recommendation
 from exegesis.results.relevance import Relevance
 from exegesis.results.result import VERSION, Saved
 from exegesis.results.study import Study, WordClasses, WordUses
-from exegesis.results.swaps import Repair, Substitution
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,11 +36,14 @@ FORMS: dict[str, type[Saved]] = {
 
 
 def from_dict(values: Any) -> Saved:
-    """The result that ``to_dict`` wrote. Raises FileError if it is damaged, of another kind or newer."""
+    """The result in values that ``to_dict`` wrote.
+
+    Raises FileError if they are damaged, of an unknown kind or of a newer version.
+    """
     form = values.get("format") if isinstance(values, Mapping) else None
     if not isinstance(form, str) or form not in FORMS:
-        known = ", ".join(map(repr, FORMS))
-        raise FileError(f"this is not a saved explanation (no format of {known}); give what save() wrote")
+        forms = ", ".join(map(repr, FORMS))
+        raise FileError(f"this is not a saved explanation (no format of {forms}); give what save() wrote")
     version = values.get("version")
     if type(version) is int and version > VERSION:
         raise FileError(f"this explanation was saved in version {version}, newer than {VERSION}: upgrade exegesis")
@@ -64,7 +66,7 @@ def from_dict(values: Any) -> Saved:
 
 
 def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of version 1 in the form of version 2. Raises as ``from_plain`` for what cannot be found in them."""
+    """Values of version 1 in the form of version 2. Raises LookupError, TypeError or ValueError if they are damaged."""
     form = values["format"]
     if form == Evaluation.form:
         contested = [[upgraded(result) for result in row] for row in values["contested"]]
@@ -77,7 +79,7 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
         return number if several else [number]
 
     name, inside, interactions = _NAMES.get(form), form == Relevance.form, form == Interactions.form
-    pairwise = "Pairwise(kind={kind!r}, how={how!r})"  # which version 1 does not name
+    pairwise = "Pairwise(kind={kind!r}, how={how!r})"  # version 1 does not name the method
     result = {
         "subject": {
             "text": {"raw": values["text"], **values["reading"]},
@@ -125,19 +127,16 @@ _PARTS: dict[str, _Fields] = {  # the fields beside the header, from values of v
 
 @published
 def read(path: str | os.PathLike[str]) -> Saved | list[Saved]:
-    """Read what ``save`` wrote: one result of any kind from a ``.json`` of one, else a list of them.
+    """Read a file that ``save`` wrote: the result of a ``.json`` with a single one, else a list of results.
 
-    Loads no torch. Raises FileError, naming the line of a ``.jsonl``, if the file is missing, damaged or holds no
-    result.
+    Does not load torch. Raises FileError if the file is missing, damaged or empty; in a ``.jsonl`` it names the line.
     """
     content = read_text(path)
     if Path(path).suffix.lower() == ".jsonl":
-        found = [
-            _parse(line, f"{path}, line {number}") for number, line in enumerate(content.split("\n"), 1) if line.strip()
-        ]
-        if not found:
+        lines = [(number, line) for number, line in enumerate(content.split("\n"), 1) if line.strip()]
+        if not lines:
             raise FileError(f"{path}: holds no result; save it again")
-        return found
+        return [_parse(line, f"{path}, line {number}") for number, line in lines]
     values = _json(content, str(path))
     if values == []:
         raise FileError(f"{path}: holds no result; save it again")
@@ -165,7 +164,7 @@ def _located(values: Any, where: str) -> Saved:
 
 
 def to_pandas(results: Sequence[Attribution]) -> pd.DataFrame:
-    """One row per result, span and target. Raises MissingExtraError without pandas."""
+    """A data frame with one row per result, span and target. Raises MissingExtraError without pandas."""
     try:
         import pandas as pd
     except ImportError as error:

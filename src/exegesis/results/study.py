@@ -1,4 +1,4 @@
-"""Studies: what a model does over a corpus."""
+"""Studies: results about a model's behaviour over a corpus."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from exegesis.statistics.bootstrap import Spread
 
 
 class Asked(NamedTuple):
-    """What was asked of the model: its name, the method with its parameters, the number explained, texts and words."""
+    """The subject of a study: the model, the method and its parameters, the explained number, and the corpus's size.
+
+    ``texts`` and ``words`` are counts; ``signed`` if the method's scores can speak against the target.
+    """
 
     model: str
     method: str
@@ -27,7 +30,7 @@ class Asked(NamedTuple):
 
 
 class Word(NamedTuple):
-    """A word of a text as a picture needs it: its characters, its score, whether the study is about it."""
+    """A word of a text to draw: its characters and score; ``marked`` if the study is about it."""
 
     text: str
     score: float
@@ -35,7 +38,7 @@ class Word(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A text with its scores, what the model says of it, and its gold label (empty where there is none)."""
+    """A text with its scores, its number in the corpus, the prediction, and its gold label (empty without one)."""
 
     words: tuple[Word, ...]
     label: str
@@ -45,6 +48,7 @@ class Shown(NamedTuple):
 
     @property
     def raw(self) -> str:
+        """The words joined by spaces."""
         return " ".join(word.text for word in self.words)
 
 
@@ -73,7 +77,7 @@ class Study(Result):
         return str(drawn([self], ".txt", **options))
 
     def readable(self) -> dict[str, Any]:
-        """The name of the study, which stands beside its fields."""
+        """The name of the study, which is saved beside its fields."""
         return {"study": self.kind}
 
 
@@ -87,10 +91,10 @@ class WordClass(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class WordClasses(Study):
-    """Scores of every word of a corpus by its part of speech (REAT paper, Sec. 4.7, Figure 7).
+    """The scores of all words of a corpus by part of speech (REAT paper, Sec. 4.7, Figure 7).
 
-    ``classes`` stand in the order of their medians, the highest first. ``tags`` names the tags: ``merged`` (Penn tags
-    with the six of verbs, VB to VBZ, taken together as VB, as in the paper), ``penn`` or ``universal``.
+    ``classes`` are sorted by their medians, the highest first. ``tags`` names the tag set: ``merged`` (Penn tags with
+    the six verb tags, VB to VBZ, merged into VB, as in the paper), ``penn`` or ``universal``.
     """
 
     asked: Asked
@@ -102,15 +106,15 @@ class WordClasses(Study):
     filled: ClassVar[tuple[str, ...]] = ("classes",)
 
     def of(self, tag: str) -> WordClass:
-        """One class. Raises UsageError for a tag that no word of the corpus has."""
-        for one in self.classes:
-            if one.tag == tag:
-                return one
-        raise unknown("tag of this corpus", tag, [one.tag for one in self.classes])
+        """The class of a tag. Raises UsageError for a tag that no word of the corpus has."""
+        for part in self.classes:
+            if part.tag == tag:
+                return part
+        raise unknown("tag of this corpus", tag, [part.tag for part in self.classes])
 
 
 class Uses(NamedTuple):
-    """One word over its contexts: the spread of its scores, each of them with its text, and the extreme contexts.
+    """The uses of a word over its contexts: the spread of its scores, all scores, and the extreme contexts.
 
     ``scores[i]`` belongs to text ``texts[i]``; ``lowest`` and ``highest`` are texts with their scores, the most
     extreme first.
@@ -125,14 +129,14 @@ class Uses(NamedTuple):
 
 
 class Absent(NamedTuple):
-    """A word that no text holds, and the nearest in spelling that one does (empty where none is near)."""
+    """A word that no text holds, and the corpus's word nearest to it in spelling (empty if none is near)."""
 
     word: str
     nearest: str
 
 
 class Gap(NamedTuple):
-    """The median of one word's scores less another's, with its bootstrap interval over texts."""
+    """The difference of the median scores of two words, with its bootstrap interval over texts."""
 
     first: str
     second: str
@@ -145,7 +149,7 @@ class Gap(NamedTuple):
 class WordUses(Study):
     """The distribution of words' scores over their contexts, side by side (REAT paper, Figure 8).
 
-    ``absent`` are the words asked for that no text holds.
+    ``absent`` are the requested words that no text holds.
     """
 
     asked: Asked
@@ -157,8 +161,8 @@ class WordUses(Study):
     filled: ClassVar[tuple[str, ...]] = ("uses",)
 
     def of(self, word: str) -> Uses:
-        """One word. Raises UsageError for another."""
-        for one in self.uses:
-            if one.word == word:
-                return one
-        raise unknown("word of this study", word, [one.word for one in self.uses])
+        """The uses of a word. Raises UsageError for a word that is not in the study."""
+        for uses in self.uses:
+            if uses.word == word:
+                return uses
+        raise unknown("word of this study", word, [uses.word for uses in self.uses])

@@ -23,7 +23,7 @@ from exegesis.models.trained.network import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import Epoch
 from exegesis.models.trained.training import train as fit
-from exegesis.results.swaps import Added, Mean, Repair, Retrained, Substitution
+from exegesis.results.faults import Added, Mean, Repair, Retrained, Substitution
 from exegesis.statistics.bootstrap import LEVEL, spread
 from exegesis.study.candidates import SYNONYMS
 from exegesis.study.corpus import Data, normal, read_data

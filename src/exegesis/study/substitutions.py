@@ -17,7 +17,7 @@ from exegesis.protocols.language import LanguageModel
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.protocols.target import Link
 from exegesis.results.attribution import Attribution, Prediction
-from exegesis.results.swaps import Pair, Substitution, Swap, Transfer
+from exegesis.results.faults import Pair, Substitution, Swap, Transfer
 from exegesis.study import candidates as source
 from exegesis.study.corpus import Corpus, Data, asked_of, normal, shown, signed
 from exegesis.study.predictions import in_parts, predict_all

@@ -16,7 +16,7 @@ from exegesis.core.values import from_plain, to_plain
 from exegesis.data.examples import Example
 from exegesis.models.trained.network import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
-from exegesis.results.swaps import Added, Mean, Repair, Retrained
+from exegesis.results.faults import Added, Mean, Repair, Retrained
 from exegesis.study import repairs as repairing
 from exegesis.study.repairs import _mean
 from tests.reference import study as plain

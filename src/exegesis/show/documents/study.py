@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from exegesis.results.faults import Failures, Summary
+from exegesis.results.faults import Failures, Repair, Substitution, Summary
 from exegesis.results.study import Study, WordClasses, WordUses
-from exegesis.results.swaps import Repair, Substitution
 from exegesis.show.document import Chart, Document, Section
 from exegesis.show.documents import classes, faults, swaps
 from exegesis.show.wording import visible

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from exegesis.results.faults import Mean, Pair, Repair, Retrained, Substitution, Swap, Transfer
 from exegesis.results.study import Shown
-from exegesis.results.swaps import Mean, Pair, Repair, Retrained, Substitution, Swap, Transfer
 from exegesis.show.document import Bar, Chart, Fact, Facts, Heading, Part, Passage, Prose, Section, Table
 from exegesis.show.documents.corpus import MAX_ROWS, facts, limit_of, section, table, texts, verdict
 from exegesis.show.wording import decimal, many, percent, visible
