@@ -11,26 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from exegesis.show.document import (
-    Bar,
-    Block,
-    Box,
-    Cell,
-    Chart,
-    Document,
-    Dot,
-    Facts,
-    Heading,
-    Legend,
-    Matrix,
-    Passage,
-    Prose,
-    Row,
-    Scale,
-    Section,
-    Table,
-    Tree,
-)
+from exegesis.show import document as doc
 from exegesis.show.palette import Paint, Palette, palette_named
 from exegesis.show.wording import clipped, decimal, number
 
@@ -68,13 +49,13 @@ class Options:
     palette: str | Palette = "green-red"
 
 
-def latex(document: Document, options: Options = Options()) -> str:
+def latex(document: doc.Document, options: Options = Options()) -> str:
     """A document as a snippet of paragraphs, section by section."""
     chosen = palette_named(options.palette)
     return HEAD + "\\par\\bigskip\n".join(_section(section, chosen) for section in document.sections) + TAIL
 
 
-def _section(section: Section, palette: Palette) -> str:
+def _section(section: doc.Section, palette: Palette) -> str:
     return "".join(DRAWN[type(part)](part, palette) for part in section.brief or section.parts)
 
 
@@ -82,19 +63,19 @@ def _paragraph(text: str, size: str = "small") -> str:
     return rf"{{\{size} {text}\par}}" + "\n"
 
 
-def _facts(facts: Facts, palette: Palette) -> str:
+def _facts(facts: doc.Facts, palette: Palette) -> str:
     texts = [escaped(f"{name}: {text}" if facts.named else text) for name, text, _ in facts.items]
     texts = [rf"\textbf{{{t}}}" if fact.strong else t for t, fact in zip(texts, facts.items, strict=True)]
     return _paragraph(r"\quad ".join(texts)).replace("\\par}", "\\par}\\smallskip") if texts else ""
 
 
-def _prose(prose: Prose, palette: Palette) -> str:
+def _prose(prose: doc.Prose, palette: Palette) -> str:
     if prose.tone == "lead":
         return _paragraph(rf"\textbf{{{escaped(prose.text)}}}")
     return _paragraph(escaped(prose.text), "small" if prose.tone == "plain" else "scriptsize")
 
 
-def _heading(heading: Heading, palette: Palette) -> str:
+def _heading(heading: doc.Heading, palette: Palette) -> str:
     size = {1: "large", 2: "normalsize", 3: "small"}[heading.level]
     return r"\medskip" + _paragraph(rf"\textbf{{{escaped(heading.text)}}}", size)
 
@@ -102,7 +83,7 @@ def _heading(heading: Heading, palette: Palette) -> str:
 # words --------------------------------------------------------------------------------------------------
 
 
-def _passage(part: Passage, palette: Palette) -> str:
+def _passage(part: doc.Passage, palette: Palette) -> str:
     """A row for each result or level; ``(the text is empty)`` for an empty text."""
     lines = [_paragraph(escaped(part.caption), "scriptsize")] if part.caption else []
     if not part.layout.atoms:
@@ -121,7 +102,9 @@ def _passage(part: Passage, palette: Palette) -> str:
     return "".join(lines)
 
 
-def _row(part: Passage, block: Block, row: Row, palette: Palette, name: str, number: int, indent: int) -> str:
+def _row(
+    part: doc.Passage, block: doc.Block, row: doc.Row, palette: Palette, name: str, number: int, indent: int
+) -> str:
     """One row as a paragraph whose later lines are indented past its name."""
     label = name + (f" {number + 1}" if part.layout.parts > 1 else "")
     box = rf"\makebox[{indent}em][l]{{\footnotesize {label}}}\ignorespaces" if indent else ""
@@ -129,7 +112,7 @@ def _row(part: Passage, block: Block, row: Row, palette: Palette, name: str, num
     return rf"\hangindent={indent}em\hangafter=1{box}{words}" + "\\par\\vspace{2pt}\n"
 
 
-def _words(part: Passage, block: Block, row: Row, palette: Palette, number: int) -> Iterator[str]:
+def _words(part: doc.Passage, block: doc.Block, row: doc.Row, palette: Palette, number: int) -> Iterator[str]:
     """Words in boxes; the blanks inside a phrase have its colour, and a line may break after each word."""
     atoms, began = part.layout.atoms, False
     for i, cell in enumerate(part.owners(row)):
@@ -148,7 +131,7 @@ def _words(part: Passage, block: Block, row: Row, palette: Palette, number: int)
             yield rf"\textsubscript{{\tiny {escaped(block.written(cell.score))}}}"
 
 
-def _box(cell: Cell, text: str, palette: Palette, signed: bool) -> str:
+def _box(cell: doc.Cell, text: str, palette: Palette, signed: bool) -> str:
     if cell.marked:
         text = rf"\textbf{{{text}}}"
     if signed and cell.share <= -MARKED:
@@ -160,7 +143,7 @@ def _tinted(paint: Paint, text: str) -> str:
     return rf"\colorbox[HTML]{{{paint.ground[1:].upper()}}}{{{text}}}"
 
 
-def _tree(part: Tree, palette: Palette) -> str:
+def _tree(part: doc.Tree, palette: Palette) -> str:
     """The phrases under each other, each indented under the phrase that takes it in, with score and interaction."""
     lines = []
     for depth, node in part.nested:
@@ -175,7 +158,7 @@ def _tree(part: Tree, palette: Palette) -> str:
 # numbers ------------------------------------------------------------------------------------------------
 
 
-def _matrix(part: Matrix, palette: Palette) -> str:
+def _matrix(part: doc.Matrix, palette: Palette) -> str:
     """Cells of colour with their words at the end of the diagonal; other matrices with their numbers."""
     drawn, said = part.shortened(WORDS)
     title = _paragraph(rf"\textbf{{{escaped(part.title)}}}") if part.title else ""
@@ -194,12 +177,12 @@ def _matrix(part: Matrix, palette: Palette) -> str:
     )
 
 
-def _cell(part: Matrix, row: int, column: int, palette: Palette) -> str:
+def _cell(part: doc.Matrix, row: int, column: int, palette: Palette) -> str:
     paint = palette.paint(part.share(row, column), signed=part.signed)
     return _tinted(paint, rf"\strut\,{escaped(part.written(row, column))}\,")
 
 
-def _table(part: Table, palette: Palette) -> str:
+def _table(part: doc.Table, palette: Palette) -> str:
     """A table; nothing for one to look things up in."""
     if part.fold or not part.rows:
         return ""
@@ -218,21 +201,21 @@ def _tabular(columns: str, rows: Sequence[str]) -> str:
     return f"{begin}\n{body}\\end{{tabular}}\\par}}\n"
 
 
-def _chart(part: Chart, palette: Palette) -> str:
+def _chart(part: doc.Chart, palette: Palette) -> str:
     """The numbers of a chart as a table."""
     title = _paragraph(rf"\textbf{{{escaped(part.title)}}}" + (rf"\quad {escaped(part.axis)}" if part.axis else ""))
     rows = []
     for row in part.rows:
-        if isinstance(row, Box):
+        if isinstance(row, doc.Box):
             values = [row.spread.q1, row.spread.median, row.spread.q3]
-        elif isinstance(row, Dot):
+        elif isinstance(row, doc.Dot):
             values = [row.value, row.low, row.high]
-        elif isinstance(row, Bar):
+        elif isinstance(row, doc.Bar):
             values = [row.value, row.part]
         else:
             values = [y for _, y in row.points[:: max(1, len(row.points) // 5)]]
-        shown = [decimal(value, 3) if isinstance(row, Dot) else number(value) for value in values]
-        note = row.note if isinstance(row, Box | Bar) else ""
+        shown = [decimal(value, 3) if isinstance(row, doc.Dot) else number(value) for value in values]
+        note = row.note if isinstance(row, doc.Box | doc.Bar) else ""
         rows.append(" & ".join(escaped(text) for text in (row.name, *shown, note)))
     return title + _tabular("l" + "r" * max(row.count("&") - 1 for row in rows) + "l", rows)
 
@@ -240,7 +223,7 @@ def _chart(part: Chart, palette: Palette) -> str:
 # what stands under --------------------------------------------------------------------------------------
 
 
-def _legend(legend: Legend, palette: Palette) -> str:
+def _legend(legend: doc.Legend, palette: Palette) -> str:
     lines = [_scale(legend.scale, palette)] if legend.scale else []
     for name, text in legend.notes:
         start = rf"\textbf{{{escaped(name)}}}\quad " if name else ""
@@ -248,7 +231,7 @@ def _legend(legend: Legend, palette: Palette) -> str:
     return "".join(lines)
 
 
-def _scale(scale: Scale, palette: Palette) -> str:
+def _scale(scale: doc.Scale, palette: Palette) -> str:
     parts = []
     if scale.signs:
         ramp = "".join(_tinted(palette.paint(k / 6), r"\strut\kern.6em") for k in range(-6, 7))
@@ -261,13 +244,13 @@ def _scale(scale: Scale, palette: Palette) -> str:
 
 
 DRAWN: dict[type, Callable[[Any, Palette], str]] = {
-    Facts: _facts,
-    Prose: _prose,
-    Heading: _heading,
-    Passage: _passage,
-    Tree: _tree,
-    Matrix: _matrix,
-    Table: _table,
-    Chart: _chart,
-    Legend: _legend,
+    doc.Facts: _facts,
+    doc.Prose: _prose,
+    doc.Heading: _heading,
+    doc.Passage: _passage,
+    doc.Tree: _tree,
+    doc.Matrix: _matrix,
+    doc.Table: _table,
+    doc.Chart: _chart,
+    doc.Legend: _legend,
 }

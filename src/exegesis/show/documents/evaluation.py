@@ -10,25 +10,7 @@ import numpy as np
 
 from exegesis.results.advice import RANDOM
 from exegesis.results.evaluation import Evaluation, Measured
-from exegesis.show.document import (
-    Chart,
-    Column,
-    Curve,
-    Document,
-    Dot,
-    Fact,
-    Facts,
-    Gauge,
-    Heading,
-    Key,
-    Legend,
-    Matrix,
-    Note,
-    Part,
-    Prose,
-    Section,
-    Table,
-)
+from exegesis.show import document as doc
 from exegesis.show.documents import attribution
 from exegesis.show.wording import decimal, duration, many, visible
 
@@ -61,10 +43,10 @@ READING = {
 }
 
 
-def document(results: Sequence[Evaluation]) -> Document:
+def document(results: Sequence[Evaluation]) -> doc.Document:
     """Evaluations in order; only the last says how to read all of them."""
     sections = [_section(result, number == len(results)) for number, result in enumerate(results, 1)]
-    return Document(TITLE, "Evaluation", tuple(sections))
+    return doc.Document(TITLE, "Evaluation", tuple(sections))
 
 
 def records(results: Sequence[Evaluation]) -> Iterator[Sequence[Any]]:
@@ -79,32 +61,37 @@ def records(results: Sequence[Evaluation]) -> Iterator[Sequence[Any]]:
                            known)  # fmt: skip
 
 
-def _section(result: Evaluation, last: bool) -> Section:
+def _section(result: Evaluation, last: bool) -> doc.Section:
     order = [*result.ranking(), *(method.name for method in result.methods if method.control)]
     own = result.ranking()
     dots = [_dots(result, measure, order) for measure in result.measures]
     curves = [_curves(result, measure, order) for measure in result.measures if measure.name in result.curves]
     squares = _squares(result, own) if len(own) > 1 else []
     keys = tuple(_key(result, name, place) for place, name in enumerate(order))
-    parts: list[Part] = [Prose(visible(result.advice()), "lead"), *_check(result), _facts(result), Heading("Ranking")]
-    parts += [Prose(" ".join([RANKING, *_unranked(result)]), "muted"), _ranking(result, own)]
-    parts += [Heading("Every measure beside its controls"), Prose(MEASURES, "muted"), *dots]
-    parts += [Heading("Curves"), Legend(keys=keys), *curves] if curves else []
-    parts += [Heading("Agreement"), Prose(f"{_agreement(result)}.", "muted"), *squares] if squares else []
+    parts: list[doc.Part] = [
+        doc.Prose(visible(result.advice()), "lead"),
+        *_check(result),
+        _facts(result),
+        doc.Heading("Ranking"),
+    ]
+    parts += [doc.Prose(" ".join([RANKING, *_unranked(result)]), "muted"), _ranking(result, own)]
+    parts += [doc.Heading("Every measure beside its controls"), doc.Prose(MEASURES, "muted"), *dots]
+    parts += [doc.Heading("Curves"), doc.Legend(keys=keys), *curves] if curves else []
+    parts += [doc.Heading("Agreement"), doc.Prose(f"{_agreement(result)}.", "muted"), *squares] if squares else []
     if result.contested and len(own) > 1:
-        parts += [Heading("Where methods disagree most"), Prose(CONTESTED, "muted")]
+        parts += [doc.Heading("Where methods disagree most"), doc.Prose(CONTESTED, "muted")]
         for group in result.contested:
             section = attribution.section([one for found in group for one in found.each_target()])
-            parts += [part for part in section.parts if not isinstance(part, Table)]
-    notes = [Note("", visible(note)) for note in result.notes]
-    reading = [Note(name, text.format(samples=result.samples)) for name, text in READING.items()] if last else []
-    parts += [Heading("How to read this")] if last else []
-    parts += [Legend(notes=(*reading, *notes)), *_papers(result)]
-    key = [Legend(keys=keys)] if curves else []
-    return Section(TITLE, tuple(parts), _brief(result, order), (*dots, *key, *curves, *squares))
+            parts += [part for part in section.parts if not isinstance(part, doc.Table)]
+    notes = [doc.Note("", visible(note)) for note in result.notes]
+    reading = [doc.Note(name, text.format(samples=result.samples)) for name, text in READING.items()] if last else []
+    parts += [doc.Heading("How to read this")] if last else []
+    parts += [doc.Legend(notes=(*reading, *notes)), *_papers(result)]
+    key = [doc.Legend(keys=keys)] if curves else []
+    return doc.Section(TITLE, tuple(parts), _brief(result, order), (*dots, *key, *curves, *squares))
 
 
-def _brief(result: Evaluation, order: Sequence[str]) -> tuple[Part, ...]:
+def _brief(result: Evaluation, order: Sequence[str]) -> tuple[doc.Part, ...]:
     """Methods by measures, each mean with its interval, and what follows."""
     table = _means(result, order)
     marks = "".join(cell for row in table.rows for cell in row[1:] if isinstance(cell, str))
@@ -115,19 +102,19 @@ def _brief(result: Evaluation, order: Sequence[str]) -> tuple[Part, ...]:
         f"{_agreement(result)}." if _agreement(result) else "",
         *map(visible, result.notes),
     ]
-    legend = Legend(notes=tuple(Note("", line) for line in lines if line))
-    return *_check(result), _facts(result), table, legend, Prose(visible(result.advice()), "lead")
+    legend = doc.Legend(notes=tuple(doc.Note("", line) for line in lines if line))
+    return *_check(result), _facts(result), table, legend, doc.Prose(visible(result.advice()), "lead")
 
 
-def _means(result: Evaluation, order: Sequence[str]) -> Table:
+def _means(result: Evaluation, order: Sequence[str]) -> doc.Table:
     seconds = {method.name: method.seconds for method in result.methods}
     columns = [[duration(seconds[name]) for name in order]]
     columns += [[_mean(result, measure, name) for name in order] for measure in result.measures]
-    heads = [Column("method", words=True), Column("time per text")]
-    heads += [Column(visible(measure.name), note=_direction(measure)) for measure in result.measures]
+    heads = [doc.Column("method", words=True), doc.Column("time per text")]
+    heads += [doc.Column(visible(measure.name), note=_direction(measure)) for measure in result.measures]
     rows = tuple((visible(name), *cells) for name, *cells in zip(order, *columns, strict=True))
     ranked = len(result.ranking())
-    return Table(tuple(heads), rows, groups=((ranked, "controls"),) if ranked < len(order) else ())
+    return doc.Table(tuple(heads), rows, groups=((ranked, "controls"),) if ranked < len(order) else ())
 
 
 def _mean(result: Evaluation, measure: Measured, name: str) -> str:
@@ -139,13 +126,13 @@ def _mean(result: Evaluation, measure: Measured, name: str) -> str:
     return f"{decimal(mean.value, 3)}{half}{'*' if above else ' '}"
 
 
-def _check(result: Evaluation) -> list[Prose]:
+def _check(result: Evaluation) -> list[doc.Prose]:
     """The question of a check of methods; nothing if methods are measured and ranked."""
     check = "; ".join(f"{visible(measure.name)}: {visible(measure.question)}" for measure in result.measures)
-    return [Prose(f"Check by {check}")] if result.remark else []
+    return [doc.Prose(f"Check by {check}")] if result.remark else []
 
 
-def _facts(result: Evaluation) -> Facts:
+def _facts(result: Evaluation) -> doc.Facts:
     counts = {label: result.labels.count(label) for label in sorted(set(result.labels))}
     asked, run, calls = (result.counts.get(name, 0) for name in ("asked", "run", "calls"))
     labels = ", ".join(f"{visible(label)} {count}" for label, count in counts.items())
@@ -155,22 +142,22 @@ def _facts(result: Evaluation) -> Facts:
         "perturbed texts": f"{asked:,} asked for, {run:,} run, in {calls:,} pooled calls" if result.counts else "",
         "time": duration(result.seconds),
     }
-    return Facts(tuple(Fact(name, text) for name, text in items.items() if text), named=True)
+    return doc.Facts(tuple(doc.Fact(name, text) for name, text in items.items() if text), named=True)
 
 
-def _ranking(result: Evaluation, own: Sequence[str]) -> Table:
+def _ranking(result: Evaluation, own: Sequence[str]) -> doc.Table:
     seconds = {method.name: method.seconds for method in result.methods}
     longest = max((value for value in seconds.values() if value > 0), default=1.0)
     chance = RANDOM in result.names
-    rows = list[tuple[str | Gauge, ...]]()
+    rows = list[tuple[str | doc.Gauge, ...]]()
     for place, name in enumerate(own, 1):
         tally, above = result.tally(name), result.above_random(name)
-        time = Gauge(duration(seconds[name]) or "not measured", max(0.0, seconds[name] / longest), signed=False)
+        time = doc.Gauge(duration(seconds[name]) or "not measured", max(0.0, seconds[name] / longest), signed=False)
         beside = [f"{above.won} of {above.made}"] if chance else []
         rows.append((str(place), visible(name), *beside, str(tally.won), str(tally.lost), str(tally.made), time))
     heads = ["above random", "won", "lost", "of", "time per text"][not chance :]
-    columns = (Column("", words=True), Column("method", words=True), *map(Column, heads))
-    return Table(columns, tuple(rows), hues=tuple(range(len(own))))
+    columns = (doc.Column("", words=True), doc.Column("method", words=True), *map(doc.Column, heads))
+    return doc.Table(columns, tuple(rows), hues=tuple(range(len(own))))
 
 
 def _unranked(result: Evaluation) -> Iterator[str]:
@@ -199,7 +186,7 @@ def _favoured(result: Evaluation) -> Iterator[str]:
         )
 
 
-def _dots(result: Evaluation, measure: Measured, order: Sequence[str]) -> Chart:
+def _dots(result: Evaluation, measure: Measured, order: Sequence[str]) -> doc.Chart:
     """The mean of each method and control with its interval, and a band where random scores lie."""
     means = {name: result.mean(measure.name, name) for name in order}
     ranked = len(result.ranking())
@@ -209,16 +196,16 @@ def _dots(result: Evaluation, measure: Measured, order: Sequence[str]) -> Chart:
         if place < ranked or mean.texts:
             hollow = RANDOM in order and name != RANDOM and not _better(result, name, RANDOM, measure)
             note, hue = many(mean.texts, "text"), place if place < ranked else None
-            rows.append(Dot(visible(name), note, *mean[:3], hue, hollow))
+            rows.append(doc.Dot(visible(name), note, *mean[:3], hue, hollow))
     chance = means.get(RANDOM)
     band = (chance.low, chance.high) if chance and math.isfinite(chance.low) else None
-    return Chart(
+    return doc.Chart(
         visible(measure.name), "", tuple(rows), note=visible(measure.question), tag=_direction(measure), band=band,
         rule=ranked if ranked < len(rows) else None, reverse=not measure.higher,
     )  # fmt: skip
 
 
-def _curves(result: Evaluation, measure: Measured, order: Sequence[str]) -> Chart:
+def _curves(result: Evaluation, measure: Measured, order: Sequence[str]) -> doc.Chart:
     """The mean curve of each method and control."""
     rows = []
     for place, name in enumerate(order):
@@ -226,20 +213,20 @@ def _curves(result: Evaluation, measure: Measured, order: Sequence[str]) -> Char
         if np.isfinite(line).all():
             key = _key(result, name, place)
             points = tuple((100 * share, float(value)) for share, value in zip(result.grid, line, strict=True))
-            rows.append(Curve(key.name, points, key.hue, key.dash))
+            rows.append(doc.Curve(key.name, points, key.hue, key.dash))
     across = "words in, highest first, %" if measure.name.startswith("insertion") else "words gone, highest first, %"
     note = f"probability of the label, mean over texts; area: {'high' if measure.higher else 'low'} is good"
-    return Chart(visible(measure.name), "probability", tuple(rows), note=note, across=across)
+    return doc.Chart(visible(measure.name), "probability", tuple(rows), note=note, across=across)
 
 
-def _key(result: Evaluation, name: str, place: int) -> Key:
+def _key(result: Evaluation, name: str, place: int) -> doc.Key:
     """The colour and dash of a method, by its place in the ranking, or of a control."""
     if place < len(result.ranking()):
-        return Key(visible(name), place)
-    return Key(visible(name), None, DASHES.get(name.partition(" ")[0], "dashed"))
+        return doc.Key(visible(name), place)
+    return doc.Key(visible(name), None, DASHES.get(name.partition(" ")[0], "dashed"))
 
 
-def _squares(result: Evaluation, own: Sequence[str]) -> list[Matrix]:
+def _squares(result: Evaluation, own: Sequence[str]) -> list[doc.Matrix]:
     """Agreement of methods by rank, and how many measures tell the method of a row better than that of a column."""
     names = tuple(map(visible, own))
     at = [result.names.index(name) for name in own]
@@ -252,7 +239,7 @@ def _squares(result: Evaluation, own: Sequence[str]) -> list[Matrix]:
     ):
         square = np.array(values, dtype=float)
         np.fill_diagonal(square, math.nan)
-        made.append(Matrix(names, names, square, limit, signed=False, title=title, digits=digits, hue=hue))
+        made.append(doc.Matrix(names, names, square, limit, signed=False, title=title, digits=digits, hue=hue))
     return made
 
 
@@ -285,8 +272,8 @@ def _direction(measure: Measured) -> str:
     return "\N{UPWARDS ARROW} better" if measure.higher else "\N{DOWNWARDS ARROW} better"
 
 
-def _papers(result: Evaluation) -> list[Table]:
+def _papers(result: Evaluation) -> list[doc.Table]:
     rows = [(visible(measure.name), visible(measure.paper)) for measure in result.measures]
     rows += [(visible(method.name), visible(method.parameters)) for method in result.methods]
-    columns = (Column("name", words=True), Column("paper or parameters", words=True))
-    return [Table(columns, tuple(rows), fold="Papers and parameters")]
+    columns = (doc.Column("name", words=True), doc.Column("paper or parameters", words=True))
+    return [doc.Table(columns, tuple(rows), fold="Papers and parameters")]

@@ -12,23 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from exegesis.results.hierarchy import Hierarchy
-from exegesis.show.document import (
-    FAINT,
-    Cell,
-    Column,
-    Document,
-    Facts,
-    Gauge,
-    Legend,
-    Node,
-    Note,
-    Scale,
-    Section,
-    Table,
-    Tree,
-    largest,
-    share,
-)
+from exegesis.show import document as doc
 from exegesis.show.documents.account import Sum
 from exegesis.show.documents.header import assembled, facts, single, title_of
 from exegesis.show.documents.passage import FOLD
@@ -47,25 +31,27 @@ SEARCH = {
 }
 
 
-def document(results: Sequence[Hierarchy]) -> Document:
+def document(results: Sequence[Hierarchy]) -> doc.Document:
     """Hierarchies in order."""
     kind = "Hierarchy" if len(results) == 1 else "Hierarchies"
     return assembled(kind, "hierarchies", [_section(result) for result in results])
 
 
-def _section(result: Hierarchy) -> Section:
+def _section(result: Hierarchy) -> doc.Section:
     drawn = tree(result)
     limit, signs = drawn.limit, drawn.signed
-    faint = any(node.low == 0 and abs(node.cell.share) < FAINT for node in drawn.nodes)
-    scale = Scale(signed(-limit, limit), signed(limit, limit, sign=signs), signs, not signs, "", faint)
-    legend = Legend(scale if limit else None, tuple(Note("", line) for line in _notes(result, drawn)))
+    faint = any(node.low == 0 and abs(node.cell.share) < doc.FAINT for node in drawn.nodes)
+    scale = doc.Scale(signed(-limit, limit), signed(limit, limit, sign=signs), signs, not signs, "", faint)
+    legend = doc.Legend(scale if limit else None, tuple(doc.Note("", line) for line in _notes(result, drawn)))
     rows = tuple(
         ("  " * depth + drawn.layout.surface(node.cell.start, node.cell.stop),
-         drawn.joint(node), Gauge(drawn.written(node.cell.score), node.cell.share, signs))
+         drawn.joint(node), doc.Gauge(drawn.written(node.cell.score), node.cell.share, signs))
         for depth, node in drawn.nested
     )  # fmt: skip
-    table = Table((Column("phrase", words=True), Column("interaction"), Column("score")), rows, fold=FOLD)
-    return Section(title_of(result.text), (_facts(result), drawn, legend, table))
+    table = doc.Table(
+        (doc.Column("phrase", words=True), doc.Column("interaction"), doc.Column("score")), rows, fold=FOLD
+    )
+    return doc.Section(title_of(result.text), (_facts(result), drawn, legend, table))
 
 
 def records(results: Sequence[Hierarchy]) -> Iterator[Sequence[Any]]:
@@ -79,19 +65,19 @@ def records(results: Sequence[Hierarchy]) -> Iterator[Sequence[Any]]:
                    phrase.step, float(phrase.score), joint)  # fmt: skip
 
 
-def tree(result: Hierarchy) -> Tree:
+def tree(result: Hierarchy) -> doc.Tree:
     """A hierarchy as nodes over the atoms of its text."""
     places = [result.text.characters(part.span) for part in result.parts]
     starts, layout = laid_out(result.text.raw, {edge for place in places for edge in place}, parts_of(result.text))
-    limit = largest([part.score for part in result.parts])
+    limit = doc.largest([part.score for part in result.parts])
     parent = {child: number for number, part in enumerate(result.parts) for child in part.children}
     nodes = []
     for at, (part, (start, stop)) in enumerate(zip(result.parts, places, strict=True)):
-        cell = Cell(bisect_left(starts, start), bisect_left(starts, stop), part.score, share(part.score, limit))
+        cell = doc.Cell(bisect_left(starts, start), bisect_left(starts, stop), part.score, doc.share(part.score, limit))
         if cell.stop > cell.start:
             high = result.heights[parent[at]] - 1 if at in parent else result.heights[at]
-            nodes.append(Node(cell, result.heights[at], high, part.interaction))
-    return Tree(layout, tuple(nodes), limit, result.details.get("signed") is not False)
+            nodes.append(doc.Node(cell, result.heights[at], high, part.interaction))
+    return doc.Tree(layout, tuple(nodes), limit, result.details.get("signed") is not False)
 
 
 def _leads(result: Hierarchy) -> bool:
@@ -104,17 +90,17 @@ def _leads(result: Hierarchy) -> bool:
     return result.name == "hedge" and abs(root - result.explained) > 1e-6 * max(1.0, abs(root))
 
 
-def _facts(result: Hierarchy) -> Facts:
+def _facts(result: Hierarchy) -> doc.Facts:
     header = facts([result], [result.name])
     label = result.target.partition(":")[2]
     if not (_leads(result) and label):
         return header
     lead = f"; its lead over other labels {number(result.root.score)}"
     items = [fact._replace(text=fact.text + lead) if fact.name == "target" else fact for fact in header.items]
-    return Facts(tuple(items))
+    return doc.Facts(tuple(items))
 
 
-def _notes(result: Hierarchy, drawn: Tree) -> Iterator[str]:
+def _notes(result: Hierarchy, drawn: doc.Tree) -> Iterator[str]:
     """How the phrases were found, what scores and interactions are, what adds up."""
     if len(result.text.words) > 1 and result.name in SEARCH:
         yield SEARCH[result.name]

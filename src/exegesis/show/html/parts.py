@@ -13,25 +13,7 @@ from typing import Any
 from markupsafe import Markup
 from rich.cells import cell_len
 
-from exegesis.show.document import (
-    FAINT,
-    Block,
-    Cell,
-    Chart,
-    Curve,
-    Facts,
-    Gauge,
-    Heading,
-    Legend,
-    Matrix,
-    Node,
-    Part,
-    Passage,
-    Prose,
-    Row,
-    Table,
-    Tree,
-)
+from exegesis.show import document as doc
 from exegesis.show.html.style import paint_class, templates
 from exegesis.show.palette import HUES, Palette
 
@@ -42,26 +24,26 @@ DEEPEST = 48  # rows of a line whose scores can be read
 WIDE, NARROW = 9.0, 3.4  # inches of a chart as wide as the page, and of one that stands beside others
 
 
-def drawn(part: Part, palette: Palette) -> Markup:
+def drawn(part: doc.Part, palette: Palette) -> Markup:
     """A part as HTML."""
     match part:
-        case Facts():
+        case doc.Facts():
             return _written("facts", items=part.items)
-        case Prose():
+        case doc.Prose():
             return _written("prose", text=part.text, tone=part.tone)
-        case Heading():
+        case doc.Heading():
             return _written("heading", text=part.text, level=part.level)
-        case Passage():
+        case doc.Passage():
             return _passage(part)
-        case Tree():
+        case doc.Tree():
             return _tree(part)
-        case Matrix():
+        case doc.Matrix():
             return _half(part) if part.half else _square(part)
-        case Table():
+        case doc.Table():
             return _table(part)
-        case Chart():
+        case doc.Chart():
             return _chart(part, palette)
-        case Legend():
+        case doc.Legend():
             return _legend(part)
 
 
@@ -78,13 +60,13 @@ def hue_class(number: int | None) -> str:
 # words in colour ----------------------------------------------------------------------------------------
 
 
-def _passage(passage: Passage) -> Markup:
+def _passage(passage: doc.Passage) -> Markup:
     empty = not passage.layout.atoms
     rows = [] if empty else [_row(passage, block, row) for block in passage.blocks for row in block.rows]
     return _written("passage", caption=passage.caption, rtl=passage.layout.rtl, rows=rows, empty=empty)
 
 
-def _row(passage: Passage, block: Block, row: Row) -> dict[str, Any]:
+def _row(passage: doc.Passage, block: doc.Block, row: doc.Row) -> dict[str, Any]:
     several, tall = len(passage.blocks) > 1, len(block.rows) > 1
     owners = passage.owners(row)
     parts = []
@@ -103,7 +85,9 @@ def _row(passage: Passage, block: Block, row: Row) -> dict[str, Any]:
     }
 
 
-def _runs(passage: Passage, block: Block, owners: Sequence[Cell | None], line: range) -> list[dict[str, Any]]:
+def _runs(
+    passage: doc.Passage, block: doc.Block, owners: Sequence[doc.Cell | None], line: range
+) -> list[dict[str, Any]]:
     """Cells, and atoms that no cell covers, in reading order."""
     runs, i = [], line.start
     while i < line.stop:
@@ -112,7 +96,7 @@ def _runs(passage: Passage, block: Block, owners: Sequence[Cell | None], line: r
         run: dict[str, Any] = {"space": passage.layout.blank(line, i), "atoms": _joined(passage, i, stop), "paint": ""}
         if cell is not None:
             score = block.written(cell.score)
-            told = abs(cell.share) >= FAINT or math.isnan(cell.score)  # under its box; others at the pointer
+            told = abs(cell.share) >= doc.FAINT or math.isnan(cell.score)  # under its box; others at the pointer
             marks = " told" * told + " k" * cell.marked
             paint = f"{paint_class(cell.share, block.signed)}{marks}"
             run |= {
@@ -125,7 +109,7 @@ def _runs(passage: Passage, block: Block, owners: Sequence[Cell | None], line: r
     return runs
 
 
-def _joined(passage: Passage, start: int, stop: int) -> list[dict[str, Any]]:
+def _joined(passage: doc.Passage, start: int, stop: int) -> list[dict[str, Any]]:
     """Atoms with the pieces of a long word joined again, since a browser breaks it itself."""
     joined: list[dict[str, Any]] = []
     for i in range(start, stop):
@@ -137,14 +121,14 @@ def _joined(passage: Passage, start: int, stop: int) -> list[dict[str, Any]]:
     return joined
 
 
-def _tree(tree: Tree) -> Markup:
+def _tree(tree: doc.Tree) -> Markup:
     """A line of text is a grid whose columns are its atoms, so a box is as wide as its words in any font."""
     widths = [cell_len(atom.text) + 1 for atom in tree.layout.atoms]
     lines = [_line(tree, line) for line in tree.layout.lines(widths, 0, COLUMNS)]
     return _written("tree", lines=lines, rtl=tree.layout.rtl)
 
 
-def _line(tree: Tree, line: range) -> dict[str, Any]:
+def _line(tree: doc.Tree, line: range) -> dict[str, Any]:
     count, nodes = tree.stacked(line)
     boxes = [_box(tree, line, count, *entry) for entry in nodes]
     covered = {i for node, low, _ in nodes if low == 0 for i in range(node.cell.start, node.cell.stop)}
@@ -159,7 +143,7 @@ def _line(tree: Tree, line: range) -> dict[str, Any]:
     }
 
 
-def _box(tree: Tree, line: range, count: int, node: Node, low: int, high: int) -> dict[str, Any]:
+def _box(tree: doc.Tree, line: range, count: int, node: doc.Node, low: int, high: int) -> dict[str, Any]:
     """A phrase's place in the grid of its line (rows and columns count from 1, the whole text's row first)."""
     start, stop = max(node.cell.start, line.start), min(node.cell.stop, line.stop)
     began = node.cell.start < line.start
@@ -180,7 +164,7 @@ def _box(tree: Tree, line: range, count: int, node: Node, low: int, high: int) -
     }
 
 
-def _bare(tree: Tree, line: range, count: int, i: int) -> dict[str, Any]:
+def _bare(tree: doc.Tree, line: range, count: int, i: int) -> dict[str, Any]:
     """An atom that is not one of the model's words."""
     at, text = i - line.start + 1, tree.layout.atoms[i].text
     none = {"paint": "", "score": "", "tip": "", "spoken": text, "began": False, "goes": False}
@@ -190,7 +174,7 @@ def _bare(tree: Tree, line: range, count: int, i: int) -> dict[str, Any]:
 # numbers ------------------------------------------------------------------------------------------------
 
 
-def _half(matrix: Matrix) -> Markup:
+def _half(matrix: doc.Matrix) -> Markup:
     kept, said = matrix.shortened(WORDS)
     count = len(kept.down)
     rows = [
@@ -204,7 +188,7 @@ def _half(matrix: Matrix) -> Markup:
     return _written("half", title=matrix.title, rows=rows, said=said)
 
 
-def _square(matrix: Matrix) -> Markup:
+def _square(matrix: doc.Matrix) -> Markup:
     rows = [
         {
             "name": name,
@@ -219,15 +203,15 @@ def _square(matrix: Matrix) -> Markup:
     return _written("square", title=matrix.title, across=matrix.across, rows=rows, always=always)
 
 
-def _tint(matrix: Matrix, row: int, column: int) -> str:
+def _tint(matrix: doc.Matrix, row: int, column: int) -> str:
     """The class of a cell's colour."""
     if matrix.hue is not None:
         return f"tint {hue_class(matrix.hue)}"
     return paint_class(matrix.share(row, column), matrix.signed)
 
 
-def _table(table: Table) -> Markup:
-    gauges = [[cell for cell in row if isinstance(cell, Gauge)] for row in table.rows]
+def _table(table: doc.Table) -> Markup:
+    gauges = [[cell for cell in row if isinstance(cell, doc.Gauge)] for row in table.rows]
     kept = list(range(len(table.rows)))
     if table.fold and len(kept) > TABLE and all(gauges):
         sizes = [max(math.inf if math.isnan(gauge.share) else abs(gauge.share) for gauge in row) for row in gauges]
@@ -246,16 +230,16 @@ def _table(table: Table) -> Markup:
     return _written("table", columns=table.columns, rows=rows, rest=rest, said=table.rest)
 
 
-def _cell(cell: str | Gauge, words: bool, folded: bool) -> dict[str, Any]:
+def _cell(cell: str | doc.Gauge, words: bool, folded: bool) -> dict[str, Any]:
     if isinstance(cell, str) or folded or math.isnan(cell.share):
-        return {"text": cell.text if isinstance(cell, Gauge) else cell, "words": words, "bar": None}
+        return {"text": cell.text if isinstance(cell, doc.Gauge) else cell, "words": words, "bar": None}
     half = 50 * abs(cell.share)
     left, wide = ((50 - half if cell.share < 0 else 50), half) if cell.signed else (0, 100 * abs(cell.share))
     paint = paint_class(cell.share, cell.signed)
     return {"text": cell.text, "words": words, "bar": {"left": round(left, 1), "wide": round(wide, 1), "paint": paint}}
 
 
-def _chart(chart: Chart, palette: Palette) -> Markup:
+def _chart(chart: doc.Chart, palette: Palette) -> Markup:
     """The title and the note as HTML, the rest as the figure draws it."""
     from exegesis.show.figure import chart as charts  # with the fonts of matplotlib, which pages without charts spare
     from exegesis.show.figure import svg
@@ -272,16 +256,16 @@ def _chart(chart: Chart, palette: Palette) -> Markup:
     return _written("chart", title=chart.title, tag=chart.tag, note=chart.note, picture=picture)
 
 
-def _spoken(chart: Chart) -> str:
+def _spoken(chart: doc.Chart) -> str:
     """The names of a chart's rows for screen readers."""
-    what = "curves of " if chart.rows and isinstance(chart.rows[0], Curve) else ""
+    what = "curves of " if chart.rows and isinstance(chart.rows[0], doc.Curve) else ""
     return what + ", ".join(row.name for row in chart.rows)
 
 
 # what stands under a picture ----------------------------------------------------------------------------
 
 
-def _legend(legend: Legend) -> Markup:
+def _legend(legend: doc.Legend) -> Markup:
     ramps = {
         "signs": [paint_class(k / 6, True) for k in range(-6, 7)],
         "sizes": [paint_class(k / 6, False) for k in range(7)],

@@ -12,21 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from exegesis.results.result import Result
-from exegesis.show.document import (
-    Chart,
-    Document,
-    Facts,
-    Heading,
-    Legend,
-    Matrix,
-    Part,
-    Passage,
-    Prose,
-    Scale,
-    Section,
-    Table,
-    Tree,
-)
+from exegesis.show import document as doc
 from exegesis.show.palette import Palette
 from exegesis.show.terminal.chart import chart
 from exegesis.show.terminal.look import BOLD, MUTED, PLAIN, Line, Look, fold, hyphened, look_for, padded, printed
@@ -65,7 +51,7 @@ def render(results: Result | Sequence[Result], **options: Any) -> str:
     return str(written(results, "terminal", **options))
 
 
-def terminal(document: Document, options: Options = Options()) -> str:
+def terminal(document: doc.Document, options: Options = Options()) -> str:
     """A document as lines that end in a line feed, two blank lines between sections.
 
     Characters that would act on the terminal are shown, never sent.
@@ -78,25 +64,25 @@ def terminal(document: Document, options: Options = Options()) -> str:
     return printed(lines, look.color)
 
 
-def text(document: Document, options: TextOptions = TextOptions()) -> str:
+def text(document: doc.Document, options: TextOptions = TextOptions()) -> str:
     """A document as in a terminal without colour, with all numbers."""
     return terminal(document, Options(color=False, width=options.width, numbers=True))
 
 
-def _section(section: Section, look: Look) -> list[Line]:
+def _section(section: doc.Section, look: Look) -> list[Line]:
     """The brief reading of a section, a blank line between two parts but for a title and its facts."""
     parts = section.brief or section.parts
     lines: list[Line] = []
-    picture: Part | None = None
+    picture: doc.Part | None = None
     for before, part in pairwise([None, *parts]):
-        picture = part if isinstance(part, Passage | Tree | Matrix) else picture
-        drawn = _legend(part, picture, look) if isinstance(part, Legend) else DRAWN[type(part)](part, look)
-        apart = lines and drawn and not (isinstance(before, Heading) and before.level == 1)
+        picture = part if isinstance(part, doc.Passage | doc.Tree | doc.Matrix) else picture
+        drawn = _legend(part, picture, look) if isinstance(part, doc.Legend) else DRAWN[type(part)](part, look)
+        apart = lines and drawn and not (isinstance(before, doc.Heading) and before.level == 1)
         lines += [[], *drawn] if apart else drawn
     return lines
 
 
-def _facts(facts: Facts, look: Look) -> list[Line]:
+def _facts(facts: doc.Facts, look: Look) -> list[Line]:
     """Values with dots between them, in as many lines as they need."""
     lines: list[Line] = [[]]
     used = 0
@@ -113,16 +99,16 @@ def _facts(facts: Facts, look: Look) -> list[Line]:
     return lines if facts.items else []
 
 
-def _prose(prose: Prose, look: Look) -> list[Line]:
+def _prose(prose: doc.Prose, look: Look) -> list[Line]:
     style = {"plain": PLAIN, "muted": MUTED, "lead": BOLD}[prose.tone]
     return [[Segment(line, style)] for line in fold(prose.text, look.width)]
 
 
-def _heading(heading: Heading, look: Look) -> list[Line]:
+def _heading(heading: doc.Heading, look: Look) -> list[Line]:
     return [[Segment(line, BOLD)] for line in fold(heading.text, look.width)]
 
 
-def _legend(legend: Legend, picture: Part | None, look: Look) -> list[Line]:
+def _legend(legend: doc.Legend, picture: doc.Part | None, look: Look) -> list[Line]:
     """The keys, the scale, and the sentences, those with names aligned after them."""
     lines = look.muted(" · ".join(key.name for key in legend.keys))
     if legend.scale is not None:
@@ -135,16 +121,16 @@ def _legend(legend: Legend, picture: Part | None, look: Look) -> list[Line]:
     return lines
 
 
-def _signs(scale: Scale, picture: Part | None) -> str:
+def _signs(scale: doc.Scale, picture: doc.Part | None) -> str:
     """The meaning of signs and of words without numbers, if there is no colour."""
-    if isinstance(picture, Matrix):
+    if isinstance(picture, doc.Matrix):
         return "A dot weighs less than 5 % of the largest." if scale.faint else ""
-    sides = "+ speaks for, - against" if isinstance(picture, Tree) else "word(+) speaks for, word(-) against"
+    sides = "+ speaks for, - against" if isinstance(picture, doc.Tree) else "word(+) speaks for, word(-) against"
     said = [*([sides] if scale.signs else []), *([BARE] if scale.faint else [])]
     return "; ".join(said)
 
 
-def _scale(scale: Scale, look: Look) -> list[Line]:
+def _scale(scale: doc.Scale, look: Look) -> list[Line]:
     """The scale from against to for, with the scores at its ends."""
     low, high, size = (hyphened(text) for text in (scale.low, scale.high, scale.high.lstrip("+")))
     line: Line = []
@@ -169,12 +155,12 @@ def _step(look: Look, share: float, signed: bool, wide: int) -> Segment:
 
 
 DRAWN: dict[type, Callable[[Any, Look], list[Line]]] = {
-    Facts: _facts,
-    Prose: _prose,
-    Heading: _heading,
-    Passage: passage,
-    Tree: tree,
-    Matrix: matrix,
-    Table: table,
-    Chart: chart,
+    doc.Facts: _facts,
+    doc.Prose: _prose,
+    doc.Heading: _heading,
+    doc.Passage: passage,
+    doc.Tree: tree,
+    doc.Matrix: matrix,
+    doc.Table: table,
+    doc.Chart: chart,
 }
