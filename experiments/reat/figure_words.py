@@ -15,7 +15,7 @@ from exegesis.data.examples import Example
 from exegesis.models.tagger import default_tagger
 from exegesis.show.document import Box, Chart, Document, Section
 from exegesis.show.documents.classes import TAG_NAMES
-from exegesis.show.figure.files import svg
+from exegesis.show.figure.page import svg
 from exegesis.statistics.bootstrap import Spread
 from exegesis.study.classes import VERBS
 

@@ -12,6 +12,7 @@ PLANTED = {
     "core/text.py": "import exegesis.api",  # upwards
     "show/palette.py": "import exegesis.questions",  # sideways
     "show/wording.py": "from exegesis.protocols import batch",  # to torch, through a module that may load it
+    "show/layout.py": "import exegesis.models",  # beneath, but with torch
 }
 
 

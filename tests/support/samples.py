@@ -57,6 +57,12 @@ def result(
     )
 
 
+def long(words: int) -> Attribution:
+    """A text of so many words, of which 97 differ."""
+    raw = " ".join(f"word{i % 97}" for i in range(words))
+    return result(raw, np.random.default_rng(0).normal(size=words).tolist())
+
+
 def methods() -> list[Attribution]:
     """The forty-word sentence under six methods, as in Figure 4."""
     words = LONG.split()

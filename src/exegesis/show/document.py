@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -20,6 +20,7 @@ from exegesis.show.layout import Layout
 from exegesis.show.wording import MINUS, decimal, signed
 from exegesis.statistics.bootstrap import Spread
 
+Dash = Literal["", "dashed", "dotted", "long"]
 FAINT = 0.05  # share of the scale below which a cell needs no number of its own
 
 
@@ -349,7 +350,7 @@ class Curve(NamedTuple):
     name: str
     points: tuple[tuple[float, float], ...]
     hue: int | None = None
-    dash: Literal["", "dashed", "dotted", "long"] = ""
+    dash: Dash = ""
 
 
 @dataclass(frozen=True)
@@ -434,7 +435,7 @@ class Key(NamedTuple):
 
     name: str
     hue: int | None
-    dash: Literal["", "dashed", "dotted", "long"] = ""
+    dash: Dash = ""
 
 
 @dataclass(frozen=True)
@@ -483,6 +484,22 @@ class Document:
 def largest(scores: Sequence[float]) -> float:
     """The largest finite magnitude; 0 if there is none."""
     return max((abs(score) for score in scores if math.isfinite(score)), default=0.0)
+
+
+def scale_to(limit: float, signs: bool, sizes: bool, note: str = "", faint: bool = False) -> Scale | None:
+    """The scale whose deepest colour is the score ``limit``; None if all scores are 0."""
+    return Scale(signed(-limit, limit), signed(limit, limit, sign=signs), signs, sizes, note, faint) if limit else None
+
+
+def sentences(lines: Iterable[str]) -> tuple[Note, ...]:
+    """Notes without names."""
+    return tuple(Note("", line) for line in lines)
+
+
+def table(names: Sequence[str], rows: Iterable[Sequence[str | Gauge]], words: int = 1, **more: Any) -> Table:
+    """A table whose first ``words`` columns hold words; ``more`` are further fields of ``Table``."""
+    columns = tuple(Column(name, words=number < words) for number, name in enumerate(names))
+    return Table(columns, tuple(map(tuple, rows)), **more)
 
 
 def share(score: float, limit: float) -> float:

@@ -45,6 +45,8 @@ class Layout:
 
     def surface(self, start: int, stop: int) -> str:
         """The text of some atoms, as drawn."""
+        if stop == start + 1:  # most spans are words
+            return self.atoms[start].text
         atoms = self.atoms[start:stop]
         return "".join((" " if atom.space and i else "") + atom.text for i, atom in enumerate(atoms))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import exegesis
-from exegesis.show.documents.trust import trust_line
+from exegesis.show.documents.account import trust_line
 from tests.support.command import TEXT
 
 

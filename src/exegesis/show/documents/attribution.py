@@ -13,10 +13,9 @@ from typing import Any, Literal
 from exegesis.core.errors import unknown
 from exegesis.results.attribution import Attribution
 from exegesis.show.document import Block, Document, Legend, Note, Passage, Section
-from exegesis.show.documents.account import account_line, account_short, estimate_line, unknown_line
+from exegesis.show.documents.account import account_line, account_short, estimate_line, trust_line, unknown_line
 from exegesis.show.documents.header import assembled, facts, title_of
 from exegesis.show.documents.passage import Aside, Strand, passage, scale, tables
-from exegesis.show.documents.trust import trust_line
 from exegesis.show.wording import common, model_name, number, prediction_phrase, target_phrase, visible
 
 COLUMNS = ("example", "model", "method", "target", "level", "text", "start", "stop", "score")
@@ -51,22 +50,22 @@ def section(results: Sequence[Attribution], options: Options = Options()) -> Sec
                result.details.get("signed") is not False)
         for result, (label, note) in zip(results, _labels(results), strict=True)
     ]  # fmt: skip
-    drawn, asides = passage(strands, shared)
-    legend = Legend(scale(drawn), tuple(_notes(results, drawn, asides, shared)))
+    words, asides = passage(strands, shared)
+    legend = Legend(scale(words), tuple(_notes(results, words, asides, shared)))
     header = facts(results, [result.name for result in results])
-    return Section(title_of(results[0].text), (header, drawn, legend, *tables(drawn, asides)))
+    return Section(title_of(results[0].text), (header, words, legend, *tables(words, asides)))
 
 
 def records(results: Sequence[Attribution]) -> Iterator[Sequence[Any]]:
-    """One row for each result, target and span; ``start`` and ``stop`` are characters."""
+    """Rows for a file: each result, target and span; ``start`` and ``stop`` are characters."""
     yield COLUMNS
     for example, result in enumerate(results):
         for part in result.each_target():
-            known = (example, part.model, part.name, part.target)
+            header = (example, part.model, part.name, part.target)
             for span, level, score in zip(part.spans, part.levels, part.scores, strict=True):
                 start, stop = part.text.characters(span)
                 text = part.text.raw[start:stop] or " ".join(part.text.pieces[slice(*span)])
-                yield (*known, level, text, start, stop, float(score))
+                yield (*header, level, text, start, stop, float(score))
 
 
 def _labels(results: Sequence[Attribution]) -> list[tuple[str, str]]:
@@ -84,24 +83,24 @@ def _labels(results: Sequence[Attribution]) -> list[tuple[str, str]]:
     return list(zip(labels, notes, strict=True))
 
 
-def _notes(results: Sequence[Attribution], drawn: Passage, asides: Sequence[Aside], shared: bool) -> Iterator[Note]:
+def _notes(results: Sequence[Attribution], words: Passage, asides: Sequence[Aside], shared: bool) -> Iterator[Note]:
     """A whole sentence for one result, an equation each for several, and what else is to be known of each."""
     several = len(results) > 1
     unknown_words = [unknown_line(result) for result in results]
-    for result, block, aside in zip(results, drawn.blocks, asides, strict=True):
+    for result, block, aside in zip(results, words.blocks, asides, strict=True):
         name = block.label if several else ""
         limit = "" if shared or not block.limit else f"; max {number(block.limit)}"
         yield Note(name, account_short(result) + limit if several else account_line(result))
         yield from (Note(name, line) for line in _asides(result, block, aside))
     if len(set(unknown_words)) == 1:
         unknown_words, several = unknown_words[:1], False
-    for block, line in zip(drawn.blocks, unknown_words, strict=False):
+    for block, line in zip(words.blocks, unknown_words, strict=False):
         if line:
             yield Note(block.label if several else "", line)
 
 
 def _asides(result: Attribution, block: Block, aside: Aside) -> Iterator[str]:
-    """How far a result can be trusted, if that was asked, and what its rows do not hold."""
+    """The trust in a result, if that was asked, and what its rows do not hold."""
     yield from filter(None, (trust_line(result), estimate_line(result.details)))
     for level, count in aside.hidden.items():
         yield f"{count} weaker overlapping spans ({level}) are not drawn; a .csv file has them."

@@ -7,22 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from exegesis.results.study import Absent, Asked, Gap, Shown, Uses, WordClass, WordClasses, WordUses
-from exegesis.show.document import Box, Chart, Heading, Part, Prose, Section
-from exegesis.show.documents.corpus import (
-    READ_BOX,
-    SPREAD_COLUMNS,
-    explained,
-    facts,
-    interval,
-    limit_of,
-    number,
-    section,
-    spread_cells,
-    table,
-    texts,
-    usual,
-    verdict,
-)
+from exegesis.show import document as doc
+from exegesis.show.documents import corpus
+from exegesis.show.documents.corpus import interval, number
 from exegesis.show.wording import many, percent, visible
 
 RARE = 10  # words below which a class is left out of the picture
@@ -43,27 +30,28 @@ TAG_NAMES = {
 }  # fmt: skip
 
 
-def word_classes(study: WordClasses) -> Section:
+def word_classes(study: WordClasses) -> doc.Section:
     """Scores by part of speech."""
     asked = study.asked
     frequent = [row for row in study.classes if row.spread.size >= RARE] or list(study.classes)
-    size = usual(row.spread.median for row in frequent)
-    rows = tuple(Box(row.tag, f"{TAG_NAMES.get(row.tag, '')} · {row.spread.size:,}", row.spread) for row in frequent)
-    cells = (
-        (row.tag, TAG_NAMES.get(row.tag, ""), ", ".join(map(visible, row.common)), *spread_cells(row.spread, size))
-        for row in study.classes
+    size = corpus.usual(row.spread.median for row in frequent)
+    boxes = [doc.Box(row.tag, f"{TAG_NAMES.get(row.tag, '')} · {row.spread.size:,}", row.spread) for row in frequent]
+    common = [", ".join(map(visible, row.common)) for row in study.classes]
+    rows = (
+        (row.tag, TAG_NAMES.get(row.tag, ""), words, *corpus.spread_cells(row.spread, size))
+        for row, words in zip(study.classes, common, strict=True)
     )
     hidden = len(study.classes) - len(frequent)
     classes = f"{hidden} classes" if hidden > 1 else "1 class"
     rest = f" {classes} of fewer than {RARE} words in the table only." if hidden else ""
-    title, axis = "Scores by part of speech, in the order of their medians", f"score for the {explained(asked)}"
-    parts: list[Part] = [
-        Prose(_classes_sentence(frequent)),
-        Chart(title, axis, rows, asked.signed),
-        Prose(READ_BOX + rest, "muted"),
-        table(("tag", "part of speech", "commonest words", *SPREAD_COLUMNS), cells, words=3),
+    title, axis = "Scores by part of speech, in the order of their medians", f"score for the {corpus.explained(asked)}"
+    parts: list[doc.Part] = [
+        doc.Prose(_classes_sentence(frequent)),
+        doc.Chart(title, axis, tuple(boxes), asked.signed),
+        doc.Prose(corpus.READ_BOX + rest, "muted"),
+        doc.table(("tag", "part of speech", "commonest words", *corpus.SPREAD_COLUMNS), rows, words=3),
     ]
-    return section("What kinds of words the model goes by", facts(asked), parts)
+    return corpus.section("What kinds of words the model goes by", corpus.facts(asked), parts)
 
 
 def _classes_sentence(frequent: Sequence[WordClass]) -> str:
@@ -78,30 +66,31 @@ def _classes_sentence(frequent: Sequence[WordClass]) -> str:
     )
 
 
-def word_uses(study: WordUses) -> Section:
+def word_uses(study: WordUses) -> doc.Section:
     """Scores of words over their contexts, and the most extreme contexts."""
-    asked, size = study.asked, usual(uses.spread.median for uses in study.uses)
+    asked, size = study.asked, corpus.usual(uses.spread.median for uses in study.uses)
     rows = tuple(
-        Box(uses.word, f"{many(uses.spread.size, 'use')} in {many(uses.spread.texts, 'text')}", uses.spread,
+        doc.Box(uses.word, f"{many(uses.spread.size, 'use')} in {many(uses.spread.texts, 'text')}", uses.spread,
             tuple(uses.scores.tolist()))
         for uses in study.uses
     )  # fmt: skip
-    cells = (
-        (visible(uses.word), *spread_cells(uses.spread, size), percent(uses.spread.positive)) for uses in study.uses
-    )
-    parts: list[Part] = [Prose(_uses_sentence(uses, asked, size)) for uses in study.uses]
-    parts += [Prose(_gap_sentence(gap, size)) for gap in study.gaps]
-    parts += [Prose(_absent_sentence(absent)) for absent in study.absent]
-    parts.append(Chart("Scores of each use", f"score for the {explained(asked)}", rows, asked.signed))
-    parts.append(Prose(READ_BOX.replace(", outliers are left out", "") + " A dot is one use.", "muted"))
-    parts.append(table(("word", *SPREAD_COLUMNS, "above 0"), cells))
-    limit = limit_of(shown for uses in study.uses for shown in (*uses.lowest, *uses.highest))
+    cells = [
+        (visible(uses.word), *corpus.spread_cells(uses.spread, size), percent(uses.spread.positive))
+        for uses in study.uses
+    ]
+    parts: list[doc.Part] = [doc.Prose(_uses_sentence(uses, asked, size)) for uses in study.uses]
+    parts += [doc.Prose(_gap_sentence(gap, size)) for gap in study.gaps]
+    parts += [doc.Prose(_absent_sentence(absent)) for absent in study.absent]
+    parts.append(doc.Chart("Scores of each use", f"score for the {corpus.explained(asked)}", rows, asked.signed))
+    parts.append(doc.Prose(corpus.READ_BOX.replace(", outliers are left out", "") + " A dot is one use.", "muted"))
+    parts.append(doc.table(("word", *corpus.SPREAD_COLUMNS, "above 0"), cells))
+    limit = corpus.limit_of(shown for uses in study.uses for shown in (*uses.lowest, *uses.highest))
     for uses in study.uses:
-        parts.append(Heading(f"{visible(uses.word)}: the most extreme contexts"))
+        parts.append(doc.Heading(f"{visible(uses.word)}: the most extreme contexts"))
         for name, shown in (("lowest", uses.lowest), ("highest", uses.highest[::-1])):
-            parts += texts(shown, partial(_caption, name, size), asked.signed, limit)
+            parts += corpus.texts(shown, partial(_caption, name, size), asked.signed, limit)
     title = "How a word acts in its contexts" if len(rows) == 1 else "How words act in their contexts"
-    return section(title, facts(asked), parts)
+    return corpus.section(title, corpus.facts(asked), parts)
 
 
 def _uses_sentence(uses: Uses, asked: Asked, size: float) -> str:
@@ -109,7 +98,7 @@ def _uses_sentence(uses: Uses, asked: Asked, size: float) -> str:
     side = "for" if share >= 0.5 else "against"
     often = f"{percent(max(share, 1 - share))} of its {count:,} uses" if count > 1 else "its one use"
     return (
-        f"“{visible(uses.word)}” speaks {side} the {explained(asked)} in {often}; "
+        f"“{visible(uses.word)}” speaks {side} the {corpus.explained(asked)} in {often}; "
         f"its median score is {number(uses.spread.median, size)}."
     )
 
@@ -129,4 +118,4 @@ def _gap_sentence(gap: Gap, size: float) -> str:
 
 def _caption(name: str, size: float, shown: Shown) -> str:
     scores = ", ".join(number(word.score, size) for word in shown.words if word.marked)
-    return f"{name} {scores} · {verdict(shown)}"
+    return f"{name} {scores} · {corpus.verdict(shown)}"

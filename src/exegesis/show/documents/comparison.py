@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from exegesis.show.document import Column, Document, Gauge, Heading, Legend, Note, Section, Table, share
+from exegesis.show.document import Column, Document, Gauge, Heading, Legend, Section, Table, sentences, share, table
 from exegesis.show.wording import decimal, signed, visible
 from exegesis.statistics.agreement import Comparison
 
@@ -19,20 +19,17 @@ def document(compared: Comparison, names: tuple[str, str] = ("first", "second"),
         (f"top {compared.k} in common", _percent(compared.top), "of the words of largest size"),
         ("same sign", _percent(compared.signs), "of the words that both score"),
     )
-    agreement = Table(
-        (Column("", words=True), Column(""), Column("", words=True)),
-        tuple((name, value or "none", meaning) for name, value, meaning in measures),
-    )
+    columns = (Column("", words=True), Column(""), Column("", words=True))
+    agreement = Table(columns, tuple((name, value or "none", meaning) for name, value, meaning in measures))
     shown = compared.differences[: max(0, limit)]
-    rows = tuple((visible(" ".join(word.split())), _gauge(one), _gauge(two)) for word, one, two in shown)
-    words = Table((Column("word", words=True), Column(first), Column(second)), rows)
+    words = table(
+        ("word", first, second),
+        ((visible(" ".join(word.split())), *(Gauge(signed(score, 1.0), share(score, 1.0)) for score in scores))
+         for word, *scores in shown),
+    )  # fmt: skip
     rest = len(compared.differences) - len(shown)
-    notes = (Note("", f"{rest} words on which they differ less are not shown"),) if rest else ()
+    notes = sentences([f"{rest} words on which they differ less are not shown"] if rest else ())
     return Document(title, "Comparison", (Section(title, (Heading(title), agreement, words, Legend(notes=notes))),))
-
-
-def _gauge(score: float) -> Gauge:
-    return Gauge(signed(score, 1.0), share(score, 1.0))
 
 
 def _percent(value: float) -> str:

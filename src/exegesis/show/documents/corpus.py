@@ -1,4 +1,4 @@
-"""What the documents of all studies share: their facts, numbers of one size, spreads, texts in colour."""
+"""The parts that the documents of all studies share: their facts, numbers of one size, spreads, texts in colour."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from exegesis.results.study import Asked, Shown
-from exegesis.show.document import Chart, Column, Fact, Facts, Heading, Part, Passage, Section, Table, largest
+from exegesis.show.document import Chart, Fact, Facts, Heading, Part, Passage, Section, largest
 from exegesis.show.documents.passage import marked
 from exegesis.show.wording import many, percent, signed, visible
 from exegesis.statistics.bootstrap import Spread
@@ -36,12 +36,6 @@ def explained(asked: Asked) -> str:
     """The number explained, as a reader says it."""
     kind, _, label = asked.target.partition(":")
     return f"{kind} of the predicted label" if label == "predicted" else f"{kind} of {visible(label)}"
-
-
-def table(names: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> Table:
-    """A table whose first ``words`` columns hold words."""
-    columns = tuple(Column(name, words=number < words) for number, name in enumerate(names))
-    return Table(columns, tuple(map(tuple, rows)))
 
 
 def usual(values: Iterable[float]) -> float:

@@ -50,43 +50,38 @@ def document(results: Sequence[Evaluation]) -> doc.Document:
 
 
 def records(results: Sequence[Evaluation]) -> Iterator[Sequence[Any]]:
-    """One row for each text, measure and method; the value is empty if there is none."""
+    """Rows for a file: each text, measure and method; the value is empty if there is none."""
     yield COLUMNS
     for number, result in enumerate(results):
         for m, measure in enumerate(result.measures):
             for k, method in enumerate(result.methods):
                 for text, label, value in zip(result.texts, result.labels, result.values[m, k], strict=True):
-                    known = None if math.isnan(value) else float(value)
-                    yield (number, result.model, text, label, measure.name, method.name, str(method.control).lower(),
-                           known)  # fmt: skip
+                    written = None if math.isnan(value) else float(value)
+                    names = measure.name, method.name, str(method.control).lower()
+                    yield (number, result.model, text, label, *names, written)
 
 
 def _section(result: Evaluation, last: bool) -> doc.Section:
-    order = [*result.ranking(), *(method.name for method in result.methods if method.control)]
-    own = result.ranking()
+    ranked = result.ranking()
+    order = [*ranked, *(method.name for method in result.methods if method.control)]
     dots = [_dots(result, measure, order) for measure in result.measures]
     curves = [_curves(result, measure, order) for measure in result.measures if measure.name in result.curves]
-    squares = _squares(result, own) if len(own) > 1 else []
+    squares = _squares(result, ranked) if len(ranked) > 1 else []
     keys = tuple(_key(result, name, place) for place, name in enumerate(order))
-    parts: list[doc.Part] = [
-        doc.Prose(visible(result.advice()), "lead"),
-        *_check(result),
-        _facts(result),
-        doc.Heading("Ranking"),
-    ]
-    parts += [doc.Prose(" ".join([RANKING, *_unranked(result)]), "muted"), _ranking(result, own)]
+    parts: list[doc.Part] = [doc.Prose(visible(result.advice()), "lead"), *_check(result), _facts(result)]
+    ranking = " ".join([RANKING, *_unranked(result)])
+    parts += [doc.Heading("Ranking"), doc.Prose(ranking, "muted"), _ranking(result, ranked)]
     parts += [doc.Heading("Every measure beside its controls"), doc.Prose(MEASURES, "muted"), *dots]
     parts += [doc.Heading("Curves"), doc.Legend(keys=keys), *curves] if curves else []
     parts += [doc.Heading("Agreement"), doc.Prose(f"{_agreement(result)}.", "muted"), *squares] if squares else []
-    if result.contested and len(own) > 1:
+    if result.contested and len(ranked) > 1:
         parts += [doc.Heading("Where methods disagree most"), doc.Prose(CONTESTED, "muted")]
         for group in result.contested:
-            section = attribution.section([one for found in group for one in found.each_target()])
+            section = attribution.section([part for scores in group for part in scores.each_target()])
             parts += [part for part in section.parts if not isinstance(part, doc.Table)]
-    notes = [doc.Note("", visible(note)) for note in result.notes]
     reading = [doc.Note(name, text.format(samples=result.samples)) for name, text in READING.items()] if last else []
     parts += [doc.Heading("How to read this")] if last else []
-    parts += [doc.Legend(notes=(*reading, *notes)), *_papers(result)]
+    parts += [doc.Legend(notes=(*reading, *doc.sentences(map(visible, result.notes)))), _papers(result)]
     key = [doc.Legend(keys=keys)] if curves else []
     return doc.Section(TITLE, tuple(parts), _brief(result, order), (*dots, *key, *curves, *squares))
 
@@ -102,17 +97,18 @@ def _brief(result: Evaluation, order: Sequence[str]) -> tuple[doc.Part, ...]:
         f"{_agreement(result)}." if _agreement(result) else "",
         *map(visible, result.notes),
     ]
-    legend = doc.Legend(notes=tuple(doc.Note("", line) for line in lines if line))
+    legend = doc.Legend(notes=doc.sentences(filter(None, lines)))
     return *_check(result), _facts(result), table, legend, doc.Prose(visible(result.advice()), "lead")
 
 
 def _means(result: Evaluation, order: Sequence[str]) -> doc.Table:
     seconds = {method.name: method.seconds for method in result.methods}
-    columns = [[duration(seconds[name]) for name in order]]
-    columns += [[_mean(result, measure, name) for name in order] for measure in result.measures]
     heads = [doc.Column("method", words=True), doc.Column("time per text")]
     heads += [doc.Column(visible(measure.name), note=_direction(measure)) for measure in result.measures]
-    rows = tuple((visible(name), *cells) for name, *cells in zip(order, *columns, strict=True))
+    rows = tuple(
+        (visible(name), duration(seconds[name]), *(_mean(result, measure, name) for measure in result.measures))
+        for name in order
+    )
     ranked = len(result.ranking())
     return doc.Table(tuple(heads), rows, groups=((ranked, "controls"),) if ranked < len(order) else ())
 
@@ -134,30 +130,29 @@ def _check(result: Evaluation) -> list[doc.Prose]:
 
 def _facts(result: Evaluation) -> doc.Facts:
     counts = {label: result.labels.count(label) for label in sorted(set(result.labels))}
-    asked, run, calls = (result.counts.get(name, 0) for name in ("asked", "run", "calls"))
+    requests, runs, calls = (result.counts.get(name, 0) for name in ("asked", "run", "calls"))
     labels = ", ".join(f"{visible(label)} {count}" for label, count in counts.items())
     items = {
         "model": visible(result.model),
         "texts": f"{len(result.texts):,} ({labels})",
-        "perturbed texts": f"{asked:,} asked for, {run:,} run, in {calls:,} pooled calls" if result.counts else "",
+        "perturbed texts": f"{requests:,} asked for, {runs:,} run, in {calls:,} pooled calls" if result.counts else "",
         "time": duration(result.seconds),
     }
     return doc.Facts(tuple(doc.Fact(name, text) for name, text in items.items() if text), named=True)
 
 
-def _ranking(result: Evaluation, own: Sequence[str]) -> doc.Table:
+def _ranking(result: Evaluation, ranked: Sequence[str]) -> doc.Table:
     seconds = {method.name: method.seconds for method in result.methods}
     longest = max((value for value in seconds.values() if value > 0), default=1.0)
     chance = RANDOM in result.names
     rows = list[tuple[str | doc.Gauge, ...]]()
-    for place, name in enumerate(own, 1):
+    for place, name in enumerate(ranked, 1):
         tally, above = result.tally(name), result.above_random(name)
         time = doc.Gauge(duration(seconds[name]) or "not measured", max(0.0, seconds[name] / longest), signed=False)
         beside = [f"{above.won} of {above.made}"] if chance else []
         rows.append((str(place), visible(name), *beside, str(tally.won), str(tally.lost), str(tally.made), time))
     heads = ["above random", "won", "lost", "of", "time per text"][not chance :]
-    columns = (doc.Column("", words=True), doc.Column("method", words=True), *map(doc.Column, heads))
-    return doc.Table(columns, tuple(rows), hues=tuple(range(len(own))))
+    return doc.table(("", "method", *heads), rows, words=2, hues=tuple(range(len(ranked))))
 
 
 def _unranked(result: Evaluation) -> Iterator[str]:
@@ -188,15 +183,14 @@ def _favoured(result: Evaluation) -> Iterator[str]:
 
 def _dots(result: Evaluation, measure: Measured, order: Sequence[str]) -> doc.Chart:
     """The mean of each method and control with its interval, and a band where random scores lie."""
-    means = {name: result.mean(measure.name, name) for name in order}
     ranked = len(result.ranking())
+    means = {name: result.mean(measure.name, name) for name in order}
     rows = []
-    for place, name in enumerate(order):
-        mean = means[name]
+    for place, (name, mean) in enumerate(means.items()):
         if place < ranked or mean.texts:
             hollow = RANDOM in order and name != RANDOM and not _better(result, name, RANDOM, measure)
-            note, hue = many(mean.texts, "text"), place if place < ranked else None
-            rows.append(doc.Dot(visible(name), note, *mean[:3], hue, hollow))
+            hue = place if place < ranked else None
+            rows.append(doc.Dot(visible(name), many(mean.texts, "text"), *mean[:3], hue, hollow))
     chance = means.get(RANDOM)
     band = (chance.low, chance.high) if chance and math.isfinite(chance.low) else None
     return doc.Chart(
@@ -226,12 +220,12 @@ def _key(result: Evaluation, name: str, place: int) -> doc.Key:
     return doc.Key(visible(name), None, DASHES.get(name.partition(" ")[0], "dashed"))
 
 
-def _squares(result: Evaluation, own: Sequence[str]) -> list[doc.Matrix]:
+def _squares(result: Evaluation, ranked: Sequence[str]) -> list[doc.Matrix]:
     """Agreement of methods by rank, and how many measures tell the method of a row better than that of a column."""
-    names = tuple(map(visible, own))
-    at = [result.names.index(name) for name in own]
-    beats = [[math.nan if a == b else float(_beats(result, a, b)) for b in own] for a in own]
-    made = []
+    names = tuple(map(visible, ranked))
+    at = [result.names.index(name) for name in ranked]
+    beats = [[0 if row == column else _beats(result, row, column) for column in ranked] for row in ranked]
+    matrices = []
     for title, values, digits, limit, hue in (
         ("Rank correlation of the scores", result.agreement[np.ix_(at, at)], 2, 1.0, 2),
         (f"Top {result.k} words in common", result.overlap[np.ix_(at, at)], 2, 1.0, 2),
@@ -239,8 +233,8 @@ def _squares(result: Evaluation, own: Sequence[str]) -> list[doc.Matrix]:
     ):
         square = np.array(values, dtype=float)
         np.fill_diagonal(square, math.nan)
-        made.append(doc.Matrix(names, names, square, limit, signed=False, title=title, digits=digits, hue=hue))
-    return made
+        matrices.append(doc.Matrix(names, names, square, limit, signed=False, title=title, digits=digits, hue=hue))
+    return matrices
 
 
 def _beats(result: Evaluation, row: str, column: str) -> int:
@@ -254,10 +248,10 @@ def _better(result: Evaluation, first: str, second: str, measure: Measured) -> b
 
 def _agreement(result: Evaluation) -> str:
     """The two methods that agree most and the two that agree least; empty for one method."""
-    own = [method.name for method in result.methods if not method.control]
+    names = [visible(method.name) for method in result.methods if not method.control]
     pairs = sorted(
-        (float(result.agreement[i, j]), visible(own[i]), visible(own[j]))
-        for i in range(len(own))
+        (float(result.agreement[i, j]), names[i], names[j])
+        for i in range(len(names))
         for j in range(i)
         if math.isfinite(result.agreement[i, j])
     )
@@ -272,8 +266,7 @@ def _direction(measure: Measured) -> str:
     return "\N{UPWARDS ARROW} better" if measure.higher else "\N{DOWNWARDS ARROW} better"
 
 
-def _papers(result: Evaluation) -> list[doc.Table]:
+def _papers(result: Evaluation) -> doc.Table:
     rows = [(visible(measure.name), visible(measure.paper)) for measure in result.measures]
     rows += [(visible(method.name), visible(method.parameters)) for method in result.methods]
-    columns = (doc.Column("name", words=True), doc.Column("paper or parameters", words=True))
-    return [doc.Table(columns, tuple(rows), fold="Papers and parameters")]
+    return doc.table(("name", "paper or parameters"), rows, words=2, fold="Papers and parameters")

@@ -6,46 +6,36 @@ import math
 from collections.abc import Iterator
 
 from exegesis.results.faults import FINDINGS, Cause, Failures, Summary, Training, Unfaithful
-from exegesis.show.document import Bar, Box, Chart, Heading, Part, Prose, Section, Table
-from exegesis.show.documents.corpus import (
-    MAX_ROWS,
-    READ_BOX,
-    facts,
-    interval,
-    limit_of,
-    number,
-    section,
-    table,
-    texts,
-    verdict,
-)
+from exegesis.show import document as doc
+from exegesis.show.documents import corpus
+from exegesis.show.documents.corpus import interval, number
 from exegesis.show.wording import decimal, many, percent, visible
 
 
-def failures(study: Failures) -> Section:
+def failures(study: Failures) -> doc.Section:
     """Wrong predictions by the words that caused them, and the check of the training data."""
-    parts: list[Part] = [Prose(line) for line in _failure_sentences(study)]
+    parts: list[doc.Part] = [doc.Prose(line) for line in _failure_sentences(study)]
     if study.causes:
-        rows = tuple(_cause_bar(cause) for cause in study.causes[:MAX_ROWS])
+        rows = tuple(_cause_bar(cause) for cause in study.causes[: corpus.MAX_ROWS])
         axis = "wrong predictions; the deep part comes right without the word"
-        parts += [Chart("Words that carry most of a wrong prediction", axis, rows), _causes(study)]
+        parts += [doc.Chart("Words that carry most of a wrong prediction", axis, rows), _causes(study)]
         names = [name for name in FINDINGS if any(name in cause.findings for cause in study.causes)]
-        parts += [Prose(f"{name}: {FINDINGS[name]}.", "muted") for name in names]
-        limit = limit_of(shown for cause in study.causes for shown in cause.examples)
+        parts += [doc.Prose(f"{name}: {FINDINGS[name]}.", "muted") for name in names]
+        limit = corpus.limit_of(shown for cause in study.causes for shown in cause.examples)
         for cause in study.causes:
             if cause.examples and (cause.cured or cause.findings):
-                parts += [Heading(f"“{visible(cause.word)}”"), Prose(_cause_sentence(cause), "muted")]
-                parts += texts(cause.examples, limit=limit)
+                parts += [doc.Heading(f"“{visible(cause.word)}”"), doc.Prose(_cause_sentence(cause), "muted")]
+                parts += corpus.texts(cause.examples, limit=limit)
     if study.corpora.leaks:
         leaks = ((visible(" ".join(leak.text.split())), *map(visible, leak[1:])) for leak in study.corpora.leaks)
-        parts.append(Heading("Texts that stand among the training texts too"))
-        parts.append(table(("text", "label", "training label"), leaks, words=3))
-    return section("Where the model fails, and which words made it", facts(study.asked), parts)
+        parts.append(doc.Heading("Texts that stand among the training texts too"))
+        parts.append(doc.table(("text", "label", "training label"), leaks, words=3))
+    return corpus.section("Where the model fails, and which words made it", corpus.facts(study.asked), parts)
 
 
-def _cause_bar(cause: Cause) -> Bar:
+def _cause_bar(cause: Cause) -> doc.Bar:
     note = f"says {visible(cause.label)} · {cause.errors} of {many(cause.uses, 'text')} wrong"
-    return Bar(visible(cause.word), note, cause.wrong, cause.cured)
+    return doc.Bar(visible(cause.word), note, cause.wrong, cause.cured)
 
 
 def _failure_sentences(study: Failures) -> Iterator[str]:
@@ -68,7 +58,7 @@ def _failure_sentences(study: Failures) -> Iterator[str]:
         )
 
 
-def _causes(study: Failures) -> Table:
+def _causes(study: Failures) -> doc.Table:
     known = any(cause.training is not None for cause in study.causes)
     size = max(abs(cause.score) for cause in study.causes)
     rows = (
@@ -81,7 +71,7 @@ def _causes(study: Failures) -> Table:
     )  # fmt: skip
     columns = ("word", "says", "findings", "wrong", "cured", "score", "errors", "speaks so", "truly so")
     more = ("in training", "so labelled", "of all", "p") if known else ()
-    return table((*columns, *more), rows, words=3)
+    return doc.table((*columns, *more), rows, words=3)
 
 
 def _training_cells(training: Training | None) -> tuple[str, str, str, str]:
@@ -115,34 +105,34 @@ def _cause_sentence(cause: Cause) -> str:
     return f"{sentence} In training: {many(training.texts, 'text')}, {share} ({base})."
 
 
-def summary(study: Summary) -> Section:
+def summary(study: Summary) -> doc.Section:
     """The strongest words of a corpus, words against their training texts, explanations that are no reason."""
-    parts: list[Part] = [Prose(line) for line in _summary_sentences(study)]
+    parts: list[doc.Part] = [doc.Prose(line) for line in _summary_sentences(study)]
     for label in study.labels:
         rows = tuple(
-            Box(visible(word.word), many(word.spread.size, "use"), word.spread)
+            doc.Box(visible(word.word), many(word.spread.size, "use"), word.spread)
             for word in study.words
             if word.label == label
         )
         if rows:
             axis = f"score for {visible(label)}, less the mean over labels"
-            parts.append(Chart(f"Words that speak most for {visible(label)}", axis, rows))
+            parts.append(doc.Chart(f"Words that speak most for {visible(label)}", axis, rows))
         else:
-            parts.append(Prose(f"No word of {study.minimum} uses or more speaks for {visible(label)}."))
-    parts.append(Prose(READ_BOX, "muted"))
+            parts.append(doc.Prose(f"No word of {study.minimum} uses or more speaks for {visible(label)}."))
+    parts.append(doc.Prose(corpus.READ_BOX, "muted"))
     if study.contrary:
-        parts += [Heading("Words that act differently from their training statistics"), _contrary(study)]
+        parts += [doc.Heading("Words that act differently from their training statistics"), _contrary(study)]
     if study.unfaithful:
         captions = {id(found.text): _unfaithful_caption(found) for found in study.unfaithful}
-        parts.append(Heading("Sure, but not by the words named"))
-        parts += texts([found.text for found in study.unfaithful], lambda shown: captions[id(shown)])
-    return section("What the model does over a corpus", facts(study.asked), parts)
+        parts.append(doc.Heading("Sure, but not by the words named"))
+        parts += corpus.texts([found.text for found in study.unfaithful], lambda shown: captions[id(shown)])
+    return corpus.section("What the model does over a corpus", corpus.facts(study.asked), parts)
 
 
 def _unfaithful_caption(found: Unfaithful) -> str:
     top, random = decimal(-found.top, 3, plus=True), decimal(-found.random, 3, plus=True)
     loss = f"without the {found.removed} marked words {top}, without as many random ones {random}"
-    return f"{verdict(found.text)} · {loss}"
+    return f"{corpus.verdict(found.text)} · {loss}"
 
 
 def _summary_sentences(study: Summary) -> Iterator[str]:
@@ -162,7 +152,7 @@ def _summary_sentences(study: Summary) -> Iterator[str]:
         yield f"{what} against the label that {whose} training texts lean to (of {study.trained:,})."
 
 
-def _contrary(study: Summary) -> Table:
+def _contrary(study: Summary) -> doc.Table:
     size = max(abs(found.spread.median) for found in study.contrary)
     rows = (
         (
@@ -172,4 +162,4 @@ def _contrary(study: Summary) -> Table:
         for found in study.contrary
     )  # fmt: skip
     columns = ("word", "label", "in training", "so labelled", "of all", "p", "uses", "median score for it", "95 %")
-    return table(columns, rows, words=2)
+    return doc.table(columns, rows, words=2)

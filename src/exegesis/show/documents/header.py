@@ -4,60 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
-
-import numpy as np
 
 from exegesis.core.text import Text
-from exegesis.results.attribution import Prediction
+from exegesis.results.header import TextResult
+from exegesis.show import wording
 from exegesis.show.document import Document, Fact, Facts, Section
-from exegesis.show.wording import (
-    clipped,
-    common,
-    duration,
-    model_name,
-    number,
-    prediction_phrase,
-    target_phrase,
-    visible,
-)
 
 TITLE = 120  # characters of a title
 
 
-class OfText(Protocol):
-    """A result of one text and one target."""
-
-    @property
-    def text(self) -> Text: ...
-    @property
-    def prediction(self) -> Prediction: ...
-    @property
-    def target(self) -> str: ...
-    @property
-    def explained(self) -> Any: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def seconds(self) -> float: ...
-
-
-def facts(results: Sequence[OfText], methods: Sequence[str]) -> Facts:
+def facts(results: Sequence[TextResult], methods: Sequence[str]) -> Facts:
     """The facts that all results of a text share, each with the name of its method."""
-    every = [_facts(result, method) for result, method in zip(results, methods, strict=True)]
-    shared = {name: common([values[name] for values in every]) for name in every[0]}
+    rows = [_facts(result, method) for result, method in zip(results, methods, strict=True)]
+    shared = {name: wording.common([row[name] for row in rows]) for name in rows[0]}
     return Facts(tuple(Fact(name, text, name == "prediction") for name, text in shared.items() if text))
 
 
-def _facts(result: OfText, method: str) -> dict[str, str]:
-    explained = single(result.explained)
-    target = target_phrase(result.target)
+def _facts(result: TextResult, method: str) -> dict[str, str]:
+    target = wording.target_phrase(result.target)
     return {
-        "prediction": prediction_phrase(*result.prediction[:2]),
-        "target": f"{target} {number(explained)}" if math.isfinite(explained) else target,
-        "method": visible(method),
-        "model": model_name(result.model),
-        "time": duration(result.seconds),
+        "prediction": wording.prediction_phrase(*result.prediction[:2]),
+        "target": f"{target} {wording.number(result.explained)}" if math.isfinite(result.explained) else target,
+        "method": wording.visible(method),
+        "model": wording.model_name(result.model),
+        "time": wording.duration(result.seconds),
     }
 
 
@@ -70,9 +40,4 @@ def assembled(kind: str, noun: str, sections: Sequence[Section]) -> Document:
 
 def title_of(text: Text) -> str:
     """The beginning of a text, as a title."""
-    return clipped(visible(" ".join(text.raw[: 4 * TITLE].split())), TITLE)
-
-
-def single(value: Any) -> float:
-    """A number that may be an array of one."""
-    return float(np.asarray(value, dtype=np.float64).reshape(-1)[0])
+    return wording.clipped(wording.visible(" ".join(text.raw[: 4 * TITLE].split())), TITLE)

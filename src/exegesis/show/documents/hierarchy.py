@@ -6,7 +6,6 @@ the text cut in its own way.
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,10 +13,10 @@ from typing import Any
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.show import document as doc
 from exegesis.show.documents.account import Sum
-from exegesis.show.documents.header import assembled, facts, single, title_of
+from exegesis.show.documents.header import assembled, facts, title_of
 from exegesis.show.documents.passage import FOLD
 from exegesis.show.layout import laid_out, parts_of
-from exegesis.show.wording import clipped, number, signed, target_phrase, visible
+from exegesis.show.wording import clipped, number, target_phrase, visible
 
 COLUMNS = ("example", "model", "search", "target", "text", "start", "stop", "height", "step", "score", "interaction")
 INTERACTION = {"hedge": "the Shapley interaction of its two parts", "": "its score beyond the sum of its parts"}
@@ -38,24 +37,22 @@ def document(results: Sequence[Hierarchy]) -> doc.Document:
 
 
 def _section(result: Hierarchy) -> doc.Section:
-    drawn = tree(result)
-    limit, signs = drawn.limit, drawn.signed
-    faint = any(node.low == 0 and abs(node.cell.share) < doc.FAINT for node in drawn.nodes)
-    scale = doc.Scale(signed(-limit, limit), signed(limit, limit, sign=signs), signs, not signs, "", faint)
-    legend = doc.Legend(scale if limit else None, tuple(doc.Note("", line) for line in _notes(result, drawn)))
-    rows = tuple(
-        ("  " * depth + drawn.layout.surface(node.cell.start, node.cell.stop),
-         drawn.joint(node), doc.Gauge(drawn.written(node.cell.score), node.cell.share, signs))
-        for depth, node in drawn.nested
+    phrases = tree(result)
+    signs = phrases.signed
+    faint = any(node.low == 0 and abs(node.cell.share) < doc.FAINT for node in phrases.nodes)
+    scale = doc.scale_to(phrases.limit, signs, not signs, faint=faint)
+    legend = doc.Legend(scale, doc.sentences(_notes(result, phrases)))
+    rows = (
+        ("  " * depth + phrases.layout.surface(node.cell.start, node.cell.stop),
+         phrases.joint(node), doc.Gauge(phrases.written(node.cell.score), node.cell.share, signs))
+        for depth, node in phrases.nested
     )  # fmt: skip
-    table = doc.Table(
-        (doc.Column("phrase", words=True), doc.Column("interaction"), doc.Column("score")), rows, fold=FOLD
-    )
-    return doc.Section(title_of(result.text), (_facts(result), drawn, legend, table))
+    table = doc.table(("phrase", "interaction", "score"), rows, fold=FOLD)
+    return doc.Section(title_of(result.text), (_facts(result), phrases, legend, table))
 
 
 def records(results: Sequence[Hierarchy]) -> Iterator[Sequence[Any]]:
-    """One row for each phrase, the whole text first."""
+    """Rows for a file: each phrase, the whole text first."""
     yield COLUMNS
     for example, result in enumerate(results):
         for phrase in result:
@@ -81,8 +78,7 @@ def tree(result: Hierarchy) -> doc.Tree:
 
 
 def _leads(result: Hierarchy) -> bool:
-    """Whether scores are leads of the target's label over the strongest other label, instead of the number in the
-    header.
+    """True if scores are leads of the target's label over the strongest other label, not the number in the header.
 
     HEDGE's scores are; if the label has no rival (a margin, log odds of two labels), its lead is the number itself.
     """
@@ -100,26 +96,22 @@ def _facts(result: Hierarchy) -> doc.Facts:
     return doc.Facts(tuple(items))
 
 
-def _notes(result: Hierarchy, drawn: doc.Tree) -> Iterator[str]:
-    """How the phrases were found, what scores and interactions are, what adds up."""
+def _notes(result: Hierarchy, phrases: doc.Tree) -> Iterator[str]:
+    """Sentences that say how the phrases were found, what scores and interactions are, what adds up."""
     if len(result.text.words) > 1 and result.name in SEARCH:
         yield SEARCH[result.name]
     yield f"Score: {visible(result.scorer)}."
     if _leads(result):
         what, lead = target_phrase(result.target), number(result.root.score)
         yield f"The lead is of the {what} over that of the strongest other label; of the whole text it is {lead}."
-    strong = drawn.strongest
+    strong = phrases.strongest
     if strong is not None:
         what = INTERACTION.get(result.name, INTERACTION[""])
-        text = clipped(drawn.layout.surface(strong.cell.start, strong.cell.stop), 60)
-        yield f"A phrase's interaction is {what}; the strongest is {drawn.joint(strong)}, of “{text}”."
-    what, account = target_phrase(result.target), {name: _known(value) for name, value in result.account.items()}
-    if not result.complete or not drawn.signed:
+        text = clipped(phrases.layout.surface(strong.cell.start, strong.cell.stop), 60)
+        yield f"A phrase's interaction is {what}; the strongest is {phrases.joint(strong)}, of “{text}”."
+    what = target_phrase(result.target)
+    if not result.complete or not phrases.signed:
         yield f"The {what} is {number(result.explained)}; scores of phrases need not add up to it."
     else:
         words = sum(part.score for part in result.parts if not part.children)
-        yield Sum(result.target, result.explained, words, account).sentence("The words' scores")
-
-
-def _known(value: Any) -> float:
-    return 0.0 if math.isnan(single(value)) else single(value)
+        yield Sum(result.target, result.explained, words, result.account).sentence("The words' scores")

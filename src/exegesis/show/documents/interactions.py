@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from exegesis.results.interactions import Interactions, Pair
-from exegesis.show.document import FAINT, Column, Document, Gauge, Legend, Matrix, Note, Scale, Section, Table, largest
+from exegesis.show import document as doc
 from exegesis.show.documents.account import estimate_line
 from exegesis.show.documents.header import assembled, facts, title_of
 from exegesis.show.wording import clipped, signed, target_phrase, visible
@@ -24,33 +24,32 @@ MEANING = {
 NAMED, PEEK, LISTED = 3, 6, 400  # pairs that a sentence names, that a short list holds, that a table holds
 
 
-def document(results: Sequence[Interactions]) -> Document:
+def document(results: Sequence[Interactions]) -> doc.Document:
     """Interactions of texts in order."""
     return assembled("Interactions", "texts", [_section(result) for result in results])
 
 
-def _section(result: Interactions) -> Section:
+def _section(result: Interactions) -> doc.Section:
     words = tuple(visible(" ".join(word.split())) for word in result.words)
-    limit = largest(np.abs(result.values).ravel().tolist())
-    drawn = Matrix(words, words, result.values, limit, half=True)
+    limit = doc.largest(np.abs(result.values).ravel().tolist())
+    matrix = doc.Matrix(words, words, result.values, limit, half=True)
     pairs = strongest(result, LISTED + 1)
-    faint = bool((np.abs(result.values[np.tril_indices(len(words), -1)]) < FAINT * limit).any())
-    scale = Scale(signed(-limit, limit), signed(limit, limit), True, False, faint=faint)
-    legend = Legend(scale if limit else None, tuple(Note("", line) for line in _notes(result, words, pairs, limit)))
-    rows = tuple(
-        (f"{words[i]} ~ {words[j]}", Gauge(signed(pair.strength, limit), pair.strength / limit))
+    faint = bool((np.abs(result.values[np.tril_indices(len(words), -1)]) < doc.FAINT * limit).any())
+    scale = doc.scale_to(limit, True, False, faint=faint)
+    legend = doc.Legend(scale, doc.sentences(_notes(result, words, pairs, limit)))
+    rows = [
+        (f"{words[i]} ~ {words[j]}", doc.Gauge(signed(pair.strength, limit), pair.strength / limit))
         for pair in pairs[:LISTED]
         for i, j in [pair.words]
-    )
+    ]
     rest = "Weaker ones are left out here; a .csv file has them." if len(pairs) > LISTED else ""
-    table = Table((Column("words", words=True), Column("interaction")), rows, fold="The strongest pairs as a table",
-                  peek=PEEK, rest=rest)  # fmt: skip
+    table = doc.table(("words", "interaction"), rows, fold="The strongest pairs as a table", peek=PEEK, rest=rest)
     header = facts([result], [f"{result.kind} interactions"])
-    return Section(title_of(result.text), (header, drawn, *([table] if rows else []), legend))
+    return doc.Section(title_of(result.text), (header, matrix, *([table] if rows else []), legend))
 
 
 def records(results: Sequence[Interactions]) -> Iterator[Sequence[Any]]:
-    """One row for each pair in reading order, with the words' characters; no standard error if it is exact."""
+    """Rows for a file: each pair in reading order, with the words' characters; no standard error if it is exact."""
     yield COLUMNS
     for example, result in enumerate(results):
         words = [
@@ -74,7 +73,7 @@ def strongest(result: Interactions, most: int) -> list[Pair]:
 
 
 def _notes(result: Interactions, words: Sequence[str], pairs: Sequence[Pair], limit: float) -> Iterator[str]:
-    """What an interaction is, and which are strongest."""
+    """Sentences that say what an interaction is, and which are strongest."""
     if len(words) < 2:
         yield "A single word has no interaction."
         return

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
-
-import numpy as np
 
 from exegesis.core.text import Span, Text
 from exegesis.results.study import Shown
-from exegesis.show.document import FAINT, Block, Cell, Column, Gauge, Passage, Row, Scale, Table, largest, share
+from exegesis.show import document as doc
 from exegesis.show.layout import Layout, laid_out, parts_of
-from exegesis.show.wording import signed, visible
+from exegesis.show.wording import MINUS, visible
 
 LANES = 6  # rows of one level whose spans overlap
 FOLD = "Scores as a table"
@@ -41,7 +41,7 @@ class Aside:
     hidden: dict[str, int]
 
 
-def passage(strands: Sequence[Strand], shared: bool) -> tuple[Passage, tuple[Aside, ...]]:
+def passage(strands: Sequence[Strand], shared: bool) -> tuple[doc.Passage, tuple[Aside, ...]]:
     """The strands on one text as blocks of a passage; ``shared`` gives all blocks one scale."""
     first = strands[0].text
     places = [[strand.text.characters(span) for span in strand.spans] for strand in strands]
@@ -50,17 +50,17 @@ def passage(strands: Sequence[Strand], shared: bool) -> tuple[Passage, tuple[Asi
     starts, layout = laid_out(first.raw, cuts, parts_of(first))
     covers = [[(bisect_left(starts, start), bisect_left(starts, stop)) for start, stop in place] for place in places]
     limits = [
-        largest([float(score) for score, (start, stop) in zip(strand.scores, cover, strict=True) if start < stop])
+        doc.largest([float(score) for score, (start, stop) in zip(strand.scores, cover, strict=True) if start < stop])
         for strand, cover in zip(strands, covers, strict=True)
     ]
     if shared:
         limits = [max(limits, default=0.0)] * len(limits)
-    blocks = [_block(*each, layout) for each in zip(strands, covers, limits, strict=True)]
-    return Passage(layout, tuple(block for block, _ in blocks)), tuple(aside for _, aside in blocks)
+    blocks = [_block(*entry, layout) for entry in zip(strands, covers, limits, strict=True)]
+    return doc.Passage(layout, tuple(block for block, _ in blocks)), tuple(aside for _, aside in blocks)
 
 
-def _block(strand: Strand, covers: list[tuple[int, int]], limit: float, layout: Layout) -> tuple[Block, Aside]:
-    rows, aside = list[Row](), Aside({}, {})
+def _block(strand: Strand, covers: list[tuple[int, int]], limit: float, layout: Layout) -> tuple[doc.Block, Aside]:
+    rows, aside = list[doc.Row](), Aside({}, {})
     for level in strand.levels if len(strand.spans) else ():
         cells = []
         for i, (start, stop) in enumerate(covers):
@@ -68,7 +68,7 @@ def _block(strand: Strand, covers: list[tuple[int, int]], limit: float, layout: 
                 continue
             score = float(strand.scores[i])
             if stop > start:
-                cells.append(Cell(start, stop, score, share(score, limit)))
+                cells.append(doc.Cell(start, stop, score, doc.share(score, limit)))
             else:
                 name = visible(" ".join(strand.text.pieces[slice(*strand.spans[i])]))
                 aside.outside.setdefault(level, []).append((name, score))
@@ -76,13 +76,13 @@ def _block(strand: Strand, covers: list[tuple[int, int]], limit: float, layout: 
         aside.hidden.update({level: hidden} if hidden else {})
         for lane in lanes or [[]]:
             fine = level == "word" or all(layout.whole(cell.start, cell.stop) for cell in lane)
-            rows.append(Row(level, tuple(lane), fine))
-    return Block(strand.label, strand.note, tuple(rows) or (Row("word", ()),), limit, strand.signed), aside
+            rows.append(doc.Row(level, tuple(lane), fine))
+    return doc.Block(strand.label, strand.note, tuple(rows) or (doc.Row("word", ()),), limit, strand.signed), aside
 
 
-def _lanes(cells: list[Cell]) -> tuple[list[list[Cell]], int]:
+def _lanes(cells: list[doc.Cell]) -> tuple[list[list[doc.Cell]], int]:
     """Cells in as few rows as hold them without overlap; if these are too many, the strongest, and how many others."""
-    lanes: list[list[Cell]] = []
+    lanes: list[list[doc.Cell]] = []
     for cell in sorted(cells, key=lambda c: (c.start, -c.stop)):
         lane = next((lane for lane in lanes if lane[-1].stop <= cell.start), None)
         if lane is None:
@@ -101,56 +101,42 @@ def _lanes(cells: list[Cell]) -> tuple[list[list[Cell]], int]:
     return [sorted(lane) for lane in lanes if lane], hidden
 
 
-def scale(drawn: Passage) -> Scale | None:
+def scale(part: doc.Passage) -> doc.Scale | None:
     """The scale of a passage; None if every score is zero."""
-    blocks = [block for block in drawn.blocks if block.limit]
+    blocks = [block for block in part.blocks if block.limit]
     if not blocks:
         return None
     signs, sizes = any(block.signed for block in blocks), any(not block.signed for block in blocks)
-    faint = any(
-        abs(cell.share) < FAINT for block in drawn.blocks for row in block.rows if row.fine for cell in row.cells
-    )
+    fine = [row for block in part.blocks for row in block.rows if row.fine]
+    faint = any(abs(cell.share) < doc.FAINT for row in fine for cell in row.cells)
     if len({block.limit for block in blocks}) > 1:
-        return Scale("−max", "+max" if signs else "max", signs, sizes, "each row to its own maximum", faint)
-    limit, note = blocks[0].limit, "one scale for all rows" if len(drawn.blocks) > 1 else ""
-    return Scale(signed(-limit, limit), signed(limit, limit, sign=signs), signs, sizes, note, faint)
+        return doc.Scale(f"{MINUS}max", "+max" if signs else "max", signs, sizes, "each row to its own maximum", faint)
+    return doc.scale_to(blocks[0].limit, signs, sizes, "one scale for all rows" if len(part.blocks) > 1 else "", faint)
 
 
-def tables(drawn: Passage, asides: Sequence[Aside]) -> list[Table]:
+def tables(part: doc.Passage, asides: Sequence[Aside]) -> list[doc.Table]:
     """Every span of every row with its score, to look up."""
-    made, atoms = [], drawn.layout.atoms
-    for block, aside in zip(drawn.blocks, asides, strict=True):
+    tables = []
+    for block, aside in zip(part.blocks, asides, strict=True):
         for at, row in enumerate(block.rows):
-            lines: list[tuple[str, float, float]] = [
-                (
-                    atoms[cell.start].text if cell.stop == cell.start + 1 else drawn.layout.surface(*cell[:2]),
-                    cell.score,
-                    cell.share,
-                )
-                for cell in row.cells
-            ]
+            lines = [(part.layout.surface(cell.start, cell.stop), cell.score, cell.share) for cell in row.cells]
             if at + 1 == len(block.rows) or block.rows[at + 1].level != row.level:
-                lines += [(name, score, np.nan) for name, score in aside.outside.get(row.level, ())]
-            rows = tuple(
-                (text, Gauge(signed(score, block.limit, sign=block.signed), part, block.signed))
-                for text, score, part in lines
-            )
-            name = drawn.spoken(block, row)
-            made.append(Table((Column(name, words=True), Column("score")), rows, fold=FOLD))
-    return made
+                lines += [(name, score, math.nan) for name, score in aside.outside.get(row.level, ())]
+            rows = ((text, doc.Gauge(block.written(score), share, block.signed)) for text, score, share in lines)
+            tables.append(doc.table((part.spoken(block, row), "score"), rows, fold=FOLD))
+    return tables
 
 
-def marked(shown: Shown, limit: float, signs: bool, caption: str) -> Passage:
+def marked(shown: Shown, limit: float, signs: bool, caption: str) -> doc.Passage:
     """A text of a study, in which the words that the study is about are marked."""
-    raw, places = "", []
-    for word in shown.words:
-        text = word.text or " "
-        places.append((len(raw), len(raw) + len(text)))
-        raw += f"{text} "
-    starts, layout = laid_out(raw, {edge for place in places for edge in place})
-    cells = [
-        Cell(bisect_left(starts, start), bisect_left(starts, stop), word.score, share(word.score, limit), word.marked)
-        for word, (start, stop) in zip(shown.words, places, strict=True)
-    ]
-    row = Row("", tuple(cell for cell in cells if cell.stop > cell.start))
-    return Passage(layout, (Block("", "", (row,), limit, signs),), caption)
+    texts = [word.text or " " for word in shown.words]
+    stops = [stop + at for at, stop in enumerate(accumulate(map(len, texts)))]
+    places = [(stop - len(text), stop) for stop, text in zip(stops, texts, strict=True)]
+    starts, layout = laid_out(" ".join(texts), {edge for place in places for edge in place})
+    cells = []
+    for word, place in zip(shown.words, places, strict=True):
+        start, stop = (bisect_left(starts, edge) for edge in place)
+        if stop > start:
+            cells.append(doc.Cell(start, stop, word.score, doc.share(word.score, limit), word.marked))
+    row = doc.Row("", tuple(cells))
+    return doc.Passage(layout, (doc.Block("", "", (row,), limit, signs),), caption)

@@ -33,7 +33,7 @@ NAMED = 6  # places that cannot be drawn
 
 @dataclass(frozen=True)
 class Options(attribution.Options):
-    """Whether places share a scale, which they do by default."""
+    """``scale="each"`` gives each place its own maximum; by default all places share one."""
 
     scale: Any = "shared"
 
@@ -60,14 +60,14 @@ def _section(results: Sequence[Relevance], shared: bool) -> Section:
             added = Sum(result.target, result.explained, total, _account(result)).equation()
             notes.append(Note(label, added if place == WORDS else f"its words' scores add up to {number(total)}"))
         notes += [Note("", line) for line in _remarks(result, places)]
-    drawn, asides = passage(strands, shared)
-    legend = Legend(scale(drawn), tuple(dict.fromkeys(notes)))
+    words, asides = passage(strands, shared)
+    legend = Legend(scale(words), tuple(dict.fromkeys(notes)))
     header = facts(results, [""] * len(results))
-    return Section(title_of(results[0].text), (header, drawn, legend, *tables(drawn, asides)))
+    return Section(title_of(results[0].text), (header, words, legend, *tables(words, asides)))
 
 
 def records(results: Sequence[Relevance]) -> Iterator[Sequence[Any]]:
-    """One row for each component of every vector: its place, its index there, its piece of the text if it has one.
+    """Rows for a file: each component of every vector with its place, its index there, and its piece of the text.
 
     ``index`` counts from 0, one number for each axis of the place, with blanks between.
     """
@@ -87,7 +87,7 @@ def _piece(result: Relevance, piece: int) -> tuple[str, int, int]:
 
 
 def _account(result: Relevance) -> dict[str, float]:
-    """What no word's vector received: the account, and pieces that belong to no word."""
+    """The part that no word's vector received: the account, and pieces that belong to no word."""
     inside = sum(float(result.dimensions[word.start : word.stop].sum()) for word in result.text.words)
     special = float(result.dimensions.sum()) - inside
     return {**result.account, **({"special tokens": special} if any(result.text.special) else {})}
@@ -95,22 +95,22 @@ def _account(result: Relevance) -> dict[str, float]:
 
 def _remarks(result: Relevance, places: Collection[object]) -> Iterator[str]:
     """The method, what a row is, which places have no vector for each piece of the text."""
-    left = [
+    undrawn = [
         f"{visible(str(name))} ({' x '.join(map(str, state.shape))}), in all {number(float(state.sum()))}"
         for name, state in result.states.items()
         if name not in places
     ]
     yield f"Layer-wise relevance propagation{_settings(result.method)}."
     yield READ
-    if left:
-        more = f"; and {len(left) - NAMED} more" if len(left) > NAMED else ""
-        yield f"Not drawn, as their places are not those of the text: {'; '.join(left[:NAMED])}{more}."
+    if undrawn:
+        more = f"; and {len(undrawn) - NAMED} more" if len(undrawn) > NAMED else ""
+        yield f"Not drawn, as their places are not those of the text: {'; '.join(undrawn[:NAMED])}{more}."
 
 
 def _settings(method: str) -> str:
     """The parameters of the method that are not the usual ones; the whole method if it is written in another way."""
-    given, usual = (re.findall(r"(\w+)=([^,()]+)", written) for written in (method, USUAL))
-    if len(given) != len(usual):
+    parameters, usual = (re.findall(r"(\w+)=([^,()]+)", written) for written in (method, USUAL))
+    if len(parameters) != len(usual):
         return f", {visible(method)}"
-    changed = [f"{name} {visible(value)}" for name, value in given if (name, value) not in usual]
+    changed = [f"{name} {visible(value)}" for name, value in parameters if (name, value) not in usual]
     return f" with {', '.join(changed)}" if changed else ""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from exegesis.results.faults import Mean, Pair, Repair, Retrained, Substitution, Swap, Transfer
 from exegesis.results.study import Shown
-from exegesis.show.document import Bar, Chart, Fact, Facts, Heading, Part, Passage, Prose, Section, Table
-from exegesis.show.documents.corpus import MAX_ROWS, facts, limit_of, section, table, texts, verdict
+from exegesis.show import document as doc
+from exegesis.show.documents import corpus
 from exegesis.show.wording import decimal, many, percent, visible
 
 SOURCES = {
@@ -23,43 +23,44 @@ UNTRAINED = (
 LISTED = 20  # new texts
 
 
-def substitution(study: Substitution) -> Section:
+def substitution(study: Substitution) -> doc.Section:
     """A word replaced by others: which flip the prediction, in this text and in others."""
     before, signs = study.before, study.asked.signed
     label = visible(before.label)
-    limit = limit_of([before, *(shown for pair in study.pairs for shown in pair)])
-    parts: list[Part] = [Prose(_replaced(study))]
-    parts += [Prose(_source(name, flips, count)) for name, (flips, count) in study.by_source.items()]
+    limit = corpus.limit_of([before, *(shown for pair in study.pairs for shown in pair)])
+    parts: list[doc.Part] = [doc.Prose(_replaced(study))]
+    parts += [doc.Prose(_source(name, flips, count)) for name, (flips, count) in study.by_source.items()]
     parts += _before_after(study.before, study.pairs, signs, limit)
     axis = f"probability of {label}; the line is what it was, the other colour flips the prediction"
-    rows = tuple(map(_swap_bar, study.swaps[:MAX_ROWS]))
+    rows = tuple(map(_swap_bar, study.swaps[: corpus.MAX_ROWS]))
     if rows:
-        parts.append(Chart(f"Other words for “{visible(study.word)}”", axis, rows, mark=before.probability))
+        parts.append(doc.Chart(f"Other words for “{visible(study.word)}”", axis, rows, mark=before.probability))
     columns = ("word", "from", "prediction", "part of speech", "flips", f"P({label})")
-    parts.append(table(columns, map(_swap_row, study.swaps), words=5))
+    parts.append(doc.table(columns, map(_swap_row, study.swaps), words=5))
     listed = "synonyms" in study.by_source
     judge = "Other words than the synonyms listed" if listed else "No list of synonyms named these words: they"
-    parts.append(Prose(f"{judge} need not mean the same; whether a swap keeps the meaning is yours to judge.", "muted"))
+    meaning = f"{judge} need not mean the same; whether a swap keeps the meaning is yours to judge."
+    parts.append(doc.Prose(meaning, "muted"))
     if study.transfers:
-        parts += [Heading("The same swaps in other texts"), _transfers(study.transfers)]
+        parts += [doc.Heading("The same swaps in other texts"), _transfers(study.transfers)]
         for transfer in study.transfers:
             if transfer.examples:
-                parts.append(Heading(f"“{visible(transfer.old)}” becomes “{visible(transfer.new)}”"))
-                limit = limit_of(shown for pair in transfer.examples for shown in pair)
+                parts.append(doc.Heading(f"“{visible(transfer.old)}” becomes “{visible(transfer.new)}”"))
+                limit = corpus.limit_of(shown for pair in transfer.examples for shown in pair)
                 for pair in transfer.examples:
                     parts += _before_after(pair.before, [pair], signs, limit)
     kind, _, predicted = study.asked.target.partition(":")
     asked = study.asked._replace(target=f"{kind}:{before.label}") if predicted == "predicted" else study.asked
-    return section(f"What if another word stood for “{visible(study.word)}”", facts(asked), parts)
+    return corpus.section(f"What if another word stood for “{visible(study.word)}”", corpus.facts(asked), parts)
 
 
-def _before_after(before: Shown, pairs: Sequence[Pair], signs: bool, limit: float) -> list[Passage]:
+def _before_after(before: Shown, pairs: Sequence[Pair], signs: bool, limit: float) -> list[doc.Passage]:
     """A text, and what became of it: what the model says after each swap, and which label the scores are still for."""
     label = visible(before.label)
-    drawn = texts([before], lambda shown: f"before · {verdict(shown)}", signs, limit)
+    drawn = corpus.texts([before], lambda shown: f"before · {corpus.verdict(shown)}", signs, limit)
     after = [pair.after for pair in pairs]
-    return drawn + texts(
-        after, lambda shown: f"after · {verdict(shown)} · scores for {label}, predicted before", signs, limit
+    return drawn + corpus.texts(
+        after, lambda shown: f"after · {corpus.verdict(shown)} · scores for {label}, predicted before", signs, limit
     )
 
 
@@ -77,9 +78,9 @@ def _source(name: str, flips: int, count: int) -> str:
     return f"It changes with {flips or 'none'} of the {many(count, 'word')} {SOURCES.get(name, visible(name))}."
 
 
-def _swap_bar(swap: Swap) -> Bar:
+def _swap_bar(swap: Swap) -> doc.Bar:
     note = f"{visible(swap.label)} · {', '.join(swap.sources)}"
-    return Bar(visible(swap.word), note, swap.probability, swap.probability, -1 if swap.flips else 1)
+    return doc.Bar(visible(swap.word), note, swap.probability, swap.probability, -1 if swap.flips else 1)
 
 
 def _swap_row(swap: Swap) -> tuple[str, ...]:
@@ -87,7 +88,7 @@ def _swap_row(swap: Swap) -> tuple[str, ...]:
     return visible(swap.word), ", ".join(swap.sources), visible(swap.label), tag, flips, percent(swap.probability)
 
 
-def _transfers(transfers: Sequence[Transfer]) -> Table:
+def _transfers(transfers: Sequence[Transfer]) -> doc.Table:
     rows = (
         (
             visible(transfer.old), visible(transfer.new), f"{transfer.texts:,}", f"{transfer.flips:,}",
@@ -95,39 +96,40 @@ def _transfers(transfers: Sequence[Transfer]) -> Table:
         )
         for transfer in transfers
     )  # fmt: skip
-    return table(("word", "becomes", "texts", "flips", "broken", "mended", "change of probability"), rows, words=2)
+    return doc.table(("word", "becomes", "texts", "flips", "broken", "mended", "change of probability"), rows, words=2)
 
 
-def repair(study: Repair) -> Section:
+def repair(study: Repair) -> doc.Section:
     """New training texts against a fault, and what retraining with them changes."""
     swaps = ", ".join(f"{visible(first)} and {visible(second)}" for first, second in study.swaps)
     added = f"{many(len(study.added), 'new training text')} (to {study.training:,})"
-    parts: list[Part] = [Prose(f"{added} by words that may stand for each other: {swaps}.")]
+    parts: list[doc.Part] = [doc.Prose(f"{added} by words that may stand for each other: {swaps}.")]
     if study.runs:
         parts += [
-            Prose(_change(study.fault, "where the fault shows")),
-            Prose(_change(study.beyond, "there, against a model that saw the originals once more instead,")),
-            Prose(_change(study.test, "on the test texts")),
-            Chart("Accuracy where the fault shows", "accuracy; three trainings per seed",
+            doc.Prose(_change(study.fault, "where the fault shows")),
+            doc.Prose(_change(study.beyond, "there, against a model that saw the originals once more instead,")),
+            doc.Prose(_change(study.test, "on the test texts")),
+            doc.Chart("Accuracy where the fault shows", "accuracy; three trainings per seed",
                   tuple(bar for run in study.runs for bar in _run_bars(run))),
-            table(("seed", "fault before", "control", "after", "test before", "control", "after"),
+            doc.table(("seed", "fault before", "control", "after", "test before", "control", "after"),
                   ((str(run.seed), *map(percent, run[1:])) for run in study.runs)),
         ]  # fmt: skip
     else:
-        parts.append(Prose(UNTRAINED))
+        parts.append(doc.Prose(UNTRAINED))
     rows = ((*_both(new.text, new.origin), visible(new.label)) for new in study.added[:LISTED])
-    parts += [Heading("New training texts"), table(("new text", "made from", "label"), rows, words=3)]
+    parts += [doc.Heading("New training texts"), doc.table(("new text", "made from", "label"), rows, words=3)]
     if len(study.added) > LISTED:
-        parts.append(Prose(f"{len(study.added) - LISTED:,} more stand in the saved result.", "muted"))
-    trained = (Fact("trained", visible(study.trained)),) if study.trained else ()
-    return section("Does training on counterfactual texts mend the fault?", Facts(trained, named=True), parts)
+        parts.append(doc.Prose(f"{len(study.added) - LISTED:,} more stand in the saved result.", "muted"))
+    facts = (doc.Fact("trained", visible(study.trained)),) if study.trained else ()
+    title = "Does training on counterfactual texts mend the fault?"
+    return corpus.section(title, doc.Facts(facts, named=True), parts)
 
 
-def _run_bars(run: Retrained) -> tuple[Bar, Bar, Bar]:
+def _run_bars(run: Retrained) -> tuple[doc.Bar, doc.Bar, doc.Bar]:
     return (
-        Bar(f"seed {run.seed}", "without", run.fault_before, run.fault_before, -1),
-        Bar("", "with the originals once more", run.fault_control, run.fault_control, -1),
-        Bar("", "with the new texts", run.fault_after, run.fault_after, 1),
+        doc.Bar(f"seed {run.seed}", "without", run.fault_before, run.fault_before, -1),
+        doc.Bar("", "with the originals once more", run.fault_control, run.fault_control, -1),
+        doc.Bar("", "with the new texts", run.fault_after, run.fault_after, 1),
     )
 
 

@@ -1,19 +1,58 @@
-"""Documents laid out as scenes: one function for each part, sections under each other."""
+"""Documents as pictures: laid out as scenes, sections under each other, and written as SVG, PNG, PDF, or a matplotlib
+Figure. The same document gives the same bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
+from typing import Any
 
-from exegesis.show.document import Chart, Document, Facts, Heading, Legend, Matrix, Part, Passage, Prose, Table, Tree
-from exegesis.show.figure import chart, legend, matrix, passage, table, tree
+from matplotlib.figure import Figure
+
+from exegesis.show import document as doc
+from exegesis.show.figure import chart, legend, matrix, paint, passage, table, tree
+from exegesis.show.figure import svg as writer
 from exegesis.show.figure.canvas import Canvas, FigureOptions, blank
 from exegesis.show.figure.scene import MARGIN, Box, Scene
 
+DEFAULT = FigureOptions()
 BESIDE, GUTTER = 400.0, 26.0  # the width from which two parts stand side by side; the room between them
 
 
-def scene(document: Document, options: FigureOptions) -> Scene:
+DRAWN: dict[type, Callable[[Any, Canvas, float], float]] = {  # each draws a part from a height on, to where it ends
+    doc.Facts: legend.facts,
+    doc.Prose: legend.prose,
+    doc.Heading: legend.heading,
+    doc.Passage: passage.drawn,
+    doc.Tree: tree.drawn,
+    doc.Matrix: matrix.drawn,
+    doc.Table: table.drawn,
+    doc.Chart: chart.drawn,
+    doc.Legend: legend.legend,
+}
+
+
+def figure(document: doc.Document, options: FigureOptions = DEFAULT) -> Figure:
+    """A matplotlib Figure, at most ``width`` inches wide and as tall as it must be, to save or to draw more on."""
+    return paint.drawn(scene(document, options))
+
+
+def svg(document: doc.Document, options: FigureOptions = DEFAULT) -> bytes:
+    """An SVG picture whose text is text."""
+    return writer.written(scene(document, options)).encode("utf-8", "backslashreplace")
+
+
+def png(document: doc.Document, options: FigureOptions = DEFAULT) -> bytes:
+    """A PNG picture of 200 dots an inch; ten thousand words take about 10 seconds (an SVG, one)."""
+    return paint.as_png(scene(document, options))
+
+
+def pdf(document: doc.Document, options: FigureOptions = DEFAULT) -> bytes:
+    """A PDF page with its fonts, whose text is text; ten thousand words take about 10 seconds."""
+    return paint.as_pdf(scene(document, options))
+
+
+def scene(document: doc.Document, options: FigureOptions) -> Scene:
     """A document laid out at most ``options.width`` inches wide and as tall as it must be.
 
     Sections have a rule between them; a narrow document gives up the empty room at its right.
@@ -25,39 +64,17 @@ def scene(document: Document, options: FigureOptions) -> Scene:
             canvas.on.boxes.append(Box(canvas.left, y + 8, canvas.room, 0.6, canvas.rule))
             y += 22
         for parts in _groups(section.picture or section.parts):
-            y = _beside(parts, canvas, y) if len(parts) > 1 else drawn(parts[0], canvas, y)
+            y = _beside(parts, canvas, y) if len(parts) > 1 else DRAWN[type(parts[0])](parts[0], canvas, y)
         y = canvas.under(canvas.remarks, y)
         canvas.remarks.clear()
     canvas.on.height = y + MARGIN - 4
-    if not any(_mirrored(part) for section in document.sections for part in section.picture or section.parts):
-        _narrow(canvas)
+    parts = [part for section in document.sections for part in section.picture or section.parts]
+    if not any(part.layout.rtl for part in parts if isinstance(part, doc.Passage | doc.Tree)):
+        _narrow(canvas)  # no words begin at the right edge
     return canvas.on
 
 
-def drawn(part: Part, canvas: Canvas, y: float) -> float:
-    """Draw a part from ``y`` on and return where it ends."""
-    match part:
-        case Facts():
-            return legend.facts(part, canvas, y)
-        case Prose():
-            return legend.prose(part, canvas, y)
-        case Heading():
-            return legend.heading(part, canvas, y)
-        case Passage():
-            return passage.drawn(part, canvas, y)
-        case Tree():
-            return tree.drawn(part, canvas, y)
-        case Matrix():
-            return matrix.drawn(part, canvas, y)
-        case Table():
-            return y if part.fold else table.drawn(part, canvas, y)
-        case Chart():
-            return chart.drawn(part, canvas, y)
-        case Legend():
-            return legend.legend(part, canvas, y)
-
-
-def _groups(parts: Sequence[Part]) -> Iterator[list[Part]]:
+def _groups(parts: Sequence[doc.Part]) -> Iterator[list[doc.Part]]:
     """Parts that may stand side by side together, every other part alone."""
     for together, group in groupby(parts, _narrows):
         if together:
@@ -66,30 +83,22 @@ def _groups(parts: Sequence[Part]) -> Iterator[list[Part]]:
             yield from ([part] for part in group)
 
 
-def _beside(parts: Sequence[Part], canvas: Canvas, y: float) -> float:
+def _beside(parts: Sequence[doc.Part], canvas: Canvas, y: float) -> float:
     """Parts in two columns if there is width, those of a row beginning at one height."""
     count = 2 if canvas.room >= BESIDE else 1
     room = (canvas.room - GUTTER * (count - 1)) / count
     for start in range(0, len(parts), count):
         columns = [canvas.column(canvas.left + at * (room + GUTTER), room) for at in range(count)]
         pairs = zip(parts[start : start + count], columns, strict=False)
-        y = max(drawn(part, column, y) for part, column in pairs) + 6
+        y = max(DRAWN[type(part)](part, column, y) for part, column in pairs) + 6
     return y
 
 
-def _narrows(part: Part) -> str:
+def _narrows(part: doc.Part) -> str:
     """The kind of a part that stands side by side with others of its kind; empty for a part that stands alone."""
-    match part:
-        case Chart():
-            return "chart" if chart.beside(part) else ""
-        case Matrix():
-            return "matrix" if matrix.beside(part) else ""
-    return ""
-
-
-def _mirrored(part: Part) -> bool:
-    """True if words begin at the right edge."""
-    return isinstance(part, Passage | Tree) and part.layout.rtl
+    if isinstance(part, doc.Chart):
+        return "chart" if chart.beside(part) else ""
+    return "matrix" if isinstance(part, doc.Matrix) and matrix.beside(part) else ""
 
 
 def _narrow(canvas: Canvas) -> None:

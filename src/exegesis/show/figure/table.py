@@ -17,11 +17,13 @@ Cell = str | Gauge
 
 
 def drawn(table: Table, canvas: Canvas, y: float) -> float:
-    """Draw a table from ``y`` on and return where it ends.
+    """Draw a table from ``y`` on and return where it ends; one to look things up in is left out.
 
     Columns of words are cut to the room that numbers leave. Columns that do not fit stand in further tables, with the
     first column repeated.
     """
+    if table.fold:
+        return y
     for columns, sizes in _pages(table, canvas.room - (DOT + 5 if table.hues else 0.0)):
         y = _page(table, canvas, columns, sizes, y) + 8
     return canvas.under([table.rest], y - 4) + 4 if table.rest else y

@@ -43,12 +43,12 @@ def page(document: Document, options: PageOptions = PageOptions()) -> str:
 def fragment(document: Document, options: FragmentOptions = FragmentOptions()) -> str:
     """A document as one ``<div>`` with its own style, for a notebook or another page."""
     chosen = palette_named(options.palette)
-    other = next(palette for palette in (*PALETTES.values(), chosen) if palette.name != chosen.name)
+    second = next(palette for palette in (*PALETTES.values(), chosen) if palette.name != chosen.name)
     parts = [part for section in document.sections for part in section.parts]
-    root, style = styled(chosen, other, frozenset(type(part).__name__.lower() for part in parts))
+    root, style = styled(chosen, second, frozenset(type(part).__name__.lower() for part in parts))
     sections = [(section.title, Markup("").join(_groups(section.parts, chosen))) for section in document.sections]
     return templates().get_template("fragment.html.j2").render(
-        root=root, style=style, kind=document.kind, sections=sections, other=other.title, numbers=_numbers(parts)
+        root=root, style=style, kind=document.kind, sections=sections, other=second.title, numbers=_numbers(parts)
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Parts of documents as HTML: one function for each, whose values a macro of ``parts.html.j2`` writes.
+"""Parts of documents as HTML, each written by the macro of its name in ``parts.html.j2``.
 
 Every character of a text, a label or a name passes through autoescaping, in text and in attributes.
 """
@@ -6,7 +6,7 @@ Every character of a text, a label or a name passes through autoescaping, in tex
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,66 +14,45 @@ from markupsafe import Markup
 from rich.cells import cell_len
 
 from exegesis.show import document as doc
-from exegesis.show.html.style import paint_class, templates
-from exegesis.show.palette import HUES, Palette
+from exegesis.show.html.style import hue_class, paint_class, templates
+from exegesis.show.palette import Palette
 
 TABLE = 400  # rows of a folded table with gauges; of a longer one the largest
 WORDS = 48  # of half a matrix
 COLUMNS = 96  # of a line of text under a tree
 DEEPEST = 48  # rows of a line whose scores can be read
+Values = dict[str, Any]
 WIDE, NARROW = 9.0, 3.4  # inches of a chart as wide as the page, and of one that stands beside others
 
 
 def drawn(part: doc.Part, palette: Palette) -> Markup:
-    """A part as HTML."""
-    match part:
-        case doc.Facts():
-            return _written("facts", items=part.items)
-        case doc.Prose():
-            return _written("prose", text=part.text, tone=part.tone)
-        case doc.Heading():
-            return _written("heading", text=part.text, level=part.level)
-        case doc.Passage():
-            return _passage(part)
-        case doc.Tree():
-            return _tree(part)
-        case doc.Matrix():
-            return _half(part) if part.half else _square(part)
-        case doc.Table():
-            return _table(part)
-        case doc.Chart():
-            return _chart(part, palette)
-        case doc.Legend():
-            return _legend(part)
+    """A part as HTML: the macro of its name writes it, with what is worked out for it, and escapes every text."""
+    values = _chart(part, palette) if isinstance(part, doc.Chart) else VALUES.get(type(part), _nothing)(part)
+    macro = getattr(templates().get_template("parts.html.j2").module, type(part).__name__.lower())
+    return Markup(macro(part, **values))
 
 
-def _written(macro: str, **values: Any) -> Markup:
-    """The HTML that a macro writes of its values, escaped by it."""
-    return Markup(getattr(templates().get_template("parts.html.j2").module, macro)(**values))
-
-
-def hue_class(number: int | None) -> str:
-    """The class of a categorical colour."""
-    return "hk" if number is None else f"h{number % len(HUES)}"
+def _nothing(part: doc.Part) -> Values:
+    """The values of a part that its macro writes as it is."""
+    return {}
 
 
 # words in colour ----------------------------------------------------------------------------------------
 
 
-def _passage(passage: doc.Passage) -> Markup:
-    empty = not passage.layout.atoms
-    rows = [] if empty else [_row(passage, block, row) for block in passage.blocks for row in block.rows]
-    return _written("passage", caption=passage.caption, rtl=passage.layout.rtl, rows=rows, empty=empty)
+def _passage(passage: doc.Passage) -> Values:
+    blocks = passage.blocks if passage.layout.atoms else ()
+    return {"rows": [_row(passage, block, row) for block in blocks for row in block.rows]}
 
 
-def _row(passage: doc.Passage, block: doc.Block, row: doc.Row) -> dict[str, Any]:
+def _row(passage: doc.Passage, block: doc.Block, row: doc.Row) -> Values:
     several, tall = len(passage.blocks) > 1, len(block.rows) > 1
     owners = passage.owners(row)
-    parts = []
+    texts = []
     for part in range(passage.layout.parts):
         inside = [i for i, atom in enumerate(passage.layout.atoms) if atom.part == part]
         tag = f"text {part + 1}" if passage.layout.parts > 1 else ""
-        parts.append({"tag": tag, "runs": _runs(passage, block, owners, range(inside[0], inside[-1] + 1))})
+        texts.append({"tag": tag, "runs": _runs(passage, block, owners, range(inside[0], inside[-1] + 1))})
     return {
         "heading": block.label if several and tall and row is block.rows[0] else "",
         "strong": several and not tall,
@@ -81,19 +60,17 @@ def _row(passage: doc.Passage, block: doc.Block, row: doc.Row) -> dict[str, Any]
         "note": block.note,
         "spoken": passage.spoken(block, row),
         "boxes": not row.fine,
-        "parts": parts,
+        "texts": texts,
     }
 
 
-def _runs(
-    passage: doc.Passage, block: doc.Block, owners: Sequence[doc.Cell | None], line: range
-) -> list[dict[str, Any]]:
+def _runs(passage: doc.Passage, block: doc.Block, owners: Sequence[doc.Cell | None], line: range) -> list[Values]:
     """Cells, and atoms that no cell covers, in reading order."""
     runs, i = [], line.start
     while i < line.stop:
         cell = owners[i]
         stop = min(cell.stop, line.stop) if cell else i + 1
-        run: dict[str, Any] = {"space": passage.layout.blank(line, i), "atoms": _joined(passage, i, stop), "paint": ""}
+        run: Values = {"space": passage.layout.blank(line, i), "atoms": _joined(passage, i, stop), "paint": ""}
         if cell is not None:
             score = block.written(cell.score)
             told = abs(cell.share) >= doc.FAINT or math.isnan(cell.score)  # under its box; others at the pointer
@@ -109,9 +86,9 @@ def _runs(
     return runs
 
 
-def _joined(passage: doc.Passage, start: int, stop: int) -> list[dict[str, Any]]:
+def _joined(passage: doc.Passage, start: int, stop: int) -> list[Values]:
     """Atoms with the pieces of a long word joined again, since a browser breaks it itself."""
-    joined: list[dict[str, Any]] = []
+    joined: list[Values] = []
     for i in range(start, stop):
         atom = passage.layout.atoms[i]
         if atom.glued and joined:
@@ -121,14 +98,13 @@ def _joined(passage: doc.Passage, start: int, stop: int) -> list[dict[str, Any]]
     return joined
 
 
-def _tree(tree: doc.Tree) -> Markup:
+def _tree(tree: doc.Tree) -> Values:
     """A line of text is a grid whose columns are its atoms, so a box is as wide as its words in any font."""
     widths = [cell_len(atom.text) + 1 for atom in tree.layout.atoms]
-    lines = [_line(tree, line) for line in tree.layout.lines(widths, 0, COLUMNS)]
-    return _written("tree", lines=lines, rtl=tree.layout.rtl)
+    return {"lines": [_line(tree, line) for line in tree.layout.lines(widths, 0, COLUMNS)]}
 
 
-def _line(tree: doc.Tree, line: range) -> dict[str, Any]:
+def _line(tree: doc.Tree, line: range) -> Values:
     count, nodes = tree.stacked(line)
     boxes = [_box(tree, line, count, *entry) for entry in nodes]
     covered = {i for node, low, _ in nodes if low == 0 for i in range(node.cell.start, node.cell.stop)}
@@ -143,7 +119,7 @@ def _line(tree: doc.Tree, line: range) -> dict[str, Any]:
     }
 
 
-def _box(tree: doc.Tree, line: range, count: int, node: doc.Node, low: int, high: int) -> dict[str, Any]:
+def _box(tree: doc.Tree, line: range, count: int, node: doc.Node, low: int, high: int) -> Values:
     """A phrase's place in the grid of its line (rows and columns count from 1, the whole text's row first)."""
     start, stop = max(node.cell.start, line.start), min(node.cell.stop, line.stop)
     began = node.cell.start < line.start
@@ -164,7 +140,7 @@ def _box(tree: doc.Tree, line: range, count: int, node: doc.Node, low: int, high
     }
 
 
-def _bare(tree: doc.Tree, line: range, count: int, i: int) -> dict[str, Any]:
+def _bare(tree: doc.Tree, line: range, count: int, i: int) -> Values:
     """An atom that is not one of the model's words."""
     at, text = i - line.start + 1, tree.layout.atoms[i].text
     none = {"paint": "", "score": "", "tip": "", "spoken": text, "began": False, "goes": False}
@@ -174,72 +150,40 @@ def _bare(tree: doc.Tree, line: range, count: int, i: int) -> dict[str, Any]:
 # numbers ------------------------------------------------------------------------------------------------
 
 
-def _half(matrix: doc.Matrix) -> Markup:
-    kept, said = matrix.shortened(WORDS)
-    count = len(kept.down)
-    rows = [
-        {
-            "word": word,
-            "cells": [(_tint(kept, row, at), kept.written(row, at), kept.spoken(row, at)) for at in range(row)],
-            "rest": count - row + 6,
-        }
-        for row, word in enumerate(kept.down)
-    ]
-    return _written("half", title=matrix.title, rows=rows, said=said)
+def _matrix(matrix: doc.Matrix) -> Values:
+    kept, rest = matrix.shortened(WORDS)
+    return {"kept": kept, "rest": rest}
 
 
-def _square(matrix: doc.Matrix) -> Markup:
-    rows = [
-        {
-            "name": name,
-            "cells": [
-                (_tint(matrix, row, at), matrix.written(row, at), round(100 * abs(matrix.share(row, at))))
-                for at in range(len(matrix.across))
-            ],
-        }
-        for row, name in enumerate(matrix.down)
-    ]
-    always = matrix.digits is not None
-    return _written("square", title=matrix.title, across=matrix.across, rows=rows, always=always)
-
-
-def _tint(matrix: doc.Matrix, row: int, column: int) -> str:
-    """The class of a cell's colour."""
-    if matrix.hue is not None:
-        return f"tint {hue_class(matrix.hue)}"
-    return paint_class(matrix.share(row, column), matrix.signed)
-
-
-def _table(table: doc.Table) -> Markup:
+def _table(table: doc.Table) -> Values:
     gauges = [[cell for cell in row if isinstance(cell, doc.Gauge)] for row in table.rows]
-    kept = list(range(len(table.rows)))
-    if table.fold and len(kept) > TABLE and all(gauges):
+    places = list(range(len(table.rows)))
+    if table.fold and len(places) > TABLE and all(gauges):
         sizes = [max(math.inf if math.isnan(gauge.share) else abs(gauge.share) for gauge in row) for row in gauges]
-        kept = sorted(sorted(kept, key=lambda at: -sizes[at])[:TABLE])
+        places = sorted(sorted(places, key=lambda at: -sizes[at])[:TABLE])
     groups = dict(table.groups)
     rows = [
         {
             "group": groups.get(at, ""),
             "hue": hue_class(table.hues[at]) if table.hues else "",
-            "cells": [_cell(cell, column.words, bool(table.fold)) for cell, column in
-                      zip(table.rows[at], table.columns, strict=True)],
+            "cells": [_cell(*pair, bool(table.fold)) for pair in zip(table.rows[at], table.columns, strict=True)],
         }
-        for at in kept
-    ]  # fmt: skip
-    rest = len(table.rows) - len(kept)
-    return _written("table", columns=table.columns, rows=rows, rest=rest, said=table.rest)
+        for at in places
+    ]
+    return {"rows": rows, "rest": len(table.rows) - len(places)}
 
 
-def _cell(cell: str | doc.Gauge, words: bool, folded: bool) -> dict[str, Any]:
+def _cell(cell: str | doc.Gauge, column: doc.Column, folded: bool) -> Values:
     if isinstance(cell, str) or folded or math.isnan(cell.share):
-        return {"text": cell.text if isinstance(cell, doc.Gauge) else cell, "words": words, "bar": None}
+        return {"text": cell.text if isinstance(cell, doc.Gauge) else cell, "words": column.words, "bar": None}
     half = 50 * abs(cell.share)
     left, wide = ((50 - half if cell.share < 0 else 50), half) if cell.signed else (0, 100 * abs(cell.share))
     paint = paint_class(cell.share, cell.signed)
-    return {"text": cell.text, "words": words, "bar": {"left": round(left, 1), "wide": round(wide, 1), "paint": paint}}
+    bar = {"left": round(left, 1), "wide": round(wide, 1), "paint": paint}
+    return {"text": cell.text, "words": column.words, "bar": bar}
 
 
-def _chart(chart: doc.Chart, palette: Palette) -> Markup:
+def _chart(chart: doc.Chart, palette: Palette) -> Values:
     """The title and the note as HTML, the rest as the figure draws it."""
     from exegesis.show.figure import chart as charts  # with the fonts of matplotlib, which pages without charts spare
     from exegesis.show.figure import svg
@@ -252,8 +196,7 @@ def _chart(chart: doc.Chart, palette: Palette) -> Markup:
         canvas = blank(FigureOptions(palette, dark, width), f"{chart.title}: {_spoken(chart)}")
         canvas = canvas.column(0.0, canvas.on.width)
         scenes.append(charts.picture(bare, canvas))
-    picture = svg.inline(*scenes)
-    return _written("chart", title=chart.title, tag=chart.tag, note=chart.note, picture=picture)
+    return {"picture": svg.inline(*scenes)}
 
 
 def _spoken(chart: doc.Chart) -> str:
@@ -262,14 +205,9 @@ def _spoken(chart: doc.Chart) -> str:
     return what + ", ".join(row.name for row in chart.rows)
 
 
-# what stands under a picture ----------------------------------------------------------------------------
-
-
-def _legend(legend: doc.Legend) -> Markup:
-    ramps = {
-        "signs": [paint_class(k / 6, True) for k in range(-6, 7)],
-        "sizes": [paint_class(k / 6, False) for k in range(7)],
-    }
-    keys = [(key.name, hue_class(key.hue), key.dash) for key in legend.keys]
-    named = any(note.name for note in legend.notes)
-    return _written("legend", scale=legend.scale, notes=legend.notes, keys=keys, named=named, **ramps)
+VALUES: dict[type, Callable[[Any], Values]] = {
+    doc.Passage: _passage,
+    doc.Tree: _tree,
+    doc.Matrix: _matrix,
+    doc.Table: _table,
+}

@@ -1,4 +1,4 @@
-"""The style of HTML: one for all kinds of parts, whose every rule names the class of its own root.
+"""The style of HTML: one for all kinds of parts, in which every rule names the class of the root.
 
 A fragment has no identifiers and no script, so any number of fragments share a page. Both switches (numbers, the other
 palette) are check boxes that the style reads. Dark and light follow the reader's system, or the notebook's theme.
@@ -21,20 +21,22 @@ Paints = list[tuple[str, Paint, Paint]]
 @lru_cache(maxsize=1)
 def templates() -> Environment:
     """The templates, which escape whatever they are given."""
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("exegesis.show"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    environment.globals.update(paint_class=paint_class, hue_class=hue_class)
+    return environment
 
 
 @lru_cache(maxsize=16)
-def styled(chosen: Palette, other: Palette, kinds: frozenset[str]) -> tuple[str, Markup]:
+def styled(chosen: Palette, second: Palette, kinds: frozenset[str]) -> tuple[str, Markup]:
     """The root's class, named after the style so that two versions on one page keep apart, and the style of the kinds
     of parts that are drawn."""
     template = templates().get_template("style.css.j2")
 
     def written(root: str) -> str:
-        paints = [_paints(chosen), _paints(other)]
+        paints = [_paints(chosen), _paints(second)]
         return template.render(root=root, kinds=kinds, palettes=paints, hues=HUES, light=LIGHT, dark=DARK)
 
     root = f"exegesis-{hashlib.sha256(written('').encode()).hexdigest()[:8]}"
@@ -45,6 +47,11 @@ def paint_class(share: float, signs: bool) -> str:
     """The class of a cell's colour: z for none, p for, q against, m for sizes, each with its step."""
     step = round(abs(share) * STEPS) if share == share else 0
     return f"{'m' if not signs else 'p' if share > 0 else 'q'}{step}" if step else "z"
+
+
+def hue_class(number: int | None) -> str:
+    """The class of a categorical colour."""
+    return "hk" if number is None else f"h{number % len(HUES)}"
 
 
 def _paints(palette: Palette) -> Paints:

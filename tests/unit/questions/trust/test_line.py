@@ -10,7 +10,7 @@ import exegesis
 import tests.support.evaluate_toys as toys
 from exegesis.protocols.draws import generator
 from exegesis.questions.trust import line
-from exegesis.show.documents.trust import trust_line
+from exegesis.show.documents.account import trust_line
 from tests.support.torch_toys import Shape, model, texts
 
 TEXT = "superb film the dull fine some long warm flat awful"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from exegesis.show.document import Bar, Box, Chart, Column, Curve, Document, Dot, Gauge, Heading, Section, Table
-from exegesis.show.figure import files
+from exegesis.show.figure import page
 from exegesis.show.figure.canvas import FigureOptions
 from exegesis.show.figure.chart import ticks
 from exegesis.show.figure.page import scene
@@ -142,13 +142,13 @@ def test_no_chart_leaves_the_page(chart, options):
 def test_curves_are_lines_in_every_picture():
     from matplotlib.collections import LineCollection
 
-    root = ET.fromstring(files.svg(document(CURVES)))
+    root = ET.fromstring(page.svg(document(CURVES)))
     strokes = [element for element in root.iter() if element.tag.endswith("polyline")]
     assert [stroke.get("stroke-dasharray") for stroke in strokes] == ["1 3", None]
     assert all(stroke.get("fill") == "none" for stroke in strokes)
-    (lines,) = files.figure(document(CURVES)).findobj(LineCollection)
+    (lines,) = page.figure(document(CURVES)).findobj(LineCollection)
     assert len(lines.get_segments()) == 2
-    assert files.png(document(CURVES)) == files.png(document(CURVES))
+    assert page.png(document(CURVES)) == page.png(document(CURVES))
 
 
 # tables -------------------------------------------------------------------------------------------------

@@ -116,12 +116,12 @@ def test_small_squares_stand_side_by_side():
 
 def test_turned_names_are_drawn_in_every_picture():
     document = Document("t", "Test", (Section("s", (square(),)),))
-    from exegesis.show.figure import files
+    from exegesis.show.figure import page
 
-    assert "rotate(-48" in files.svg(document).decode()
-    assert files.png(document).startswith(b"\x89PNG")
-    assert files.pdf(document).startswith(b"%PDF")
-    turned = [text for text in files.figure(document).findobj() if getattr(text, "get_rotation", lambda: 0)() == 48]
+    assert "rotate(-48" in page.svg(document).decode()
+    assert page.png(document).startswith(b"\x89PNG")
+    assert page.pdf(document).startswith(b"%PDF")
+    turned = [text for text in page.figure(document).findobj() if getattr(text, "get_rotation", lambda: 0)() == 48]
     assert len(turned) == 3
     assert png(made.pairs())
     assert pdf(made.pairs())
