@@ -122,7 +122,8 @@ __all__ = [
 ]
 
 
-register()  # results know how to show themselves; each view is loaded when it is first used
+import_module("exegesis.results.saved")  # results know how to be read ...
+register()  # ... and how to show themselves; each view is loaded when it is first used
 
 
 def __getattr__(name: str) -> Any:

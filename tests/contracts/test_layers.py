@@ -61,11 +61,13 @@ for module in sorted(graph.modules):
 WITHOUT_CIRCLES = (
     "core",
     "statistics",
+    "results",
     "data",
     "protocols",
     "nn",
     "engine",
     "mech",
+    "models",
     "questions",
     "api",
     "study",

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from exegesis.data.examples import Example
     from exegesis.models.trained.network import RecurrentConfig
     from exegesis.models.trained.options import TrainOptions
-    from exegesis.models.trained.training import Epoch, TrainResult
+    from exegesis.models.trained.scores import Epoch
+    from exegesis.models.trained.training import TrainResult
 
 
 _VARIANTS = ("lstm-nondecreasing", "lstm-markov", "lstm-no-gates")

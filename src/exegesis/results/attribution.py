@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from jaxtyping import Float
 
-from exegesis.core.errors import UsageError, unknown
+from exegesis.core.errors import MissingExtraError, UsageError, unknown
 from exegesis.core.text import Span
 from exegesis.core.values import published
 from exegesis.results.header import Account, Accounted, Number, Prediction
@@ -225,8 +226,6 @@ class Attribution(Accounted):
 
         Raises MissingExtraError without pandas.
         """
-        from exegesis.results.saved import to_pandas
-
         return to_pandas([self])
 
     def __repr__(self) -> str:
@@ -238,3 +237,28 @@ def _short(value: Number) -> str:
     if np.ndim(value):
         return "[" + ", ".join(f"{v:.4g}" for v in np.asarray(value)) + "]"
     return "nan" if math.isnan(float(value)) else f"{float(value):.4g}"
+
+
+def to_pandas(results: Sequence[Attribution]) -> pd.DataFrame:
+    """A data frame with one row per result, span and target. Raises MissingExtraError without pandas."""
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise MissingExtraError("pandas", "pandas", "a data frame of results") from error
+    rows = [
+        {
+            "example": number,
+            "method": part.name,
+            "target": part.target,
+            "level": row.level,
+            "text": row.text,
+            "start": part.text.characters(row.span)[0],
+            "stop": part.text.characters(row.span)[1],
+            "score": row.score,
+        }
+        for number, result in enumerate(results)
+        for part in result.each_target()
+        for level in part.level_names
+        for row in part.rows(level)
+    ]
+    return pd.DataFrame(rows)

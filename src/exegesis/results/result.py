@@ -1,6 +1,7 @@
 """Results: the abilities that all answers share. They are equal by value, saved by their fields, and drawn by views.
 
-``show``, which stands above, registers the function that draws results.
+``saved`` registers the function that reads results of all kinds, ``show``, which stands above, the function that draws
+them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ VERSION = 2  # of the form in which results are saved
 View = Callable[..., str | bytes]  # takes results and options
 Some = TypeVar("Some", bound="Result")
 _draw: list[View] = []  # the function that draws results in a medium, registered from above
+_restore: list[Callable[[Any], Saved]] = []  # the function that restores results of all kinds, registered by ``saved``
 
 
 class Saved(ByValue):
@@ -48,9 +50,7 @@ class Saved(ByValue):
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The result in values that ``to_dict`` wrote. Raises FileError if they are damaged or of another kind."""
-        from exegesis.results.saved import from_dict  # it imports every kind of result
-
-        result = from_dict(values)
+        result = _restore[0](values)
         if not isinstance(result, cls):
             article = "an" if cls.noun[0] in "aeiou" else "a"
             raise FileError(f"this is a saved {result.noun}, not {article} {cls.noun}; read it with exegesis.read")
@@ -81,6 +81,11 @@ def each(results: Some | Sequence[Some]) -> list[Some]:
 def register_views(draw: View) -> None:
     """Register the function with which ``save`` draws results in a medium (a file's ending, or another name)."""
     _draw[:] = [draw]
+
+
+def register_reader(restore: Callable[[Any], Saved]) -> None:
+    """Register the function that restores a result of any kind from the values of ``to_dict``."""
+    _restore[:] = [restore]
 
 
 def drawn(results: Sequence[Result], medium: str, **options: Any) -> str | bytes:

@@ -1,4 +1,4 @@
-"""Saved results: the envelope around their fields, files of JSON and JSON lines, and tables for pandas.
+"""Saved results: the envelope around their fields, and files of JSON and JSON lines.
 
 ``format`` names the kind of result, ``version`` the version of the form. An explanation of one text has its fields
 under ``result``; its top level has words, offsets and numbers for other programs, which ``read`` ignores. Other results
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from exegesis.core.errors import FileError, MissingExtraError, unknown
+from exegesis.core.errors import FileError, unknown
 from exegesis.core.files import read_text
 from exegesis.core.values import from_plain, published
 from exegesis.results.attribution import Attribution
@@ -23,11 +23,8 @@ from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.interactions import Interactions
 from exegesis.results.recommendation import Recommendation
 from exegesis.results.relevance import Relevance
-from exegesis.results.result import VERSION, Saved
+from exegesis.results.result import VERSION, Saved, register_reader
 from exegesis.results.study import Study, WordClasses, WordUses
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 STUDIES = {kind.kind: kind for kind in (WordClasses, WordUses, Failures, Summary, Substitution, Repair)}
 FORMS: dict[str, type[Saved]] = {
@@ -125,6 +122,9 @@ _PARTS: dict[str, _Fields] = {  # the fields beside the header, from values of v
 }
 
 
+register_reader(from_dict)
+
+
 @published
 def read(path: str | os.PathLike[str]) -> Saved | list[Saved]:
     """Read a file that ``save`` wrote: the result of a ``.json`` with a single one, else a list of results.
@@ -161,28 +161,3 @@ def _located(values: Any, where: str) -> Saved:
         return from_dict(values)
     except FileError as error:
         raise FileError(f"{where}: {error}") from error
-
-
-def to_pandas(results: Sequence[Attribution]) -> pd.DataFrame:
-    """A data frame with one row per result, span and target. Raises MissingExtraError without pandas."""
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise MissingExtraError("pandas", "pandas", "a data frame of results") from error
-    rows = [
-        {
-            "example": number,
-            "method": part.name,
-            "target": part.target,
-            "level": row.level,
-            "text": row.text,
-            "start": part.text.characters(row.span)[0],
-            "stop": part.text.characters(row.span)[1],
-            "score": row.score,
-        }
-        for number, result in enumerate(results)
-        for part in result.each_target()
-        for level in part.level_names
-        for row in part.rows(level)
-    ]
-    return pd.DataFrame(rows)

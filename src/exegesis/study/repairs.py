@@ -21,7 +21,7 @@ from exegesis.models.trained.corpus import find_labels, single, split_off
 from exegesis.models.trained.folder import TrainedClassifier
 from exegesis.models.trained.network import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
-from exegesis.models.trained.training import Epoch
+from exegesis.models.trained.scores import Epoch
 from exegesis.models.trained.training import train as fit
 from exegesis.results.faults import Added, Mean, Repair, Retrained, Substitution
 from exegesis.statistics.bootstrap import LEVEL, spread

@@ -18,6 +18,7 @@ from torch import Tensor
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.files import write_whole
 from exegesis.models.trained.folder import make_parent
+from exegesis.models.trained.scores import Epoch
 
 if TYPE_CHECKING:
     from exegesis.models.trained.training import _Run
@@ -53,8 +54,6 @@ def read_checkpoint(path: Path, run: _Run, identity: dict[str, Any]) -> None:
     Raises FileError for a damaged file, UsageError if data, shape or options differ (the first difference
     is named).
     """
-    from exegesis.models.trained.training import Epoch
-
     try:
         with safe_open(path, framework="pt") as file:
             state = json.loads((file.metadata() or {})["state"])

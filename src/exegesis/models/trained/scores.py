@@ -1,4 +1,4 @@
-"""Accuracy and confusion of a classifier on labelled texts."""
+"""Scores of a classifier on labelled texts, and the record of an epoch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ from torch.nn import functional
 
 from exegesis.models.trained.corpus import NEUTRAL, Corpus
 from exegesis.models.trained.network import RecurrentClassifier
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The record of an epoch: its number from 1, mean training loss in nats, development accuracy and loss, seconds."""
+
+    number: int
+    loss: float
+    dev_accuracy: float
+    dev_loss: float
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -25,21 +25,10 @@ from exegesis.models.trained.corpus import NEUTRAL, Batch, Corpus, find_labels, 
 from exegesis.models.trained.folder import TrainedClassifier
 from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
-from exegesis.models.trained.scores import Score, score
+from exegesis.models.trained.scores import Epoch, Score, score
 from exegesis.models.trained.vectors import read_vectors
 from exegesis.nn.lstm_variants import VariantLSTM
 from exegesis.protocols.model import usable_device
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """The record of an epoch: its number from 1, mean training loss in nats, development accuracy and loss, seconds."""
-
-    number: int
-    loss: float
-    dev_accuracy: float
-    dev_loss: float
-    seconds: float
 
 
 class Watcher(Protocol):

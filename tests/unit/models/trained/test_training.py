@@ -23,8 +23,8 @@ from exegesis.models.trained.corpus import Corpus, find_labels, split_off
 from exegesis.models.trained.folder import load_folder
 from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
-from exegesis.models.trained.scores import score
-from exegesis.models.trained.training import Epoch, TrainResult, train
+from exegesis.models.trained.scores import Epoch, score
+from exegesis.models.trained.training import TrainResult, train
 from exegesis.models.trained.vectors import read_vectors
 
 SHAPE = RecurrentConfig(embedding=8, hidden=8, dropout=0.2, embedding_dropout=0.2)
