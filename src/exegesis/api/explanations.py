@@ -71,58 +71,59 @@ def explain(
     progress: bool = False,
     **parameters: Any,
 ) -> Attribution | list[Attribution]:
-    """Why did the model say this about this text? One text gives one result, a list gives a list.
+    """Explain why the model said this about this text: a score for each word.
 
-    ``text`` is a string, or a pair (a tuple of two strings) for a model of pairs; an array or a column of a table
-    counts as a list. ``method`` is a name (see ``methods``), with its ``parameters`` as further arguments, or a method
-    value; by default the first of reat, integrated-gradients and leave-one-out that the model can serve. ``"best"`` is
-    the method that ``recommend`` found for this model, with its parameters: saved in the file ``recommendation``, else
-    in the one that the environment variable ``EXEGESIS_RECOMMENDATION`` names, else beside a model that is given as a
-    folder (``recommendation.json``).
+    A text gives one result, a list of texts gives a list of results. ``text`` is a string, or a pair (a tuple of two
+    strings) for a model of pairs; an array or a column of a table counts as a list. ``method`` is a name (see
+    ``methods``), with its ``parameters`` as further arguments, or a method value; by default the first of reat,
+    integrated-gradients and leave-one-out that the model can serve. ``"best"`` is the method that ``recommend`` chose
+    for this model, with its parameters: it is read from the file ``recommendation``, else from the file that the
+    environment variable ``EXEGESIS_RECOMMENDATION`` names, else from ``recommendation.json`` in the folder of the
+    model.
 
     ``target``: by default the logit of each text's predicted class; a label or its number; ``"all"`` for every class
     at once; ``"probability:LABEL"``; ``"margin:A,B"`` (see ``exegesis.protocols.target.ask``).
 
     ``level``: ``word``, or also ``phrase``, ``clause``, ``text``, or ``all`` of them (REAT paper, Sec. 3.3), found by
-    ``tagger``, by default the bundled one. ``spans``: further spans of word numbers (start, stop): one list
-    for all texts, a list of such lists with one for each text, or ``"all"``.
-    Methods that score spans directly (leave-one-out) do; for others a span is the sum of its words.
+    ``tagger``, by default the bundled one. ``spans``: further spans of word numbers (start, stop): one list for all
+    texts, a list of such lists with one per text, or ``"all"``. Methods that score spans directly (leave-one-out) do
+    so; for other methods the score of a span is the sum over its words.
 
-    ``trust`` puts a trust line into each result's ``details["trust"]``: what its top words do to the prediction beside
-    random words, how other methods rank the words, and what it leaves unexplained (see
-    ``exegesis.questions.trust.line.with_trust``).
+    ``trust`` adds a trust line to each result's ``details["trust"]``: the effect of its top words on the prediction
+    beside that of random words, the agreement with other methods, and the part of the number that the scores leave
+    unexplained (see ``exegesis.questions.trust.line.with_trust``).
 
-    ``skip_blank`` leaves blank and missing texts of a list out of the results, with their own lists of ``spans``, and
-    the log names them; without it they are an error.
+    ``skip_blank`` leaves blank and missing texts of a list, and their lists of ``spans``, out of the results, and the
+    log names them; without it they are an error.
 
     Raises UsageError for wrong arguments, TextError for a text that cannot be explained (named by its number in a
-    list), UnsupportedError where the model cannot serve the method, ModelError where it misbehaves.
+    list), UnsupportedError if the model cannot serve the method, ModelError if the model misbehaves.
     """
     classifier = as_model(model)
     method, parameters = chosen(classifier, method, parameters, recommendation, model)
-    each = of_each(spans)
-    plan = Plan.of(classifier, method, parameters, target, level, None if each else spans, tagger, trust)
-    many = several(text)
-    given = text if many is None else without_blanks(many, skip_blank)
-    if each is not None and many is not None and skip_blank and len(each) == len(many):
-        each = [one for one, raw in zip(each, many, strict=True) if not is_blank(raw)]
+    lists = of_each(spans)
+    plan = Plan.of(classifier, method, parameters, target, level, None if lists else spans, tagger, trust)
+    listed = several(text)
+    texts = text if listed is None else without_blanks(listed, skip_blank)
+    if lists is not None and listed is not None and skip_blank and len(lists) == len(listed):
+        lists = [spans for spans, raw in zip(lists, listed, strict=True) if not is_blank(raw)]
 
     def work(read: Sequence[Text], advance: Advance) -> list[Attribution]:
-        if each is None:
+        if lists is None:
             return plan.explain(read, advance)
-        own = [replace(one) for one in read]  # told apart by identity, also where one stands twice
-        return replace(plan, spans=spans_each(level, each, tagger, own)).explain(own, advance)
+        copies = [replace(text) for text in read]  # distinct objects, even if a text occurs twice
+        return replace(plan, spans=spans_each(level, lists, tagger, copies)).explain(copies, advance)
 
-    return answered(classifier, given, work, plan.name, progress)
+    return answered(classifier, texts, work, plan.name, progress)
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """One call of ``explain``, its arguments checked before any text is read: a method on a model, for a target."""
+    """The checked arguments of ``explain``: a method on a model, for a target, before any text is read."""
 
     model: Classifier
     method: Method
-    asked: Ask
+    choice: Ask
     spans: Spans | None
     trust: bool = False
 
@@ -138,18 +139,19 @@ class Plan:
         tagger: Tagger | None = None,
         trust: bool = False,
     ) -> Self:
-        """The plan of the arguments of ``explain``, and its errors."""
+        """The plan for the arguments of ``explain``; it raises the errors of ``explain`` for them."""
         chosen = make(method or preferred(model), parameters)
         require(model, chosen)
         return cls(model, chosen, ask(target, model.labels, model.link), spans_of(level, spans, tagger), trust)
 
     @property
     def name(self) -> str:
+        """The name of the method."""
         return card_of(self.method).name
 
     def explain(self, texts: Sequence[Text], advance: Advance = lambda: None) -> list[Attribution]:
         """The results of texts that the model has read, in order; ``advance`` is called after each."""
-        explained = in_order(run(self.model, texts, self.method, self.asked, self.spans), advance)
+        explained = in_order(run(self.model, texts, self.method, self.choice, self.spans), advance)
         if not self.trust:
             return explained
         from exegesis.questions.trust.line import with_trust
@@ -166,7 +168,10 @@ def predict(model: Classifier | str, texts: list[Raw] | list[str] | Column) -> l
 def predict(
     model: Classifier | str, texts: Raw | list[Raw] | list[str] | Column
 ) -> dict[str, float] | list[dict[str, float]]:
-    """Each label's probability: of one text, or of each text of a list."""
+    """The probability of each label, for one text or for each text of a list.
+
+    Raises UsageError and TextError for a text that cannot be read, ModelError if the model's outputs are not finite.
+    """
     classifier = as_model(model)
 
     def work(read: Sequence[Text], advance: Advance) -> list[dict[str, float]]:
@@ -202,16 +207,16 @@ def relevance(
     """The relevance that ``lrp`` gives to every component of every word vector and state of a network.
 
     One text gives one result, a list gives a list. ``parameters`` are those of ``lrp``, ``target`` is one number, as
-    for ``explain``. The result tells what its ``states`` are called (see ``Relevance``). Raises as ``explain``.
+    for ``explain``. See ``Relevance`` for the names of its ``states``. Raises the errors of ``explain``.
     """
     from exegesis.questions.inside.relevance import relevances
     from exegesis.questions.words.lrp import Lrp
 
     classifier, method = as_model(model), cast(Lrp, make("lrp", parameters))
-    asked = ask(target, classifier.labels, classifier.link)
+    choice = ask(target, classifier.labels, classifier.link)
 
     def work(read: Sequence[Text], advance: Advance) -> list[Relevance]:
-        return in_order(relevances(classifier, read, method, asked), advance)
+        return in_order(relevances(classifier, read, method, choice), advance)
 
     return answered(classifier, text, work, "relevance", progress)
 
@@ -237,18 +242,18 @@ def hierarchy(
     progress: bool = False,
     **parameters: Any,
 ) -> Hierarchy | list[Hierarchy]:
-    """Which phrases, and how do they act together? A tree of nested phrases with a score each, of one text or several.
+    """Find the phrases of a text and their joint effects: a tree of nested phrases with a score for each.
 
-    ``search``: ``acd`` joins words from below, with the score of any ``method`` that scores phrases (contextual
-    decomposition where the model can serve it, else leave-one-out); ``soc`` and ``scd`` do so with the scores of those
-    names; ``hedge`` cuts from above where parts interact least, and scores leads of the label over the strongest other;
-    ``parse`` follows a tree with the scores of any method; ``owen`` gives Owen values on a tree. ``tree`` are the
-    phrases to follow, as spans of word numbers (a list of such lists for several texts); without it they are the
-    phrases and clauses that ``tagger`` finds, as for ``explain``.
-    ``method="best"`` is the method of a saved ``recommendation``, as for ``explain``.
+    One text gives one result, a list gives a list. ``search``: ``acd`` joins words from below, scored by any ``method``
+    that scores phrases (by default contextual decomposition if the model can serve it, else leave-one-out); ``soc`` and
+    ``scd`` do so with the scores of the methods of these names; ``hedge`` cuts the text from above at the weakest
+    interactions, and scores the lead of the label over the strongest other label; ``parse`` follows a tree with the
+    scores of any method; ``owen`` gives Owen values on a tree. ``tree`` has the phrases to follow, as spans of word
+    numbers (a list of such lists for several texts); by default they are the phrases and clauses that ``tagger`` finds,
+    as for ``explain``. ``method="best"`` is the method of a saved ``recommendation``, as for ``explain``.
 
-    ``target`` is one number, as for ``explain``; ``parameters`` are those of the search and of its method. Raises as
-    ``explain``, and SpanError where phrases cross.
+    ``target`` is one number, as for ``explain``; ``parameters`` are those of the search and of its method. Raises the
+    errors of ``explain``, and SpanError if phrases cross.
     """
     classifier = as_model(model)
     method, parameters = chosen(classifier, method, parameters, recommendation, model)
@@ -258,12 +263,12 @@ def hierarchy(
 
 @dataclass(frozen=True, eq=False)
 class Growth:
-    """One call of ``hierarchy``, its arguments checked before any text is read: a search on a model, for a target."""
+    """The checked arguments of ``hierarchy``: a search on a model, for a target, before any text is read."""
 
     model: Classifier
     name: str
     search: Search
-    asked: Ask
+    choice: Ask
     tree: object = None
     tagger: Tagger | None = None
 
@@ -278,14 +283,14 @@ class Growth:
         tree: object = None,
         tagger: Tagger | None = None,
     ) -> Self:
-        """The plan of the arguments of ``hierarchy``, and its errors."""
+        """The plan for the arguments of ``hierarchy``; it raises the errors of ``hierarchy`` for them."""
         chosen = make_search(search, model, method, parameters)
         return cls(model, search, chosen, one_number(ask(target, model.labels, model.link)), tree, tagger)
 
     def explain(self, texts: Sequence[Text], advance: Advance = lambda: None) -> list[Hierarchy]:
         """The hierarchies of texts that the model has read, in order; ``advance`` is called after each."""
         trees = trees_for(texts, self.tree, lambda: self.tagger or bundled_tagger())
-        return in_order(grow(self.model, texts, self.name, self.search, self.asked, trees), advance)
+        return in_order(grow(self.model, texts, self.name, self.search, self.choice, trees), advance)
 
 
 @overload
@@ -305,26 +310,27 @@ def interactions(
     progress: bool = False,
     **parameters: Any,
 ) -> Interactions | list[Interactions]:
-    """What every two words do to the number together, beyond what each does: of one text or several.
+    """The interaction of every two words: their joint effect on the number beyond the effect of each.
 
-    ``kind``: ``shapley`` (the Shapley interaction index), ``removal`` (in the whole text) or ``alone`` (without all
-    other words); ``exegesis.questions.phrases.interactions.Pairwise`` has the formulas and the ``parameters`` (how,
-    samples, exact, seed, most). ``target`` is one number, as for ``explain``. Raises as ``explain``, and
-    UsageError, before any text is run, for a text of too many pairs (for ``removal`` from 501 words on, for ``shapley``
-    from 72).
+    One text gives one result, a list gives a list. ``kind``: ``shapley`` (the Shapley interaction index), ``removal``
+    (in the whole text) or ``alone`` (without all other words); ``exegesis.questions.phrases.interactions.Pairwise`` has
+    the formulas and the ``parameters`` (how, samples, exact, seed, most). ``target`` is one number, as for ``explain``.
+
+    Raises the errors of ``explain``, and UsageError, before any text is run, for a text with too many pairs (from 501
+    words for ``removal``, from 72 for ``shapley``).
     """
     classifier = as_model(model)
-    asked = one_number(ask(target, classifier.labels, classifier.link))
+    choice = one_number(ask(target, classifier.labels, classifier.link))
     pairwise = KINDS.make(kind, parameters)
-    return answered(classifier, text, partial(joint_effects, classifier, pairwise, asked), "interactions", progress)
+    return answered(classifier, text, partial(joint_effects, classifier, pairwise, choice), "interactions", progress)
 
 
 def joint_effects(
     model: Classifier,
     pairwise: Pairwise,
-    asked: Ask,
+    choice: Ask,
     texts: Sequence[Text],
     advance: Advance = lambda: None,
 ) -> list[Interactions]:
     """The interactions of texts that the model has read, in order; ``advance`` is called after each."""
-    return in_order(interact(model, texts, pairwise, asked), advance)
+    return in_order(interact(model, texts, pairwise, choice), advance)

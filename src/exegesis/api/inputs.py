@@ -30,30 +30,34 @@ class Column(Protocol):
 
 
 def several(texts: object) -> list[Any] | None:
-    """The texts of a list, or of another series (a tuple is a pair): of an array or a column; None for one text."""
+    """The texts of a list, an array or a column as a list; None for a single text (a tuple is a pair)."""
     if isinstance(texts, list):
         return texts
     listed = getattr(texts, "tolist", None)
-    found = listed() if callable(listed) else None
-    return found if isinstance(found, list) else None
+    values = listed() if callable(listed) else None
+    return values if isinstance(values, list) else None
 
 
 def without_blanks(texts: list[Any], skip_blank: bool) -> list[Any]:
-    """The texts, where asked for without blank or missing ones, whose numbers the log names."""
+    """The texts, with ``skip_blank`` without blank and missing ones, whose numbers the log names."""
     if not skip_blank:
         return texts
-    gone = [number for number, text in enumerate(texts, 1) if is_blank(text)]
-    say_skipped(gone, len(texts), "number")
+    blank = [number for number, text in enumerate(texts, 1) if is_blank(text)]
+    say_skipped(blank, len(texts), "number")
     return [text for text in texts if not is_blank(text)]
 
 
 def read_texts(model: Classifier, raws: Sequence[object]) -> list[Text]:
-    """All texts as the model reads them."""
+    """All texts as the model reads them. Raises UsageError and TextError, which name a text by its number."""
     return [read_text(model, raw, number, len(raws)) for number, raw in enumerate(raws)]
 
 
 def read_text(model: Classifier, raw: object, number: int = 0, count: int = 1) -> Text:
-    """A text as the model reads it. Errors name the text by its number where there are several."""
+    """A text as the model reads it.
+
+    Raises UsageError unless it is a string or a pair of strings, TextError if it has no words; if there are several
+    texts, the error names this one by its number.
+    """
     where = f"text {number + 1} of {count}: " if count > 1 else ""
     pair = isinstance(raw, tuple) and len(raw) == 2 and all(isinstance(part, str) for part in raw)
     if not isinstance(raw, str) and not pair:
@@ -68,6 +72,10 @@ def read_text(model: Classifier, raw: object, number: int = 0, count: int = 1) -
 
 
 def spans_of(level: str, spans: object, tagger: Tagger | None) -> Spans | None:
+    """A function that finds the further spans of a text, by level and span of pieces; None if only words are scored.
+
+    Raises UsageError for an unknown level and for spans that are not pairs of numbers or ``"all"``.
+    """
     if level not in (*LEVELS, "all"):
         raise unknown("level", level, (*LEVELS, "all"))
     if isinstance(spans, str) and spans != "all":
@@ -78,52 +86,52 @@ def spans_of(level: str, spans: object, tagger: Tagger | None) -> Spans | None:
         return None
 
     def find(text: Text) -> list[tuple[str, Span]]:
-        found: list[tuple[str, Span]] = []
+        levelled: list[tuple[str, Span]] = []
         if names:
             parts = levels_of(text, tagger or bundled_tagger())
-            found += [(name, text.over(span)) for name in names for span in parts[name]]
+            levelled += [(name, text.over(span)) for name in names for span in parts[name]]
         count = len(text.words)
         if spans == "all":
-            found += [("span", text.over(Span(q, r))) for q in range(count) for r in range(q + 1, count + 1)]
-        return found + [("span", text.over(span)) for span in pairs]
+            levelled += [("span", text.over(Span(q, r))) for q in range(count) for r in range(q + 1, count + 1)]
+        return levelled + [("span", text.over(span)) for span in pairs]
 
     return find
 
 
 def _pairs(spans: object) -> list[Span]:
-    """The user's spans of word numbers. Raises UsageError for anything else."""
+    """The user's spans of word numbers. Raises UsageError for any other value."""
     whole = isinstance(spans, Sequence) and all(
-        isinstance(one, Sequence) and len(one) == 2 and all(isinstance(edge, int) for edge in one) for one in spans
+        isinstance(span, Sequence) and len(span) == 2 and all(isinstance(edge, int) for edge in span) for span in spans
     )
     if not whole:
         raise UsageError(f"spans are pairs of word numbers (start, stop), as [(0, 2), (3, 4)], or 'all', not {spans!r}")
-    return [Span(*one) for one in cast(Sequence[tuple[int, int]], spans)]
+    return [Span(*span) for span in cast(Sequence[tuple[int, int]], spans)]
 
 
 def of_each(spans: object) -> list[Any] | None:
-    """The lists of spans, where a list for each text is given; None where one is for all texts.
+    """The lists of spans if the user passes a list per text; None if the user passes one list for all texts.
 
-    A span is a pair of numbers, so a list of lists of pairs (some of them empty) is one for each.
+    A span is a pair of numbers, so a list of lists of pairs (some of them empty) is one list per text.
     """
     if not isinstance(spans, Sequence) or isinstance(spans, str) or not len(spans):
         return None
-    lists = [isinstance(one, Sequence) and not isinstance(one, str) for one in spans]
-    inner = [not len(one) or not isinstance(one[0], int) for one, fits in zip(spans, lists, strict=True) if fits]
+    lists = [isinstance(part, Sequence) and not isinstance(part, str) for part in spans]
+    inner = [not len(part) or not isinstance(part[0], int) for part, fits in zip(spans, lists, strict=True) if fits]
     return list(spans) if all(lists) and all(inner) else None
 
 
-def spans_each(level: str, given: Sequence[Any], tagger: Tagger | None, texts: Sequence[Text]) -> Spans:
-    """Each text's own spans, beside those of the level.
+def spans_each(level: str, lists: Sequence[Any], tagger: Tagger | None, texts: Sequence[Text]) -> Spans:
+    """A function that finds the further spans of each text: those of the level, and the text's own list.
 
-    Raises UsageError for another number of lists than of texts, SpanError, naming the text, for a span outside it.
+    Raises UsageError if there are not as many lists as texts, SpanError, naming the text, for a span outside it.
     """
-    if len(given) != len(texts):
+    if len(lists) != len(texts):
         raise UsageError(
-            f"{len(given)} lists of spans are given for {len(texts)} texts; give one list a text, or one list of pairs "
+            f"{len(lists)} lists of spans do not fit {len(texts)} texts; give one list per text, or one list of pairs "
             "for all"
         )
-    found = {}
-    for number, (text, spans) in enumerate(zip(texts, given, strict=True), 1):
+    finders = {}
+    for number, (text, spans) in enumerate(zip(texts, lists, strict=True), 1):
         find = spans_of(level, list(spans), tagger)
         try:
             for span in spans:
@@ -131,18 +139,19 @@ def spans_each(level: str, given: Sequence[Any], tagger: Tagger | None, texts: S
         except SpanError as error:
             raise SpanError(f"text {number} of {len(texts)}: {error}") from error
         if find is not None:
-            found[id(text)] = find
-    return lambda text: found[id(text)](text)
+            finders[id(text)] = find
+    return lambda text: finders[id(text)](text)
 
 
 @lru_cache(1)
 def bundled_tagger() -> Tagger:
+    """The bundled tagger, loaded once."""
     return default_tagger()
 
 
 @contextmanager
 def bar(shown: bool, total: int, what: str, done: int = 0) -> Iterator[Callable[[], None]]:
-    """A progress bar on standard error that is gone at the end; under it, how far the work on the texts at hand is."""
+    """A progress bar on standard error that disappears at the end, with a second one for long work on a text."""
     if not shown:
         yield lambda: None
         return
@@ -171,41 +180,41 @@ def bar(shown: bool, total: int, what: str, done: int = 0) -> Iterator[Callable[
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=total, completed=done)
 
-        def listen(counted: str, over: int, every: int) -> None:
-            if over >= every:
+        def listen(counted: str, over: int, whole: int) -> None:
+            if over >= whole:
                 if counted in inner:
                     progress.remove_task(inner.pop(counted))
             elif counted in inner:
-                progress.update(inner[counted], completed=over, total=every)
+                progress.update(inner[counted], completed=over, total=whole)
             else:
-                inner[counted] = progress.add_task(f"  {counted}", total=every, completed=over)
+                inner[counted] = progress.add_task(f"  {counted}", total=whole, completed=over)
 
         with heard(listen):
             yield lambda: progress.advance(task)
 
 
-def answered(model: Classifier, given: object, work: Work[One], name: str, progress: bool) -> One | list[One]:
-    """What ``work`` gives for the texts as the model reads them, under a progress bar of that name."""
-    many = several(given)
-    read = read_texts(model, [given] if many is None else many)
+def answered(model: Classifier, texts: object, work: Work[One], name: str, progress: bool) -> One | list[One]:
+    """The answers of ``work`` for texts as the model reads them, with a progress bar; one answer for one text."""
+    listed = several(texts)
+    read = read_texts(model, [texts] if listed is None else listed)
     with bar(progress, len(read), name) as advance:
         results = work(read, advance)
-    return results[0] if many is None else results
+    return results[0] if listed is None else results
 
 
 def in_order(numbered: Iterable[tuple[int, One]], advance: Advance) -> list[One]:
     """Results that come with the numbers of their texts, in the order of the texts."""
-    found: dict[int, One] = {}
+    results: dict[int, One] = {}
     for number, result in numbered:
-        found[number] = result
+        results[number] = result
         advance()
-    return [found[number] for number in sorted(found)]
+    return [results[number] for number in sorted(results)]
 
 
-def each_method(given: Iterable[str]) -> list[str]:
-    """Method names as a user lists them, commas allowed, doubles dropped. Raises UsageError for a list of blanks."""
-    listed = list(given)
-    names = list(dict.fromkeys(name.strip() for one in listed for name in one.split(",") if name.strip()))
+def each_method(options: Iterable[str]) -> list[str]:
+    """The method names in a user's list, commas allowed, without repetitions. Raises UsageError if all are blank."""
+    listed = list(options)
+    names = list(dict.fromkeys(name.strip() for option in listed for name in option.split(",") if name.strip()))
     if listed and not names:
         raise UsageError("the list names no method; give names, as reat,lrp, or leave the option out")
     return names

@@ -22,10 +22,10 @@ PREFERRED = ("reat", "integrated-gradients", "leave-one-out")
 
 
 def load(model: str | os.PathLike[str] = BUNDLED, *, device: str | None = None, truncate: bool = False) -> Classifier:
-    """A model to explain: ``"bundled"``, a folder that ``exegesis train`` wrote, or a Hugging Face name or folder.
+    """Load a model to explain: ``"bundled"``, a folder that ``exegesis train`` wrote, or a Hugging Face name or folder.
 
     A Hugging Face model needs a sequence classification head and safetensors weights; ``truncate`` lets it cut texts
-    that are longer than its positions. Nothing is ever unpickled. Raises FileError for what is missing or damaged.
+    that are longer than its positions. Nothing is ever unpickled. Raises FileError if files are missing or damaged.
     """
     from exegesis.models.trained.folder import is_model_folder, load_folder
 
@@ -41,22 +41,22 @@ def load(model: str | os.PathLike[str] = BUNDLED, *, device: str | None = None, 
 
 
 def bundled_folder() -> Path:
-    """Where the bundled sentiment model lies."""
+    """The folder of the bundled sentiment model."""
     return Path(__file__).parents[1] / "models" / "bundled" / "sentiment"
 
 
 def _is_trained(path: Path) -> bool:
-    """Whether a folder without a readable configuration was meant to be one of ours."""
+    """True if a folder without a readable configuration was written by ``exegesis train``."""
     return path.is_dir() and (path / "vocabulary.json").exists()
 
 
 def blackbox(function: Callable[[list[str]], Any], labels: Labels, **options: Any) -> BlackBox:
-    """Any function from a list of texts to an array of probabilities as a model (see ``BlackBox``)."""
+    """A model made of any function from a list of texts to an array of probabilities (see ``BlackBox``)."""
     return BlackBox(function, labels, **options)
 
 
 def as_model(model: Classifier | str | os.PathLike[str]) -> Classifier:
-    """A model from whatever a user gives. Raises UsageError, saying what to do, where it is none."""
+    """A model to explain, from a model, a name or a folder. Raises UsageError, with advice, for any other value."""
     if isinstance(model, str | os.PathLike):
         return load(model)
     if isinstance(model, nn.Module):
@@ -72,21 +72,21 @@ def as_model(model: Classifier | str | os.PathLike[str]) -> Classifier:
 
 def methods(model: Classifier | str | None = None) -> tuple[Card, ...]:
     """The cards of all methods, or of those that a model can serve."""
-    known = None if model is None else as_model(model)
-    return tuple(card for card in cards() if known is None or lacking(known, card) is None)
+    classifier = None if model is None else as_model(model)
+    return tuple(card for card in cards() if classifier is None or lacking(classifier, card) is None)
 
 
 def preferred(model: Classifier) -> str:
-    """The method taken by default: the first of ``PREFERRED`` that the model can serve."""
+    """The default method: the first of ``PREFERRED`` that the model can serve."""
     able = {card.name for card in methods(model)}
     return next(name for name in PREFERRED if name in able)
 
 
 def language(name: str = "bundled") -> LanguageModel:
-    """A language model that draws words: ``bundled``, a folder, or a masked Hugging Face model (name or folder).
+    """Load a language model that draws words: ``bundled``, a folder, or a masked Hugging Face model (name or folder).
 
-    Any object with a ``name`` and a ``sample`` as ``core.language.LanguageModel`` says is one too. Raises FileError for
-    what is missing or damaged.
+    Any other object with a ``name`` and a ``sample`` can serve too (see ``protocols.language.LanguageModel``). Raises
+    FileError if files are missing or damaged.
     """
     from exegesis.models.language_models.masked import open_language
 

@@ -1,4 +1,4 @@
-"""The method that a saved recommendation names: ``method="best"``, wherever a method is taken."""
+"""The method that a saved recommendation names, for ``method="best"``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ Place = str | os.PathLike[str] | None  # of a saved recommendation
 
 
 def best(model: Classifier, recommendation: Place = None, folder: object = None) -> Recommendation:
-    """The saved recommendation for a model: of the file given, else of the file that the environment variable
-    ``EXEGESIS_RECOMMENDATION`` names, else ``recommendation.json`` in the model's ``folder``, where it has one.
+    """The saved recommendation for a model.
 
-    Raises UsageError where there is none, or where it is of another model; FileError for one that cannot be read.
+    It is read from the file ``recommendation``, else from the file that the environment variable
+    ``EXEGESIS_RECOMMENDATION`` names, else from ``recommendation.json`` in the model's ``folder``.
+
+    Raises UsageError if there is none, or if it belongs to another model; FileError if it cannot be read.
     """
     place = recommendation or os.environ.get(VARIABLE) or _beside(folder)
     if place is None:
@@ -29,9 +31,9 @@ def best(model: Classifier, recommendation: Place = None, folder: object = None)
             f"no recommendation to take the {BEST!r} method from: name a file that exegesis recommend wrote "
             f"(recommendation=FILE, --recommendation FILE, {VARIABLE}), or put it into the model's folder as {FILE}"
         )
-    found = read_recommendation(place)
-    check_recommendation(found, model, os.fspath(place))
-    return found
+    saved = read_recommendation(place)
+    check_recommendation(saved, model, os.fspath(place))
+    return saved
 
 
 def chosen(
@@ -41,11 +43,14 @@ def chosen(
     recommendation: Place = None,
     folder: object = None,
 ) -> tuple[str | Method | None, dict[str, Any]]:
-    """A method with its parameters; in the place of ``best`` those of the saved recommendation, which ``parameters``
-    given override. Raises as ``best``, and UsageError for a ``recommendation`` of no use."""
+    """A method with its parameters; ``best`` is replaced by the method and parameters of the saved recommendation.
+
+    ``parameters`` override those of the recommendation. Raises the errors of ``best``, and UsageError for a
+    ``recommendation`` with another method.
+    """
     if isinstance(method, str) and method == BEST:
-        found = best(model, recommendation, folder)
-        return found.method, {**found.parameters, **parameters}
+        saved = best(model, recommendation, folder)
+        return saved.method, {**saved.parameters, **parameters}
     if recommendation is not None:
         raise UsageError(f"recommendation=FILE belongs to method={BEST!r}")
     return method, dict(parameters)
@@ -58,15 +63,18 @@ def each_chosen(
     recommendation: Place = None,
     folder: object = None,
 ) -> tuple[list[str | Method], dict[str, dict[str, Any]]]:
-    """As ``chosen``, of several methods and their parameters by name; the recommended one stands once."""
-    found = {name: dict(own) for name, own in parameters.items()}
-    if not any(isinstance(one, str) and one == BEST for one in methods):
+    """Several methods with their parameters by name; ``best`` becomes the recommended method, which appears only once.
+
+    Raises the errors of ``chosen``.
+    """
+    by_name = {name: dict(values) for name, values in parameters.items()}
+    if not any(isinstance(method, str) and method == BEST for method in methods):
         chosen(model, None, {}, recommendation)
-        return list(methods), found
+        return list(methods), by_name
     saved = best(model, recommendation, folder)
-    found[saved.method] = {**saved.parameters, **found.pop(BEST, {}), **found.get(saved.method, {})}
-    names = [saved.method if isinstance(one, str) and one == BEST else one for one in methods]
-    return [one for i, one in enumerate(names) if not isinstance(one, str) or one not in names[:i]], found
+    by_name[saved.method] = {**saved.parameters, **by_name.pop(BEST, {}), **by_name.get(saved.method, {})}
+    names = [saved.method if isinstance(method, str) and method == BEST else method for method in methods]
+    return [name for i, name in enumerate(names) if not isinstance(name, str) or name not in names[:i]], by_name
 
 
 def _beside(folder: object) -> Path | None:

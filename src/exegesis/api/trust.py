@@ -24,7 +24,7 @@ from exegesis.results.recommendation import Recommendation
 
 CANDIDATES = ("reat", "lrp", "deeplift", "integrated-gradients", "gradient-x-input", "leave-one-out", "lime")
 Data = str | os.PathLike[str] | Sequence[Raw | Example]
-WEAK = 0.9  # share of shuffled labels learned, below which the check says less
+WEAK = 0.9  # a trained model that learned a smaller share of its shuffled labels is a weak check
 
 
 def evaluate(
@@ -38,34 +38,34 @@ def evaluate(
     progress: bool = False,
     **options: Any,
 ) -> Evaluation:
-    """How far can explanations be trusted? Methods and controls on the same texts, by several measures.
+    """Measure how far explanations can be trusted: methods and controls on the same texts, by several measures.
 
     ``data`` is a list of texts (pairs, examples), or a file of them. ``methods`` are names or method values, by default
-    the one that ``explain`` takes (none where ``explanations`` are given), with their ``parameters`` by name; ``best``
-    among them is the method of a saved ``recommendation``, as for ``explain``. ``measures`` are names
+    the default method of ``explain`` (none if ``explanations`` are passed), with their ``parameters`` by name; ``best``
+    is the method of a saved ``recommendation``, as for ``explain``. ``measures`` are names
     (``exegesis.measures()``), also with parameters (``deletion:how=pad``), or measure values.
     Further ``options``, all by keyword:
 
-    ``how``: ways of taking words away, all measured (``drop``, ``zero``, ``pad``, ``unknown``, ``mask``, ``resample``);
+    ``how``: ways of removing words, all measured (``drop``, ``zero``, ``pad``, ``unknown``, ``mask``, ``resample``);
     ``explanations``: other explanations of the same texts, as results, or a file of JSON lines (see
-    ``evaluate.given.read_explanations``); ``target`` as for ``explain``; ``marks``: for each text what people marked
-    (truth values of words, or ranges of characters), or a file; ``controls``: random scores, leave-one-out and greedy
-    removal (by default true); ``seed`` and ``samples`` of the bootstrap.
+    ``questions.trust.explanations.read_explanations``); ``target`` as for ``explain``; ``marks``: for each text the
+    words that people marked (truth values of words, or ranges of characters), or a file; ``controls``: random scores,
+    leave-one-out and greedy removal (by default true); ``seed`` and ``samples`` of the bootstrap.
 
-    Raises UsageError for empty data, for explanations of another text or model, for marks that do not fit a text.
+    Raises UsageError for empty data, for explanations of another text or model, and for marks that do not fit a text.
     """
     from exegesis.questions.trust.request import evaluate as run_evaluation
 
     classifier = as_model(model)
     texts = _texts(classifier, data)
-    asked = methods if methods is not None else [] if options.get("explanations") else [preferred(classifier)]
-    names, own = each_chosen(classifier, asked, parameters or {}, recommendation, model)
+    requested = methods if methods is not None else [] if options.get("explanations") else [preferred(classifier)]
+    names, by_name = each_chosen(classifier, requested, parameters or {}, recommendation, model)
     with bar(progress, len(texts) * (len(names) + 1), "evaluate") as advance:
-        return run_evaluation(classifier, texts, names, measures, parameters=own, advance=advance, **options)
+        return run_evaluation(classifier, texts, names, measures, parameters=by_name, advance=advance, **options)
 
 
 def measures() -> tuple[MeasureCard, ...]:
-    """The cards of all measures, by name: what each measures, its paper, and which numbers are better."""
+    """The cards of all measures, by name: the quantity each one measures, its paper, and which numbers are better."""
     import exegesis.questions.trust.measures  # noqa: F401 - registers them; only evaluations load them
     from exegesis.questions.trust.measure import measures as registered
 
@@ -86,17 +86,17 @@ def randomisation(
     samples: int = 2000,
     progress: bool = False,
 ) -> Evaluation:
-    """Do explanations change with what the model has learned (Adebayo et al. 2018)? One number a text, low is good.
+    """Check if explanations change with what the model has learned (Adebayo et al. 2018): one number per text.
 
-    The size of the rank correlation of a method's scores on two models, 0 to 1, on the texts of ``data`` and beside
-    chance (two independent random scores). The second model is the first with shuffled weights (parameter
-    randomisation); with ``train``, the training texts with their labels, a model of the same kind that is trained here
-    on those texts with their labels shuffled (label randomisation), which takes as long as a training does; or
-    ``other``, such a model already trained. How many of its random labels the trained one has learned stands in the
-    notes: one that learned few is a weak check.
+    The number is the absolute rank correlation of a method's scores on two models, 0 to 1, on the texts of ``data``,
+    beside that of two independent random scores. Low is good. The second model is the first with shuffled weights
+    (parameter randomisation); with ``train``, the training texts with their labels, a model of the same kind trained on
+    the same texts with shuffled labels (label randomisation), which takes as long as a training; or ``other``, such a
+    model already trained. The notes say how many of its random labels the trained model has learned: if these are few,
+    the check is weak.
 
     ``methods``, their ``parameters`` and ``recommendation`` are as for ``evaluate``. Raises UnsupportedError for
-    ``train`` with a model that Exegesis does not train, and as ``evaluate`` does.
+    ``train`` with a model that Exegesis does not train, and the errors of ``evaluate``.
     """
     from exegesis.questions.trust.measures.sanity import randomisation as compared
 
@@ -104,17 +104,17 @@ def randomisation(
     if train is not None and other is not None:
         raise UsageError("train=DATA trains the model that other=MODEL names; give one of them")
     texts = _texts(classifier, data)
-    made = _methods(classifier, model, methods, parameters, recommendation)
+    built = _methods(classifier, model, methods, parameters, recommendation)
     second, notes = None if other is None else as_model(other), []
     if train is not None:
         examples = read_examples(os.fspath(train)) if isinstance(train, str | os.PathLike) else list(train)
         with bar(progress, memorising_options(len(examples)).epochs, "train on shuffled labels") as advance:
-            found = trained_on_shuffled(classifier, examples, seed=seed, watcher=_Epochs(advance))
-        second = found.model
-        share, weak = f"{100 * found.fitted:.0f} %", found.fitted < WEAK
-        said = f"A model of the same kind learned {share} of the shuffled labels of {found.texts:,} texts"
-        notes = [said + (", which is few: what it shows is weak." if weak else ".")]
-    result = compared(classifier, texts, made, second, target=target, seed=seed, samples=samples)
+            trained = trained_on_shuffled(classifier, examples, seed=seed, watcher=_Epochs(advance))
+        second = trained.model
+        share, weak = f"{100 * trained.fitted:.0f} %", trained.fitted < WEAK
+        sentence = f"A model of the same kind learned {share} of the shuffled labels of {trained.texts:,} texts"
+        notes = [sentence + (", which is few: what it shows is weak." if weak else ".")]
+    result = compared(classifier, texts, built, second, target=target, seed=seed, samples=samples)
     return replace(result, notes=(*result.notes, *notes))
 
 
@@ -131,21 +131,21 @@ def sensitivity(
     seed: int = 0,
     samples: int = 2000,
 ) -> Evaluation:
-    """How far do scores move if the word vectors move a little (Yeh et al. 2019, Def. 2.2)? One number per text.
+    """Measure how much scores move if the word vectors move a little (Yeh et al. 2019, Def. 2.2): one number per text.
 
-    The sensitivity-max on the texts of ``data``: the largest of ``draws`` values of ``|scores' - scores| / |scores|``,
-    each with every word vector moved by a random step as long as ``radius`` times their mean length. Low is steady.
-    The paper moves the input instead; here a word moves alike wherever it stands, so that methods that remove words
-    can be checked too. ``methods``, their ``parameters`` and ``recommendation`` are as for ``evaluate``.
+    The number is the sensitivity-max on the texts of ``data``: the largest of ``draws`` values of
+    ``|scores' - scores| / |scores|``, each with every word vector moved by a random step of ``radius`` times their mean
+    length. Low is steady. The paper moves the input; here all uses of a word move alike, so that methods that
+    remove words can be checked too. ``methods``, their ``parameters`` and ``recommendation`` are as for ``evaluate``.
 
-    Raises UnsupportedError if the model shows no embedding, and as ``evaluate`` does.
+    Raises UnsupportedError if the model's embedding is not accessible, and the errors of ``evaluate``.
     """
     from exegesis.questions.trust.measures.sanity import sensitivity as measured
 
     classifier = as_model(model)
     texts = _texts(classifier, data)
-    made = _methods(classifier, model, methods, parameters, recommendation)
-    return measured(classifier, texts, made, radius=radius, draws=draws, target=target, seed=seed, samples=samples)
+    built = _methods(classifier, model, methods, parameters, recommendation)
+    return measured(classifier, texts, built, radius=radius, draws=draws, target=target, seed=seed, samples=samples)
 
 
 def _texts(model: Classifier, data: Data) -> list[Text]:
@@ -161,15 +161,15 @@ def _methods(
     parameters: Mapping[str, Mapping[str, Any]] | None,
     recommendation: Place,
 ) -> list[Method]:
-    """The methods of a user, by default the one that ``explain`` takes, with their parameters."""
-    given = methods if methods is not None else [preferred(model)]
-    names, own = each_chosen(model, given, parameters or {}, recommendation, folder)
-    return [make(name, own.get(name, {}) if isinstance(name, str) else None) for name in names]
+    """The methods of a user with their parameters, by default the default method of ``explain``."""
+    requested = methods if methods is not None else [preferred(model)]
+    names, by_name = each_chosen(model, requested, parameters or {}, recommendation, folder)
+    return [make(name, by_name.get(name, {}) if isinstance(name, str) else None) for name in names]
 
 
 @dataclass(frozen=True)
 class _Epochs:
-    """Tells a progress bar of each epoch."""
+    """A watcher of a training that advances a progress bar after each epoch."""
 
     advance: Callable[[], object]
 
@@ -188,37 +188,37 @@ def recommend(
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> Recommendation:
-    """The method that explains a model most faithfully within a budget of ms a text.
+    """Choose the method that explains a model most faithfully within a budget of milliseconds per text.
 
     ``data`` is as for ``evaluate``, which runs its usual measures on the ``methods`` (names, by default those of
     ``CANDIDATES`` that the model can serve), with their ``parameters`` by name and further ``options`` of ``evaluate``
-    (``seed``, ``target``, ``measures``, ``how``, ``progress``). Methods over the budget, as timed in this very run, are
-    left out; of the others the first in ``Evaluation.ranking`` is taken. Times are of texts in batches.
+    (``seed``, ``target``, ``measures``, ``how``, ``progress``). Methods that are over the budget in this run are left
+    out; the first of the others in ``Evaluation.ranking`` is chosen. Times are of texts in batches.
 
-    ``save`` the result as ``recommendation.json`` in the model's folder, and ``explain(..., method="best")`` takes it.
-    Raises as ``evaluate`` does, and UsageError where no method is within the budget.
+    ``save`` the result as ``recommendation.json`` in the model's folder, and ``explain(..., method="best")`` uses it.
+    Raises the errors of ``evaluate``, and UsageError if no method is within the budget.
     """
     classifier = as_model(model)
     if budget is not None and not budget > 0:
         raise UsageError(f"a budget is a number of ms a text above 0, not {budget!r}")
     if options.get("explanations") is not None:
         raise UsageError("only methods that can be run are recommended; leave explanations to exegesis.evaluate")
-    if methods is not None and (isinstance(methods, str) or not all(isinstance(one, str) for one in methods)):
+    if methods is not None and (isinstance(methods, str) or not all(isinstance(name, str) for name in methods)):
         raise UsageError("candidates are a list of names of methods; their parameters go into parameters={name: {...}}")
     refuse_best(methods or [])
     names = list(dict.fromkeys(methods)) if methods is not None else candidates(classifier)
-    found = evaluate(classifier, data, names, parameters=parameters, **options)
-    what = Path(data).name if isinstance(data, str | os.PathLike) else f"{len(found.texts)} texts"
-    return recommended(classifier, found, what, budget, parameters)
+    evaluation = evaluate(classifier, data, names, parameters=parameters, **options)
+    what = Path(data).name if isinstance(data, str | os.PathLike) else f"{len(evaluation.texts)} texts"
+    return recommended(classifier, evaluation, what, budget, parameters)
 
 
 def refuse_best(names: Sequence[str]) -> None:
-    """Raises UsageError where the recommended method is to be its own candidate."""
+    """Raise UsageError if ``best``, the recommended method, is among the names of candidates."""
     if BEST in names:
         raise UsageError(f"{BEST!r} is what a recommendation finds; name the methods to choose from")
 
 
 def candidates(model: Classifier) -> list[str]:
-    """The methods compared by default: those of ``CANDIDATES`` that the model can serve."""
+    """The default candidates of ``recommend``: the methods of ``CANDIDATES`` that the model can serve."""
     able = {card.name for card in methods(model)}
     return [name for name in CANDIDATES if name in able]

@@ -11,17 +11,18 @@ from exegesis.core.errors import SpanError, UsageError
 
 
 class Span(NamedTuple):
-    """Pieces ``start`` to ``stop`` of a text, half open."""
+    """A half-open range of pieces, ``start`` to ``stop``."""
 
     start: int
     stop: int
 
     def covers(self, other: Span) -> bool:
-        """True if another span lies inside this one."""
+        """True if the other span lies inside this one."""
         return self.start <= other.start and other.stop <= self.stop
 
     @property
     def width(self) -> int:
+        """The number of pieces."""
         return self.stop - self.start
 
 
@@ -29,14 +30,14 @@ class Span(NamedTuple):
 class Text:
     """A text as one model reads it.
 
-    ``pieces`` are the model's tokens (subwords, or whole words for a word vocabulary), special ones
-    included; ``ids`` are their numbers in the model's vocabulary; ``offsets[i]`` is the half-open range of
-    characters of ``raw`` that piece ``i`` covers (an empty range for a special piece). ``words`` and
-    ``segments`` are spans of pieces: the user's words in reading order, and the parts of a pair (one
-    segment for a single text). For a pair ``raw`` holds both texts, joined by a line feed.
+    ``pieces`` are the model's tokens (subwords, or whole words for a vocabulary of words), special pieces included;
+    ``ids`` are their numbers in the model's vocabulary; ``offsets[i]`` is the half-open range of characters of ``raw``
+    that piece ``i`` covers (an empty range for a special piece). ``words`` and ``segments`` are spans of pieces: the
+    user's words in reading order, and the parts of a pair (one segment for a single text). For a pair ``raw`` holds
+    both texts, joined by a newline.
 
-    Raises UsageError if ids, offsets or special flags are not as many as the pieces, or if an offset, a word or a
-    segment lies outside.
+    Raises UsageError if there are not as many ids, offsets and special flags as pieces, or if an offset, a word or a
+    segment lies outside the text.
     """
 
     raw: str
@@ -68,7 +69,7 @@ class Text:
         return min(start for start, _ in inside), max(stop for _, stop in inside)
 
     def surface(self, span: Span) -> str:
-        """The user's own characters under a span; of a span over both parts of a pair, both."""
+        """The user's own characters under a span; for a span over both parts of a pair, the characters of both."""
         start, stop = self.characters(span)
         return self.raw[start:stop]
 
@@ -79,7 +80,7 @@ class Text:
     def over(self, words: Span) -> Span:
         """The span of pieces under a span of word numbers.
 
-        Raises SpanError if the words lie outside the text or are none.
+        Raises SpanError if the words lie outside the text or if the span is empty.
         """
         if not 0 <= words.start < words.stop <= len(self.words):
             raise SpanError(
@@ -102,14 +103,14 @@ class Text:
 
 
 def _check_ranges(name: str, ranges: Iterable[tuple[int, int]], size: int, unit: str, *, empty: bool = True) -> None:
-    """Raises UsageError if a range lies outside, runs backwards, or is empty although it must not be."""
+    """Raise UsageError if a range lies outside the text, runs backwards, or is empty although it must not be."""
     for start, stop in ranges:
         if not 0 <= start <= stop <= size or (start == stop and not empty):
             raise UsageError(f"the {name} {start} to {stop} lies outside the text, which has {size} {unit}")
 
 
 def text_of_words(raw: str, words: Sequence[tuple[str, int, int]], ids: Iterable[int]) -> Text:
-    """A Text whose pieces are its words: ``words`` gives each one's token and range of characters."""
+    """A text whose pieces are its words: ``words`` has the token and the range of characters of each word."""
     pieces, starts, stops = zip(*words, strict=True) if words else ((), (), ())
     return Text(
         raw=raw,

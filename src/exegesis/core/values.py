@@ -13,7 +13,7 @@ import numpy as np
 
 from exegesis.core.text import Span
 
-MAX_WHOLE = 2**63  # of a whole number in a file
+MAX_WHOLE = 2**63  # the largest whole number in a file
 T = TypeVar("T")
 
 
@@ -24,7 +24,7 @@ class ByValue:
         return same(self, other) if type(other) is type(self) else NotImplemented
 
     def __hash__(self) -> int:
-        """Hash of the class and of the texts among the fields, which equal values share."""
+        """A hash of the class and of the texts among the fields, which equal values share."""
         values = (getattr(self, field.name) for field in dataclasses.fields(self))  # type: ignore[arg-type]
         texts = (value if isinstance(value, str | ByValue) else getattr(value, "raw", None) for value in values)
         return hash((type(self), *(text for text in texts if isinstance(text, str | ByValue))))
@@ -48,7 +48,7 @@ def _built(kind: type[T], fields: Mapping[str, Any]) -> T:
 def published(public: T) -> T:
     """Give a class or a function the address ``exegesis.NAME``, which tracebacks and pickles show.
 
-    The annotations of a class are resolved first, because ``typing.get_type_hints`` looks their names up in the module
+    The annotations of a class are resolved first, because ``typing.get_type_hints`` looks up their names in the module
     that the class names.
     """
     if isinstance(public, type):
@@ -59,7 +59,7 @@ def published(public: T) -> T:
 
 
 def same(first: Any, second: Any) -> bool:
-    """Check if two values are equal, part by part: arrays by shape and numbers, NaN equal to NaN, lists as tuples."""
+    """Check if two values are equal, part by part: arrays by shape and numbers, NaN equals NaN, lists equal tuples."""
     if isinstance(first, np.ndarray) or isinstance(second, np.ndarray):
         return _same_arrays(np.asarray(first), np.asarray(second))
     if isinstance(first, ByValue) and type(first) is type(second):

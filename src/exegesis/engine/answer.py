@@ -20,15 +20,18 @@ from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask, Target
 from exegesis.results.header import Origin, Prediction, Subject
 
-MAX_LABELS, LIKELIEST = 100, 10  # a prediction names all labels up to so many, else so many of them
+MAX_LABELS, LIKELIEST = 100, 10  # a prediction names up to a hundred labels, else the ten likeliest
 Result = TypeVar("Result")
 Body = TypeVar("Body")
 Answer = TypeVar("Answer", covariant=True)
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """A batch as a question gets it: texts encoded, outputs checked, the numbers to explain chosen."""
+class Task:
+    """A batch with everything that a question needs: encoded texts, checked outputs, and the numbers to explain.
+
+    ``raw[b, c]`` are the model's outputs, ``target`` chooses k numbers for each text.
+    """
 
     model: Classifier
     batch: Batch
@@ -36,23 +39,23 @@ class Asked:
     raw: Float[Tensor, "b c"]
     target: Target
 
-    def row(self, number: int) -> Asked:
-        """One text of the batch alone, without padding."""
+    def row(self, number: int) -> Task:
+        """The task of a single text of the batch, without padding."""
         rows, texts = torch.tensor([number]), self.texts[number : number + 1]
-        return Asked(self.model, self.batch.take(rows), texts, self.raw[number : number + 1], self.target.take(rows))
+        return Task(self.model, self.batch.take(rows), texts, self.raw[number : number + 1], self.target.take(rows))
 
 
 class Question(Protocol[Body, Answer]):
-    """A question of texts: the parts of the answers for a batch, and a result from the parts for one text.
+    """A question about texts: the parts of the answers for a batch, and a result from the parts for one text.
 
-    ``name`` stands in results and in the error for lack of memory; ``parameters`` are code that rebuilds the method.
+    ``name`` appears in results and in the error for lack of memory; ``parameters`` are code that rebuilds the method.
     """
 
     @property
     def name(self) -> str: ...
     @property
     def parameters(self) -> str: ...
-    def answer(self, asked: Asked) -> Sequence[Body]:
+    def answer(self, task: Task) -> Sequence[Body]:
         """The body of each text's answer, in order."""
         ...
 
@@ -62,20 +65,20 @@ class Question(Protocol[Body, Answer]):
 
 
 def answer(
-    model: Classifier, texts: Sequence[Text], question: Question[Body, Result], ask: Ask
+    model: Classifier, texts: Sequence[Text], question: Question[Body, Result], choice: Ask
 ) -> Iterator[tuple[int, Result]]:
-    """Ask a question of texts; results come as they are ready, each with the number of its text.
+    """Ask a question about texts; results come as they are ready, each with the number of its text.
 
     The seconds of a batch are shared by its texts. Raises ModelError if the model's outputs are not finite,
-    CapacityError if one text alone is too much.
+    CapacityError if a single text needs too much memory.
     """
 
     def work(part: Sequence[Text]) -> list[Result]:
         start = time.perf_counter()
         batch, raw = outputs(model, part)
-        asked = Asked(model, batch, part, raw, ask.of(raw, model.link))
-        bodies = question.answer(asked)
-        subjects = _subjects(asked)
+        task = Task(model, batch, part, raw, choice.of(raw, model.link))
+        bodies = question.answer(task)
+        subjects = _subjects(task)
         seconds = (time.perf_counter() - start) / len(part)
         origin = Origin(question.name, question.parameters, seconds)
         return [question.result(subject, origin, body) for subject, body in zip(subjects, bodies, strict=True)]
@@ -86,11 +89,11 @@ def answer(
 def in_batches(
     texts: Sequence[Text], work: Callable[[Sequence[Text]], list[Result]], name: str, model: Classifier | None = None
 ) -> Iterator[tuple[int, Result]]:
-    """Work on texts in batches of like length; each result with the number of its text, as they are ready.
+    """Work on texts in batches of similar length; each result comes with the number of its text as soon as it is ready.
 
-    The size of batches follows the memory of the ``model``'s device, by default that of the CPU.
-    Batches that run out of memory are tried again in halves. Raises CapacityError, with the ``name`` of the work, if
-    one text alone is too much.
+    The size of batches follows the memory of the ``model``'s device, by default that of the CPU. Batches that run out
+    of memory are tried again in halves. Raises CapacityError, with the ``name`` of the work, if a single text needs too
+    much memory.
     """
     budget = budget_for("texts", getattr(model, "device", None))
     queue = groups([len(text) for text in texts], budget.pieces, budget.rows)
@@ -113,13 +116,13 @@ def in_batches(
 
 
 def outputs(model: Classifier, texts: Sequence[Text]) -> tuple[Batch, Float[Tensor, "b c"]]:
-    """The texts as one batch, and the model's outputs for them. Raises ModelError if these are not finite."""
+    """The texts as one batch, and the model's outputs ``[b, c]`` for it. Raises ModelError if these are not finite."""
     batch = model.encode(texts)
     return batch, finite(model.outputs(batch), model, "outputs")
 
 
 def predictions(model: Classifier, raw: Float[Tensor, "b c"], most: int = MAX_LABELS) -> list[Prediction]:
-    """The prediction of each row of outputs; it names all labels up to ``most``, else the ten likeliest."""
+    """The prediction for each row of outputs, with all labels up to ``most``, else with the ten likeliest."""
     decided, labels = model.link.decide(raw).tolist(), model.labels
     results = []
     for probabilities, best in zip(array(model.link.probabilities(raw)), decided, strict=True):
@@ -137,7 +140,7 @@ def one_per_text(numbered: Iterator[tuple[int, Result]]) -> list[Result]:
 
 
 def finite(values: Tensor, model: Classifier, name: str) -> Tensor:
-    """The values as they are. Raises ModelError, which names them, if one is NaN or infinite."""
+    """The values unchanged. Raises ModelError, which names them, if one is NaN or infinite."""
     if not bool(torch.isfinite(values).all()):
         raise ModelError(
             f"the {name} of model {model.name} are not finite (NaN or infinity): check its weights and its input"
@@ -150,10 +153,10 @@ def array(values: Tensor) -> np.ndarray:
     return values.detach().to("cpu", torch.float64).numpy()
 
 
-def _subjects(asked: Asked) -> list[Subject]:
-    model = asked.model
-    explained = array(asked.target.of(asked.raw)).tolist()
+def _subjects(task: Task) -> list[Subject]:
+    model = task.model
+    explained = array(task.target.of(task.raw)).tolist()
     return [
-        Subject(text, model.name, prediction, asked.target.names(row, model.labels), tuple(explained[row]))
-        for row, (text, prediction) in enumerate(zip(asked.texts, predictions(model, asked.raw), strict=True))
+        Subject(text, model.name, prediction, task.target.names(row, model.labels), tuple(explained[row]))
+        for row, (text, prediction) in enumerate(zip(task.texts, predictions(model, task.raw), strict=True))
     ]

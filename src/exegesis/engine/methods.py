@@ -74,10 +74,10 @@ class Prepared(Spanwise, Protocol):
 class Card:
     """The public facts about a method, from which the methods table is made.
 
-    ``question`` and ``summary`` say what it answers and what a score is, ``paper`` and ``year`` where it comes from.
-    ``complete``: it promises that words and account add up to the explained number. ``signed``: a score below zero
-    speaks against the target; the scores of other methods are sizes. ``needs`` is the ability that a model must
-    offer, or a combination of several.
+    ``question`` is the question that the method answers, ``summary`` says what its scores are, ``paper`` and ``year``
+    name its source. ``complete``: the method promises that words and account add up to the explained number.
+    ``signed``: a score below zero speaks against the target; the scores of other methods are sizes. ``needs`` is the
+    ability that a model must offer, or a combination of several.
     """
 
     name: str
@@ -92,12 +92,12 @@ class Card:
 
     @property
     def abilities(self) -> tuple[str, ...]:
-        """The names of the abilities that it needs of a model."""
+        """The names of the abilities that the method needs of a model."""
         return tuple(ability.__name__ for ability in parts_of(self.needs))
 
     @property
     def wanted(self) -> str:
-        """The abilities that it needs as a word before "model": recurrent, "layered and attentive"."""
+        """The needed abilities as words before "model": recurrent, "layered and attentive"."""
         return " and ".join(name.lower() for name in self.abilities)
 
 
@@ -146,26 +146,26 @@ def card_of(method: object) -> Card:
     return METHODS.of(method)
 
 
-def make(given: object, parameters: Mapping[str, Any] | None = None) -> Method:
+def make(spec: object, parameters: Mapping[str, Any] | None = None) -> Method:
     """Build a method value from a name, from text such as "lime:samples=500", or from another value.
 
-    ``parameters`` are added, or replace those of the text or value. Raises UsageError for a name or parameter that is
-    not known, for a value that does not fit, and for ``best``, which only the public functions look up.
+    ``parameters`` are added to those of the text or value, or replace them. Raises UsageError for an unknown name or
+    parameter, for a value that does not fit, and for ``best``, which only the public functions look up.
     """
-    if isinstance(given, str) and given == BEST:
+    if isinstance(spec, str) and spec == BEST:
         raise UsageError(
             f"{BEST!r} stands for the method that exegesis recommend found for a model, which is not looked up here: "
             "name the method itself"
         )
-    made: Method = METHODS.make(given, parameters)
-    return made
+    built: Method = METHODS.make(spec, parameters)
+    return built
 
 
 def lacking(model: object, card: Card) -> str | None:
     """The reason why a model cannot serve a method, in words; None if it can.
 
     A model gives its own reasons in ``lacks``, a mapping from the names of abilities. A method may refuse a model that
-    has all abilities by a static ``lacks(model)``, which gives the reason or None; its ``wants`` then says what it
+    has all abilities by a static ``lacks(model)``, which returns the reason or None; its ``wants`` then says what it
     needs ("a rule for every part").
     """
     article = "an" if card.wanted[0] in "aeiou" else "a"
@@ -176,8 +176,8 @@ def lacking(model: object, card: Card) -> str | None:
         return None if objection is None else f"{card.name} needs {getattr(card.cls, 'wants', needed)}: {objection}"
     if len(card.abilities) == 1:
         return f"{card.name} needs {needed}: {next(iter(reasons.values()))}"
-    each = "; ".join(f"this one is not {name.lower()}, because {reason}" for name, reason in reasons.items())
-    return f"{card.name} needs {needed}: {each}"
+    listed = "; ".join(f"this one is not {name.lower()}, because {reason}" for name, reason in reasons.items())
+    return f"{card.name} needs {needed}: {listed}"
 
 
 _refused: weakref.WeakKeyDictionary[object, dict[str, str | None]] = weakref.WeakKeyDictionary()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from exegesis.core.text import Span, Text
-from exegesis.engine.answer import Asked, answer, array, finite
+from exegesis.engine.answer import Task, answer, array, finite
 from exegesis.engine.methods import Card, Method, Scores, require
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask, Target
@@ -21,19 +21,20 @@ Spans = Callable[[Text], Sequence[tuple[str, Span]]]
 
 
 def run(
-    model: Classifier, texts: Sequence[Text], method: Method, asked: Ask, spans: Spans | None = None
+    model: Classifier, texts: Sequence[Text], method: Method, choice: Ask, spans: Spans | None = None
 ) -> Iterator[tuple[int, Attribution]]:
     """Explain texts; results come as they are ready, each with the number of its text.
 
-    ``spans`` names further spans of each text (level and span of pieces) to be scored beside its words: by the
+    ``spans`` finds further spans of each text (level and span of pieces), which are scored beside its words: by the
     method's own ``spans`` if it has one, else as sums over the words. Raises UnsupportedError if the model cannot serve
-    the method, ModelError if its outputs or the scores are not finite, CapacityError if one text alone is too much.
+    the method, ModelError if its outputs or the scores are not finite, CapacityError if a single text needs too much
+    memory.
     """
-    yield from answer(model, texts, Words(method, require(model, method), spans), asked)
+    yield from answer(model, texts, Words(method, require(model, method), spans), choice)
 
 
 class _Scored(NamedTuple):
-    """The scores of one text: of its words, then of its further spans; what its special pieces carry goes to parts."""
+    """The scores of one text: of its words, then of its further spans; ``parts`` has those of its special pieces."""
 
     spans: tuple[Span, ...]
     levels: tuple[str, ...]
@@ -44,7 +45,7 @@ class _Scored(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """The question which words, and which further ``spans``, carry a number: as a method answers it."""
+    """The question which words, and which further ``spans``, carry a number, answered by a method."""
 
     method: Method
     card: Card
@@ -60,11 +61,11 @@ class Words:
         """The method with its parameters, as code."""
         return repr(self.method)
 
-    def answer(self, asked: Asked) -> list[_Scored]:
+    def answer(self, task: Task) -> list[_Scored]:
         """The scores of each text. Raises ModelError if one is not finite."""
-        model, batch, target = asked.model, asked.batch, asked.target
+        model, batch, target = task.model, task.batch, task.target
         scores = self.method(model, batch, target)
-        named = [tuple(self.spans(text)) if self.spans else () for text in asked.texts]
+        named = [tuple(self.spans(text)) if self.spans else () for text in task.texts]
         spans = [[span for _, span in row] for row in named]
         extra = score_spans(self.method, model, batch, target, scores, spans)
         finite(scores.values, model, f"scores of {self.name}")
@@ -74,7 +75,7 @@ class Words:
         values, account = array(scores.values), {name: array(part) for name, part in scores.account.items()}
         unread = model.tokens.get("unknown")
         bodies = []
-        for b, text in enumerate(asked.texts):
+        for b, text in enumerate(task.texts):
             words = _over_words(values[b], text)
             parts = {name: part[b] for name, part in account.items()}
             if any(text.special) and signed:
@@ -112,14 +113,14 @@ def score_spans(
         return [np.zeros((target.count, 0)) for _ in spans]
     direct = getattr(method, "spans", None)
     if direct is not None:
-        return [array(found) for found in direct(model, batch, target, spans)]
+        return [array(values) for values in direct(model, batch, target, spans)]
     values = array(scores.values)
     totals = np.concatenate([np.zeros((*values.shape[:2], 1)), values.cumsum(-1)], -1)
     return [
-        np.stack([totals[b][:, s.stop] - totals[b][:, s.start] for s in one], -1)
-        if one
+        np.stack([totals[b][:, s.stop] - totals[b][:, s.start] for s in row], -1)
+        if row
         else np.zeros((target.count, 0))
-        for b, one in enumerate(spans)
+        for b, row in enumerate(spans)
     ]
 
 

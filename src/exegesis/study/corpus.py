@@ -107,14 +107,14 @@ def explained(
 
 def single_target(plan: Plan) -> None:
     """Raise UsageError if a plan explains several numbers of a text."""
-    if len(plan.asked.labels) > 1 and plan.asked.kind != "margin":
+    if len(plan.choice.labels) > 1 and plan.choice.kind != "margin":
         raise UsageError("a study looks at one number of each text; take one label as the target, not 'all'")
 
 
 def asked_of(plan: Plan, texts: int, words: int, signed: bool) -> Asked:
     """The header of a study; a target that is each text's own label is called ``logit:predicted``."""
-    names = [plan.model.labels[i] for i in plan.asked.labels]
-    target = f"{plan.model.link.called(plan.asked.kind)}:{','.join(names) or 'predicted'}"
+    names = [plan.model.labels[i] for i in plan.choice.labels]
+    target = f"{plan.model.link.called(plan.choice.kind)}:{','.join(names) or 'predicted'}"
     return Asked(plan.model.name, repr(plan.method), plan.name, target, texts, words, signed)
 
 

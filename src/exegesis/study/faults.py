@@ -66,7 +66,7 @@ def failures(
     classifier = as_model(model)
     method, parameters = chosen(classifier, method, parameters, recommendation, model)
     plan = Plan.of(classifier, method, parameters, target)
-    if plan.asked.labels:
+    if plan.choice.labels:
         raise UsageError("failures are explained by the label that was predicted; leave the target out")
     corpus = _labelled(classifier, data, labels, "texts")
     trained = None if train is None else _labelled(classifier, train, train_labels, "training texts")
@@ -169,7 +169,7 @@ def _uses(
     uses: dict[str, dict[int, float]] = {word: {} for word in pushed}
     for label in sorted(set(pushed.values())):
         words = {word for word, towards in pushed.items() if towards == label}
-        plan_for_label = Plan.of(model, plan.method, None, f"{plan.asked.kind}:{label}")
+        plan_for_label = Plan.of(model, plan.method, None, f"{plan.choice.kind}:{label}")
         held = [
             (number, text)
             for start, part in in_parts(model, corpus.raws)

@@ -166,7 +166,7 @@ class _Explainer:
 
     def __init__(self, model: Classifier, plan: Plan, label: str) -> None:
         self.model = model
-        self.plan = Plan.of(model, plan.method, None, f"{plan.asked.kind}:{label}")
+        self.plan = Plan.of(model, plan.method, None, f"{plan.choice.kind}:{label}")
 
     def pair(self, before: Raw, after: Raw, old: _Parts, new: _Parts, number: int, gold: str) -> Pair:
         texts = [read_text(self.model, raw) for raw in (before, after)]

@@ -70,7 +70,7 @@ def summary(
     golds = [gold for gold in corpus.golds if gold is not None]
     hits = sum(label == gold for label, gold in zip(predicted, corpus.golds, strict=True) if gold is not None)
     contrary = [] if statistics is None else _contrary(frequent, statistics, classifier.labels, samples, seed)
-    kind = classifier.link.called(plan.asked.kind)
+    kind = classifier.link.called(plan.choice.kind)
     return Summary(
         asked_of(plan, len(corpus), count, True)._replace(target=f"{kind}:each label"),
         {label: predicted.count(label) for label in classifier.labels},

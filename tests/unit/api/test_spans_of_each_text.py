@@ -44,7 +44,7 @@ def test_beside_levels(model):
 @pytest.mark.parametrize(
     ("spans", "error", "message"),
     [
-        ([[(0, 1)]], UsageError, "1 lists of spans are given for 3 texts; give one list a text"),
+        ([[(0, 1)]], UsageError, "1 lists of spans do not fit 3 texts; give one list per text"),
         ([[(0, 1)], [(0, 9)], []], SpanError, "text 2 of 3: "),
         ([[(0, 1)], [(0,)], []], UsageError, "spans are pairs of word numbers"),
         ([[(0, 1)], (0, 1), []], UsageError, "spans are pairs of word numbers"),
@@ -63,5 +63,5 @@ def test_lists_of_blank_texts_are_left_out_with_them(model):
     assert named(found) == [["a fine"], ["not"]]
     found = exegesis.explain(model, texts, "leave-one-out", spans=[[(0, 2)], [(1, 2)]], skip_blank=True)
     assert named(found) == [["a fine"], ["good"]]
-    with pytest.raises(UsageError, match="3 lists of spans are given for 2 texts"):
+    with pytest.raises(UsageError, match="3 lists of spans do not fit 2 texts"):
         exegesis.explain(model, texts, "leave-one-out", spans=[[(0, 2)], [], [(0, 1)]], skip_blank=True)

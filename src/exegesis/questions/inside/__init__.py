@@ -1,1 +1,1 @@
-"""What happens inside the model?"""
+"""Questions about the inside of a model: the relevance of layers, steps and components."""

@@ -1,4 +1,4 @@
-"""Relevance of single components, layers and steps: ``lrp`` if the sum over a word is not enough."""
+"""The relevance of components, layers and steps, by ``lrp``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.place import Place
 from exegesis.core.text import Text
-from exegesis.engine.answer import Asked, answer, finite
+from exegesis.engine.answer import Task, answer, finite
 from exegesis.engine.methods import require
 from exegesis.mech.lrp.recurrent import Recorder, relevance, turned
 from exegesis.mech.lrp.state import place_in_layer
@@ -30,33 +30,28 @@ Propagated = tuple[Float[Tensor, "b k t d"], Mapping[str, Float[Tensor, "b k"]],
 
 
 class _Places(NamedTuple):
-    """The relevance of one text: of the components of its vectors, of the states by place, and what neither holds."""
+    """The relevance of one text: of the components of its vectors, of the states by place; the account has the rest."""
 
     dimensions: np.ndarray
     states: dict[Place | str, np.ndarray]
     account: dict[str, tuple[float, ...]]
 
 
-def relevance_at(model: Classifier, text: Text, method: Lrp, asked: Ask) -> Relevance:
-    """The relevance of one text. Raises as ``relevances``."""
-    return next(relevance for _, relevance in relevances(model, [text], method, asked))
+def relevances(model: Classifier, texts: Sequence[Text], method: Lrp, choice: Ask) -> Iterator[tuple[int, Relevance]]:
+    """The relevance of texts (see ``Relevance``) as it is ready, each with the number of its text.
 
-
-def relevances(model: Classifier, texts: Sequence[Text], method: Lrp, asked: Ask) -> Iterator[tuple[int, Relevance]]:
-    """The relevance of texts (see ``Relevance``) as they are ready, each with the number of its text.
-
-    Raises UnsupportedError if the model cannot serve ``lrp``, UsageError if several numbers are asked for at once,
-    ModelError if outputs or relevance are not finite, CapacityError if one text alone is too much.
+    Raises UnsupportedError if the model cannot serve ``lrp``, UsageError for several numbers at once, ModelError if
+    outputs or relevance are not finite, CapacityError if a single text needs too much memory.
     """
     require(model, method)
-    if len(asked.labels) > 1 and asked.kind != "margin":
+    if len(choice.labels) > 1 and choice.kind != "margin":
         raise UsageError("relevance is of one number: take one label as the target, not all")
-    yield from answer(model, texts, Inside(method), asked)
+    yield from answer(model, texts, Inside(method), choice)
 
 
 @dataclass(frozen=True, eq=False)
 class Inside:
-    """The question of the relevance at every place of a network: as ``lrp`` answers it."""
+    """The question of the relevance at every place of a network, answered by ``lrp``."""
 
     method: Lrp
 
@@ -70,14 +65,14 @@ class Inside:
         """The method with its parameters, as code."""
         return repr(self.method)
 
-    def answer(self, asked: Asked) -> list[_Places]:
-        """The relevance of each text: one after the other, because a state has no axis of texts."""
-        return [self._one(asked.row(number)) for number in range(len(asked.batch))]
+    def answer(self, task: Task) -> list[_Places]:
+        """The relevance of each text, one text after the other, because a state has no axis of texts."""
+        return [self._one(task.row(number)) for number in range(len(task.batch))]
 
-    def _one(self, asked: Asked) -> _Places:
-        model, (text,) = cast(Differentiable, asked.model), asked.texts
-        matrix = asked.target.linear(asked.raw.shape[1]).to(asked.raw)
-        values, account, states = _propagate(model, asked.batch, matrix, self.method)
+    def _one(self, task: Task) -> _Places:
+        model, (text,) = cast(Differentiable, task.model), task.texts
+        matrix = task.target.linear(task.raw.shape[1]).to(task.raw)
+        values, account, states = _propagate(model, task.batch, matrix, self.method)
         finite(values, model, "relevance")
         return _Places(
             _array(values[0, 0, : len(text)]),
@@ -91,7 +86,7 @@ class Inside:
 
 
 def _propagate(model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"], method: Lrp) -> Propagated:
-    """Values, account and states by the path that ``lrp`` takes."""
+    """Values, account and states by the same path as ``lrp``."""
     unrolled = method.laid_open(model, batch)
     if unrolled is not None and stands_on_vectors(unrolled, model, batch):
         return _unrolled(unrolled, matrix, method)

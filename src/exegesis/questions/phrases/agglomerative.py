@@ -31,16 +31,17 @@ Scores = dict[Span, float]
 class Agglomerative:
     """Join words into phrases from below; a phrase has the score that ``scorer``, a method, gives it directly.
 
-    Words are selected in rounds, and words selected side by side are one group (Algorithm 1, and the authors' code). At
-    first a word's priority is the size of its own score. Beside a group it is the size of the group's gain in score by
-    the word (``by="gain"``, as in the paper), or of that gain less the word's own score (``by="interaction"``); between
-    two groups the larger one counts. Each round takes the words whose priority is at or above the ``percentile`` of
-    the words not yet selected, and at least the best one: 90, as in the authors' code, lets long texts grow in several
-    places, 100 takes one word per round. The last round gives the whole text. Ties go together.
+    Words are selected in rounds, and adjacent selected words form a group (Algorithm 1, and the authors' code). At
+    first a word's priority is the magnitude of its own score. Next to a group it is the magnitude of the group's gain
+    in score by the word (``by="gain"``, as in the paper), or of that gain less the word's own score
+    (``by="interaction"``); between two groups the larger one counts. Each round selects the words whose priority is at
+    or above the ``percentile`` of the words not yet selected, and at least the best one: 90, as in the authors' code,
+    lets long texts grow in several places, 100 selects one word per round. The last round gives the whole text. Ties
+    are selected together.
 
     A phrase's ``interaction`` is its score less the sum of its parts' scores (the groups that it joined, and single
-    words), its ``step`` is the round in which it was made. It deviates in one point: the authors' rule to always take
-    two of the last five words is left out. Scores are in the units of the scorer.
+    words), its ``step`` is the round in which it was formed. The search deviates in one point: the authors' rule to
+    always select two of the last five words is left out. Scores are in the units of the scorer.
 
     Raises UsageError for a scorer that only sums over words.
     """
@@ -72,30 +73,30 @@ class Agglomerative:
         else:
             score = partial(scorer.spans, model, batch, target)
 
-        def answer(wanted: Sequence[list[Span] | None]) -> list[list[float]]:
-            spans = [[text.over(span) for span in phrases or ()] for text, phrases in zip(texts, wanted, strict=True)]
+        def answer(requests: Sequence[list[Span] | None]) -> list[list[float]]:
+            spans = [[text.over(span) for span in phrases or ()] for text, phrases in zip(texts, requests, strict=True)]
             return [array(values)[0].tolist() for values in score(spans)]
 
         tally = Tally("words joined", sum(len(text.words) for text in texts))
         return together([self._join(len(text.words), tally) for text in texts], answer)
 
     def _join(self, words: int, tally: Tally) -> Generator[list[Span], list[float], Grown]:
-        """The search on one text: yields phrases, is sent their scores."""
+        """The search on one text: yields phrases and receives their scores."""
         scores: Scores = {}
         marks: dict[Span, Mark] = {}
         chosen = np.zeros(words, dtype=bool)
-        joined: list[Span] = []  # the groups after the last round, including single words
+        joined: list[Span] = []  # the groups after the last round, single words included
         step = 0
         yield from _ask([Span(at, at + 1) for at in range(words)], scores)
         for at in range(words):
             marks[Span(at, at + 1)] = Mark(scores[Span(at, at + 1)])
-        own = np.array([scores[Span(at, at + 1)] for at in range(words)])
+        singles = np.array([scores[Span(at, at + 1)] for at in range(words)])
         while not chosen.all():
             beside = [longer for group in joined for longer in _extended(group, chosen)]
             yield from _ask(beside, scores)
-            taken = self._selected(chosen, joined, scores, own)
-            chosen |= taken
-            tally.add(int(taken.sum()))
+            new = self._selected(chosen, joined, scores, singles)
+            chosen |= new
+            tally.add(int(new.sum()))
             groups, step = _groups(chosen), step + 1
             yield from _ask(groups, scores)
             for group in groups:
@@ -108,19 +109,19 @@ class Agglomerative:
             joined = groups
         return Grown(marks, details={"rounds": step})
 
-    def _selected(self, chosen: np.ndarray, groups: Sequence[Span], scores: Scores, own: np.ndarray) -> np.ndarray:
-        """The words of the next round, without those of earlier rounds."""
-        priority, touched = np.abs(own), set[int]()
+    def _selected(self, chosen: np.ndarray, groups: Sequence[Span], scores: Scores, singles: np.ndarray) -> np.ndarray:
+        """A flag for each word that the next round selects, without those of earlier rounds."""
+        priority, touched = np.abs(singles), set[int]()
         for group in groups:
             for longer in _extended(group, chosen):
                 at = longer.start if longer.start < group.start else longer.stop - 1
-                gain = abs(scores[longer] - scores[group] - (own[at] if self.by == "interaction" else 0.0))
+                gain = abs(scores[longer] - scores[group] - (singles[at] if self.by == "interaction" else 0.0))
                 priority[at] = max(priority[at], gain) if at in touched else gain
                 touched.add(at)
         lowest = _percentile(priority[~chosen], self.percentile)
         slack = 1e-6 * max(map(abs, scores.values()))  # rounding must not decide
-        taken: np.ndarray = (priority >= lowest - slack) & ~chosen
-        return taken
+        new: np.ndarray = (priority >= lowest - slack) & ~chosen
+        return new
 
 
 def _percentile(values: np.ndarray, share: float) -> float:
@@ -139,12 +140,12 @@ def _ask(spans: Sequence[Span], scores: Scores) -> Generator[list[Span], list[fl
 
 
 def _groups(chosen: np.ndarray) -> list[Span]:
-    """Runs of chosen words."""
+    """The runs of chosen words."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]]).astype(np.int8)))
     return [Span(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
 def _extended(group: Span, chosen: np.ndarray) -> list[Span]:
-    """A group with the word before it, and with the word after it, as far as there are such words."""
+    """A group extended by the word before it, and by the word after it, if there are such words."""
     before = [Span(group.start - 1, group.stop)] if group.start > 0 else []
     return [*before, Span(group.start, group.stop + 1)] if group.stop < len(chosen) else before

@@ -17,7 +17,7 @@ from exegesis.protocols.model import Classifier
 from exegesis.questions.phrases.levels import levels_of
 from exegesis.questions.phrases.search import Search, Trees
 
-PHRASE_METHODS = ("contextual-decomposition", "leave-one-out")  # which score phrases directly
+PHRASE_METHODS = ("contextual-decomposition", "leave-one-out")  # they score phrases directly
 
 Scorer = Annotated[
     Any,
@@ -32,8 +32,8 @@ Scorer = Annotated[
 class SearchCard:
     """The public facts about a search.
 
-    ``scorers`` are the names of the methods that may score its phrases, of which the first that the model can serve is
-    taken; a search without them has a score of its own. ``free``: a user may choose any other method. A search with
+    ``scorers`` are the names of the methods that may score its phrases; the default is the first that the model can
+    serve. A search without scorers has its own score. ``free``: a user may choose any other method. A search with
     scorers has a parameter ``scorer``, the method.
     """
 
@@ -67,19 +67,19 @@ def make_search(
 ) -> Search:
     """Build a search from its name, the method that scores its phrases, and the parameters of both.
 
-    Raises UsageError for a name or parameter that is not known and for a value that does not fit, UnsupportedError if
-    the model cannot serve the method.
+    Raises UsageError for an unknown name or parameter and for a value that does not fit, UnsupportedError if the model
+    cannot serve the method.
     """
-    card, given = SEARCHES[name], dict(parameters or {})
+    card, values = SEARCHES[name], dict(parameters or {})
     if method is not None and not card.free:
-        able = ", ".join(other.name for other in SEARCHES if other.free)
+        able = ", ".join(search.name for search in SEARCHES if search.free)
         raise UsageError(f"the search {name} has a score of its own; leave the method out, or take {able}")
     if not card.scorers:
-        return cast(Search, SEARCHES.make(name, given))
+        return cast(Search, SEARCHES.make(name, values))
     names = set(hints(card.cls)) - {"scorer"}
-    scorer = make(method or _scorer(card, model), {key: value for key, value in given.items() if key not in names})
+    scorer = make(method or _scorer(card, model), {key: value for key, value in values.items() if key not in names})
     require(model, scorer)
-    rest = {key: value for key, value in given.items() if key in names}
+    rest = {key: value for key, value in values.items() if key in names}
     return cast(Search, SEARCHES.make(name, {"scorer": scorer, **rest}))
 
 
@@ -98,16 +98,16 @@ def owners_of(name: str, method: str | None) -> dict[str, type]:
     return {key: cls for cls in reversed(classes) for key in hints(cls) if key != "scorer"}
 
 
-def trees_for(texts: Sequence[Text], given: object, tagger: Callable[[], Tagger]) -> Trees:
+def trees_for(texts: Sequence[Text], tree: object, tagger: Callable[[], Tagger]) -> Trees:
     """A function from a text to its phrases, for searches that follow a tree.
 
     The phrases are those that a user passes (spans of word numbers for one text, or a list of such lists for several),
-    by default the phrases and clauses that ``levels_of`` finds. Raises UsageError if ``given`` has another form,
+    by default the phrases and clauses that ``levels_of`` finds. Raises UsageError if ``tree`` has another form,
     SpanError if spans cross or lie outside a text.
     """
-    if given is None:
+    if tree is None:
         return lambda text: _nest(text, tagger())
-    lists = [given] if len(texts) == 1 and _spans(given) else given
+    lists = [tree] if len(texts) == 1 and _spans(tree) else tree
     if not isinstance(lists, Sequence) or len(lists) != len(texts) or not all(map(_spans, lists)):
         raise UsageError(
             "tree is a list of spans of word numbers, as [(0, 2), (0, 5)], and for several texts a list of such lists"
@@ -127,11 +127,11 @@ def _nest(text: Text, tagger: Tagger) -> Nest:
     return nest([span for name in ("phrase", "clause") for span in parts[name]], len(text.words))
 
 
-def _spans(given: object) -> bool:
-    return isinstance(given, Sequence) and all(
+def _spans(tree: object) -> bool:
+    return isinstance(tree, Sequence) and all(
         isinstance(span, Sequence)
         and not isinstance(span, str)
         and len(span) == 2
         and all(isinstance(edge, int) and not isinstance(edge, bool) for edge in span)
-        for span in given
+        for span in tree
     )

@@ -40,8 +40,8 @@ _BRACKET, _COORDINATION, _SUBORDINATION, _SUBJECT = 2, 2, 4, 1
 def clauses(words: Sequence[str], tags: Sequence[str]) -> tuple[Span, ...]:
     """The clauses of a text as spans of word numbers, a partition of its words, by the rule at the head of this file.
 
-    ``words`` are those of the text, whose capitals do not matter, ``tags`` their Penn tags. Without words there are no
-    clauses. Raises UsageError if the two differ in length.
+    ``words`` are those of the text, in any capitals, ``tags`` their Penn tags. A text without words has none. Raises
+    UsageError if the two differ in length.
     """
     if len(words) != len(tags):
         raise UsageError(f"{len(tags)} tags for {len(words)} words; give one tag per word")
@@ -49,7 +49,7 @@ def clauses(words: Sequence[str], tags: Sequence[str]) -> tuple[Span, ...]:
 
 
 def _strengths(words: Sequence[str], tags: Sequence[str]) -> list[int]:
-    """The strengths of the borders at each place 0 ... n between words; 0 is no border."""
+    """The strengths of the borders at each place 0 ... n between words; 0 means that there is none."""
     marks, joints = [0] * (len(words) + 1), [0] * (len(words) + 1)
     covered = 0  # words before this one belong to a border that has been set
     for at, tag in enumerate(tags):
@@ -112,7 +112,7 @@ def _joined(strengths: Sequence[int], finite: Sequence[bool]) -> tuple[Span, ...
     last = len(finite)
     places = [place for place in range(1, last) if strengths[place]] + [last] * (last > 0)
     spans: list[Span] = []
-    start = begun = 0  # where the part that is open starts, and the first word of it not looked at yet
+    start = begun = 0  # the start of the open part, and its first word that has not been checked yet
     for stop in places:
         held = any(finite[begun:stop])
         begun = stop

@@ -23,11 +23,11 @@ from exegesis.protocols.target import Target
 from exegesis.questions.phrases.catalogue import search
 from exegesis.questions.phrases.search import Grown, Mark, Trees
 
-MAX_WINDOW = 4  # 2^(2 window) coalitions are run at every cut
-MAX_COALITIONS = 1 << 20  # coalitions of one text
+MAX_WINDOW = 4  # every cut runs 2^(2 window) coalitions
+MAX_COALITIONS = 1 << 20  # the most coalitions of one text
 
 Coalitions = list[int]
-Values = Float[Tensor, "_ 2"]  # the number of each coalition, and the lead of its label
+Values = Float[Tensor, "_ 2"]  # the number and the lead of each coalition
 
 
 @search("hedge", paper="Chen, Zheng and Ji 2020")
@@ -44,9 +44,9 @@ class Hedge:
     in the paper; views say so beside the number. For a margin, and for a label without a rival, the lead is the number
     itself.
 
-    ``how`` says what takes the place of the other words: ``pad`` as in the paper, or another way of leave-one-out. Ties
-    go to the first place in reading order. It deviates in one point: the paper's released code gives the coalitions in
-    the window the weights of all phrases of the text; here they have those of the window, as in Eq. 4.
+    ``how`` says what replaces the other words: ``pad`` as in the paper, or another way of leave-one-out. Ties go to the
+    first place in reading order. The search deviates from the paper's released code in one point: the code gives the
+    coalitions in the window the weights of all phrases of the text; here they have those of the window, as in Eq. 4.
 
     Raises TextError for a text that needs more than a million coalitions.
     """
@@ -65,8 +65,8 @@ class Hedge:
     def __call__(self, model: Classifier, batch: Batch, target: Target, trees: Trees) -> list[Grown]:
         game = Game(model, batch, self.how)
 
-        def answer(wanted: Sequence[Coalitions | None]) -> list[Values]:
-            masks = [coalitions or [] for coalitions in wanted]
+        def answer(requests: Sequence[Coalitions | None]) -> list[Values]:
+            masks = [coalitions or [] for coalitions in requests]
             for row, values in enumerate(game.known):
                 if len(values) > MAX_COALITIONS:
                     words = len(batch.texts[row].words)
@@ -86,57 +86,57 @@ class Hedge:
         return together([self._cut(words, game, row, tally) for row, words in enumerate(counts)], answer)
 
     def _cut(self, words: int, game: Game, row: int, tally: Tally) -> Generator[Coalitions, Values, Grown]:
-        """The search on one text: yields coalitions, is sent their values."""
+        """The search on one text: yields coalitions and receives their values."""
         phrases = [Span(0, words)]
         cuts: dict[Span, tuple[float, int]] = {}
-        known: dict[tuple[Span, ...], list[float]] = {}
+        strengths_by_window: dict[tuple[Span, ...], list[float]] = {}
         while len(phrases) < words:
             places = [place for place, phrase in enumerate(phrases) if phrase.width > 1]
             windows = {place: self._window(phrases, place) for place in places}
-            new = [place for place in places if windows[place] not in known]
-            asked = [self._coalitions(phrases, place) for place in new]
-            values = (yield [mask for masks in asked for mask in masks])[:, 0]
-            for place, part in zip(new, torch.split(values, [len(masks) for masks in asked]), strict=True):
-                known[windows[place]] = self._interactions(phrases, place, part)
-            lowest = min(min(known[windows[place]]) for place in places) + game.tolerance[row]
-            place = next(place for place in places if min(known[windows[place]]) <= lowest)
-            strengths = known[windows[place]]
+            new = [place for place in places if windows[place] not in strengths_by_window]
+            coalitions = [self._coalitions(phrases, place) for place in new]
+            values = (yield [mask for masks in coalitions for mask in masks])[:, 0]
+            for place, part in zip(new, torch.split(values, [len(masks) for masks in coalitions]), strict=True):
+                strengths_by_window[windows[place]] = self._interactions(phrases, place, part)
+            lowest = min(min(strengths_by_window[windows[place]]) for place in places) + game.tolerance[row]
+            place = next(place for place in places if min(strengths_by_window[windows[place]]) <= lowest)
+            strengths = strengths_by_window[windows[place]]
             at = next(number for number, strength in enumerate(strengths) if strength <= lowest)
             phrase = phrases[place]
             cuts[phrase] = (strengths[at], len(cuts) + 1)
             tally.add(1)
             middle = phrase.start + 1 + at
             phrases[place : place + 1] = [Span(phrase.start, middle), Span(middle, phrase.stop)]
-        every = [*cuts, *(phrase for phrase in phrases if phrase not in cuts)]
-        scores = (yield [bits(phrase) for phrase in every])[:, 1].tolist()
-        marks = {phrase: Mark(score) for phrase, score in zip(every, scores, strict=True)}
+        spans = [*cuts, *(phrase for phrase in phrases if phrase not in cuts)]
+        scores = (yield [bits(phrase) for phrase in spans])[:, 1].tolist()
+        marks = {phrase: Mark(score) for phrase, score in zip(spans, scores, strict=True)}
         for phrase, (interaction, step) in cuts.items():
             marks[phrase] = Mark(marks[phrase].score, interaction, step)
         return Grown(marks)
 
     def _window(self, phrases: Sequence[Span], place: int) -> tuple[Span, ...]:
-        """The phrases that a cut at a place may interact with, the phrase itself first."""
+        """The phrases that may interact in a cut at a place, the phrase itself first."""
         near = [*phrases[max(0, place - self.window) : place], *phrases[place + 1 : place + 1 + self.window]]
         return (phrases[place], *near)
 
     def _coalitions(self, phrases: Sequence[Span], place: int) -> Coalitions:
-        """Around a phrase, for every subset S of its neighbours: S, S with the phrase, S with each left and right."""
+        """The coalitions around a phrase, for every subset S of its neighbours: S, S with the phrase, S with a part."""
         phrase, *near = self._window(phrases, place)
         subsets = _subsets([bits(neighbour) for neighbour in near])
         whole = bits(phrase)
-        asked = [*subsets, *(subset | whole for subset in subsets)]
+        coalitions = [*subsets, *(subset | whole for subset in subsets)]
         for middle in range(phrase.start + 1, phrase.stop):
-            left = bits(Span(phrase.start, middle))
-            asked += [subset | left for subset in subsets]
-            asked += [subset | (whole ^ left) for subset in subsets]
-        return asked
+            part = bits(Span(phrase.start, middle))
+            coalitions += [subset | part for subset in subsets]
+            coalitions += [subset | (whole ^ part) for subset in subsets]
+        return coalitions
 
     def _interactions(self, phrases: Sequence[Span], place: int, values: Float[Tensor, " n"]) -> list[float]:
         """The Shapley interaction of the two parts at each cut of a phrase, from the values of ``_coalitions``."""
         near = len(self._window(phrases, place)) - 1
         sizes = torch.tensor([number.bit_count() for number in range(1 << near)])
-        each = [factorial(s) * factorial(near - s) / factorial(near + 1) for s in range(near + 1)]
-        sums = values.reshape(-1, 1 << near) @ torch.tensor(each, dtype=values.dtype)[sizes]
+        weights = [factorial(s) * factorial(near - s) / factorial(near + 1) for s in range(near + 1)]
+        sums = values.reshape(-1, 1 << near) @ torch.tensor(weights, dtype=values.dtype)[sizes]
         none, both, sides = sums[0], sums[1], sums[2:].reshape(-1, 2).sum(1)
         interactions: list[float] = (none + both - sides).tolist()
         return interactions

@@ -22,10 +22,10 @@ _CHUNK = re.compile(r"V*+A*+P*+V+P*|V+P*|D?(?:N+C)*N+")
 def phrases(tags: Sequence[str]) -> tuple[Span, ...]:
     """The phrases of a text from its Penn tags: Table 1's chunks, and every other word alone.
 
-    ``<VERB>*<ADV>*<PART>*<VERB>+<PART>*`` is a verb chunk, ``<DET>?(<NOUN>+<ADP|CONJ>)*<NOUN>+`` a noun
-    chunk, over the coarse tags of ``universal``. From the left, the longest match is taken at each word,
-    and the search continues after it. The paper leaves the other words open; here each of them is a phrase
-    of one word, so that the level partitions the text. Without tags there are no phrases.
+    ``<VERB>*<ADV>*<PART>*<VERB>+<PART>*`` is a verb chunk, ``<DET>?(<NOUN>+<ADP|CONJ>)*<NOUN>+`` a noun chunk, over the
+    coarse tags of ``universal``. From the left, the longest match at each word is a phrase, and the search continues
+    after it. The paper leaves the other words open; here each of them is a phrase of one word, so that the level
+    partitions the text. A text without tags has none.
     """
     letters = "".join(_LETTERS.get(universal(tag), "x") for tag in tags)
     spans, at = [], 0
@@ -41,10 +41,10 @@ def levels(words: Sequence[str], tagger: Tagger | None = None) -> dict[str, tupl
     """The four partitions of a text, from fine to coarse, as half-open spans of word numbers.
 
     The keys in order are word, phrase, clause and text; each level refines the next. If a chunk of Table 1 would cross
-    the border of a clause, the clause wins: chunks are sought within each clause. ``tagger`` gives a list of words one
-    Penn tag each, by default the bundled one.
+    the border of a clause, the clause wins: chunks are sought within each clause. ``tagger`` gives one Penn tag for
+    each word of a list; the default is the bundled one.
 
-    Raises TextError if there are no words, ModelError if the tagger returns another number of tags.
+    Raises TextError for a text without words, ModelError if the tagger returns another number of tags.
     """
     if not words:
         raise TextError("a text without words has no levels; give at least one word")

@@ -1,4 +1,4 @@
-"""Searches: how the phrases of a hierarchy are found. A search is a frozen dataclass of its parameters."""
+"""Searches, which find the phrases of a hierarchy. A search is a frozen dataclass of its parameters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from exegesis.core.errors import UsageError
 from exegesis.core.nested import Nest, nest
 from exegesis.core.text import Span, Text
-from exegesis.engine.answer import Asked, answer
+from exegesis.engine.answer import Task, answer
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask, Target
@@ -20,7 +20,7 @@ Trees = Callable[[Text], Nest]
 
 
 class Mark(NamedTuple):
-    """What a search found out about a phrase (see ``Part``)."""
+    """The score, the interaction and the step of a phrase that a search found (see ``Part``)."""
 
     score: float
     interaction: float | None = None
@@ -29,7 +29,7 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Grown:
-    """What a search found on one text: a mark for each phrase (a span of word numbers), every word and the whole."""
+    """The phrases that a search found in a text: a mark for each span of word numbers, with every word and the text."""
 
     marks: Mapping[Span, Mark]
     account: Mapping[str, float] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Grown:
 
 
 class Search(Protocol):
-    """Which phrases? Called with a batch of whole texts and one number to explain of each.
+    """A search for phrases: called with a batch of whole texts and one number to explain for each.
 
     ``trees`` gives the phrases of a text for searches that follow a tree; the others do not call it.
     """
@@ -46,36 +46,36 @@ class Search(Protocol):
 
     @property
     def scored(self) -> str:
-        """What a score is, in words."""
+        """The meaning of a score, in words."""
         ...
 
     @property
     def complete(self) -> bool:
-        """Whether account and words' scores make the number."""
+        """True if the words' scores and the account add up to the number."""
         ...
 
 
-def one_number(asked: Ask) -> Ask:
-    """The target as it is. Raises UsageError if it is several numbers at once."""
-    if len(asked.labels) > 1 and asked.kind != "margin":
+def one_number(choice: Ask) -> Ask:
+    """The choice of target unchanged. Raises UsageError if it is several numbers at once."""
+    if len(choice.labels) > 1 and choice.kind != "margin":
         raise UsageError("a hierarchy explains one number; name one label as the target, not all of them")
-    return asked
+    return choice
 
 
 def grow(
-    model: Classifier, texts: Sequence[Text], name: str, search: Search, asked: Ask, trees: Trees
+    model: Classifier, texts: Sequence[Text], name: str, search: Search, choice: Ask, trees: Trees
 ) -> Iterator[tuple[int, Hierarchy]]:
-    """Search texts; results come as they are ready, each with the number of its text.
+    """Search texts for phrases; results come as they are ready, each with the number of its text.
 
-    Raises UsageError if several numbers are asked for at once, ModelError if outputs are not finite, CapacityError if
-    one text alone is too much.
+    Raises UsageError for several numbers at once, ModelError if outputs are not finite, CapacityError if a single text
+    needs too much memory.
     """
-    yield from answer(model, texts, Phrases(name, search, trees), one_number(asked))
+    yield from answer(model, texts, Phrases(name, search, trees), one_number(choice))
 
 
 @dataclass(frozen=True, eq=False)
 class Phrases:
-    """The question which phrases act together: as a search answers it."""
+    """The question which phrases act together, answered by a search."""
 
     name: str
     search: Search
@@ -86,9 +86,9 @@ class Phrases:
         """The search with its parameters, as code."""
         return repr(self.search)
 
-    def answer(self, asked: Asked) -> list[Grown]:
+    def answer(self, task: Task) -> list[Grown]:
         """The phrases of each text."""
-        return self.search(asked.model, asked.batch, asked.target, self.trees)
+        return self.search(task.model, task.batch, task.target, self.trees)
 
     def result(self, subject: Subject, origin: Origin, body: Grown) -> Hierarchy:
         """The hierarchy of one text."""
@@ -103,9 +103,9 @@ class Phrases:
 
 
 def parts_of(text: Text, marks: Mapping[Span, Mark]) -> tuple[Part, ...]:
-    """The parts of a hierarchy from what a search found for spans of word numbers.
+    """The parts of a hierarchy from the marks that a search gave to spans of word numbers.
 
-    The marks hold every word and the whole text. Raises SpanError as ``nest``.
+    The marks include every word and the whole text. Raises the SpanError of ``nest`` if spans cross.
     """
     tree = nest(marks, len(text.words))
     return tuple(

@@ -30,8 +30,9 @@ EMPTY = "the empty text"
 class Parse:
     """Follow a tree; a phrase has the score that ``scorer``, any method, gives it, in the units of that method.
 
-    A phrase's ``interaction`` is its score less the sum of its parts' scores; it is zero for a method that sums over
-    words. Words + account = the number if the scorer promises it (Murdoch, Liu and Yu 2018, Fig. 1).
+    A phrase's ``interaction`` is its score less the sum of its parts' scores, which is zero for a method that sums over
+    words. The words' scores and the account add up to the number if the scorer promises it (Murdoch, Liu and Yu 2018,
+    Fig. 1).
     """
 
     scorer: Scorer
@@ -50,11 +51,11 @@ class Parse:
         scores = self.scorer(model, batch, target)
         finite(scores.values, model, f"scores of {card.name}")
         spans = [[text.over(span) for span in tree.spans] for text, tree in zip(batch.texts, nests, strict=True)]
-        found = score_spans(self.scorer, model, batch, target, scores, spans)
+        scores_by_text = score_spans(self.scorer, model, batch, target, scores, spans)
         account = {part: array(value)[:, 0] for part, value in scores.account.items()}
         signed, pieces = getattr(self.scorer, "signed", card.signed), array(scores.values)[:, 0]
         grown = []
-        for row, (text, tree, values) in enumerate(zip(batch.texts, nests, found, strict=True)):
+        for row, (text, tree, values) in enumerate(zip(batch.texts, nests, scores_by_text, strict=True)):
             parts = {part: float(value[row]) for part, value in account.items()}
             if any(text.special) and signed:  # like the account of an attribution
                 inside = [piece for word in text.words for piece in range(*word)]
@@ -69,13 +70,14 @@ class Parse:
 class Owen:
     """Owen values of the words of a tree, in units of the number; a phrase has the sum over its words.
 
-    A word's value is its mean gain over those orders of adding words in which every phrase of the tree stands together
-    (Owen 1977; Winter 1989 for nested phrases); the tree without phrases gives Shapley values. Words + the value of the
-    empty text = the number, to rounding. ``how`` is that of ``shapley``. Interactions are not measured.
+    A word's value is its mean gain over those orders of adding words in which the words of every phrase are adjacent
+    (Owen 1977; Winter 1989 for nested phrases); without phrases these are the Shapley values. The words' values and the
+    value of the empty text add up to the number, to rounding. ``how`` is that of ``shapley``. Interactions are not
+    measured.
 
     If a tree has more than ``limit`` pairs of a word and a set of words that may come before it, ``samples`` orders are
-    drawn instead, each followed by its reverse; the identity holds all the same, and ``details`` have the standard
-    error of each word. Draws belong to the text and ``seed``.
+    drawn instead, each followed by its reverse; the values still add up, and ``details`` have the standard error of
+    each word. Draws depend on the text and ``seed``.
     """
 
     samples: Annotated[int, at_least(4), even] = 100
@@ -95,32 +97,36 @@ class Owen:
         game = Game(model, batch, self.how)
         nests = [trees(text) for text in batch.texts]
         before = [None if price(tree) > self.limit else predecessors(tree) for tree in nests]
-        drawn: list[Orders] = [
+        drawn_orders: list[Orders] = [
             [] if chances else orders(tree, self.samples, generator(text, self.seed))
             for text, tree, chances in zip(batch.texts, nests, before, strict=True)
         ]
 
         def ask(row: int) -> Sequence[int]:
             chances = before[row]
-            return _wanted(chances) if chances else [coalition for order in drawn[row] for coalition in prefixes(order)]
+            return (
+                _coalitions(chances)
+                if chances
+                else [coalition for order in drawn_orders[row] for coalition in prefixes(order)]
+            )
 
         trees_by_row: dict[int, Grown] = {}
-        for row, numbers in game.each(target, ask):
+        for row, numbers in game.each(target, coalitions_of):
             chances, values = before[row], numbers[:, :1]
             details: dict[str, Any]
             if chances:
-                known = dict(zip(_wanted(chances), values[:, 0].tolist(), strict=True))
-                words = _gains(chances, known)
-                details = {"exact": True, "coalitions": len(known)}
+                coalition_values = dict(zip(_coalitions(chances), values[:, 0].tolist(), strict=True))
+                words = _gains(chances, coalition_values)
+                details = {"exact": True, "coalitions": len(coalition_values)}
             else:
-                mean, error = along(drawn[row], values.reshape(len(drawn[row]), -1, 1).unbind())
+                mean, error = along(drawn_orders[row], values.reshape(len(drawn_orders[row]), -1, 1).unbind())
                 words = mean[0].tolist()
-                details = {"exact": False, "orders": len(drawn[row]), "standard_error": error[0].tolist()}
+                details = {"exact": False, "orders": len(drawn_orders[row]), "standard_error": error[0].tolist()}
             trees_by_row[row] = _summed(nests[row], words, float(values[0, 0]), details)
         return [trees_by_row[row] for row in range(len(batch))]
 
 
-def _wanted(before: Predecessors) -> list[int]:
+def _coalitions(before: Predecessors) -> list[int]:
     """The coalitions whose values the gains need, the empty one first."""
     pairs = ((s, s | 1 << word) for word, chances in enumerate(before) for s in chances)
     return list(dict.fromkeys([0, *(coalition for pair in pairs for coalition in pair)]))
