@@ -22,7 +22,7 @@ from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier, Differentiable
 from exegesis.protocols.recurrent import Unrolled
 from exegesis.protocols.target import Ask
-from exegesis.questions.words.lrp import Lrp, stands_on_vectors
+from exegesis.questions.words.lrp import Lrp, reads_vectors
 from exegesis.results.header import Account, Origin, Subject
 from exegesis.results.relevance import Relevance
 
@@ -87,8 +87,8 @@ class Inside:
 
 def _propagate(model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"], method: Lrp) -> Propagated:
     """Values, account and states by the same path as ``lrp``."""
-    unrolled = method.laid_open(model, batch)
-    if unrolled is not None and stands_on_vectors(unrolled, model, batch):
+    unrolled = method.unrolled(model, batch)
+    if unrolled is not None and reads_vectors(unrolled, model, batch):
         return _unrolled(unrolled, matrix, method)
     try:
         return _propagated(model, batch, matrix, method)

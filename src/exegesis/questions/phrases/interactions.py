@@ -119,7 +119,7 @@ class Pairwise:
     def _values(self, game: Game, batch: Batch, target: Target) -> list[Effects]:
         shapes: dict[int, tuple[int, ...]] = {}
 
-        def asked(row: int) -> list[int]:
+        def coalitions_of(row: int) -> list[int]:
             plan = self._plan(batch.texts[row])
             shapes[row] = plan.shape
             coalitions: list[int] = plan.ravel().tolist()

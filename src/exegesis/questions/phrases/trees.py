@@ -102,7 +102,7 @@ class Owen:
             for text, tree, chances in zip(batch.texts, nests, before, strict=True)
         ]
 
-        def ask(row: int) -> Sequence[int]:
+        def coalitions_of(row: int) -> Sequence[int]:
             chances = before[row]
             return (
                 _coalitions(chances)

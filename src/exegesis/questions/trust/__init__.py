@@ -1,1 +1,1 @@
-"""How far can an answer be trusted? Measures of explanations, each beside its controls."""
+"""Trust in explanations: measures of explanations, each beside its controls."""

@@ -12,7 +12,7 @@ from exegesis.questions.trust.measure import DELETION, NONE, Case
 from exegesis.results.evaluation import Measurand
 
 RANDOM, LEFT_OUT, GREEDY = CONTROLS = ("random", "leave-one-out", "greedy")
-LONGEST = 64  # words of a text for greedy removal, which runs half their square of perturbed texts
+LONGEST = 64  # the most words for greedy removal, which runs half their square of perturbed texts
 PARAMETERS = {
     RANDOM: "normal scores that belong to the text",
     LEFT_OUT: "what the explained number loses without each word",
@@ -22,8 +22,8 @@ PARAMETERS = {
 
 def controls_of(methods: Sequence[Measurand]) -> list[Measurand]:
     """The controls as rows of a result; leave-one-out has another name if it is also one of the methods."""
-    taken = {method.name for method in methods}
-    names = [f"{name} (control)" if name in taken else name for name in CONTROLS]
+    used = {method.name for method in methods}
+    names = [f"{name} (control)" if name in used else name for name in CONTROLS]
     return [Measurand(n, PARAMETERS[name], True, math.nan) for n, name in zip(names, CONTROLS, strict=True)]
 
 

@@ -22,7 +22,7 @@ DELETION, SCORES, NONE = "deletion", "scores", "none"  # the controls of a measu
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One text of an evaluation, with the model's answer for the whole text.
+    """A text of an evaluation, with the model's answer for the whole text.
 
     ``label`` is the label that the explanations are about, ``chance`` its probability (for a regression, which has no
     labels to flip, the output itself), ``marks`` are the words that people marked, or None. ``decided``: the label is
@@ -49,7 +49,7 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """One explanation of one text, as a measure sees it: a score per word, the explained number and its gap.
+    """An explanation of a text, in the form that measures read: a score per word, the explained number and its gap.
 
     ``number`` is the explained number (a logit, a probability), ``gap`` the part of it that the explanation leaves
     unexplained. ``spans`` has the scores of phrases, by level and span of word numbers, if the method scores phrases
@@ -89,8 +89,8 @@ class Score(NamedTuple):
 class Measure(Protocol):
     """A measure: ``asks`` names the words to keep in each perturbed text, a bit per word; ``score`` reads the answers.
 
-    ``how`` says what takes the place of the other words: a ``Way``, of which ``resample`` draws pieces from the
-    evaluated texts. It is empty for a measure that asks nothing.
+    ``how`` says what replaces the other words: a ``Way``, of which ``resample`` draws pieces from the evaluated texts.
+    It is empty for a measure that needs no perturbed texts.
     """
 
     @property
@@ -103,7 +103,7 @@ class Measure(Protocol):
 class MeasureCard:
     """The public facts about a measure.
 
-    ``question`` says what it answers, ``paper`` where it comes from. ``higher``: a higher number is better.
+    ``question`` is the question that it answers, ``paper`` its source. ``higher``: a higher number is better.
     ``controls`` names its references: ``DELETION`` has all, ``SCORES`` all but greedy removal, ``NONE`` random scores
     alone. ``ranks``: methods are ranked by it, except the methods that it ``favours``, which have the best number by
     definition.
@@ -157,12 +157,12 @@ def card_of(value: object) -> MeasureCard:
 
 
 def make(given: str | Measure) -> Measure:
-    """Build a measure from ``name`` or ``name:parameter=value:...``; a measure value is returned as it is.
+    """Build a measure from ``name`` or ``name:parameter=value:...``; a measure value is returned unchanged.
 
-    Raises UsageError for a name or parameter that is not known and for a value that does not fit.
+    Raises UsageError for an unknown name or parameter and for a value that does not fit.
     """
-    made: Measure = MEASURES.make(given)
-    return made
+    built: Measure = MEASURES.make(given)
+    return built
 
 
 def title(value: Measure) -> str:

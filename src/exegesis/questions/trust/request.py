@@ -1,4 +1,4 @@
-"""One evaluation as a user requests it: choose measures, run methods, read explanations and marks, measure."""
+"""An evaluation as a user requests it: choose measures, run methods, read explanations and marks, measure."""
 
 from __future__ import annotations
 
@@ -60,17 +60,19 @@ def evaluate(
     ``advance`` is called after each text and method.
     """
     chosen = choose(measures, how, marks is not None, regression=model.link is Link.IDENTITY)
-    made = [make(one, (parameters or {}).get(one, {}) if isinstance(one, str) else None) for one in methods]
-    for one in made:
-        require(model, one)
+    built = [
+        make(method, (parameters or {}).get(method, {}) if isinstance(method, str) else None) for method in methods
+    ]
+    for method in built:
+        require(model, method)
     marked = _marks(texts, marks)
-    given = _given(texts, explanations, target)
+    passed = _given(texts, explanations, target)
     spans = _spans(chosen)
-    own = [_explained(model, texts, one, target, spans, chosen, advance) for one in made]
+    computed = [_explained(model, texts, method, target, spans, chosen, advance) for method in built]
     return measured(
         model,
         texts,
-        [*own, *given],
+        [*computed, *passed],
         chosen,
         marks=marked,
         controls=controls,
@@ -85,7 +87,7 @@ def choose(
 ) -> list[Measure]:
     """The measures of an evaluation, by default the usual ones, each once per way in ``how``.
 
-    Raises UsageError for a measure or a way of removing that is not known.
+    Raises UsageError for an unknown measure or way of removing words.
     """
     names = measures if measures is not None else [*USUAL, *(PLAUSIBLE if marked else ())]
     if measures is None and regression:
@@ -109,15 +111,15 @@ def _explained(
     measures: Sequence[Measure],
     advance: Callable[[], object],
 ) -> Explanations:
-    """The explanations of one method: of all texts, and of texts with words of both word lists also for their label."""
+    """The explanations of all texts by a method, and for the label of word lists those of texts with words of both."""
     results: list[Attribution | None] = [None] * len(texts)
     for row, result in run(model, texts, method, ask(target, model.labels, model.link), spans):
         results[row] = result
         advance()
     labelled: dict[str, list[Attribution | None]] = {}
-    for label in dict.fromkeys(one.label for one in measures if isinstance(one, Interpretability)):
-        lists = [one for one in measures if isinstance(one, Interpretability) and one.label == label]
-        rows = [i for i, text in enumerate(texts) if any(one.concerns(text) for one in lists)]
+    for label in dict.fromkeys(measure.label for measure in measures if isinstance(measure, Interpretability)):
+        lists = [m for m in measures if isinstance(m, Interpretability) and m.label == label]
+        rows = [i for i, text in enumerate(texts) if any(measure.concerns(text) for measure in lists)]
         labelled[label] = [None] * len(texts)
         for number, result in run(model, [texts[i] for i in rows], method, ask(label, model.labels, model.link)):
             labelled[label][rows[number]] = result
@@ -126,18 +128,18 @@ def _explained(
 
 def _spans(measures: Sequence[Measure]) -> Spans | None:
     """The units that faithfulness removes, as spans for methods that score spans directly."""
-    wanted = {measure.unit for measure in measures if isinstance(measure, Faithfulness)} - {"word"}
-    if not wanted:
+    removed = {measure.unit for measure in measures if isinstance(measure, Faithfulness)} - {"word"}
+    if not removed:
         return None
 
     def find(text: Text) -> list[tuple[str, Span]]:
-        return [(unit, text.over(span)) for unit in sorted(wanted) for span in units(text, unit)]
+        return [(unit, text.over(span)) for unit in sorted(removed) for span in units(text, unit)]
 
     return find
 
 
 def _given(texts: Sequence[Text], explanations: Given, target: str | int | None) -> list[Explanations]:
-    """The explanations that a user passes, put in the order of the texts."""
+    """The explanations that a user passes, in the order of the texts."""
     if explanations is None:
         return []
     if isinstance(explanations, str | os.PathLike):
@@ -147,23 +149,23 @@ def _given(texts: Sequence[Text], explanations: Given, target: str | int | None)
     rows: dict[str, list[int]] = {}
     for i, text in enumerate(texts):
         rows.setdefault(text.raw, []).append(i)
-    found: dict[tuple[str, str], list[Attribution | None]] = {}
+    by_method: dict[tuple[str, str], list[Attribution | None]] = {}
     for result in explanations:
         if not isinstance(result, Attribution):
             raise UsageError(f"explanations are results of explain or a file of them, not {type(result).__name__}")
         if result.text.raw not in rows:
             raise UsageError(f"an explanation of a text that is not among those evaluated: {result.text.raw[:40]!r}")
-        place(found.setdefault((result.name, result.method), [None] * len(texts)), rows[result.text.raw], result)
-    return [Explanations(name, results, method) for (name, method), results in found.items()]
+        place(by_method.setdefault((result.name, result.method), [None] * len(texts)), rows[result.text.raw], result)
+    return [Explanations(name, results, method) for (name, method), results in by_method.items()]
 
 
 def _marks(texts: Sequence[Text], marks: Sequence[Any] | str | os.PathLike[str] | None) -> list[Any] | None:
     if marks is None:
         return None
-    given = read_marks(Path(marks), texts) if isinstance(marks, str | os.PathLike) else list(marks)
-    if len(given) != len(texts):
-        raise UsageError(f"{len(given)} marks of {len(texts)} texts; give one list per text, or None")
+    listed = read_marks(Path(marks), texts) if isinstance(marks, str | os.PathLike) else list(marks)
+    if len(listed) != len(texts):
+        raise UsageError(f"{len(listed)} marks of {len(texts)} texts; give one list per text, or None")
     return [
-        None if one is None else marks_of(text, one, f"text {i + 1}")
-        for i, (text, one) in enumerate(zip(texts, given, strict=True))
+        None if words is None else marks_of(text, words, f"text {i + 1}")
+        for i, (text, words) in enumerate(zip(texts, listed, strict=True))
     ]

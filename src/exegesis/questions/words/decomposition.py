@@ -39,20 +39,19 @@ class ContextualDecomposition:
     irrelevant even if the phrase is the whole text) and ``interactions`` (the part of the whole text less those of its
     words).
 
-    Linear maps are split term by term, their biases a group of their own. An activation is shared among relevant part,
-    irrelevant part and bias by what each adds, averaged over orderings: those that begin with the bias, which the
-    authors found to work best and their code takes (``orderings="bias-first"``), or ``"all"`` six. In
-    ``c_t = f c_{t-1} + i g`` the phrase gets the products without an irrelevant factor; the output gate is not split.
-    Two published codes differ in the product bias x bias of ``i g``: it is relevant at the phrase's steps strictly
-    before its last word (``variant="original"``, the paper's code), or at all of its words (``"acd"``, Singh et al.
-    2019); at other steps it is irrelevant in both. For a single word the original never makes it relevant.
+    Linear maps are split term by term, with the biases as a separate group. An activation is shared among relevant
+    part, irrelevant part and bias by the change that each of them adds, averaged over orderings: those that begin with
+    the bias, which the authors found to work best and their code uses (``orderings="bias-first"``), or all six
+    (``"all"``). In ``c_t = f c_{t-1} + i g`` the phrase gets the products without an irrelevant factor; the output gate
+    is not split. Two published codes differ in the product bias x bias of ``i g``: it is relevant at the phrase's steps
+    strictly before its last word (``variant="original"``, the paper's code), or at all of its words (``"acd"``, Singh
+    et al. 2019); at other steps it is irrelevant in both. For a single word the original never makes it relevant.
 
     Beyond the papers, and our own: the reverse direction, whose last word is the phrase's first; a GRU in PyTorch's
-    form, where 1 - z and n share ``(1 - z) n`` as i and g do, z and h_{t-1} as f and c_{t-1}, and of the reset
-    product ``r (U h_{t-1} + b)`` bias x bias joins the bias of n; a plain RNN, where what the bias alone makes of h_t
-    is shared out as bias x bias is; stacked layers, which read the parts of the states below, their bias x bias by the
-    same steps; initial states, which are irrelevant. Attention weights and the places of maxima are constants of this
-    text.
+    form, where 1 - z and n share ``(1 - z) n`` as i and g do, z and h_{t-1} as f and c_{t-1}, and of the reset product
+    ``r (U h_{t-1} + b)`` bias x bias joins the bias of n; a plain RNN, whose part of h_t that the bias alone makes
+    is shared as bias x bias is; stacked layers, which read the parts of the states below, their bias x bias by the same
+    steps; initial states, which are irrelevant. Attention weights and the places of maxima are constants of this text.
 
     Raises SpanError (a UsageError) for a span outside its text, UnsupportedError for the target ``probability``.
     """

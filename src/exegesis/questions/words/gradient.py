@@ -41,7 +41,7 @@ class Gradient:
 
     ``norm``: ``l2``, the Euclidean norm (REAT paper, Sec. 4.3); ``squared``, the sum of squares (gradient-based
     sensitivity, LRP chapter, Sec. 11.2.1); ``mean-absolute``, the mean absolute value over the dimensions (saliency of
-    Ghaeini et al. 2018 and of Li et al. 2016). A word of several pieces sums over them.
+    Ghaeini et al. 2018 and of Li et al. 2016). The score of a word of several pieces is the sum over them.
     """
 
     norm: Literal["l2", "squared", "mean-absolute"] = "l2"
@@ -84,8 +84,8 @@ class SmoothGrad:
     """The mean gradient over ``samples`` noisy copies of the text's vectors, then reduced to one number per piece.
 
     The noise is Gaussian; its standard deviation is ``noise`` times the range (largest less smallest component) of the
-    text's own vectors, as in the paper. ``reduce`` is one of ``gradient``'s norms, or ``x-input``. Draws belong to the
-    text and ``seed``: neighbours in a batch change nothing.
+    text's own vectors, as in the paper. ``reduce`` is one of ``gradient``'s norms, or ``x-input``. Draws depend on the
+    text and ``seed``, not on other texts in the batch.
     """
 
     samples: Annotated[int, at_least(1)] = 25

@@ -1,4 +1,4 @@
-"""Input reduction: the fewest words that keep the prediction (Feng et al. 2018)."""
+"""Input reduction: the smallest set of words that keeps the prediction (Feng et al. 2018)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from exegesis.protocols.target import Target
 
 @dataclass(frozen=True)
 class _Path:
-    """One way of reducing a text: the words that are left, those removed in order, and the explained number."""
+    """A way of reducing a text: the rest of its words, the removed words in order, and the explained number."""
 
-    left: frozenset[int]
-    gone: tuple[int, ...]
+    rest: frozenset[int]
+    removed: tuple[int, ...]
     number: float
 
 
@@ -40,14 +40,14 @@ class _Path:
 class InputReduction:
     """The order in which words can be removed one by one while the prediction stays; a beam follows several orders.
 
-    Scores, between 0 and 1: 1 for the words that are left (``details["reduced"]``); for a removed word its place in the
+    Scores, between 0 and 1: 1 for the words that remain (``details["reduced"]``); for a removed word its place in the
     order of removal, from 0, divided by the number of words. Each step tries every single removal from every text of
     the beam and keeps the ``beam`` texts with the largest explained number among those whose predicted label is
     unchanged. It deviates in one point: the paper ranks removals by a gradient approximation, here all of them are run.
     The result is the shortest text reached, and among these the one with the largest number. At least one word stays.
-    ``how`` says what takes the place of removed words, as for leave-one-out.
+    ``how`` says what replaces removed words, as for leave-one-out.
 
-    Raises UsageError for any other target than the predicted label.
+    Raises UsageError for any target other than the predicted label.
     """
 
     beam: Annotated[int, at_least(1)] = 5
@@ -59,7 +59,7 @@ class InputReduction:
         if target.count != 1 or bool((target.index[:, 0] != decided).any()):
             raise UsageError("input-reduction keeps the predicted label: ask for the target 'predicted'")
         everything = [frozenset(range(len(text.words))) for text in batch.texts]
-        beams = {row: [_Path(left, (), 0.0)] for row, left in enumerate(everything)}
+        beams = {row: [_Path(words, (), 0.0)] for row, words in enumerate(everything)}
         ended: dict[int, _Path] = {}
         while beams:
             longer = self._step(model, batch, target, decided, beams)
@@ -72,22 +72,22 @@ class InputReduction:
         for row, text in enumerate(batch.texts):
             path, count = ended[row], len(text.words)
             for number, word in enumerate(text.words):
-                values[row, 0, word.start] = 1.0 if number in path.left else path.gone.index(number) / count
-            left = sorted(path.left)
-            kept = [text.surface(text.words[number]) for number in left]
-            details.append({"reduced": kept, "left": left, "order": list(path.gone)})
+                values[row, 0, word.start] = 1.0 if number in path.rest else path.removed.index(number) / count
+            rest = sorted(path.rest)
+            words_left = [text.surface(text.words[number]) for number in rest]
+            details.append({"reduced": words_left, "left": rest, "order": list(path.removed)})
         return Scores(values, details=details)
 
     def _step(
         self, model: Classifier, batch: Batch, target: Target, decided: Tensor, beams: dict[int, list[_Path]]
     ) -> dict[int, list[_Path]]:
-        """The best paths of each text after one more removal that keeps the label; all removals run in one pool."""
+        """The best paths of each text after another removal that keeps the label; all removals run in one pool."""
         tries: list[tuple[int, _Path, int]] = []
         tried: set[tuple[int, frozenset[int]]] = set()
         for row, paths in beams.items():
             for path in paths:
-                for word in sorted(path.left) if len(path.left) > 1 else ():
-                    rest = path.left - {word}
+                for word in sorted(path.rest) if len(path.rest) > 1 else ():
+                    rest = path.rest - {word}
                     if (row, rest) not in tried:
                         tried.add((row, rest))
                         tries.append((row, path, word))
@@ -101,14 +101,15 @@ class InputReduction:
         longer: dict[int, list[_Path]] = {}
         for (row, path, word), number, stays in zip(tries, numbers, same, strict=True):
             if stays:
-                longer.setdefault(row, []).append(_Path(path.left - {word}, (*path.gone, word), number))
+                longer.setdefault(row, []).append(_Path(path.rest - {word}, (*path.removed, word), number))
         return {row: sorted(paths, key=lambda p: -p.number)[: self.beam] for row, paths in longer.items()}
 
 
 def _keep(texts: tuple[Text, ...], tries: list[tuple[int, _Path, int]], width: int) -> Bool[Tensor, "n t"]:
+    """A flag for each piece that a try keeps, ``[n, t]``."""
     keep = torch.ones(len(tries), width, dtype=torch.bool)
     for number, (row, path, word) in enumerate(tries):
-        for index in (*path.gone, word):
+        for index in (*path.removed, word):
             span = texts[row].words[index]
             keep[number, span.start : span.stop] = False
     return keep

@@ -34,13 +34,13 @@ from exegesis.protocols.target import Target
 class IntegratedGradients:
     """A word's share of the difference between the number at the text and at a baseline, in its units (Eq. 1).
 
-    Identity (completeness): words + value at the baseline = the number, up to the ``gap`` that the result carries.
+    Identity (completeness): words + value at the baseline = the number, up to the ``gap`` of the result.
 
     The path is cut into panels, each integrated by Gauss-Legendre quadrature with ``points`` points. Completeness holds
-    for every panel by itself, so its error is known: the panels with the largest gaps are halved until the sizes of the
-    gaps of a text sum to at most ``tolerance`` times the larger of 1 and its difference from the
-    baseline, or the next halving would take more than ``limit`` points (``details["converged"]`` is then false;
-    ``details["points"]`` tells the points that the integral rests on).
+    for every panel by itself, so its error is known: the panels with the largest gaps are halved until the absolute
+    gaps of a text sum to at most ``tolerance`` times the larger of 1 and its difference from the baseline, or until the
+    next halving would need more than ``limit`` points (``details["converged"]`` is then false). ``details["points"]``
+    is the number of points of the integral.
 
     ``baseline``: ``zero`` vectors (the REAT paper's), or the vectors of ``pad``, ``unknown`` or ``mask`` tokens, or
     ``text:...``, any text at the same positions, cut or filled up with pad tokens to the length. Special pieces ([CLS],
@@ -61,8 +61,8 @@ class IntegratedGradients:
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         vectors = model.embed(batch)
         path = paths(model, batch, target, baseline_vectors(model, batch, vectors, self.baseline), vectors)
-        every = torch.arange(len(batch))
-        first, last = path.numbers(every, torch.zeros(len(batch))), path.numbers(every, torch.ones(len(batch)))
+        all_rows = torch.arange(len(batch))
+        first, last = path.numbers(all_rows, torch.zeros(len(batch))), path.numbers(all_rows, torch.ones(len(batch)))
         bound = self.tolerance * (last - first).abs().amax(1).clamp_min(1.0).cpu().double()
         fresh = [_Panel(row, 0.0, 1.0, first[row], last[row]) for row in range(len(batch))]
         done: list[list[_Panel]] = [[] for _ in range(len(batch))]
@@ -106,7 +106,7 @@ class IntegratedGradients:
 
 @dataclass(eq=False)
 class _Panel:
-    """A part of one text's path: the number at its ends, its integral, and the gap that the integral leaves."""
+    """A part of a text's path: the number at its ends, its integral, and the gap that the integral leaves."""
 
     row: int
     start: float
@@ -118,7 +118,7 @@ class _Panel:
 
 
 def _largest(panels: Sequence[_Panel], bound: float) -> list[_Panel]:
-    """The panels to halve: those of the largest gaps, so that the rest sum to half of the bound; none if all fit."""
+    """The panels to halve: those with the largest gaps, so that the rest sum to half of the bound; none if all fit."""
     if sum(panel.gap for panel in panels) <= bound:
         return []
     ranked = sorted(panels, key=lambda panel: panel.gap)

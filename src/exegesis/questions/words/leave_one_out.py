@@ -28,11 +28,13 @@ from exegesis.protocols.target import Target
 class LeaveOneOut:
     """The explained number less its value without the word (all of its pieces), in units of the number.
 
-    ``how``: ``drop`` the word; put a ``zero`` vector, or a ``pad``, ``unknown`` or ``mask`` token for each of its
-    pieces. A phrase is removed as a whole, so its score is not the sum of its words' scores. Scores are differences of
-    logits or of probabilities, as the target says. The model reads a text without any word left as one pad token.
+    ``how``: ``drop`` the word; or replace each of its pieces by a ``zero`` vector, or by a ``pad``, ``unknown`` or
+    ``mask`` token. A phrase is removed as a whole, so its score is not the sum of its words' scores. Scores are
+    differences of logits or of probabilities, as the target says. The model reads a text without any remaining word as
+    one pad token.
 
-    Raises UnsupportedError if the model shows no word vectors for ``zero``, or its vocabulary has no such token.
+    Raises UnsupportedError if the model gives no access to word vectors for ``zero``, or its vocabulary has no such
+    token.
     """
 
     how: How = "drop"
@@ -47,7 +49,7 @@ class LeaveOneOut:
         return self.prepared(model, batch, target)(spans)
 
     def prepared(self, model: Classifier, batch: Batch, target: Target) -> Spanning:
-        """Return ``spans`` of these texts as a function; what all spans share is computed once."""
+        """Return ``spans`` of these texts as a function; computations that all spans share are done once."""
         check(model, self.how)
         outputs, without = without_spans(model, batch, self.how)
         whole = target.of(outputs)

@@ -31,15 +31,15 @@ class Lime:
     """The weight of a word in a ridge regression of the number on the presence of words, in units of the number.
 
     As in the authors' text explainer, each of ``samples`` - 1 perturbed texts loses a uniformly drawn number (1 to all)
-    of uniformly drawn words, the first sample is the text itself; a sample's weight is ``sqrt(exp(-(100 d)² /
+    of uniformly drawn words; the first sample is the text itself; a sample's weight is ``sqrt(exp(-(100 d)² /
     kernel²))`` with d the cosine distance between its presence vector and the text's; the regression has an intercept
     and penalty ``ridge``. ``features`` keeps the words of largest weight (times presence) and fits again on them alone,
     the rest score zero (Sec. 3.4's sparsity); None keeps all.
 
-    It deviates in three points: every occurrence of a word is a feature of its own (the authors join equal words); the
-    number is the target asked for (theirs is always a probability); ``features`` are chosen by the same regression
-    (their package chooses with a penalty of 0.01, and adds six or fewer one by one). ``how`` says what takes a word's
-    place. ``details`` hold the intercept and the weighted R² of the fit for each target. Draws belong to the text and
+    It deviates in three points: every occurrence of a word is a separate feature (the authors join equal words); the
+    number is the requested target (theirs is always a probability); ``features`` are chosen by the same regression
+    (their package chooses with a penalty of 0.01, and adds six or fewer one by one). ``how`` says what replaces removed
+    words. ``details`` hold the intercept and the weighted R² of the fit for each target. Draws depend on the text and
     ``seed``.
     """
 
@@ -70,7 +70,7 @@ class Lime:
         return Scores(values, details=details)
 
     def _draw(self, text: Text) -> Bool[Tensor, "s w"]:
-        """The words that are present in each sample."""
+        """A flag for each word that is present in each sample, ``[samples, words]``."""
         words = len(text.words)
         draws = generator(text, self.seed)
         removed = torch.randint(1, words + 1, (self.samples - 1, 1), generator=draws)
@@ -80,6 +80,7 @@ class Lime:
     def _fit(
         self, present: Float[Tensor, "s w"], numbers: Float[Tensor, "s k"]
     ) -> tuple[Float[Tensor, "k w"], Float[Tensor, " k"], Float[Tensor, " k"]]:
+        """The weights ``[k, words]``, the intercepts and the weighted R² of the fit for each target."""
         words = present.shape[1]
         cosine = (present.sum(1) / words).sqrt()  # of the angle to the all-present vector
         weight = (-((100 * (1 - cosine)) ** 2) / (2 * self.kernel**2)).exp()

@@ -62,17 +62,17 @@ class Lrp:
     Cells written out in such functions follow the same rules, but x_t and h_{t-1} go through a sum of two maps.
 
     ``rule``, for linear and convolution layers: ``epsilon``, ``gamma`` (with ``gamma``) or ``alpha-beta`` (with
-    ``alpha`` - ``beta`` = 1); see ``mech.lrp.signed`` for the forms taken. Recurrent layers and cells keep the epsilon
-    rule. Another rule than epsilon takes every module the general way.
+    ``alpha`` - ``beta`` = 1); ``mech.lrp.signed`` has the formulas. Recurrent layers and cells keep the epsilon rule.
+    With any rule other than epsilon, every module runs as it is.
 
     A ``margin`` is propagated as one number. Without epsilon its scores would be the differences of the two classes'
     relevances; with epsilon they are close but not equal, because epsilon is added to the margin instead of each logit
-    and takes its shares along the whole way.
+    and absorbs relevance along the whole way.
 
     Beyond the chapter: stacked layers; a GRU in PyTorch's form, where 1 - z has the value -a_z before activation, the
-    products with the signals n and h_{t-1} both reach z, ``r q`` is one input of n's map beside x_t, and
-    q = U h_{t-1} + b a map of its own; a plain RNN, which has no products. Attention weights (whatever comes out of a
-    softmax) and the places of maxima are constants of this text.
+    products with the signals n and h_{t-1} both reach z, ``r q`` is one input of n's map beside x_t, and q = U h_{t-1}
+    + b is a separate map; a plain RNN, which has no products. Attention weights (the outputs of any softmax) and the
+    places of maxima are constants of this text.
 
     Raises UnsupportedError for a part without a rule, by name, for a target that is not linear in the logits, and for
     ``bias="spread"`` with another ``rule`` than epsilon or in modules that lose such shares. Raises UsageError unless
@@ -106,33 +106,33 @@ class Lrp:
     def lacks(model: Differentiable) -> str | None:
         """The reason why a model cannot be served, found by one short trial; None if it can."""
         if model.link.hidden or (model.link is Link.LOG_SOFTMAX and not offers(model, Recurrent)):
-            given = "probabilities" if model.link.hidden else "log-probabilities"
-            return f"what turns logits into {given} has none; hand it the module without its last step"
+            outputs = "probabilities" if model.link.hidden else "log-probabilities"
+            return f"what turns logits into {outputs} has none; wrap the module without its last step"
         return None if offers(model, Recurrent) else trial(model)
 
     @property
     def options(self) -> LrpOptions:
-        """The rules of one run."""
+        """The rules of a run."""
         signs = (self.rule, self.gamma, self.alpha, self.beta)
         return LrpOptions(self.epsilon, self.product, self.denominator, *signs, self.bias == "spread")
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         matrix = target.linear(model.link.width(len(model.labels)))  # refuses a probability before any work is done
-        unrolled = self.laid_open(model, batch)
-        if unrolled is not None and stands_on_vectors(unrolled, model, batch):
-            return self._unrolled(unrolled, matrix)
+        unrolled = self.unrolled(model, batch)
+        if unrolled is not None and reads_vectors(unrolled, model, batch):
+            return self._fast(unrolled, matrix)
         try:
             return self._general(model, batch, matrix)
         except UnsupportedError:
             if unrolled is None:
                 raise
-            return self._unrolled(unrolled, matrix)
+            return self._fast(unrolled, matrix)
 
-    def laid_open(self, model: Differentiable, batch: Batch) -> Unrolled | None:
-        """The recurrent pass that the fast path reads, or None.
+    def unrolled(self, model: Differentiable, batch: Batch) -> Unrolled | None:
+        """The unrolled recurrent pass for the fast path, or None if the fast path does not apply.
 
-        None for other models and rules, and if several linear layers are folded into one map, which redistributes
-        relevance differently from one layer after the other.
+        It does not apply to other models and rules, nor if several linear layers are folded into one map, which
+        redistributes relevance differently from one layer after the other.
         """
         if not offers(model, Recurrent) or self.rule != "epsilon":
             return None
@@ -140,6 +140,7 @@ class Lrp:
         return None if unrolled.folded else unrolled
 
     def _general(self, model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"]) -> Scores:
+        """Scores by the general path; relevance of padding that the module reads goes to the account."""
         values, account, _ = self.propagated(model, batch, matrix)
         outside = values.sum(-1).masked_fill(batch.mask[:, None], 0.0)
         if bool((outside != 0).any()):  # padding that the module reads
@@ -149,9 +150,10 @@ class Lrp:
     def propagated(
         self, model: Differentiable, batch: Batch, target: Float[Tensor, "b k c"], *, nodes: bool = False
     ) -> tuple[Float[Tensor, "b k t d"], dict[str, Float[Tensor, "b k"]], dict[Place, Tensor]]:
-        """The relevance of every component of the word vectors, the account, and the relevance of parts in between.
+        """The relevance of the word vectors' components ``[b, k, t, d]``, the account, the relevance of inner places.
 
-        By the general path (``mech.lrp.propagate``), whatever the model.
+        This is the general path (``mech.lrp.propagate``), for any model. Raises UnsupportedError for parts without a
+        rule, UsageError if relevance overflows.
         """
         spread = self.bias == "spread"
         if spread and self.rule != "epsilon":
@@ -165,14 +167,14 @@ class Lrp:
             _refuse_loss(number, values.sum((-2, -1)) + sum(account.values()))
         return values, account, parts
 
-    def _unrolled(self, unrolled: Unrolled, matrix: Float[Tensor, "b k c"]) -> Scores:
-        """The fast path: all steps and targets at once."""
+    def _fast(self, unrolled: Unrolled, matrix: Float[Tensor, "b k c"]) -> Scores:
+        """Scores by the fast path: all steps and targets at once."""
         with torch.no_grad():
             values, account = relevance(unrolled, matrix.to(unrolled.outputs), self.options)
         if bool(unrolled.outputs.isfinite().all()) and not bool(values.isfinite().all()):
             raise UsageError("relevance grew beyond all numbers on its way: take a larger epsilon or stabilizer")
-        kept = {name: part for name, part in account.items() if name != "initial states" or self._starts(unrolled)}
-        return Scores(values, kept)
+        parts = {name: part for name, part in account.items() if name != "initial states" or self._starts(unrolled)}
+        return Scores(values, parts)
 
     def _starts(self, unrolled: Unrolled) -> bool:
         """True if initial states can receive relevance."""
@@ -180,8 +182,8 @@ class Lrp:
         return self.bias == "spread" or any(bool((state != 0).any()) for state in states)
 
 
-def stands_on_vectors(unrolled: Unrolled, model: Differentiable, batch: Batch) -> bool:
-    """True if the lowest recurrent layer reads the word vectors as they are."""
+def reads_vectors(unrolled: Unrolled, model: Differentiable, batch: Batch) -> bool:
+    """True if the lowest recurrent layer reads the word vectors unchanged."""
     first, vectors = unrolled.layers[0][0], model.embed(batch)
     read = reading_order(first.inputs, first.lengths, first.reverse)
     if read.shape != vectors.shape:

@@ -45,11 +45,11 @@ class Scd:
     biases that starts from zero, the score of the whole text is its number less the output bias.
 
     It deviates from the authors' code, which counts the text itself as one more context. Beyond the paper: GRU, plain
-    RNN, both directions, stacked layers. A drawn context that the model reads in another number of pieces does not fit
-    step by step and is left out; if none fits, the text itself is the context.
+    RNN, both directions, stacked layers. A drawn context that the model reads in another number of pieces cannot be
+    aligned step by step and is left out; if none fits, the text itself is the context.
 
-    Raises UnsupportedError for the target ``probability`` and for a cell without a rule, FileError if there is no
-    language model of that name.
+    Raises UnsupportedError for the target ``probability`` and for a cell without a rule, FileError for an unknown
+    language model.
     """
 
     neighbours: Annotated[int, at_least(0)] = 10
@@ -68,14 +68,14 @@ class Scd:
         unrolled = model.unroll(batch)
         _check(unrolled)
         language = open_language(self.language)
-        drawn = drawn_contexts(model, batch.texts, spans, language, self.neighbours, self.samples, self.seed)
+        numbered = drawn_contexts(model, batch.texts, spans, language, self.neighbours, self.samples, self.seed)
         flat = [span for phrases in spans for span in phrases]
         directions = [direction for layer in unrolled.layers for direction in layer]
         width = sum(direction.weight_hh.numel() // direction.hidden.shape[-1] for direction in directions)
         limit = max(1, budget_for("states", batch.device).numbers // max(width, 1))
         parts: list[Tensor] = []
         waiting: list[tuple[int, Span, list[Text]]] = []
-        for number, (row, contexts) in enumerate(counted(drawn, "phrases scored", len(flat))):
+        for number, (row, contexts) in enumerate(counted(numbered, "phrases scored", len(flat))):
             waiting.append((row, flat[number], _fitting(batch.texts[row], flat[number], contexts)))
             pieces = sum(len(texts) for _, _, texts in waiting) * max(len(batch.texts[row]) for row, _, _ in waiting)
             if pieces >= limit or number + 1 == len(flat):
@@ -118,5 +118,5 @@ def _parts(
         torch.tensor(column, device=device)
         for column in zip(*((row, span.start, span.stop) for row, span, _ in waiting), strict=True)
     )
-    drawn = DrawnPasses(model.unroll(batch), of.to(device), len(waiting))
-    return expected_parts(unrolled.terms, Phrases(owner, start, stop), drawn)
+    passes = DrawnPasses(model.unroll(batch), of.to(device), len(waiting))
+    return expected_parts(unrolled.terms, Phrases(owner, start, stop), passes)

@@ -21,7 +21,7 @@ from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Target
 
-MAX_EXACT = 16  # words, of which all coalitions can be run
+MAX_EXACT = 16  # the most words for which all coalitions can be run
 EMPTY = "the empty text"
 
 
@@ -35,17 +35,17 @@ EMPTY = "the empty text"
 )
 @dataclass(frozen=True)
 class Shapley:
-    """A word's mean gain ``v(S + word) - v(S)`` over all orders of the words, S being the words before it.
+    """A word's mean gain ``v(S + word) - v(S)`` over all orders of the words, where S are the words before it.
 
-    ``v(S)`` is the explained number (a logit, a probability, a margin, as the target says) if only the words S of the
-    text are kept; ``how`` says what takes the place of the others, as for leave-one-out. Scores are in its units.
-    Identity: words + the value of the empty text = the number, to rounding. The model reads a text without any word
-    left as one pad token.
+    ``v(S)`` is the explained number (a logit, a probability or a margin, by the target) if only the words S of the text
+    are kept; ``how`` says what replaces the others, as for leave-one-out. Scores are in its units. Identity: words +
+    the value of the empty text = the number, to rounding. The model reads a text without any remaining word as one pad
+    token.
 
     Texts of at most ``exact`` words are computed over all of their coalitions. Scores of longer texts are means over
-    ``samples`` drawn orders, each order followed by its reverse (antithetic, Mitchell et al. 2022); the identity holds
-    all the same, and ``details`` have the standard error of each word's score for each target, and the number of
-    coalitions or orders. Draws belong to the text and ``seed``.
+    ``samples`` drawn orders, each order followed by its reverse (antithetic, Mitchell et al. 2022); the identity still
+    holds, and ``details`` have the standard error of each word's score for each target, and the number of coalitions or
+    orders. Draws depend on the text and ``seed``.
 
     Raises UnsupportedError if the model cannot remove words in the way of ``how``.
     """
@@ -60,10 +60,10 @@ class Shapley:
         values = torch.zeros(len(batch), target.count, batch.ids.shape[1], dtype=torch.float64)
         empty = torch.zeros(len(batch), target.count, dtype=torch.float64)
         details: list[dict[str, Any]] = [{} for _ in batch.texts]
-        drawn = [self._draw(text) for text in batch.texts]
-        for row, numbers in game.each(target, lambda row: self._coalitions(batch.texts[row], drawn[row])):
+        orders_by_text = [self._draw(text) for text in batch.texts]
+        for row, numbers in game.each(target, lambda row: self._coalitions(batch.texts[row], orders_by_text[row])):
             words = [word.start for word in batch.texts[row].words]
-            scores, details[row] = self._score(numbers, drawn[row])
+            scores, details[row] = self._score(numbers, orders_by_text[row])
             values[row, :, words], empty[row] = scores, numbers[0]
         return Scores(values, {EMPTY: empty}, details)
 
@@ -72,13 +72,15 @@ class Shapley:
             return []
         return orders(flat(len(text.words)), self.samples, generator(text, self.seed))
 
-    def _coalitions(self, text: Text, drawn: Orders) -> Sequence[int]:
-        if not drawn:
+    def _coalitions(self, text: Text, drawn_orders: Orders) -> Sequence[int]:
+        if not drawn_orders:
             return range(1 << len(text.words))
-        return [coalition for order in drawn for coalition in prefixes(order)]
+        return [coalition for order in drawn_orders for coalition in prefixes(order)]
 
-    def _score(self, numbers: Float[Tensor, "n k"], drawn: Orders) -> tuple[Float[Tensor, "k w"], dict[str, Any]]:
-        if not drawn:
+    def _score(
+        self, numbers: Float[Tensor, "n k"], drawn_orders: Orders
+    ) -> tuple[Float[Tensor, "k w"], dict[str, Any]]:
+        if not drawn_orders:
             return exact(numbers), {"exact": True, "coalitions": len(numbers)}
-        scores, error = along(drawn, numbers.reshape(len(drawn), -1, numbers.shape[1]).unbind())
-        return scores, {"exact": False, "orders": len(drawn), "standard_error": error.tolist()}
+        scores, error = along(drawn_orders, numbers.reshape(len(drawn_orders), -1, numbers.shape[1]).unbind())
+        return scores, {"exact": False, "orders": len(drawn_orders), "standard_error": error.tolist()}

@@ -38,14 +38,14 @@ class Soc:
     The words within ``neighbours`` of the phrase on either side (in its own part of a pair) are replaced ``samples``
     times by draws from ``language``, given the phrase and the words further away; the model reads each text anew. In
     each of these texts the phrase is removed as ``how`` says: ``pad`` as in the paper, or another way of leave-one-out.
-    With no neighbours to replace there is one context, the text itself, and the score is that of leave-one-out.
+    Without neighbours to replace there is one context, the text itself, and the score is that of leave-one-out.
 
     ``language`` is a language model or its name: ``bundled``, a folder, a masked model of Hugging Face
     (``exegesis.language``). A phrase is scored as a whole, so its score is not the sum of its words' scores. Draws
-    belong to the text, the phrase and ``seed``. The target is the label of the text itself, in every context.
+    depend on the text, the phrase and ``seed``. The target is the label of the text itself, in every context.
 
-    Raises FileError if there is no language model of that name, TextError if a text with other words cannot be read (it
-    may have become too long).
+    Raises FileError for an unknown language model, TextError if a text with other words cannot be read (it may have
+    become too long).
     """
 
     neighbours: Annotated[int, at_least(0)] = 10
@@ -67,8 +67,8 @@ class Soc:
         scores = torch.zeros(total, target.count, dtype=torch.float64)
         pending: list[tuple[int, int, Context]] = []
         budget = budget_for("contexts", batch.device)
-        drawn = drawn_contexts(model, texts, spans, language, self.neighbours, self.samples, self.seed)
-        for number, (row, contexts) in enumerate(counted(drawn, "phrases scored", total)):
+        numbered = drawn_contexts(model, texts, spans, language, self.neighbours, self.samples, self.seed)
+        for number, (row, contexts) in enumerate(counted(numbered, "phrases scored", total)):
             pending += [(number, row, context) for context in contexts]
             if len(pending) >= budget.rows or number + 1 == total:
                 owner = torch.tensor([row for _, row, _ in pending])
@@ -95,8 +95,8 @@ class Soc:
                 whole, less = outputs_with_and_without(model, batch, owner, edges[:, 0], edges[:, 1], self.how)
             else:  # one phrase per text: continuing from the states before it gains nothing
                 step = torch.arange(batch.ids.shape[1])
-                gone = ((step >= edges[:, :1]) & (step < edges[:, 1:])).to(batch.device)
-                ids = batch.ids.masked_fill(gone, model.tokens[self.how])
+                removed = ((step >= edges[:, :1]) & (step < edges[:, 1:])).to(batch.device)
+                ids = batch.ids.masked_fill(removed, model.tokens[self.how])
                 whole, less = model.outputs(batch), model.outputs(replace(batch, ids=ids, texts=()))
             gains[rows] = (part.of(whole) - part.of(less)).detach().to("cpu", torch.float64)
             at += len(rows)

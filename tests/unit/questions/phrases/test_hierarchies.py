@@ -507,7 +507,7 @@ def test_what_cannot_be_searched_is_refused():
         ({"search": "acd", "target": "all"}, UsageError, "one number"),
         ({"search": "acd", "method": "reat"}, UsageError, "sum of its words"),
         ({"search": "acd", "percentile": 101.0}, UsageError, "percentile"),
-        ({"search": "acd", "by": "size"}, UsageError, "unknown priority"),
+        ({"search": "acd", "by": "size"}, UsageError, "by must be gain or interaction"),
         ({"search": "acd", "windw": 2}, UsageError, "unknown parameter"),
         ({"search": "hedge", "windw": 2}, UsageError, "did you mean 'window'"),
         ({"search": "hedge", "method": "lime"}, UsageError, "score of its own"),
@@ -516,8 +516,8 @@ def test_what_cannot_be_searched_is_refused():
         ({"search": "parse", "tree": [(0, 9)]}, SpanError, "outside the text"),
         ({"search": "parse", "tree": "nonsense"}, UsageError, "list of spans"),
         ({"search": "hedge", "how": "dorp"}, UsageError, "did you mean 'drop'"),
-        ({"search": "soc", "samples": 0}, UsageError, "samples of 1"),
-        ({"search": "soc", "language": 7}, UsageError, "no language model"),
+        ({"search": "soc", "samples": 0}, UsageError, "samples must be a whole number of at least 1"),
+        ({"search": "soc", "language": 7}, UsageError, "language must be a language model"),
     ):
         with pytest.raises(error, match=message) as caught:
             hierarchy(classifier, text, **options)

@@ -31,21 +31,21 @@ class Agreement(NamedTuple):
 def agreement(results: Sequence[Sequence[Attribution | None]]) -> Agreement:
     """The agreement of methods' explanations ``[method][text]``; NaN if a pair has no text in common or equal scores.
 
-    The top words are the ``TOP`` words of largest size (fewer in a shorter text); ties go in reading order.
+    The top words are the ``TOP`` words of largest magnitude (fewer in a shorter text); ties go in reading order.
     """
     methods, texts = len(results), len(results[0])
     ranks, tops = np.full((texts, methods, methods), math.nan), np.full((texts, methods, methods), math.nan)
     for i in range(texts):
-        scores = [None if (one := results[k][i]) is None else one.over_words().scores for k in range(methods)]
-        ranked = [None if one is None else spearman_ranks(one) for one in scores]
-        best = [None if one is None else _top(one) for one in scores]
+        scores = [None if (result := results[k][i]) is None else result.over_words().scores for k in range(methods)]
+        ranked = [None if values is None else spearman_ranks(values) for values in scores]
+        best = [None if values is None else _top(values) for values in scores]
         for k in range(methods):
-            for other in range(methods):
-                first, second, mine, theirs = ranked[k], ranked[other], best[k], best[other]
+            for m in range(methods):
+                first, second, mine, theirs = ranked[k], ranked[m], best[k], best[m]
                 if first is not None and second is not None:
-                    ranks[i, k, other] = float(first @ second) if len(first) else math.nan
+                    ranks[i, k, m] = float(first @ second) if len(first) else math.nan
                 if mine is not None and theirs is not None:
-                    tops[i, k, other] = len(mine & theirs) / len(mine)
+                    tops[i, k, m] = len(mine & theirs) / len(mine)
     pairs = np.triu_indices(methods, 1)
     with warnings.catch_warnings():  # means of nothing are NaN
         warnings.simplefilter("ignore", RuntimeWarning)

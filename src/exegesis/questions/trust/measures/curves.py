@@ -21,7 +21,7 @@ PETSIUK = "Petsiuk et al., RISE: Randomized Input Sampling for Explanation of Bl
 
 @dataclass(frozen=True)
 class _Curve:
-    """A curve of at most ``steps`` points after the first; with ``words`` only so many words go, one at a time."""
+    """A curve of at most ``steps`` points after the first; with ``words=n`` only n words are removed, one by one."""
 
     how: Way = "drop"
     steps: Annotated[int, at_least(1)] = 20
@@ -53,16 +53,17 @@ class _Curve:
 )
 @dataclass(frozen=True)
 class Deletion(_Curve):
-    """The area under the label's probability, 0 to 1, while words go, the highest score first; low is good.
+    """The area under the label's probability, 0 to 1, while words are removed, the highest score first; low is good.
 
-    The x axis is the share of words gone, 0 to 1; the first point is the whole text, the last the empty text (one pad
-    piece). ``words=5`` is the protocol of Arras et al. 2019 (Fig. 11.5, left): words go one at a time up to five, the
-    axis then is the share of those; they read accuracy over a corpus, this the probability of each text.
+    The x axis is the share of removed words, 0 to 1; the first point is the whole text, the last the empty text (one
+    pad piece). ``words=5`` is the protocol of Arras et al. 2019 (Fig. 11.5, left): words are removed one by one up to
+    five, and the axis is the share of these five; the paper reads accuracy over a corpus, this measure the probability
+    of each text.
     """
 
     def asks(self, case: Case, given: Given) -> list[int]:
         order = given.order()
-        return [bits(order[gone:]) for gone in self.numbers(case.count)]
+        return [bits(order[removed:]) for removed in self.numbers(case.count)]
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
         return self.read(case, np.append(case.chance, answers.chance[1:]))
@@ -76,16 +77,16 @@ class Deletion(_Curve):
 )
 @dataclass(frozen=True)
 class Insertion(_Curve):
-    """The area under the label's probability, 0 to 1, while words come in, the highest score first; high is good.
+    """The area under the label's probability, 0 to 1, while words are added, the highest score first; high is good.
 
-    Texts keep their order. Taking words away from the lowest score on gives the same texts from the other end, so this
-    also is the deletion curve of the other order (Arras et al. 2019, Fig. 11.5, right: ``words=5``, whose curve runs
-    from the whole text with up to five of the lowest words gone, and should stay high).
+    Texts keep their order. Removing words from the lowest score on gives the same texts from the other end, so this is
+    also the deletion curve of the opposite order (Arras et al. 2019, Fig. 11.5, right: ``words=5``, whose curve runs
+    from the whole text to the text without the five lowest words, and should stay high).
     """
 
     def asks(self, case: Case, given: Given) -> list[int]:
         order = given.order()
-        return [bits(order[: case.count - gone]) for gone in self.numbers(case.count)]
+        return [bits(order[: case.count - removed]) for removed in self.numbers(case.count)]
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
         return self.read(case, np.append(case.chance, answers.chance[1:]), turned=not self.words)
@@ -103,8 +104,9 @@ class DecisionFlip:
 
     It is 1 if even the removal of all words but one does not change the label; at least one word stays. NaN for a text
     of one word, and for a text whose explained label is not the predicted one: its highest words speak against the
-    decision, and any order of them would look bad. With independent labels the label's own decision, at a probability
-    of 0.5, flips. Every number of words is tried, in texts of more than ``steps`` words only so many, evenly spaced.
+    decision, and any order of them would look bad. With independent labels the label's own decision flips, at a
+    probability of 0.5. Every number of words is tried; in texts of more than ``steps`` words, ``steps`` evenly spaced
+    numbers.
 
     Raises UnsupportedError for a regression, which has no decision to flip.
     """
@@ -113,14 +115,16 @@ class DecisionFlip:
     steps: Annotated[int, at_least(1)] = 100
 
     def numbers(self, count: int) -> list[int]:
-        """The numbers of words removed in the tries."""
+        """The numbers of removed words that are tried."""
         return (
-            [int(gone) for gone in np.rint(np.linspace(1, count - 1, min(count - 1, self.steps)))] if count > 1 else []
+            [int(number) for number in np.rint(np.linspace(1, count - 1, min(count - 1, self.steps)))]
+            if count > 1
+            else []
         )
 
     def asks(self, case: Case, given: Given) -> list[int]:
         order = given.order()
-        return [bits(order[gone:]) for gone in self.numbers(case.count)] if _flips(case) else []
+        return [bits(order[removed:]) for removed in self.numbers(case.count)] if _flips(case) else []
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
         if not _flips(case):
@@ -153,7 +157,7 @@ class FlipRate:
 
 
 def top(share: float, count: int) -> int:
-    """The number of words in a share of them: rounded, at least one."""
+    """The number of words in a share of ``count`` words: rounded, at least one."""
     return max(1, round(share * count))
 
 

@@ -86,7 +86,10 @@ class AopcComprehensiveness(_Aopc):
 )
 @dataclass(frozen=True)
 class AopcSufficiency(_Aopc):
-    """Sufficiency averaged over the top 1, 5, 10, 20 and 50 % of words, rounded as there; low is good."""
+    """Sufficiency averaged over the top 1, 5, 10, 20 and 50 % of words, -1 to 1 (DeYoung et al. 2020, Sec. 4.2).
+
+    Low is good. Shares are rounded as in ``aopc-comprehensiveness``.
+    """
 
     def asks(self, case: Case, given: Given) -> list[int]:
         return [bits(given.order()[: top(share, case.count)]) for share in SHARES]
@@ -108,7 +111,7 @@ class Faithfulness:
 
     ``unit`` is ``word``, ``phrase`` or ``clause`` (the paper's sentences joined by "but"), as the bundled tagger finds
     them. The score of a unit is the method's own if the method scores spans directly, else the sum over its words, as
-    in the paper for its baselines. NaN for a text of a single unit, of which nothing would remain.
+    in the paper for its baselines. NaN for a text of a single unit, without which nothing would remain.
     """
 
     unit: Literal["word", "phrase", "clause"] = "word"

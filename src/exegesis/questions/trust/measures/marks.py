@@ -18,9 +18,9 @@ from exegesis.core.text import Text
 def marks_of(text: Text, given: Any, where: str = "marks") -> Bool[np.ndarray, " words"]:
     """Marks of a text as one truth value per word.
 
-    ``given`` is a list of as many true or false (or 1 and 0), or of half-open ranges of characters ``[start, stop]``,
-    each of which marks every word that it touches. Raises UsageError, which begins with ``where``, if it does not fit
-    the text.
+    ``given`` is a list with true or false (or 1 and 0) for each word, or a list of half-open ranges of characters
+    ``[start, stop]``, each of which marks every word that it touches. Raises UsageError, which begins with ``where``,
+    if it does not fit the text.
     """
     count = len(text.words)
     if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str):
@@ -52,8 +52,8 @@ def _range(text: Text, pair: Any, where: str) -> Bool[np.ndarray, " words"]:
 def read_marks(path: str | Path, texts: Sequence[Text]) -> list[Any]:
     """Read the marks of texts from JSON lines: objects with ``text``, as in the data, and ``marks``.
 
-    Returns the marks of each text, None for a text without a line. Raises FileError, with the line, for a damaged file,
-    UsageError for a line about any other text.
+    Returns the marks of each text, None for a text that the file does not mention. Raises FileError, with the number of
+    the line, for a damaged file, UsageError for a text that is not among ``texts``.
     """
     rows: dict[str, list[int]] = {}
     for i, text in enumerate(texts):

@@ -18,7 +18,7 @@ from exegesis.data.tables import decode
 from exegesis.questions.trust.measure import SCORES, Answers, Case, Given, Score, measure
 from exegesis.questions.trust.measures.eraser import DEYOUNG
 
-MIN_OVERLAP = 0.5  # of two runs, above which they match
+MIN_OVERLAP = 0.5  # two runs match if their overlap is larger
 
 
 @measure(
@@ -33,11 +33,10 @@ MIN_OVERLAP = 0.5  # of two runs, above which they match
 class Interpretability:
     """1 if words of the positive list score higher than words of the negative list, else 0 (REAT paper, Eq. 24).
 
-    ``positive`` and ``negative`` are paths of word lists (one word per line; the rest of a line from ``;`` on is a
-    remark). ``label`` is the positive label: its explanations are measured, whatever the model predicts. NaN for a text
-    without words of both lists. The paper leaves open what "larger" means for several words of a list: here their means
-    are compared, or with ``every`` the lowest positive score with the highest negative one. Words are compared in lower
-    case.
+    ``positive`` and ``negative`` are paths of word lists (one word per line; text after ``;`` is a remark). ``label``
+    is the positive label: its explanations are measured, whatever the model predicts. NaN for a text without words of
+    both lists. The paper leaves open what "larger" means for several words of a list: here their means are compared, or
+    with ``every`` the lowest positive score with the highest negative one. Words are compared in lower case.
 
     Raises FileError for a word list that cannot be read or holds no words.
     """
@@ -55,7 +54,7 @@ class Interpretability:
         """The numbers of the positive and of the negative words of a text."""
         words = [word.lower() for word in text.word_strings()]
         both = [word_list(path) for path in (self.positive, self.negative)]
-        first, second = ([i for i, word in enumerate(words) if word in known] for known in both)
+        first, second = ([i for i, word in enumerate(words) if word in listed] for listed in both)
         return first, second
 
     def concerns(self, text: Text) -> bool:
@@ -84,7 +83,7 @@ def word_list(path: str) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class _Marks:
-    """A measure against marks: the rationale is the top ``share`` of words, or for 0 as many as people marked."""
+    """A measure against marks; the rationale is the top ``share`` of words, by default as many as people marked."""
 
     share: Annotated[float, between(0, 1)] = 0.0
 
@@ -97,7 +96,7 @@ class _Marks:
             raise UsageError("plausibility compares with what people marked: give marks")
         return []
 
-    def taken(self, given: Given, marks: Bool[np.ndarray, " words"]) -> Bool[np.ndarray, " words"]:
+    def top(self, given: Given, marks: Bool[np.ndarray, " words"]) -> Bool[np.ndarray, " words"]:
         """The top words of the explanation, as truth values."""
         count = max(1, round(self.share * len(marks))) if self.share else int(marks.sum())
         top = np.zeros(len(marks), dtype=bool)
@@ -117,16 +116,16 @@ class _Marks:
 class TokenF1(_Marks):
     """Token F1 of the top words with the marked words, 0 to 1 (DeYoung et al. 2020, Sec. 4.1).
 
-    The top words are as many as people marked in this text (precision, recall and F1 are then equal), or a ``share`` of
-    all words, which the paper takes for a whole data set. NaN for a text without marks.
+    There are as many top words as people marked in this text (precision, recall and F1 are then equal), or a ``share``
+    of all words, which the paper chooses for a whole data set. NaN for a text without marks.
     """
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
         marks = _marked(case)
         if marks is None:
             return Score(math.nan)
-        taken = self.taken(given, marks)
-        return Score(2 * float((taken & marks).sum()) / float(taken.sum() + marks.sum()))
+        chosen = self.top(given, marks)
+        return Score(2 * float((chosen & marks).sum()) / float(chosen.sum() + marks.sum()))
 
 
 @measure(
@@ -151,10 +150,10 @@ class IouF1(_Marks):
         marks = _marked(case)
         if marks is None:
             return Score(math.nan)
-        own, theirs = runs(self.taken(given, marks)), runs(marks)
-        hits = sum(any(_iou(one, other) > MIN_OVERLAP for other in theirs) for one in own)
-        met = sum(any(_iou(one, other) > MIN_OVERLAP for one in own) for other in theirs)
-        precision, recall = hits / len(own), met / len(theirs)
+        mine, theirs = runs(self.top(given, marks)), runs(marks)
+        hits = sum(any(_iou(run, marked) > MIN_OVERLAP for marked in theirs) for run in mine)
+        met = sum(any(_iou(run, marked) > MIN_OVERLAP for run in mine) for marked in theirs)
+        precision, recall = hits / len(mine), met / len(theirs)
         return Score(2 * precision * recall / (precision + recall) if hits and met else 0.0)
 
 
@@ -171,8 +170,8 @@ class Auprc(_Marks):
     """The area under precision over recall of the scores against the marked words, 0 to 1, as average precision.
 
     It deviates from the paper's own code, which joins the points of that curve by straight lines and gives larger
-    numbers. Words of equal score come in together. NaN for a text without marks, or with all words marked. ``share`` is
-    not used.
+    numbers. Words of equal score are added together. NaN for a text without marks, or with all words marked. ``share``
+    is not used.
     """
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
@@ -185,22 +184,22 @@ def average_precision(scores: Float[np.ndarray, " n"], marks: Bool[np.ndarray, "
     total, before = 0.0, 0
     for level in sorted(set(scores.tolist()), reverse=True):
         among = scores >= level
-        found = int((marks & among).sum())
-        total += (found - before) / float(marks.sum()) * found / float(among.sum())
-        before = found
+        hits = int((marks & among).sum())
+        total += (hits - before) / float(marks.sum()) * hits / float(among.sum())
+        before = hits
     return total
 
 
-def runs(taken: Bool[np.ndarray, " n"]) -> list[Span]:
+def runs(flags: Bool[np.ndarray, " n"]) -> list[Span]:
     """Unbroken stretches of true values, as spans."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], taken, [False]]).astype(int)))
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
     return [Span(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
-def _iou(left: Span, right: Span) -> float:
+def _iou(first: Span, second: Span) -> float:
     """The intersection of two spans over their union."""
-    shared = max(0, min(left.stop, right.stop) - max(left.start, right.start))
-    return shared / (left.width + right.width - shared)
+    shared = max(0, min(first.stop, second.stop) - max(first.start, second.start))
+    return shared / (first.width + second.width - shared)
 
 
 def _marked(case: Case) -> Bool[np.ndarray, " words"] | None:

@@ -1,4 +1,4 @@
-"""Checks of methods: explanations of a model beside those of one that knows nothing, or that moved a little.
+"""Checks of methods: explanations of a model beside those of a shuffled, a retrained or a slightly moved model.
 
 These are not measures of an explanation, because a reversed explanation passes as well as the right one, but checks of
 a method, made once per model (Adebayo et al., Sanity Checks for Saliency Maps, 2018; Yeh et al. 2019).
@@ -55,45 +55,45 @@ def randomisation(
     seed: int = 0,
     samples: int = 2000,
 ) -> Evaluation:
-    """The size of the rank correlation of a method's scores on two models, 0 to 1; low is good.
+    """The absolute rank correlation of a method's scores on two models, 0 to 1; low is good.
 
     The second model is the first with the numbers of each of its weights shuffled among themselves (one draw of
-    ``seed``; the model comes back as it was), or ``other``: the same model trained on shuffled labels, which gives the
-    label-randomisation check. Both are asked about the label that the first explains. A text has no number (NaN) where
-    a method scores all of its words alike. Beside the methods: ``blind`` scores, which never look at the model, so
-    that nothing changes them (1), and ``chance``, what two independent random scores give on these texts.
+    ``seed``; the model is restored afterwards), or ``other``: the same model trained on shuffled labels, which gives
+    the label-randomisation check. Both explain the label that the first explains. A text has no number (NaN) if a
+    method gives all of its words equal scores. Beside the methods: ``blind`` scores, which never look at the model, so
+    that nothing changes them (1), and ``chance``, the correlation of two independent random scores on these texts.
 
-    Raises UnsupportedError for a black box without ``other``, UsageError where ``other`` reads or labels otherwise.
+    Raises UnsupportedError for a black box without ``other``, UsageError if ``other`` has other labels or words.
     """
-    made = [make(one) for one in methods]
-    for one in made:
-        require(model, one)
-    if not texts or not made:
+    built = [make(method) for method in methods]
+    for method in built:
+        require(model, method)
+    if not texts or not built:
         raise UsageError("randomisation needs at least one text and one method")
     again = texts if other is None else _read_by(other, model, texts)
-    first = [_explained(model, texts, one, ask(target, model.labels, model.link)) for one in made]
+    first = [_explained(model, texts, method, ask(target, model.labels, model.link)) for method in built]
     with nullcontext() if other is not None else shuffled(model, seed):
         second = [
-            _about(other or model, again, one, [found.targets[0] for found in mine])
-            for one, mine in zip(made, first, strict=True)
+            _about(other or model, again, method, [result.targets[0] for result in mine])
+            for method, mine in zip(built, first, strict=True)
         ]
     rows = [[_likeness(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(first, second, strict=True)]
-    chance = [abs(spearman(random_scores(one, 1.0, seed), random_scores(one, 1.0, seed + 1))) for one in texts]
+    chance = [abs(spearman(random_scores(text, 1.0, seed), random_scores(text, 1.0, seed + 1))) for text in texts]
     controls = {BLIND: np.ones(len(texts)), CHANCE: np.array(chance)}
     measured = PARAMETERS if other is None else LABELS
-    found = _checked(model, texts, first, measured, np.array(rows), controls, seed, samples)
-    own = [one.name for one in found.methods if not one.control]
-    alike = [name for name in own if found.compare(name, CHANCE)[0].better == CHANCE]
-    if found.distinct < MIN_TEXTS:
-        count = f"{found.distinct} text{'s are' if found.distinct > 1 else ' is'}"
-        return replace(found, remark=f"{count} too few to say whether a method looks at what was learned: take more.")
+    result = _checked(model, texts, first, measured, np.array(rows), controls, seed, samples)
+    names = [method.name for method in result.methods if not method.control]
+    alike = [name for name in names if result.compare(name, CHANCE)[0].better == CHANCE]
+    if result.distinct < MIN_TEXTS:
+        count = f"{result.distinct} text{'s are' if result.distinct > 1 else ' is'}"
+        return replace(result, remark=f"{count} too few to say whether a method looks at what was learned: take more.")
     if other is None:
         start, stay = "With shuffled weights ", "stay more alike than by chance"
     else:
         start, stay = "", "come nearer to the other model's than by chance"
     who = f"scores of {', '.join(alike)}" if alike else "no method's scores are seen to"
-    said = f"{start}{who} {stay}{': not all is learned' * bool(alike)}.{of_few(found)}"
-    return replace(found, remark=said[0].upper() + said[1:])
+    sentence = f"{start}{who} {stay}{': not all is learned' * bool(alike)}.{of_few(result)}"
+    return replace(result, remark=sentence[0].upper() + sentence[1:])
 
 
 def _checked(
@@ -109,14 +109,14 @@ def _checked(
     """The result of a check as an evaluation with one measure."""
     explained = [Explanations(mine[0].name, mine, mine[0].method) for mine in first]
     agreed = agreement(first)
-    own = zip(names_of(explained), explained, strict=True)
+    rows = zip(names_of(explained), explained, strict=True)
     return Evaluation(
         model=model.name,
         texts=tuple(text.raw for text in texts),
-        labels=tuple(found.targets[0].partition(":")[2] for found in first[0]),
+        labels=tuple(result.targets[0].partition(":")[2] for result in first[0]),
         measures=(measured,),
         methods=(
-            *(Measurand(name, one.parameters, False, one.seconds) for name, one in own),
+            *(Measurand(name, explanations.parameters, False, explanations.seconds) for name, explanations in rows),
             *(Measurand(name, MEANING[name], True, math.nan) for name in controls),
         ),
         values=np.concatenate([values, np.stack(list(controls.values()))])[None],
@@ -141,53 +141,53 @@ def sensitivity(
 ) -> Evaluation:
     """The largest change of scores if word vectors move: the sensitivity-max of Yeh et al. 2019 (Def. 2.2).
 
-    The largest of ``draws`` values of ``|scores' - scores| / |scores|`` (Euclidean lengths over the words), where every
-    vector of the embedding is moved by a random step as long as ``radius`` times the mean length of the vectors; the
-    paper moves the input, here a word moves alike wherever it stands, so that methods that take words away can be
-    asked too. Low is steady. Not a measure of an explanation: scores that never look at the model do not move at all
-    (the control ``blind``, 0). Raises UnsupportedError where the model shows no embedding.
+    It is the largest of ``draws`` values of ``|scores' - scores| / |scores|`` (Euclidean norms over the words), where
+    every vector of the embedding is moved by a random step of ``radius`` times the mean norm of the vectors. The paper
+    moves the input; here all uses of a word move alike, so that methods that remove words can be checked too. Low is
+    steady. It is not a measure of an explanation: scores that never look at the model do not move at all (the control
+    ``blind``, 0). Raises UnsupportedError if the model's embedding is not accessible.
     """
-    made = [make(one) for one in methods]
-    for one in made:
-        require(model, one)
-    if not texts or not made or draws < 1 or radius <= 0:
+    built = [make(method) for method in methods]
+    for method in built:
+        require(model, method)
+    if not texts or not built or draws < 1 or radius <= 0:
         raise UsageError("sensitivity needs a text, a method, draws of 1 or more and a radius above 0")
-    first = [_explained(model, texts, one, ask(target, model.labels, model.link)) for one in made]
-    moved = np.zeros((len(made), len(texts)))
+    first = [_explained(model, texts, method, ask(target, model.labels, model.link)) for method in built]
+    moved = np.zeros((len(built), len(texts)))
     for draw in range(draws):
         with nudged(model, radius, seed + draw):
-            for k, (one, mine) in enumerate(zip(made, first, strict=True)):
-                again = _about(model, texts, one, [found.targets[0] for found in mine])
+            for k, (method, mine) in enumerate(zip(built, first, strict=True)):
+                again = _about(model, texts, method, [result.targets[0] for result in mine])
                 moved[k] = np.maximum(moved[k], [_moved(a, b) for a, b in zip(mine, again, strict=True)])
-    found = _checked(model, texts, first, MOVED, moved, {BLIND: np.zeros(len(texts))}, seed, samples)
-    size = {one.name: found.mean(MOVED.name, one.name).value for one in found.methods if not one.control}
+    result = _checked(model, texts, first, MOVED, moved, {BLIND: np.zeros(len(texts))}, seed, samples)
+    size = {m.name: result.mean(MOVED.name, m.name).value for m in result.methods if not m.control}
     most = max(size, key=lambda name: size[name])
-    said = f"Scores of {most} move most: by {size[most]:.3f} of their length where word vectors move by {radius:g}."
-    return replace(found, remark=said)
+    remark = f"Scores of {most} move most: by {size[most]:.3f} of their length where word vectors move by {radius:g}."
+    return replace(result, remark=remark)
 
 
 @contextmanager
 def nudged(model: Classifier, radius: float, seed: int = 0) -> Iterator[None]:
     """Move a model's word vectors a little; they are restored to the last bit, also after an error.
 
-    Raises UnsupportedError if the model shows no embedding.
+    Raises UnsupportedError if the model's embedding is not accessible.
     """
     module = getattr(model, "module", None)
     tables = [part for part in module.modules() if isinstance(part, nn.Embedding)] if module is not None else []
     if not tables:
         raise UnsupportedError(f"the word vectors of {model.name} are out of sight, so that they cannot be moved")
-    kept = [(table.weight, table.weight.detach().clone()) for table in tables]
+    saved = [(table.weight, table.weight.detach().clone()) for table in tables]
     draws = torch.Generator().manual_seed(seed)
     try:
         with torch.no_grad():
-            for weight, before in kept:
+            for weight, before in saved:
                 step = torch.randn(before.shape, generator=draws, dtype=torch.float64)
                 step *= radius * float(before.norm(dim=-1).mean()) / step.norm(dim=-1, keepdim=True)
                 weight.add_(step.to(before))
         yield
     finally:
         with torch.no_grad():
-            for weight, before in kept:
+            for weight, before in saved:
                 weight.copy_(before)
 
 
@@ -195,22 +195,22 @@ def nudged(model: Classifier, radius: float, seed: int = 0) -> Iterator[None]:
 def shuffled(model: Classifier, seed: int = 0) -> Iterator[None]:
     """Shuffle a model's weights, each among its own numbers; they are restored to the last bit, also after an error.
 
-    Raises UnsupportedError if the model does not show its weights.
+    Raises UnsupportedError if the model's weights are not accessible.
     """
     module = getattr(model, "module", None)
     if not isinstance(module, nn.Module):
         raise UnsupportedError(f"the weights of {model.name} are out of sight: give another model to compare with")
-    kept = [(weight, weight.detach().clone()) for weight in module.parameters()]
+    saved = [(weight, weight.detach().clone()) for weight in module.parameters()]
     draws = torch.Generator().manual_seed(seed)
     try:
         with torch.no_grad():
-            for weight, before in kept:
+            for weight, before in saved:
                 order = torch.randperm(before.numel(), generator=draws).to(before.device)
                 weight.copy_(before.flatten()[order].view_as(before))
         yield
     finally:
         with torch.no_grad():
-            for weight, before in kept:
+            for weight, before in saved:
                 weight.copy_(before)
 
 
@@ -221,34 +221,34 @@ def _read_by(other: Classifier, model: Classifier, texts: Sequence[Text]) -> lis
     """
     if other.labels != model.labels:
         raise UsageError(f"the models have different labels: {', '.join(model.labels)} and {', '.join(other.labels)}")
-    found = [other.read(_raw(text)) for text in texts]
-    for text, again in zip(texts, found, strict=True):
+    read_again = [other.read(_raw(text)) for text in texts]
+    for text, again in zip(texts, read_again, strict=True):
         if again.word_strings() != text.word_strings():
             raise UsageError(f"the other model reads {text.raw[:40]!r} in other words")
-    return found
+    return read_again
 
 
 def _raw(text: Text) -> Raw:
-    """The string that was read, or the two strings of a pair, which ``raw`` joins by a line feed."""
+    """The string that was read, or the two strings of a pair, which ``raw`` joins by a newline."""
     if len(text.segments) < 2:
         return text.raw
     cut = text.raw.index("\n", text.characters(text.segments[0])[1])
     return text.raw[:cut], text.raw[cut + 1 :]
 
 
-def _explained(model: Classifier, texts: Sequence[Text], method: Method, asked: Ask) -> list[Attribution]:
-    found = dict(run(model, texts, method, asked))
-    return [found[row] for row in range(len(texts))]
+def _explained(model: Classifier, texts: Sequence[Text], method: Method, choice: Ask) -> list[Attribution]:
+    results = dict(run(model, texts, method, choice))
+    return [results[row] for row in range(len(texts))]
 
 
 def _about(model: Classifier, texts: Sequence[Text], method: Method, targets: Sequence[str]) -> list[Attribution]:
-    """The explanation of each text about the number named for it."""
-    found: dict[int, Attribution] = {}
+    """The explanation of each text for the target named for it."""
+    results: dict[int, Attribution] = {}
     for target in dict.fromkeys(targets):
-        rows = [row for row, one in enumerate(targets) if one == target]
-        some = _explained(model, [texts[row] for row in rows], method, ask(target, model.labels, model.link))
-        found |= dict(zip(rows, some, strict=True))
-    return [found[row] for row in range(len(texts))]
+        rows = [row for row, name in enumerate(targets) if name == target]
+        explained = _explained(model, [texts[row] for row in rows], method, ask(target, model.labels, model.link))
+        results |= dict(zip(rows, explained, strict=True))
+    return [results[row] for row in range(len(texts))]
 
 
 def _moved(first: Attribution, second: Attribution) -> float:

@@ -26,14 +26,14 @@ from exegesis.questions.trust.measure import NONE, SCORES, Answers, Case, Given,
 )
 @dataclass(frozen=True)
 class Infidelity:
-    """The expected squared difference between the summed scores of removed words and what the number loses by them.
+    """The expected squared difference between the summed scores of removed words and the number's loss without them.
 
     ``samples`` sets of words are drawn for each text (a size from 1 to all but one, then words of that size) and
     removed together; that is the perturbation I of the paper, whose entry for a word is 1 or 0. With ``scaled`` the
-    scores are first multiplied by the factor of at least zero that makes the difference least, and the result is
-    divided by the expected squared loss: 0 is perfect, 1 is no better than scores of zero, whatever the units of a
-    method (the paper's scaling, except that the factor keeps its sign: a reversed explanation is not turned round).
-    ``scaled=false`` gives the paper's number, in squared units of the explained number. Draws belong to the text and
+    scores are first multiplied by the factor of at least zero that minimises the difference, and the result is divided
+    by the expected squared loss: 0 is perfect, 1 is as bad as scores of zero, whatever the units of a method (the
+    paper's scaling, except that the factor is not negative: a reversed explanation is not turned round).
+    ``scaled=false`` gives the paper's number, in squared units of the explained number. Draws depend on the text and
     ``seed``. NaN for a text of one word, and if no removal changes the number.
     """
 
@@ -47,20 +47,20 @@ class Infidelity:
         return drawn(text, self.samples, self.seed)
 
     def asks(self, case: Case, given: Given) -> list[int]:
-        return [case.full & ~bits(gone) for gone in self.drawn(case.text)]
+        return [case.full & ~bits(removed) for removed in self.drawn(case.text)]
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
-        said = np.array([given.scores[gone].sum() for gone in self.drawn(case.text)])
+        claims = np.array([given.scores[removed].sum() for removed in self.drawn(case.text)])
         lost = given.number - answers.number
         if not len(lost):
             return Score(math.nan)
         if not self.scaled:
-            return Score(float(((said - lost) ** 2).mean()))
-        whole, size = float((lost**2).mean()), float((said**2).mean())
+            return Score(float(((claims - lost) ** 2).mean()))
+        whole, size = float((lost**2).mean()), float((claims**2).mean())
         if not whole:
             return Score(math.nan)  # no removal changes the number, so that no explanation can be wrong
-        factor = max(0.0, float((said * lost).mean()) / size) if size else 0.0
-        return Score(float(((factor * said - lost) ** 2).mean()) / whole)
+        factor = max(0.0, float((claims * lost).mean()) / size) if size else 0.0
+        return Score(float(((factor * claims - lost) ** 2).mean()) / whole)
 
 
 @lru_cache(256)
@@ -83,10 +83,10 @@ def drawn(text: Text, samples: int, seed: int) -> list[list[int]]:
 )
 @dataclass(frozen=True)
 class Completeness:
-    """The size of the gap, ``|explained - sum of words - account|``, as a share of ``|explained|`` (at least 1e-6).
+    """The absolute gap, ``|explained - sum of words - account|``, as a share of ``|explained|`` (at least 1e-6).
 
     The account has the parts that no word carries (an output bias, the value at a baseline). Methods that do not
-    promise completeness are measured as well. NaN for sizes without a sign, which do not add up.
+    promise completeness are measured as well. NaN for scores that are sizes, which do not add up.
     """
 
     @property
@@ -110,7 +110,7 @@ class Completeness:
 )
 @dataclass(frozen=True)
 class Monotonicity:
-    """Spearman's correlation of the scores with what the label's probability loses without each word, -1 to 1.
+    """Spearman's correlation of the scores with the loss of the label's probability without each word, -1 to 1.
 
     Leave-one-out computes this loss, so it has the best number by definition and is not ranked by this measure. NaN if
     one side is constant or the text has one word.
@@ -127,12 +127,12 @@ class Monotonicity:
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
     """Spearman's rank correlation; NaN if one side is constant or there are fewer than two numbers."""
-    left, right = ranks(first), ranks(second)
-    return float(left @ right) if len(left) > 1 else math.nan
+    first_ranks, second_ranks = ranks(first), ranks(second)
+    return float(first_ranks @ second_ranks) if len(first_ranks) > 1 else math.nan
 
 
 def ranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Ranks with mean 0 and length 1, whose product is Spearman's correlation; NaN if all values are equal.
+    """Ranks with mean 0 and length 1, so that their dot product is Spearman's correlation; NaN if all values are equal.
 
     Values that differ by less than a ten-millionth of the largest (the precision of float32) are ties, so rounding does
     not decide a rank.
