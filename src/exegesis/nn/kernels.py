@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-LEAST_PRODUCT = 1 << 22  # multiplications below which one thread is done before several have started
+LEAST_PRODUCT = 1 << 22  # smaller products are done by one thread before several threads have started
 ROWS_STEP = 64  # oneDNN makes and keeps a kernel for every number of rows: rows are filled up to a multiple of this
-MAX_FILLED = 1 << 14  # rows above which a kernel of its own pays off
+MAX_FILLED = 1 << 14  # with more rows a special kernel pays off
 
 
 def linear(

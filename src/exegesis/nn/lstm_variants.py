@@ -32,8 +32,10 @@ HIGHEST = -0.01  # largest bias during training
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """Every value of a pass, ``[b, t, h]``: cell input z, gates i and o (None if the kind has none), cell state c,
-    output y."""
+    """Every value of a pass, ``[b, t, h]``.
+
+    z is the cell input, i and o are the gates (None if the kind has none), c is the cell state, y the output.
+    """
 
     z: Float[Tensor, "b t h"]
     i: Float[Tensor, "b t h"] | None
@@ -43,7 +45,7 @@ class Trace:
 
 
 class VariantCell(nn.Module):
-    """One direction of one layer. ``scales`` holds a_g and a_h (A2, A3)."""
+    """A cell for one direction of a layer; ``scales`` holds a_g and a_h (A2, A3)."""
 
     scales: Tensor
 

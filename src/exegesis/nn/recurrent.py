@@ -1,7 +1,7 @@
 """Recurrent layers written out: the gates and cell states of every step, from the results of torch's own kernel.
 
 The kernel returns all hidden states; the gates of all steps are then one matrix product over ``(x_t, h_{t-1})`` and
-the cell states an elementwise scan, so there is no Python loop over matrix products.
+the cell states an elementwise scan, without a Python loop over matrix products.
 """
 
 from __future__ import annotations

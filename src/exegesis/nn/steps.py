@@ -18,7 +18,7 @@ from exegesis.protocols.recurrent import Direction
 
 
 class Cell(ABC):
-    """One direction of one layer as a step function. ``state`` is h, and (h, c) for an LSTM."""
+    """The step function of one direction of a layer; ``state`` is h, and (h, c) for an LSTM."""
 
     def __init__(self, direction: Direction) -> None:
         self.direction = direction
@@ -38,7 +38,7 @@ class Cell(ABC):
         """The next state, and the values that ``backward`` needs. ``pre`` may be overwritten."""
 
     @abstractmethod
-    def backward(self, kept: Any, slope: list[Tensor]) -> tuple[Float[Tensor, "n g"], list[Tensor]]:
+    def backward(self, saved: Any, slope: list[Tensor]) -> tuple[Float[Tensor, "n g"], list[Tensor]]:
         """The slopes of ``pre`` and of the old state, from the slope of the new state."""
 
 
@@ -56,8 +56,8 @@ class LstmStep(Cell):
         t = tanh_(c.clone())
         return [o * t, c], (z, state[1], t)
 
-    def backward(self, kept: Any, slope: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        z, before, t = kept
+    def backward(self, saved: Any, slope: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        z, before, t = saved
         size = self.weight.shape[1]
         i, f, g, o = z.chunk(4, 1)
         dh, dc = slope
@@ -84,8 +84,8 @@ class GruStep(Cell):
         n = tanh_(torch.addcmul(pre[:, 2 * size :], r, inner))
         return [torch.lerp(n, h, z)], (rz, n, inner, h)
 
-    def backward(self, kept: Any, slope: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        rz, n, inner, before = kept
+    def backward(self, saved: Any, slope: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        rz, n, inner, before = saved
         r, z = rz.chunk(2, 1)
         (dh,) = slope
         dn = dh * (1 - z) * (1 - n * n)
@@ -103,8 +103,8 @@ class RnnStep(Cell):
         h = tanh_(summed) if self.direction.cell == "rnn_tanh" else summed.relu_()
         return [h], h
 
-    def backward(self, kept: Any, slope: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        d = slope[0] * (1 - kept * kept if self.direction.cell == "rnn_tanh" else (kept > 0))
+    def backward(self, saved: Any, slope: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        d = slope[0] * (1 - saved * saved if self.direction.cell == "rnn_tanh" else (saved > 0))
         return d, [linear(d, self.turned, None)]
 
 

@@ -1,1 +1,1 @@
-"""What a question may ask of a model: abilities, batches, targets, passes and places."""
+"""The protocols between questions and models: abilities, batches, targets, passes and language models."""

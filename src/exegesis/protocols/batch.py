@@ -30,6 +30,7 @@ class Batch:
 
     @property
     def lengths(self) -> Int[Tensor, " b"]:
+        """The number of real pieces of each row."""
         return self.mask.sum(1)
 
     @property
@@ -37,7 +38,7 @@ class Batch:
         return self.ids.device
 
     def take(self, rows: Int[Tensor, " n"]) -> Batch:
-        """The rows of these numbers, in their order, cut to the longest of them."""
+        """The rows with these numbers, in their order, cut to the longest of them."""
         index = rows.to(self.device)
         width = max(int(self.lengths[index].max()), 1) if len(rows) else self.ids.shape[1]
         return replace(
@@ -49,6 +50,7 @@ class Batch:
         )
 
     def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
         if device == self.device:
             return self
         return replace(self, ids=self.ids.to(device), mask=self.mask.to(device), segments=self.segments.to(device))
@@ -69,7 +71,7 @@ def pad(texts: Sequence[Text], pad_id: int, device: torch.device | str = "cpu") 
 
 
 def compact(batch: Batch, keep: Bool[Tensor, "b t"], pad_id: int) -> Batch:
-    """Each row without the pieces for which ``keep`` is false; the rest moves up, order kept."""
+    """Each row without the pieces for which ``keep`` is false; the other pieces move up in their order."""
     keep = keep & batch.mask
     order = torch.argsort((~keep).to(torch.uint8), dim=1, stable=True)
     lengths = keep.sum(1)
@@ -82,9 +84,9 @@ def compact(batch: Batch, keep: Bool[Tensor, "b t"], pad_id: int) -> Batch:
 
 
 def groups(lengths: Sequence[int], pieces: int, rows: int) -> list[list[int]]:
-    """Rows in groups of like length, longest first: at most ``rows`` rows and ``pieces`` padded pieces per group.
+    """Rows in groups of similar length, longest first: at most ``rows`` rows and ``pieces`` padded pieces per group.
 
-    A single row longer than ``pieces`` has a group of its own.
+    A row longer than ``pieces`` is a group by itself.
     """
     order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
     grouped: list[list[int]] = []

@@ -24,7 +24,7 @@ class LanguageModel(Protocol):
 
     @property
     def name(self) -> str:
-        """The name under which it stands in a result."""
+        """The name of the model in results."""
         ...
 
     def sample(
@@ -33,16 +33,16 @@ class LanguageModel(Protocol):
         """Draw ``count`` fillings of each text.
 
         ``texts[i]`` are the words of text i, as its user wrote them; ``positions[i]`` are the numbers of the words to
-        be replaced, rising, each from 0 on (none: every filling is empty). Element s of element i of the result is
+        replace, rising, each from 0 on (without any, every filling is empty). Element s of element i of the result is
         filling s of text i, with one word for each of ``positions[i]``; a word is not empty and holds no blank. The
-        words that stood at the positions must not be read. Texts may be many: an implementation batches them as it
-        likes.
+        words that stood at the positions must not be read. There may be many texts: an implementation batches them as
+        it likes.
         """
         ...
 
 
 def generator(words: Words, positions: Sequence[int], seed: int) -> np.random.Generator:
-    """Random numbers that belong to the words that stay, the positions and the seed.
+    """A random generator that depends on the words that stay, the positions and the seed.
 
     The words at the positions play no part, so that texts that differ only there are filled alike.
     """
@@ -57,7 +57,7 @@ def fillings(
 ) -> list[list[Filling]]:
     """Draw fillings from a language model and check them; equal requests are made once.
 
-    Raises UsageError for positions that are not the text's, ModelError if the model breaks its promise.
+    Raises UsageError for positions outside the text or not rising, ModelError if the model breaks its promise.
     """
     requests = [(tuple(words), tuple(map(int, numbers))) for words, numbers in zip(texts, positions, strict=True)]
     for words, numbers in requests:
@@ -69,17 +69,17 @@ def fillings(
         answers = model.sample([words for words, _ in distinct], [numbers for _, numbers in distinct], count, seed)
     if len(answers) != len(distinct):
         raise ModelError(f"the language model {model.name} filled {len(answers)} of {len(distinct)} texts")
-    drawn: dict[tuple[Filling, tuple[int, ...]], list[Filling]] = {}
+    by_request: dict[tuple[Filling, tuple[int, ...]], list[Filling]] = {}
     for request, answer in zip(distinct, answers, strict=True):
-        drawn[request] = [tuple(filling) for filling in answer]
-        _check(model, drawn[request], count, len(request[1]))
-    return [drawn[request] if request[1] else [()] * count for request in requests]
+        by_request[request] = [tuple(filling) for filling in answer]
+        _check(model, by_request[request], count, len(request[1]))
+    return [by_request[request] if request[1] else [()] * count for request in requests]
 
 
-def _check(model: LanguageModel, drawn: Sequence[Filling], count: int, width: int) -> None:
-    if len(drawn) != count or any(len(filling) != width for filling in drawn):
+def _check(model: LanguageModel, answer: Sequence[Filling], count: int, width: int) -> None:
+    if len(answer) != count or any(len(filling) != width for filling in answer):
         raise ModelError(f"the language model {model.name} must give {count} fillings of {width} words per text")
-    if any(not word or word.split() != [word] for filling in drawn for word in filling):
+    if any(not word or word.split() != [word] for filling in answer for word in filling):
         raise ModelError(f"the language model {model.name} must fill a position with one word without blanks")
 
 

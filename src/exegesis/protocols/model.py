@@ -1,7 +1,7 @@
 """The abilities that a question may ask of a model, each a protocol; a method needs the ability that it names.
 
-Abilities are a set: a model offers some of them, and says in ``lacks`` why it lacks others. A protocol that adds no
-member of its own combines its bases: ``class Both(Layered, Attentive, Protocol)`` asks for two abilities at once.
+Abilities are a set: a model offers some of them, and says in ``lacks`` why it lacks others. A protocol without new
+members combines its bases: ``class Both(Layered, Attentive, Protocol)`` asks for two abilities at once.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Classifier(Protocol):
     """Any model of texts, a black box included: enough for word removal, LIME, Shapley values.
 
     ``outputs`` are raw: logits, or probabilities if ``link`` says so; they carry no gradient. A text's outputs do
-    not depend on its neighbours in the batch. Every call leaves the model as it was, also after an error.
+    not depend on its neighbours in the batch. Every call leaves the model unchanged, also after an error.
 
-    A class may have the members of abilities that one of its objects lacks (an adapter of many kinds of modules, say).
+    A class may have the members of abilities that one of its objects lacks (an adapter for many kinds of modules, say).
     Such an object has a mapping ``lacks`` from the name of each denied ability to the reason in words.
     """
 
@@ -85,12 +85,12 @@ def members(ability: type) -> frozenset[str]:
 
 @cache
 def parts_of(ability: type) -> tuple[type, ...]:
-    """The abilities that a protocol combines if it adds no member of its own; else the protocol alone."""
+    """The abilities that a protocol combines if it adds no members itself; else the protocol alone."""
     bases = [base for base in ability.__bases__ if _is_ability(base)]
     if _own_members(ability) or not bases:
         return (ability,)
     parts = list(dict.fromkeys(part for base in bases for part in parts_of(base)))
-    return tuple(part for part in parts if not any(part in other.__mro__[1:] for other in parts))
+    return tuple(part for part in parts if not any(part in extending.__mro__[1:] for extending in parts))
 
 
 def missing(model: object, ability: type) -> dict[str, str]:

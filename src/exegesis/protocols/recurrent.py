@@ -14,7 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Direction:
-    """One direction of one layer, in its own *reading order*: position 0 is the piece it reads first.
+    """The pass of one direction of a layer, in its *reading order*: position 0 is the piece that it reads first.
 
     For the reverse direction that is the last piece of each text; rows are padded on the right in both. Weights are
     PyTorch's: rows of gates i, f, g, o for an LSTM and r, z, n for a GRU. ``h0`` (and ``c0`` of an LSTM) is the state
@@ -36,7 +36,7 @@ class Direction:
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One block of the vector that the output layer reads: ``sum_t weights_t * h_t`` of one direction.
+    """A block of the vector that the output layer reads: ``sum_t weights_t * h_t`` of one direction.
 
     ``kind`` is last, first, mean, max, sum or attention. ``weights`` are in the direction's reading order, one number
     per position (``[b, t, 1]``) or one per position and unit (max: a one at the maximum), zero after a text's
@@ -54,11 +54,11 @@ class Term:
 class Unrolled:
     """A whole recurrent pass over a batch.
 
-    ``layers`` stand from below, each with its one or two directions. The raw ``outputs`` are the ``terms`` over the
-    top layer, each through its ``linear``, summed, plus ``bias``. Three facts hold for all texts of the model, not
-    only for these. ``same_start``: every text starts from the same states. ``blind``: pieces are told apart by their
-    vectors alone, so that neither a pad token nor a vector of zeros is left out or counted in another way.
-    ``folded``: several linear layers in a row stand as one here.
+    ``layers`` come from bottom to top, each with its one or two directions. The raw ``outputs`` are the sum of the
+    ``terms`` over the top layer, each through its ``linear``, plus ``bias``. Three facts hold for all texts of the
+    model, not only for these. ``same_start``: every text starts from the same states. ``blind``: pieces are told apart
+    by their vectors alone, so that neither a pad token nor a vector of zeros is left out or counted in another way.
+    ``folded``: several linear layers in a row are folded into one.
     """
 
     layers: tuple[tuple[Direction, ...], ...]

@@ -63,11 +63,10 @@ class Link(Enum):
 class Target:
     """The numbers to explain, k of them for each of b texts.
 
-    ``logit``: the class's raw output (if the model ends in a log-softmax, a log-probability; for a single-output
-    binary model z for the second label, -z for the first; for a regression the output). ``margin``: the difference of
-    two classes' logits, which for classes that exclude each
-    other is the log odds of one against the other; if each label stands on its own, it is the difference of their
-    own log odds. ``probability``: the class's probability.
+    ``logit``: the class's raw output (if the model ends in a log-softmax, a log-probability; for a single-output binary
+    model z for the second label, -z for the first; for a regression the output). ``margin``: the difference of two
+    classes' logits, which for classes that exclude each other is the log odds of one against the other; for independent
+    labels, it is the difference of their log odds. ``probability``: the class's probability.
     """
 
     kind: str
@@ -101,7 +100,7 @@ class Target:
         return plus.float()
 
     def take(self, rows: Int[Tensor, " n"]) -> Target:
-        """The targets of the rows of these numbers (a row may occur often)."""
+        """The targets of the rows with these numbers (a row may occur often)."""
         rows = rows.to(self.index.device)
         against = None if self.against is None else self.against[rows]
         return replace(self, index=self.index[rows], against=against)
@@ -113,9 +112,11 @@ class Target:
 
     @property
     def count(self) -> int:
+        """The number of explained numbers per text."""
         return self.index.shape[1]
 
     def to(self, device: torch.device) -> Target:
+        """The target on a device."""
         against = None if self.against is None else self.against.to(device)
         return replace(self, index=self.index.to(device), against=against)
 
@@ -130,12 +131,12 @@ class Target:
 
     def _margin(self, plus: Float[Tensor, "b k"], minus: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
         """Margins from probabilities. Raises UnsupportedError if one is 0 (or 1, for labels on their own)."""
-        own = self.link is Link.PROBABILITIES
-        if bool(((plus <= 0) | (minus <= 0)).any()) or (own and bool(((plus >= 1) | (minus >= 1)).any())):
+        independent = self.link is Link.PROBABILITIES
+        if bool(((plus <= 0) | (minus <= 0)).any()) or (independent and bool(((plus >= 1) | (minus >= 1)).any())):
             raise UnsupportedError(
                 "the model gives a probability of exactly 0 or 1, which has no log odds: explain probability:LABEL"
             )
-        return plus.logit() - minus.logit() if own else plus.log() - minus.log()
+        return plus.logit() - minus.logit() if independent else plus.log() - minus.log()
 
     def _other(self) -> Int[Tensor, "b k"]:
         if self.against is None:
@@ -145,7 +146,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Ask:
-    """A target as a user asks for it, before any text is read. ``labels`` is empty for the predicted class."""
+    """A target in the form in which a user asks for it, before any text is read.
+
+    ``labels`` is empty for the predicted class.
+    """
 
     kind: str
     labels: tuple[int, ...] = ()
@@ -164,11 +168,11 @@ class Ask:
 def ask(target: str | int | None, labels: Sequence[str], link: Link) -> Ask:
     """Read a user's words for a target.
 
-    None or ``"predicted"``: the predicted class of each text. A label or its number: that class. ``"all"``: every
-    class at once. ``"logit:"``, ``"probability:"`` before any of these choose the number; ``"margin:A,B"`` is the log
-    odds of A against B. Without a prefix it is the logit; for a model that gives probabilities, the probability; for
-    one that gives log-probabilities, the log-probability (``"log-probability:"``; ``"logit:"`` is refused).
-    Raises UsageError for an unknown label, UnsupportedError if the model has no such number.
+    None or ``"predicted"``: the predicted class of each text. A label or its number: that class. ``"all"``: every class
+    at once. ``"logit:"``, ``"probability:"`` before any of these choose the number; ``"margin:A,B"`` is the log odds of
+    A against B. Without a prefix the number is the logit; for a model that gives probabilities, the probability; for
+    one that gives log-probabilities, the log-probability (``"log-probability:"``; ``"logit:"`` is refused). Raises
+    UsageError for an unknown label, UnsupportedError if the model has no such number.
     """
     default = "probability" if link.hidden else "logit"
     if target is None:

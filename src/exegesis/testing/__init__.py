@@ -3,8 +3,8 @@
 >>> from exegesis.testing import check_method
 >>> check_method("leave-one-out")
 
-Each function runs a value through everything that Exegesis demands of its own, and raises AssertionError with one
-sentence that says what does not hold. No test framework is needed.
+Each function checks everything that Exegesis demands of its built-in values, and raises AssertionError with one
+sentence about the promise that is broken. No test framework is needed.
 """
 
 from exegesis.testing.measures import check_measure

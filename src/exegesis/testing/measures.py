@@ -23,7 +23,7 @@ ERRORS = 2.0  # standard errors by which a better kind must lead (a sign test)
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """One text of the linear bag of words with one explanation of it."""
+    """A text of the linear bag of words with an explanation of it."""
 
     case: Case
     given: Given
@@ -31,17 +31,19 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One measure on the same texts under perfect, random and reversed explanations."""
+    """A measure on the same texts under perfect, random and reversed explanations."""
 
     measure: Measure
     questions: Mapping[str, list[Question]]
 
     @cached_property
     def card(self) -> MeasureCard:
+        """The measure's card."""
         return card_of(self.measure)
 
     @cached_property
     def scores(self) -> dict[str, list[Score]]:
+        """The measure's scores of all explanations, by kind."""
         return {kind: [self.score(question) for question in self.questions[kind]] for kind in KINDS}
 
     def score(self, question: Question) -> Score:
@@ -60,10 +62,10 @@ def check_measure(measure: str | Measure, seed: int = 0) -> None:
 
     ``measure`` is ``name`` or ``name:parameter=value``, or a value. Measures against people get marks on the words that
     speak for the label; the words and labels of word lists are those of ``testing.toys``. Removed words add nothing,
-    whatever takes their place.
+    whatever replaces them.
 
     Raises AssertionError for the first promise that is broken: the card is true; equal parameters make equal measures;
-    what is asked are sets of the text's words, the same on every call; numbers are finite or NaN, and depend on nothing
+    the measure asks for sets of the text's words, equal on every call; numbers are finite or NaN, and depend on nothing
     but their text; perfect explanations are better than random ones, and those better than reversed ones, in the
     direction that ``higher`` says. Raises UsageError if the measure is not registered.
     """
@@ -82,7 +84,7 @@ def true_card(trial: Trial) -> None:
 
 
 def asks_for_words(trial: Trial) -> None:
-    """What is asked are sets of words of the text, the same on every call; nothing is asked without ``how``."""
+    """The measure asks for sets of words of the text, equal on every call, and for nothing if ``how`` is empty."""
     for question in (question for kind in KINDS for question in trial.questions[kind]):
         keeps = trial.measure.asks(question.case, question.given)
         raw = question.case.text.raw
@@ -102,7 +104,7 @@ def numbers_are_plain(trial: Trial) -> None:
 
 
 def texts_stand_alone(trial: Trial) -> None:
-    """A text's number is the same again, in another order of the texts, and after other texts."""
+    """A text's number does not depend on the order of the texts or on earlier texts."""
     for kind in KINDS:
         back = [trial.score(question) for question in trial.questions[kind][::-1]][::-1]
         for question, first, second in zip(trial.questions[kind], trial.scores[kind], back, strict=True):
@@ -111,7 +113,7 @@ def texts_stand_alone(trial: Trial) -> None:
 
 
 def order_of_quality(trial: Trial) -> None:
-    """Perfect is better than random, random better than reversed, on more texts than chance would have it."""
+    """Perfect is better than random, and random better than reversed, on more texts than by chance."""
     sign = 1.0 if trial.card.higher else -1.0
     direction = "higher" if trial.card.higher else "lower"
     values = {kind: np.array([score.value for score in trial.scores[kind]]) for kind in KINDS}
@@ -137,8 +139,8 @@ CHECKS: tuple[Callable[[Trial], None], ...] = (
 def answers(case: Case, keeps: list[int]) -> Answers:
     """The answers of the bag of words about a text of which only some words are kept, one bit per word."""
     words, sign = case.text.word_strings(), _sign(case.label)
-    kept = [[word for place, word in enumerate(words) if keep >> place & 1] for keep in keeps]
-    numbers = np.array([sign * (BIAS + sum(WEIGHTS[word] for word in row)) for row in kept])
+    texts = [[word for place, word in enumerate(words) if keep >> place & 1] for keep in keeps]
+    numbers = np.array([sign * (BIAS + sum(WEIGHTS[word] for word in row)) for row in texts])
     chances = 1 / (1 + np.exp(-numbers))
     return Answers(chances, numbers, chances > 0.5)
 

@@ -27,7 +27,7 @@ from exegesis.testing.traces import Midway, Traces, failing
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One method on one model and a few texts; the results are computed once for all checks."""
+    """A method on a model and a few texts; the results are computed once for all checks."""
 
     method: Method
     model: Classifier
@@ -39,10 +39,12 @@ class Trial:
 
     @cached_property
     def card(self) -> Card:
+        """The method's card."""
         return card_of(self.method)
 
     @cached_property
     def results(self) -> list[Attribution]:
+        """The method's results for all texts, explained together."""
         return self.explained(self.texts)
 
     def explained(self, texts: Sequence[Raw], target: str | None = None) -> list[Attribution]:
@@ -160,7 +162,7 @@ def order_changes_nothing(trial: Trial) -> None:
 
 
 def repetition_changes_nothing(trial: Trial) -> None:
-    """The same call gives the same bits again; the same text twice in a batch gets the same scores."""
+    """A second call gives the same bits; a text that occurs twice in a batch gets equal scores."""
     again = trial.explained(trial.texts)
     for raw, result, second in zip(trial.texts, trial.results, again, strict=True):
         same = np.array_equal(result.scores, second.scores) and result.details == second.details
@@ -188,7 +190,7 @@ def own_targets(trial: Trial) -> None:
     mixed = scores(labels)
     for label in set(labels):
         alike = scores([label] * len(batch))
-        rows = [row for row, other in enumerate(labels) if other == label]
+        rows = [row for row, name in enumerate(labels) if name == label]
         trial.demand(
             bool(torch.allclose(mixed[rows], alike[rows], rtol=0, atol=10 * trial.tolerance)),
             "a text gets other scores if its neighbours are asked for another label",
@@ -227,12 +229,12 @@ def saved_and_read(trial: Trial) -> None:
                 back = cast(list[Attribution], read(save(trial.results, Path(folder) / f"results{ending}")))
             except ExegesisError as error:
                 raise AssertionError(f"{trial.card.name}: a result cannot be saved and read: {error}") from error
-            for raw, result, other in zip(trial.texts, trial.results, back, strict=True):
-                trial.demand(result == other, f"{raw!r}: the result that was read is not the one that was saved")
+            for raw, result, copy in zip(trial.texts, trial.results, back, strict=True):
+                trial.demand(result == copy, f"{raw!r}: the result that was read is not the one that was saved")
 
 
-def _close(left: np.ndarray, right: np.ndarray, tolerance: float) -> bool:
-    return left.shape == right.shape and bool(np.allclose(left, right, rtol=0, atol=tolerance))
+def _close(first: np.ndarray, second: np.ndarray, tolerance: float) -> bool:
+    return first.shape == second.shape and bool(np.allclose(first, second, rtol=0, atol=tolerance))
 
 
 CHECKS: tuple[Callable[[Trial], None], ...] = (

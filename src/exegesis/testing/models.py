@@ -21,7 +21,7 @@ STEP = 1e-4  # of the vectors, for slopes by differences
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One model on a few texts, which it reads and runs once for all checks."""
+    """A model on a few texts, which it reads and runs once for all checks."""
 
     model: Classifier
     texts: tuple[Raw, ...]
@@ -45,9 +45,9 @@ class Trial:
         if not holds:
             raise AssertionError(f"{self.model.name}: {complaint}")
 
-    def close(self, left: Tensor, right: Tensor) -> bool:
+    def close(self, first: Tensor, second: Tensor) -> bool:
         """True if two tensors agree within the tolerance."""
-        return left.shape == right.shape and bool(torch.allclose(left, right, rtol=0, atol=self.tolerance))
+        return first.shape == second.shape and bool(torch.allclose(first, second, rtol=0, atol=self.tolerance))
 
 
 def check_model(model: Classifier, texts: Sequence[Raw] = TEXTS, *, tolerance: float = 1e-9) -> None:
@@ -101,15 +101,15 @@ def batches_are_padded(trial: Trial) -> None:
 
 
 def outputs_are_numbers(trial: Trial) -> None:
-    """One finite row of outputs per text, without a gradient; probabilities are probabilities."""
+    """Every text has a finite row of outputs without a gradient; probabilities are between 0 and 1."""
     width = trial.model.link.width(len(trial.model.labels))
     shape = tuple(trial.outputs.shape)
     trial.demand(shape == (len(trial.texts), width), f"outputs of shape {shape}, not {(len(trial.texts), width)}")
     trial.demand(bool(torch.isfinite(trial.outputs).all()), "an output is not finite")
     trial.demand(not trial.outputs.requires_grad, "outputs carry a gradient")
     probabilities = trial.model.link.probabilities(trial.outputs)
-    known = probabilities[~probabilities.isnan()]
-    trial.demand(bool(((known >= 0) & (known <= 1)).all()), "a probability lies outside 0 to 1: its link is another")
+    finite = probabilities[~probabilities.isnan()]
+    trial.demand(bool(((finite >= 0) & (finite <= 1)).all()), "a probability lies outside 0 to 1: its link is another")
 
 
 def neighbours_change_nothing(trial: Trial) -> None:
@@ -123,7 +123,7 @@ def neighbours_change_nothing(trial: Trial) -> None:
 
 
 def repetition_changes_nothing(trial: Trial) -> None:
-    """The same call gives the same outputs: no dropout, no state from call to call."""
+    """A second call gives equal outputs: no dropout, no state from call to call."""
     again = trial.model.outputs(trial.batch)
     trial.demand(bool(torch.equal(again, trial.outputs)), "a second call gives other outputs: dropout, or a state")
 

@@ -22,7 +22,7 @@ from exegesis.testing.traces import Traces
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One search on one model and a few texts; the trees are grown once for all checks."""
+    """A search on a model and a few texts; the trees are grown once for all checks."""
 
     name: str
     model: Classifier
@@ -33,6 +33,7 @@ class Trial:
 
     @cached_property
     def trees(self) -> list[Hierarchy]:
+        """The trees of all texts, searched together."""
         return self.grown(self.texts)
 
     def grown(self, texts: Sequence[Raw]) -> list[Hierarchy]:
@@ -101,7 +102,7 @@ def neighbours_change_nothing(trial: Trial) -> None:
 
 
 def repetition_changes_nothing(trial: Trial) -> None:
-    """The same call gives the same tree."""
+    """A second call gives equal trees."""
     for raw, tree, again in zip(trial.texts, trial.trees, trial.grown(trial.texts), strict=True):
         same = _alike(tree, again, 0.0)
         trial.demand(same, f"{raw!r}: a second call gives another tree; draw from a seed and the text")
@@ -118,14 +119,14 @@ def saved_and_read(trial: Trial) -> None:
     """Trees are read back equal, to the last bit."""
     with tempfile.TemporaryDirectory() as folder:
         back = cast(list[Hierarchy], read(save(trial.trees, Path(folder) / "trees.jsonl")))
-        for raw, tree, other in zip(trial.texts, trial.trees, back, strict=True):
-            trial.demand(tree == other, f"{raw!r}: the tree that was read is not the one that was saved")
+        for raw, tree, copy in zip(trial.texts, trial.trees, back, strict=True):
+            trial.demand(tree == copy, f"{raw!r}: the tree that was read is not the one that was saved")
 
 
-def _alike(tree: Hierarchy, other: Hierarchy, tolerance: float) -> bool:
-    spans = [part.span for part in tree.parts] == [part.span for part in other.parts]
-    left, right = ([part.score for part in one.parts] for one in (tree, other))
-    return spans and bool(np.allclose(left, right, rtol=0, atol=tolerance))
+def _alike(first: Hierarchy, second: Hierarchy, tolerance: float) -> bool:
+    spans = [part.span for part in first.parts] == [part.span for part in second.parts]
+    scores = [[part.score for part in tree.parts] for tree in (first, second)]
+    return spans and bool(np.allclose(scores[0], scores[1], rtol=0, atol=tolerance))
 
 
 CHECKS: tuple[Callable[[Trial], None], ...] = (

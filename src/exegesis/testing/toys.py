@@ -58,7 +58,7 @@ class _Bag(nn.Module):
         self.out.bias.data.fill_(BIAS)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """One number per text."""
+        """The outputs ``[b, 1]``, one number per text."""
         summed: Tensor = (self.embedding(ids) * mask[..., None]).sum(1)
         scores: Tensor = self.out(summed)
         return scores

@@ -31,12 +31,12 @@ class Traces:
         return cls(_parts(list(module.modules())), {name: value.clone() for name, value in module.state_dict().items()})
 
     def differences(self, later: Traces) -> list[str]:
-        """The names of what has changed since."""
-        found = [name for name, value in self.parts.items() if later.parts[name] != value]
+        """The names of the traces that have changed since."""
+        changed = [name for name, value in self.parts.items() if later.parts[name] != value]
         weights = self.weights.keys() == later.weights.keys() and all(
             torch.equal(value, later.weights[name]) for name, value in self.weights.items()
         )
-        return found if weights else ["weights", *found]
+        return changed if weights else ["weights", *changed]
 
 
 def _parts(parts: Sequence[nn.Module]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Midway(RuntimeError):
 def failing(module: nn.Module) -> Iterator[list[int]]:
     """Let the module's last linear layer raise ``Midway`` from its second call on; yields a list, one entry per call.
 
-    The layer without a call of its own (used as a function, say) never raises.
+    A layer that is never called as a module (only used as a function, say) never raises.
     """
     calls: list[int] = []
 

@@ -42,7 +42,7 @@ def batch_normalized(call: Call) -> Any:
 
 
 def interpolated(call: Call) -> Any:
-    """lerp(a, b, w) = (1 - w) a + w b: each end has a weight of its own, which a rule of gates can read."""
+    """lerp(a, b, w) = (1 - w) a + w b: each end has a separate weight, which a rule of gates can read."""
     run = call.mode.run
     start, end, weight = call.argument(0, "input"), call.argument(1, "end"), call.argument(2, "weight")
     rest = run(torch.Tensor.__rsub__, weight, 1) if isinstance(weight, Tensor) else 1 - weight

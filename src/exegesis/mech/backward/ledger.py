@@ -15,7 +15,7 @@ from exegesis.core.place import Place
 class Ledger:
     """Amounts by name, for each of ``count`` texts: vectors [b], or [b, k] for several targets at once.
 
-    ``states`` collects the relevance of the parts in between, by place; None if nobody asked for it.
+    ``states`` collects the relevance of inner places; None if it is not requested.
     """
 
     count: int

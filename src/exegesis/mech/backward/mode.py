@@ -61,7 +61,7 @@ class Shadow:
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call of a torch function that touches live tensors."""
+    """A call of a torch function that touches live tensors."""
 
     mode: Mode
     func: Callable[..., Any]
@@ -95,7 +95,7 @@ class Call:
 
 
 class Mode(TorchFunctionMode):
-    """One run of a model: ``with mode: outputs_from(mode.start(leaf), batch)``; see the module's docstring.
+    """A run of a model: ``with mode: outputs_from(mode.start(leaf), batch)``; see the module's docstring.
 
     The backward pass comes after the block. Raises UnsupportedError, during the run, for a function without a rule.
     """

@@ -125,7 +125,7 @@ def _products(factor: Float[Tensor, "b t h"], after: Bool[Tensor, "b t"], owned:
 def _any(term: Term, states: _States) -> tuple[Float[Tensor, "b t c"], Float[Tensor, "b c"]]:
     """Scores for any weights over the states; and the contribution of the initial state."""
     previous = torch.cat([states.start[:, None], states.state[:, :-1]], 1)
-    kept = previous if states.factor is None else states.factor * previous
+    remembered = previous if states.factor is None else states.factor * previous
     gained = term.weights if states.opened is None else term.weights * states.opened
     if states.factor is None:
         weight = gained.flip(1).cumsum(1).flip(1)
@@ -136,5 +136,5 @@ def _any(term: Term, states: _States) -> tuple[Float[Tensor, "b t c"], Float[Ten
             sums.append(rest)
             rest = states.factor[:, t] * rest
         weight = torch.stack(sums[::-1], 1)
-    start = torch.nn.functional.linear(kept[:, 0] * weight[:, 0], term.linear)
-    return torch.nn.functional.linear((states.state - kept) * weight, term.linear), start
+    start = torch.nn.functional.linear(remembered[:, 0] * weight[:, 0], term.linear)
+    return torch.nn.functional.linear((states.state - remembered) * weight, term.linear), start

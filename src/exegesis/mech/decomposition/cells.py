@@ -1,6 +1,6 @@
 """Recurrent cells whose states are split into the part of a phrase (relevant) and the rest, step by step.
 
-Sums are split term by term; biases are a group of their own. An activation of a sum is shared among the three groups
+Sums are split term by term; biases are a separate group. An activation of a sum is shared among the three groups
 (``GroupShares``). In a product of two shared values the phrase gets every term without an irrelevant factor; the term
 of the biases alone has no owner and goes to the phrase at the steps that ``decomposition.contextual`` credits, else to
 the rest.
@@ -43,7 +43,7 @@ class GroupShares:
         """The activation itself."""
         return argument.relu() if self.relu else argument.sigmoid() * self.slope - (self.slope - 1)
 
-    def known(self, total: Float[Tensor, "*n g"], lone: Float[Tensor, "#n g"]) -> Float[Tensor, "*n g"]:
+    def fixed(self, total: Float[Tensor, "*n g"], lone: Float[Tensor, "#n g"]) -> Float[Tensor, "*n g"]:
         """The part of ``of`` that depends on the whole sums and on ``lone``, the activation of the bias, alone."""
         return self._curve(total.clone()) if self.all else (self.activate(total) + lone) / 2
 
@@ -51,7 +51,7 @@ class GroupShares:
         self,
         part: Float[Tensor, "n g"],
         total: Float[Tensor, "n g"],
-        known: Float[Tensor, "n g"],
+        fixed: Float[Tensor, "n g"],
         bias: Float[Tensor, "#n g"],
         lone: Float[Tensor, "#n g"],
     ) -> tuple[Float[Tensor, "n g"], Float[Tensor, "#n g"]]:
@@ -63,11 +63,11 @@ class GroupShares:
         curve(ends)
         with_bias, with_rest = ends[:rows], ends[rows:]  # the relevant part, and the rest, with the bias
         if not self.all:
-            return torch.addcmul(known, with_bias.sub_(with_rest), self.slope, value=0.5), lone
+            return torch.addcmul(fixed, with_bias.sub_(with_rest), self.slope, value=0.5), lone
         zero, only = curve(torch.zeros_like(bias)), curve(bias.clone())
         alone, rest, both = curve(part.clone()), curve(total - part - bias), curve(total - bias)
-        share = (alone - zero + known - with_rest) / 3 + (with_bias - only + both - rest) / 6
-        of_bias = (only - zero + known - both) / 3 + (with_bias - alone + with_rest - rest) / 6
+        share = (alone - zero + fixed - with_rest) / 3 + (with_bias - only + both - rest) / 6
+        of_bias = (only - zero + fixed - both) / 3 + (with_bias - alone + with_rest - rest) / 6
         of_bias = of_bias * self.slope + self.activate(torch.zeros_like(bias))
         return share * self.slope + of_bias, of_bias
 
@@ -76,11 +76,11 @@ class GroupShares:
 
 
 class SplitCell(ABC):
-    """One direction of one layer.
+    """The splitting steps of one direction of a layer.
 
-    ``table[b * t]`` holds what a step needs to know of the whole text at its position, ``read[b * t]`` what the vector
-    read there adds to the shared activations, which ``letters`` name (the last one passes a tanh or ReLU). The state is
-    the relevant part of h, and of c for an LSTM. Weights and biases are multiplied by the slopes.
+    ``table[b * t]`` holds the values of the whole text that a step needs at its position, ``read[b * t]`` the part that
+    the vector at this position adds to the shared activations, which ``letters`` name (the last one passes a tanh or
+    ReLU). The state is the relevant part of h, and of c for an LSTM. Weights and biases are multiplied by the slopes.
     """
 
     letters: str
@@ -101,16 +101,16 @@ class SplitCell(ABC):
         self.bias = (self.bias_x + self.bias_h)[None]
         from_x = linear(direction.inputs, self.weight_x, None)
         self.read = from_x.flatten(0, 1)
-        known = self._known(from_x, linear(before(direction), self.weight_h, None))
-        self.widths = [part.shape[-1] for part in known]
-        self.table = torch.cat(known, -1).flatten(0, 1)
+        fixed = self._fixed(from_x, linear(before(direction), self.weight_h, None))
+        self.widths = [part.shape[-1] for part in fixed]
+        self.table = torch.cat(fixed, -1).flatten(0, 1)
 
     def start(self, rows: int) -> list[Tensor]:
         """The relevant parts before a phrase begins: zeros."""
         return [self.direction.hidden.new_zeros(rows, self.size) for _ in range(1 + (self.direction.c0 is not None))]
 
     @abstractmethod
-    def _known(self, from_x: Float[Tensor, "b t g"], from_h: Float[Tensor, "b t g"]) -> list[Tensor]: ...
+    def _fixed(self, from_x: Float[Tensor, "b t g"], from_h: Float[Tensor, "b t g"]) -> list[Tensor]: ...
 
     @abstractmethod
     def step(
@@ -120,8 +120,10 @@ class SplitCell(ABC):
         state: list[Tensor],
         uncredited: Float[Tensor, "n 1"] | None,
     ) -> list[Tensor]:
-        """The next state. ``whole`` are rows of ``table``, ``from_x`` is what the relevant part of the vector read adds
-        (None: nothing); ``uncredited`` is 1 if the phrase does not get the biases' term, else 0 (None: always 1).
+        """The next state.
+
+        ``whole`` are rows of ``table``, ``from_x`` is the part that the relevant part of the vector adds (None: zero);
+        ``uncredited`` is 1 if the phrase does not get the biases' term, else 0 (None: always 1).
         """
 
     def _sum(self, from_x: Tensor | None, hidden: Tensor) -> Float[Tensor, "n g"]:
@@ -147,7 +149,7 @@ class SplitLstm(SplitCell):
 
     letters = "ifg"
 
-    def _known(self, from_x: Tensor, from_h: Tensor) -> list[Tensor]:
+    def _fixed(self, from_x: Tensor, from_h: Tensor) -> list[Tensor]:
         total = from_x.add(from_h).add_(self.bias)
         self.lone = self.shares.activate(self.bias)
         i, f, g = self.shares.activate(total).chunk(3, -1)
@@ -155,13 +157,13 @@ class SplitLstm(SplitCell):
         assert start is not None
         c = scan(f, i * g, start)
         (o,) = gates(self.direction, "o")
-        return [total, self.shares.known(total, self.lone), 2 * c, self.direction.hidden / 2, o]
+        return [total, self.shares.fixed(total, self.lone), 2 * c, self.direction.hidden / 2, o]
 
     def step(
         self, whole: Tensor, from_x: Tensor | None, state: list[Tensor], uncredited: Tensor | None
     ) -> list[Tensor]:
-        total, known, c_twice, half_h, o = whole.split_with_sizes(self.widths, 1)
-        share, of_bias = self.shares.of(self._sum(from_x, state[0]), total, known, self.bias, self.lone)
+        total, fixed, c_twice, half_h, o = whole.split_with_sizes(self.widths, 1)
+        share, of_bias = self.shares.of(self._sum(from_x, state[0]), total, fixed, self.bias, self.lone)
         i, f, g = share.chunk(3, 1)
         bias_i, _, bias_g = of_bias.chunk(3, 1)
         part = torch.addcmul(_less(i * g, bias_i * bias_g, uncredited), f, state[1])
@@ -176,31 +178,31 @@ class SplitGru(SplitCell):
 
     letters = "rzn"
 
-    def _known(self, from_x: Tensor, from_h: Tensor) -> list[Tensor]:
-        two, shares = 2 * self.size, self.shares
-        self.first, self.last = (replace(shares, slope=part) for part in (shares.slope[:two], shares.slope[two:]))
-        self.bias, self.inner = self.bias[:, :two], self.bias_h[two:]
+    def _fixed(self, from_x: Tensor, from_h: Tensor) -> list[Tensor]:
+        split, shares = 2 * self.size, self.shares
+        self.first, self.last = (replace(shares, slope=part) for part in (shares.slope[:split], shares.slope[split:]))
+        self.bias, self.inner = self.bias[:, :split], self.bias_h[split:]
         self.lone = self.first.activate(self.bias)
-        first = from_x[..., :two] + from_h[..., :two] + self.bias
+        first = from_x[..., :split] + from_h[..., :split] + self.bias
         reset = first[..., : self.size].sigmoid()
-        last = from_x[..., two:] + self.bias_x[two:] + reset * (from_h[..., two:] + self.inner)
-        lone = self.last.activate(self.bias_x[two:] + self.lone[:, : self.size] * self.inner)
-        return [first, self.first.known(first, self.lone), last, self.last.known(last, lone)]
+        last = from_x[..., split:] + self.bias_x[split:] + reset * (from_h[..., split:] + self.inner)
+        lone = self.last.activate(self.bias_x[split:] + self.lone[:, : self.size] * self.inner)
+        return [first, self.first.fixed(first, self.lone), last, self.last.fixed(last, lone)]
 
     def step(
         self, whole: Tensor, from_x: Tensor | None, state: list[Tensor], uncredited: Tensor | None
     ) -> list[Tensor]:
-        two = 2 * self.size
-        total, known, total_n, known_n = whole.split_with_sizes(self.widths, 1)
+        split = 2 * self.size
+        total, fixed, total_n, fixed_n = whole.split_with_sizes(self.widths, 1)
         from_h = product(state[0], self.weight_h)
-        first = from_h[:, :two] if from_x is None else from_h[:, :two] + from_x[:, :two]
-        share, of_bias = self.first.of(first, total, known, self.bias, self.lone)
+        first = from_h[:, :split] if from_x is None else from_h[:, :split] + from_x[:, :split]
+        share, of_bias = self.first.of(first, total, fixed, self.bias, self.lone)
         (r, z), (bias_r, bias_z) = share.chunk(2, 1), of_bias.chunk(2, 1)
-        part = r * (from_h[:, two:] + self.inner) - bias_r * self.inner
+        part = r * (from_h[:, split:] + self.inner) - bias_r * self.inner
         if from_x is not None:
-            part = part + from_x[:, two:]
-        bias = self.bias_x[two:] + bias_r * self.inner
-        n, bias_n = self.last.of(part, total_n, known_n, bias, self.last.activate(bias))
+            part = part + from_x[:, split:]
+        bias = self.bias_x[split:] + bias_r * self.inner
+        n, bias_n = self.last.of(part, total_n, fixed_n, bias, self.last.activate(bias))
         new = _less((1 - z) * n, (1 - bias_z) * bias_n, uncredited)
         return [torch.addcmul(new, z, state[0])]
 
@@ -210,16 +212,16 @@ class SplitRnn(SplitCell):
 
     letters = "n"
 
-    def _known(self, from_x: Tensor, from_h: Tensor) -> list[Tensor]:
+    def _fixed(self, from_x: Tensor, from_h: Tensor) -> list[Tensor]:
         total = from_x.add(from_h).add_(self.bias)
         self.lone = self.shares.activate(self.bias)
-        return [total, self.shares.known(total, self.lone)]
+        return [total, self.shares.fixed(total, self.lone)]
 
     def step(
         self, whole: Tensor, from_x: Tensor | None, state: list[Tensor], uncredited: Tensor | None
     ) -> list[Tensor]:
-        total, known = whole.split_with_sizes(self.widths, 1)
-        share, of_bias = self.shares.of(self._sum(from_x, state[0]), total, known, self.bias, self.lone)
+        total, fixed = whole.split_with_sizes(self.widths, 1)
+        share, of_bias = self.shares.of(self._sum(from_x, state[0]), total, fixed, self.bias, self.lone)
         return [_less(share, of_bias, uncredited)]
 
 

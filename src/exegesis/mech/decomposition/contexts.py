@@ -48,25 +48,30 @@ def drawn_contexts(
     """The row of the text and the contexts, for each span of pieces of each text, in order."""
     phrases = [(row, text.words_under(span)) for row, text in enumerate(texts) for span in spans[row]]
     places = [neighbourhood(texts[row], phrase, neighbours) for row, phrase in phrases]
-    drawn = requests(language, places, samples, seed)
+    filled_by_phrase = requests(language, places, samples, seed)
     read: dict[str, Text] = {text.raw: text for text in texts}
-    for (row, phrase), place, filled in zip(phrases, places, drawn, strict=True):
+    for (row, phrase), place, filled in zip(phrases, places, filled_by_phrase, strict=True):
         yield row, list(contexts(model, texts[row], phrase, place, filled, read))
 
 
 def neighbourhood(text: Text, phrase: Span, neighbours: int) -> Neighbourhood:
     """The words within ``neighbours`` of a phrase on either side, in its own part of a pair."""
     parts = [part for part in (_words_in(text, segment) for segment in text.segments) if part.width]
-    left = next(part for part in parts if phrase.start < part.stop)
-    right = next(part for part in parts if phrase.stop <= part.stop)
-    before = range(max(left.start, phrase.start - neighbours), phrase.start)
-    after = range(phrase.stop, min(right.stop, phrase.stop + neighbours))
-    words = text.word_strings()[left.start : right.stop]
-    return Neighbourhood(words, tuple(place - left.start for place in (*before, *after)), left.start)
+    first_part = next(part for part in parts if phrase.start < part.stop)
+    last_part = next(part for part in parts if phrase.stop <= part.stop)
+    before = range(max(first_part.start, phrase.start - neighbours), phrase.start)
+    after = range(phrase.stop, min(last_part.stop, phrase.stop + neighbours))
+    words = text.word_strings()[first_part.start : last_part.stop]
+    return Neighbourhood(words, tuple(place - first_part.start for place in (*before, *after)), first_part.start)
 
 
 def contexts(
-    model: Classifier, text: Text, phrase: Span, around: Neighbourhood, drawn: Sequence[Filling], read: dict[str, Text]
+    model: Classifier,
+    text: Text,
+    phrase: Span,
+    around: Neighbourhood,
+    choices: Sequence[Filling],
+    read: dict[str, Text],
 ) -> Iterator[Context]:
     """The text with each filling of the words around a phrase. Equal texts are read once (``read`` keeps them).
 
@@ -74,7 +79,7 @@ def contexts(
     """
     start, stop = text.characters(text.over(phrase))
     places = [text.characters(text.words[around.first + place]) for place in around.places]
-    for filling in drawn:
+    for filling in choices:
         raw, moved, end = text.raw, 0, 0
         for (first, last), word in zip(reversed(places), reversed(filling), strict=True):
             raw = raw[:first] + word + raw[last:]
@@ -87,8 +92,8 @@ def contexts(
 
 def requests(language: LanguageModel, around: Sequence[Neighbourhood], samples: int, seed: int) -> list[list[Filling]]:
     """The fillings for each phrase; a phrase without a neighbour gets one empty filling, as all would be equal."""
-    drawn = fillings(language, [place.words for place in around], [place.places for place in around], samples, seed)
-    return [filled if place.places else filled[:1] for place, filled in zip(around, drawn, strict=True)]
+    answers = fillings(language, [place.words for place in around], [place.places for place in around], samples, seed)
+    return [filled if place.places else filled[:1] for place, filled in zip(around, answers, strict=True)]
 
 
 def _words_in(text: Text, segment: Span) -> Span:
@@ -97,7 +102,7 @@ def _words_in(text: Text, segment: Span) -> Span:
 
 
 def _border(text: Text) -> int:
-    """The position of the line feed between the parts of a pair."""
+    """The position of the newline between the parts of a pair."""
     return text.raw.index("\n", text.characters(text.segments[0])[1])
 
 

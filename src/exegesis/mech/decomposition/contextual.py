@@ -86,10 +86,10 @@ def _through(
             terms = [term for term in unrolled.terms if term.direction == way] if top else []
             if terms or not top:
                 rows = _Rows(phrases, cell.direction, early, everywhere)
-                pooled, kept = _run(cell, rows, below, terms)
+                pooled, own_states = _run(cell, rows, below, terms)
                 for term, value in zip(terms, pooled, strict=True):
                     raw += linear(value, term.linear, None)
-                states += [] if kept is None else [kept]
+                states += [] if own_states is None else [own_states]
         below = None if top else torch.cat(states, -1)
     return raw
 
@@ -160,8 +160,8 @@ def _run(
     for number, (term, weight) in enumerate(zip(terms, weights, strict=True)):
         if term.kind == "last":
             pooled[number] = last * weight[rows.last]
-    kept = None if states is None else reading_order(states[back], rows.lengths, reverse)
-    return [value[back] for value in pooled], kept
+    ordered = None if states is None else reading_order(states[back], rows.lengths, reverse)
+    return [value[back] for value in pooled], ordered
 
 
 def _places(values: Float[Tensor, "n t h"], at: Int[Tensor, " a"]) -> Float[Tensor, "a h"]:

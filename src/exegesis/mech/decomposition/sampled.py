@@ -6,7 +6,7 @@ when the phrase's part of the operands is removed from the whole operands:
     part of σ(a) = E [ σ(A) - σ(A - a) ]        part of u v = E [ U V - (U - u)(V - v) ]
 
 with capitals for the whole operands in a context and small letters for the phrase's part, which is the same in all
-contexts and is carried from step to step; a linear map passes it on, a bias belongs to nobody. Gates are split like
+contexts and is carried from step to step; a linear map passes it on, a bias has no part. Gates are split like
 everything else, the output gate too. Before a phrase its part is zero. Attention weights and the places of maxima
 are constants of the text itself.
 """
@@ -27,8 +27,11 @@ from exegesis.protocols.recurrent import Direction, Term, Unrolled
 
 @dataclass(frozen=True, eq=False)
 class DrawnPasses:
-    """Whole passes over contexts. Row j is a context of phrase ``of[j]``; a phrase has at least one context, as long as
-    its text and with the phrase in the same place."""
+    """Whole passes over contexts.
+
+    Row j is a context of phrase ``of[j]``. A phrase has at least one context, as long as its text and with the phrase
+    in the same place.
+    """
 
     unrolled: Unrolled
     of: Int[Tensor, " m"]
@@ -41,36 +44,36 @@ class DrawnPasses:
         return total / counts.reshape(-1, *[1] * (values.ndim - 1))
 
     def first(self) -> Int[Tensor, " n"]:
-        """One context of each phrase."""
+        """The number of a context for each phrase, its first."""
         rows = torch.full((self.phrases,), len(self.of), device=self.of.device)
         return rows.scatter_reduce_(0, self.of, torch.arange(len(self.of), device=self.of.device), "amin")
 
 
 @torch.no_grad()
-def expected_parts(terms: Sequence[Term], phrases: Phrases, drawn: DrawnPasses) -> Float[Tensor, "n c"]:
+def expected_parts(terms: Sequence[Term], phrases: Phrases, passes: DrawnPasses) -> Float[Tensor, "n c"]:
     """The part of the raw outputs for each phrase, without the output bias; ``terms`` are those of the texts."""
     raw = torch.zeros(())
     below: Float[Tensor, "n t d"] | None = None
-    for layer in drawn.unrolled.layers:
-        top, kept = layer is drawn.unrolled.layers[-1], []
+    for layer in passes.unrolled.layers:
+        top, parts = layer is passes.unrolled.layers[-1], []
         for way, direction in enumerate(layer):
-            states, lengths = _run(direction, phrases, drawn, below)
-            kept.append(reading_order(states, lengths, direction.reverse))
+            states, lengths = _run(direction, phrases, passes, below)
+            parts.append(reading_order(states, lengths, direction.reverse))
             for term in terms if top else ():
                 if term.direction == way:
                     weights = term.weights[phrases.owner][:, : states.shape[1]]
                     pooled = (weights * states[:, : weights.shape[1]]).sum(1)
                     raw = raw.to(pooled) + torch.nn.functional.linear(pooled, term.linear)
-        below = torch.cat(kept, -1)
+        below = torch.cat(parts, -1)
     return raw
 
 
 def _run(
-    direction: Direction, phrases: Phrases, drawn: DrawnPasses, below: Float[Tensor, "n t d"] | None
+    direction: Direction, phrases: Phrases, passes: DrawnPasses, below: Float[Tensor, "n t d"] | None
 ) -> tuple[Float[Tensor, "n t h"], Int[Tensor, " n"]]:
     """The phrase's part of the states of one direction, in its reading order; the lengths of the texts."""
-    first, width = drawn.first(), direction.hidden.shape[1]
-    lengths = direction.lengths.to(drawn.of.device)[first]
+    first, width = passes.first(), direction.hidden.shape[1]
+    lengths = direction.lengths.to(passes.of.device)[first]
     mine = phrases.turned(lengths, direction.reverse)
     step = torch.arange(width, device=first.device)
     if below is None:
@@ -78,9 +81,9 @@ def _run(
         part = direction.inputs[first] * inside[..., None]
     else:
         part = reading_order(below, lengths, direction.reverse)
-    cell = CELLS[direction.cell](direction, drawn)
+    cell = CELLS[direction.cell](direction, passes)
     from_x = torch.nn.functional.linear(part, direction.weight_ih)
-    state = [part.new_zeros(drawn.phrases, direction.hidden.shape[-1]) for _ in range(cell.states)]
+    state = [part.new_zeros(passes.phrases, direction.hidden.shape[-1]) for _ in range(cell.states)]
     states = []
     for t in range(width):
         after = cell.step(t, from_x[:, t], state)
@@ -95,8 +98,8 @@ class SampledCell:
 
     states = 1
 
-    def __init__(self, direction: Direction, drawn: DrawnPasses) -> None:
-        self.drawn, self.weight = drawn, direction.weight_hh
+    def __init__(self, direction: Direction, passes: DrawnPasses) -> None:
+        self.passes, self.weight = passes, direction.weight_hh
         self.from_x = torch.nn.functional.linear(direction.inputs, direction.weight_ih, direction.bias_ih)
         self.from_h = torch.nn.functional.linear(before(direction), direction.weight_hh, direction.bias_hh)
 
@@ -107,7 +110,7 @@ class SampledCell:
     def _shared(self, kind: str, whole: Float[Tensor, "m h"], part: Float[Tensor, "n h"]) -> Float[Tensor, "n h"]:
         """The part of an activation."""
         call = getattr(torch, kind)
-        return self.drawn.mean(call(whole) - call(whole - part[self.drawn.of]))
+        return self.passes.mean(call(whole) - call(whole - part[self.passes.of]))
 
 
 def _product(u: Tensor, v: Tensor, whole_u: Tensor, whole_v: Tensor) -> Tensor:
@@ -120,15 +123,15 @@ class SampledLstm(SampledCell):
 
     states = 2
 
-    def __init__(self, direction: Direction, drawn: DrawnPasses) -> None:
-        super().__init__(direction, drawn)
+    def __init__(self, direction: Direction, passes: DrawnPasses) -> None:
+        super().__init__(direction, passes)
         self.total = self.from_x + self.from_h
         i, f, g, o = self.total.chunk(4, -1)
         assert direction.c0 is not None
         self.cell = scan(f.sigmoid(), i.sigmoid() * g.tanh(), direction.c0)
         earlier = torch.cat([direction.c0[:, None], self.cell[:, :-1]], 1)
         wholes = (i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid(), earlier, self.cell.tanh())
-        self.means = [drawn.mean(whole) for whole in wholes]
+        self.means = [passes.mean(whole) for whole in wholes]
 
     def step(self, t: int, from_x: Tensor, state: list[Tensor]) -> list[Tensor]:
         h, c = state
@@ -145,13 +148,13 @@ class SampledLstm(SampledCell):
 class SampledGru(SampledCell):
     """h' = (1 - z) n + z h, with n = tanh(x + r q)."""
 
-    def __init__(self, direction: Direction, drawn: DrawnPasses) -> None:
-        super().__init__(direction, drawn)
+    def __init__(self, direction: Direction, passes: DrawnPasses) -> None:
+        super().__init__(direction, passes)
         (r, z, x), (r_h, z_h, q) = self.from_x.chunk(3, -1), self.from_h.chunk(3, -1)
         self.gates = (r + r_h, z + z_h)
         self.n = x + self.gates[0].sigmoid() * q
         wholes = (self.gates[0].sigmoid(), self.gates[1].sigmoid(), self.n.tanh(), q, before(direction))
-        self.means = [drawn.mean(whole) for whole in wholes]
+        self.means = [passes.mean(whole) for whole in wholes]
 
     def step(self, t: int, from_x: Tensor, state: list[Tensor]) -> list[Tensor]:
         (h,) = state

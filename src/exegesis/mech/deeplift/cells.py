@@ -65,27 +65,27 @@ class CellMultipliers:
         return torch.cat([onto_r, onto_z, onto_n * middle(*r)], -1)
 
     def _rnn(self, text: Direction, base: Direction, sums: list[list[Tensor]]) -> Tensor:
-        (one,), (two,) = sums
+        (first,), (second,) = sums
         if text.cell == "rnn_tanh":
-            return of_tanh(one, two, _tanh(one), _tanh(two))
-        return multiplier(torch.relu, one, two, one.relu(), two.relu())
+            return of_tanh(first, second, _tanh(first), _tanh(second))
+        return multiplier(torch.relu, first, second, first.relu(), second.relu())
 
     def back(
         self, hidden: Float[Tensor, "b t h"], cell: Float[Tensor, "b t h"] | None
     ) -> tuple[Float[Tensor, "b t d"], list[Float[Tensor, "b h"]]]:
         """From the multipliers that arrive at h_t (and c_t) to those of x_t and of the initial states."""
         weight, factors, above = self.direction.weight_hh.t().contiguous(), self.onto.unbind(1), hidden.unbind(1)
-        opened, kept, direct, beside = (
+        opened, between_cells, direct, beside = (
             None if part is None else part.unbind(1) for part in (self.opened, self.kept, self.direct, cell)
         )
         dh = dc = torch.zeros_like(above[0])
         steps: list[Tensor] = []
         for t in reversed(range(len(above))):
             dh = above[t] + dh
-            if opened is not None and kept is not None:
+            if opened is not None and between_cells is not None:
                 dc = torch.addcmul(dc if beside is None else dc + beside[t], dh, opened[t])
                 down = torch.cat([dc, dc, dc, dh], 1) * factors[t]
-                dc = dc * kept[t]
+                dc = dc * between_cells[t]
             else:
                 down = dh.repeat(1, self.gates) * factors[t]
             steps.append(down if self.onto_x is None else dh)

@@ -70,15 +70,15 @@ def _tanh_over(step: Values) -> Values:
     return torch.where(none, 1.0, tanh_(step.clone()) / step.masked_fill(none, 1.0))
 
 
-def logarithmic_mean(one: Values, two: Values) -> Values:
+def logarithmic_mean(first: Values, second: Values) -> Values:
     """(p - q) / (log p - log q) for log p = ``one`` and log q = ``two``; zero if p or q is zero."""
-    step = one - two
+    step = first - second
     small = step.abs() < 1.0
-    series = torch.where(step == 0, 1.0, torch.expm1(step) / torch.where(step == 0, 1.0, step)) * two.exp()
-    plain = (one.exp() - two.exp()) / torch.where(small, 1.0, step)
+    series = torch.where(step == 0, 1.0, torch.expm1(step) / torch.where(step == 0, 1.0, step)) * second.exp()
+    plain = (first.exp() - second.exp()) / torch.where(small, 1.0, step)
     return torch.where(small, series, plain).nan_to_num(0.0, 0.0, 0.0)
 
 
-def middle(one: Tensor, two: Tensor) -> Tensor:
+def middle(first: Tensor, second: Tensor) -> Tensor:
     """The mean of two tensors."""
-    return (one + two) / 2
+    return (first + second) / 2

@@ -70,21 +70,21 @@ def bilinear(function: Callable[[Tensor, Tensor], Tensor]) -> Rule:
     """Products of two tensors: the multiplier of each factor is the mean of the other over text and baseline."""
 
     def rule(call: Call) -> Any:
-        one, two = call.args[:2] if len(call.args) > 1 else (call.args[0], *call.kwargs.values())
-        if not (call.live(one) and call.live(two)):
+        a, b = call.args[:2] if len(call.args) > 1 else (call.args[0], *call.kwargs.values())
+        if not (call.live(a) and call.live(b)):
             return scaled(call) if call.name == "mul" else note(call, call.native(), at_baseline(call))
-        one0, two0 = baseline_of(call, one), baseline_of(call, two)
-        surrogate = function(one, middle(two, two0).detach()) + function(middle(one, one0).detach(), two)
+        a0, b0 = baseline_of(call, a), baseline_of(call, b)
+        surrogate = function(a, middle(b, b0).detach()) + function(middle(a, a0).detach(), b)
         with torch.no_grad():
-            value, value0 = function(one, two), function(one0, two0)
+            value, value0 = function(a, b), function(a0, b0)
         return note(call, carried(surrogate, value), value0)
 
     return rule
 
 
-def reversed_matmul(one: Tensor, two: Tensor) -> Tensor:
-    """``two @ one``."""
-    return torch.matmul(two, one)
+def reversed_matmul(a: Tensor, b: Tensor) -> Tensor:
+    """``b @ a``."""
+    return torch.matmul(b, a)
 
 
 def einsum(call: Call) -> Any:
@@ -99,9 +99,9 @@ def einsum(call: Call) -> Any:
     if len(live) == 1:
         return note(call, call.native(), at_baseline(call))
 
-    def contracted(one: Tensor, two: Tensor) -> Tensor:
+    def contracted(a: Tensor, b: Tensor) -> Tensor:
         parts = list(operands)
-        parts[live[0]], parts[live[1]] = one, two
+        parts[live[0]], parts[live[1]] = a, b
         return torch.einsum(equation, *parts)
 
     factors = tuple(operands[number] for number in live)
@@ -110,12 +110,12 @@ def einsum(call: Call) -> Any:
 
 def divided_by_live(call: Call) -> Any:
     """div by a live tensor: times its reciprocal, which is elementwise; by a constant: linear."""
-    one, two = call.argument(0, "input"), call.argument(1, "other")
-    if not call.live(two):
+    a, b = call.argument(0, "input"), call.argument(1, "other")
+    if not call.live(b):
         return divided(call)
     if call.kwargs.get("rounding_mode"):
         raise UnsupportedError("the module rounds a quotient that depends on the words, which has no rule")
-    return call.mode.run(torch.mul, call.mode.run(torch.reciprocal, two), one)
+    return call.mode.run(torch.mul, call.mode.run(torch.reciprocal, b), a)
 
 
 def softmax(call: Call) -> Any:

@@ -132,12 +132,12 @@ class RecurrentPaths(Paths):
                     self.slope[number][step].index_select(0, owner),
                     at[:active, None],
                 )
-                new, kept = cell.forward(pre, [s[:active] for s in state])
+                new, saved = cell.forward(pre, [s[:active] for s in state])
                 state = [
                     torch.cat([value, s[active:]]) if active < len(s) else value
                     for value, s in zip(new, state, strict=True)
                 ]
-                trail.append(kept if keep else None)
+                trail.append(saved if keep else None)
                 for term, pool in zip(self.unrolled.terms, pooled, strict=True):
                     if term.direction == number and term.kind != "last":
                         pool[:active] += term.weights[owner, step] * new[0]

@@ -80,8 +80,8 @@ class Coefficients:
         product = a_r.sigmoid() * q
         a_n = x_n + bias_n + product
         previous = before(self.direction)
-        kept, gained = a_z.sigmoid() * previous, (-a_z).sigmoid() * a_n.tanh()
-        old, new = self._sum("h", kept, gained, kept + gained)
+        passed, gained = a_z.sigmoid() * previous, (-a_z).sigmoid() * a_n.tanh()
+        old, new = self._sum("h", passed, gained, passed + gained)
         to_z, self.direct = self._product("h", old, a_z, previous)
         to_closed, to_n = self._product("h", new, -a_z, a_n)
         down = self._map("n", "h", to_n, a_n, bias_n, x_n, self.width + 1)

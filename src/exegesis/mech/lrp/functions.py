@@ -95,10 +95,10 @@ class Epsilon:
         denominator, added = stabilized(z, self.epsilon, self.counts)
         idle = arriving == 0  # also where z is infinite, after a mask
         part = torch.where(idle, 0.0, arriving * (z / denominator))
-        kept = {ABSORBED: added * part}
+        amounts = {ABSORBED: added * part}
         if self.bias is not None:
-            kept["biases"] = self.bias * part
-        return Shared([part], kept, torch.where(idle, 0.0, z * arriving))
+            amounts["biases"] = self.bias * part
+        return Shared([part], amounts, torch.where(idle, 0.0, z * arriving))
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,11 +174,11 @@ class Proportional:
     stabilizer: float
 
     def shared(self, arriving: Tensor, inputs: Sequence[Tensor], output: Tensor) -> Shared:
-        one, two = inputs
+        a, b = inputs
         first, second = (value.abs() if self.absolute else value for value in self.before)
         denominator, added = stabilized(first + second, self.stabilizer)
-        refuse_zero((denominator == 0) & (one * two * arriving != 0))
+        refuse_zero((denominator == 0) & (a * b * arriving != 0))
         factor = quotient(arriving, denominator)
-        to_one, to_two = first * factor * two, second * factor * one
-        parts = [to_one.sum_to_size(one.shape), to_two.sum_to_size(two.shape)]
-        return Shared(parts, {ABSORBED: added * factor * one * two})
+        to_a, to_b = first * factor * b, second * factor * a
+        parts = [to_a.sum_to_size(a.shape), to_b.sum_to_size(b.shape)]
+        return Shared(parts, {ABSORBED: added * factor * a * b})

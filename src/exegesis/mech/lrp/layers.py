@@ -23,7 +23,7 @@ from exegesis.nn.recurrent import Weights, at_end, stacked, weights_of
 
 @dataclass(eq=False)
 class _RecurrentCall:
-    """One call of a recurrent layer, as its way back needs it; texts first, in the order of the call."""
+    """A call of a recurrent layer with all that its backward pass needs; texts first, in the order of the call."""
 
     kind: str
     weights: Weights

@@ -154,19 +154,19 @@ def _backwards(
     factors = [(stream, _by_step(factor)) for stream, factor in rule.onto_h.values()]
     even = [(stream, _by_step(value)) for stream, value in rule.even_h.items()]
     opened = _by_step(rule.opened) if isinstance(rule.opened, Tensor) else None
-    kept = None if rule.kept is None else _by_step(rule.kept)
+    between_cells = None if rule.kept is None else _by_step(rule.kept)
     direct = None if rule.direct is None else _by_step(rule.direct)
     blocked = {stream: _by_step(where) for stream, where in rule.blocked.items()}
     above = arriving.unbind(2)
     beside = None if cells is None else cells.unbind(2)
     back = carried = torch.zeros_like(above[0])
-    states: dict[str, list[Tensor]] = {"h": [], "c": []} if kept is not None else {"h": []}
+    states: dict[str, list[Tensor]] = {"h": [], "c": []} if between_cells is not None else {"h": []}
     for t in reversed(steps):
         now = {"h": above[t] + back}
-        if kept is not None:
+        if between_cells is not None:
             carried = carried if beside is None else carried + beside[t]
             now["c"] = carried + now["h"] if opened is None else torch.addcmul(carried, now["h"], opened[t])
-            carried = now["c"] * kept[t]
+            carried = now["c"] * between_cells[t]
         for stream, where in blocked.items():
             refuse_zero((now[stream] != 0) & where[t])
         through = [now[stream] * factor[t] for stream, factor in factors]
@@ -177,7 +177,7 @@ def _backwards(
             back = back + (now[stream] * value[t]).sum(-1, keepdim=True)
         for stream, values in states.items():
             values.append(now[stream])
-    start = {"h": back} if kept is None else {"h": back, "c": carried}
+    start = {"h": back} if between_cells is None else {"h": back, "c": carried}
     return {stream: torch.stack(values[::-1], 2) for stream, values in states.items()}, start
 
 

@@ -47,14 +47,14 @@ class SignedMap:
             positive, negative = positive + under.positive, negative + under.negative
         share = _gamma if self.options.linear == "gamma" else _alpha_beta
         streams = share(relevance, z, positive.detach(), negative.detach(), self.options)
-        kept = {}
+        amounts = {}
         if self.bias is not None:
             signed = bias.clamp_min(0) * streams.positive + bias.clamp_max(0) * streams.negative
-            kept["biases"] = bias * streams.plain + signed
-        kept[ABSORBED] = streams.absorbed
+            amounts["biases"] = bias * streams.plain + signed
+        amounts[ABSORBED] = streams.absorbed
         back = over.back(streams)
         back = back if under is None else torch.where(x >= 0, back, under.back(streams))
-        return Shared([back], kept, relevance)
+        return Shared([back], amounts, relevance)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ KINDS = {"h": STATES, "c": "cells", "above": "from above"}  # of places in a rec
 
 @dataclass(eq=False)
 class State:
-    """One run: the rules' options, what they book, and the word vectors as the anchor of constants."""
+    """The state of a run: the rules' options, the ledger, and the word vectors as the anchor of constants."""
 
     options: LrpOptions
     ledger: Ledger

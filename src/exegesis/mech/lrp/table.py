@@ -100,7 +100,7 @@ def activation(state: State, call: Call) -> Tensor:
 def total(state: State, call: Call) -> Any:
     """Sums and differences: two live terms by the epsilon rule; 1 - gate is the gate of minus its value before.
 
-    If a term is exactly zero there is no sum: in a loop over padded steps, ``keep * new + (1 - keep) * old``.
+    A term of exactly zero makes no sum, as in a loop over padded steps: ``keep * new + (1 - keep) * old``.
     """
     first, second = call.argument(0, "input"), call.argument(1, "other")
     first, second = (second, first) if call.name == "rsub" else (first, second)
@@ -139,21 +139,21 @@ def constant_weights(state: State, call: Call) -> Tensor:
 
 def product(state: State, call: Call) -> Any:
     """Products: of two live tensors by ``options.product``; a constant only scales."""
-    one, two = call.argument(0, "input"), call.argument(1, "other")
-    if not (call.live(one) and call.live(two)):
-        one, two = _signal(state, call, one, two), _signal(state, call, two, one)
-    if not (call.live(one) and call.live(two)):
+    a, b = call.argument(0, "input"), call.argument(1, "other")
+    if not (call.live(a) and call.live(b)):
+        a, b = _signal(state, call, a, b), _signal(state, call, b, a)
+    if not (call.live(a) and call.live(b)):
         return scaled(call)
-    first, second = call.shadow(one), call.shadow(two)
-    rows = merged(broadcast(one, two), [first.rows, second.rows])
+    first, second = call.shadow(a), call.shadow(b)
+    rows = merged(broadcast(a, b), [first.rows, second.rows])
     if state.options.product in ("prop", "abs"):
-        before = (one if first.before is None else first.before, two if second.before is None else second.before)
+        before = (a if first.before is None else first.before, b if second.before is None else second.before)
         rule = Proportional(
             (before[0].detach(), before[1].detach()), state.options.product == "abs", state.options.stabilizer
         )
-        result = state.propagated(rule, one.detach() * two.detach(), (one, two), rows)
+        result = state.propagated(rule, a.detach() * b.detach(), (a, b), rows)
     else:
-        result = _by_gate(state, call, one, two, torch.mul)
+        result = _by_gate(state, call, a, b, torch.mul)
     return call.mode.note(result, Shadow(rows))
 
 
@@ -167,31 +167,31 @@ def _signal(state: State, call: Call, value: Any, factor: Any) -> Any:
     return call.mode.note(state.constant(value.to(factor).expand(shape), rows, "fixed parts"), Shadow(rows))
 
 
-def _by_gate(state: State, call: Call, one: Tensor, two: Tensor, function: Product) -> Tensor:
+def _by_gate(state: State, call: Call, a: Tensor, b: Tensor, function: Product) -> Tensor:
     """The signal takes all if one factor is a gate and the rule says so; both factors get half otherwise."""
-    first, second = call.shadow(one), call.shadow(two)
+    first, second = call.shadow(a), call.shadow(b)
     if state.options.product == "all" and first.gate != second.gate:
-        return function(one.detach(), two) if first.gate else function(one, two.detach())
-    return 0.5 * function(one.detach(), two) + 0.5 * function(one, two.detach())
+        return function(a.detach(), b) if first.gate else function(a, b.detach())
+    return 0.5 * function(a.detach(), b) + 0.5 * function(a, b.detach())
 
 
 def matrix_product(state: State, call: Call) -> Tensor:
     """matmul and similar: a module's matrix follows the epsilon rule; one of three dimensions weights positions."""
-    one, two = call.argument(0, "input"), call.argument(1, "mat2", call.kwargs.get("other", call.kwargs.get("vec")))
+    a, b = call.argument(0, "input"), call.argument(1, "mat2", call.kwargs.get("other", call.kwargs.get("vec")))
     if call.name == "rmatmul":
-        one, two = two, one
-    result = torch.matmul(one, two)
+        a, b = b, a
+    result = torch.matmul(a, b)
     parts = []
-    if call.live(one):
-        rows = call.shadow(one).rows
-        parts.append(rows.amax(-1, keepdim=two.ndim > 1) if one.ndim > 1 else rows.amax())
-    if call.live(two):
-        rows = call.shadow(two).rows
-        parts.append(rows.amax(-2, keepdim=one.ndim > 1) if two.ndim > 1 else rows.amax())
+    if call.live(a):
+        rows = call.shadow(a).rows
+        parts.append(rows.amax(-1, keepdim=b.ndim > 1) if a.ndim > 1 else rows.amax())
+    if call.live(b):
+        rows = call.shadow(b).rows
+        parts.append(rows.amax(-2, keepdim=a.ndim > 1) if b.ndim > 1 else rows.amax())
     rows = merged(result.shape, parts)
-    if call.live(one) and call.live(two):
-        result = _by_gate(state, call, one, two, torch.matmul)
-    elif (two if call.live(one) else one).ndim <= 2:
+    if call.live(a) and call.live(b):
+        result = _by_gate(state, call, a, b, torch.matmul)
+    elif (b if call.live(a) else a).ndim <= 2:
         return _by_epsilon(state, call, result, rows, "linear")
     return call.mode.note(result, Shadow(rows))
 
@@ -204,8 +204,8 @@ def einsum(state: State, call: Call) -> Tensor:
     """
     equation, *operands = call.args
     operands = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
-    left, arrow, kept = equation.replace(" ", "").partition("->")
-    labels = left.split(",")
+    inputs, arrow, output = equation.replace(" ", "").partition("->")
+    labels = inputs.split(",")
     if not arrow or "." in equation or len(operands) > 2 or any(len(set(names)) < len(names) for names in labels):
         raise UnsupportedError(
             f"the module computes torch.einsum({equation!r}), which has no rule: write one or two operands, each label "
@@ -214,23 +214,23 @@ def einsum(state: State, call: Call) -> Tensor:
     result = torch.einsum(equation, *operands)
     live = [number for number, operand in enumerate(operands) if call.live(operand)]
     with torch.no_grad():
-        parts = [_aligned(call.shadow(operands[number]).rows, labels[number], kept) for number in live]
+        parts = [_aligned(call.shadow(operands[number]).rows, labels[number], output) for number in live]
         rows = merged(result.shape, parts)
     if len(live) == 2:
         first, second = operands
-        result = _by_gate(state, call, first, second, lambda one, two: torch.einsum(equation, one, two))
-    elif len(operands) == 2 and not set(labels[0]) & set(labels[1]) & set(kept):
+        result = _by_gate(state, call, first, second, lambda a, b: torch.einsum(equation, a, b))
+    elif len(operands) == 2 and not set(labels[0]) & set(labels[1]) & set(output):
         return _by_epsilon(state, call, result, rows, "linear")
     return call.mode.note(result, Shadow(rows))
 
 
-def _aligned(rows: Int[Tensor, "*shape"], labels: str, kept: str) -> Int[Tensor, "*out"]:
+def _aligned(rows: Int[Tensor, "*shape"], labels: str, output: str) -> Int[Tensor, "*out"]:
     """Rows of an operand in the order of the result's labels, one wide for each label that it lacks."""
-    rows = reduced(rows, [place for place, label in enumerate(labels) if label not in kept], keep=False)
-    left = [label for label in labels if label in kept]
-    rows = rows.permute([left.index(label) for label in kept if label in left])
-    for place, label in enumerate(kept):
-        if label not in left:
+    rows = reduced(rows, [place for place, label in enumerate(labels) if label not in output], keep=False)
+    present = [label for label in labels if label in output]
+    rows = rows.permute([present.index(label) for label in output if label in present])
+    for place, label in enumerate(output):
+        if label not in present:
             rows = rows.unsqueeze(place)
     return rows
 
@@ -273,6 +273,6 @@ EVEN: dict[str, Callable[[State, Call], Any]] = {
 
 
 def table(state: State) -> dict[str, Rule]:
-    """The table of one run, for ``backward.mode.Mode``."""
-    own = {**OWN, **(SIGNED if state.options.linear != "epsilon" else {}), **(EVEN if state.options.spread else {})}
-    return {**STRUCTURAL, **COMPOUND, **{name: partial(rule, state) for name, rule in own.items()}}
+    """The table of rules for a run, for ``backward.mode.Mode``."""
+    rules = {**OWN, **(SIGNED if state.options.linear != "epsilon" else {}), **(EVEN if state.options.spread else {})}
+    return {**STRUCTURAL, **COMPOUND, **{name: partial(rule, state) for name, rule in rules.items()}}

@@ -1,4 +1,4 @@
-"""A model's outputs for texts of which only some words are kept: the game behind Shapley values and HEDGE.
+"""A model's outputs for texts of which only some words are kept: the game of Shapley values and HEDGE.
 
 A coalition of words is an integer whose bit i says that word i is kept. Coalitions of many texts are pooled, and each
 runs once, whichever step of a search asks for it.

@@ -144,8 +144,8 @@ def _runner(model: Classifier, batch: Batch, how: str) -> Run:
     """
     plain = PlainRunner.of(model, batch)
     if plain is not None and _ordinary(plain.unrolled, how):
-        tried, gone, expected = _trial(model, batch, how)
-        if _close(expected, plain.outputs(tried, gone)):
+        tried, zeroed, expected = _trial(model, batch, how)
+        if _close(expected, plain.outputs(tried, zeroed)):
             return plain.outputs
     return partial(_by_model, model)
 
@@ -166,14 +166,14 @@ def _trial(model: Classifier, batch: Batch, how: str) -> tuple[Batch, Bool[Tenso
     """The longest texts with all pieces but the first replaced (not dropped), the places of zero vectors, and the
     model's outputs.
     """
-    tried, gone = batch.take(_longest(batch)), None
+    tried, zeroed = batch.take(_longest(batch)), None
     later = tried.mask.clone()
     later[:, 0] = False
     if how == "zero":
-        gone = later
+        zeroed = later
     elif how != "drop":
         tried = replace(tried, ids=tried.ids.masked_fill(later, model.tokens[how]), texts=())
-    return tried, gone, _by_model(model, tried, gone)
+    return tried, zeroed, _by_model(model, tried, zeroed)
 
 
 def _continues(model: Classifier, batch: Batch, how: str, suffixes: Suffixes) -> bool:
@@ -185,12 +185,12 @@ def _continues(model: Classifier, batch: Batch, how: str, suffixes: Suffixes) ->
     return _close(expected, suffixes.outputs(rows, torch.ones_like(rows), batch.lengths.cpu()[rows]))
 
 
-def _by_model(model: Classifier, batch: Batch, gone: Bool[Tensor, "n t"] | None) -> Float[Tensor, "n c"]:
-    """The model's own outputs, with zero vectors wherever ``gone`` is true."""
-    if gone is None:
+def _by_model(model: Classifier, batch: Batch, zeroed: Bool[Tensor, "n t"] | None) -> Float[Tensor, "n c"]:
+    """The model's own outputs, with zero vectors wherever ``zeroed`` is true."""
+    if zeroed is None:
         return model.outputs(batch)
     differentiable = cast(Differentiable, model)
-    vectors = differentiable.embed(batch).masked_fill(gone[:, : batch.ids.shape[1], None], 0.0)
+    vectors = differentiable.embed(batch).masked_fill(zeroed[:, : batch.ids.shape[1], None], 0.0)
     with torch.no_grad():
         return differentiable.outputs_from(vectors, batch)
 
@@ -214,8 +214,8 @@ def _run(
     elif how == "zero":
         zeroed = whole.mask & ~keep
     else:
-        gone = whole.mask & ~keep
-        whole = replace(whole, ids=torch.where(gone, model.tokens[how], whole.ids))
+        removed = whole.mask & ~keep
+        whole = replace(whole, ids=torch.where(removed, model.tokens[how], whole.ids))
     key = torch.cat([whole.ids, whole.segments, whole.mask.long()], 1)
     if zeroed is not None:
         key = torch.cat([key, zeroed.long()], 1)

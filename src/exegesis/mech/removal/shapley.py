@@ -40,8 +40,8 @@ def exact(values: Float[Tensor, "s k"]) -> Float[Tensor, "k n"]:
 def orders(tree: Nest, count: int, draws: torch.Generator) -> Orders:
     """``count`` orders of the words that keep every phrase of the tree together. Each drawn order is followed by its
     reverse: the error of a word that comes early in one is compensated in the other."""
-    drawn: Orders = []
-    while len(drawn) < count:
+    sequences: Orders = []
+    while len(sequences) < count:
         placed: list[list[int]] = []
         for span, children in zip(tree.spans, tree.children, strict=True):
             if not children:
@@ -49,8 +49,8 @@ def orders(tree: Nest, count: int, draws: torch.Generator) -> Orders:
                 continue
             turn = torch.randperm(len(children), generator=draws).tolist()
             placed.append([word for number in turn for word in placed[children[number]]])
-        drawn += [placed[-1], placed[-1][::-1]]
-    return drawn[:count]
+        sequences += [placed[-1], placed[-1][::-1]]
+    return sequences[:count]
 
 
 def flat(words: int) -> Nest:
@@ -66,13 +66,15 @@ def prefixes(order: Sequence[int]) -> list[int]:
     return coalitions
 
 
-def along(drawn: Orders, values: Sequence[Float[Tensor, "p k"]]) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k n"]]:
+def along(
+    sequences: Orders, values: Sequence[Float[Tensor, "p k"]]
+) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k n"]]:
     """Mean gain of each word over the orders, and its standard error from the means of each order and its reverse.
 
-    ``values[m]`` are those of ``prefixes(drawn[m])``.
+    ``values[m]`` are those of ``prefixes(sequences[m])``.
     """
-    gains = torch.zeros(len(drawn), values[0].shape[1], len(drawn[0]), dtype=values[0].dtype)
-    for number, (order, value) in enumerate(zip(drawn, values, strict=True)):
+    gains = torch.zeros(len(sequences), values[0].shape[1], len(sequences[0]), dtype=values[0].dtype)
+    for number, (order, value) in enumerate(zip(sequences, values, strict=True)):
         gains[number][:, order] = (value[1:] - value[:-1]).t()
     pairs = (gains[0::2] + gains[1::2]) / 2
     return pairs.mean(0), pairs.std(0) / len(pairs) ** 0.5

@@ -66,14 +66,14 @@ class Suffixes:
                 if number not in self.tails:
                     self.tails[number] = _Tails(direction, terms, self.how == "drop", self.filler)
                 self.tails[number].add_to(raw, owner, first, last)
-        gone = (start == 0) & (stop == lengths)
-        if self.how == "drop" and bool(gone.any()):
-            raw[gone] = self.model.outputs(_one_piece(self.batch, self.model.tokens["pad"]))[0]
+        empty = (start == 0) & (stop == lengths)
+        if self.how == "drop" and bool(empty.any()):
+            raw[empty] = self.model.outputs(_one_piece(self.batch, self.model.tokens["pad"]))[0]
         return raw
 
 
 class _Tails:
-    """One direction: continues each text after (or from) its span, aligned at the ends of the texts."""
+    """The runs of a direction that continue each text after (or from) its span, aligned at the ends of the texts."""
 
     def __init__(self, direction: Direction, terms: list[Term], drop: bool, filler: Float[Tensor, " d"] | None) -> None:
         self.direction, self.terms, self.drop = direction, terms, drop
@@ -96,10 +96,10 @@ class _Tails:
         remaining = lengths - (last if self.drop else first)
         rows = budget_for("suffixes", owner.device).rows_of(self.direction.inputs.shape[1])
         for part in torch.split(torch.argsort(remaining, descending=True, stable=True), rows):
-            kept = lengths[part] - (last[part] - first[part] if self.drop else 0)
+            count = lengths[part] - (last[part] - first[part] if self.drop else 0)
             state, pools = self._run(owner[part], first[part], last[part], remaining[part])
             for term in self.terms:
-                raw[part] += torch.nn.functional.linear(pools.value(term.kind, state, kept), term.linear)
+                raw[part] += torch.nn.functional.linear(pools.value(term.kind, state, count), term.linear)
 
     def _run(self, rows: Tensor, first: Tensor, last: Tensor, remaining: Tensor) -> tuple[Float[Tensor, "n h"], Pools]:
         """The last state of each row and the poolings of all rows, which come with the longest rest first."""

@@ -1,1 +1,1 @@
-"""Hugging Face's sequence classifiers with their tokenizers: words over pieces, vectors in place of lookups."""
+"""Hugging Face's sequence classifiers with their tokenizers: words over pieces, vectors instead of lookups."""

@@ -67,9 +67,9 @@ def encode(tokenizer: Any, parts: Sequence[str], limit: int | None) -> Encoded:
     encoding = tokenizer(*parts, truncation=limit is not None, max_length=limit, verbose=False)
     ids = [int(i) for i in encoding["input_ids"]]
     cut = [[str(token) for token in tokenizer.tokenize(part)] for part in parts]
-    own = [[int(i) for i in tokenizer.convert_tokens_to_ids(tokens)] for tokens in cut]
+    cut_ids = [[int(i) for i in tokenizer.convert_tokens_to_ids(tokens)] for tokens in cut]
     frame = tokenizer.build_inputs_with_special_tokens(*([-1 - n] for n in range(len(parts))))
-    runs = _runs(frame, ids, own)
+    runs = _runs(frame, ids, cut_ids)
     if runs is None:
         raise UnsupportedError(
             f"the tokenizer {type(tokenizer).__name__} puts its special pieces inside the text, so that its pieces "
@@ -84,26 +84,26 @@ def encode(tokenizer: Any, parts: Sequence[str], limit: int | None) -> Encoded:
         ids=ids,
         tokens=[str(token) for token in tokenizer.convert_ids_to_tokens(ids)],
         type_ids=[int(i) for i in encoding.get("token_type_ids", [0] * len(ids))],
-        overflowing=sum(stop - start for start, stop in runs) < sum(map(len, own)),
+        overflowing=sum(stop - start for start, stop in runs) < sum(map(len, cut_ids)),
         parts=tuple(parts),
         runs=runs,
         pieces=pieces,
     )
 
 
-def _runs(frame: Sequence[int], ids: Sequence[int], own: Sequence[Sequence[int]]) -> list[Range] | None:
+def _runs(frame: Sequence[int], ids: Sequence[int], cut_ids: Sequence[Sequence[int]]) -> list[Range] | None:
     """The range of each part's pieces, cut at their ends, in a frame of special pieces that holds -1 and -2."""
-    free = len(ids) - (len(frame) - len(own))
-    for first in range(min(len(own[0]), free), -1, -1):
-        lengths = [first, free - first][: len(own)]
-        if sum(lengths) != free or any(n > len(part) for n, part in zip(lengths, own, strict=True)):
+    free = len(ids) - (len(frame) - len(cut_ids))
+    for first in range(min(len(cut_ids[0]), free), -1, -1):
+        lengths = [first, free - first][: len(cut_ids)]
+        if sum(lengths) != free or any(n > len(part) for n, part in zip(lengths, cut_ids, strict=True)):
             continue
         built: list[int] = []
         runs = []
         for piece in frame:
             if piece < 0:
                 runs.append((len(built), len(built) + lengths[-1 - piece]))
-                built += own[-1 - piece][: lengths[-1 - piece]]
+                built += cut_ids[-1 - piece][: lengths[-1 - piece]]
             else:
                 built.append(piece)
         if built == list(ids):
@@ -160,16 +160,18 @@ def _pairs(text: str, pieces: str) -> list[tuple[int, int]]:
     """Pairs of characters that agree, in order: the common start, then the longest runs."""
     same = next((n for n, (a, b) in enumerate(zip(text, pieces, strict=False)) if a != b), min(len(text), len(pieces)))
     pairs = [(n, n) for n in range(same)]
-    left, right, side = same, same, _SIDE
-    while left < len(text) and right < len(pieces):
-        blocks = SequenceMatcher(None, text[left : left + side], pieces[right : right + side], autojunk=False)
-        matches = [(left + b.a + n, right + b.b + n) for b in blocks.get_matching_blocks() for n in range(b.size)]
-        more = left + side < len(text) or right + side < len(pieces)
+    at_text, at_piece, side = same, same, _SIDE
+    while at_text < len(text) and at_piece < len(pieces):
+        blocks = SequenceMatcher(
+            None, text[at_text : at_text + side], pieces[at_piece : at_piece + side], autojunk=False
+        )
+        matches = [(at_text + b.a + n, at_piece + b.b + n) for b in blocks.get_matching_blocks() for n in range(b.size)]
+        more = at_text + side < len(text) or at_piece + side < len(pieces)
         matches = matches[: len(matches) * 3 // 4] if more else matches  # the rest may agree better with what follows
         side = _SIDE if matches else 4 * side
         if matches:
             pairs += matches
-            left, right = matches[-1][0] + 1, matches[-1][1] + 1
+            at_text, at_piece = matches[-1][0] + 1, matches[-1][1] + 1
         elif not more:
             break
     return pairs
@@ -179,10 +181,10 @@ def _filled(text: str, ranges: Sequence[Range | None]) -> list[Range]:
     """Ranges for pieces without any: the words between their neighbours one by one, else all that is between."""
     filled: list[Range] = []
     start = 0
-    for number, known in enumerate(ranges):
-        if known is not None:
-            filled.append(known)
-            start = known[1]
+    for number, place in enumerate(ranges):
+        if place is not None:
+            filled.append(place)
+            start = place[1]
             continue
         if len(filled) > number:
             continue

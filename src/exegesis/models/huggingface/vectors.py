@@ -50,7 +50,7 @@ def input_embeddings(module: Any) -> nn.Module | None:
 def find_lookups(module: nn.Module, ids: Int[Tensor, "b t"], run: Callable[[], object]) -> tuple[Lookup, ...]:
     """Find the lookups of the words while ``run`` passes ``ids`` to the module; rows and columns must differ in number.
 
-    Layers that give the same vectors share columns, any other has columns of its own.
+    Layers that give equal vectors share columns; any other layer has separate columns.
     """
     calls_of: dict[str, list[str]] = {}
     with _watching(module, partial(_note, calls_of, ids)):
@@ -100,14 +100,14 @@ def replaced(
     wider than ``vectors``, and a module may fill up to whole windows). Raises ModelError at the end of a block in which
     a lookup did not come.
     """
-    left = {lookup.path: list(lookup.calls) for lookup in lookups}
+    pending = {lookup.path: list(lookup.calls) for lookup in lookups}
     parts = {lookup.path: vectors[..., lookup.start : lookup.stop] for lookup in lookups}
     if all(part.shape == vectors.shape for part in parts.values()):
         parts = dict.fromkeys(parts, vectors)
-    with _watching(module, partial(_put, left, parts, ids), set(left)):
+    with _watching(module, partial(_put, pending, parts, ids), set(pending)):
         yield
-    if any(left.values()):
-        raise ModelError(f"the module did not look its words up at {next(path for path in left if left[path])}")
+    if any(pending.values()):
+        raise ModelError(f"the module did not look its words up at {next(path for path in pending if pending[path])}")
 
 
 def first(out: Any) -> Tensor:
@@ -137,26 +137,26 @@ def _note(calls: dict[str, list[str]], ids: Int[Tensor, "b t"], path: str, looke
 
 
 def _put(
-    left: dict[str, list[str]],
+    pending: dict[str, list[str]],
     parts: dict[str, Tensor],
     ids: Int[Tensor, "b t"],
     path: str,
     looked_up: Tensor,
-    own: Tensor,
+    vectors_read: Tensor,
 ) -> Tensor | None:
     """The words' vectors as the answer to a lookup that is still to come; None for any other lookup."""
-    kind = next((kind for kind in left[path] if _holds(kind, looked_up, ids)), None)
+    kind = next((kind for kind in pending[path] if _holds(kind, looked_up, ids)), None)
     if kind is None:
         return None
-    left[path].remove(kind)
-    part = parts[path].to(own)
+    pending[path].remove(kind)
+    part = parts[path].to(vectors_read)
     if kind == MOVED:
-        part = torch.cat([own[:, :1], part[:, : ids.shape[1] - 1]], 1)
+        part = torch.cat([vectors_read[:, :1], part[:, : ids.shape[1] - 1]], 1)
     if kind == TURNED:
         part = part.transpose(0, 1)
     along = 0 if kind == TURNED else 1
-    beyond = own.shape[along] - part.shape[along]
-    return torch.cat([part, own.narrow(along, part.shape[along], beyond)], along) if beyond else part
+    beyond = vectors_read.shape[along] - part.shape[along]
+    return torch.cat([part, vectors_read.narrow(along, part.shape[along], beyond)], along) if beyond else part
 
 
 def _alike(first: Tensor, second: Tensor) -> bool:

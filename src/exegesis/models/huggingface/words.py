@@ -80,10 +80,10 @@ def _adopt(candidates: Sequence[Range], held: set[int], group: Sequence[int], jo
     for number in range(len(candidates)):
         if group[number] in held:
             continue
-        for left in (number - 1, number):
-            touches = 0 <= left < len(candidates) - 1 and candidates[left][1] == candidates[left + 1][0]
-            if touches and not joined[left]:
-                joined[left] = changed = True
+        for border in (number - 1, number):
+            touches = 0 <= border < len(candidates) - 1 and candidates[border][1] == candidates[border + 1][0]
+            if touches and not joined[border]:
+                joined[border] = changed = True
                 break
     return changed
 

@@ -174,8 +174,8 @@ def open_language(given: Any) -> LanguageModel:
             raise UsageError(
                 f"a language model needs a name and sample() (LanguageModel), unlike {type(given).__name__}"
             )
-        found: LanguageModel = given
-        return found
+        model: LanguageModel = given
+        return model
     if given == "bundled":
         return bundled_language()
     if (Path(given) / WORDS).exists():

@@ -1,1 +1,1 @@
-"""Any trained torch module as it stands: how it wants to be called, how far it can be seen through."""
+"""Any trained torch module: the way to call it, its outputs, and the abilities that trials find in it."""

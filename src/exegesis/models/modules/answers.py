@@ -39,10 +39,10 @@ def choose(answers: Sequence[Any], widths: Collection[int]) -> Part:
         return fitting[0]
     if not fitting and keys and keys[0] == 0:  # the reader of the first part says what is wrong with it
         return keys[0]
-    wanted = " or ".join(str(width) for width in sorted(widths)) or "some number of"
+    expected = " or ".join(str(width) for width in sorted(widths)) or "some number of"
     raise ModelError(
         f"the module returns parts {', '.join(repr(key) for key in keys)[:80]}, of which {len(fitting) or 'none'} may "
-        f"be logits of {wanted} classes: name the one with {UNORDERED}"
+        f"be logits of {expected} classes: name the one with {UNORDERED}"
     )
 
 

@@ -28,16 +28,16 @@ MAX_FIXED = 2048  # pieces of a fixed length that the module names
 
 @dataclass(frozen=True)
 class Plan:
-    """One way of calling a module: the form in which it receives the ids, and the value of each further argument.
+    """A way of calling a module: the form in which it receives the ids, and the value of each further argument.
 
     ``form`` of the ids: ``rows`` [b, t], ``columns`` [t, b], ``one`` text alone [t], ``flat``: all texts end to end
     without padding, ``pair``: the tuple (ids [b, t], lengths). ``lengths_as`` is ``cpu``, ``device`` or ``list``.
-    ``pads`` says that a text's outputs are the same beside a longer text; otherwise only texts of one
-    length share a call. ``rows`` is the largest number of texts per call in which the module keeps their order, 0 for
-    any number. ``least`` is the length of the shortest text that the module takes (a convolution needs as many pieces
-    as its kernel is wide); shorter ones are filled up with ``pad`` tokens, which masks and lengths tell from the text's
-    own pieces. ``most`` is the length of the longest (a module that flattens its states takes one length), 0 if the
-    trials showed none. ``part`` is where the logits are in what it returns.
+    ``pads`` says that a text's outputs are the same beside a longer text; otherwise only texts of equal length share a
+    call. ``rows`` is the largest number of texts per call in which the module keeps their order, 0 for any number.
+    ``least`` is the length of the shortest text that the module accepts (a convolution needs as many pieces as its
+    kernel is wide); shorter ones are filled up with ``pad`` tokens, which masks and lengths tell from the text's own
+    pieces. ``most`` is the length of the longest (a module that flattens its states accepts one length), 0 if the
+    trials showed none. ``part`` is the place of the logits in its return value.
     """
 
     arguments: Arguments = NO_ARGUMENTS

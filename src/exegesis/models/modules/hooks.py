@@ -131,7 +131,7 @@ def placed(vectors: Float[Tensor, "b t d"], ids: Tensor, batch: Batch, *, turned
 def bagged(
     bag: nn.EmbeddingBag, vectors: Float[Tensor, "b t d"], ids: Tensor, batch: Batch
 ) -> Float[Tensor, "b d"] | None:
-    """The result of a bag for these vectors instead of its own; None if it reads other ids than the batch's."""
+    """A bag's result for these vectors instead of the looked-up ones; None if it reads ids that are not the batch's."""
     if not reads(ids, batch, turned=False):
         return None
     inside = batch.mask if ids.ndim == 1 else torch.ones_like(batch.mask)

@@ -44,10 +44,10 @@ def widths_of(labels: Labels | None) -> set[int]:
     return {1, 2} if count == 2 else {count} if count else set()
 
 
-def check_outputs(model: TorchClassifier, probe: Batch, *, said: bool) -> None:
+def check_outputs(model: TorchClassifier, probe: Batch, *, stated: bool) -> None:
     """Raise UsageError for probabilities if logits are expected, and the other way round.
 
-    ``said``: the user said which they are.
+    ``stated``: the user stated which they are.
     """
     raw = model.outputs(probe).cpu().double()
     inside = bool(((raw >= 0) & (raw <= 1)).all())
@@ -58,7 +58,7 @@ def check_outputs(model: TorchClassifier, probe: Batch, *, said: bool) -> None:
     traceable = offers(model, Differentiable)
     end = _end(model, probe) if traceable else None
     sums = bool(torch.allclose(raw.sum(1), raw.new_ones(()), atol=1e-3)) and raw.shape[1] > 1
-    if end in ("softmax", "sigmoid") or (sums and end is None) or not (traceable or said):
+    if end in ("softmax", "sigmoid") or (sums and end is None) or not (traceable or stated):
         what = f"the module ends in a {end}" if end else "the module's outputs look like probabilities, from 0 to 1"
         rest = "" if end or sums else "; outputs='logits' where they are logits all the same"
         raise UsageError(
@@ -67,7 +67,7 @@ def check_outputs(model: TorchClassifier, probe: Batch, *, said: bool) -> None:
 
 
 def are_logs(raw: Tensor) -> bool:
-    """Whether outputs are log-probabilities: their exponentials sum to one for every text."""
+    """True if outputs are log-probabilities: their exponentials sum to one for every text."""
     near = 1e-4 if raw.dtype in (torch.float32, torch.float64) else 2e-2
     return bool((raw.cpu().double().logsumexp(1).abs() < near).all())
 

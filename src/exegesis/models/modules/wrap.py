@@ -82,7 +82,7 @@ def wrap(
     names, link = labels_of(labels, width, outputs)
     bare = TorchClassifier(module, reader, Profile(name or type(module).__name__, names, link, plan))
     model = with_abilities(bare, probe, probing)
-    check_outputs(model, probe, said=outputs is not None)
+    check_outputs(model, probe, stated=outputs is not None)
     if link is Link.SOFTMAX and are_logs(model.outputs(probe)):
         model = _with(model, link=Link.LOG_SOFTMAX)
     model = _with(model, lacks=advised(model.lacks, model.link))

@@ -84,9 +84,9 @@ class PieceReader:
 
     @cached_property
     def tokens(self) -> Mapping[str, int]:
-        known = {"pad": self.tokenizer.pad_token_id or 0}
+        ids = {"pad": self.tokenizer.pad_token_id or 0}
         roles = {"unknown": self.tokenizer.unk_token_id, "mask": self.tokenizer.mask_token_id}
-        return known | {role: number for role, number in roles.items() if number is not None}
+        return ids | {role: number for role, number in roles.items() if number is not None}
 
     @property
     def size(self) -> int:

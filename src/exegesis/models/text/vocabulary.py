@@ -1,4 +1,4 @@
-"""Word vocabularies: a text becomes a row of numbers, and its tokens keep their place in it. No torch."""
+"""Word vocabularies: a text becomes a row of numbers, and its tokens keep their place in it."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class Vocabulary:
     @cached_property
     def numbers(self) -> Mapping[str, int]:
         """The number of each word; the first if a word is listed twice."""
-        found = dict(self.aliases)
+        numbers = dict(self.aliases)
         for number, token in enumerate(self.tokens):
             if token:
-                found.setdefault(token, number)
-        return found
+                numbers.setdefault(token, number)
+        return numbers
 
     def read(self, raw: str) -> Text:
         """The text as its tokens, one word each (see ``tokenizer`` for the rules).
@@ -88,8 +88,8 @@ class Vocabulary:
         """
         counts = Counter(word.string for text in texts for word in tokenize(text, lowercase=lowercase))
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        kept = [word for word, count in ranked if count >= minimum][:limit]
-        return cls(tuple(dict.fromkeys((PAD, UNKNOWN, *kept, *extra))), lowercase)
+        frequent = [word for word, count in ranked if count >= minimum][:limit]
+        return cls(tuple(dict.fromkeys((PAD, UNKNOWN, *frequent, *extra))), lowercase)
 
     @classmethod
     def of(

@@ -148,8 +148,10 @@ class RecurrentClassifier(nn.Module):
         if isinstance(self.recurrent, VariantLSTM):
             return self._run_variant(self.recurrent, embeds[:, :longest], lengths)
         if not self.config.bidirectional:
-            every = cast(Tensor, self.recurrent(source)[0])
-            return every, every[torch.arange(len(every), device=every.device), lengths.to(every.device) - 1]
+            states_read = cast(Tensor, self.recurrent(source)[0])
+            return states_read, states_read[
+                torch.arange(len(states_read), device=states_read.device), lengths.to(states_read.device) - 1
+            ]
         if shortest != longest:
             source = pack_padded_sequence(embeds, lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, final = self.recurrent(source)
@@ -171,10 +173,10 @@ class RecurrentClassifier(nn.Module):
     ) -> Float[Tensor, "b h"]:
         if self.config.readout == "last":
             return last
-        every = pad_packed_sequence(states, batch_first=True)[0] if isinstance(states, PackedSequence) else states
-        real = torch.arange(every.shape[1], device=every.device) < lengths.to(every.device)[:, None]
+        states_read = pad_packed_sequence(states, batch_first=True)[0] if isinstance(states, PackedSequence) else states
+        real = torch.arange(states_read.shape[1], device=states_read.device) < lengths.to(states_read.device)[:, None]
         if self.attention is not None:
-            return cast(Tensor, self.attention(every, real))
+            return cast(Tensor, self.attention(states_read, real))
         if self.config.readout == "max":
-            return every.masked_fill(~real[..., None], -torch.inf).amax(dim=1)
-        return every.masked_fill(~real[..., None], 0.0).sum(dim=1) / lengths.to(every)[:, None]
+            return states_read.masked_fill(~real[..., None], -torch.inf).amax(dim=1)
+        return states_read.masked_fill(~real[..., None], 0.0).sum(dim=1) / lengths.to(states_read)[:, None]

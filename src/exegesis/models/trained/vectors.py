@@ -13,8 +13,8 @@ from exegesis.core.errors import FileError
 Vectors = dict[str, Float32[np.ndarray, " d"]]
 
 
-def read_vectors(path: Path, wanted: Container[str]) -> tuple[int, Vectors]:
-    """The width of the vectors in a file, and the vectors of the ``wanted`` words.
+def read_vectors(path: Path, words: Container[str]) -> tuple[int, Vectors]:
+    """The width of the vectors in a file, and the vectors of those of ``words`` that it has.
 
     Each line is a word and its numbers, separated by spaces; a first line of just two whole numbers is word2vec's
     header. A word may contain spaces; the first of two equal words counts. Raises FileError for a file that cannot be
@@ -22,12 +22,12 @@ def read_vectors(path: Path, wanted: Container[str]) -> tuple[int, Vectors]:
     """
     try:
         with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
-            return _read(path, lines, wanted)
+            return _read(path, lines, words)
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
 
 
-def _read(path: Path, lines: Iterable[str], wanted: Container[str]) -> tuple[int, Vectors]:
+def _read(path: Path, lines: Iterable[str], words: Container[str]) -> tuple[int, Vectors]:
     width = 0
     vectors: Vectors = {}
     for n, line in enumerate(lines, 1):
@@ -41,7 +41,7 @@ def _read(path: Path, lines: Iterable[str], wanted: Container[str]) -> tuple[int
         if width < 1 or len(cells) <= width:
             raise FileError(f"{path}, line {n}: {len(cells) - 1} numbers where {width or 'some'} are expected")
         word = " ".join(cells[:-width])
-        if word in wanted and word not in vectors:
+        if word in words and word not in vectors:
             vectors[word] = _numbers(path, n, cells[-width:])
     if not width:
         raise FileError(f"{path}: holds no vectors; give a file in GloVe's or word2vec's text format")
