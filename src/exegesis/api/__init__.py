@@ -42,4 +42,4 @@ __all__ = [
 
 for _name in ("blackbox", "evaluate", "explain", "hierarchy", "interactions", "language", "load", "measures",
               "methods", "predict", "randomisation", "recommend", "relevance", "sensitivity", "wrap"):  # fmt: skip
-    globals()[_name].__module__ = "exegesis"  # the one address of a public function, wherever its file lies
+    globals()[_name].__module__ = "exegesis"  # the address of every public function, whichever file defines it

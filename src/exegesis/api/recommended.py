@@ -14,7 +14,7 @@ from exegesis.questions.trust.recommendations import check_recommendation
 from exegesis.results.recommendation import Recommendation, read_recommendation
 
 FILE, VARIABLE = "recommendation.json", "EXEGESIS_RECOMMENDATION"
-Place = str | os.PathLike[str] | None  # of a saved recommendation
+Place = str | os.PathLike[str] | None  # the file of a saved recommendation
 
 
 def best(model: Classifier, recommendation: Place = None, folder: object = None) -> Recommendation:

@@ -1,1 +1,1 @@
-"""What every folder may use: texts, errors, files, plain values, progress."""
+"""The foundation of all folders: texts, errors, files, plain values, progress."""

@@ -171,7 +171,7 @@ def hints(cls: type) -> dict[str, Any]:
 
 
 def wording(hint: Any) -> str:
-    """What a value of a type must be, in words: "an even number of at least 4, or none"."""
+    """The requirement of a type in words: "an even number of at least 4, or none"."""
     parts = []
     for kind, conditions in _alternatives(hint):
         if get_origin(kind) is Literal:

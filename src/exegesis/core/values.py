@@ -211,6 +211,6 @@ def _finite(value: Any, where: str) -> Any:
     while waiting:
         part = waiting.pop()
         waiting += part.values() if isinstance(part, Mapping) else part if isinstance(part, list) else ()
-        if type(part) in (int, float) and not math.isfinite(part):  # an OverflowError for whole numbers beyond floats
+        if type(part) in (int, float) and not math.isfinite(part):  # whole numbers beyond floats raise OverflowError
             raise ValueError(f"{where}: a finite number is due, not {part}")
     return value

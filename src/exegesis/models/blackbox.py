@@ -21,7 +21,7 @@ from exegesis.protocols.batch import Batch, pad
 from exegesis.protocols.model import Raw
 from exegesis.protocols.target import Labels, Link, label_names
 
-MIN_CERTAIN = 4  # first answers that are all exactly 0 or 1 before a warning is logged
+MIN_CERTAIN = 4  # a warning is logged if as many first answers are all exactly 0 or 1
 _log = logging.getLogger("exegesis.blackbox")
 TOLERANCE = 1e-3  # distance of a row from a distribution (half precision rounds to 5e-4)
 
@@ -55,7 +55,7 @@ class BlackBox:
         batch: int = 256,
         multilabel: bool = False,
     ) -> None:
-        """Raises UsageError if ``function`` is not callable, for fewer than two distinct labels, or ``batch < 1``."""
+        """Raise UsageError if ``function`` is not callable, for fewer than two distinct labels, or if ``batch < 1``."""
         if not callable(function):
             raise UsageError(f"a black box needs a function of a list of texts, not a {type(function).__name__}")
         names = label_names(labels)

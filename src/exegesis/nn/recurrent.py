@@ -17,7 +17,7 @@ from exegesis.core.errors import UnsupportedError
 from exegesis.nn.kernels import linear
 from exegesis.protocols.recurrent import Direction
 
-Way = tuple[int, int]  # a layer from below, and one of its directions
+Way = tuple[int, int]  # the number of a layer, from the bottom, and of its direction
 Weights = Sequence[Sequence[Sequence[Tensor | None]]]  # by layer and direction: W_x, W_h, b_x, b_h (None: no bias)
 GATES = {"lstm": "ifgo", "gru": "rzn", "rnn_tanh": "n", "rnn_relu": "n"}
 

@@ -21,7 +21,7 @@ Work = Literal[
     "paths", "panels", "phrases", "relevance", "contexts", "states",
 ]  # fmt: skip
 UNBOUND = sys.maxsize
-REFERENCE = 8 << 30  # bytes of free device memory for which the budgets of the CPU are taken as they are
+REFERENCE = 8 << 30  # bytes of free device memory for which the budgets of the CPU hold unchanged
 SMALLEST, LARGEST = 1 / 8, 64.0  # factors for other amounts of memory
 
 
@@ -44,21 +44,21 @@ class Budget:
 
 
 BUDGETS: Mapping[Work, Budget] = {
-    "texts": Budget(rows=64, pieces=1 << 14),  # that a method explains together
-    "classifier": Budget(rows=256, pieces=1 << 14),  # in one call of a Hugging Face classifier
-    "language": Budget(pieces=1 << 12),  # in one call of a masked model: 0.5 GB of logits over 30,000 words
+    "texts": Budget(rows=64, pieces=1 << 14),  # texts that a method explains together
+    "classifier": Budget(rows=256, pieces=1 << 14),  # texts in one call of a Hugging Face classifier
+    "language": Budget(pieces=1 << 12),  # texts in one call of a masked model: 0.5 GB of logits over 30,000 words
     "perturbed": Budget(pieces=1 << 15),  # texts with parts removed, in one call of the model
-    "masks": Budget(pieces=1 << 20),  # of perturbed texts that are written out
-    "suffixes": Budget(rows=1 << 12, pieces=1 << 23),  # that step together
-    "coalitions": Budget(rows=1 << 16, pieces=1 << 17),  # asked for together, and written out
+    "masks": Budget(pieces=1 << 20),  # masks of perturbed texts that are written out
+    "suffixes": Budget(rows=1 << 12, pieces=1 << 23),  # suffixes that step together
+    "coalitions": Budget(rows=1 << 16, pieces=1 << 17),  # coalitions requested together, and written out
     "replacements": Budget(rows=1 << 12, pieces=1 << 15),  # texts with other words drawn, in one call of the model
-    "gradients": Budget(pieces=1 << 14),  # in one backward pass
+    "gradients": Budget(pieces=1 << 14),  # texts in one backward pass
     "paths": Budget(pieces=1 << 14),  # points of paths, in one pass
-    "panels": Budget(rows=1 << 10),  # of an integral, at a time
-    "phrases": Budget(rows=1 << 11, numbers=1 << 25),  # that step together, and numbers of their states in a layer
+    "panels": Budget(rows=1 << 10),  # panels of an integral at a time
+    "phrases": Budget(rows=1 << 11, numbers=1 << 25),  # phrases that step together, and their states
     "relevance": Budget(numbers=1 << 25),  # relevances of one direction of a layer
-    "contexts": Budget(rows=1 << 9, pieces=1 << 14),  # of phrases; what the caches of a CPU hold
-    "states": Budget(numbers=1 << 23),  # of contexts of phrases, over all layers
+    "contexts": Budget(rows=1 << 9, pieces=1 << 14),  # contexts of phrases, as many as fit the caches of a CPU
+    "states": Budget(numbers=1 << 23),  # states of contexts of phrases, over all layers
 }
 _LIMITED: ContextVar[Mapping[Work, Budget]] = ContextVar("limited", default={})  # noqa: B039  (never changed in place)
 

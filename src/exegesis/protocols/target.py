@@ -26,8 +26,8 @@ class Link(Enum):
     SIGMOID = "sigmoid"  # one logit per label, each label on its own (multi-label)
     BINARY = "binary"  # one logit z for two labels: probabilities (1 - sigmoid(z), sigmoid(z))
     IDENTITY = "identity"  # plain numbers (a regression): no probabilities
-    PROBABILITY = "probability"  # the model gives probabilities that sum to one, its logits are out of sight
-    PROBABILITIES = "probabilities"  # the model gives each label's own probability (multi-label), logits out of sight
+    PROBABILITY = "probability"  # the model gives probabilities that sum to one, and no logits
+    PROBABILITIES = "probabilities"  # the model gives each label's own probability (multi-label), and no logits
 
     @property
     def hidden(self) -> bool:
@@ -214,7 +214,7 @@ def _plain(kind: str, rest: str, labels: Sequence[str]) -> Ask:
 
 def _pair(rest: str, labels: Sequence[str]) -> tuple[int, int]:
     cuts = [i for i, character in enumerate(rest) if character == ","]
-    for cut in cuts:  # a label may itself hold a comma
+    for cut in cuts:  # a label itself may contain a comma
         if rest[:cut].strip() in labels and rest[cut + 1 :].strip() in labels:
             pair = labels.index(rest[:cut].strip()), labels.index(rest[cut + 1 :].strip())
             break

@@ -73,7 +73,7 @@ class Recommendation(Saved):
         texts, first = f"{self.texts} text{'s' * (self.texts != 1)}", self.ranking[0]
         lines = [f"{self.method} explains {self.model} best of {of} on {texts}."]
         if not self.sure:
-            better = first.won > first.lost  # than some, at the level of ``Evaluation``
+            better = first.won > first.lost  # better than some methods, at the level of ``Evaluation``
             place = f"among the best of {of} on {texts}." if better else f"first of {of} on {texts}, by chance perhaps."
             lines[0] = f"{self.method} is {place}"
         lines += [self.advice, *([self.lead] if self.lead else [])]

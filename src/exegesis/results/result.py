@@ -16,7 +16,7 @@ from exegesis.core.errors import FileError, UsageError
 from exegesis.core.files import write_whole
 from exegesis.core.values import ByValue, published, to_plain
 
-VERSION = 2  # of the form in which results are saved
+VERSION = 2  # the version of the form in which results are saved
 View = Callable[..., str | bytes]  # takes results and options
 Some = TypeVar("Some", bound="Result")
 _draw: list[View] = []  # the function that draws results in a medium, registered from above

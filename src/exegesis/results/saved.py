@@ -112,7 +112,7 @@ def _parts(values: Mapping[str, Any], several: bool) -> dict[str, Any]:
     return {"parts": parts, "scorer": values["scorer"]}
 
 
-_NAMES = {Attribution.form: "method", Hierarchy.form: "search"}  # where version 1 names the method
+_NAMES = {Attribution.form: "method", Hierarchy.form: "search"}  # the field in which version 1 names the method
 _Fields = Callable[[Mapping[str, Any], bool], dict[str, Any]]
 _PARTS: dict[str, _Fields] = {  # the fields beside the header, from values of version 1
     Attribution.form: _spans,

@@ -1,4 +1,4 @@
-"""How far two lists of scores agree. Imports no torch."""
+"""The agreement of two lists of scores."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Resampled:
 
     @cached_property
     def _draws(self) -> Integer[np.ndarray, "samples texts"]:
-        """How often each text is in each bootstrap sample, which draws distinct texts."""
+        """The number of times that each text is in each bootstrap sample, which draws distinct texts."""
         return draw_texts(int(self.owners.max(initial=-1)) + 1, self.samples, self.seed)[:, self.owners]
 
 

@@ -78,18 +78,18 @@ def nearest(word: str, vectors: Vectors, count: int) -> list[str]:
     vector = vectors.get(word)
     if vector is None or not np.linalg.norm(vector):
         return []
-    others = [other for other in vectors if other != word and np.linalg.norm(vectors[other])]
+    others = [name for name in vectors if name != word and np.linalg.norm(vectors[name])]
     if not others:
         return []
-    matrix = np.stack([vectors[other] for other in others]).astype(np.float64)
+    matrix = np.stack([vectors[name] for name in others]).astype(np.float64)
     cosines = matrix @ vector / np.linalg.norm(matrix, axis=1) / np.linalg.norm(vector)
     return [others[i] for i in np.argsort(-cosines, kind="stable")[:count]]
 
 
 def fitting(language: str | LanguageModel, words: Sequence[str], place: int, count: int, seed: int) -> list[str]:
     """The words that a language model draws most often at a position of a text; ties in the order drawn."""
-    drawn = fillings(open_language(language), [words], [[place]], DRAWS, seed)[0]
-    ranked = Counter(filling[0] for filling in drawn if any(map(str.isalpha, filling[0])))
+    answers = fillings(open_language(language), [words], [[place]], DRAWS, seed)[0]
+    ranked = Counter(filling[0] for filling in answers if any(map(str.isalpha, filling[0])))
     return [candidate for candidate, _ in ranked.most_common(count)]
 
 

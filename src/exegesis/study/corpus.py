@@ -134,5 +134,5 @@ def shown(result: Attribution, number: int, gold: str | None, marked: Sequence[i
 
 
 def normal(word: Any) -> str:
-    """A word as it is counted: case is ignored."""
+    """The form in which words are compared and counted: case-folded."""
     return str(word).casefold()

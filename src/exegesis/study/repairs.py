@@ -30,7 +30,7 @@ from exegesis.study.corpus import Data, normal, read_data
 from exegesis.study.predictions import predict_all
 from exegesis.study.replacements import replaced, starts
 
-TRAININGS = "trainings"  # the name of the progress announced before the first of them
+TRAININGS = "trainings"  # the name under which their progress is announced
 Swaps = Mapping[str, Sequence[str]] | Substitution
 NOTHING = Mean(float("nan"), float("nan"), float("nan"), 0, 0, 0)
 
@@ -65,8 +65,7 @@ def repair(
     pairs = _pairs(swaps)
     examples = read_data(train)
     labels = find_labels(examples)
-    tested = [] if test is None else read_data(test)
-    development = [] if dev is None else read_data(dev)
+    tested, development = ([] if data is None else read_data(data) for data in (test, dev))
     excluded = {_key(single(example)) for example in (*examples, *development)}
     fault = propose(tested, pairs, most=len(tested), without=excluded)
     excluded |= {_key(single(example)) for example in tested} | {_key(text.text) for text in fault}

@@ -96,8 +96,8 @@ def word(
     return WordUses(asked_of(plan, len(held), count, signs), uses, gaps, absent)
 
 
-def _holding(texts: Iterator[tuple[int, Text]], wanted: set[str]) -> Iterator[tuple[int, Text]]:
-    return (numbered for numbered in texts if not wanted.isdisjoint(map(normal, numbered[1].word_strings())))
+def _holding(texts: Iterator[tuple[int, Text]], words: set[str]) -> Iterator[tuple[int, Text]]:
+    return (numbered for numbered in texts if not words.isdisjoint(map(normal, numbered[1].word_strings())))
 
 
 def _absent(

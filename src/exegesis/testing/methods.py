@@ -35,7 +35,7 @@ class Trial:
     target: str
     tolerance: float
     gap: float
-    before: Traces  # of the model, before any call
+    before: Traces  # the model's traces before any call
 
     @cached_property
     def card(self) -> Card:

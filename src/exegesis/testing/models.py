@@ -26,7 +26,7 @@ class Trial:
     model: Classifier
     texts: tuple[Raw, ...]
     tolerance: float
-    before: Traces  # of the model, before any call
+    before: Traces  # the model's traces before any call
 
     @cached_property
     def read(self) -> list[Text]:

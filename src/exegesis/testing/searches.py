@@ -29,7 +29,7 @@ class Trial:
     texts: tuple[Raw, ...]
     tolerance: float
     options: dict[str, Any]
-    before: Traces  # of the model, before any call
+    before: Traces  # the model's traces before any call
 
     @cached_property
     def trees(self) -> list[Hierarchy]:

@@ -66,7 +66,7 @@ def product_added(call: Call) -> Any:
 
 
 def matrix_added(call: Call) -> Any:
-    """addmm(t, a, b) = beta t + alpha a b; addmv and baddbmm likewise."""
+    """addmm(t, a, b) = beta t + alpha a b, and the similar addmv and baddbmm."""
     run, names = call.mode.run, ("input", *MATRICES[call.name])
     term, first, second = (call.argument(position, name) for position, name in enumerate(names))
     beta, alpha = call.kwargs.get("beta", 1), call.kwargs.get("alpha", 1)

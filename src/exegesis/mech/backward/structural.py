@@ -240,7 +240,7 @@ def added(call: Call) -> Any:
 
 
 def chosen(call: Call) -> Any:
-    """where, masked_fill, maximum, minimum: constants that are chosen keep what they receive."""
+    """where, masked_fill, maximum, minimum: chosen constants keep the relevance that they receive."""
     if call.name in ("maximum", "minimum"):
         condition, first, second = None, call.argument(0, "input"), call.argument(1, "other")
     elif call.name == "masked_fill":

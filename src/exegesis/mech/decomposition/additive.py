@@ -1,11 +1,11 @@
 """Additive decomposition of a recurrent prediction over its words: the mechanism of REAT (Du et al. 2019, Sec. 3.1).
 
 The hidden state follows ``h_t = α_t ⊙ h_{t-1} + h̃_t`` (Eq. 10), so the state that an output layer reads is a sum
-over words of what each word added, dampened by all later forgetting factors (Eq. 11-13).
+of the words' contributions, dampened by all later forgetting factors (Eq. 11-13).
 
 Two rewritings make it exact and cheap. (1) It telescopes: with ``P_t = W [h_t ⊙ Π_{k>t} α_k]``, a word's score is
 ``P_t - P_{t-1}`` and a phrase's (Eq. 14) ``P_r - P_{q-1}``, the sum of its words' scores; one suffix product gives
-them all. (2) For an LSTM (Eq. 18) ``α_k = f_k o_k / o_{k-1}`` explodes where an output gate is nearly shut; since
+them all. (2) For an LSTM (Eq. 18) ``α_k = f_k o_k / o_{k-1}`` explodes if an output gate is nearly shut; since
 ``h_t = o_t tanh(c_t)``, ``P_t = W [tanh(c_t) ⊙ o_T ⊙ Π_{k>t} f_k]`` and nothing is divided by a product of gates.
 
 Readouts other than the last state are sums ``Σ_t ω_t ⊙ h_t``; each h_t is decomposed in the same way, which gives

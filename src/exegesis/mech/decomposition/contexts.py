@@ -26,9 +26,9 @@ class Context(NamedTuple):
 
 
 class Neighbourhood(NamedTuple):
-    """Words around one phrase, and the places among them that a language model fills anew.
+    """Words around one phrase, and the places among them that a language model fills with other words.
 
-    ``first`` is the number of the first of the words in the text.
+    ``first`` is the number in the text of the first of these words.
     """
 
     words: tuple[str, ...]

@@ -25,9 +25,10 @@ Ends = Mapping[Way, Float[Tensor, "b t h"]]
 class CellMultipliers:
     """The multipliers of one direction at all steps.
 
-    ``onto`` times the multiplier of h_t (for the gates i, f, g of an LSTM: of c_t) is the multiplier of what the maps
-    from h_{t-1} and x_t add to each gate; ``onto_x`` replaces it for x_t if the two differ. ``opened`` is the factor
-    from h_t to c_t, ``kept`` from c_t to c_{t-1}, ``direct`` from h_t to h_{t-1} beside all weights.
+    ``onto`` times the multiplier of h_t (for the gates i, f, g of an LSTM: of c_t) is the multiplier of the
+    contributions of the maps from h_{t-1} and x_t to each gate; ``onto_x`` replaces it for x_t if the two differ.
+    ``opened`` is the factor from h_t to c_t, ``kept`` from c_t to c_{t-1}, ``direct`` from h_t to h_{t-1} beside all
+    weights.
     """
 
     def __init__(self, text: Direction, base: Direction) -> None:

@@ -176,7 +176,7 @@ def _merged_last(value: Tensor, dims: Sequence[int]) -> Tensor:
 
 
 def _winner(flat: Tensor, flat0: Tensor, place: Tensor, place0: Tensor) -> Tensor:
-    """The elements that receive all of Δy, times their multipliers; maxima stand at ``place`` and ``place0``."""
+    """The elements that receive all of Δy, times their multipliers; the maxima are at ``place`` and ``place0``."""
     y, y0 = flat.detach().gather(-1, place), flat0.gather(-1, place0)
     pick = torch.where(y >= y0, place, place0)
     chosen = flat.gather(-1, pick)

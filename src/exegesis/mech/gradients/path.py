@@ -2,8 +2,9 @@
 
 A path runs from ``start`` to ``stop`` (vectors of each piece); at the fraction a of the path the number is F(a), and
 F'(a) is the sum over pieces of gradient · (stop - start). If the model is one recurrent layer over its word vectors,
-what a path adds to the gates is linear in a, so the product of vectors and weights is computed once for all points, and
-the slope is taken there: a point costs two products with the state per step, whatever the size of the vectors.
+the inputs' part of the gates is linear in a, so the product of vectors and weights is computed once for all points, and
+the slope is computed at the gates: a point costs two products with the state per step, whatever the size of the
+vectors.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from exegesis.protocols.model import Differentiable
 from exegesis.protocols.recurrent import Direction, Unrolled
 from exegesis.protocols.target import Target
 
-LEAST_ROWS = 16  # points that run together however long the text is: a single one would take as long
+LEAST_ROWS = 16  # points that always run together: a single one would take as long
 LONGEST = 1000  # pieces up to which steps by hand are faster than the library's kernel with fewer rows at a time
 
 

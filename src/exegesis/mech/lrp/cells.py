@@ -129,7 +129,7 @@ class Coefficients:
         return factor
 
     def _sum(self, stream: str, old: Tensor, new: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
-        """Accumulation (Sec. 11.3.3) by the epsilon rule: what each of its two terms receives."""
+        """The shares of the two terms of an accumulation (Sec. 11.3.3) by the epsilon rule."""
         denominator, epsilon = stabilized(total, self.options.epsilon)
         factor = self._inverse(stream, torch.ones_like(total), denominator, self.options.epsilon)
         if self.options.spread:

@@ -1,9 +1,9 @@
-"""Rules as values, and the one autograd function that applies them: what flows backwards is relevance over activation.
+"""Rules as values, and the one autograd function that applies them: gradients carry relevance over activation.
 
-A rule is given what arrives at its output (relevance over the output), the inputs and the output, and says what
-arrives at each input, so that ``input * arriving`` is the input's relevance; and what is kept, by name. Its weights are
-fields. ``Propagated`` runs a rule in the backward pass, books what is kept for the texts that ``rows`` names, and notes
-the output's relevance.
+A rule receives the arriving value at its output (relevance over the output), the inputs and the output. It returns the
+arriving value for each input, so that ``input * arriving`` is the input's relevance, and the amounts that it keeps, by
+name. Its weights are fields. ``Propagated`` runs a rule in the backward pass, books the kept amounts for the texts that
+``rows`` names, and notes the output's relevance.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ShareRule(Protocol):
     """The way in which one function shares the relevance of its output among its inputs."""
 
     def shared(self, arriving: Tensor, inputs: Sequence[Tensor], output: Tensor) -> Shared:
-        """Share what arrives at ``output``, relevance over activation, among ``inputs``."""
+        """Share the value that arrives at ``output``, relevance over activation, among ``inputs``."""
         ...
 
 
@@ -93,7 +93,7 @@ class Epsilon:
     def shared(self, arriving: Tensor, inputs: Sequence[Tensor], output: Tensor) -> Shared:
         z = apart(output)
         denominator, added = stabilized(z, self.epsilon, self.counts)
-        idle = arriving == 0  # also where z is infinite, after a mask
+        idle = arriving == 0  # also if z is infinite, after a mask
         part = torch.where(idle, 0.0, arriving * (z / denominator))
         amounts = {ABSORBED: added * part}
         if self.bias is not None:
@@ -125,7 +125,7 @@ class EvenMap:
 
 @dataclass(frozen=True, eq=False)
 class EvenSum:
-    """A sum or difference (``sign`` -1) of two terms, each of which receives half of what ε adds."""
+    """A sum or difference (``sign`` -1) of two terms, each of which receives half of the share of ε."""
 
     epsilon: float
     sign: int

@@ -89,7 +89,7 @@ class ThroughTime(torch.autograd.Function):
 def _to_starts(
     call: _RecurrentCall, recorder: Recorder, ways: int, starts: Sequence[Tensor | None], live: Sequence[bool]
 ) -> list[Tensor | None]:
-    """Relevance over activation for the initial states; what a constant one receives is booked."""
+    """Relevance over activation for the initial states; relevance of a constant initial state is booked."""
     assert recorder.starts is not None
     arriving: list[Tensor | None] = []
     for stream, start, needed in zip("hc", starts, live, strict=True):

@@ -1,7 +1,7 @@
 """Relevance propagation through any module made of parts with a rule, as one backward pass with other slopes.
 
-What flows backwards is relevance over activation, so that a word's relevance is its vector times what arrives there.
-``lrp.table`` says which rule a torch function follows, ``backward.mode`` replaces the functions while the module runs.
+Gradients carry relevance over activation, so that a word's relevance is the product of its vector and its gradient.
+``lrp.table`` names the rule of each torch function, ``backward.mode`` replaces the functions while the module runs.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from exegesis.protocols.model import Differentiable
 def propagate(
     model: Differentiable, batch: Batch, target: Float[Tensor, "b k c"], options: LrpOptions, *, states: bool = False
 ) -> tuple[Float[Tensor, "b k t d"], dict[str, Float[Tensor, "b k"]], dict[Place, Tensor]]:
-    """Relevance of every component of the word vectors; what did not reach them, by name; and, with ``states``, the
-    relevance of the parts in between, by place, for the last target.
+    """The relevance of every component of the word vectors, the account by name, and the relevance of inner places.
 
-    Raises UnsupportedError, by name, for a part without a rule, UsageError if relevance would be divided by zero.
+    The inner places, by ``states``, are those of the last target. Raises UnsupportedError, by name, for a part without
+    a rule, UsageError if relevance would be divided by zero.
     """
     leaf = model.embed(batch).detach().requires_grad_(True)
     ledger = Ledger(len(batch), states={} if states else None)
@@ -60,7 +60,7 @@ def propagate(
 
 
 def trial(model: Differentiable) -> str | None:
-    """The part of a model that has no rule, found on a short text; None if there is none, or none can be tried."""
+    """The reason why a part of a model has no rule, found on a trial text; None if all have one or no text fits."""
     tokens = model.tokens
     token = tokens.get("unknown", tokens.get("mask", tokens["pad"] + 1))
     text = text_of_words("", [("", 0, 0)] * 6, [token] * 6)

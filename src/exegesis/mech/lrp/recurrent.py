@@ -1,15 +1,15 @@
 """Relevance propagation through recurrent layers (Arras et al. 2019, Sec. 11.3), all texts and targets at once.
 
-Three kinds of computation redistribute what they received. *Linear maps*, by the epsilon rule: input j of
-``z = Σ a_j w_j + b`` gets ``a_j w_j / (z + ε sign z)`` of z's relevance, sign 0 being plus; the bias keeps its share,
-and what ε adds to the denominator is absorbed. *Gated products* share between gate and signal by one of four rules
+Three kinds of computation redistribute the relevance that they receive. *Linear maps*, by the epsilon rule: input j of
+``z = Σ a_j w_j + b`` gets ``a_j w_j / (z + ε sign z)`` of z's relevance, with sign 0 = 1; the bias keeps its share,
+and the share of ε in the denominator is absorbed. *Gated products* share between gate and signal by one of four rules
 (Table 11.1). *Accumulations* (``c_t = f_t c_{t-1} + i_t g_t``) are linear maps of their two terms. Elementwise
 activations pass relevance on unchanged. Everything that does not reach an input is booked: inputs + biases + initial
 states + absorbed = the explained number.
 
 Relevance over denominator passes the weights and is then multiplied by the inputs, so no array of messages between
-neurons is built. ``lrp.cells`` holds the coefficients; a step is one product with the recurrent weights, and a word's
-total needs no product with the input weights, because what the word added to each gate is known.
+neurons is built. ``lrp.cells`` has the coefficients; a step is one product with the recurrent weights, and a word's
+total needs no product with the input weights, because the word's contribution to each gate is known.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class Recorder:
 def relevance(
     unrolled: Unrolled, target: Float[Tensor, "b k c"], options: LrpOptions, recorder: Recorder | None = None
 ) -> tuple[Float[Tensor, "b k t *d"], Mapping[str, Float[Tensor, "b k"]]]:
-    """Relevance of the vectors that the lowest layer reads, each summed over its components, in the text's order; and
-    what did not reach them, by name (biases, initial states, absorbed by epsilon). With a ``recorder`` the components
-    are not summed, and all targets are computed at once.
+    """The relevance of the vectors that the lowest layer reads, in the text's order, and the account by name.
 
-    ``target`` is the matrix from raw outputs to the explained numbers, which are what is redistributed. Raises
-    UsageError if relevance would be divided by zero.
+    Each vector's relevance is summed over its components; with a ``recorder`` it is not, and all targets are computed
+    at once. The account has biases, initial states and the amount absorbed by epsilon. ``target`` is the matrix from
+    raw outputs to the explained numbers, which are redistributed. Raises UsageError if relevance would be divided by
+    zero.
     """
     layers = [[Coefficients(direction, options) for direction in layer] for layer in unrolled.layers]
     if recorder is not None:
@@ -78,8 +78,10 @@ def descend(
     give: Callable[[Coefficients, Mapping[str, Tensor]], Tensor],
     recorder: Recorder | None = None,
 ) -> Float[Tensor, "b k t *d"]:
-    """From relevance that arrives at the top layer's states (each direction in its own order) to what ``give`` makes of
-    the lowest layer's streams, directions added, in the text's order.
+    """Propagate relevance from the top layer's states to the lowest layer's inputs, in the text's order.
+
+    ``arriving`` is the relevance of the top layer's states, each direction in its own order. ``give`` turns the lowest
+    layer's streams into results, which are added over directions.
     """
     recorder = recorder or Recorder()
     for number in range(len(layers) - 1, -1, -1):

@@ -1,8 +1,8 @@
 """The options of a run of relevance propagation, and the arithmetic that all rules share.
 
-The epsilon rule shares the relevance R of a sum z among its terms: ``term / (z + ε sign z) R``, the sign of zero being
-plus, and what ε adds to the denominator is absorbed (Bach et al. 2015; Arras et al. 2019, Sec. 11.3.1). ``stabilized``
-is its only implementation: every rule takes its denominators from there.
+The epsilon rule shares the relevance R of a sum z among its terms: ``term / (z + ε sign z) R``, with sign 0 = 1; the
+share of ε in the denominator is absorbed (Bach et al. 2015; Arras et al. 2019, Sec. 11.3.1). ``stabilized``
+is its only implementation: every rule gets its denominators from there.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ ZERO = "a neuron that received relevance is exactly zero and cannot share it: ta
 
 @dataclass(frozen=True)
 class LrpOptions:
-    """The rules of one run.
+    """The rules of a run.
 
     ``product``: a row of Table 11.1 of Arras et al. 2019, with ``stabilizer`` in the denominators of prop and abs.
     ``linear``: the rule of linear and convolution layers, which is epsilon, gamma (with ``gamma``) or alpha-beta.
-    ``spread``: the bias of a linear map and what ε adds to it are shared evenly by its inputs instead of kept.
+    ``spread``: the shares of a linear map's bias and of ε are divided evenly among its inputs instead of kept.
     """
 
     epsilon: float
@@ -46,7 +46,7 @@ def away(value: Float[Tensor, "*shape"], amount: float) -> Float[Tensor, "*shape
 def stabilized(
     value: Float[Tensor, "*shape"], epsilon: float, counts: Bool[Tensor, "*shape"] | None = None
 ) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
-    """The denominator z + ε sign z of the epsilon rule, and what ε adds to it; nothing if z ``counts`` as no sum."""
+    """The denominator z + ε sign z of the epsilon rule, and its term ε sign z (0 unless z ``counts`` as a sum)."""
     added = away(value, epsilon) if counts is None else away(value, epsilon) * counts
     return value + added, added
 
@@ -54,7 +54,7 @@ def stabilized(
 def inverse(
     value: Float[Tensor, "*shape"], least: float
 ) -> tuple[Float[Tensor, "*shape"], Bool[Tensor, "*shape"] | None]:
-    """1 / value, zero if that overflows or nearly so; and where it does (None: nowhere).
+    """1 / value, zero if that overflows or nearly so, and a flag where it does (None if nowhere).
 
     No value is nearer to zero than ``least``.
     """
@@ -77,9 +77,9 @@ def refuse_zero(blocked: Bool[Tensor, "*shape"]) -> None:
 
 
 def apart(value: Tensor) -> Tensor:
-    """The value, no nearer to zero than what can be divided by and multiplied with again without loss.
+    """The value, moved away from zero so far that dividing by it and multiplying again loses nothing.
 
-    Relevance R of a neuron that is exactly zero travels as R / tiny and becomes R again when a sum takes it in.
+    Relevance R of a neuron that is exactly zero is carried as R / tiny and becomes R again in the sum that made it.
     """
     tiny = {torch.float64: 1e-150, torch.float32: 1e-18, torch.bfloat16: 1e-18}.get(value.dtype, 1e-4)
     return torch.where(value.abs() < tiny, away(value, tiny), value)

@@ -12,7 +12,7 @@ from exegesis.mech.lrp.functions import Constant, Propagated, ShareRule
 from exegesis.mech.lrp.shares import LrpOptions
 from exegesis.nn.recurrent import Way
 
-KINDS = {"h": STATES, "c": "cells", "above": "from above"}  # of places in a recurrent layer, by stream
+KINDS = {"h": STATES, "c": "cells", "above": "from above"}  # kinds of places in a recurrent layer, by stream
 
 
 @dataclass(eq=False)
@@ -39,7 +39,8 @@ class State:
     ) -> Tensor:
         """The output of a function of ``inputs``, with ``rule`` as its backward pass.
 
-        ``rows`` are the texts of what the rule keeps, ``place`` is where the output's relevance is noted.
+        ``rows`` are the texts for which the rule keeps amounts, ``place`` is the place under which the output's
+        relevance is noted.
         """
         result: Tensor = Propagated.apply(rule, self.ledger, rows, place, output, *inputs)  # type: ignore[no-untyped-call]
         return result

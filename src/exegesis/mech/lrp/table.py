@@ -116,7 +116,7 @@ def total(state: State, call: Call) -> Any:
 
 
 def even_total(state: State, call: Call) -> Any:
-    """Sums and differences of two live terms, each of which receives half of what ε adds."""
+    """Sums and differences of two live terms, each of which receives half of the share of ε."""
     first, second = call.argument(0, "input"), call.argument(1, "other")
     if not (call.live(first) and call.live(second)) or call.kwargs.get("alpha", 1) != 1:
         return total(state, call)

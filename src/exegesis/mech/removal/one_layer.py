@@ -1,7 +1,8 @@
-"""Models that are one recurrent layer over their word vectors: their steps can be taken by hand and shared.
+"""Models that are one recurrent layer over their word vectors, whose steps can be run by hand and shared.
 
-In such a model, what a token adds to the gates depends on the token alone, so the product of vectors and weights is
-computed once per distinct token, however many perturbed texts hold it; a step then costs one product with the state.
+In such a model, the part of the gates that a token adds depends on the token alone, so the product of vectors and
+weights is computed once per distinct token, however many perturbed texts hold it; a step then costs one product with
+the state.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Classifier, Differentiable, offers
 from exegesis.protocols.recurrent import Unrolled
 
-How = Literal["drop", "zero", "pad", "unknown", "mask"]  # what takes the place of removed words
+How = Literal["drop", "zero", "pad", "unknown", "mask"]  # the replacement of removed words
 HOW = get_args(How)
 Run = Callable[[Batch, Bool[Tensor, "n t"] | None], Float[Tensor, "n c"]]
 Without = Callable[[Int[Tensor, " n"], Int[Tensor, " n"], Int[Tensor, " n"]], Float[Tensor, "n c"]]
@@ -101,8 +101,8 @@ def outputs_with_and_without(
 ) -> tuple[Float[Tensor, "b c"], Float[Tensor, "n c"]]:
     """Raw outputs for whole texts, and for text ``owner[j]`` without its pieces ``start[j]`` to ``stop[j]``.
 
-    If the model is one recurrent layer over its word vectors, the states before the span are those of the whole text
-    and only what follows it is run.
+    If the model is one recurrent layer over its word vectors, the states before the span are those of the whole text,
+    and only the rest after the span is run.
     """
     whole, without = without_spans(model, batch, how)
     return whole, without(owner, start, stop)

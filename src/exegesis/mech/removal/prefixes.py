@@ -1,8 +1,8 @@
-"""Recurrent steps over rows of tokens; steps that many rows have in common are taken once.
+"""Recurrent steps over rows of tokens, in which steps that many rows share are run once.
 
-Perturbed copies of one text begin alike (words before what is removed, pads before what is kept). A node stands for all
-rows that have read the same tokens so far; it is determined by its parent's states and its last token. Once hardly any
-two rows are alike, they go on one by one.
+Perturbed copies of a text begin alike (with the words before the removed ones, or with pads before the kept ones). A
+node stands for all rows that have read the same tokens so far; its parent's states and its last token determine it.
+Once hardly any two rows are alike, each row is run separately.
 """
 
 from __future__ import annotations

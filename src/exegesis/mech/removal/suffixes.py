@@ -1,4 +1,4 @@
-"""Removing a span from a text that a single recurrent layer reads: only what follows the span is run again.
+"""Removal of a span from a text that a single recurrent layer reads: only the rest after the span runs again.
 
 A direction's state before a span does not depend on the span. For every (text, span) the layer starts from the whole
 text's state before the span and reads the rest; poolings combine both parts. The numbers are those of a whole new run,

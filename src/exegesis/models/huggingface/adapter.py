@@ -23,7 +23,7 @@ from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Differentiable, Raw, refuse_denied
 from exegesis.protocols.target import Link
 
-MIN_WIDTH = 16  # pieces to which a row is filled up that the module cannot take
+MIN_WIDTH = 16  # a row that is too short for the module is filled up to as many pieces
 NO_STATES = {
     "Recurrent": "a Hugging Face model shows no recurrent states",
     "Gated": "a Hugging Face model shows no gates",

@@ -24,7 +24,7 @@ from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.wrap import wrap_huggingface
 from exegesis.protocols.model import usable_device
 
-PATIENCE = 10.0  # seconds that the hub has for its first answer
+PATIENCE = 10.0  # seconds to wait for the hub's first answer
 
 
 def load_huggingface(
@@ -39,13 +39,13 @@ def load_huggingface(
 ) -> HuggingFaceClassifier:
     """Load a sequence classifier and its tokenizer, from a folder or by its name on the hub.
 
-    Weights come from safetensors files alone: nothing is unpickled, and no code that lies beside the weights is run.
-    ``dtype`` and ``device`` move the module after loading (default: as it was saved, on the CPU). For ``labels`` and
+    Weights come from safetensors files alone: nothing is unpickled, and no code beside the weights is run. ``dtype``
+    and ``device`` move the module after loading (by default it stays as saved, on the CPU). For ``labels`` and
     ``truncate`` see ``wrap_huggingface``.
 
-    Raises MissingExtraError without the package transformers; FileError if there is no such model, a file of it is
-    missing or damaged, its weights are pickled, or they have no classification head; ModelError for weights that hold
-    NaN; UnsupportedError for adapters without their base, and as ``wrap_huggingface`` does.
+    Raises MissingExtraError without the package transformers; FileError for an unknown model, missing or damaged files,
+    pickled weights, and weights without a classification head; ModelError for weights with NaN; UnsupportedError for
+    adapters without their base; and the errors of ``wrap_huggingface``.
     """
     where = usable_device(device)
     with fetching(source, local_files_only) as (transformers, name, options):
@@ -59,7 +59,7 @@ def load_huggingface(
         module, info = transformers.AutoModelForSequenceClassification.from_pretrained(
             name, config=config, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
         )
-    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # what transformers makes up without files
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # names that transformers invents
         raise FileError(f"{name} holds no tokenizer (tokenizer.json or its vocabulary): save it beside the model")
     missing = sorted(info["missing_keys"]) + sorted(str(key) for key in info.get("mismatched_keys", ()))
     if missing:
@@ -124,7 +124,7 @@ def _hub_answers(name: str) -> bool:
     """True if the hub can be reached, by one short request; loading would ask again and again for a minute."""
     import huggingface_hub
 
-    url = huggingface_hub.hf_hub_url(name, "config.json")  # refuses a name that can be none
+    url = huggingface_hub.hf_hub_url(name, "config.json")  # refuses impossible names
     try:
         huggingface_hub.get_session().head(url, timeout=PATIENCE)
     except Exception:  # whatever its HTTP library raises

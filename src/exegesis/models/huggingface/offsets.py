@@ -17,7 +17,7 @@ from exegesis.core.errors import UnsupportedError
 
 Range = tuple[int, int]
 _NEEDED = ("tokenize", "convert_tokens_to_ids", "convert_ids_to_tokens", "build_inputs_with_special_tokens")
-_UNKNOWN = "\0"  # stands in no text that is compared
+_UNKNOWN = "\0"  # a character that no compared text contains
 _MARKS = re.compile(r"^##(?=.)|@@$|</w>$|[▁Ġ]")  # marks of tokenizers on pieces: a word goes on, ends, begins
 _BEYOND = 32  # pieces after the cut that help to place those before it
 _SIDE = 400  # characters on each side that are compared at once if they do not agree
@@ -62,7 +62,7 @@ def readable(tokenizer: Any) -> bool:
 def encode(tokenizer: Any, parts: Sequence[str], limit: int | None) -> Encoded:
     """Encode the parts of a text as ``tokenizer(*parts)`` does, cut to ``limit``, with each piece's characters.
 
-    Raises UnsupportedError for a tokenizer whose pieces of the text do not stand in one run between its special ones.
+    Raises UnsupportedError for a tokenizer that puts special pieces between the pieces of a text.
     """
     encoding = tokenizer(*parts, truncation=limit is not None, max_length=limit, verbose=False)
     ids = [int(i) for i in encoding["input_ids"]]

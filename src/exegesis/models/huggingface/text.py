@@ -146,10 +146,10 @@ def _segments(parts_seen: Sequence[int | None], count: int) -> tuple[Span, ...]:
 
 @contextmanager
 def pad_id(module: nn.Module, size: int, batch: Batch) -> Iterator[int]:
-    """Choose the id to fill a batch up with: the config's, by which many heads find a row's last piece.
+    """Choose the id that fills up a batch: the config's, by which many heads find a row's last piece.
 
-    If the config has none that is below ``size`` (GPT-2), it is an id that the batch does not use, which stands in the
-    config for the length of a block.
+    If the config has none below ``size`` (GPT-2), it is an id that the batch does not use, which is put into the config
+    for the length of a block.
     """
     configs = _configs(module)
     configured = getattr(configs[-1], "pad_token_id", None) if configs else None

@@ -89,7 +89,7 @@ def _adopt(candidates: Sequence[Range], held: set[int], group: Sequence[int], jo
 
 
 def _homes(words: Sequence[int | None]) -> list[int | None]:
-    """Each piece's word: a blank piece goes with the next piece that has one, else with the last."""
+    """Each piece's word: a blank piece belongs to the word of the next piece that has one, else to the last word."""
     homes, following = list(words), None
     for number in range(len(homes) - 1, -1, -1):
         following = homes[number] = words[number] if words[number] is not None else following

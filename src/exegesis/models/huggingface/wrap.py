@@ -26,7 +26,7 @@ _INPUTS = {"input_ids", "token_type_ids", "attention_mask"}
 _PROBES = ("a word", "a word or", "a word and some", "a word and some more of them")
 NOWHERE = "no layer of it turns its ids into word vectors (CANINE hashes its characters, say)"
 ELSEWHERE = "its words reach its outputs by another way than their vectors"
-SHARE, ROUNDING = 0.02, 1e-6  # of what other words change, and of the outputs, that may be rounding
+SHARE, ROUNDING = 0.02, 1e-6  # the share of the change by other words, and of the outputs, that may be rounding
 
 
 def wrap_huggingface(
@@ -37,11 +37,11 @@ def wrap_huggingface(
     name: str | None = None,
     truncate: bool = False,
 ) -> HuggingFaceClassifier:
-    """Explain a PreTrainedModel that classifies sequences, with its tokenizer, both as they stand.
+    """Explain a PreTrainedModel that classifies sequences, with its tokenizer, both unchanged.
 
-    ``labels`` default to the config's ``id2label``. The config also says what the outputs mean: ``problem_type``, and
-    without one softmax, or plain numbers (a regression) for a single output. ``truncate`` cuts texts that are longer
-    than the model's positions; its name says so then.
+    ``labels`` default to the config's ``id2label``. The config's ``problem_type`` says what the outputs mean; without
+    one they are a softmax, or plain numbers (a regression) for a single output. ``truncate`` cuts texts that are longer
+    than the model's positions; the name of the model then says so.
 
     The module is tried on a few short texts: if padding changes its outputs, only texts of equal length share a call;
     if its word vectors cannot be replaced, its ``lacks`` says why.

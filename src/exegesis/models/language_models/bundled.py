@@ -123,7 +123,7 @@ def bundled_language() -> ClozeLanguageModel:
 
 
 def load_language(folder: str | Path, *, name: str | None = None) -> ClozeLanguageModel:
-    """A language model from its folder, in float32 on the CPU. Raises FileError for what is missing or damaged."""
+    """Load a language model from its folder, in float32 on the CPU. Raises FileError for missing or damaged files."""
     path = Path(folder)
     try:
         data: dict[str, Any] = json.loads((path / CONFIG).read_bytes())

@@ -1,4 +1,4 @@
-"""The network of the small language model: which word stands here, given the words on both sides?"""
+"""The network of the small language model, which predicts a word from the words on both sides."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ class ClozeConfig:
 
 
 class ClozeNetwork(nn.Module):
-    """Logits of the word at position t from h_{t-1} of an LSTM that reads forwards and h_{t+1} of one that reads
-    backwards; neither has seen word t. Input and output embeddings are one matrix.
+    """A network that predicts the word at position t from both sides.
 
-    Texts stand between a start and a stop token, so position t of a text of n words is t + 1 of n + 2.
+    The logits come from h_{t-1} of an LSTM that reads forwards and h_{t+1} of one that reads backwards; neither has
+    read word t. Input and output embeddings are one matrix. Texts are put between a start and a stop token, so position
+    t of a text of n words is t + 1 of n + 2.
     """
 
     def __init__(self, config: ClozeConfig) -> None:

@@ -1,6 +1,6 @@
-"""The adapter of any torch module, which it explains as it stands, through forward hooks that it removes again.
+"""The adapter of any torch module, which explains the module unchanged, through forward hooks that it removes again.
 
-``wrap`` finds out by trials what a module can serve; the adapter holds what the trials found.
+``wrap`` finds out by trials what a module can serve; the adapter holds the findings.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Recurrence:
 class Profile:
     """The findings of the trials of a module.
 
-    ``blank`` is the id that stands for an empty text if the module cannot take a pad token alone (because it drops
-    pads itself, for instance), else None. ``lookups`` are where it looks its words up, ``recurrence`` is what is known
-    of its recurrent layer. ``lacks`` has the reason for each ability that the trials deny.
+    ``blank`` is the id for an empty text if the module cannot take a pad token alone (because it drops pads itself, for
+    instance), else None. ``lookups`` are the places at which it looks its words up, ``recurrence`` describes its
+    recurrent layer. ``lacks`` has the reason for each ability that the trials deny.
     """
 
     name: str
@@ -208,9 +208,9 @@ class TorchClassifier:
         )
 
     def _call(self, batch: Batch) -> Float[Tensor, "b c"]:
-        """Run the module on a batch that it can take as it is, and return its raw outputs.
+        """Run the module on a batch that it can take directly, and return its raw outputs.
 
-        Each call starts from what the module holds at rest: a state that it keeps on itself does not go from one call
+        Each call starts from the module's state at rest: a state that it keeps on itself is not carried from one call
         to the next. Raises ModelError, with the module's own complaint, if it raises.
         """
         try:

@@ -37,7 +37,7 @@ def choose(answers: Sequence[Any], widths: Collection[int]) -> Part:
     fitting = [key for key in keys if _fits([parts[key] for parts in divided], widths)]
     if fitting and (len(fitting) == 1 or (fitting[0] == 0 and isinstance(fitting[0], int))):
         return fitting[0]
-    if not fitting and keys and keys[0] == 0:  # the reader of the first part says what is wrong with it
+    if not fitting and keys and keys[0] == 0:  # the reader of the first part raises the error
         return keys[0]
     expected = " or ".join(str(width) for width in sorted(widths)) or "some number of"
     raise ModelError(

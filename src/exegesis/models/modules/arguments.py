@@ -39,7 +39,7 @@ class Arguments:
 
 
 def arguments_of(module: nn.Module) -> Arguments:
-    """Tell from its name what each argument of ``forward`` receives.
+    """Tell the role of each argument of ``forward`` from its name.
 
     Raises UsageError for a required argument that no rule knows.
     """
@@ -81,7 +81,7 @@ def _parameters(module: nn.Module) -> list[inspect.Parameter]:
     """The parameters of ``forward``, or of the only part of the module if ``forward`` only passes them through."""
     try:
         parameters = list(inspect.signature(module.forward).parameters.values())
-    except ValueError:  # a traced module shows none
+    except ValueError:  # a traced module has no signature
         return []
     inside = list(module.children())
     if parameters and len(inside) == 1 and all(parameter.kind not in PLAIN for parameter in parameters):

@@ -21,7 +21,7 @@ from exegesis.protocols.batch import Batch
 Call = Callable[[nn.Module, Batch], Any]
 NO_ARGUMENTS = Arguments()
 MASK_TYPES = ("bool", "int", "float")
-LENGTHS = (12, 7, 5, 3, 2, 1)  # of the texts on which plans are tried, longest first
+LENGTHS = (12, 7, 5, 3, 2, 1)  # lengths of the texts on which plans are tried, longest first
 MAX_LEAST = 64  # pieces that the shortest text of a module may need, unless the module names a number
 MAX_FIXED = 2048  # pieces of a fixed length that the module names
 
@@ -233,7 +233,7 @@ class _Search:
         most, far = 0, least + LENGTHS[0] - 1
         if not self._takes(plan, far):
             most = next((width for width in range(least, far) if not self._takes(plan, width + 1)), far)
-        if most == 1:  # one text of one piece tells nothing: the module's complaint about longer ones does
+        if most == 1:  # a text of one piece tells nothing; the module's complaint about longer texts does
             least, most = far, 0
         plan = replace(plan, least=least, most=most if self._takes(plan, least) else 0, pad=self.pad)
         lengths = [length + least - 1 for length in LENGTHS] + [2, 1] * (least > 1)
@@ -242,7 +242,7 @@ class _Search:
         return plan, self.probing(lengths)
 
     def _takes(self, plan: Plan, width: int) -> bool:
-        """True if the module runs on a text of so many pieces."""
+        """True if the module runs on a text of ``width`` pieces."""
         try:
             return readable(_run(replace(plan, least=width), self.module, self.probing((width,))))
         except Exception as error:  # the user's own code
@@ -252,7 +252,7 @@ class _Search:
 
 
 def _named_lengths(module: nn.Module) -> list[int]:
-    """Numbers that stand in a module and may be the one length of text that it takes."""
+    """Numbers among a module's attributes that may be the only length of text that it takes."""
     lengths: set[int] = set()
     for part in module.modules():
         for value in vars(part).values():
@@ -269,9 +269,9 @@ def _weight(error: Exception) -> int:
 
 
 def _alone(plan: Plan, module: nn.Module, probe: Batch, widths: Collection[int]) -> tuple[Plan, Float[Tensor, "b c"]]:
-    """The outputs of each text by itself, and the plan with what they told.
+    """The outputs of each text by itself, and the plan with the findings.
 
-    Raises ModelError if they are not a function of the text.
+    Raises ModelError if the outputs are not a function of the text.
     """
     answers = [_run(plan, module, probe.take(torch.tensor([row]))) for row in range(len(probe))]
     plan = replace(plan, part=choose(answers, widths))

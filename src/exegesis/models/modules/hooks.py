@@ -29,12 +29,12 @@ from exegesis.protocols.recurrent import Direction, Term, Unrolled
 
 @dataclass
 class Recording:
-    """The recurrent layers and other parts that ran in one run of a module, with what they received and gave.
+    """The recurrent layers and other parts that ran in a run of a module, with their inputs and outputs.
 
-    ``recurrent`` has each call of a recurrent layer: the layer, its input, its initial state, what it gave; ``weights``
-    what it then held (some modules set weights anew in every call). ``parts`` has, in order, every other part that ran
-    after the first of them, and every softmax, with what it received first and gave. ``variant`` is the kind of a
-    ``VariantLSTM`` that ran.
+    ``recurrent`` has each call of a recurrent layer: the layer, its input, its initial state, its output; ``weights``
+    has its weights at that time (some modules set weights anew in every call). ``parts`` has, in order, every other
+    part that ran after the first of them, and every softmax, with its first input and its output. ``variant`` is the
+    kind of a ``VariantLSTM`` that ran.
     """
 
     recurrent: list[tuple[nn.RNNBase, Any, Any, Any]] = field(default_factory=list)
@@ -61,9 +61,9 @@ class _Softmaxes(TorchFunctionMode):
 
 @contextmanager
 def watching(module: nn.Module, *, functions: bool) -> Iterator[Recording]:
-    """Record what the parts of a module receive and give, for the length of a block; hooks are removed at its end.
+    """Record the inputs and outputs of a module's parts for the length of a block; hooks are removed at its end.
 
-    ``functions``: softmax functions too, so that attention is recorded.
+    ``functions``: softmax functions are recorded too, so that attention is recorded.
     """
     recording = Recording()
 
@@ -109,7 +109,7 @@ def replacing(parts: Sequence[Table], give: Callable[[int, Tensor, Tensor], Tens
 def reads(ids: Tensor, batch: Batch, *, turned: bool) -> bool:
     """True if an embedding reads the ids of all texts of a batch, with padding or without.
 
-    They stand text after text, or (``turned``) step after step.
+    The ids come text after text, or (``turned``) step after step.
     """
     expected, mask = (batch.ids.t(), batch.mask.t()) if turned else (batch.ids, batch.mask)
     flat = ids.flatten()

@@ -26,11 +26,11 @@ def head(
     lengths: Int[Tensor, " b"],
     folded: int = 0,
 ) -> Head:
-    """The last linear layer, whose result are the outputs, and the vector that it reads for each text.
+    """The last linear layer, whose result is the outputs, and the vector that it reads for each text.
 
-    It may have been applied to all steps, of which the last or the mean over the text's own steps was then taken.
-    ``folded`` linear layers or batch norms that stand directly before it are folded into it: one after the other, they
-    are one linear layer. Raises UnsupportedError if there is none.
+    If it was applied to all steps, the vector is that of the last step, or the mean over the text's own steps.
+    ``folded`` linear layers or batch norms directly before it are folded into it: in a row they are one linear layer.
+    Raises UnsupportedError if there is none.
     """
     lengths = lengths.to(outputs.device)
     weight, bias, read, before = _linear(parts, outputs, lengths)
@@ -43,7 +43,7 @@ def head(
 def _linear(
     parts: Sequence[tuple[object, Any, Any]], outputs: Tensor, lengths: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, int]:
-    """The last part that is a linear map with the outputs as its result, and how many ran before it.
+    """The last part that is a linear map with the outputs as its result, and the number of parts before it.
 
     Raises UnsupportedError if there is none.
     """

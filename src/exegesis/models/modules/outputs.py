@@ -19,7 +19,7 @@ SHAPING = ("queeze", "View", "Select", "Slice", "Reshape", "Transpose", "TBackwa
 
 
 def labels_of(labels: Labels | None, width: int, outputs: str | None) -> tuple[tuple[str, ...], Link]:
-    """The labels' names, and how so many outputs become their probabilities. Raises UsageError if they do not fit."""
+    """The labels' names, and the link from ``width`` outputs to probabilities. Raises UsageError if they do not fit."""
     if outputs is not None and outputs not in OUTPUTS:
         raise UsageError(f"outputs must be 'logits', 'probabilities' or 'multi-label', not {outputs!r}")
     if labels is None and width == 1:

@@ -1,7 +1,7 @@
-"""``wrap``: find out by trial runs how a module wants to be called, and which abilities it has.
+"""``wrap``: find out by trial runs how to call a module, and which abilities it has.
 
-Trials tell the layout of its ids, its lengths and masks, where its word vectors and its recurrent layer are, and how
-states become outputs. An ability whose trial fails stands in the adapter's ``lacks``, with the reason.
+Trials tell the layout of its ids, its lengths and masks, the places of its word vectors and its recurrent layer, and
+the way from states to outputs. If the trial of an ability fails, the adapter's ``lacks`` has the reason.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def wrap(
     lowercase: bool | None = None,
     name: str | None = None,
 ) -> TorchClassifier | HuggingFaceClassifier:
-    """Explain your own trained module as it stands.
+    """Explain your own trained module unchanged.
 
     ``vocabulary``: words in the order of their ids, a dict from words to ids, or an object with ``stoi`` / ``itos``.
     ``tokenizer``: a function from a text to tokens, or a Hugging Face tokenizer. ``labels`` in the order of the
@@ -50,14 +50,14 @@ def wrap(
     output a regression. ``call=lambda module, batch: ...`` says how to run the module if its signature does not
     tell (batch has ids [b, t], mask, lengths, segments). ``outputs`` says what the module returns: ``"logits"``,
     ``"probabilities"`` (it ends in a softmax or a sigmoid) or ``"multi-label"`` (logits of labels that do not exclude
-    each other); without it logits are assumed, and what looks like probabilities is refused. Outputs whose exponentials
-    sum to one (the module ends in a log-softmax) are log-probabilities, and are called so.
+    each other); by default logits are assumed, and outputs that look like probabilities are refused. Outputs whose
+    exponentials sum to one (the module ends in a log-softmax) are log-probabilities, and are called so.
 
-    The module runs in evaluation mode and comes back as it was. Texts shorter than the module takes (a convolution
+    The module runs in evaluation mode and is restored afterwards. Texts shorter than the module takes (a convolution
     needs as many pieces as its kernel is wide) are filled up with pad tokens. A Hugging Face model with its tokenizer,
-    without ``call``, ``outputs`` or ``lowercase``, becomes what ``load`` makes of its name, with the labels of its
-    config by default. Of an answer with several parts the first with as many outputs as labels is taken; of a compiled
-    module the one inside.
+    without ``call``, ``outputs`` or ``lowercase``, becomes the model that ``load`` makes of its name, with the labels
+    of its config by default. If the module returns several parts, the first with as many outputs as labels is used; for
+    a compiled module, the original one inside.
 
     Raises UsageError for missing or contradicting arguments, ModelError if the module cannot be run.
     """
@@ -136,7 +136,7 @@ def _probe(module: nn.Module, reader: Reader, usable: Sequence[int], lengths: Se
 
 
 def _blank(model: TorchClassifier) -> int | None:
-    """The id that stands for an empty text: None if the module can take pad tokens alone, else the unknown token."""
+    """The id for an empty text: None if the module can take pad tokens alone, else the unknown token."""
     pad_id = model.tokens["pad"]
     for blank in (pad_id, model.tokens.get("unknown")):
         if blank is None:
@@ -189,7 +189,7 @@ def _lookups(bare: TorchClassifier, batch: Batch) -> tuple[Lookup, ...]:
 
 
 def _without_lookup(module: nn.Module) -> str:
-    """The reason why no embedding was seen to read a text, and what to do."""
+    """The reason why no embedding was found to read a text, with advice."""
     parts = list(module.modules())
     if any(isinstance(part, torch.jit.ScriptModule) for part in parts):
         return "it is scripted or traced code, whose parts cannot be watched; hand it the module that was scripted"
@@ -210,7 +210,7 @@ def _check_vectors(model: TorchClassifier, batch: Batch) -> None:
         try:
             torch.autograd.grad(outputs.sum(), vectors)
         except RuntimeError as error:
-            if "inplace" not in str(error):  # the rules of LRP and DeepLIFT do without what was written over
+            if "inplace" not in str(error):  # the rules of LRP and DeepLIFT do not need overwritten values
                 raise UnsupportedError(
                     "no gradient reaches its word vectors: quantised layers have none, nor has what runs under no_grad "
                     "or behind a detach(); hand it the module before it was quantised, or without that"

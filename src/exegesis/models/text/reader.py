@@ -28,10 +28,10 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class WordReader:
-    """Reads words of a vocabulary, by its own rules or by the user's tokenizer function.
+    """A reader of the words of a vocabulary, by its own rules or by the user's tokenizer function.
 
-    A tokenizer's tokens are looked for in the text from left to right (also in lower case), so that scores stand on
-    the user's own characters. Raises ModelError, naming the token, where one is not in the text.
+    A tokenizer's tokens are looked for in the text from left to right (also in lower case), so that scores belong to
+    the user's own characters. Raises ModelError, naming the token, if one is not in the text.
     """
 
     vocabulary: Vocabulary
@@ -102,7 +102,7 @@ class PieceReader:
 
 
 def _place(raw: str, tokens: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Each token with the range of characters where it stands, in order."""
+    """Each token with its range of characters in the text, in order."""
     lowered = raw.lower() if len(raw.lower()) == len(raw) else raw
     placed, start = [], 0
     for token in tokens:
@@ -121,7 +121,7 @@ def _place(raw: str, tokens: Sequence[str]) -> list[tuple[str, int, int]]:
 
 
 def reader_of(vocabulary: object, tokenizer: object, lowercase: bool | None) -> Reader:
-    """The reader for what a user gives to ``wrap``. Raises UsageError where it is not enough."""
+    """The reader for the arguments that a user passes to ``wrap``. Raises UsageError if they are not enough."""
     if tokenizer is not None and hasattr(tokenizer, "convert_ids_to_tokens"):
         if not getattr(tokenizer, "is_fast", False) and not readable(tokenizer):
             raise UsageError(f"a {type(tokenizer).__name__} gives no character offsets: take its fast version")

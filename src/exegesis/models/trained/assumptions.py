@@ -33,14 +33,17 @@ SAYS = {
     "A8": "the bias of the output gate is negative",
     "A9": "the cell state starts from zero, is never negative and never falls",
 }
-CHANGED = 16  # positions of a text that are exchanged, spread evenly, to see what reads them
+CHANGED = 16  # positions of a text that are exchanged, spread evenly, to find the parts that read them
 
 
 @dataclass(frozen=True)
 class Assumption:
-    """``violation`` is the largest amount, over texts, layers, directions, steps and units, by which a value is off
-    what the assumption says. It ``holds`` where that is rounding (1e-5 of the largest cell state in float32, 1e-12 in
-    float64), and a bias is below zero."""
+    """An assumption of the LSTM variants, checked on texts.
+
+    ``violation`` is the largest amount, over texts, layers, directions, steps and units, by which a value breaks the
+    assumption. It ``holds`` if that is rounding (1e-5 of the largest cell state in float32, 1e-12 in float64), and a
+    bias is below zero.
+    """
 
     name: str
     says: str

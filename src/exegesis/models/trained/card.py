@@ -1,4 +1,4 @@
-"""The model card: a README that says what a model is, what it was trained on, and how well it does."""
+"""The model card: a README with the model's kind, its training data and its scores."""
 
 from __future__ import annotations
 

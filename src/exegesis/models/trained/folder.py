@@ -36,7 +36,7 @@ _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 @dataclass(frozen=True, eq=False)
 class TrainedClassifier:
-    """A classifier with what is needed to feed it: ``vocabulary.read(raw)`` gives the ids of a text."""
+    """A classifier with its vocabulary and labels: ``vocabulary.read(raw)`` gives the ids of a text."""
 
     module: RecurrentClassifier
     vocabulary: Vocabulary
@@ -51,7 +51,7 @@ def save_folder(
 ) -> None:
     """Write a model folder; ``half`` stores the weights in float16.
 
-    Raises FileError where the folder exists (or, with ``overwrite``, is not a model folder) or cannot be
+    Raises FileError if the folder exists (or, with ``overwrite``, is not a model folder) or cannot be
     written, ModelError for a weight that is not finite.
     """
     target = Path(folder)

@@ -90,7 +90,7 @@ class AdditiveAttention(nn.Module):
         super().__init__()
         self.hidden = nn.Linear(width, width)
         self.score = nn.Linear(width, 1, bias=False)
-        self.softmax = nn.Softmax(dim=1)  # a part of its own, so that its weights can be seen from outside
+        self.softmax = nn.Softmax(dim=1)  # a separate part, so that hooks can see its weights
 
     def forward(self, states: Float[Tensor, "b t h"], real: Bool[Tensor, "b t"]) -> Float[Tensor, "b h"]:
         scores = self.score(torch.tanh(self.hidden(states))).squeeze(-1)

@@ -40,7 +40,7 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class TrainResult:
-    """The classifier of the best epoch (counted from 1), its scores, and the sizes of what it was trained on."""
+    """The classifier of the best epoch (counted from 1), its scores, and the sizes of its data sets."""
 
     model: TrainedClassifier
     history: tuple[Epoch, ...]

@@ -15,7 +15,7 @@ LEVELS = ("word", "phrase", "clause", "text")
 
 _LETTERS = {"VERB": "V", "ADV": "A", "PART": "P", "DET": "D", "NOUN": "N", "ADP": "C", "CONJ": "C"}
 # Table 1, with its first expression in two cases (V*A*P*V+P* = V*+A*+P*+V+P* or V+P*) so that a long run of
-# adverbs without a verb is not searched anew for each way of splitting it
+# adverbs without a verb is not searched again for each way of splitting it
 _CHUNK = re.compile(r"V*+A*+P*+V+P*|V+P*|D?(?:N+C)*N+")
 
 

@@ -15,7 +15,7 @@ from exegesis.core.registry import Registry
 from exegesis.core.text import Span, Text
 
 RESAMPLE = "resample"
-Way = Literal["drop", "zero", "pad", "unknown", "mask", "resample"]  # what takes the place of removed words
+Way = Literal["drop", "zero", "pad", "unknown", "mask", "resample"]  # the replacement of removed words
 WAYS: tuple[str, ...] = get_args(Way)
 DELETION, SCORES, NONE = "deletion", "scores", "none"  # the controls of a measure
 

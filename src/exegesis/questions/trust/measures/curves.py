@@ -39,7 +39,7 @@ class _Curve:
         numbers = self.numbers(case.count)
         most = self.words or case.count
         share = np.array(numbers) / most
-        if share[-1] < 1:  # a text of fewer words than are to go: nothing more happens
+        if share[-1] < 1:  # the text has fewer words than are removed: the curve stays level
             share, chance = np.append(share, 1.0), np.append(chance, chance[-1])
         curve = np.interp(GRID, share, chance)
         return Score(float(trapezoid(chance, share)), curve[::-1].copy() if turned else curve)
