@@ -7,9 +7,8 @@ from typing import Any
 
 from exegesis.results.result import Result
 from exegesis.show import document_of, written
-from exegesis.show.figure.canvas import FigureOptions
 from exegesis.show.figure.page import scene as laid_out
-from exegesis.show.figure.scene import Scene
+from exegesis.show.figure.scene import FigureOptions, Scene
 
 Results = Result | Sequence[Result]
 

@@ -1,8 +1,8 @@
 """Documents: the closed set of parts that every kind of result is made of and every medium draws.
 
-A document is made by ``documents/<kind>.py`` and drawn by the media: ``terminal`` (and ``.txt``), ``html``, ``figure``
-(SVG, PNG, PDF), ``latex``. Media never see a result, documents never see a medium. All texts are ``visible`` already
-(no control characters) but not escaped for a medium; their numbers have the MINUS SIGN.
+``documents/<kind>.py`` makes a document, the media draw it: ``terminal`` (and ``.txt``), ``html``, ``figure`` (SVG, PNG,
+PDF), ``latex``. Media never see a result, documents never see a medium. All texts are ``visible`` already (no control
+characters) but not escaped for a medium; their numbers have the MINUS SIGN.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.show.layout import Layout
-from exegesis.show.wording import MINUS, decimal, signed
+from exegesis.show.wording import decimal, signed
 from exegesis.statistics.bootstrap import Spread
 
 Dash = Literal["", "dashed", "dotted", "long"]
@@ -37,11 +37,7 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known about the section, by name.
-
-    HTML writes ``<dl>`` with names. Other media write the values in as few lines as hold them, dots between them; if
-    ``named``, each value after its name and a colon. A strong value is bold.
-    """
+    """Values by their names, in as few lines as hold them; ``named`` ones stand after their names in every medium."""
 
     items: tuple[Fact, ...]
     named: bool = False
@@ -49,8 +45,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Prose:
-    """A paragraph; ``muted`` explains how to read something, ``lead`` is the one sentence to take away (a box in HTML,
-    bold elsewhere)."""
+    """A paragraph; ``muted`` explains how to read something, ``lead`` is the one sentence to take away."""
 
     text: str
     tone: Literal["plain", "muted", "lead"] = "plain"
@@ -70,7 +65,7 @@ class Heading:
 class Cell(NamedTuple):
     """Atoms ``start`` to ``stop`` of a layout with their score; ``share`` of the scale, from -1 to 1, gives the colour.
 
-    A ``marked`` cell is one that the document is about: brackets or an outline around it.
+    A ``marked`` cell, which the document is about, has brackets or an outline around it.
     """
 
     start: int
@@ -83,8 +78,8 @@ class Cell(NamedTuple):
 class Row(NamedTuple):
     """Cells that do not overlap, in reading order.
 
-    ``fine``: each covers at most a word, so the text itself is coloured. Other rows are boxes or brackets under
-    (or over) the words, each with its score.
+    The text of a ``fine`` row is coloured itself, since each cell covers at most a word; other rows are boxes or
+    brackets beside the words, each with its score.
     """
 
     level: str
@@ -94,10 +89,10 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Block:
-    """One explanation of a text: its rows, finest level first.
+    """The rows of one explanation of a text, finest level first; ``note`` stands beside its label, muted.
 
-    ``limit`` is the score of the deepest colour. ``signed``: scores speak for (+) or against (-); otherwise they are
-    sizes and have a palette of their own. ``note`` stands beside or under the label, muted.
+    ``limit`` is the score of the deepest colour. Scores speak for (+) or against (-) if ``signed``; else they are sizes,
+    which have other colours.
     """
 
     label: str
@@ -108,19 +103,18 @@ class Block:
 
     def written(self, score: float) -> str:
         """A score as written under its words."""
-        return signed(score, self.limit, minus=MINUS, sign=self.signed)
+        return signed(score, self.limit, sign=self.signed)
 
 
 @dataclass(frozen=True)
 class Passage:
     """Words of one text in colour, once for every row of every block; rows stand under each other, line by line.
 
-    A row is named by ``name``, at the start of its line (nothing if empty); a block of several rows among several
-    blocks has its label above. Atoms without a cell are drawn plain. An atom's text is drawn as it is; a pair's texts
-    are numbered 1 and 2. The sign never rests on colour alone: a bar above for, below against (figures, HTML),
-    underlining (LaTeX, terminal), or signed numbers (terminal without colour). A score stands under its cell if numbers
-    are asked for, and always in rows that are not fine. ``caption`` is a muted line above. An empty text is
-    drawn as "(the text is empty)". HTML sets ``dir="rtl"`` by the layout; figures use ``layout.visual``.
+    A row begins with its ``name``; a block of several rows among several blocks has its label above. A pair's texts are
+    numbered 1 and 2. The sign never rests on colour alone: a bar above for, below against (figures, HTML), underlining
+    (LaTeX, terminal), or signed numbers (terminal without colour). A score stands under its cell if numbers are asked
+    for, and always in rows that are not fine. ``caption`` is a muted line above. An empty text is drawn as "(the text is
+    empty)".
     """
 
     layout: Layout
@@ -155,13 +149,12 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True)
 class Tree:
-    """Phrases as boxes that stand on their words, the whole text on top, rows rising from the words.
+    """Phrases as boxes that stand on their words, the whole text on top; LaTeX lists them.
 
-    A long text is broken into lines, each with what stands on it (``stacked``); a box is open at a side at which it
-    goes on in another line. A box holds its score; figures write the strongest interaction in brackets after it
-    (all of them if numbers are asked for). A word's own score stands under it if numbers are asked for, and always in a
-    terminal without colour. HTML shows score and interaction at the pointer. LaTeX may draw the words in colour and the
-    phrases as a nested list.
+    A long text is broken into lines, each with the boxes that stand on it (``stacked``); a box is open at a side at
+    which it goes on in another line. A box holds its score; figures write the strongest interaction in brackets after
+    it (all of them if numbers are asked for), HTML shows them at the pointer. The score of a word stands under it if
+    numbers are asked for, and always in a terminal without colour.
     """
 
     layout: Layout
@@ -170,8 +163,8 @@ class Tree:
     signed: bool = True
 
     def stacked(self, line: range) -> tuple[int, list[tuple[Node, int, int]]]:
-        """How many rows stand on a line of atoms; the nodes that touch it, lowest first, with the first and last row
-        that each fills. Rows in which no phrase of this line begins are left out."""
+        """The number of rows on a line of atoms; the nodes that touch the line, lowest first, with the first and last
+        row that each fills. Rows in which no phrase of this line begins are left out."""
         nodes = [node for node in self.nodes if node.cell.start < line.stop and line.start < node.cell.stop]
         lows = sorted({node.low for node in nodes})
         rank = {low: row for row, low in enumerate(lows)}
@@ -198,16 +191,16 @@ class Tree:
 
     def written(self, score: float) -> str:
         """A score as written in its box."""
-        return signed(score, self.limit, minus=MINUS, sign=self.signed)
+        return signed(score, self.limit, sign=self.signed)
 
     def joint(self, node: Node) -> str:
         """An interaction as written; empty for a phrase without one."""
-        return "" if node.interaction is None else signed(node.interaction, self.limit, minus=MINUS)
+        return "" if node.interaction is None else signed(node.interaction, self.limit)
 
     def spoken(self, node: Node) -> str:
         """A phrase with its numbers, for the pointer and for screen readers."""
-        said = f"{self.layout.surface(node.cell.start, node.cell.stop)}: {self.written(node.cell.score)}"
-        return f"{said}; interaction {self.joint(node)}" if node.interaction is not None else said
+        score = f"{self.layout.surface(node.cell.start, node.cell.stop)}: {self.written(node.cell.score)}"
+        return f"{score}; interaction {self.joint(node)}" if node.interaction is not None else score
 
 
 # numbers ------------------------------------------------------------------------------------------------
@@ -218,10 +211,9 @@ class Matrix:
     """Numbers of rows by columns in colour, each its ``share`` of the scale.
 
     If ``half``, rows and columns are the same words: a word stands at the end of its row, on the diagonal, and row i
-    has i cells, so no word is written twice. Otherwise ``across`` names the columns above them. A cell's number is
-    written into it if ``digits`` is set or numbers are asked for; blank if NaN. A half matrix without ``digits`` is
-    shortened to the words that fit by ``shortened``. ``hue`` is the categorical colour of a matrix that is not signed
-    (None: the palette's colour of sizes).
+    has i cells, so no word is written twice; ``shortened`` leaves the words that fit. Else ``across`` names the columns
+    above them. A cell's number is written into it if ``digits`` is set or numbers are asked for; blank if NaN. ``hue``
+    is the categorical colour of a matrix that is not signed (None: the palette's colour of sizes).
     """
 
     down: tuple[str, ...]
@@ -236,15 +228,14 @@ class Matrix:
 
     def share(self, row: int, column: int) -> float:
         """The share of the scale, from -1 to 1."""
-        value = float(self.values[row, column])
-        return max(-1.0, min(1.0, value / self.limit)) if self.limit and math.isfinite(value) else 0.0
+        return share(float(self.values[row, column]), self.limit)
 
     def written(self, row: int, column: int) -> str:
         """A number as written in its cell."""
         value = float(self.values[row, column])
         if self.digits is not None or math.isnan(value):
             return decimal(value, self.digits or 0)
-        return signed(value, self.limit, minus=MINUS, sign=self.signed)
+        return signed(value, self.limit, sign=self.signed)
 
     def spoken(self, row: int, column: int) -> str:
         """A number with its names, for the pointer and for screen readers."""
@@ -259,17 +250,17 @@ class Matrix:
             return self, ""
         rows, columns = np.tril_indices(count, -1)
         sizes = np.abs(self.values[rows, columns])
-        kept: set[int] = set()
+        strongest: set[int] = set()
         for at in np.argsort(-sizes, kind="stable")[: most * most]:
-            if not sizes[at] or len(kept | {int(rows[at]), int(columns[at])}) > most:
+            more = strongest | {int(rows[at]), int(columns[at])}
+            if not sizes[at] or len(more) > most:
                 break
-            kept |= {int(rows[at]), int(columns[at])}
-        places = sorted(kept)
+            strongest = more
+        places = sorted(strongest)
         words = tuple(self.down[place] for place in places)
-        left = f"The {len(places)} words of the strongest interactions are drawn, of {count}"
-        return replace(
-            self, down=words, across=words, values=self.values[np.ix_(places, places)]
-        ), f"{left}; a .csv file has every pair."
+        drawn = replace(self, down=words, across=words, values=self.values[np.ix_(places, places)])
+        sentence = f"The {len(places)} words of the strongest interactions are drawn, of {count}"
+        return drawn, f"{sentence}; a .csv file has every pair."
 
 
 class Column(NamedTuple):
@@ -295,11 +286,10 @@ class Table:
     """Rows under columns; a cell is a text, or a number with a bar.
 
     A table with ``fold`` is one to look things up in: HTML folds it under that name (neighbours with the same name
-    together, of a long one the 400 rows of the largest gauges); a terminal prints all rows only if numbers are asked
-    for, and its first ``peek`` rows otherwise; figures and LaTeX leave it out. ``rest`` is a muted line under the rows.
-    ``groups`` puts a name as a line of its own before a row. ``hues`` gives each row a dot in a categorical colour. A
-    terminal cuts words to fit and, if there are still too many columns, stands them in several tables, each with the
-    first column. Blanks at the start of a cell are the depth of a phrase; cells hold text of any direction (``<bdi>``).
+    together, of a long one the 400 rows of the largest gauges); a terminal prints its first ``peek`` rows, all of them
+    if numbers are asked for; figures and LaTeX leave it out. ``rest`` is a muted line under the rows. ``groups`` puts
+    names in lines between rows, each before the row of its number. ``hues`` gives each row a dot in a categorical
+    colour. Blanks at the start of a cell are the depth of a phrase. Columns that do not fit stand in further tables.
     """
 
     columns: tuple[Column, ...]
@@ -312,7 +302,7 @@ class Table:
 
 
 class Bar(NamedTuple):
-    """One bar from 0: its name, a note beside it, its value, the part of it that is drawn full (the rest pale), and its
+    """A bar from 0: its name, a note beside it, its value, the part of it that is drawn full (the rest pale), and its
     colour: 1 for, -1 against."""
 
     name: str
@@ -323,7 +313,7 @@ class Bar(NamedTuple):
 
 
 class Box(NamedTuple):
-    """One box plot: its name, a note beside it, the spread, single scores to be drawn as dots."""
+    """A box plot: its name, a note beside it, the spread, single scores to be drawn as dots."""
 
     name: str
     note: str
@@ -358,11 +348,10 @@ class Chart:
     """Rows of bars, boxes, dots or curves (all of one type) on one axis, whose number ``axis`` names.
 
     ``title`` stands above, ``tag`` at its end, ``note`` muted under it. ``mark`` is a place on the axis that matters,
-    ``band`` a grey range of it, ``rule`` the row before which a thin line stands. ``reverse``: the axis runs from right
-    to left, so that better is always to the right. Dots write their value at the end of the row; a value of NaN is
-    "none". Curves have ``axis`` upwards and ``across`` from left to right. Where there is width, dots and curves stand
-    side by side with their neighbours. A terminal draws bars, boxes and dots with block characters and curves as a
-    table of five points. LaTeX draws a table of the numbers.
+    ``band`` a grey range of it, ``rule`` the row before which a thin line stands. A ``reverse`` axis runs from right to
+    left, so that better is always to the right. Curves have ``axis`` upwards and ``across`` from left to right. Charts
+    of dots or curves stand side by side if there is width. A terminal draws bars, boxes and dots with block characters
+    and curves as a table of five points; LaTeX draws a table of the numbers.
     """
 
     title: str
@@ -390,16 +379,7 @@ class Chart:
     @property
     def reach(self) -> tuple[float, float]:
         """The range of the axis: all numbers and, but for dots and curves, 0, with a little room on open sides."""
-        values: list[float] = []
-        for row in self.rows:
-            if isinstance(row, Bar):
-                values += [0.0, row.value]
-            elif isinstance(row, Box):
-                values += [0.0, row.spread.low, row.spread.high, *row.dots]
-            elif isinstance(row, Dot):
-                values += [row.value, row.low, row.high]
-            else:
-                values += [y for _, y in row.points]
+        values = [value for row in self.rows for value in _numbers(row)]
         finite = [value for value in (*values, self.mark, *(self.band or ())) if math.isfinite(value)] or [0.0, 1.0]
         low, high = min(finite), max(finite)
         if isinstance(self.rows[0], Bar):
@@ -408,12 +388,24 @@ class Chart:
         return low - room, high + room
 
 
+def _numbers(row: Bar | Box | Dot | Curve) -> Sequence[float]:
+    """The numbers that the axis of a row must hold."""
+    match row:
+        case Bar():
+            return (0.0, row.value)
+        case Box():
+            return (0.0, row.spread.low, row.spread.high, *row.dots)
+        case Dot():
+            return (row.value, row.low, row.high)
+    return [y for _, y in row.points]
+
+
 # what stands under a picture ----------------------------------------------------------------------------
 
 
 class Scale(NamedTuple):
     """A colour scale: the numbers at its ends (``−1.62``, ``+1.62``; ``−max`` if rows differ in theirs), whether there
-    are signed scores and sizes, a note beside it, and whether a cell is too faint for a number of its own."""
+    are signed scores and sizes, a note beside it, and whether a cell is too faint for a number."""
 
     low: str
     high: str
@@ -440,10 +432,9 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Legend:
-    """How to read what stands above: keys of colours, the colour scale, sentences.
+    """Help for reading the parts above: keys of colours, the colour scale, muted sentences after their names.
 
-    The scale is drawn as ``against LOW [ramp] HIGH for``, of sizes as ``size 0 [ramp] HIGH`` (without its plus). All
-    sentences are muted and small; named ones are aligned after their names.
+    The scale is drawn as ``against LOW [ramp] HIGH for``, of sizes as ``size 0 [ramp] HIGH`` (without its plus).
     """
 
     scale: Scale | None = None
@@ -456,7 +447,7 @@ Part = Facts | Prose | Heading | Passage | Tree | Matrix | Table | Chart | Legen
 
 @dataclass(frozen=True)
 class Section:
-    """One text, or one study or evaluation: its parts in reading order.
+    """The parts of one text, study or evaluation, in reading order.
 
     ``brief`` is the shorter reading for media without pages (terminal, ``.txt``, LaTeX), ``picture`` the one for
     figures; each stands for all parts if it is empty. ``title`` labels the section for screen readers and is not drawn.
@@ -470,10 +461,9 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """Sections in order, with a rule or two blank lines between them.
+    """Sections in order, with a rule or two blank lines between them; ``kind`` says of what ("Explanation").
 
-    ``title`` is the heading of a page, unless a section begins with a heading of level 1; ``kind`` names what the
-    document holds ("Explanation", "Hierarchies").
+    ``title`` is the heading of a page, unless a section begins with a heading of level 1.
     """
 
     title: str

@@ -8,9 +8,7 @@ from typing import cast
 
 from exegesis.show.document import Bar, Box, Chart, Curve, Dot
 from exegesis.show.figure import fonts
-from exegesis.show.figure.canvas import Canvas
-from exegesis.show.figure.scene import SIZE, SMALL, TINY, Line, Scene
-from exegesis.show.figure.scene import Box as Shape
+from exegesis.show.figure.scene import SIZE, SMALL, TINY, Canvas, Line
 from exegesis.show.palette import blended, hue
 from exegesis.show.wording import decimal, signed, visible
 
@@ -76,13 +74,12 @@ def ticks(low: float, high: float, most: int = 7) -> tuple[float, ...]:
 def _head(chart: Chart, canvas: Canvas, y: float) -> float:
     """The title, with the tag at its end and the note under it."""
     tag = fonts.width(chart.tag, SMALL) + 8 if chart.tag else 0.0
-    for number, line in enumerate(
-        fonts.lines(chart.title, canvas.room - tag, SIZE * 0.92, True) if chart.title else ()
-    ):
+    title = fonts.lines(chart.title, canvas.room - tag, SIZE * 0.92, True) if chart.title else []
+    for number, line in enumerate(title):
         y += SIZE * 1.25
-        canvas.on.write(canvas.left, y, line, SIZE * 0.92, canvas.ink, bold=True)
+        canvas.on.write(canvas.left, y, line, SIZE * 0.92, canvas.ground.ink, bold=True)
         if chart.tag and not number:
-            canvas.on.write(canvas.right, y, chart.tag, SMALL, canvas.muted, anchor=1.0)
+            canvas.on.write(canvas.right, y, chart.tag, SMALL, canvas.ground.muted, anchor=1.0)
     if chart.note:
         y = canvas.under([chart.note], y + 3)
     return y + 8 if chart.title or chart.note else y + 2
@@ -100,18 +97,19 @@ def _rows(chart: Chart, canvas: Canvas, y: float) -> float:
     bottom = top + sum(heights) + (8.0 if chart.rule is not None else 0.0)
     if chart.band is not None and math.isfinite(chart.band[0]):
         x, wide = axis.span(*chart.band)
-        grey = blended(canvas.on.paper, canvas.muted, 0.16)
-        canvas.on.boxes.append(Shape(x, top, max(wide, 1.0), bottom - top, grey, radius=2.0))
+        grey = blended(canvas.on.paper, canvas.ground.muted, 0.16)
+        canvas.box(x, top, max(wide, 1.0), bottom - top, grey, radius=2.0)
     end = _ticks(chart, canvas, axis, top, bottom)
     for number, (row, note, height) in enumerate(zip(rows, notes, heights, strict=True)):
         if number == chart.rule:
-            canvas.on.boxes.append(Shape(canvas.left, y + 3.7, canvas.room, 0.6, canvas.rule))
+            canvas.box(canvas.left, y + 3.7, canvas.room, 0.6, canvas.ground.line)
             y += 8
         _labels(canvas, row, note, left - canvas.left - 8, most, y + height / 2)
-        _row(chart, canvas, axis, row, y + height / 2)
+        draw = _bar if isinstance(row, Bar) else _box if isinstance(row, Box) else _mean
+        draw(chart, canvas, axis, row, y + height / 2)
         y += height
     if math.isfinite(chart.mark):
-        canvas.on.boxes.append(Shape(axis.x(chart.mark) - 0.6, top - 2, 1.2, bottom - top + 4, canvas.ink))
+        canvas.box(axis.x(chart.mark) - 0.6, top - 2, 1.2, bottom - top + 4, canvas.ground.ink)
     return end
 
 
@@ -124,7 +122,7 @@ def _axis(chart: Chart, left: float, right: float) -> _Axis:
 
 
 def _ticks(chart: Chart, canvas: Canvas, axis: _Axis, top: float, bottom: float) -> float:
-    """The axis under the rows, with a line for each round number; returns where it ends."""
+    """Draw the axis under the rows, with a stroke for each round number; returns where it ends."""
     if not chart.axis:
         return bottom
     bars = isinstance(chart.rows[0], Bar)
@@ -132,26 +130,26 @@ def _ticks(chart: Chart, canvas: Canvas, axis: _Axis, top: float, bottom: float)
     size = max((abs(mark) for mark in marks), default=1.0)
     for mark in marks:
         x, zero = axis.x(mark), abs(mark) < 1e-12 and not bars
-        wide, colour = (0.8, canvas.muted) if zero else (0.4, canvas.rule)
-        canvas.on.boxes.append(Shape(x - wide / 2, top, wide, bottom - top + 3, colour))
-        said = signed(0.0 if abs(mark) < 1e-12 else mark, size, sign=chart.signed)
-        text = f"{mark:.3g}" if bars else said
-        canvas.on.write(x, bottom + 12, text, TINY + 0.6, canvas.muted, anchor=0.5)
+        wide, colour = (0.8, canvas.ground.muted) if zero else (0.4, canvas.ground.line)
+        canvas.box(x - wide / 2, top, wide, bottom - top + 3, colour)
+        number = signed(0.0 if abs(mark) < 1e-12 else mark, size, sign=chart.signed)
+        text = f"{mark:.3g}" if bars else number
+        canvas.on.write(x, bottom + 12, text, TINY + 0.6, canvas.ground.muted, anchor=0.5)
     lines = fonts.lines(chart.axis, canvas.right - axis.left, SMALL)
     for number, line in enumerate(lines):
         middle = min((axis.left + axis.right) / 2, canvas.right - fonts.width(line, SMALL) / 2)
-        canvas.on.write(middle, bottom + 26 + 11 * number, line, SMALL, canvas.muted, anchor=0.5)
+        canvas.on.write(middle, bottom + 26 + 11 * number, line, SMALL, canvas.ground.muted, anchor=0.5)
     return bottom + 30 + 11 * (len(lines) - 1)
 
 
 def _labels(canvas: Canvas, row: Bar | Box | Dot, note: str, room: float, most: float, middle: float) -> None:
     """The name before a row, the note after it."""
     size, bold = _letters(row)
-    colour = canvas.muted if isinstance(row, Dot) and row.hue is None else canvas.ink
+    colour = canvas.ground.muted if isinstance(row, Dot) and row.hue is None else canvas.ground.ink
     name = fonts.fitted(visible(row.name), room, size, bold)
     canvas.on.write(canvas.left, middle + 3, name, size, colour, bold=bold)
     text = fonts.fitted(note, most, TINY + 0.4)
-    canvas.on.write(canvas.right, middle + 2.4, text, TINY + 0.4, canvas.muted, anchor=1.0)
+    canvas.on.write(canvas.right, middle + 2.4, text, TINY + 0.4, canvas.ground.muted, anchor=1.0)
 
 
 def _letters(row: Bar | Box | Dot) -> tuple[float, bool]:
@@ -159,44 +157,35 @@ def _letters(row: Bar | Box | Dot) -> tuple[float, bool]:
     return (SMALL, False) if isinstance(row, Dot) else (SMALL + 0.6, True)
 
 
-def _row(chart: Chart, canvas: Canvas, axis: _Axis, row: Bar | Box | Dot, middle: float) -> None:
-    if isinstance(row, Bar):
-        _bar(canvas, axis, row, middle)
-    elif isinstance(row, Box):
-        _box(chart, canvas, axis, row, middle)
-    else:
-        _mean(chart, canvas, axis, row, middle)
-
-
-def _bar(canvas: Canvas, axis: _Axis, row: Bar, middle: float) -> None:
+def _bar(chart: Chart, canvas: Canvas, axis: _Axis, row: Bar, middle: float) -> None:
     if not math.isfinite(row.value):
         return
-    said = visible(f"{row.name}: {row.part:.4g} of {row.value:.4g}")
+    title = visible(f"{row.name}: {row.part:.4g} of {row.value:.4g}")
     for amount, share in ((row.value, 0.3), (row.part, 1.0)):
         if math.isfinite(amount) and (amount or share < 1):
             x, wide = axis.span(0.0, amount)
             fill = canvas.palette.paint(share * row.side, dark=canvas.dark).ground
-            canvas.on.boxes.append(Shape(x, middle - HALF, max(wide, 0.6), 2 * HALF, fill, said, 1.6))
+            canvas.box(x, middle - HALF, max(wide, 0.6), 2 * HALF, fill, title, 1.6)
 
 
 def _box(chart: Chart, canvas: Canvas, axis: _Axis, row: Box, middle: float) -> None:
     spread = row.spread
-    strongest = max(abs(other.spread.median) for other in chart.rows if isinstance(other, Box)) or 1.0
+    strongest = max(abs(box.spread.median) for box in chart.rows if isinstance(box, Box)) or 1.0
     share = spread.median / strongest
     paint = canvas.palette.paint(math.copysign(max(0.35, abs(share)), share), dark=canvas.dark, signed=chart.signed)
-    boxes, y = canvas.on.boxes, middle - 9 if row.dots else middle
-    score = signed(spread.median, strongest)
-    said = visible(f"{row.name}: median {score}, {spread.size} scores of {spread.texts} texts")
+    y, score = middle - 9 if row.dots else middle, signed(spread.median, strongest)
+    title = visible(f"{row.name}: median {score}, {spread.size} scores of {spread.texts} texts")
     for start, stop in ((spread.low, spread.q1), (spread.q3, spread.high)):
         x, wide = axis.span(start, stop)
-        boxes.append(Shape(x, y - 0.5, max(wide, 0.5), 1.0, canvas.muted))
-    boxes += [Shape(axis.x(end) - 0.4, y - 2.6, 0.8, 5.2, canvas.muted) for end in (spread.low, spread.high)]
+        canvas.box(x, y - 0.5, max(wide, 0.5), 1.0, canvas.ground.muted)
+    for end in (spread.low, spread.high):
+        canvas.box(axis.x(end) - 0.4, y - 2.6, 0.8, 5.2, canvas.ground.muted)
     x, wide = axis.span(spread.q1, spread.q3)
-    boxes.append(Shape(x, y - HALF, max(wide, 1.2), 2 * HALF, paint.ground, said, 1.6))
+    canvas.box(x, y - HALF, max(wide, 1.2), 2 * HALF, paint.ground, title, 1.6)
     if math.isfinite(spread.median_low):
         x, wide = axis.span(spread.median_low, spread.median_high)
-        boxes.append(Shape(x, y - 1.1, wide, 2.2, paint.mark, radius=1.1))
-    boxes.append(Shape(axis.x(spread.median) - 0.8, y - HALF - 0.8, 1.6, 2 * HALF + 1.6, canvas.ink))
+        canvas.box(x, y - 1.1, wide, 2.2, paint.mark, radius=1.1)
+    canvas.box(axis.x(spread.median) - 0.8, y - HALF - 0.8, 1.6, 2 * HALF + 1.6, canvas.ground.ink)
     _scores(chart, canvas, axis, row, middle + 9)
 
 
@@ -206,25 +195,23 @@ def _scores(chart: Chart, canvas: Canvas, axis: _Axis, row: Box, y: float) -> No
     for i, value in enumerate(ranked[:: max(1, math.ceil(len(ranked) / MAX_DOTS))]):
         off = 6.5 * (((i * 0.6180339887) % 1.0) - 0.5) * 2
         paint = canvas.palette.paint(math.copysign(1.0, value), dark=canvas.dark, signed=chart.signed)
-        said = signed(value, abs(value) or 1.0)
-        place = (axis.x(value) - DOT / 2, y + off - DOT / 2, DOT, DOT)
-        canvas.on.boxes.append(Shape(*place, paint.mark, said, DOT / 2))
+        x, title = axis.x(value) - DOT / 2, signed(value, abs(value) or 1.0)
+        canvas.box(x, y + off - DOT / 2, DOT, DOT, paint.mark, title, DOT / 2)
 
 
 def _mean(chart: Chart, canvas: Canvas, axis: _Axis, row: Dot, middle: float) -> None:
     if not math.isfinite(row.value):
         return
-    colour, on = hue(row.hue, canvas.dark), canvas.on
-    said = f"{row.name}: {chart.written(row.value)}"
+    colour, title = hue(row.hue, canvas.dark), f"{row.name}: {chart.written(row.value)}"
     if math.isfinite(row.low):
         x, wide = axis.span(row.low, row.high)
-        on.boxes.append(Shape(x, middle - 0.8, wide, 1.6, colour, radius=0.8))
-        said += f", interval {chart.written(row.low)} to {chart.written(row.high)}" + f", {row.note}" * bool(row.note)
+        canvas.box(x, middle - 0.8, wide, 1.6, colour, radius=0.8)
+        title += f", interval {chart.written(row.low)} to {chart.written(row.high)}" + f", {row.note}" * bool(row.note)
     x = axis.x(row.value)
-    on.boxes.append(Shape(x - MEAN, middle - MEAN, 2 * MEAN, 2 * MEAN, colour, visible(said), MEAN))
+    canvas.box(x - MEAN, middle - MEAN, 2 * MEAN, 2 * MEAN, colour, visible(title), MEAN)
     if row.hollow:
         inner = MEAN - 1.2
-        on.boxes.append(Shape(x - inner, middle - inner, 2 * inner, 2 * inner, on.paper, visible(said), inner))
+        canvas.box(x - inner, middle - inner, 2 * inner, 2 * inner, canvas.on.paper, visible(title), inner)
 
 
 def _curves(chart: Chart, canvas: Canvas, y: float) -> float:
@@ -240,11 +227,11 @@ def _curves(chart: Chart, canvas: Canvas, y: float) -> float:
     upwards = _Axis(bottom, y, marks[0], marks[-1])
     for mark in marks:
         at = upwards.x(mark)
-        canvas.on.boxes.append(Shape(across.left, at - 0.25, across.right - across.left, 0.5, canvas.rule))
+        canvas.box(across.left, at - 0.25, across.right - across.left, 0.5, canvas.ground.line)
         text = decimal(mark, 2)
-        canvas.on.write(across.left - 5, at + 2.4, text, TINY + 0.4, canvas.muted, anchor=1.0)
+        canvas.on.write(across.left - 5, at + 2.4, text, TINY + 0.4, canvas.ground.muted, anchor=1.0)
     for mark in ticks(across.low, across.high, 6):
-        canvas.on.write(across.x(mark), bottom + 11, f"{mark:.3g}", TINY + 0.4, canvas.muted, anchor=0.5)
+        canvas.on.write(across.x(mark), bottom + 11, f"{mark:.3g}", TINY + 0.4, canvas.ground.muted, anchor=0.5)
     for curve in reversed(curves):
         points = tuple((across.x(x), upwards.x(value)) for x, value in curve.points)
         if len(points) > 1 and all(math.isfinite(value) for _, value in points):
@@ -252,8 +239,8 @@ def _curves(chart: Chart, canvas: Canvas, y: float) -> float:
             colour = hue(curve.hue, canvas.dark)
             canvas.on.lines.append(Line(points, colour, wide, curve.dash, visible(curve.name)))
     middle = (across.left + across.right) / 2
-    canvas.on.write(middle, bottom + 22, fonts.fitted(chart.across, canvas.room, TINY + 0.4), TINY + 0.4, canvas.muted,
-                    anchor=0.5)  # fmt: skip
+    across_name = fonts.fitted(chart.across, canvas.room, TINY + 0.4)
+    canvas.on.write(middle, bottom + 22, across_name, TINY + 0.4, canvas.ground.muted, anchor=0.5)
     return bottom + 26
 
 
@@ -263,9 +250,3 @@ def _levels(low: float, high: float) -> list[float]:
     first = math.floor(low / step + 1e-9)
     last = max(math.ceil(high / step - 1e-9), first + 1)
     return [k * step for k in range(first, last + 1)]
-
-
-def picture(chart: Chart, canvas: Canvas) -> Scene:
-    """A chart alone on its scene, as a page of HTML holds it."""
-    canvas.on.height = drawn(chart, canvas, 0.0)
-    return canvas.on

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from exegesis.show.document import Facts, Heading, Key, Legend, Note, Prose, Scale
 from exegesis.show.figure import fonts
-from exegesis.show.figure.canvas import Canvas
-from exegesis.show.figure.scene import SIZE, SMALL, Box, Line
+from exegesis.show.figure.scene import SIZE, SMALL, Canvas, Line
 from exegesis.show.palette import hue
 
 STEPS, STEP = 12, 3.4  # of the colour scale on each side of zero, and the width of each
@@ -22,7 +21,7 @@ def facts(part: Facts, canvas: Canvas, y: float) -> float:
         shown = fonts.fitted(said, canvas.room, size, fact.strong)
         if x > canvas.left and x + fonts.width(shown, size, fact.strong) > canvas.right:
             x, y = canvas.left, y + 12
-        colour = canvas.ink if fact.strong else canvas.muted
+        colour = canvas.ground.ink if fact.strong else canvas.ground.muted
         x += canvas.on.write(x, y + 9, shown, size, colour, bold=fact.strong) + 11
     return y + (19 if x > canvas.left else 0)
 
@@ -30,9 +29,11 @@ def facts(part: Facts, canvas: Canvas, y: float) -> float:
 def prose(part: Prose, canvas: Canvas, y: float) -> float:
     """A paragraph; a leading one is bold."""
     if part.tone != "lead":
-        return canvas.under([part.text], y, colour=canvas.muted if part.tone == "muted" else canvas.ink) + 5
+        return (
+            canvas.under([part.text], y, colour=canvas.ground.muted if part.tone == "muted" else canvas.ground.ink) + 5
+        )
     for line in fonts.lines(part.text, canvas.room, SIZE, True):
-        canvas.on.write(canvas.left, y + 9, line, SIZE, canvas.ink, bold=True)
+        canvas.on.write(canvas.left, y + 9, line, SIZE, canvas.ground.ink, bold=True)
         y += 14
     return y + 5
 
@@ -43,7 +44,7 @@ def heading(part: Heading, canvas: Canvas, y: float) -> float:
     y += 3 if part.level == 1 else 8
     for line in fonts.lines(part.text, canvas.room, size, True):
         y += size * 1.3
-        canvas.on.write(canvas.left, y - 0.3 * size, line, size, canvas.ink, bold=True)
+        canvas.on.write(canvas.left, y - 0.3 * size, line, size, canvas.ground.ink, bold=True)
     return y + 4
 
 
@@ -56,7 +57,7 @@ def legend(part: Legend, canvas: Canvas, y: float) -> float:
     for note in (*part.notes, *(Note("", remark) for remark in canvas.remarks)):
         if note.name:
             name = fonts.fitted(note.name, names, SMALL, True)
-            canvas.on.write(canvas.left, y + 7, name, SMALL, canvas.muted, bold=True)
+            canvas.on.write(canvas.left, y + 7, name, SMALL, canvas.ground.muted, bold=True)
         y = canvas.under([note.text], y, names + 10 if names else 0.0)
     canvas.remarks.clear()
     return y
@@ -72,7 +73,7 @@ def _keys(keys: tuple[Key, ...], canvas: Canvas, y: float) -> float:
         colour = hue(key.hue, canvas.dark)
         canvas.on.lines.append(Line(((x, y + 4), (x + 15, y + 4)), colour, 1.1 if key.hue is None else 2.0, key.dash))
         name = fonts.fitted(key.name, canvas.room - 19, SMALL)
-        x += 19 + canvas.on.write(x + 19, y + 7, name, SMALL, canvas.muted) + 14
+        x += 19 + canvas.on.write(x + 19, y + 7, name, SMALL, canvas.ground.muted) + 14
     return y + 17 if keys else y
 
 
@@ -85,7 +86,7 @@ def _scale(scale: Scale, canvas: Canvas, y: float) -> float:
     note = " · ".join(filter(None, (scale.note, HELP if scale.signs else "")))
     if x + fonts.width(note, SMALL) > canvas.right:
         x, y = canvas.left, y + 12
-    canvas.on.write(x, y + 7, fonts.fitted(note, canvas.room, SMALL), SMALL, canvas.muted)
+    canvas.on.write(x, y + 7, fonts.fitted(note, canvas.room, SMALL), SMALL, canvas.ground.muted)
     return y + 17
 
 
@@ -95,9 +96,9 @@ def _ramp(canvas: Canvas, x: float, y: float, before: str, after: str, signs: bo
     step = max(0.0, min(STEP, (canvas.room - texts) / len(steps)))
     if x > canvas.left and x + texts + step * len(steps) > canvas.right:
         x, y = canvas.left, y + 12
-    x += canvas.on.write(x, y + 7, before, SMALL, canvas.muted) + 4
+    x += canvas.on.write(x, y + 7, before, SMALL, canvas.ground.muted) + 4
     for k in steps:
         paint = canvas.palette.paint(k / STEPS, dark=canvas.dark, signed=signs)
-        canvas.on.boxes.append(Box(x, y - 0.5, step, 9.5, paint.ground))
+        canvas.box(x, y - 0.5, step, 9.5, paint.ground)
         x += step
-    return x + 4 + canvas.on.write(x + 4, y + 7, after, SMALL, canvas.muted) + 14, y
+    return x + 4 + canvas.on.write(x + 4, y + 7, after, SMALL, canvas.ground.muted) + 14, y

@@ -6,8 +6,7 @@ import math
 
 from exegesis.show.document import Matrix
 from exegesis.show.figure import fonts
-from exegesis.show.figure.canvas import MARKED, Canvas
-from exegesis.show.figure.scene import SIZE, SMALL, TINY, Box
+from exegesis.show.figure.scene import MARKED, SIZE, SMALL, TINY, Box, Canvas
 from exegesis.show.palette import Paint, blended, ground, hue
 
 LEAST, MOST, GAP = 9.0, 17.0, 0.8  # the side of a cell, between two cells
@@ -30,7 +29,7 @@ def drawn(matrix: Matrix, canvas: Canvas, y: float) -> float:
     down to those of the strongest pairs. Another matrix has its names before its rows and above its columns.
     """
     if matrix.title:
-        canvas.on.write(canvas.left, y + SIZE * 1.25, matrix.title, SIZE * 0.92, canvas.ink, bold=True)
+        canvas.on.write(canvas.left, y + SIZE * 1.25, matrix.title, SIZE * 0.92, canvas.ground.ink, bold=True)
         y += SIZE * 1.25 + 8
     return (_half if matrix.half else _whole)(matrix, canvas, y) + 8
 
@@ -50,7 +49,7 @@ def _half(matrix: Matrix, canvas: Canvas, y: float) -> float:
             _cell(kept, canvas, row, column, box, numbers)
         x = canvas.left + row * side + 2
         shown = fonts.fitted(word, max(LABEL, canvas.right - x), SMALL)
-        canvas.on.write(x, y + tall / 2 + 0.36 * SMALL, shown, SMALL, canvas.ink)
+        canvas.on.write(x, y + tall / 2 + 0.36 * SMALL, shown, SMALL, canvas.ground.ink)
         y += tall
     return y
 
@@ -66,10 +65,10 @@ def _whole(matrix: Matrix, canvas: Canvas, y: float) -> float:
     side = min(wide, (canvas.room - names - lean) / max(len(heads), 1))
     left, y = canvas.left + names, y + high
     for column, name in enumerate(heads):
-        canvas.on.write(left + (column + 0.5) * side + 2, y - 4, name, SMALL, canvas.muted, angle=TURN)
+        canvas.on.write(left + (column + 0.5) * side + 2, y - 4, name, SMALL, canvas.ground.muted, angle=TURN)
     for row, name in enumerate(matrix.down):
         shown = fonts.fitted(name, names - 8, SMALL)
-        canvas.on.write(left - 6, y + MOST / 2 + 0.36 * SMALL, shown, SMALL, canvas.ink, anchor=1.0)
+        canvas.on.write(left - 6, y + MOST / 2 + 0.36 * SMALL, shown, SMALL, canvas.ground.ink, anchor=1.0)
         for column in range(len(heads)):
             box = Box(left + column * side, y, side - GAP, MOST - GAP, "", matrix.spoken(row, column), 1.0)
             _cell(matrix, canvas, row, column, box, numbers)
@@ -81,7 +80,7 @@ def _cell(matrix: Matrix, canvas: Canvas, row: int, column: int, box: Box, numbe
     share, text = matrix.share(row, column), matrix.written(row, column)
     paint = _paint(matrix, canvas, share)
     if abs(share) < MARKED:  # nearly the page's colour, so it has an outline
-        canvas.on.boxes.append(box._replace(fill=canvas.rule))
+        canvas.on.boxes.append(box._replace(fill=canvas.ground.line))
         box = box._replace(
             x=box.x + LINE, y=box.y + LINE, width=max(0.0, box.width - 2 * LINE), height=box.height - 2 * LINE
         )

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from exegesis.show import document as doc
 from exegesis.show.figure import chart, legend, matrix, paint, passage, table, tree
 from exegesis.show.figure import svg as writer
-from exegesis.show.figure.canvas import Canvas, FigureOptions, blank
-from exegesis.show.figure.scene import MARGIN, Box, Scene
+from exegesis.show.figure.scene import MARGIN, Canvas, FigureOptions, Scene, blank
 
 DEFAULT = FigureOptions()
 BESIDE, GUTTER = 400.0, 26.0  # the width from which two parts stand side by side; the room between them
@@ -61,7 +60,7 @@ def scene(document: doc.Document, options: FigureOptions) -> Scene:
     y = MARGIN
     for number, section in enumerate(document.sections):
         if number:
-            canvas.on.boxes.append(Box(canvas.left, y + 8, canvas.room, 0.6, canvas.rule))
+            canvas.box(canvas.left, y + 8, canvas.room, 0.6, canvas.ground.line)
             y += 22
         for parts in _groups(section.picture or section.parts):
             y = _beside(parts, canvas, y) if len(parts) > 1 else DRAWN[type(parts[0])](parts[0], canvas, y)

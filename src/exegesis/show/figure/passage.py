@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from exegesis.show.document import Block, Cell, Passage, Row
 from exegesis.show.figure import fonts
-from exegesis.show.figure.canvas import BLANK, Canvas, placed, widths
-from exegesis.show.figure.scene import SIZE, SMALL, TINY, Box
+from exegesis.show.figure.scene import BLANK, SIZE, SMALL, TINY, Box, Canvas, placed, widths
 from exegesis.show.palette import Paint
 
 BOX, ROW, SCORED = 16.0, 19.0, 26.5  # heights: of a box, of a row, of a row with numbers under its boxes
@@ -21,7 +20,7 @@ def drawn(passage: Passage, canvas: Canvas, y: float) -> float:
     if passage.caption:
         y = canvas.under([passage.caption], y) + 2
     if not passage.layout.atoms:
-        canvas.on.write(canvas.left, y + 11, "(the text is empty)", SIZE, canvas.muted)
+        canvas.on.write(canvas.left, y + 11, "(the text is empty)", SIZE, canvas.ground.muted)
         return y + ROW + 8
     drawing = _Drawing(passage, canvas)
     tall = sum(len(block.rows) for block in passage.blocks) > 1
@@ -51,7 +50,7 @@ class _Drawing:
         canvas, several = self.canvas, len(self.passage.blocks) > 1
         if several and len(block.rows) > 1:
             label = fonts.fitted(block.label, canvas.room, SMALL, True)
-            canvas.on.write(canvas.left, y + 10, label, SMALL, canvas.ink, bold=True)
+            canvas.on.write(canvas.left, y + 10, label, SMALL, canvas.ground.ink, bold=True)
             y += 14
         for row in block.rows:
             scored = canvas.numbers or not row.fine
@@ -69,12 +68,12 @@ class _Drawing:
             canvas.number(self.layout.atoms[line.start].part, edge + 5, y)
         if not name and not note:
             return
-        colour = canvas.ink if strong else canvas.muted
+        colour = canvas.ground.ink if strong else canvas.ground.muted
         up = 3.0 if note else 0.0
         shown = fonts.fitted(name, room, SMALL, strong)
         canvas.on.write(edge, y + 11 - up, shown, SMALL, colour, bold=strong, anchor=1.0)
         if note:
-            canvas.on.write(edge, y + 16, fonts.fitted(note, room, TINY), TINY, canvas.muted, anchor=1.0)
+            canvas.on.write(edge, y + 16, fonts.fitted(note, room, TINY), TINY, canvas.ground.muted, anchor=1.0)
 
     def _row(self, block: Block, row: Row, line: range, y: float, scored: bool) -> None:
         canvas = self.canvas
@@ -89,19 +88,19 @@ class _Drawing:
             if scored and min(inside) == cell.start:
                 self._score(block, cell, left, right - left, y)
         for i, x in places:
-            text, ink = self.layout.atoms[i].text, inks.get(i, canvas.ink)
+            text, ink = self.layout.atoms[i].text, inks.get(i, canvas.ground.ink)
             canvas.on.write(x + self.widths[i] / 2, y + 11.6, text, SIZE, ink, anchor=0.5)
 
     def _cell(self, block: Block, cell: Cell, paint: Paint, x: float, width: float, y: float) -> None:
         title = f"{self.layout.surface(cell.start, cell.stop)}: {block.written(cell.score)}"
         if cell.marked:
-            self.canvas.on.boxes.append(Box(x - 1, y - 1, width + 2, BOX + 2, self.canvas.ink, radius=2.6))
+            self.canvas.box(x - 1, y - 1, width + 2, BOX + 2, self.canvas.ground.ink, radius=2.6)
         self.canvas.cell(Box(x, y, width, BOX, paint.ground, title, 2.0), cell.share, paint, signed=block.signed)
 
     def _score(self, block: Block, cell: Cell, x: float, width: float, y: float) -> None:
         text = block.written(cell.score)
         if fonts.width(text, TINY) <= width + 2 * BLANK:
-            self.canvas.on.write(x + width / 2, y + BOX + 6.6, text, TINY, self.canvas.muted, anchor=0.5)
+            self.canvas.on.write(x + width / 2, y + BOX + 6.6, text, TINY, self.canvas.ground.muted, anchor=0.5)
 
     def _widths(self) -> list[float]:
         """The room of each atom: its text in its box, and with numbers its longest score."""

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from exegesis.show.document import Column, Gauge, Table
 from exegesis.show.figure import fonts
-from exegesis.show.figure.canvas import Canvas
-from exegesis.show.figure.scene import SMALL, TINY, Box
+from exegesis.show.figure.scene import SMALL, TINY, Canvas
 from exegesis.show.palette import hue
 
 ROW, GAP, DOT = 13.5, 12.0, 5.0  # height of a row, between two columns, of a row's categorical colour
@@ -68,18 +67,16 @@ def _page(table: Table, canvas: Canvas, columns: Sequence[int], sizes: Sequence[
     for column, left, size in zip(columns, lefts, sizes, strict=True):
         head = table.columns[column]
         for text, letters, at in ((head.name, TINY + 0.6, 9.0), (head.note, TINY, 17.0)):
-            _write(canvas, fonts.fitted(text, size, letters), head, left, size, y + at, letters, canvas.muted)
+            _write(canvas, fonts.fitted(text, size, letters), head, left, size, y + at, letters, canvas.ground.muted)
     y += 21 if notes else 13
-    canvas.on.boxes.append(Box(canvas.left, y, width, 0.6, canvas.rule))
+    canvas.box(canvas.left, y, width, 0.6, canvas.ground.line)
     groups = dict(table.groups)
     for number, row in enumerate(table.rows):
         if number in groups:
-            canvas.on.write(canvas.left + dots, y + 10, groups[number], TINY + 0.6, canvas.muted, bold=True)
+            canvas.on.write(canvas.left + dots, y + 10, groups[number], TINY + 0.6, canvas.ground.muted, bold=True)
             y += ROW
         if table.hues:
-            canvas.on.boxes.append(
-                Box(canvas.left, y + 4.5, DOT, DOT, hue(table.hues[number], canvas.dark), radius=DOT / 2)
-            )
+            canvas.box(canvas.left, y + 4.5, DOT, DOT, hue(table.hues[number], canvas.dark), radius=DOT / 2)
         for column, left, size in zip(columns, lefts, sizes, strict=True):
             tint = hue(table.hues[number], canvas.dark) if table.hues else ""
             _cell(canvas, row[column], table.columns[column], (left, size, y + 10), tint)
@@ -93,17 +90,17 @@ def _cell(canvas: Canvas, cell: Cell, head: Column, place: tuple[float, float, f
         _bar(canvas, cell, left, y, tint)
         left, size = left + BAR + 6, size - BAR - 6
     text = fonts.fitted(_text(cell), size, SMALL) if head.words else _text(cell)
-    _write(canvas, text, head, left, size, y, SMALL, canvas.ink)
+    _write(canvas, text, head, left, size, y, SMALL, canvas.ground.ink)
 
 
 def _bar(canvas: Canvas, gauge: Gauge, left: float, y: float, tint: str) -> None:
     """A bar from the left, or from the middle to both sides if it is signed."""
     paint = canvas.palette.paint(gauge.share, dark=canvas.dark, signed=gauge.signed)
-    canvas.on.boxes.append(Box(left, y - 5.5, BAR, 5, canvas.rule, radius=1.5))
+    canvas.box(left, y - 5.5, BAR, 5, canvas.ground.line, radius=1.5)
     whole = BAR / 2 if gauge.signed else BAR
     long = max(0.8, abs(gauge.share) * whole)
     start = left + (whole - long if gauge.share < 0 else whole) if gauge.signed else left
-    canvas.on.boxes.append(Box(start, y - 5.5, long, 5, tint or paint.mark, gauge.text, 1.5))
+    canvas.box(start, y - 5.5, long, 5, tint or paint.mark, gauge.text, 1.5)
 
 
 def _write(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from exegesis.show.document import Node, Tree
 from exegesis.show.figure import fonts
-from exegesis.show.figure.canvas import BLANK, Canvas, placed, widths
-from exegesis.show.figure.scene import SIZE, SMALL, TINY, Box
+from exegesis.show.figure.scene import BLANK, SIZE, SMALL, TINY, Box, Canvas, placed, widths
 
 NEAR = 12  # atoms of a phrase up to which its box is made wide enough for its score
 OPEN = 7.0  # how far a box that goes on in another line reaches into the margin
@@ -57,7 +56,7 @@ class _Drawing:
                 inks |= dict.fromkeys(range(node.cell.start, node.cell.stop), ink)
         words = y + (count - 1) * tall
         for i, x in places:
-            text, ink = self.layout.atoms[i].text, inks.get(i, self.canvas.ink)
+            text, ink = self.layout.atoms[i].text, inks.get(i, self.canvas.ground.ink)
             self.canvas.on.write(x + self.widths[i] / 2, words + 12.0, text, SIZE, ink, anchor=0.5)
         if self.layout.parts > 1:
             self.canvas.number(self.layout.atoms[line.start].part, self.canvas.left, words)
@@ -87,7 +86,7 @@ class _Drawing:
         text = self.tree.written(node.cell.score)
         if low == 0:
             if canvas.numbers and fonts.width(text, TINY) <= box.width + 2 * BLANK:
-                canvas.on.write(middle, box.y + box.height + 6.6, text, TINY, canvas.muted, anchor=0.5)
+                canvas.on.write(middle, box.y + box.height + 6.6, text, TINY, canvas.ground.muted, anchor=0.5)
             return
         for written in dict.fromkeys([self._written(node), text]):
             shown = f"… {written}" if goes_on else written

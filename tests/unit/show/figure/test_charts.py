@@ -11,10 +11,9 @@ import pytest
 
 from exegesis.show.document import Bar, Box, Chart, Column, Curve, Document, Dot, Gauge, Heading, Section, Table
 from exegesis.show.figure import page
-from exegesis.show.figure.canvas import FigureOptions
 from exegesis.show.figure.chart import ticks
 from exegesis.show.figure.page import scene
-from exegesis.show.figure.scene import MARGIN, Scene
+from exegesis.show.figure.scene import MARGIN, FigureOptions, Scene
 from exegesis.show.palette import LIGHT, PALETTES, hue
 from tests.support import corpus_samples as made
 from tests.support import pictures

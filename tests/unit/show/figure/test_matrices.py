@@ -13,9 +13,8 @@ from matplotlib.text import Text
 
 from exegesis.show.document import Document, Matrix, Section
 from exegesis.show.figure import paint
-from exegesis.show.figure.canvas import FigureOptions
 from exegesis.show.figure.page import scene as laid_out
-from exegesis.show.figure.scene import MARGIN, Scene
+from exegesis.show.figure.scene import MARGIN, FigureOptions, Scene
 from tests.support import matrix_samples as made
 from tests.support.pictures import pdf, png, scene, svg
 
