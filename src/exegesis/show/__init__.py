@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from importlib import import_module
 from inspect import signature
 from types import ModuleType
@@ -37,35 +38,30 @@ DOCUMENTS: dict[type[Result], str] = {
 }
 
 
-def _late(module: str, name: str) -> Callable[[], Callable[..., str | bytes]]:
-    """A function that imports a medium."""
-
-    def load() -> Callable[..., str | bytes]:
-        found: Callable[..., str | bytes] = getattr(import_module(f"exegesis.show.{module}"), name)
-        return found
-
-    return load
+def _medium(module: str, name: str) -> Any:
+    """The function that draws documents in a medium, imported when first needed."""
+    return getattr(import_module(f"exegesis.show.{module}"), name)
 
 
 # a file's ending, or another place where documents are shown -> what draws them there
 MEDIA = {
-    ".html": _late("html.page", "page"),
-    "notebook": _late("html.page", "fragment"),
-    ".svg": _late("figure.page", "svg"),
-    ".png": _late("figure.page", "png"),
-    ".pdf": _late("figure.page", "pdf"),
-    "figure": _late("figure.page", "figure"),
-    ".tex": _late("latex", "latex"),
-    ".txt": _late("terminal.page", "text"),
-    "terminal": _late("terminal.page", "terminal"),
-    ".csv": _late("tables", "csv"),
+    ".html": partial(_medium, "html.page", "page"),
+    "notebook": partial(_medium, "html.page", "fragment"),
+    ".svg": partial(_medium, "figure.page", "svg"),
+    ".png": partial(_medium, "figure.page", "png"),
+    ".pdf": partial(_medium, "figure.page", "pdf"),
+    "figure": partial(_medium, "figure.page", "figure"),
+    ".tex": partial(_medium, "latex", "latex"),
+    ".txt": partial(_medium, "terminal.page", "text"),
+    "terminal": partial(_medium, "terminal.page", "terminal"),
+    ".csv": partial(_medium, "tables", "csv"),
 }
 
 
 def document_of(results: Result | Sequence[Result], **options: Any) -> Document:
     """Results of one kind as a document; ``options`` are those of the kind."""
-    every = each(results)
-    document: Document = _called(_module(every).document, every, options)
+    listed = each(results)
+    document: Document = _called(_module(listed).document, listed, options)
     return document
 
 
@@ -78,18 +74,18 @@ def written(results: Result | Sequence[Result], medium: str, **options: Any) -> 
     if medium not in MEDIA:
         endings = ", ".join([".json", ".jsonl", *sorted(ending for ending in MEDIA if ending[0] == ".")])
         raise FileError(f"no way to save as {medium or 'a file without an ending'!r}; known endings: {endings}")
-    every, draw = each(results), MEDIA[medium]()
-    module = _module(every)
+    listed, draw = each(results), MEDIA[medium]()
+    module = _module(listed)
     source = module.records if medium == ".csv" else module.document
     unknown = set(options) - _options(source) - _options(draw)
     if unknown:
         raise UsageError(f"a {medium} file has no option {min(unknown)!r}; leave it out")
-    return _called(draw, _called(source, every, options), options)
+    return _called(draw, _called(source, listed, options), options)
 
 
 def comparison(compared: Comparison, *, names: tuple[str, str] = ("first", "second"), limit: int = 20,
                **options: Any) -> str:  # fmt: skip
-    """How far two explanations agree, and the ``limit`` words on which they differ most, as lines for a terminal;
+    """The agreement of two explanations, and the ``limit`` words on which they differ most, as lines for a terminal;
     ``options`` are those of ``terminal.page.Options``."""
     from exegesis.show.documents.comparison import document
     from exegesis.show.terminal.page import Options, terminal

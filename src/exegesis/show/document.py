@@ -1,8 +1,8 @@
 """Documents: the closed set of parts that every kind of result is made of and every medium draws.
 
-``documents/<kind>.py`` makes a document, the media draw it: ``terminal`` (and ``.txt``), ``html``, ``figure`` (SVG, PNG,
-PDF), ``latex``. Media never see a result, documents never see a medium. All texts are ``visible`` already (no control
-characters) but not escaped for a medium; their numbers have the MINUS SIGN.
+``documents/<kind>.py`` makes a document, the media draw it: ``terminal`` (and ``.txt``), ``html``, ``figure`` (SVG,
+PNG, PDF), ``latex``. Media never see a result, documents never see a medium. All texts are ``visible`` already (no
+control characters) but not escaped for a medium; their numbers have the MINUS SIGN.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ class Row(NamedTuple):
 class Block:
     """The rows of one explanation of a text, finest level first; ``note`` stands beside its label, muted.
 
-    ``limit`` is the score of the deepest colour. Scores speak for (+) or against (-) if ``signed``; else they are sizes,
-    which have other colours.
+    ``limit`` is the score of the deepest colour. Scores speak for (+) or against (-) if ``signed``; else they are
+    sizes, which have other colours.
     """
 
     label: str
@@ -113,8 +113,8 @@ class Passage:
     A row begins with its ``name``; a block of several rows among several blocks has its label above. A pair's texts are
     numbered 1 and 2. The sign never rests on colour alone: a bar above for, below against (figures, HTML), underlining
     (LaTeX, terminal), or signed numbers (terminal without colour). A score stands under its cell if numbers are asked
-    for, and always in rows that are not fine. ``caption`` is a muted line above. An empty text is drawn as "(the text is
-    empty)".
+    for, and always in rows that are not fine. ``caption`` is a muted line above. An empty text is drawn as "(the text
+    is empty)".
     """
 
     layout: Layout
@@ -258,9 +258,9 @@ class Matrix:
             strongest = more
         places = sorted(strongest)
         words = tuple(self.down[place] for place in places)
-        drawn = replace(self, down=words, across=words, values=self.values[np.ix_(places, places)])
+        shortened = replace(self, down=words, across=words, values=self.values[np.ix_(places, places)])
         sentence = f"The {len(places)} words of the strongest interactions are drawn, of {count}"
-        return drawn, f"{sentence}; a .csv file has every pair."
+        return shortened, f"{sentence}; a .csv file has every pair."
 
 
 class Column(NamedTuple):

@@ -105,7 +105,7 @@ def _passage(part: doc.Passage, palette: Palette) -> str:
 def _row(
     part: doc.Passage, block: doc.Block, row: doc.Row, palette: Palette, name: str, number: int, indent: int
 ) -> str:
-    """One row as a paragraph whose later lines are indented past its name."""
+    """A row as a paragraph; later lines are indented past its name."""
     label = name + (f" {number + 1}" if part.layout.parts > 1 else "")
     box = rf"\makebox[{indent}em][l]{{\footnotesize {label}}}\ignorespaces" if indent else ""
     words = "".join(_words(part, block, row, palette, number))
@@ -160,20 +160,20 @@ def _tree(part: doc.Tree, palette: Palette) -> str:
 
 def _matrix(part: doc.Matrix, palette: Palette) -> str:
     """Cells of colour with their words at the end of the diagonal; other matrices with their numbers."""
-    drawn, said = part.shortened(WORDS)
+    shortened, rest = part.shortened(WORDS)
     title = _paragraph(rf"\textbf{{{escaped(part.title)}}}") if part.title else ""
-    columns = len(drawn.across)
+    columns = len(shortened.across)
     rows = []
-    for i, word in enumerate(drawn.down):
-        cells = [_cell(drawn, i, j, palette) for j in range(i if drawn.half else columns)]
+    for i, word in enumerate(shortened.down):
+        cells = [_cell(shortened, i, j, palette) for j in range(i if shortened.half else columns)]
         name = escaped(clipped(word, CELL))
         last = rf"\multicolumn{{{columns - i}}}{{l}}{{{name}}}"
-        rows.append(" & ".join([*cells, last] if drawn.half else [name, *cells]))
-    heads = [] if drawn.half else [" & ".join(["", *(escaped(clipped(name, 12)) for name in drawn.across)])]
+        rows.append(" & ".join([*cells, last] if shortened.half else [name, *cells]))
+    heads = [] if shortened.half else [" & ".join(["", *(escaped(clipped(name, 12)) for name in shortened.across)])]
     return (
         title
-        + _tabular("c" * columns if drawn.half else "l" + "c" * columns, [*heads, *rows])
-        + (_paragraph(escaped(said), "scriptsize") if said else "")
+        + _tabular("c" * columns if shortened.half else "l" + "c" * columns, [*heads, *rows])
+        + (_paragraph(escaped(rest), "scriptsize") if rest else "")
     )
 
 

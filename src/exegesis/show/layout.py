@@ -51,11 +51,11 @@ class Layout:
         return "".join((" " if atom.space and i else "") + atom.text for i, atom in enumerate(atoms))
 
     def whole(self, start: int, stop: int) -> bool:
-        """Whether some atoms are one word, or part of one."""
+        """True if some atoms are one word, or part of one."""
         return all(atom.glued for atom in self.atoms[start + 1 : stop])
 
     def blank(self, line: range, i: int) -> bool:
-        """Whether a blank is drawn before atom ``i`` of a line."""
+        """True if a blank is drawn before atom ``i`` of a line."""
         return i > line.start and self.atoms[i].space
 
     def lines(self, widths: Sequence[float], space: float, room: float) -> list[range]:
@@ -115,7 +115,7 @@ def laid_out(raw: str, cuts: Iterable[int], starts_of_parts: Sequence[int] = (0,
 
 
 def parts_of(text: Text) -> list[int]:
-    """Where each text of a pair begins, in characters; ``[0]`` for a single text."""
+    """The character at which each text of a pair begins; ``[0]`` for a single text."""
     if len(text.segments) < 2:
         return [0]
     places = [text.characters(segment) for segment in text.segments]
@@ -123,7 +123,7 @@ def parts_of(text: Text) -> list[int]:
 
 
 def leftward(text: str, default: bool = False) -> bool:
-    """Whether a text is written from right to left, by its first letter that has a direction."""
+    """True if a text is written from right to left, by its first letter that has a direction."""
     for character in text:
         kind = unicodedata.bidirectional(character)
         if kind in ("L", "R", "AL"):

@@ -183,8 +183,8 @@ def _paint(palette: Palette, share: float, dark: bool, signed: bool) -> Paint:
 
 
 def _mix(first: RGB, second: RGB, share: float) -> RGB:
-    one, two, three = (a + (b - a) * share for a, b in zip(first, second, strict=True))
-    return one, two, three
+    (a, b, c), (x, y, z) = first, second
+    return a + (x - a) * share, b + (y - b) * share, c + (z - c) * share
 
 
 def _rectangular(colour: OKLCH) -> RGB:

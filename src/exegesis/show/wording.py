@@ -53,7 +53,7 @@ def clipped(text: str, room: float, width: Callable[[str], float] = len) -> str:
 
 
 def folded(text: str, room: float, width: Callable[[str], float] = len) -> list[str]:
-    """A text broken at blanks into lines that fit the room; a word that is longer has a line of its own."""
+    """A text broken at blanks into lines that fit the room; a longer word stands alone in its line."""
     lines, line = [], ""
     for word in text.split(" "):
         longer = f"{line} {word}" if line else word

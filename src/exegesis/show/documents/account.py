@@ -59,8 +59,8 @@ def _account(result: Attribution, whole: bool, whose: str = "") -> str:
     if not result.spans:
         return "There is nothing to score." if whole else "nothing to score"
     if "reduced" in result.details:
-        kept = visible(" ".join(map(str, result.details["reduced"])))
-        phrase = f"for {visible(result.prediction.label)}: {kept}"
+        words = visible(" ".join(map(str, result.details["reduced"])))
+        phrase = f"for {visible(result.prediction.label)}: {words}"
         return f"Enough {phrase}. The other words can go, the lowest scores first." if whole else f"enough {phrase}"
     if result.details.get("signed") is False:
         size = f"A score is a size without a sign: how far the {what} depends on a word."

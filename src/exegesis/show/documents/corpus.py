@@ -66,8 +66,8 @@ def spread_cells(spread: Spread, size: float) -> tuple[str, ...]:
 
 def verdict(shown: Shown) -> str:
     """``predicted negative 98.2 %, truly positive``."""
-    said = f"predicted {visible(shown.label)} {percent(shown.probability)}".rstrip()
-    return said if not shown.gold else f"{said}, truly {visible(shown.gold)}"
+    verdict = f"predicted {visible(shown.label)} {percent(shown.probability)}".rstrip()
+    return verdict if not shown.gold else f"{verdict}, truly {visible(shown.gold)}"
 
 
 def texts(

@@ -59,18 +59,18 @@ def _failure_sentences(study: Failures) -> Iterator[str]:
 
 
 def _causes(study: Failures) -> doc.Table:
-    known = any(cause.training is not None for cause in study.causes)
+    trained = any(cause.training is not None for cause in study.causes)
     size = max(abs(cause.score) for cause in study.causes)
     rows = (
         (
             visible(cause.word), visible(cause.label), ", ".join(cause.findings), str(cause.wrong), str(cause.cured),
             number(cause.score, size), f"{cause.errors} of {cause.uses}", percent(cause.same), percent(cause.truly),
-            *(_training_cells(cause.training) if known else ()),
+            *(_training_cells(cause.training) if trained else ()),
         )
         for cause in study.causes
     )  # fmt: skip
     columns = ("word", "says", "findings", "wrong", "cured", "score", "errors", "speaks so", "truly so")
-    more = ("in training", "so labelled", "of all", "p") if known else ()
+    more = ("in training", "so labelled", "of all", "p") if trained else ()
     return doc.table((*columns, *more), rows, words=3)
 
 
@@ -106,7 +106,7 @@ def _cause_sentence(cause: Cause) -> str:
 
 
 def summary(study: Summary) -> doc.Section:
-    """The strongest words of a corpus, words against their training texts, explanations that are no reason."""
+    """The strongest words of a corpus, words against their training texts, explanations that give no reason."""
     parts: list[doc.Part] = [doc.Prose(line) for line in _summary_sentences(study)]
     for label in study.labels:
         rows = tuple(
@@ -123,22 +123,22 @@ def summary(study: Summary) -> doc.Section:
     if study.contrary:
         parts += [doc.Heading("Words that act differently from their training statistics"), _contrary(study)]
     if study.unfaithful:
-        captions = {id(found.text): _unfaithful_caption(found) for found in study.unfaithful}
+        captions = {id(case.text): _unfaithful_caption(case) for case in study.unfaithful}
         parts.append(doc.Heading("Sure, but not by the words named"))
-        parts += corpus.texts([found.text for found in study.unfaithful], lambda shown: captions[id(shown)])
+        parts += corpus.texts([case.text for case in study.unfaithful], lambda shown: captions[id(shown)])
     return corpus.section("What the model does over a corpus", corpus.facts(study.asked), parts)
 
 
-def _unfaithful_caption(found: Unfaithful) -> str:
-    top, random = decimal(-found.top, 3, plus=True), decimal(-found.random, 3, plus=True)
-    loss = f"without the {found.removed} marked words {top}, without as many random ones {random}"
-    return f"{corpus.verdict(found.text)} · {loss}"
+def _unfaithful_caption(case: Unfaithful) -> str:
+    top, random = decimal(-case.top, 3, plus=True), decimal(-case.random, 3, plus=True)
+    loss = f"without the {case.removed} marked words {top}, without as many random ones {random}"
+    return f"{corpus.verdict(case.text)} · {loss}"
 
 
 def _summary_sentences(study: Summary) -> Iterator[str]:
-    said = ", ".join(f"{visible(label)} {count:,}" for label, count in study.labels.items())
+    labels = ", ".join(f"{visible(label)} {count:,}" for label, count in study.labels.items())
     right = f" Accuracy: {percent(study.accuracy)}." if math.isfinite(study.accuracy) else ""
-    yield f"Predictions: {said}.{right}"
+    yield f"Predictions: {labels}.{right}"
     if study.confident:
         yield (
             f"The model is sure (90 % or more) of {many(study.confident, 'text')}; in {study.doubtful:,} of them the "
@@ -153,13 +153,13 @@ def _summary_sentences(study: Summary) -> Iterator[str]:
 
 
 def _contrary(study: Summary) -> doc.Table:
-    size = max(abs(found.spread.median) for found in study.contrary)
+    size = max(abs(word.spread.median) for word in study.contrary)
     rows = (
         (
-            visible(found.word), visible(found.label), *_training_cells(found.training), f"{found.spread.size:,}",
-            number(found.spread.median, size), interval(found.spread.median_low, found.spread.median_high, size),
+            visible(word.word), visible(word.label), *_training_cells(word.training), f"{word.spread.size:,}",
+            number(word.spread.median, size), interval(word.spread.median_low, word.spread.median_high, size),
         )
-        for found in study.contrary
+        for word in study.contrary
     )  # fmt: skip
     columns = ("word", "label", "in training", "so labelled", "of all", "p", "uses", "median score for it", "95 %")
     return doc.table(columns, rows, words=2)

@@ -43,13 +43,13 @@ def _named(study: Study, section: Section) -> Section:
 
 
 def records(results: Sequence[Study]) -> Iterator[Sequence[Any]]:
-    """One row for each word, class, cause, swap or new text that a study found; a head before each other kind."""
+    """Rows for a file: each word, class, cause, swap or new text that a study found; heads before each new kind."""
     head: tuple[str, ...] = ()
     for number, study in enumerate(results):
         asked = getattr(study, "asked", None)
-        known = {"example": number, "study": study.kind, "model": asked.model if asked else "",
+        header = {"example": number, "study": study.kind, "model": asked.model if asked else "",
                  "method": asked.name if asked else ""}  # fmt: skip
-        rows = [{**known, **_flat(row)} for row in getattr(study, SECTIONS[type(study)][1])] or [known]
+        rows = [{**header, **_flat(row)} for row in getattr(study, SECTIONS[type(study)][1])] or [header]
         names = tuple(dict.fromkeys(name for row in rows for name in row))
         if names != head:
             yield from ([()] if head else [])

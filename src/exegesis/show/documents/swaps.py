@@ -57,9 +57,9 @@ def substitution(study: Substitution) -> doc.Section:
 def _before_after(before: Shown, pairs: Sequence[Pair], signs: bool, limit: float) -> list[doc.Passage]:
     """A text, and what became of it: what the model says after each swap, and which label the scores are still for."""
     label = visible(before.label)
-    drawn = corpus.texts([before], lambda shown: f"before · {corpus.verdict(shown)}", signs, limit)
+    first = corpus.texts([before], lambda shown: f"before · {corpus.verdict(shown)}", signs, limit)
     after = [pair.after for pair in pairs]
-    return drawn + corpus.texts(
+    return first + corpus.texts(
         after, lambda shown: f"after · {corpus.verdict(shown)} · scores for {label}, predicted before", signs, limit
     )
 
@@ -74,7 +74,7 @@ def _replaced(study: Substitution) -> str:
 
 
 def _source(name: str, flips: int, count: int) -> str:
-    """How many words of one source change the prediction, and what the source is."""
+    """The number of words of a source that change the prediction, and what the source is."""
     return f"It changes with {flips or 'none'} of the {many(count, 'word')} {SOURCES.get(name, visible(name))}."
 
 

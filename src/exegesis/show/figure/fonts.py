@@ -39,7 +39,7 @@ def spelled(text: str) -> str:
 
     Few fonts have those pictures, and they cannot be read at the size of a word.
     """
-    return _PICTURES.sub(lambda found: f"\\x{_code(found.group()):02x}", text)
+    return _PICTURES.sub(lambda match: f"\\x{_code(match.group()):02x}", text)
 
 
 def _code(picture: str) -> int:
@@ -50,14 +50,13 @@ def _code(picture: str) -> int:
 def word(text: str, bold: bool = False) -> Word:
     """A word in the first font that has all its characters, or in DejaVu Sans with boxes. Widths leave kerning out."""
     text = spelled(text)
-    own = _dejavu(bold)
-    missing = [c for c in text if not _has(own, c) and not _bare(c)]
-    if missing:
-        other = _index().get(ord(missing[0]))
-        if other is not None and all(_has(other, c) or _bare(c) for c in text):
-            return Word(_without(text, other), other, sum(_advance(other, c) for c in text))
-    drawn = "".join(c if _has(own, c) else "" if _bare(c) else BOX for c in text)
-    return Word(drawn, own, sum(_advance(own, c) for c in text))
+    font = _dejavu(bold)
+    missing = [c for c in text if not _has(font, c) and not _bare(c)]
+    substitute = _index().get(ord(missing[0])) if missing else None
+    if substitute is not None and all(_has(substitute, c) or _bare(c) for c in text):
+        font = substitute
+    shown = "".join(c if _has(font, c) else "" if _bare(c) else BOX for c in text)
+    return Word(shown, font, sum(_advance(font, c) for c in text))
 
 
 def width(text: str, size: float, bold: bool = False) -> float:
@@ -88,12 +87,8 @@ def shaped(text: str, library_does: bool) -> str:
     return "".join(reversed(clusters))
 
 
-def _without(text: str, font: str) -> str:
-    return "".join(c for c in text if _has(font, c))
-
-
 def _bare(character: str) -> bool:
-    """True for a character that takes no room of its own, so that nothing is lost if a font has no glyph for it."""
+    """True for a character that takes no room, so that nothing is lost if a font has no glyph for it."""
     return unicodedata.category(character) in ("Mn", "Me", "Cf")
 
 

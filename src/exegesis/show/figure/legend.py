@@ -17,8 +17,8 @@ def facts(part: Facts, canvas: Canvas, y: float) -> float:
     x = canvas.left
     for fact in part.items:
         size = SIZE if fact.strong else SMALL
-        said = f"{fact.name}: {fact.text}" if part.named else fact.text
-        shown = fonts.fitted(said, canvas.room, size, fact.strong)
+        text = f"{fact.name}: {fact.text}" if part.named else fact.text
+        shown = fonts.fitted(text, canvas.room, size, fact.strong)
         if x > canvas.left and x + fonts.width(shown, size, fact.strong) > canvas.right:
             x, y = canvas.left, y + 12
         colour = canvas.ground.ink if fact.strong else canvas.ground.muted
@@ -29,9 +29,8 @@ def facts(part: Facts, canvas: Canvas, y: float) -> float:
 def prose(part: Prose, canvas: Canvas, y: float) -> float:
     """A paragraph; a leading one is bold."""
     if part.tone != "lead":
-        return (
-            canvas.under([part.text], y, colour=canvas.ground.muted if part.tone == "muted" else canvas.ground.ink) + 5
-        )
+        colour = canvas.ground.muted if part.tone == "muted" else canvas.ground.ink
+        return canvas.under([part.text], y, colour=colour) + 5
     for line in fonts.lines(part.text, canvas.room, SIZE, True):
         canvas.on.write(canvas.left, y + 9, line, SIZE, canvas.ground.ink, bold=True)
         y += 14

@@ -38,15 +38,15 @@ def _half(matrix: Matrix, canvas: Canvas, y: float) -> float:
     room = canvas.room - LABEL
     numbers = canvas.numbers or matrix.digits is not None
     wide = _written(matrix) if numbers else LEAST
-    kept, said = matrix.shortened(int(room // max(wide, LEAST)))
-    if said:
-        canvas.remarks.append(said)
-    side = max(wide, min(MOST, room / max(len(kept.down), 1)))
+    shortened, rest = matrix.shortened(int(room // max(wide, LEAST)))
+    if rest:
+        canvas.remarks.append(rest)
+    side = max(wide, min(MOST, room / max(len(shortened.down), 1)))
     tall = min(side, MOST)
-    for row, word in enumerate(kept.down):
+    for row, word in enumerate(shortened.down):
         for column in range(row):
-            box = Box(canvas.left + column * side, y, side - GAP, tall - GAP, "", kept.spoken(row, column), 1.0)
-            _cell(kept, canvas, row, column, box, numbers)
+            box = Box(canvas.left + column * side, y, side - GAP, tall - GAP, "", shortened.spoken(row, column), 1.0)
+            _cell(shortened, canvas, row, column, box, numbers)
         x = canvas.left + row * side + 2
         shown = fonts.fitted(word, max(LABEL, canvas.right - x), SMALL)
         canvas.on.write(x, y + tall / 2 + 0.36 * SMALL, shown, SMALL, canvas.ground.ink)

@@ -62,8 +62,8 @@ def _settings() -> AbstractContextManager[None]:
 
 
 def drawn(drawing: Scene) -> Figure:
-    """A scene as a matplotlib Figure in which each text is an artist of its own."""
-    made = _page(drawing)
+    """A scene as a matplotlib Figure in which each text is a separate artist."""
+    page = _page(drawing)
     for words in drawing.words:
         for x, y, word in _cut(words):
             text, font = fonts.shaped(word.text, SHAPES), _font(word.font, words.size)
@@ -71,24 +71,24 @@ def drawn(drawing: Scene) -> Figure:
                 x, y, text, fontproperties=font, color=words.colour, rotation=words.angle, rotation_mode="anchor",
                 ha="left", va="baseline", usetex=False, parse_math=False,
             )  # fmt: skip
-            artist.set_transform(made.axes[0].transData)
-            made.add_artist(artist, clip=False)
-    return made
+            artist.set_transform(page.axes[0].transData)
+            page.add_artist(artist, clip=False)
+    return page
 
 
 def _written(drawing: Scene) -> Figure:
     """A scene as a Figure in which all texts are one artist."""
-    made = _page(drawing)
-    made.add_artist(_Texts(drawing.words, made.axes[0].transData), clip=False)
-    return made
+    page = _page(drawing)
+    page.add_artist(_Texts(drawing.words, page.axes[0].transData), clip=False)
+    return page
 
 
 def _page(drawing: Scene) -> Figure:
     """The boxes and lines of a scene."""
-    made = Figure(figsize=(drawing.width / 72, drawing.height / 72), dpi=DPI, facecolor=drawing.paper)
-    made.set_layout_engine("none")
+    page = Figure(figsize=(drawing.width / 72, drawing.height / 72), dpi=DPI, facecolor=drawing.paper)
+    page.set_layout_engine("none")
     FigureCanvasAgg(made)
-    axes = made.add_axes((0, 0, 1, 1), frameon=False)
+    axes = page.add_axes((0, 0, 1, 1), frameon=False)
     axes.set_xlim(0, drawing.width)
     axes.set_ylim(drawing.height, 0)
     axes.set_axis_off()
@@ -103,7 +103,7 @@ def _page(drawing: Scene) -> Figure:
             linestyles=[_dash(line.dash, line.width) for line in drawing.lines],
         )
         axes.add_collection(strokes, autolim=False)
-    return made
+    return page
 
 
 class _Texts(Artist):

@@ -115,7 +115,7 @@ class Canvas:
         return self.left + self.room
 
     def column(self, left: float, room: float) -> Canvas:
-        """The same canvas, drawn on in another column."""
+        """A canvas for another column of the same scene."""
         return replace(self, left=left, room=room)
 
     def box(self, x: float, y: float, width: float, height: float, fill: str, title: str = "",

@@ -41,7 +41,7 @@ class _Drawing:
         self.widths = self._widths()
 
     def line(self, line: range, y: float) -> float:
-        """One line of the text with all boxes that stand on it; returns where it ends."""
+        """Draw a line of the text with all boxes that stand on it; return where it ends."""
         count, nodes = self.tree.stacked(line)
         rows = max(count - 1, 1)
         tall = min(ROW, max(STACK / rows, READ if rows <= MANY else DEEP / rows))

@@ -151,8 +151,8 @@ def _bare(tree: doc.Tree, line: range, count: int, i: int) -> Values:
 
 
 def _matrix(matrix: doc.Matrix) -> Values:
-    kept, rest = matrix.shortened(WORDS)
-    return {"kept": kept, "rest": rest}
+    shortened, rest = matrix.shortened(WORDS)
+    return {"shortened": shortened, "rest": rest}
 
 
 def _table(table: doc.Table) -> Values:

@@ -34,10 +34,10 @@ def chart(part: Chart, look: Look) -> list[Line]:
     room = max(12, look.width - names - notes - VALUE - 5)
     for at, row in enumerate(rows):
         lines += [[Segment("╌" * (names + room + 1), MUTED)]] if part.rule == at else []
-        drawn = "".join(_cells(row, part, low, high, room))
+        cells = "".join(_cells(row, part, low, high, room))
         lines.append([
             Segment(padded(row.name, names) + " ", BOLD),
-            Segment(drawn, _style(row, part, look)),
+            Segment(cells, _style(row, part, look)),
             Segment(f" {hyphened(part.written(_value(row))):>{VALUE}}"),
             Segment("  " + padded(_note(row), notes) if notes else "", MUTED),
         ])  # fmt: skip
@@ -94,19 +94,15 @@ def _style(row: Mark, part: Chart, look: Look) -> Style:
 
 def _axis(part: Chart, indent: int, room: int, ends: tuple[float, float]) -> list[Line]:
     """The numbers at both ends of the axis and its name between them, or under them if there is no room."""
+    name: list[Line] = [[Segment(" " * indent + part.axis, MUTED)]] if part.axis else []
     if isinstance(part.rows[0], Bar):
-        return _line(part.axis, indent)
+        return name
     size, signs = max(map(abs, ends)), part.signed and isinstance(part.rows[0], Box)
     left, right = (hyphened(signed(end, size, sign=signs)) for end in (ends[::-1] if part.reverse else ends))
     inner = room - len(left) - len(right)
     if cell_len(part.axis) + 2 > inner:
-        return [[Segment(" " * indent + left + " " * max(1, inner) + right, MUTED)], *_line(part.axis, indent)]
+        return [[Segment(" " * indent + left + " " * max(1, inner) + right, MUTED)], *name]
     return [[Segment(" " * indent + left + part.axis.center(inner) + right, MUTED)]]
-
-
-def _line(text: str, indent: int) -> list[Line]:
-    """The name of an axis."""
-    return [[Segment(" " * indent + text, MUTED)]] if text else []
 
 
 def _curves(part: Chart, curves: Sequence[Curve], look: Look) -> list[Line]:

@@ -89,20 +89,20 @@ def fold(text: str, width: int) -> list[str]:
     return folded(hyphened(text), max(20, width), cell_len)
 
 
-def _color(wanted: bool | None) -> str | None:
+def _color(option: bool | None) -> str | None:
     term, colorterm = os.environ.get("TERM", ""), os.environ.get("COLORTERM", "").lower()
-    if wanted is None and (os.environ.get("NO_COLOR") or not sys.stdout.isatty()):
+    if option is None and (os.environ.get("NO_COLOR") or not sys.stdout.isatty()):
         return None
-    if wanted is False or (wanted is None and term in ("", "dumb", "unknown", "linux")):
+    if option is False or (option is None and term in ("", "dumb", "unknown", "linux")):
         return None
     return "truecolor" if colorterm in ("truecolor", "24bit") else "256"
 
 
 def _dark() -> bool:
-    """Whether the terminal says that its ground is dark (``COLORFGBG``); most are."""
+    """True unless the terminal says that its ground is light (``COLORFGBG``); most are dark."""
     tail = os.environ.get("COLORFGBG", "").rpartition(";")[2]
     return not (tail.isdigit() and int(tail) in (7, 15))
 
 
-def _width(wanted: int | None) -> int:
-    return max(24, wanted or min(shutil.get_terminal_size((80, 24)).columns, 120))
+def _width(option: int | None) -> int:
+    return max(24, option or min(shutil.get_terminal_size((80, 24)).columns, 120))

@@ -25,13 +25,12 @@ def matrix(part: Matrix, look: Look) -> list[Line]:
         rows = tuple((name, *row) for name, row in zip(part.down, cells, strict=True))
         return title + table(Table(columns, rows), look)
     wide = CELL if look.color else _longest(part) + 1
-    drawn, said = part.shortened((look.width - LABEL) // wide)
-    lines = [*title, *(_row(drawn, at, wide, look) for at in range(len(drawn.down)))]
-    if look.color and len(drawn.down) > 1:
-        count = len(drawn.down)
-        faint = any(abs(drawn.share(row, at)) < FAINT for row in range(count) for at in range(row))
-        said = " ".join([SIGNS, *([BLANK] if faint else []), *([said] if said else [])])
-    return lines + look.muted(said)
+    shortened, rest = part.shortened((look.width - LABEL) // wide)
+    lines = [*title, *(_row(shortened, at, wide, look) for at in range(len(shortened.down)))]
+    if look.color and len(shortened.down) > 1:
+        faint = any(abs(shortened.share(row, at)) < FAINT for row in range(len(shortened.down)) for at in range(row))
+        rest = " ".join(filter(None, (SIGNS, BLANK * faint, rest)))
+    return lines + look.muted(rest)
 
 
 def _longest(part: Matrix) -> int:

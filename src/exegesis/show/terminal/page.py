@@ -76,9 +76,9 @@ def _section(section: doc.Section, look: Look) -> list[Line]:
     picture: doc.Part | None = None
     for before, part in pairwise([None, *parts]):
         picture = part if isinstance(part, doc.Passage | doc.Tree | doc.Matrix) else picture
-        drawn = _legend(part, picture, look) if isinstance(part, doc.Legend) else DRAWN[type(part)](part, look)
-        apart = lines and drawn and not (isinstance(before, doc.Heading) and before.level == 1)
-        lines += [[], *drawn] if apart else drawn
+        more = _legend(part, picture, look) if isinstance(part, doc.Legend) else DRAWN[type(part)](part, look)
+        apart = lines and more and not (isinstance(before, doc.Heading) and before.level == 1)
+        lines += [[], *more] if apart else more
     return lines
 
 
@@ -126,8 +126,7 @@ def _signs(scale: doc.Scale, picture: doc.Part | None) -> str:
     if isinstance(picture, doc.Matrix):
         return "A dot weighs less than 5 % of the largest." if scale.faint else ""
     sides = "+ speaks for, - against" if isinstance(picture, doc.Tree) else "word(+) speaks for, word(-) against"
-    said = [*([sides] if scale.signs else []), *([BARE] if scale.faint else [])]
-    return "; ".join(said)
+    return "; ".join(filter(None, (sides * scale.signs, BARE * scale.faint)))
 
 
 def _scale(scale: doc.Scale, look: Look) -> list[Line]:

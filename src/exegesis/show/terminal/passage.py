@@ -39,12 +39,12 @@ def tinted(look: Look, cell: Cell, signed: bool, *, line: bool = True) -> Style:
 
 def places(layout: Layout, line: range, widths: list[int]) -> dict[int, tuple[int, int]]:
     """The columns of each atom of a line."""
-    found, column = {}, 0
+    columns, column = {}, 0
     for i in line:
         column += layout.blank(line, i)
-        found[i] = (column, column + widths[i])
+        columns[i] = (column, column + widths[i])
         column += widths[i]
-    return found
+    return columns
 
 
 def bracket(text: str, width: int, begins: bool, ends: bool) -> str:
@@ -65,7 +65,7 @@ class _Drawing:
         self.owners = {id(row): part.owners(row) for _, row in rows}
         self.texts = {id(row): self._texts(block, row) for block, row in rows}
         self.widths = self._widths(rows)
-        names = [part.name(block, row) and self._name(block, row) for block, row in rows]
+        names = [self._name(block, row) for block, row in rows]
         names += ["text"] if any(not row.fine for _, row in rows) else []
         longest = max(map(cell_len, names)) + (4 if self.layout.parts > 1 else 0)
         self.gutter = min(longest + 2, look.width // 2) if longest else 0
@@ -82,18 +82,16 @@ class _Drawing:
 
     def _block(self, block: Block, line: range) -> Iterator[Line]:
         if len(self.part.blocks) > 1 and len(block.rows) > 1:
-            yield [Segment(self._label(block), BOLD)]
+            yield [Segment(f"{block.label} ({block.note})" if block.note else block.label, BOLD)]
         if not block.rows[0].fine:
             yield [self._left("text", line), *self._words(block, None, line)]
         for row in block.rows:
-            drawn = self._words(block, row, line) if row.fine else self._brackets(block, row, line)
-            yield [self._left(self._name(block, row), line), *drawn]
-
-    def _label(self, block: Block) -> str:
-        return f"{block.label} ({block.note})" if block.note else block.label
+            segments = self._words(block, row, line) if row.fine else self._brackets(block, row, line)
+            yield [self._left(self._name(block, row), line), *segments]
 
     def _name(self, block: Block, row: Row) -> str:
-        return self._label(block) if len(self.part.blocks) > 1 and len(block.rows) == 1 else row.level
+        name = self.part.name(block, row)
+        return f"{name} ({block.note})" if block.note and len(block.rows) == 1 and name else name
 
     def _left(self, name: str, line: range) -> Segment:
         if self.layout.parts > 1:

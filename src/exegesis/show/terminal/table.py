@@ -19,10 +19,10 @@ GAP, HEAD, WIDEST, LEAST = 2, 12, 22, 14  # columns between two; of a head, at l
 def table(part: Table, look: Look) -> list[Line]:
     """Rows under heads. Words are cut to fit; columns that still do not fit stand in tables of their own, each with the
     first column. Bars are left out if there is no room for them."""
-    kept = len(part.rows) if look.numbers or not part.fold else part.peek
-    if not kept or not part.rows:
+    count = len(part.rows) if look.numbers or not part.fold else part.peek
+    if not count or not part.rows:
         return []
-    rows = [[hyphened(cell.text if isinstance(cell, Gauge) else cell) for cell in row] for row in part.rows[:kept]]
+    rows = [[hyphened(cell.text if isinstance(cell, Gauge) else cell) for cell in row] for row in part.rows[:count]]
     heads = [_head(column, max(cell_len(row[i]) for row in rows)) for i, column in enumerate(part.columns)]
     sizes = [max(cell_len(text) for text in (*head, *(row[i] for row in rows))) for i, head in enumerate(heads)]
     bars = _bars(part, look.width - sum(sizes) - GAP * len(sizes) + _slack(part, sizes))
@@ -50,13 +50,13 @@ def bar(gauge: Gauge) -> str:
 
 
 def _bars(part: Table, room: int) -> int:
-    """How many columns have bars; none if there is no room for them."""
-    count = max(sum(isinstance(cell, Gauge) for cell in row) for row in part.rows)
-    return count if count * (GAP + 2 * HALF + 1) <= room else 0
+    """The number of columns that have bars; 0 if there is no room for the bars."""
+    bars = max(sum(isinstance(cell, Gauge) for cell in row) for row in part.rows)
+    return bars if bars * (GAP + 2 * HALF + 1) <= room else 0
 
 
 def _slack(part: Table, sizes: Sequence[int]) -> int:
-    """How many columns words can give up."""
+    """The width that words can give up."""
     return sum(max(0, size - LEAST) for column, size in zip(part.columns, sizes, strict=True) if column.words)
 
 

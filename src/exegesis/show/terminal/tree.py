@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 
 from exegesis.show.document import FAINT, Node, Tree
 from exegesis.show.terminal.look import MUTED, Line, Look, hyphened
@@ -54,7 +53,7 @@ class _Drawing:
                 yield [indent, *self._scores(stack, line, columns)]
 
     def _boxes(self, stack: Stack, row: int, line: range, columns: dict[int, tuple[int, int]]) -> Iterator[Segment]:
-        """One row above the words: the boxes that fill it, their scores in the row in which they begin."""
+        """A row above the words: the boxes that fill it, their scores in the row in which they begin."""
         at = 0
         filled = (entry for entry in stack if entry[1] <= row <= entry[2])
         for node, low, _ in sorted(filled, key=lambda entry: entry[0].cell.start):
@@ -74,19 +73,15 @@ class _Drawing:
 
     def _words(self, stack: Stack, line: range, columns: dict[int, tuple[int, int]]) -> Iterator[Segment]:
         owner = {i: node for node, low, _ in stack if low == 0 for i in range(node.cell.start, node.cell.stop)}
-        at = 0
+        at, plain = 0, self.look.plain
         for i in line:
             left, right = columns[i]
-            style = tinted(self.look, owner[i].cell, self.tree.signed) if i in owner else self._plain
+            style = tinted(self.look, owner[i].cell, self.tree.signed) if i in owner else plain
             glued = i > line.start and i in owner and owner[i] is owner.get(i - 1)
-            yield Segment(" " * (left - at), style if glued else self._plain)
+            yield Segment(" " * (left - at), style if glued else plain)
             yield Segment(self.texts[i], style)
-            yield Segment(" " * (right - left - cell_len(self.texts[i])), self._plain)
+            yield Segment(" " * (right - left - cell_len(self.texts[i])), plain)
             at = right
-
-    @property
-    def _plain(self) -> Style:
-        return self.look.plain
 
     def _scores(self, stack: Stack, line: range, columns: dict[int, tuple[int, int]]) -> Iterator[Segment]:
         """The scores of the words that weigh something, under them."""
