@@ -377,6 +377,11 @@ class Chart:
         return signed(value, max(map(abs, self.reach)), sign=self.signed and isinstance(self.rows[0], Box))
 
     @property
+    def beside(self) -> bool:
+        """True if the chart stands beside its neighbours where there is width."""
+        return bool(self.rows) and isinstance(self.rows[0], Dot | Curve)
+
+    @property
     def reach(self) -> tuple[float, float]:
         """The range of the axis: all numbers and, but for dots and curves, 0, with a little room on open sides."""
         values = [value for row in self.rows for value in _numbers(row)]

@@ -63,6 +63,10 @@ def _paragraph(text: str, size: str = "small") -> str:
     return rf"{{\{size} {text}\par}}" + "\n"
 
 
+def _bold(text: str, size: str = "small") -> str:
+    return _paragraph(rf"\textbf{{{escaped(text)}}}", size)
+
+
 def _facts(facts: doc.Facts, palette: Palette) -> str:
     texts = [escaped(f"{name}: {text}" if facts.named else text) for name, text, _ in facts.items]
     texts = [rf"\textbf{{{t}}}" if fact.strong else t for t, fact in zip(texts, facts.items, strict=True)]
@@ -71,13 +75,13 @@ def _facts(facts: doc.Facts, palette: Palette) -> str:
 
 def _prose(prose: doc.Prose, palette: Palette) -> str:
     if prose.tone == "lead":
-        return _paragraph(rf"\textbf{{{escaped(prose.text)}}}")
+        return _bold(prose.text)
     return _paragraph(escaped(prose.text), "small" if prose.tone == "plain" else "scriptsize")
 
 
 def _heading(heading: doc.Heading, palette: Palette) -> str:
     size = {1: "large", 2: "normalsize", 3: "small"}[heading.level]
-    return r"\medskip" + _paragraph(rf"\textbf{{{escaped(heading.text)}}}", size)
+    return r"\medskip" + _bold(heading.text, size)
 
 
 # words --------------------------------------------------------------------------------------------------
@@ -93,7 +97,7 @@ def _passage(part: doc.Passage, palette: Palette) -> str:
     indent = min(LONGEST, max(9, 1 + round(0.45 * max(map(len, names))))) if any(names) else 0
     for block in part.blocks:
         if several and len(block.rows) > 1:
-            lines.append(_paragraph(rf"\textbf{{{escaped(block.label)}}}", "footnotesize"))
+            lines.append(_bold(block.label, "footnotesize"))
         for row in block.rows:
             name = escaped(part.name(block, row))
             name += rf" {{\tiny {escaped(block.note)}}}" if block.note and len(block.rows) == 1 else ""
@@ -161,7 +165,7 @@ def _tree(part: doc.Tree, palette: Palette) -> str:
 def _matrix(part: doc.Matrix, palette: Palette) -> str:
     """Cells of colour with their words at the end of the diagonal; other matrices with their numbers."""
     shortened, rest = part.shortened(WORDS)
-    title = _paragraph(rf"\textbf{{{escaped(part.title)}}}") if part.title else ""
+    title = _bold(part.title) if part.title else ""
     columns = len(shortened.across)
     rows = []
     for i, word in enumerate(shortened.down):

@@ -39,11 +39,6 @@ class _Axis:
         return ends[0], ends[1] - ends[0]
 
 
-def beside(chart: Chart) -> bool:
-    """True for charts that stand side by side if there is width."""
-    return bool(chart.rows) and isinstance(chart.rows[0], Dot | Curve)
-
-
 def drawn(chart: Chart, canvas: Canvas, y: float) -> float:
     """Draw a chart from ``y`` on and return where it ends.
 

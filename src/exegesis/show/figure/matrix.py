@@ -17,11 +17,6 @@ TINT = 0.5  # strength of a categorical colour at the end of its scale, on which
 TURN = 48.0  # degrees of the names above the columns
 
 
-def beside(matrix: Matrix) -> bool:
-    """True for a small square, which stands beside its neighbours if there is width."""
-    return not matrix.half and len(matrix.across) <= 4
-
-
 def drawn(matrix: Matrix, canvas: Canvas, y: float) -> float:
     """Draw a matrix from ``y`` on and return where it ends.
 

@@ -95,9 +95,9 @@ def _beside(parts: Sequence[doc.Part], canvas: Canvas, y: float) -> float:
 
 def _narrows(part: doc.Part) -> str:
     """The kind of a part that stands side by side with others of its kind; empty for a part that stands alone."""
-    if isinstance(part, doc.Chart):
-        return "chart" if chart.beside(part) else ""
-    return "matrix" if isinstance(part, doc.Matrix) and matrix.beside(part) else ""
+    if isinstance(part, doc.Matrix):
+        return "matrix" if not part.half and len(part.across) <= 4 else ""
+    return "chart" if isinstance(part, doc.Chart) and part.beside else ""
 
 
 def _narrow(canvas: Canvas) -> None:

@@ -70,11 +70,9 @@ def _together(part: Part) -> tuple[str, str]:
         case Table():
             return ("fold", part.fold) if part.fold else ("", "")
         case Chart():
-            from exegesis.show.figure.chart import beside  # with the fonts of matplotlib
-
-            return ("grid", "") if beside(part) else ("", "")
+            return ("grid" if part.beside else "", "")
         case Matrix():
-            return ("", "") if part.half else ("beside", "")
+            return ("" if part.half else "beside", "")
     return "", ""
 
 

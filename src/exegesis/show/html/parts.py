@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup
@@ -41,27 +42,17 @@ def _nothing(part: doc.Part) -> Values:
 
 
 def _passage(passage: doc.Passage) -> Values:
-    blocks = passage.blocks if passage.layout.atoms else ()
-    return {"rows": [_row(passage, block, row) for block in blocks for row in block.rows]}
+    return {"texts": partial(_texts, passage)}
 
 
-def _row(passage: doc.Passage, block: doc.Block, row: doc.Row) -> Values:
-    several, tall = len(passage.blocks) > 1, len(block.rows) > 1
-    owners = passage.owners(row)
-    texts = []
+def _texts(passage: doc.Passage, block: doc.Block, row: doc.Row) -> list[Values]:
+    """A row, for each text of a pair."""
+    owners, atoms, texts = passage.owners(row), passage.layout.atoms, []
     for part in range(passage.layout.parts):
-        inside = [i for i, atom in enumerate(passage.layout.atoms) if atom.part == part]
+        inside = [i for i, atom in enumerate(atoms) if atom.part == part]
         tag = f"text {part + 1}" if passage.layout.parts > 1 else ""
         texts.append({"tag": tag, "runs": _runs(passage, block, owners, range(inside[0], inside[-1] + 1))})
-    return {
-        "heading": block.label if several and tall and row is block.rows[0] else "",
-        "strong": several and not tall,
-        "name": passage.name(block, row),
-        "note": block.note,
-        "spoken": passage.spoken(block, row),
-        "boxes": not row.fine,
-        "texts": texts,
-    }
+    return texts
 
 
 def _runs(passage: doc.Passage, block: doc.Block, owners: Sequence[doc.Cell | None], line: range) -> list[Values]:
@@ -190,7 +181,7 @@ def _chart(chart: doc.Chart, palette: Palette) -> Values:
     from exegesis.show.figure.scene import FigureOptions, blank
 
     bare = replace(chart, title="", note="", tag="")
-    width = NARROW if charts.beside(chart) else WIDE
+    width = NARROW if chart.beside else WIDE
     scenes = []
     for dark in (False, True):
         canvas = blank(FigureOptions(palette, dark, width), f"{chart.title}: {_spoken(chart)}")

@@ -91,7 +91,7 @@ class _Drawing:
 
     def _name(self, block: Block, row: Row) -> str:
         name = self.part.name(block, row)
-        return f"{name} ({block.note})" if block.note and len(block.rows) == 1 and name else name
+        return f"{name} ({block.note})" if block.note and name == block.label else name
 
     def _left(self, name: str, line: range) -> Segment:
         if self.layout.parts > 1:
