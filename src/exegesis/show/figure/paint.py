@@ -87,7 +87,7 @@ def _page(drawing: Scene) -> Figure:
     """The boxes and lines of a scene."""
     page = Figure(figsize=(drawing.width / 72, drawing.height / 72), dpi=DPI, facecolor=drawing.paper)
     page.set_layout_engine("none")
-    FigureCanvasAgg(made)
+    FigureCanvasAgg(page)
     axes = page.add_axes((0, 0, 1, 1), frameon=False)
     axes.set_xlim(0, drawing.width)
     axes.set_ylim(drawing.height, 0)
