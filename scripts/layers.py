@@ -87,7 +87,7 @@ def picture(dark: bool = False) -> str:
         y += LINE
         drawing.write(MARGIN + SIDE, y, line, SMALL, around.muted)
     drawing.height = y + MARGIN
-    return svg.written(drawing)
+    return svg.written(drawing).decode()
 
 
 class _Card:

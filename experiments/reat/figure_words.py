@@ -15,7 +15,6 @@ from exegesis.data.examples import Example
 from exegesis.models.tagger import default_tagger
 from exegesis.show.document import Box, Chart, Document, Section
 from exegesis.show.documents.classes import TAG_NAMES
-from exegesis.show.figure.page import svg
 from exegesis.statistics.bootstrap import Spread
 from exegesis.study.classes import VERBS
 
@@ -82,5 +81,6 @@ def pictures(numbers: Mapping[str, Any], models: Mapping[str, Any], texts: Seque
         rows = [Box(tag, f"{TAG_NAMES[tag]} · {spread.size:,}", spread) for tag, spread in over_seeds(kept).items()]
         title = f"{name}: REAT by part of speech, {len(kept)} seeds"
         chart = Chart(title, "score for the logit of the predicted label", tuple(rows))
-        write_whole(out / f"figure7-{cell}.svg", svg(Document(title, "Study", (Section(title, (chart,)),))))
+        document = Document(title, "Study", (Section(title, (chart,)),))
+        write_whole(out / f"figure7-{cell}.svg", MEDIA[".svg"]()(document))
     uses(models["lstm-0"], texts).save(out / "figure8.svg")

@@ -8,14 +8,14 @@ from typing import Any
 from exegesis.results.result import Result
 from exegesis.show import document_of, written
 from exegesis.show.figure.page import scene as laid_out
-from exegesis.show.figure.scene import FigureOptions, Scene
+from exegesis.show.figure.scene import Scene
 
 Results = Result | Sequence[Result]
 
 
 def scene(results: Results, **options: Any) -> Scene:
     """Boxes, lines and words at places."""
-    return laid_out(document_of(results), FigureOptions(**options))
+    return laid_out(document_of(results), **options)
 
 
 def svg(results: Results, **options: Any) -> bytes:

@@ -7,8 +7,7 @@ A kind of result says what it looks like once, in ``documents``; a medium draws 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
-from functools import partial
+from functools import partial, wraps
 from importlib import import_module
 from inspect import signature
 from types import ModuleType
@@ -38,23 +37,32 @@ DOCUMENTS: dict[type[Result], str] = {
 }
 
 
-def _medium(module: str, name: str) -> Any:
-    """The function that draws documents in a medium, imported when first needed."""
-    return getattr(import_module(f"exegesis.show.{module}"), name)
+def _medium(draws: str, writes: str = "") -> Callable[..., Any]:
+    """The function that draws documents in a medium, and writes the drawing if that is another function's."""
+    draw: Callable[..., Any] = _imported(draws)
+    if not writes:
+        return draw
+    write = _imported(writes)
+    return wraps(draw)(lambda document, **options: write(draw(document, **options)))
+
+
+def _imported(name: str) -> Any:
+    module, _, function = name.rpartition(".")
+    return getattr(import_module(f"exegesis.show.{module}"), function)
 
 
 # a file's ending, or another place where documents are shown -> what draws them there
 MEDIA = {
-    ".html": partial(_medium, "html.page", "page"),
-    "notebook": partial(_medium, "html.page", "fragment"),
-    ".svg": partial(_medium, "figure.page", "svg"),
-    ".png": partial(_medium, "figure.page", "png"),
-    ".pdf": partial(_medium, "figure.page", "pdf"),
-    "figure": partial(_medium, "figure.page", "figure"),
-    ".tex": partial(_medium, "latex", "latex"),
-    ".txt": partial(_medium, "terminal.page", "text"),
-    "terminal": partial(_medium, "terminal.page", "terminal"),
-    ".csv": partial(_medium, "tables", "csv"),
+    ".html": partial(_medium, "html.page.page"),
+    "notebook": partial(_medium, "html.page.fragment"),
+    ".svg": partial(_medium, "figure.page.scene", "figure.svg.written"),
+    ".png": partial(_medium, "figure.page.scene", "figure.paint.png"),
+    ".pdf": partial(_medium, "figure.page.scene", "figure.paint.pdf"),
+    "figure": partial(_medium, "figure.page.scene", "figure.paint.figure"),
+    ".tex": partial(_medium, "latex.latex"),
+    ".txt": partial(_medium, "terminal.page.text"),
+    "terminal": partial(_medium, "terminal.page.terminal"),
+    ".csv": partial(_medium, "tables.csv"),
 }
 
 
@@ -86,11 +94,11 @@ def written(results: Result | Sequence[Result], medium: str, **options: Any) -> 
 def comparison(compared: Comparison, *, names: tuple[str, str] = ("first", "second"), limit: int = 20,
                **options: Any) -> str:  # fmt: skip
     """The agreement of two explanations, and the ``limit`` words on which they differ most, as lines for a terminal;
-    ``options`` are those of ``terminal.page.Options``."""
+    ``options`` are those of ``terminal.page.terminal``."""
     from exegesis.show.documents.comparison import document
-    from exegesis.show.terminal.page import Options, terminal
+    from exegesis.show.terminal.page import terminal
 
-    return terminal(document(compared, names, limit), Options(**options))
+    return terminal(document(compared, names, limit), **options)
 
 
 def register() -> None:
@@ -108,21 +116,12 @@ def _module(results: Sequence[Result]) -> ModuleType:
     return import_module(f"exegesis.show.documents.{DOCUMENTS[kinds.pop()]}")
 
 
-def _kind(function: Callable[..., Any]) -> Any:
-    """The class of a function's options, which its parameter ``options`` has by default; None for no options."""
-    parameter = signature(function).parameters.get("options")
-    return type(parameter.default) if parameter else None
-
-
 def _options(function: Callable[..., Any]) -> set[str]:
-    """The names of a function's options."""
-    kind = _kind(function)
-    return {field.name for field in fields(kind)} if kind else set()
+    """The names of a function's options: its parameters by keyword."""
+    parameters = signature(function).parameters.values()
+    return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
 
 def _called(function: Callable[..., Any], value: Any, options: Mapping[str, Any]) -> Any:
     """The result of a function on a value with those of the options that it has."""
-    kind, names = _kind(function), _options(function)
-    if kind is None:
-        return function(value)
-    return function(value, kind(**{name: option for name, option in options.items() if name in names}))
+    return function(value, **{name: options[name] for name in _options(function) & set(options)})

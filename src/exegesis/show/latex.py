@@ -7,7 +7,6 @@ escaped; letters beyond Latin need XeLaTeX or LuaLaTeX and a font that has them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -42,16 +41,9 @@ def escaped(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-@dataclass(frozen=True)
-class Options:
-    """``palette`` is the name of a palette."""
-
-    palette: str | Palette = "green-red"
-
-
-def latex(document: doc.Document, options: Options = Options()) -> str:
+def latex(document: doc.Document, *, palette: str | Palette = "green-red") -> str:
     """A document as a snippet of paragraphs, section by section."""
-    chosen = palette_named(options.palette)
+    chosen = palette_named(palette)
     return HEAD + "\\par\\bigskip\n".join(_section(section, chosen) for section in document.sections) + TAIL
 
 

@@ -71,12 +71,12 @@ def test_work_that_fails_midway(call, tmp_path: Path, monkeypatch, option: str, 
 
 
 def test_a_view_that_fails_leaves_no_other_file(call, tmp_path: Path, monkeypatch) -> None:
-    from exegesis.show.figure import page
+    from exegesis.show.figure import svg
 
-    def broken(*_: object, options: page.FigureOptions = page.DEFAULT) -> bytes:
+    def broken(_: object) -> bytes:
         raise RuntimeError("cannot draw")
 
-    monkeypatch.setattr(page, "svg", broken)
+    monkeypatch.setattr(svg, "written", broken)
     given = ["--json", tmp_path / "r.jsonl", "--html", tmp_path / "r.html", "--figure", tmp_path / "r.svg"]
     assert call("explain", TEXT, *given, "--quiet").code == 1
     assert listing(tmp_path) == []

@@ -7,51 +7,42 @@ rows of its block, as in Figure 6.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from exegesis.core.errors import unknown
 from exegesis.results.attribution import Attribution
 from exegesis.show.document import Block, Document, Legend, Note, Passage, Section
 from exegesis.show.documents.account import account_line, account_short, estimate_line, trust_line, unknown_line
 from exegesis.show.documents.header import assembled, facts, title_of
-from exegesis.show.documents.passage import Aside, Strand, passage, scale, tables
+from exegesis.show.documents.passage import Aside, Strand, check_scale, passage, scale_of, tables
 from exegesis.show.wording import common, model_name, number, prediction_phrase, target_phrase, visible
 
 COLUMNS = ("example", "model", "method", "target", "level", "text", "start", "stop", "score")
 
 
-@dataclass(frozen=True)
-class Options:
-    """``scale="each"`` gives each result its own maximum, ``"shared"`` one to all results on a text; by default the
-    results of one method share a scale and those of several methods, whose units differ, do not."""
+def document(results: Sequence[Attribution], *, scale: str | None = None) -> Document:
+    """Explanations in the order in which their texts first come.
 
-    scale: Literal["each", "shared"] | None = None
-
-    def __post_init__(self) -> None:
-        if self.scale not in (None, "each", "shared"):
-            raise unknown("scale", self.scale, ("each", "shared"))
-
-
-def document(results: Sequence[Attribution], options: Options = Options()) -> Document:
-    """Explanations in the order in which their texts first come."""
+    ``scale="each"`` gives each result its own maximum, ``"shared"`` one to all results on a text; by default the
+    results of one method share a scale and those of several methods, whose units differ, do not.
+    """
+    check_scale(scale)
     groups: dict[str, list[Attribution]] = {}
     for result in results:
         groups.setdefault(result.text.raw, []).extend(result.each_target())
-    sections = [section(group, options) for group in groups.values()]
+    sections = [section(group, scale) for group in groups.values()]
     return assembled("Explanation" if len(sections) == 1 else "Explanations", "explanations", sections)
 
 
-def section(results: Sequence[Attribution], options: Options = Options()) -> Section:
+def section(results: Sequence[Attribution], scale: str | None = None) -> Section:
     """The results on one text, one target each."""
-    shared = options.scale == "shared" or (options.scale is None and len({result.name for result in results}) == 1)
+    shared = scale == "shared" or (scale is None and len({result.name for result in results}) == 1)
     strands = [
         Strand(label, note, result.text, result.spans, result.scores.tolist(), result.levels, result.level_names,
                result.details.get("signed") is not False)
         for result, (label, note) in zip(results, _labels(results), strict=True)
     ]  # fmt: skip
     words, asides = passage(strands, shared)
-    legend = Legend(scale(words), tuple(_notes(results, words, asides, shared)))
+    legend = Legend(scale_of(words), tuple(_notes(results, words, asides, shared)))
     header = facts(results, [result.name for result in results])
     return Section(title_of(results[0].text), (header, words, legend, *tables(words, asides)))
 

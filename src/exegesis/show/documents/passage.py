@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
+from exegesis.core.errors import unknown
 from exegesis.core.text import Span, Text
 from exegesis.results.study import Shown
 from exegesis.show import document as doc
@@ -101,7 +102,13 @@ def _lanes(cells: list[doc.Cell]) -> tuple[list[list[doc.Cell]], int]:
     return [sorted(lane) for lane in lanes if lane], hidden
 
 
-def scale(part: doc.Passage) -> doc.Scale | None:
+def check_scale(scale: str | None) -> None:
+    """Raises UsageError for an unknown scale."""
+    if scale not in (None, "each", "shared"):
+        raise unknown("scale", scale, ("each", "shared"))
+
+
+def scale_of(part: doc.Passage) -> doc.Scale | None:
     """The scale of a passage; None if every score is zero."""
     blocks = [block for block in part.blocks if block.limit]
     if not blocks:

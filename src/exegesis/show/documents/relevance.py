@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from exegesis.results.relevance import WORDS, Relevance
 from exegesis.show.document import Document, Legend, Note, Section
-from exegesis.show.documents import attribution
 from exegesis.show.documents.account import Sum
 from exegesis.show.documents.header import assembled, facts, title_of
-from exegesis.show.documents.passage import Strand, passage, scale, tables
+from exegesis.show.documents.passage import Strand, check_scale, passage, scale_of, tables
 from exegesis.show.wording import number, visible
 
 COLUMNS = ("example", "model", "target", "place", "index", "text", "start", "stop", "relevance")
@@ -31,19 +29,13 @@ READ = (
 NAMED = 6  # places that cannot be drawn
 
 
-@dataclass(frozen=True)
-class Options(attribution.Options):
-    """``scale="each"`` gives each place its own maximum; by default all places share one."""
-
-    scale: Any = "shared"
-
-
-def document(results: Sequence[Relevance], options: Options = Options()) -> Document:
-    """Relevance of texts; results on one text share a section."""
+def document(results: Sequence[Relevance], *, scale: str = "shared") -> Document:
+    """Relevance of texts; results on one text share a section. ``scale="each"`` gives each place its own maximum."""
+    check_scale(scale)
     groups: dict[str, list[Relevance]] = {}
     for result in results:
         groups.setdefault(result.text.raw, []).append(result)
-    sections = [_section(group, options.scale != "each") for group in groups.values()]
+    sections = [_section(group, scale != "each") for group in groups.values()]
     return assembled("Relevance", "texts", sections)
 
 
@@ -61,7 +53,7 @@ def _section(results: Sequence[Relevance], shared: bool) -> Section:
             notes.append(Note(label, added if place == WORDS else f"its words' scores add up to {number(total)}"))
         notes += [Note("", line) for line in _remarks(result, places)]
     words, asides = passage(strands, shared)
-    legend = Legend(scale(words), tuple(dict.fromkeys(notes)))
+    legend = Legend(scale_of(words), tuple(dict.fromkeys(notes)))
     header = facts(results, [""] * len(results))
     return Section(title_of(results[0].text), (header, words, legend, *tables(words, asides)))
 

@@ -1,5 +1,4 @@
-"""Documents as pictures: laid out as scenes, sections under each other, and written as SVG, PNG, PDF, or a matplotlib
-Figure. The same document gives the same bytes."""
+"""Documents laid out as scenes: one function for each part, sections under each other."""
 
 from __future__ import annotations
 
@@ -7,14 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from exegesis.show import document as doc
-from exegesis.show.figure import chart, legend, matrix, paint, passage, table, tree
-from exegesis.show.figure import svg as writer
-from exegesis.show.figure.scene import MARGIN, Canvas, FigureOptions, Scene, blank
+from exegesis.show.figure import chart, legend, matrix, passage, table, tree
+from exegesis.show.figure.scene import MARGIN, Canvas, Scene, blank
+from exegesis.show.palette import Palette
 
-DEFAULT = FigureOptions()
 BESIDE, GUTTER = 400.0, 26.0  # the width from which two parts stand side by side; the room between them
 
 
@@ -31,32 +27,13 @@ DRAWN: dict[type, Callable[[Any, Canvas, float], float]] = {  # each draws a par
 }
 
 
-def figure(document: doc.Document, options: FigureOptions = DEFAULT) -> Figure:
-    """A matplotlib Figure, at most ``width`` inches wide and as tall as it must be, to save or to draw more on."""
-    return paint.drawn(scene(document, options))
-
-
-def svg(document: doc.Document, options: FigureOptions = DEFAULT) -> bytes:
-    """An SVG picture whose text is text."""
-    return writer.written(scene(document, options)).encode("utf-8", "backslashreplace")
-
-
-def png(document: doc.Document, options: FigureOptions = DEFAULT) -> bytes:
-    """A PNG picture of 200 dots an inch; ten thousand words take about 10 seconds (an SVG, one)."""
-    return paint.as_png(scene(document, options))
-
-
-def pdf(document: doc.Document, options: FigureOptions = DEFAULT) -> bytes:
-    """A PDF page with its fonts, whose text is text; ten thousand words take about 10 seconds."""
-    return paint.as_pdf(scene(document, options))
-
-
-def scene(document: doc.Document, options: FigureOptions) -> Scene:
-    """A document laid out at most ``options.width`` inches wide and as tall as it must be.
+def scene(document: doc.Document, *, palette: str | Palette = "green-red", dark: bool = False, width: float = 7.0,
+          numbers: bool = False) -> Scene:  # fmt: skip
+    """A document laid out at most ``width`` inches wide and as tall as it must be, on light or ``dark`` ground.
 
     Sections have a rule between them; a narrow document gives up the empty room at its right.
     """
-    canvas = blank(options, f"{document.kind}: {document.title}")
+    canvas = blank(f"{document.kind}: {document.title}", palette, dark, width, numbers)
     y = MARGIN
     for number, section in enumerate(document.sections):
         if number:

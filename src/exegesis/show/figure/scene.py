@@ -80,16 +80,6 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class FigureOptions:
-    """The look of a figure: its palette, dark or light ground, its largest ``width`` in inches, all numbers written."""
-
-    palette: str | Palette = "green-red"
-    dark: bool = False
-    width: float = 7.0
-    numbers: bool = False
-
-
-@dataclass(frozen=True)
 class Canvas:
     """A scene, its colours, and the column of it that is drawn on: ``room`` points from ``left`` on.
 
@@ -144,11 +134,10 @@ class Canvas:
             self.box(box.x, at, box.width, bar, paint.mark)
 
 
-def blank(options: FigureOptions, title: str) -> Canvas:
+def blank(title: str, palette: str | Palette, dark: bool, width: float, numbers: bool = False) -> Canvas:
     """A canvas of the width that is asked for, at least two inches, and of no height yet."""
-    drawing = Scene(72 * max(2.0, options.width), title=title, paper=ground(options.dark).paper)
-    room = drawing.width - 2 * MARGIN
-    return Canvas(drawing, palette_named(options.palette), options.dark, options.numbers, room=room)
+    drawing = Scene(72 * max(2.0, width), title=title, paper=ground(dark).paper)
+    return Canvas(drawing, palette_named(palette), dark, numbers, room=drawing.width - 2 * MARGIN)
 
 
 def widths(layout: Layout) -> list[float]:

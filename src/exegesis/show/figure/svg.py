@@ -11,7 +11,7 @@ from exegesis.show.figure.scene import DASHES, Box, Line, Scene, Words
 FAMILY = "'DejaVu Sans', Verdana, 'Segoe UI', 'Helvetica Neue', Arial, 'Noto Sans', 'Noto Sans CJK SC', sans-serif"
 
 
-def written(drawing: Scene) -> str:
+def written(drawing: Scene) -> bytes:
     """A whole SVG document; the title of a box shows its score at the pointer."""
     width, height = _short(drawing.width), _short(drawing.height)
     size = f'width="{width}pt" height="{height}pt" viewBox="0 0 {width} {height}"'
@@ -21,7 +21,7 @@ def written(drawing: Scene) -> str:
         f"<title>{escape(drawing.title)}</title>\n"
         f'<rect width="{width}" height="{height}" fill="{drawing.paper}"/>\n'
     )
-    return f"{head}{_content(drawing, drawing)}</svg>\n"
+    return f"{head}{_content(drawing, drawing)}</svg>\n".encode("utf-8", "backslashreplace")
 
 
 def inline(drawing: Scene, dark: Scene) -> Markup:

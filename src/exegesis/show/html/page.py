@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from markupsafe import Markup
@@ -15,35 +14,21 @@ from exegesis.show.palette import DARK, LIGHT, PALETTES, Palette, palette_named
 from exegesis.show.wording import visible
 
 
-@dataclass(frozen=True)
-class FragmentOptions:
-    """The look of a fragment."""
-
-    palette: str | Palette = "green-red"
-
-
-@dataclass(frozen=True)
-class PageOptions:
-    """The look of a page; ``title`` stands instead of the document's."""
-
-    palette: str | Palette = "green-red"
-    title: str = ""
-
-
-def page(document: Document, options: PageOptions = PageOptions()) -> str:
-    """A whole page, light and dark, without script, that loads nothing from elsewhere."""
+def page(document: Document, *, palette: str | Palette = "green-red", title: str = "") -> str:
+    """A whole page, light and dark, without script, that loads nothing from elsewhere; ``title`` replaces the
+    document's."""
     first = document.sections[0].parts[:1] if document.sections else ()
-    headed = bool(first) and isinstance(first[0], Heading) and first[0].level == 1 and not options.title
-    title = visible((options.title or document.title).strip()) or document.kind
-    inner = Markup(fragment(document, FragmentOptions(options.palette)))  # escaped by its templates
+    headed = bool(first) and isinstance(first[0], Heading) and first[0].level == 1 and not title
+    title = visible((title or document.title).strip()) or document.kind
+    inner = Markup(fragment(document, palette=palette))  # escaped by its templates
     template = templates().get_template("page.html.j2")
     return template.render(title=title, headed=headed, fragment=inner, light=LIGHT, dark=DARK)
 
 
-def fragment(document: Document, options: FragmentOptions = FragmentOptions()) -> str:
+def fragment(document: Document, *, palette: str | Palette = "green-red") -> str:
     """A document as one ``<div>`` with its own style, for a notebook or another page."""
-    chosen = palette_named(options.palette)
-    second = next(palette for palette in (*PALETTES.values(), chosen) if palette.name != chosen.name)
+    chosen = palette_named(palette)
+    second = next(known for known in (*PALETTES.values(), chosen) if known.name != chosen.name)
     parts = [part for section in document.sections for part in section.parts]
     root, style = styled(chosen, second, frozenset(type(part).__name__.lower() for part in parts))
     sections = [(section.title, Markup("").join(_groups(section.parts, chosen))) for section in document.sections]

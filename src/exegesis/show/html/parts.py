@@ -178,13 +178,13 @@ def _chart(chart: doc.Chart, palette: Palette) -> Values:
     """The title and the note as HTML, the rest as the figure draws it."""
     from exegesis.show.figure import chart as charts  # with the fonts of matplotlib, which pages without charts spare
     from exegesis.show.figure import svg
-    from exegesis.show.figure.scene import FigureOptions, blank
+    from exegesis.show.figure.scene import blank
 
     bare = replace(chart, title="", note="", tag="")
     width = NARROW if chart.beside else WIDE
     scenes = []
     for dark in (False, True):
-        canvas = blank(FigureOptions(palette, dark, width), f"{chart.title}: {_spoken(chart)}")
+        canvas = blank(f"{chart.title}: {_spoken(chart)}", palette, dark, width)
         canvas.on.height = charts.drawn(bare, canvas.column(0.0, canvas.on.width), 0.0)
         scenes.append(canvas.on)
     return {"picture": svg.inline(*scenes)}

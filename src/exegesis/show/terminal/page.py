@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -24,39 +23,22 @@ from exegesis.show.terminal.tree import tree
 BARE = "a bare word weighs less than 5 % of the largest"
 
 
-@dataclass(frozen=True)
-class Options:
-    """Without ``color=`` colours are used if standard output is a terminal of at least 256 colours and ``NO_COLOR`` is
-    not set. ``width`` and ``dark`` are read from the terminal by default (dark if it does not say). ``numbers=True``
-    adds a table of every number."""
-
-    color: bool | None = None
-    palette: str | Palette = "green-red"
-    width: int | None = None
-    numbers: bool = False
-    dark: bool | None = None
-
-
-@dataclass(frozen=True)
-class TextOptions:
-    """Columns of a plain text."""
-
-    width: int = 100
-
-
 def render(results: Result | Sequence[Result], **options: Any) -> str:
-    """Results as lines for a terminal, ending in a line feed; ``options`` are those of ``Options`` and of the kind."""
+    """Results as lines for a terminal; ``options`` are those of ``terminal`` and of the kind of result."""
     from exegesis.show import written
 
     return str(written(results, "terminal", **options))
 
 
-def terminal(document: doc.Document, options: Options = Options()) -> str:
+def terminal(document: doc.Document, *, color: bool | None = None, palette: str | Palette = "green-red",
+             width: int | None = None, numbers: bool = False, dark: bool | None = None) -> str:  # fmt: skip
     """A document as lines that end in a line feed, two blank lines between sections.
 
-    Characters that would act on the terminal are shown, never sent.
+    Without ``color=`` colours are used if standard output is a terminal of at least 256 colours and ``NO_COLOR`` is
+    not set. ``width`` and ``dark`` are read from the terminal by default (dark if it does not say). ``numbers=True``
+    adds a table of every number. Characters that would act on the terminal are shown, never sent.
     """
-    look = look_for(options.color, options.palette, options.width, options.dark, options.numbers)
+    look = look_for(color, palette, width, dark, numbers)
     lines: list[Line] = []
     for section in document.sections:
         lines += [[], []] if lines else []
@@ -64,9 +46,9 @@ def terminal(document: doc.Document, options: Options = Options()) -> str:
     return printed(lines, look.color)
 
 
-def text(document: doc.Document, options: TextOptions = TextOptions()) -> str:
-    """A document as in a terminal without colour, with all numbers."""
-    return terminal(document, Options(color=False, width=options.width, numbers=True))
+def text(document: doc.Document, *, width: int = 100) -> str:
+    """A document as in a terminal of so many columns without colour, with all numbers."""
+    return terminal(document, color=False, width=width, numbers=True)
 
 
 def _section(section: doc.Section, look: Look) -> list[Line]:

@@ -9,11 +9,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from exegesis.show import MEDIA
 from exegesis.show.document import Bar, Box, Chart, Column, Curve, Document, Dot, Gauge, Heading, Section, Table
-from exegesis.show.figure import page
 from exegesis.show.figure.chart import ticks
 from exegesis.show.figure.page import scene
-from exegesis.show.figure.scene import MARGIN, FigureOptions, Scene
+from exegesis.show.figure.scene import MARGIN, Scene
 from exegesis.show.palette import LIGHT, PALETTES, hue
 from tests.support import corpus_samples as made
 from tests.support import pictures
@@ -33,7 +33,7 @@ def document(*parts: object) -> Document:
 
 
 def drawn(*parts: object, **options: object) -> Scene:
-    return scene(document(*parts), FigureOptions(**options))
+    return scene(document(*parts), **options)
 
 
 @pytest.mark.parametrize(("low", "high", "expected"), [
@@ -141,13 +141,13 @@ def test_no_chart_leaves_the_page(chart, options):
 def test_curves_are_lines_in_every_picture():
     from matplotlib.collections import LineCollection
 
-    root = ET.fromstring(page.svg(document(CURVES)))
+    root = ET.fromstring(MEDIA[".svg"]()(document(CURVES)))
     strokes = [element for element in root.iter() if element.tag.endswith("polyline")]
     assert [stroke.get("stroke-dasharray") for stroke in strokes] == ["1 3", None]
     assert all(stroke.get("fill") == "none" for stroke in strokes)
-    (lines,) = page.figure(document(CURVES)).findobj(LineCollection)
+    (lines,) = MEDIA["figure"]()(document(CURVES)).findobj(LineCollection)
     assert len(lines.get_segments()) == 2
-    assert page.png(document(CURVES)) == page.png(document(CURVES))
+    assert MEDIA[".png"]()(document(CURVES)) == MEDIA[".png"]()(document(CURVES))
 
 
 # tables -------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from PIL import Image
 
 from exegesis.show.figure import paint
 from exegesis.show.figure.fonts import BOX, shaped, spelled
-from exegesis.show.figure.paint import as_png
+from exegesis.show.figure.paint import png as png_of
 from exegesis.show.figure.scene import Scene
 from exegesis.show.layout import laid_out, leftward
 from exegesis.show.wording import visible
@@ -216,7 +216,7 @@ def test_words_at_the_edge_are_cut():
     page = Scene(20.0, 10.0)
     for x, y in ((-30.0, 5.0), (18.0, 5.0), (5.0, -40.0), (5.0, 300.0), (-3.0, 8.0)):
         page.write(x, y, "entertaining", 10.0, "#000000")
-    pixels = np.asarray(Image.open(BytesIO(as_png(page))))
+    pixels = np.asarray(Image.open(BytesIO(png_of(page))))
     assert pixels.shape[2] == 3
     assert pixels.min() < 100
 

@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from exegesis.show.document import Document, Matrix, Section
 from exegesis.show.figure import paint
 from exegesis.show.figure.page import scene as laid_out
-from exegesis.show.figure.scene import MARGIN, FigureOptions, Scene
+from exegesis.show.figure.scene import MARGIN, Scene
 from tests.support import matrix_samples as made
 from tests.support.pictures import pdf, png, scene, svg
 
@@ -27,7 +27,7 @@ def square(**more: object) -> Matrix:
 
 
 def drawn(*parts: Matrix, **options: object):
-    return laid_out(Document("t", "Test", (Section("s", parts),)), FigureOptions(**options))
+    return laid_out(Document("t", "Test", (Section("s", parts),)), **options)
 
 
 def test_a_cell_stands_left_of_one_word_and_below_the_other():
@@ -115,12 +115,14 @@ def test_small_squares_stand_side_by_side():
 
 def test_turned_names_are_drawn_in_every_picture():
     document = Document("t", "Test", (Section("s", (square(),)),))
-    from exegesis.show.figure import page
+    from exegesis.show import MEDIA
 
-    assert "rotate(-48" in page.svg(document).decode()
-    assert page.png(document).startswith(b"\x89PNG")
-    assert page.pdf(document).startswith(b"%PDF")
-    turned = [text for text in page.figure(document).findobj() if getattr(text, "get_rotation", lambda: 0)() == 48]
+    assert "rotate(-48" in MEDIA[".svg"]()(document).decode()
+    assert MEDIA[".png"]()(document).startswith(b"\x89PNG")
+    assert MEDIA[".pdf"]()(document).startswith(b"%PDF")
+    turned = [
+        text for text in MEDIA["figure"]()(document).findobj() if getattr(text, "get_rotation", lambda: 0)() == 48
+    ]
     assert len(turned) == 3
     assert png(made.pairs())
     assert pdf(made.pairs())
@@ -129,7 +131,7 @@ def test_turned_names_are_drawn_in_every_picture():
 def test_turned_words_of_several_fonts_lie_on_one_line():
     page = Scene(200.0, 100.0)
     page.write(20.0, 90.0, "naïve 日本語 fine", 10.0, "#000000", angle=48.0)
-    parts = [text.get_position() for text in paint.drawn(page).findobj(Text) if text.get_text()]
+    parts = [text.get_position() for text in paint.figure(page).findobj(Text) if text.get_text()]
     assert len(parts) == 3
     for x, y in parts[1:]:
         assert (90.0 - y) / (x - 20.0) == pytest.approx(math.tan(math.radians(48.0)))

@@ -26,7 +26,6 @@ from exegesis.show.document import (
     Section,
     Table,
 )
-from exegesis.show.html.page import FragmentOptions, PageOptions
 from exegesis.show.html.page import fragment as fragment_of
 from exegesis.show.html.page import page as page_of
 from exegesis.show.palette import DARK, LIGHT
@@ -221,12 +220,12 @@ def test_a_page_has_one_title():
     plain, headed = document(Facts((Fact("model", "m"),))), document(Heading("Mine", 1), title="Mine")
     assert re.findall(r"<h1[^>]*>(.*?)</h1>", page_of(plain)) == ["A title"]
     assert re.findall(r"<h1[^>]*>(.*?)</h1>", page_of(headed)) == ["Mine"]
-    assert re.findall(r"<h1[^>]*>(.*?)</h1>", page_of(headed, PageOptions(title="Yours"))) == ["Yours", "Mine"]
+    assert re.findall(r"<h1[^>]*>(.*?)</h1>", page_of(headed, title="Yours")) == ["Yours", "Mine"]
 
 
 def test_switches_stand_where_there_is_something_to_switch():
     assert "scores under the words" in fragment(samples.pair())
     assert 'type="checkbox"' not in fragment_of(document(Facts(())))
     assert 'type="checkbox"' not in fragment(corpus_samples.STUDIES[0]())
-    blue = fragment_of(document(*()), FragmentOptions("blue-orange"))
+    blue = fragment_of(document(*()), palette="blue-orange")
     assert "exegesis-" in blue
