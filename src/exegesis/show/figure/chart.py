@@ -100,8 +100,13 @@ def _rows(chart: Chart, canvas: Canvas, y: float) -> float:
             canvas.box(canvas.left, y + 3.7, canvas.room, 0.6, canvas.ground.line)
             y += 8
         _labels(canvas, row, note, left - canvas.left - 8, most, y + height / 2)
-        draw = _bar if isinstance(row, Bar) else _box if isinstance(row, Box) else _mean
-        draw(chart, canvas, axis, row, y + height / 2)
+        match row:
+            case Bar():
+                _bar(canvas, axis, row, y + height / 2)
+            case Box():
+                _box(chart, canvas, axis, row, y + height / 2)
+            case Dot():
+                _mean(chart, canvas, axis, row, y + height / 2)
         y += height
     if math.isfinite(chart.mark):
         canvas.box(axis.x(chart.mark) - 0.6, top - 2, 1.2, bottom - top + 4, canvas.ground.ink)
@@ -127,8 +132,8 @@ def _ticks(chart: Chart, canvas: Canvas, axis: _Axis, top: float, bottom: float)
         x, zero = axis.x(mark), abs(mark) < 1e-12 and not bars
         wide, colour = (0.8, canvas.ground.muted) if zero else (0.4, canvas.ground.line)
         canvas.box(x - wide / 2, top, wide, bottom - top + 3, colour)
-        number = signed(0.0 if abs(mark) < 1e-12 else mark, size, sign=chart.signed)
-        text = f"{mark:.3g}" if bars else number
+        score = signed(0.0 if abs(mark) < 1e-12 else mark, size, sign=chart.signed)
+        text = f"{mark:.3g}" if bars else score
         canvas.on.write(x, bottom + 12, text, TINY + 0.6, canvas.ground.muted, anchor=0.5)
     lines = fonts.lines(chart.axis, canvas.right - axis.left, SMALL)
     for number, line in enumerate(lines):
@@ -152,7 +157,7 @@ def _letters(row: Bar | Box | Dot) -> tuple[float, bool]:
     return (SMALL, False) if isinstance(row, Dot) else (SMALL + 0.6, True)
 
 
-def _bar(chart: Chart, canvas: Canvas, axis: _Axis, row: Bar, middle: float) -> None:
+def _bar(canvas: Canvas, axis: _Axis, row: Bar, middle: float) -> None:
     if not math.isfinite(row.value):
         return
     title = visible(f"{row.name}: {row.part:.4g} of {row.value:.4g}")
