@@ -1,1 +1,1 @@
-"""One folder per question; a method is one file."""
+"""Questions, one folder each; every method is a file."""

@@ -25,7 +25,7 @@ from exegesis.questions.trust.measures.people import Interpretability
 from exegesis.questions.trust.pool import Pool, random_scores
 from exegesis.results.attribution import Attribution
 
-EQUAL_SHARE = 1e-3  # of the largest score, within which scores equal those of leave-one-out in other batches
+EQUAL_SHARE = 1e-3  # scores are those of leave-one-out if they differ by a smaller share of the largest score
 APART = (Link.SIGMOID, Link.PROBABILITIES)  # each label is decided on its own, at a probability of 0.5
 Marks = Sequence[Bool[np.ndarray, " _"] | None]
 
@@ -85,40 +85,44 @@ class Work:
     def measured(
         self, texts: Sequence[Text], explained: Sequence[Explanations], numbers: Sequence[int]
     ) -> list[tuple[str, list[list[Score]]]]:
-        """The label of each text, and for each measure the scores of all methods and controls."""
+        """The label of each text, and for each measure the scores of all methods and controls.
+
+        Raises UsageError for explanations of another text or model, and for methods that explain different labels.
+        """
         batch, raw = outputs(self.model, texts)
         raw = raw.detach().to("cpu", torch.float64)
         pool = Pool(self.model, batch, raw, self.stock, self.seed)
         scores_of_texts: list[list[list[Score]]] = [[] for _ in texts]
-        main = self._settings(texts, raw, [one.results for one in explained], numbers)
-        settings_present = [one for one in main if one is not None]
-        self.undecided += sum(not one.case.decided and not one.case.regression for one in settings_present)
+        main = self._settings(texts, raw, [method.results for method in explained], numbers)
+        present = [setting for setting in main if setting is not None]
+        self.undecided += sum(not setting.case.decided and not setting.case.regression for setting in present)
         greedy = self.controls and any(card_of(measure).controls == DELETION for measure in self.measures)
-        self.long += sum(greedy and one.case.count > LONGEST for one in settings_present)
+        self.long += sum(greedy and setting.case.count > LONGEST for setting in present)
         for measure in self.measures:
-            results, settings = [one.results for one in explained], main
+            results, settings = [method.results for method in explained], main
             if isinstance(measure, Interpretability):
-                results = [self._about(measure, one, raw) for one in explained]
+                results = [self._about(measure, method, raw) for method in explained]
                 settings = self._settings(texts, raw, results, numbers)
-            for row, scores in enumerate(self._one(measure, settings, results, pool)):
+            for row, scores in enumerate(self._scores(measure, settings, results, pool)):
                 scores_of_texts[row].append(scores)
         self.counts.update(asked=pool.asked, run=pool.run, calls=pool.calls)
         return [
-            ("" if one is None else one.case.label, scores) for one, scores in zip(main, scores_of_texts, strict=True)
+            ("" if setting is None else setting.case.label, scores)
+            for setting, scores in zip(main, scores_of_texts, strict=True)
         ]
 
     def _about(
-        self, measure: Interpretability, one: Explanations, raw: Float[Tensor, "b c"]
+        self, measure: Interpretability, explanations: Explanations, raw: Float[Tensor, "b c"]
     ) -> Sequence[Attribution | None]:
         """A method's explanations of the label of word lists: those made for the label, or else those about it."""
-        if measure.label in one.labelled:
-            return one.labelled[measure.label]
+        if measure.label in explanations.labelled:
+            return explanations.labelled[measure.label]
         results: list[Attribution | None] = []
-        for result, row in zip(one.results, raw, strict=True):
+        for result, row in zip(explanations.results, raw, strict=True):
             about = None if result is None else label_of(target_of(result, self.model, row), self.model.labels)
             results.append(result if about == measure.label else None)
             if result is not None and about != measure.label and measure.concerns(result.text):
-                self.unlisted[one.name, measure.label] += 1
+                self.unlisted[explanations.name, measure.label] += 1
         return results
 
     def _settings(
@@ -130,7 +134,9 @@ class Work:
     ) -> list[Setting | None]:
         """The setting of each text, its explanations checked; None if no method explains it."""
         return [
-            self._setting(row, text, raw[row], [r for one in results if (r := one[row]) is not None], numbers[row])
+            self._setting(
+                row, text, raw[row], [r for by_text in results if (r := by_text[row]) is not None], numbers[row]
+            )
             for row, text in enumerate(texts)
         ]
 
@@ -163,36 +169,37 @@ class Work:
         decided = chance > 0.5 if model.link in APART else predicted == index
         return Setting(row, Case(text, labels.pop(), chance, regression, marks, decided), first, predicted)
 
-    def _one(
+    def _scores(
         self,
         measure: Measure,
         settings: Sequence[Setting | None],
         results: Sequence[Sequence[Attribution | None]],
         pool: Pool,
     ) -> list[list[Score]]:
-        """The scores of one measure for all texts, methods and controls, from one request to the pool."""
-        every = [
-            [] if one is None else [self._given(one, result[one.row], pool) for result in results] for one in settings
+        """The scores of a measure for all texts, methods and controls, from one request to the pool."""
+        givens = [
+            [] if setting is None else [self._given(setting, result[setting.row], pool) for result in results]
+            for setting in settings
         ]
         if self.controls:
-            for given, beside in zip(every, self._controls(measure, settings, pool), strict=True):
-                self._tell_apart(given, beside)
-                given += beside
+            for row_givens, beside in zip(givens, self._controls(measure, settings, pool), strict=True):
+                self._tell_apart(row_givens, beside)
+                row_givens += beside
         asks = [
-            [] if one is None else [[] if g is None else measure.asks(one.case, g[0]) for g in given]
-            for one, given in zip(settings, every, strict=True)
+            [] if setting is None else [[] if g is None else measure.asks(setting.case, g[0]) for g in row_givens]
+            for setting, row_givens in zip(settings, givens, strict=True)
         ]
-        flat = [[keep for each in one for keep in each] for one in asks]
+        flat = [[mask for masks in of_text for mask in masks] for of_text in asks]
         raws = pool.raw(measure.how, flat) if measure.how else [torch.zeros(0, 1, 1)] * len(flat)
         width = len(results) + len(CONTROLS) * self.controls
-        found = []
-        for one, given, each, raw in zip(settings, every, asks, raws, strict=True):
-            if one is None:
-                found.append([Score(math.nan)] * width)
+        scores = []
+        for setting, row_givens, row_masks, raw in zip(settings, givens, asks, raws, strict=True):
+            if setting is None:
+                scores.append([Score(math.nan)] * width)
                 continue
-            parts = torch.split(raw, [len(keeps) for keeps in each]) if measure.how else [raw] * len(each)
-            found.append([_read(measure, one, g, part) for g, part in zip(given, parts, strict=True)])
-        return found
+            parts = torch.split(raw, [len(keeps) for keeps in row_masks]) if measure.how else [raw] * len(row_masks)
+            scores.append([_read(measure, setting, g, part) for g, part in zip(row_givens, parts, strict=True)])
+        return scores
 
     def _given(self, setting: Setting, result: Attribution | None, pool: Pool) -> tuple[Given, Target] | None:
         if result is None:
@@ -216,56 +223,59 @@ class Work:
         )  # an order of words is not one of phrases
         if words and ("greedy", *key) not in pool.kept:
             pool.kept["greedy", *key] = self._greedy(settings, pool, how)
-        left = pool.kept["left", *key] if has(kind, LEFT_OUT) else none
+        left_out = pool.kept["left", *key] if has(kind, LEFT_OUT) else none
         greedy = pool.kept["greedy", *key] if words else none
-        found: list[list[tuple[Given, Target] | None]] = []
-        for one, losses, order in zip(settings, left, greedy, strict=True):
-            if one is None:
-                found.append([])
+        controls: list[list[tuple[Given, Target] | None]] = []
+        for setting, losses, order in zip(settings, left_out, greedy, strict=True):
+            if setting is None:
+                controls.append([])
                 continue
-            number = float(one.target.of(pool.whole[one.row][None])[0, 0])
-            chosen = {RANDOM: random_scores(one.case.text, number, self.seed), LEFT_OUT: losses, GREEDY: order}
-            found.append(
+            number = float(setting.target.of(pool.whole[setting.row][None])[0, 0])
+            chosen = {RANDOM: random_scores(setting.case.text, number, self.seed), LEFT_OUT: losses, GREEDY: order}
+            controls.append(
                 [
-                    None if (s := chosen[name]) is None else (Given(s, number, number - float(s.sum())), one.target)
+                    None if (s := chosen[name]) is None else (Given(s, number, number - float(s.sum())), setting.target)
                     for name in CONTROLS
                 ]
             )
-        return found
+        return controls
 
     def _tell_apart(
-        self, own: Sequence[tuple[Given, Target] | None], controls: Sequence[tuple[Given, Target] | None]
+        self, givens: Sequence[tuple[Given, Target] | None], controls: Sequence[tuple[Given, Target] | None]
     ) -> None:
         """Note the methods whose scores differ from those of leave-one-out, apart from their unit."""
-        left = controls[CONTROLS.index(LEFT_OUT)] if controls else None
-        if left is not None:
-            scores = _scaled(left[0].scores)
+        left_out = controls[CONTROLS.index(LEFT_OUT)] if controls else None
+        if left_out is not None:
+            scores = _scaled(left_out[0].scores)
             self.others |= {
-                k for k, one in enumerate(own) if one and np.abs(_scaled(one[0].scores) - scores).max() > EQUAL_SHARE
+                k
+                for k, given in enumerate(givens)
+                if given and np.abs(_scaled(given[0].scores) - scores).max() > EQUAL_SHARE
             }
 
     def _left_out(
         self, settings: Sequence[Setting | None], pool: Pool, how: str
     ) -> list[Float[np.ndarray, " _"] | None]:
-        asked = [
-            [] if one is None else [one.case.full & ~(1 << word) for word in range(one.case.count)] for one in settings
+        masks = [
+            [] if setting is None else [setting.case.full & ~(1 << word) for word in range(setting.case.count)]
+            for setting in settings
         ]
         losses: list[Float[np.ndarray, " _"] | None] = []
-        for one, raw in zip(settings, pool.raw(how, asked), strict=True):
-            if one is None:
+        for setting, raw in zip(settings, pool.raw(how, masks), strict=True):
+            if setting is None:
                 losses.append(None)
                 continue
-            number = float(one.target.of(pool.whole[one.row][None])[0, 0])
-            losses.append(number - one.answers(raw, one.target).number)
+            number = float(setting.target.of(pool.whole[setting.row][None])[0, 0])
+            losses.append(number - setting.answers(raw, setting.target).number)
         return losses
 
     def _greedy(self, settings: Sequence[Setting | None], pool: Pool, how: str) -> list[Float[np.ndarray, " _"] | None]:
-        searches = [None if one is None else Greedy(one.case) for one in settings]
-        while any(asked := [[] if one is None else one.asks() for one in searches]):
-            for setting, search, raw in zip(settings, searches, pool.raw(how, asked), strict=True):
+        searches = [None if setting is None else Greedy(setting.case) for setting in settings]
+        while any(masks := [[] if search is None else search.asks() for search in searches]):
+            for setting, search, raw in zip(settings, searches, pool.raw(how, masks), strict=True):
                 if setting is not None and search is not None and len(raw):
                     search.take(setting.answers(raw, setting.target).chance)
-        return [None if one is None or not one.possible else one.scores() for one in searches]
+        return [None if search is None or not search.possible else search.scores() for search in searches]
 
 
 def _scaled(scores: Float[np.ndarray, " words"]) -> Float[np.ndarray, " words"]:

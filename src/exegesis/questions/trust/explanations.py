@@ -41,7 +41,7 @@ class Explanations:
 def read_explanations(path: str | Path, texts: Sequence[Text], label: str | None = None) -> list[Explanations]:
     """Read explanations of these texts from JSON lines: as written by ``save``, or plain; by one method or several.
 
-    A plain line is an object with ``text`` (the whole text, as in the data; the parts of a pair joined by a line feed),
+    A plain line is an object with ``text`` (the whole text, as in the data; the parts of a pair joined by a newline),
     ``scores`` (one number per unit), and either ``words`` (strings that occur in the text in this order) or ``offsets``
     (their half-open ranges of characters [start, stop]). Optional: ``method`` (by default the file's name), ``target``
     (``logit:LABEL``, ``probability:LABEL`` or a label; by default ``label``), ``explained`` (the explained number),
@@ -73,7 +73,7 @@ def read_explanations(path: str | Path, texts: Sequence[Text], label: str | None
 
 
 def place(explanations: list[Attribution | None], rows: Sequence[int], result: Attribution) -> None:
-    """Put an explanation in the place of each copy of its text.
+    """Assign an explanation to each copy of its text.
 
     Raises UsageError if a different explanation, with other scores or another target, is there already.
     """
@@ -124,7 +124,7 @@ def _plain(values: Mapping[str, Any], text: Text, label: str | None, name: str) 
     if not isinstance(named, Mapping):
         raise FileError("probabilities are an object of labels with a number each")
     probabilities = {str(key): float(_numbers([value])[0]) for key, value in named.items()}
-    best = max(probabilities, key=lambda one: probabilities[one]) if probabilities else target.rpartition(":")[2]
+    best = max(probabilities, key=lambda label: probabilities[label]) if probabilities else target.rpartition(":")[2]
     account = values.get("account") or {}
     if not isinstance(account, Mapping):
         raise FileError("the account is an object of names with a number each")

@@ -27,7 +27,7 @@ from exegesis.questions.trust.measures.scores import ranks
 from exegesis.questions.trust.pool import Pool
 from exegesis.results.attribution import Attribution
 
-SHARE = 0.2  # of the words, as in ERASER
+SHARE = 0.2  # the share of top words, as in ERASER
 DRAWS = 20  # sets of random words
 HOW = "drop"
 LEFT_OUT = "leave-one-out"
@@ -38,7 +38,7 @@ MIN_WORDS = 3  # with fewer words, ranks say nothing
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One target of one result, and its number among the results."""
+    """A target of a result, and the number of the result."""
 
     number: int
     result: Attribution
@@ -67,7 +67,7 @@ def with_trust(model: Classifier, results: Sequence[Attribution], seed: int = 0)
     - ``agreement``: Spearman's rank correlation with leave-one-out, and with the first of reat, deeplift, lrp and
       integrated-gradients that the model can serve for this number, by name; the result's own method is left out.
       Scores that are sizes are compared with the sizes of the others. None for texts of fewer than three words.
-    - ``gap``: the part of the number that scores and account leave open, as a share of its size; None for sizes, which
+    - ``gap``: the part of the number that scores and account leave out, as a share of its size; None for sizes, which
       do not add up. ``complete``: the method promises that the gap is 0.
 
     ``drop`` and ``random`` are None for a text of one word, or if all words have the same score. A result of several
@@ -75,9 +75,9 @@ def with_trust(model: Classifier, results: Sequence[Attribution], seed: int = 0)
     of this model.
     """
     parts = [
-        _Part(number, one, np.asarray(one.over_words().scores))
+        _Part(number, part, np.asarray(part.over_words().scores))
         for number, result in enumerate(results)
-        for one in result.each_target()
+        for part in result.each_target()
     ]
     falls = _falls(model, parts, seed)
     agreed = _agreements(model, parts)
@@ -85,8 +85,8 @@ def with_trust(model: Classifier, results: Sequence[Attribution], seed: int = 0)
     for part, fall, agreement in zip(parts, falls, agreed, strict=True):
         lines[part.number].append({**fall, "agreement": agreement, **_gap(part)})
     return [
-        one.replace(details={**one.details, "trust": trust[0] if len(one.targets) == 1 else {"each": trust}})
-        for one, trust in zip(results, lines, strict=True)
+        result.replace(details={**result.details, "trust": trust[0] if len(result.targets) == 1 else {"each": trust}})
+        for result, trust in zip(results, lines, strict=True)
     ]
 
 
@@ -94,8 +94,8 @@ def _falls(model: Classifier, parts: Sequence[_Part], seed: int) -> list[dict[st
     copies = [replace(part.result.text) for part in parts]  # told apart by identity, even if one occurs twice
     number = {id(text): i for i, text in enumerate(copies)}
 
-    def batch(some: Sequence[Text]) -> list[dict[str, Any]]:
-        return _batch(model, some, [parts[number[id(text)]] for text in some], seed)
+    def batch(group: Sequence[Text]) -> list[dict[str, Any]]:
+        return _batch(model, group, [parts[number[id(text)]] for text in group], seed)
 
     return one_per_text(in_batches(copies, batch, "trust", model))
 
@@ -143,7 +143,7 @@ def _asks(part: _Part, text: Text, seed: int) -> list[int]:
     order = _order(part)
     removed = [order[:many], *(draws.permutation(count)[:many].tolist() for _ in range(DRAWS))]
     removed += [order[:size] for size in DecisionFlip().numbers(count)]
-    return [full & ~bits(one) for one in removed]
+    return [full & ~bits(words) for words in removed]
 
 
 def _order(part: _Part) -> list[int]:
@@ -168,15 +168,15 @@ def _agreements(model: Classifier, parts: Sequence[_Part]) -> list[dict[str, flo
             groups.setdefault((part.result.targets[0], part.result.name), []).append(i)
     agreements: list[dict[str, float]] = [{} for _ in parts]
     able = {card.name for card in cards() if lacking(model, card) is None}
-    for (target, own), rows in groups.items():
-        candidates = [name for name in COMPLETE if name in able and name != own]
-        for names in ([LEFT_OUT] if LEFT_OUT in able and own != LEFT_OUT else [], candidates):
+    for (target, method), rows in groups.items():
+        candidates = [name for name in COMPLETE if name in able and name != method]
+        for names in ([LEFT_OUT] if LEFT_OUT in able and method != LEFT_OUT else [], candidates):
             for name in names:
                 others = _explained(model, [parts[i].result.text for i in rows], name, target)
                 if others is None:
                     continue  # it cannot serve this number: the next one may
-                for i, other in zip(rows, others, strict=True):
-                    value = _correlation(parts[i], np.asarray(other.over_words().scores))
+                for i, reference in zip(rows, others, strict=True):
+                    value = _correlation(parts[i], np.asarray(reference.over_words().scores))
                     if math.isfinite(value):
                         agreements[i][name] = value
                 break
@@ -191,8 +191,8 @@ def _explained(model: Classifier, texts: Sequence[Text], name: str, target: str)
         return None
 
 
-def _correlation(part: _Part, other: Float[np.ndarray, " words"]) -> float:
-    return float(ranks(part.scores) @ ranks(np.abs(other) if part.sizes else other))
+def _correlation(part: _Part, reference: Float[np.ndarray, " words"]) -> float:
+    return float(ranks(part.scores) @ ranks(np.abs(reference) if part.sizes else reference))
 
 
 def _gap(part: _Part) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
 from exegesis.questions.trust.measure import RESAMPLE
 
-DRAWS = 4  # replacements of a text's words, over which answers are averaged
+DRAWS = 4  # answers are averaged over as many replacements of a text's words
 
 
 class Pool:
@@ -35,48 +35,48 @@ class Pool:
         self.model, self.batch, self.stock, self.seed = model, batch, torch.tensor(list(stock)), seed
         self.games: dict[str, Game] = {}
         self.resampled: dict[tuple[int, int], Float[Tensor, "d c"]] = {}
-        self.kept: dict[tuple[str, ...], Sequence[Float[np.ndarray, " _"] | None]] = {}  # scores of controls
+        self.kept: dict[tuple[str, ...], Sequence[Float[np.ndarray, " _"] | None]] = {}
         self.asked = self.calls = 0
 
     @property
     def run(self) -> int:
         """The number of perturbed texts that have been run."""
-        games = sum(len(known) for game in self.games.values() for known in game.known)
+        games = sum(len(outputs) for game in self.games.values() for outputs in game.known)
         return games + sum(len(raw) for raw in self.resampled.values())
 
-    def raw(self, how: str, asked: Sequence[Sequence[int]]) -> list[Float[Tensor, "_ d c"]]:
+    def raw(self, how: str, masks: Sequence[Sequence[int]]) -> list[Float[Tensor, "_ d c"]]:
         """Outputs for the coalitions of each text, float64 on the CPU; one draw, or ``DRAWS`` for ``resample``.
 
         Raises like ``mech.removal.perturbed.check``.
         """
         before = self.run
         if how == RESAMPLE:
-            answers = self._resampled(asked)
+            answers = self._resampled(masks)
         else:
             if how not in self.games:
                 self.games[how] = Game(self.model, self.batch, how)
-            answers = [raw[:, None] for raw in self.games[how].raw(asked)]
-        self.asked += sum(len(one) for one in asked) * (DRAWS if how == RESAMPLE else 1)
+            answers = [raw[:, None] for raw in self.games[how].raw(masks)]
+        self.asked += sum(map(len, masks)) * (DRAWS if how == RESAMPLE else 1)
         self.calls += self.run > before
         return answers
 
-    def _resampled(self, asked: Sequence[Sequence[int]]) -> list[Float[Tensor, "_ d c"]]:
-        pairs = ((row, one) for row, masks in enumerate(asked) for one in masks)
+    def _resampled(self, masks: Sequence[Sequence[int]]) -> list[Float[Tensor, "_ d c"]]:
+        pairs = ((row, mask) for row, of_text in enumerate(masks) for mask in of_text)
         pending = [pair for pair in dict.fromkeys(pairs) if pair not in self.resampled]
         if pending:
             self._compute(pending)
         none = torch.zeros(0, DRAWS, self.model.link.width(len(self.model.labels)), dtype=torch.float64)
         return [
-            torch.stack([self.resampled[row, one] for one in masks]) if masks else none
-            for row, masks in enumerate(asked)
+            torch.stack([self.resampled[row, mask] for mask in of_text]) if of_text else none
+            for row, of_text in enumerate(masks)
         ]
 
     def _compute(self, pending: Sequence[tuple[int, int]]) -> None:
         batch, rows = self.batch, torch.tensor([row for row, _ in pending]).repeat_interleave(DRAWS)
         keep = torch.ones(len(pending), batch.ids.shape[1], dtype=torch.bool)
         draws = {row: self._drawn(batch.texts[row]) for row in {row for row, _ in pending}}
-        for number, (row, one) in enumerate(pending):
-            keep[number, : len(batch.texts[row])] = torch.from_numpy(written_out(batch.texts[row], [one])[0])
+        for number, (row, mask) in enumerate(pending):
+            keep[number, : len(batch.texts[row])] = torch.from_numpy(written_out(batch.texts[row], [mask])[0])
         lengths = batch.lengths.cpu()[rows].tolist()
         answers: dict[int, Tensor] = {}
         budget = budget_for("replacements", batch.device)

@@ -30,18 +30,18 @@ def recommended(
 
     Raises UsageError if no method is within the budget.
     """
-    methods = [one for one in result.methods if not one.control]
-    quick = [one.name for one in methods if budget is None or not one.seconds * 1000 > budget]
+    methods = [method for method in result.methods if not method.control]
+    quick = [method.name for method in methods if budget is None or not method.seconds * 1000 > budget]
     if not quick:
-        least = min(methods, key=lambda one: one.seconds)
+        least = min(methods, key=lambda method: method.seconds)
         raise UsageError(
             f"no method takes at most {budget:g} ms per text: the quickest, {least.name}, takes "
             f"{least.seconds * 1000:.1f} ms; give a larger budget"
         )
     within = only(result, quick)
     order = within.ranking()
-    late = [one.name for one in methods if one.name not in quick]
-    seconds = {one.name: one.seconds for one in methods}
+    late = [method.name for method in methods if method.name not in quick]
+    seconds = {method.name: method.seconds for method in methods}
     ranked = [Ranked(name, *within.wins(name), seconds[name] * 1000, True) for name in order]
     ranked += [Ranked(name, 0, 0, seconds[name] * 1000, False) for name in late]
     return Recommendation(
@@ -52,7 +52,7 @@ def recommended(
         parameters=dict((parameters or {}).get(order[0], {})),
         data=data,
         texts=len(result.texts),
-        measures=tuple(one.name for one in result.measures),
+        measures=tuple(measure.name for measure in result.measures),
         ranking=tuple(ranked),
         sure=_sure(within, order),
         advice=within.advice(),
@@ -64,15 +64,15 @@ def recommended(
 
 def only(result: Evaluation, names: Sequence[str]) -> Evaluation:
     """An evaluation restricted to some of its methods and the controls."""
-    keep = [k for k, one in enumerate(result.methods) if one.control or one.name in names]
-    own = [k for k in keep if not result.methods[k].control]
+    keep = [k for k, method in enumerate(result.methods) if method.control or method.name in names]
+    compared = [k for k in keep if not result.methods[k].control]
     return replace(
         result,
         methods=tuple(result.methods[k] for k in keep),
         values=result.values[:, keep],
         curves={name: curve[keep] for name, curve in result.curves.items()},
-        agreement=result.agreement[np.ix_(own, own)],
-        overlap=result.overlap[np.ix_(own, own)],
+        agreement=result.agreement[np.ix_(compared, compared)],
+        overlap=result.overlap[np.ix_(compared, compared)],
         contested=(),
     )
 
@@ -87,13 +87,12 @@ def _lead(result: Evaluation, order: Sequence[str]) -> str:
     """A sentence on the lead of the first over the next in rank, on the ranking measures that tell them apart."""
     if len(order) < 2 or result.distinct < MIN_TEXTS:
         return ""
-    rank = {one.name for one in result.ranking_by if not result.favoured(one, *order[:2])}
-    differences = [one for one in result.compare(order[0], order[1]) if one.measure in rank]
+    rank = {measure.name for measure in result.ranking_by if not result.favoured(measure, *order[:2])}
+    differences = [d for d in result.compare(order[0], order[1]) if d.measure in rank]
     told = [
-        f"{one.measure} {one.value:+.3f} ({one.low:+.3f} to {one.high:+.3f}, "
-        f"{'better' if one.better == order[0] else 'worse'})"
-        for one in differences
-        if one.better
+        f"{d.measure} {d.value:+.3f} ({d.low:+.3f} to {d.high:+.3f}, {'better' if d.better == order[0] else 'worse'})"
+        for d in differences
+        if d.better
     ]
     if not told:
         return f"No measure tells {order[0]} from {order[1]}, the next in rank."

@@ -22,8 +22,8 @@ from exegesis.questions.trust.measures.curves import GRID, DecisionFlip, FlipRat
 from exegesis.questions.trust.pool import stock_of
 from exegesis.results.evaluation import Evaluation, Measurand, Measured
 
-MAX_CONTESTED = 3  # texts whose explanations are kept
-MIN_WORDS = 8  # words of such a text, if any text has as many
+MAX_CONTESTED = 3  # texts whose explanations the result keeps
+MIN_WORDS = 8  # shorter texts are kept only if there are no longer ones
 
 
 def evaluate(
@@ -41,9 +41,9 @@ def evaluate(
     """Evaluate every measure of every method and control on every text.
 
     The numbers of a text depend neither on other texts nor on other methods, except for ``resample``, whose words are
-    drawn from all texts. Texts run in batches of like length; within a batch the perturbed texts of all methods and
-    measures are one pool. Raises UsageError for no texts, no methods or no measures, for explanations of
-    other texts or another model, and for methods that explain different labels of a text.
+    drawn from all texts. Texts run in batches of similar length; within a batch the perturbed texts of all methods and
+    measures are one pool. Raises UsageError without texts, methods or measures, for explanations of other texts or
+    another model, and for methods that explain different labels of a text.
     """
     _check(texts, explained, measures)
     start = time.perf_counter()
@@ -104,7 +104,7 @@ def _measure(
 
 def _methods(work: Work, explained: Sequence[Explanations]) -> list[Measurand]:
     """The methods and controls; a method whose scores are those of leave-one-out everywhere is measured as that."""
-    favoured = work.controls and any(card_of(measure).favours for measure in work.measures)  # to leave-one-out
+    favoured = work.controls and any(card_of(measure).favours for measure in work.measures)
     methods = []
     for k, (name, method) in enumerate(zip(names_of(explained), explained, strict=True)):
         same = favoured and k not in work.others and any(result is not None for result in method.results)
@@ -114,31 +114,33 @@ def _methods(work: Work, explained: Sequence[Explanations]) -> list[Measurand]:
 
 
 def _check(texts: Sequence[Text], explained: Sequence[Explanations], measures: Sequence[Measure]) -> None:
-    for found, what in ((texts, "texts"), (explained, "methods"), (measures, "measures")):
-        if not found:
+    for values, what in ((texts, "texts"), (explained, "methods"), (measures, "measures")):
+        if not values:
             raise UsageError(f"there are no {what} to evaluate; give at least one")
-    for one in explained:
-        if len(one.results) != len(texts):
-            raise UsageError(f"{one.name} has {len(one.results)} explanations of {len(texts)} texts; give one per text")
-        if one.name in CONTROLS[:1]:
+    for method in explained:
+        if len(method.results) != len(texts):
+            raise UsageError(
+                f"{method.name} has {len(method.results)} explanations of {len(texts)} texts; give one per text"
+            )
+        if method.name in CONTROLS[:1]:
             raise UsageError(f"{RANDOM!r} is the name of a control; give the method another")
-    titles = [title(one) for one in measures]
+    titles = [title(measure) for measure in measures]
     if len(set(titles)) < len(titles):
         raise UsageError("the same measure is asked for twice; name it once")
 
 
-def _part(one: Explanations, numbers: Sequence[int]) -> Explanations:
+def _part(explanations: Explanations, numbers: Sequence[int]) -> Explanations:
     return replace(
-        one,
-        results=[one.results[i] for i in numbers],
-        labelled={label: [results[i] for i in numbers] for label, results in one.labelled.items()},
+        explanations,
+        results=[explanations.results[i] for i in numbers],
+        labelled={label: [results[i] for i in numbers] for label, results in explanations.labelled.items()},
     )
 
 
 def names_of(explained: Sequence[Explanations]) -> list[str]:
     """Names that tell methods apart: with parameters if a name occurs twice, or else with a number."""
-    names = [one.name for one in explained]
-    long = [one.parameters or one.name if names.count(one.name) > 1 else one.name for one in explained]
+    names = [method.name for method in explained]
+    long = [m.parameters or m.name if names.count(m.name) > 1 else m.name for m in explained]
     return [f"{name} #{long[:i].count(name) + 1}" if long.count(name) > 1 else name for i, name in enumerate(long)]
 
 
@@ -153,24 +155,26 @@ def _useful(values: np.ndarray, methods: int) -> list[int]:
 
 
 def _worst(disputes: np.ndarray, texts: Sequence[Text]) -> list[int]:
-    """Texts on which methods agree least, worst first; short texts, which chance decides, only if there are no
-    others."""
+    """The texts on which methods agree least, worst first.
+
+    Short texts, on which agreement is a matter of chance, are listed only if all texts are short.
+    """
     order = [i for i in np.argsort(disputes, kind="stable").tolist() if math.isfinite(disputes[i])]
     return [i for i in order if len(texts[i].words) >= MIN_WORDS] or order
 
 
 def _notes(explained: Sequence[Explanations], work: Work) -> tuple[str, ...]:
     notes, unchecked = [], work.unchecked
-    for one in explained:
-        missing = sum(result is None for result in one.results)
+    for method in explained:
+        missing = sum(result is None for result in method.results)
         if missing:
-            notes.append(f"{one.name} explains {len(one.results) - missing} of {len(one.results)} texts.")
+            notes.append(f"{method.name} explains {len(method.results) - missing} of {len(method.results)} texts.")
     if unchecked:
         notes.append(
             f"{unchecked} explanations say neither what was predicted nor the number explained: whether they are of "
             "this model could not be checked."
         )
-    if work.undecided and any(isinstance(one, DecisionFlip | FlipRate) for one in work.measures):
+    if work.undecided and any(isinstance(measure, DecisionFlip | FlipRate) for measure in work.measures):
         notes.append(
             f"{_texts(work.undecided)} explained for a label that is not predicted: decision-flip and flip-rate leave "
             "them out."
