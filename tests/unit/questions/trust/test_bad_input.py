@@ -131,7 +131,7 @@ def test_our_own_file(linear, tmp_path):
         ({"scores": [1, 2]}, "line 1: 2 scores of 4 words", FileError),
         ({"scores": ["a"] * 4}, "line 1: scores and other amounts are plain numbers", FileError),
         ({"scores": [math.inf] * 4}, "line 1: scores and other amounts must be finite", FileError),
-        ({"words": ["superb", "movie", "the", "dull"]}, "line 1: the word 'movie' does not stand", UsageError),
+        ({"words": ["superb", "movie", "the", "dull"]}, "line 1: the word 'movie' does not occur", UsageError),
         ({"words": ["superb film", "the", "dull"], "scores": [1, 1, 1]}, "line 1: 'superb film' runs over", UsageError),
         ({"words": ["superb", "film", "dull"], "scores": [1, 1, 1]}, "line 1: the word 'the' has no score", UsageError),
         ({"words": None, "offsets": [[0, 99]], "scores": [1]}, "line 1: offsets are pairs", FileError),
