@@ -42,6 +42,11 @@ class Facts:
     items: tuple[Fact, ...]
     named: bool = False
 
+    @property
+    def texts(self) -> list[tuple[str, bool]]:
+        """The values as written in a line, and whether each stands out."""
+        return [(f"{name}: {text}" if self.named else text, strong) for name, text, strong in self.items]
+
 
 @dataclass(frozen=True)
 class Prose:
@@ -419,6 +424,12 @@ class Scale(NamedTuple):
     note: str = ""
     faint: bool = False
 
+    @property
+    def ramps(self) -> list[tuple[str, str, bool]]:
+        """The text before and after each ramp of colours, and whether its scores are signed."""
+        signed = [(f"against {self.low}", f"{self.high} for", True)] if self.signs else []
+        return [*signed, *([("size 0", self.high.lstrip("+"), False)] if self.sizes else [])]
+
 
 class Note(NamedTuple):
     """A sentence under a picture; its name (empty for none) says which row it is about and stands before it."""
@@ -437,10 +448,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Legend:
-    """Help for reading the parts above: keys of colours, the colour scale, muted sentences after their names.
-
-    The scale is drawn as ``against LOW [ramp] HIGH for``, of sizes as ``size 0 [ramp] HIGH`` (without its plus).
-    """
+    """Help for reading the parts above: keys of colours, the colour scale, muted sentences after their names."""
 
     scale: Scale | None = None
     notes: tuple[Note, ...] = ()

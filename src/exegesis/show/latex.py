@@ -60,8 +60,7 @@ def _bold(text: str, size: str = "small") -> str:
 
 
 def _facts(facts: doc.Facts, palette: Palette) -> str:
-    texts = [escaped(f"{name}: {text}" if facts.named else text) for name, text, _ in facts.items]
-    texts = [rf"\textbf{{{t}}}" if fact.strong else t for t, fact in zip(texts, facts.items, strict=True)]
+    texts = [rf"\textbf{{{escaped(text)}}}" if strong else escaped(text) for text, strong in facts.texts]
     return _paragraph(r"\quad ".join(texts)).replace("\\par}", "\\par}\\smallskip") if texts else ""
 
 
@@ -229,12 +228,10 @@ def _legend(legend: doc.Legend, palette: Palette) -> str:
 
 def _scale(scale: doc.Scale, palette: Palette) -> str:
     parts = []
-    if scale.signs:
-        ramp = "".join(_tinted(palette.paint(k / 6), r"\strut\kern.6em") for k in range(-6, 7))
-        parts.append(f"against {escaped(scale.low)} {ramp} {escaped(scale.high)} for")
-    if scale.sizes:
-        ramp = "".join(_tinted(palette.paint(k / 6, signed=False), r"\strut\kern.6em") for k in range(7))
-        parts.append(f"size 0 {ramp} {escaped(scale.high.lstrip('+'))}")
+    for before, after, signs in scale.ramps:
+        paints = [palette.paint(k / 6, signed=signs) for k in range(-6 if signs else 0, 7)]
+        ramp = "".join(_tinted(paint, r"\strut\kern.6em") for paint in paints)
+        parts.append(f"{escaped(before)} {ramp} {escaped(after)}")
     note = [escaped(scale.note)] if scale.note else []
     return r"\smallskip{\scriptsize " + r"\quad ".join(parts + note) + "\\par}\\smallskip\n"
 

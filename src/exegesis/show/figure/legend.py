@@ -15,14 +15,13 @@ SIZES = {1: 12.5, 2: SIZE, 3: SIZE * 0.92}  # of headings
 def facts(part: Facts, canvas: Canvas, y: float) -> float:
     """Facts beside each other, in as few lines as hold them."""
     x = canvas.left
-    for fact in part.items:
-        size = SIZE if fact.strong else SMALL
-        text = f"{fact.name}: {fact.text}" if part.named else fact.text
-        shown = fonts.fitted(text, canvas.room, size, fact.strong)
-        if x > canvas.left and x + fonts.width(shown, size, fact.strong) > canvas.right:
+    for text, strong in part.texts:
+        size = SIZE if strong else SMALL
+        shown = fonts.fitted(text, canvas.room, size, strong)
+        if x > canvas.left and x + fonts.width(shown, size, strong) > canvas.right:
             x, y = canvas.left, y + 12
-        colour = canvas.ground.ink if fact.strong else canvas.ground.muted
-        x += canvas.on.write(x, y + 9, shown, size, colour, bold=fact.strong) + 11
+        colour = canvas.ground.ink if strong else canvas.ground.muted
+        x += canvas.on.write(x, y + 9, shown, size, colour, bold=strong) + 11
     return y + (19 if x > canvas.left else 0)
 
 
@@ -78,10 +77,8 @@ def _keys(keys: tuple[Key, ...], canvas: Canvas, y: float) -> float:
 
 def _scale(scale: Scale, canvas: Canvas, y: float) -> float:
     x = canvas.left
-    if scale.signs:
-        x, y = _ramp(canvas, x, y, f"against {scale.low}", f"{scale.high} for", True)
-    if scale.sizes:
-        x, y = _ramp(canvas, x, y, "size 0", scale.high.lstrip("+"), False)
+    for before, after, signs in scale.ramps:
+        x, y = _ramp(canvas, x, y, before, after, signs)
     note = " · ".join(filter(None, (scale.note, HELP if scale.signs else "")))
     if x + fonts.width(note, SMALL) > canvas.right:
         x, y = canvas.left, y + 12

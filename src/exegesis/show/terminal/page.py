@@ -68,8 +68,8 @@ def _facts(facts: doc.Facts, look: Look) -> list[Line]:
     """Values with dots between them, in as many lines as they need."""
     lines: list[Line] = [[]]
     used = 0
-    for name, value, strong in facts.items:
-        text = hyphened(f"{name}: {value}" if facts.named else value)
+    for value, strong in facts.texts:
+        text = hyphened(value)
         if used and used + 3 + cell_len(text) > look.width:
             lines.append([])
             used = 0
@@ -113,15 +113,12 @@ def _signs(scale: doc.Scale, picture: doc.Part | None) -> str:
 
 def _scale(scale: doc.Scale, look: Look) -> list[Line]:
     """The scale from against to for, with the scores at its ends."""
-    low, high, size = (hyphened(text) for text in (scale.low, scale.high, scale.high.lstrip("+")))
     line: Line = []
-    wide = 2 if len(f"against {low}  {high} for") + 2 * 13 <= look.width else 1
-    if scale.signs:
-        steps = [_step(look, k / 6, True, wide) for k in range(-6, 7)]
-        line += [Segment(f"against {low} ", MUTED), *steps, Segment(f" {high} for", MUTED)]
-    if scale.sizes:
-        steps = [_step(look, k / 6, False, wide) for k in range(7)]
-        line += [Segment(" · size 0 " if line else "size 0 ", MUTED), *steps, Segment(f" {size}", MUTED)]
+    wide = 2 if len(f"against {scale.low}  {scale.high} for") + 2 * 13 <= look.width else 1
+    for before, after, signs in scale.ramps:
+        steps = [_step(look, k / 6, signs, wide) for k in range(-6 if signs else 0, 7)]
+        start = Segment(" · " * bool(line) + hyphened(before) + " ", MUTED)
+        line += [start, *steps, Segment(f" {hyphened(after)}", MUTED)]
     if not scale.note:
         return [line]
     if sum(cell_len(segment.text) for segment in line) + 3 + cell_len(scale.note) <= look.width:
