@@ -12,7 +12,6 @@ from exegesis.show.palette import hue
 
 ROW, GAP, DOT = 13.5, 12.0, 5.0  # height of a row, between two columns, of a row's categorical colour
 BAR, NARROW = 40.0, 60.0  # length of the longest bar; the least room of a column of words
-Cell = str | Gauge
 
 
 def drawn(table: Table, canvas: Canvas, y: float) -> float:
@@ -31,9 +30,8 @@ def drawn(table: Table, canvas: Canvas, y: float) -> float:
 def _pages(table: Table, room: float) -> list[tuple[list[int], list[float]]]:
     """The columns of each table that is drawn, with their widths; numbers are never cut."""
     needed = [_width(table, column) for column in range(len(table.columns))]
-    least = [
-        min(size, NARROW) if column.words else size for column, size in zip(table.columns, needed, strict=True)
-    ]  # fmt: skip
+    pairs = zip(table.columns, needed, strict=True)
+    least = [min(size, NARROW) if column.words else size for column, size in pairs]
     pages, page = list[list[int]](), list[int]()
     for column in range(len(needed)):
         if page and sum(least[i] + GAP for i in [*page, column]) - GAP > room:
@@ -62,54 +60,46 @@ def _width(table: Table, column: int) -> float:
 def _page(table: Table, canvas: Canvas, columns: Sequence[int], sizes: Sequence[float], y: float) -> float:
     dots = DOT + 5 if table.hues else 0.0
     lefts = [canvas.left + dots + sum(sizes[:n]) + GAP * n for n in range(len(sizes))]
-    width = lefts[-1] + sizes[-1] - canvas.left
-    notes = any(table.columns[column].note for column in columns)
-    for column, left, size in zip(columns, lefts, sizes, strict=True):
-        head = table.columns[column]
-        for text, letters, at in ((head.name, TINY + 0.6, 9.0), (head.note, TINY, 17.0)):
-            _write(canvas, fonts.fitted(text, size, letters), head, left, size, y + at, letters, canvas.ground.muted)
-    y += 21 if notes else 13
-    canvas.box(canvas.left, y, width, 0.6, canvas.ground.line)
+    places = [canvas.column(left, size) for left, size in zip(lefts, sizes, strict=True)]
+    heads = [table.columns[column] for column in columns]
+    for head, place in zip(heads, places, strict=True):
+        _write(place, head, head.name, TINY + 0.6, y + 9, canvas.ground.muted)
+        _write(place, head, head.note, TINY, y + 17, canvas.ground.muted)
+    y += 21 if any(head.note for head in heads) else 13
+    canvas.box(canvas.left, y, places[-1].right - canvas.left, 0.6, canvas.ground.line)
     groups = dict(table.groups)
     for number, row in enumerate(table.rows):
         if number in groups:
             canvas.on.write(canvas.left + dots, y + 10, groups[number], TINY + 0.6, canvas.ground.muted, bold=True)
             y += ROW
-        if table.hues:
-            canvas.box(canvas.left, y + 4.5, DOT, DOT, hue(table.hues[number], canvas.dark), radius=DOT / 2)
-        for column, left, size in zip(columns, lefts, sizes, strict=True):
-            tint = hue(table.hues[number], canvas.dark) if table.hues else ""
-            _cell(canvas, row[column], table.columns[column], (left, size, y + 10), tint)
+        tint = hue(table.hues[number], canvas.dark) if table.hues else ""
+        if tint:
+            canvas.box(canvas.left, y + 4.5, DOT, DOT, tint, radius=DOT / 2)
+        for column, head, place in zip(columns, heads, places, strict=True):
+            cell = row[column]
+            if isinstance(cell, Gauge) and math.isfinite(cell.share):
+                _bar(place, cell, y + 10, tint)
+                place = place.column(place.left + BAR + 6, place.room - BAR - 6)
+            _write(place, head, _text(cell), SMALL, y + 10, canvas.ground.ink, cut=head.words)
         y += ROW
     return y
 
 
-def _cell(canvas: Canvas, cell: Cell, head: Column, place: tuple[float, float, float], tint: str) -> None:
-    left, size, y = place
-    if isinstance(cell, Gauge) and math.isfinite(cell.share):
-        _bar(canvas, cell, left, y, tint)
-        left, size = left + BAR + 6, size - BAR - 6
-    text = fonts.fitted(_text(cell), size, SMALL) if head.words else _text(cell)
-    _write(canvas, text, head, left, size, y, SMALL, canvas.ground.ink)
-
-
-def _bar(canvas: Canvas, gauge: Gauge, left: float, y: float, tint: str) -> None:
+def _bar(place: Canvas, gauge: Gauge, y: float, tint: str) -> None:
     """A bar from the left, or from the middle to both sides if it is signed."""
-    paint = canvas.palette.paint(gauge.share, dark=canvas.dark, signed=gauge.signed)
-    canvas.box(left, y - 5.5, BAR, 5, canvas.ground.line, radius=1.5)
+    paint = place.palette.paint(gauge.share, dark=place.dark, signed=gauge.signed)
+    place.box(place.left, y - 5.5, BAR, 5, place.ground.line, radius=1.5)
     whole = BAR / 2 if gauge.signed else BAR
     long = max(0.8, abs(gauge.share) * whole)
-    start = left + (whole - long if gauge.share < 0 else whole) if gauge.signed else left
-    canvas.box(start, y - 5.5, long, 5, tint or paint.mark, gauge.text, 1.5)
+    start = place.left + (whole - long if gauge.share < 0 else whole) if gauge.signed else place.left
+    place.box(start, y - 5.5, long, 5, tint or paint.mark, gauge.text, 1.5)
 
 
-def _write(
-    canvas: Canvas, text: str, head: Column, left: float, size: float, y: float, letters: float, colour: str
-) -> None:
-    """A text at the left of its column if it is of words, else at the right."""
-    x, anchor = (left, 0.0) if head.words else (left + size, 1.0)
-    canvas.on.write(x, y, text, letters, colour, anchor=anchor)
+def _write(place: Canvas, head: Column, text: str, size: float, y: float, colour: str, cut: bool = True) -> None:
+    """A text at the left of its column if it is of words, else at the right; numbers are never cut."""
+    x, anchor = (place.left, 0.0) if head.words else (place.right, 1.0)
+    place.on.write(x, y, fonts.fitted(text, place.room, size) if cut else text, size, colour, anchor=anchor)
 
 
-def _text(cell: Cell) -> str:
+def _text(cell: str | Gauge) -> str:
     return cell.text if isinstance(cell, Gauge) else cell
