@@ -66,7 +66,9 @@ def as_model(model: Classifier | str | os.PathLike[str]) -> Classifier:
     if not offers(model, Classifier):
         if callable(model):
             raise UsageError("a function is explained through exegesis.blackbox(function, labels=[...])")
-        raise UsageError(f"{type(model).__name__} is no model: use exegesis.load, exegesis.wrap or exegesis.blackbox")
+        raise UsageError(
+            f"{type(model).__name__} is not a model: use exegesis.load, exegesis.wrap or exegesis.blackbox"
+        )
     return model
 
 

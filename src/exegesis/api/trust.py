@@ -200,7 +200,7 @@ def recommend(
     """
     classifier = as_model(model)
     if budget is not None and not budget > 0:
-        raise UsageError(f"a budget is a number of ms a text above 0, not {budget!r}")
+        raise UsageError(f"budget must be a number of ms per text above 0, not {budget!r}")
     if options.get("explanations") is not None:
         raise UsageError("only methods that can be run are recommended; leave explanations to exegesis.evaluate")
     if methods is not None and (isinstance(methods, str) or not all(isinstance(name, str) for name in methods)):

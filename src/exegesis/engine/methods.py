@@ -154,7 +154,7 @@ def make(spec: object, parameters: Mapping[str, Any] | None = None) -> Method:
     """
     if isinstance(spec, str) and spec == BEST:
         raise UsageError(
-            f"{BEST!r} stands for the method that exegesis recommend found for a model, which is not looked up here: "
+            f"{BEST!r} is the method that exegesis recommend chose for a model, which is not looked up here: "
             "name the method itself"
         )
     built: Method = METHODS.make(spec, parameters)

@@ -185,7 +185,7 @@ def _pairs(swaps: Swaps) -> list[tuple[str, str]]:
     pairs = [(normal(old), normal(new)) for old, replacements in swaps.items() for new in replacements]
     pairs = list(dict.fromkeys((a, b) for a, b in pairs if a != b))
     if not pairs:
-        raise UsageError("there is no swap to repair by; give words with the words that may stand for them")
+        raise UsageError("there are no swaps for a repair; give words with their replacements")
     return pairs
 
 

@@ -26,6 +26,7 @@ class TrainingTexts:
 
     @property
     def total(self) -> int:
+        """The number of training texts."""
         return sum(self.labels.values())
 
     def of(self, word: str, label: str) -> Training:

@@ -112,7 +112,7 @@ def _absent(
     near = [next(iter(difflib.get_close_matches(normal(word), vocabulary, n=1)), "") for word in missing]
     if len(missing) < len(words):
         return tuple(map(Absent, missing, near))
-    hint = f"; the nearest that stands in one is {near[0]!r}" if near[0] else ""
+    hint = f"; the nearest word that occurs is {near[0]!r}" if near[0] else ""
     raise UsageError(f"no text holds the word {' or '.join(map(repr, missing))}{hint}")
 
 

@@ -30,10 +30,12 @@ class Trial:
 
     @cached_property
     def read(self) -> list[Text]:
+        """The texts as the model reads them."""
         return [self.model.read(raw) for raw in self.texts]
 
     @cached_property
     def batch(self) -> Batch:
+        """All texts as one batch."""
         return self.model.encode(self.read)
 
     @cached_property

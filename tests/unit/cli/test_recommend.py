@@ -46,7 +46,7 @@ def test_recommend_then_best(call, folder, data, tmp_path):
     ("given", "message"),
     [
         (["recommend", "a fine film", "--out", "r.txt"], "--out r.txt: the name must end in .json"),
-        (["recommend", "a fine film", "--budget", "0"], "a budget is a number of ms a text above 0"),
+        (["recommend", "a fine film", "--budget", "0"], "budget must be a number of ms per text above 0"),
         (["recommend", "a fine film", "-M", "reap"], "unknown method 'reap'"),
         (["explain", "a fine film", "-M", "best"], "no recommendation to take the 'best' method from"),
         (["explain", "a fine film", "--recommendation", "r.json"], "--recommendation belongs to explanations by the"),

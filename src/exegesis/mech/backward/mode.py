@@ -78,9 +78,11 @@ class Call:
         return self.args[position] if len(self.args) > position else self.kwargs.get(name, default)
 
     def live(self, value: object) -> bool:
+        """True if a value depends on the word vectors."""
         return isinstance(value, Tensor) and value.requires_grad
 
     def shadow(self, value: Tensor) -> Shadow:
+        """The shadow of a live tensor."""
         return self.mode.shadow(value)
 
     def swapped(self, pick: Callable[[Tensor], Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -248,7 +248,9 @@ def chosen(call: Call) -> Any:
     else:
         condition, first, second = call.argument(0, "condition"), call.argument(1, "input"), call.argument(2, "other")
         if not isinstance(first, Tensor) and first is None:
-            raise UnsupportedError("the module calls torch.where with a condition alone: its places are no numbers")
+            raise UnsupportedError(
+                "the module calls torch.where with a condition alone: its result has places instead of values"
+            )
     live = [value for value in (first, second) if call.live(value)]
     shape = broadcast(condition, first, second)
     rows = merged(shape, [call.shadow(value).rows for value in live])

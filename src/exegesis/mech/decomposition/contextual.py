@@ -35,6 +35,7 @@ class Phrases:
     stop: Int[Tensor, " n"]
 
     def take(self, rows: Int[Tensor, " m"]) -> Phrases:
+        """The phrases with these numbers."""
         return Phrases(self.owner[rows], self.start[rows], self.stop[rows])
 
     def turned(self, lengths: Int[Tensor, " n"], reverse: bool) -> Phrases:

@@ -103,6 +103,6 @@ def _check_baseline(followed: Tensor | None, first: Tensor, coarsest: torch.dtyp
     """
     if followed is None or not agree(followed.to(coarsest), first.to(coarsest), double=1e-9, single=1e-3, half=1e-1):
         raise UnsupportedError(
-            "the module computes otherwise at the baseline than at the text (it finds its padding in vectors of zeros, "
-            "or chooses by values): take another baseline, or integrated-gradients"
+            "the module computes differently at the baseline than at the text (it finds its padding in vectors of "
+            "zeros, or chooses by values): take another baseline, or integrated-gradients"
         )

@@ -26,7 +26,8 @@ def baseline_of(call: Call, value: Any) -> Any:
     baseline = call.shadow(value).baseline
     if baseline is None:
         raise UnsupportedError(
-            f"what {named(call.func)} reads cannot be followed to the baseline: build it without writing into tensors"
+            f"the inputs of {named(call.func)} cannot be followed to the baseline: build them without writing into "
+            "tensors"
         )
     return baseline
 

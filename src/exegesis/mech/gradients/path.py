@@ -88,6 +88,7 @@ class RecurrentPaths(Paths):
 
     @torch.no_grad()
     def numbers(self, rows: Int[Tensor, " n"], at: Float[Tensor, " n"]) -> Float[Tensor, "n k"]:
+        """The explained numbers ``[n, k]`` of the texts ``rows`` at the fractions ``at`` of their paths."""
         numbers = self.start.new_zeros(len(rows), self.target.count)
         for part in self._parts(rows):
             raw, _ = self._forward(rows[part].to(self.start.device), at[part].to(self.start), keep=False)
@@ -96,6 +97,7 @@ class RecurrentPaths(Paths):
 
     @torch.no_grad()
     def shares(self, rows: Int[Tensor, " n"], at: Float[Tensor, " n"]) -> Float[Tensor, "n k t"]:
+        """The shares ``[n, k, t]`` of the pieces in the slope, for the texts ``rows`` at the fractions ``at`` of their paths."""
         shares = self.step.new_zeros(len(rows), self.target.count, self.step.shape[1])
         for part in self._parts(rows):
             index = rows[part].to(self.start.device)

@@ -64,6 +64,7 @@ class Remover:
 
     @classmethod
     def of(cls, model: Classifier, batch: Batch, how: str) -> Self:
+        """The remover for the texts of a batch, with the fastest way to run them."""
         return cls(model, batch, how, _runner(model, batch, how), special_pieces(batch))
 
     def keeping(self, owner: Int[Tensor, " n"], keep: Bool[Tensor, "n t"]) -> Float[Tensor, "n c"]:

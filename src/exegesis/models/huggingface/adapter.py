@@ -103,6 +103,7 @@ class HuggingFaceClassifier:
 
     @property
     def tokenizer(self) -> Any:
+        """The model's tokenizer."""
         return self.reader.tokenizer
 
     def read(self, raw: Raw) -> Text:

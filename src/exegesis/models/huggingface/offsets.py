@@ -41,6 +41,7 @@ class Encoded:
 
     @cached_property
     def offsets(self) -> list[Range]:
+        """The range of characters of each piece in its part of the text."""
         offsets: list[Range] = [(0, 0)] * len(self.ids)
         for (start, stop), part, pieces in zip(self.runs, self.parts, self.pieces, strict=True):
             offsets[start:stop] = places(part, pieces)[: stop - start]
@@ -48,6 +49,7 @@ class Encoded:
 
     @cached_property
     def sequence_ids(self) -> list[int | None]:
+        """The number of each piece's part; None for special pieces."""
         parts: list[int | None] = [None] * len(self.ids)
         for number, (start, stop) in enumerate(self.runs):
             parts[start:stop] = [number] * (stop - start)

@@ -35,6 +35,7 @@ class Arguments:
 
     @property
     def kinds(self) -> frozenset[str]:
+        """The kinds of all further arguments."""
         return frozenset(kind for _, kind in self.others)
 
 

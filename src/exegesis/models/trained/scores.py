@@ -33,6 +33,7 @@ class Score:
 
     @property
     def total(self) -> int:
+        """The number of texts."""
         return sum(map(sum, self.confusion))
 
     @property

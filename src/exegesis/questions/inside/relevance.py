@@ -45,7 +45,7 @@ def relevances(model: Classifier, texts: Sequence[Text], method: Lrp, choice: As
     """
     require(model, method)
     if len(choice.labels) > 1 and choice.kind != "margin":
-        raise UsageError("relevance is of one number: take one label as the target, not all")
+        raise UsageError("relevance explains one number: take one label as the target, not all")
     yield from answer(model, texts, Inside(method), choice)
 
 

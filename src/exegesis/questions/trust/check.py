@@ -22,7 +22,7 @@ def check_text(result: Attribution, text: Text) -> None:
     """Raise UsageError if an explanation is of another text, or of the same text read differently."""
     if result.text.raw != text.raw:
         raise UsageError(
-            f"{_named(result)} explains another text: {_shortened(result.text)} where {_shortened(text)} stands"
+            f"{_named(result)} explains another text: {_shortened(result.text)} instead of {_shortened(text)}"
         )
     if result.words != text.word_strings() or result.text.words != text.words or result.text.ids != text.ids:
         raise UsageError(

@@ -161,7 +161,7 @@ class Lrp:
         values, account, parts = propagate(model, batch, target, self.options, states=nodes)
         limit = 1e30 if values.dtype != torch.float64 else 1e100
         if not bool((values.abs() < limit).all()):
-            raise UsageError("relevance grew beyond all numbers on its way: take a larger epsilon or stabilizer")
+            raise UsageError("relevance overflowed: take a larger epsilon or stabilizer")
         if spread:
             number = torch.einsum("bkc,bc->bk", target.to(values), model.outputs(batch).to(values))
             _refuse_loss(number, values.sum((-2, -1)) + sum(account.values()))
@@ -172,7 +172,7 @@ class Lrp:
         with torch.no_grad():
             values, account = relevance(unrolled, matrix.to(unrolled.outputs), self.options)
         if bool(unrolled.outputs.isfinite().all()) and not bool(values.isfinite().all()):
-            raise UsageError("relevance grew beyond all numbers on its way: take a larger epsilon or stabilizer")
+            raise UsageError("relevance overflowed: take a larger epsilon or stabilizer")
         parts = {name: part for name, part in account.items() if name != "initial states" or self._starts(unrolled)}
         return Scores(values, parts)
 

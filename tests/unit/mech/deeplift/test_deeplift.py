@@ -331,7 +331,7 @@ def test_parts_without_a_rule_are_refused_by_name(function, message):
 def test_a_module_that_looks_at_its_vectors_is_refused():
     """Vectors of zeros are taken for padding: at a baseline of zeros another module would be explained."""
     seen = parts("", lambda m, v, mask: (v.tanh() * (v.abs().sum(-1, keepdim=True) > 0)).sum(1) + (v != 0).sum(1))
-    with pytest.raises(UnsupportedError, match=r"^the module computes otherwise at the baseline [^\n]+$"):
+    with pytest.raises(UnsupportedError, match=r"^the module computes differently at the baseline [^\n]+$"):
         explain(seen, "w3 w4", DeepLift("zero"))
     np.testing.assert_allclose(explain(seen, "w3 w4", DeepLift("unknown"), "all").gap, 0, atol=1e-12)
 

@@ -253,7 +253,7 @@ def _about(model: Classifier, texts: Sequence[Text], method: Method, targets: Se
 
 def _moved(first: Attribution, second: Attribution) -> float:
     if first.scores.ndim != 1:
-        raise UsageError("sensitivity is that of one number of a text; name one target")
+        raise UsageError("sensitivity explains one number of a text; name one target")
     length = float(np.linalg.norm(first.scores))
     return float(np.linalg.norm(second.scores - first.scores)) / length if length else math.nan
 
