@@ -60,7 +60,7 @@ def test_several_texts(call) -> None:
         (("--relevance", "--hierarchy", "acd"), "--hierarchy does not go with --relevance"),
         (("--relevance", "--level", "all"), "--level does not go with --relevance"),
         (("--relevance", "--trust"), "--trust does not go with --relevance"),
-        (("--relevance", "-t", "all"), "of one number"),
+        (("--relevance", "-t", "all"), "explains one number"),
     ],
 )
 def test_what_is_refused(call, options, message: str) -> None:

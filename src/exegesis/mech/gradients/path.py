@@ -97,7 +97,7 @@ class RecurrentPaths(Paths):
 
     @torch.no_grad()
     def shares(self, rows: Int[Tensor, " n"], at: Float[Tensor, " n"]) -> Float[Tensor, "n k t"]:
-        """The shares ``[n, k, t]`` of the pieces in the slope, for the texts ``rows`` at the fractions ``at`` of their paths."""
+        """The shares ``[n, k, t]`` of the pieces in the slope of each text in ``rows`` at the fractions ``at``."""
         shares = self.step.new_zeros(len(rows), self.target.count, self.step.shape[1])
         for part in self._parts(rows):
             index = rows[part].to(self.start.device)
