@@ -13,7 +13,7 @@ from exegesis import Attribution, explain, methods, predict
 from exegesis.core.errors import TextError
 from exegesis.results.result import rendered
 from exegesis.results.saved import from_dict
-from exegesis.show.terminal.page import render
+from exegesis.show import render
 from tests.support.hostile import BLANK, FIXED, model, texts
 from tests.support.profiles import profile
 

@@ -11,7 +11,7 @@ from exegesis.models.language_models.counted import CountedLanguageModel
 from exegesis.models.language_models.masked import open_language
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.saved import from_dict
-from exegesis.show.terminal.page import render
+from exegesis.show import render
 from tests.support.hostile import FIXED, model
 from tests.support.pages import fragment
 

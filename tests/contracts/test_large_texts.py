@@ -8,7 +8,7 @@ import pytest
 
 from exegesis import explain
 from exegesis.results.result import rendered
-from exegesis.show.terminal.page import render
+from exegesis.show import render
 from tests.contracts.test_hostile_texts import stands
 from tests.support.hostile import model
 

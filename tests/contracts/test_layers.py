@@ -69,6 +69,7 @@ WITHOUT_CIRCLES = (
     "mech",
     "models",
     "questions",
+    "show",
     "api",
     "study",
     "cli",

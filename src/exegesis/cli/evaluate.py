@@ -142,7 +142,7 @@ def compare(text: OneText, methods: Compared, measures: opt.Measures, files: opt
 
     from exegesis import api
     from exegesis.questions.trust.request import choose
-    from exegesis.show.terminal.page import render
+    from exegesis.show import render
 
     choose(names, how)
     model = load(methods)

@@ -94,7 +94,7 @@ def stream(output: Output) -> Iterator[Callable[[Sequence[Sequence[Result]]], No
                 for result in flat:
                     put(json.dumps(result.to_dict(), allow_nan=False) + "\n")
             if not output.quiet and lines != "-":
-                from exegesis.show.terminal.page import render
+                from exegesis.show import render
 
                 for group in by_text:
                     _print("\n" * (next(shown) > 0) + render(group, **view).rstrip("\n") + "\n")

@@ -176,7 +176,7 @@ class Output(opt.Look, opt.Report):
             else:
                 say(path, self.quiet)
         if not self.quiet:
-            from exegesis.show.terminal.page import render
+            from exegesis.show import render
 
             sys.stdout.write(render(study, **self.view()))
         if refused is not None:

@@ -91,14 +91,17 @@ def written(results: Result | Sequence[Result], medium: str, **options: Any) -> 
     return _called(draw, _called(source, listed, options), options)
 
 
+def render(results: Result | Sequence[Result], **options: Any) -> str:
+    """Results as lines for a terminal; ``options`` are those of the terminal and of the kind of result."""
+    return str(written(results, "terminal", **options))
+
+
 def comparison(compared: Comparison, *, names: tuple[str, str] = ("first", "second"), limit: int = 20,
                **options: Any) -> str:  # fmt: skip
     """The agreement of two explanations, and the ``limit`` words on which they differ most, as lines for a terminal;
     ``options`` are those of ``terminal.page.terminal``."""
-    from exegesis.show.documents.comparison import document
-    from exegesis.show.terminal.page import terminal
-
-    return terminal(document(compared, names, limit), **options)
+    document = _imported("documents.comparison.document")
+    return str(MEDIA["terminal"]()(document(compared, names, limit), **options))
 
 
 def register() -> None:

@@ -24,7 +24,7 @@ LIGHT = """
 import sys
 import exegesis
 from exegesis.cli import run
-from exegesis.show.terminal.page import render
+from exegesis.show import render
 
 for line in ("--help", "--version", "", "explain --help", "train --help", "study words --help"):
     assert run(line.split()) == 0

@@ -15,10 +15,9 @@ from rich.cells import cell_len
 import exegesis
 from exegesis.core.errors import UsageError
 from exegesis.results.result import save
-from exegesis.show import written
+from exegesis.show import render, written
 from exegesis.show.documents import relevance as inside
 from exegesis.show.documents.interactions import strongest
-from exegesis.show.terminal.page import render
 from tests.support import matrix_samples as made
 from tests.support import samples
 from tests.support.drawn import panels

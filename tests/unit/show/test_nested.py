@@ -20,9 +20,8 @@ import exegesis
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.text import text_of_words
 from exegesis.results.result import save
-from exegesis.show import MEDIA, written
+from exegesis.show import MEDIA, render, written
 from exegesis.show.documents.hierarchy import tree
-from exegesis.show.terminal.page import render
 from exegesis.show.wording import visible
 from tests.support import nested_samples as made
 from tests.support import samples

@@ -7,9 +7,8 @@ import io
 
 from hypothesis import given
 
-from exegesis.show import comparison, written
+from exegesis.show import comparison, render, written
 from exegesis.show.documents.attribution import COLUMNS
-from exegesis.show.terminal.page import render
 from tests.support import samples
 from tests.support.strategies import results, some
 

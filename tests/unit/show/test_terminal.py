@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from rich.cells import cell_len
 
-from exegesis.show.terminal.page import render
+from exegesis.show import render
 from tests.support import matrix_samples, nested_samples, samples
 from tests.support.counted import calls
 from tests.support.strategies import results, some

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +10,6 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
-from exegesis.results.result import Result
 from exegesis.show import document as doc
 from exegesis.show.palette import Palette
 from exegesis.show.terminal.chart import chart
@@ -21,13 +20,6 @@ from exegesis.show.terminal.table import table
 from exegesis.show.terminal.tree import tree
 
 BARE = "a bare word weighs less than 5 % of the largest"
-
-
-def render(results: Result | Sequence[Result], **options: Any) -> str:
-    """Results as lines for a terminal; ``options`` are those of ``terminal`` and of the kind of result."""
-    from exegesis.show import written
-
-    return str(written(results, "terminal", **options))
 
 
 def terminal(document: doc.Document, *, color: bool | None = None, palette: str | Palette = "green-red",

@@ -246,7 +246,7 @@ def test_a_bias_that_is_not_negative_is_named(letter, broken):
 
 def test_who_may_be_asked():
     seen = wrapped(classifier("markov"))
-    with pytest.raises(UsageError, match="no text is given"):
+    with pytest.raises(UsageError, match="there is no text to check"):
         assumptions(seen, [])
     with pytest.raises(UnsupportedError, match="runs no LSTM variant"):
         assumptions(wrapped(RecurrentClassifier(RecurrentConfig(vocabulary=20, labels=("a", "b", "c")))), ["w1"])
