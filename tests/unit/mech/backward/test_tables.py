@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from exegesis.core.errors import UnsupportedError
+from exegesis.core.place import Place
 from exegesis.mech.backward.attention import ATTENTION
 from exegesis.mech.backward.compound import COMPOUND, NORMS, shifted
 from exegesis.mech.backward.ledger import Ledger
@@ -15,7 +16,7 @@ from exegesis.mech.backward.mode import Mode, Shadow
 from exegesis.mech.backward.structural import STRUCTURAL
 from exegesis.mech.deeplift.differences import TABLE
 from exegesis.mech.lrp.shares import LrpOptions
-from exegesis.mech.lrp.state import State, place_name
+from exegesis.mech.lrp.state import State, place_in_layer
 from exegesis.mech.lrp.table import table
 
 
@@ -86,10 +87,10 @@ def test_a_ledger_adds_by_name_and_text():
     assert {name: part.tolist() for name, part in ledger.parts.items()} == {"biases": [6, 9], "absorbed": [2, 3]}
     with pytest.raises(UnsupportedError, match="explain one text at a time"):
         ledger.book("biases", torch.tensor([1.0]), torch.tensor([-1]))
-    ledger.note("sum 1", torch.ones(1))
+    ledger.note(Place("sum", 1), torch.ones(1))
     assert ledger.states is None
     ledger = Ledger(1, states={})
-    ledger.note("sum 1", torch.ones(1))
+    ledger.note(Place("sum", 1), torch.ones(1))
     assert list(ledger.states) == ["sum 1"]
     ledger.clear()
     assert ledger.states == ledger.parts == {}
@@ -98,5 +99,5 @@ def test_a_ledger_adds_by_name_and_text():
 def test_places_have_names():
     state = State(LrpOptions(0.001, "all", 0.001), Ledger(1), torch.zeros(1))
     assert [state.place(kind) for kind in ("conv1d", "sum", "conv1d")] == ["conv1d 1", "sum 1", "conv1d 2"]
-    assert place_name(way=(1, 1), stream="c") == "layer 2 reverse cells"
-    assert place_name("recurrent 1", (0, 0)) == "recurrent 1 layer 1 forward"
+    assert place_in_layer((1, 1), "c") == "layer 2 reverse cells"
+    assert place_in_layer((0, 0), "h", "recurrent 1") == "recurrent 1 layer 1 forward"
