@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from exegesis.results.attribution import Attribution
 from exegesis.show.wording import visible
+from tests.support import nested_samples
 from tests.support.samples import HOSTILE, result
 
 some = settings(max_examples=25, deadline=None)  # each example draws a whole view, under shape checks
@@ -44,3 +45,16 @@ def results(draw: st.DrawFn) -> Callable[[], Attribution]:
 def ink(text: str) -> str:
     """What a view shows of a text, blanks aside."""
     return visible("".join(c for c in text if c not in " \t\n\r" and unicodedata.category(c) not in ("Zs", "Zl", "Zp")))
+
+
+@st.composite
+def trees(draw: st.DrawFn):
+    """A hierarchy over hostile words; built by the test, as shape checks draw at random."""
+    raw = draw(st.sampled_from([" ", "\n", "  "])).join(draw(st.lists(_words, min_size=1, max_size=8)))
+    raw = raw if raw.split() else "fine"
+    count = len(re.findall(r"\S+", raw))
+    spans = [(0, stop) for stop in range(2, count)] if draw(st.booleans()) else []
+    total = 2 * count - 1 if spans or count == 2 else count + (count > 1)
+    score = st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1e-320, 1e300, -1e300])
+    scores = draw(st.lists(score, min_size=total, max_size=total))
+    return partial(nested_samples.tree, raw, spans, scores=scores, label=draw(_words), model=draw(_words))

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from functools import partial
 
 import numpy as np
 import pytest
@@ -28,25 +27,12 @@ from tests.support import samples
 from tests.support.drawn import panels
 from tests.support.pages import page
 from tests.support.pictures import scene
-from tests.support.strategies import _words, some
+from tests.support.strategies import some, trees
 
 STARTS = {".html": b"<!DOCTYPE", ".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF", ".txt": b"positive",
           ".csv": b"example,model", ".tex": b"% Expl"}  # fmt: skip
 
 few = settings(some, max_examples=12)
-
-
-@st.composite
-def trees(draw: st.DrawFn):
-    """A hierarchy over hostile words; built by the test, as shape checks draw at random."""
-    raw = draw(st.sampled_from([" ", "\n", "  "])).join(draw(st.lists(_words, min_size=1, max_size=8)))
-    raw = raw if raw.split() else "fine"
-    count = len(re.findall(r"\S+", raw))
-    spans = [(0, stop) for stop in range(2, count)] if draw(st.booleans()) else []
-    total = 2 * count - 1 if spans or count == 2 else count + (count > 1)
-    score = st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1e-320, 1e300, -1e300])
-    scores = draw(st.lists(score, min_size=total, max_size=total))
-    return partial(made.tree, raw, spans, scores=scores, label=draw(_words), model=draw(_words))
 
 
 @pytest.mark.parametrize("sample", made.EVERY)

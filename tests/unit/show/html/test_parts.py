@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from exegesis.show.document import (
     Chart,
@@ -33,23 +31,10 @@ from tests.support import corpus_samples, matrix_samples, samples
 from tests.support import nested_samples as made
 from tests.support.pages import Page, fragment, page
 from tests.support.pictures import svg
-from tests.support.strategies import _words, ink, some
+from tests.support.strategies import ink, some, trees
 
 GRID = r"grid-area: [\d /]+|grid-template: (repeat\(\d+, minmax\([\d.]+em, auto\)\) )?auto / repeat\(\d+, auto\)"
 few = settings(some, max_examples=12)
-
-
-@st.composite
-def trees(draw: st.DrawFn):
-    """A hierarchy over hostile words; built by the test, as shape checks draw at random."""
-    raw = draw(st.sampled_from([" ", "\n", "  "])).join(draw(st.lists(_words, min_size=1, max_size=8)))
-    raw = raw if raw.split() else "fine"
-    count = len(re.findall(r"\S+", raw))
-    spans = [(0, stop) for stop in range(2, count)] if draw(st.booleans()) else []
-    total = 2 * count - 1 if spans or count == 2 else count + (count > 1)
-    score = st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1e-320, 1e300, -1e300])
-    scores = draw(st.lists(score, min_size=total, max_size=total))
-    return partial(made.tree, raw, spans, scores=scores, label=draw(_words), model=draw(_words))
 
 
 def document(*parts: Part, title: str = "A title") -> Document:
