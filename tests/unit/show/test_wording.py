@@ -103,6 +103,21 @@ def test_a_gap_is_said():
     assert account_short(loose) == "sum 3.00, logit of positive 3.25 (promises no sum)"
 
 
+def test_the_account_of_a_method_without_a_promise():
+    loose = result("a b", [1.0, 2.0], bias=0.5, gap=0.25, complete=False)
+    assert account_line(loose) == (
+        "The scores add up to 3.00; with output bias 0.50 they make 3.50; the logit of positive is 3.75 "
+        "(this method promises no sum)."
+    )
+
+
+def test_scores_that_cancel_are_said_to():
+    """The account closes for scores of any size; only their sizes beside the number show that nothing is behind them."""
+    line = account_line(result("a b c", [60.0, -75.0, 15.75], bias=0))
+    assert line.endswith("They cancel: their sizes add up to 151, so believe no single one before another method agrees.")
+    assert "cancel" not in account_line(result("a b c", [6.0, -7.5, 2.0], bias=0))
+
+
 def test_what_cannot_add_up_is_not_added_up():
     assert "add up" not in account_line(result("a b", [1, 2]).replace(explained=float("nan")))
     assert "without a sign" in account_line(result("a b", [1, 2], details={"signed": False}))

@@ -39,8 +39,8 @@ class Lime:
     It deviates in three points: every occurrence of a word is a separate feature (the authors join equal words); the
     number is the requested target (theirs is always a probability); ``features`` are chosen by the same regression
     (their package chooses with a penalty of 0.01, and adds six or fewer one by one). ``how`` says what replaces removed
-    words. ``details`` hold the intercept and the weighted R² of the fit for each target. Draws depend on the text and
-    ``seed``.
+    words. The account has the regression's intercept, so the gap is its error at the whole text; ``details`` hold the
+    intercept too, and the weighted R² of the fit for each target. Draws depend on the text and ``seed``.
     """
 
     samples: Annotated[int, at_least(2)] = 1000
@@ -62,12 +62,14 @@ class Lime:
         raw = outputs_keeping(model, batch, owner, keep, self.how)
         numbers = target.take(owner).of(raw).cpu().double().reshape(len(batch), self.samples, target.count)
         values = torch.zeros(len(batch), target.count, batch.ids.shape[1], dtype=torch.float64)
+        intercepts = torch.zeros(len(batch), target.count, dtype=torch.float64)
         details = []
         for row, (text, present) in enumerate(zip(batch.texts, presence, strict=True)):
             weights, intercept, fit = self._fit(present.double(), numbers[row])
             values[row, :, [word.start for word in text.words]] = weights
+            intercepts[row] = intercept
             details.append({"intercept": intercept.tolist(), "r2": fit.tolist()})
-        return Scores(values, details=details)
+        return Scores(values, {"intercept": intercepts}, details)
 
     def _draw(self, text: Text) -> Bool[Tensor, "s w"]:
         """A flag for each word that is present in each sample, ``[samples, words]``."""

@@ -12,6 +12,7 @@ from exegesis.results.attribution import Attribution
 from exegesis.show.wording import adding, decimal, number, percent, target_phrase, visible
 
 ROUNDING = 1e-6  # share of the number up to which a gap is rounding
+CANCELLING = 50  # times the number: scores of such sizes are said to cancel
 NAMED = 4  # words that are named one by one
 
 
@@ -70,10 +71,23 @@ def _account(result: Attribution, whole: bool, whose: str = "") -> str:
         account = Sum(result.target, result.explained, carried, result.account)
     if not account.finite:
         return f"Each score is a share in the {what}." if whole else f"shares in the {what}"
-    if not result.complete:
-        promise = f"{whose} add up to {number(carried)}; the {what} is {explained} (this method promises no sum)."
-        return promise if whole else f"sum {number(carried)}, {what} {explained} (promises no sum)"
-    return account.sentence(whose) if whole else account.equation()
+    if not whole:
+        return account.equation() if result.complete else f"sum {number(carried)}, {what} {explained} (promises no sum)"
+    if result.complete:
+        return account.sentence(whose) + _cancelling(result, carried)
+    reached = number(carried + sum(result.account.values()))
+    with_parts = f"; with {' and '.join(account.parts)} they make {reached}" if account.parts else ""
+    promise = f"{whose} add up to {number(carried)}{with_parts}; the {what} is {explained} (this method promises no sum)."
+    return promise + _cancelling(result, carried)
+
+
+def _cancelling(result: Attribution, carried: float) -> str:
+    """A sentence on scores that are many times the number and their own sum, of which little is left; else empty."""
+    sizes = float(np.abs(result.at(result.level_names[0]).scores).sum())
+    reference = max(abs(result.explained), abs(carried))
+    if not sizes > CANCELLING * reference:
+        return ""
+    return f" They cancel: their sizes add up to {number(sizes)}, so believe no single one before another method agrees."
 
 
 def estimate_line(details: Mapping[str, Any]) -> str:
