@@ -112,9 +112,9 @@ def test_the_account_of_a_method_without_a_promise():
 
 
 def test_scores_that_cancel_are_said_to():
-    """The account closes for scores of any size; only their sizes beside the number show that nothing is behind them."""
+    """The account closes for scores of any size; only their sizes show that nothing is behind them."""
     line = account_line(result("a b c", [60.0, -75.0, 15.75], bias=0))
-    assert line.endswith("They cancel: their sizes add up to 151, so believe no single one before another method agrees.")
+    assert line.endswith("They cancel: their sizes add up to 151, so believe none before another method agrees.")
     assert "cancel" not in account_line(result("a b c", [6.0, -7.5, 2.0], bias=0))
 
 

@@ -48,9 +48,9 @@ class DeepLift:
     If a module computes in float32 on the way, as norms of language models do whatever their weights are, the sum is
     exact to the rounding of float32 times the multipliers, which are large if an RMS norm reads vectors of zeros.
 
-    A norm that reads vectors of zeros divides by next to nothing, which no text does: in a Transformer without positions
-    the scores at the ``zero`` baseline are hundreds of times the number and cancel, exactly as the identity wants. The
-    account under the scores says so; ``baseline="unknown"`` or a text is the remedy.
+    A norm that reads vectors of zeros divides by next to nothing, which it does for no text: in a Transformer without
+    positions the scores at the ``zero`` baseline are hundreds of times the number and cancel, exactly as the identity
+    wants. The account under the scores says so; ``baseline="unknown"`` or a text is the remedy.
 
     Raises UnsupportedError for a function without a rule (by name), for values that are overwritten while others use
     them, for a module that computes differently at the baseline (one that takes vectors of zeros for padding), and if

@@ -77,8 +77,8 @@ def _account(result: Attribution, whole: bool, whose: str = "") -> str:
         return account.sentence(whose) + _cancelling(result, carried)
     reached = number(carried + sum(result.account.values()))
     with_parts = f"; with {' and '.join(account.parts)} they make {reached}" if account.parts else ""
-    promise = f"{whose} add up to {number(carried)}{with_parts}; the {what} is {explained} (this method promises no sum)."
-    return promise + _cancelling(result, carried)
+    sums = f"{whose} add up to {number(carried)}{with_parts}; the {what} is {explained} (this method promises no sum)."
+    return sums + _cancelling(result, carried)
 
 
 def _cancelling(result: Attribution, carried: float) -> str:
@@ -87,7 +87,7 @@ def _cancelling(result: Attribution, carried: float) -> str:
     reference = max(abs(result.explained), abs(carried))
     if not sizes > CANCELLING * reference:
         return ""
-    return f" They cancel: their sizes add up to {number(sizes)}, so believe no single one before another method agrees."
+    return f" They cancel: their sizes add up to {number(sizes)}, so believe none before another method agrees."
 
 
 def estimate_line(details: Mapping[str, Any]) -> str:
