@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -28,15 +28,22 @@ class Arguments:
     ``ids`` is the name of the first argument if it can be passed by keyword alone, else empty. ``others`` maps a
     name to ``lengths``, ``mask``, ``padding`` (a mask that is true on padding), ``segments``, ``offsets`` (where each
     text begins among all ids), ``rows`` (the number of texts) or ``state`` (the recurrent state to begin with).
+    ``optional`` are the names that ``forward`` has a value of its own for.
     """
 
     ids: str = ""
     others: tuple[tuple[str, str], ...] = ()
+    optional: frozenset[str] = frozenset()
 
     @property
     def kinds(self) -> frozenset[str]:
         """The kinds of all further arguments."""
         return frozenset(kind for _, kind in self.others)
+
+    def without(self, kinds: Collection[str]) -> Arguments:
+        """Leave out the arguments of some kinds that ``forward`` can go without."""
+        kept = tuple((name, kind) for name, kind in self.others if kind not in kinds or name not in self.optional)
+        return replace(self, others=kept)
 
 
 def arguments_of(module: nn.Module) -> Arguments:
@@ -64,7 +71,8 @@ def arguments_of(module: nn.Module) -> Arguments:
                 "call=lambda module, batch: module(batch.ids, ...), where batch has ids, mask, lengths and segments"
             )
     named = first is not None and (first is not plain[0] or first.kind is inspect.Parameter.KEYWORD_ONLY)
-    return Arguments(first.name if first is not None and named else "", tuple(others))
+    optional = frozenset(parameter.name for parameter in plain if parameter.default is not parameter.empty)
+    return Arguments(first.name if first is not None and named else "", tuple(others), optional)
 
 
 def starter(module: nn.Module) -> Callable[..., Any] | None:

@@ -18,9 +18,10 @@ from exegesis.core.text import text_of_words
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.wrap import wrap_huggingface
 from exegesis.models.modules.adapter import Lookup, Profile, TorchClassifier
-from exegesis.models.modules.calls import Call, find_plan
+from exegesis.models.modules.calls import Call
 from exegesis.models.modules.hooks import reads, replacing
 from exegesis.models.modules.outputs import advised, are_logs, check_outputs, labels_of, widths_of
+from exegesis.models.modules.trials import find_plan
 from exegesis.models.text.reader import Reader, reader_of
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch, pad
