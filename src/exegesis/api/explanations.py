@@ -28,7 +28,7 @@ from exegesis.engine.methods import Method, card_of, make, require
 from exegesis.engine.run import Spans, run
 from exegesis.models.tagger import Tagger
 from exegesis.protocols.model import Classifier, Raw
-from exegesis.protocols.target import Ask, ask
+from exegesis.protocols.target import Ask, Wish, ask
 from exegesis.questions.phrases.catalogue import make_search, trees_for
 from exegesis.questions.phrases.interactions import KINDS, Pairwise, interact
 from exegesis.questions.phrases.search import Search, grow, one_number
@@ -43,7 +43,7 @@ def explain(
     model: Classifier | str,
     text: Raw,
     method: str | Method | None = None,
-    target: str | int | None = None,
+    target: Wish = None,
     **options: Any,
 ) -> Attribution: ...
 @overload
@@ -51,7 +51,7 @@ def explain(
     model: Classifier | str,
     text: list[Raw] | list[str] | Column,
     method: str | Method | None = None,
-    target: str | int | None = None,
+    target: Wish = None,
     **options: Any,
 ) -> list[Attribution]: ...
 
@@ -60,7 +60,7 @@ def explain(
     model: Classifier | str,
     text: Raw | list[Raw] | list[str] | Column,
     method: str | Method | None = None,
-    target: str | int | None = None,
+    target: Wish = None,
     *,
     level: str = "word",
     spans: object = None,
@@ -133,7 +133,7 @@ class Plan:
         model: Classifier,
         method: str | Method | None = None,
         parameters: Mapping[str, Any] | None = None,
-        target: str | int | None = None,
+        target: Wish = None,
         level: str = "word",
         spans: object = None,
         tagger: Tagger | None = None,
@@ -168,30 +168,30 @@ def predict(model: Classifier | str, texts: list[Raw] | list[str] | Column) -> l
 def predict(
     model: Classifier | str, texts: Raw | list[Raw] | list[str] | Column
 ) -> dict[str, float] | list[dict[str, float]]:
-    """The probability of each label, for one text or for each text of a list.
+    """The probability of each label, for one text or for each text of a list; of a regression its plain numbers.
 
     Raises UsageError and TextError for a text that cannot be read, ModelError if the model's outputs are not finite.
     """
     classifier = as_model(model)
 
     def work(read: Sequence[Text], advance: Advance) -> list[dict[str, float]]:
-        def probabilities(part: Sequence[Text]) -> list[dict[str, float]]:
+        def numbers(part: Sequence[Text]) -> list[dict[str, float]]:
             _, raw = outputs(classifier, part)
-            rows = classifier.link.probabilities(raw.cpu().double()).tolist()
+            rows = classifier.link.numbers(raw.cpu().double()).tolist()
             return [dict(zip(classifier.labels, row, strict=True)) for row in rows]
 
-        return in_order(in_batches(read, probabilities, "predict", classifier), advance)
+        return in_order(in_batches(read, numbers, "predict", classifier), advance)
 
     return answered(classifier, texts, work, "predict", False)
 
 
 @overload
-def relevance(model: Classifier | str, text: Raw, target: str | int | None = None, **options: Any) -> Relevance: ...
+def relevance(model: Classifier | str, text: Raw, target: Wish = None, **options: Any) -> Relevance: ...
 @overload
 def relevance(
     model: Classifier | str,
     text: list[Raw] | list[str] | Column,
-    target: str | int | None = None,
+    target: Wish = None,
     **options: Any,
 ) -> list[Relevance]: ...
 
@@ -199,7 +199,7 @@ def relevance(
 def relevance(
     model: Classifier | str,
     text: Raw | list[Raw] | list[str] | Column,
-    target: str | int | None = None,
+    target: Wish = None,
     *,
     progress: bool = False,
     **parameters: Any,
@@ -233,7 +233,7 @@ def hierarchy(
     model: Classifier | str,
     text: Raw | list[Raw] | list[str] | Column,
     search: str = "acd",
-    target: str | int | None = None,
+    target: Wish = None,
     *,
     method: str | Method | None = None,
     tree: object = None,
@@ -279,7 +279,7 @@ class Growth:
         search: str,
         method: str | Method | None = None,
         parameters: Mapping[str, Any] | None = None,
-        target: str | int | None = None,
+        target: Wish = None,
         tree: object = None,
         tagger: Tagger | None = None,
     ) -> Self:
@@ -305,7 +305,7 @@ def interactions(
     model: Classifier | str,
     text: Raw | list[Raw] | list[str] | Column,
     kind: str = "shapley",
-    target: str | int | None = None,
+    target: Wish = None,
     *,
     progress: bool = False,
     **parameters: Any,

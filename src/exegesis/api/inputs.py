@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, TypeVar, cast
 
+from exegesis.core.containers import is_missing, is_pair, items, nested, shown
 from exegesis.core.errors import SpanError, TextError, UsageError, unknown
 from exegesis.core.progress import heard
 from exegesis.core.text import Span, Text
@@ -22,20 +23,13 @@ Advance = Callable[[], object]  # called after each text
 Work = Callable[[Sequence[Text], Advance], list[One]]
 
 
-@runtime_checkable
-class Column(Protocol):
-    """An array, or a column of a table, of texts."""
-
-    def tolist(self) -> Any: ...
+Column = Iterable[Any]  # an array, or a column of a table, of texts
 
 
 def several(texts: object) -> list[Any] | None:
-    """The texts of a list, an array or a column as a list; None for a single text (a tuple is a pair)."""
-    if isinstance(texts, list):
-        return texts
-    listed = getattr(texts, "tolist", None)
-    values = listed() if callable(listed) else None
-    return values if isinstance(values, list) else None
+    """The texts of a list, an array, a column, or whatever goes through texts; None for a single text (a tuple is a
+    pair). Raises UsageError for a table, a dict and a set."""
+    return None if isinstance(texts, tuple) else items(texts, "texts")
 
 
 def without_blanks(texts: list[Any], skip_blank: bool) -> list[Any]:
@@ -60,6 +54,8 @@ def read_text(model: Classifier, raw: object, number: int = 0, count: int = 1) -
     """
     where = f"text {number + 1} of {count}: " if count > 1 else ""
     pair = isinstance(raw, tuple) and len(raw) == 2 and all(isinstance(part, str) for part in raw)
+    if is_missing(raw) or (isinstance(raw, tuple) and any(map(is_missing, raw))):
+        raise TextError(f"{where}the text is missing ({shown(raw)}): fill it in, or leave it out")
     if not isinstance(raw, str) and not pair:
         raise UsageError(f"{where}a text is a string, or a tuple of two for a pair, not {type(raw).__name__}")
     try:
@@ -91,7 +87,7 @@ def spans_of(level: str, spans: object, tagger: Tagger | None) -> Spans | None:
             parts = levels_of(text, tagger or bundled_tagger())
             levelled += [(name, text.over(span)) for name in names for span in parts[name]]
         count = len(text.words)
-        if spans == "all":
+        if isinstance(spans, str):
             levelled += [("span", text.over(Span(q, r))) for q in range(count) for r in range(q + 1, count + 1)]
         return levelled + [("span", text.over(span)) for span in pairs]
 
@@ -100,12 +96,12 @@ def spans_of(level: str, spans: object, tagger: Tagger | None) -> Spans | None:
 
 def _pairs(spans: object) -> list[Span]:
     """The user's spans of word numbers. Raises UsageError for any other value."""
-    whole = isinstance(spans, Sequence) and all(
-        isinstance(span, Sequence) and len(span) == 2 and all(isinstance(edge, int) for edge in span) for span in spans
-    )
-    if not whole:
-        raise UsageError(f"spans are pairs of word numbers (start, stop), as [(0, 2), (3, 4)], or 'all', not {spans!r}")
-    return [Span(*span) for span in cast(Sequence[tuple[int, int]], spans)]
+    pairs = nested(spans, "spans")
+    if not isinstance(pairs, list) or not all(map(is_pair, pairs)):
+        raise UsageError(
+            f"spans are pairs of word numbers (start, stop), as [(0, 2), (3, 4)], or 'all', not {shown(spans)}"
+        )
+    return [Span(*span) for span in pairs]
 
 
 def of_each(spans: object) -> list[Any] | None:
@@ -113,11 +109,10 @@ def of_each(spans: object) -> list[Any] | None:
 
     A span is a pair of numbers, so a list of lists of pairs (some of them empty) is one list per text.
     """
-    if not isinstance(spans, Sequence) or isinstance(spans, str) or not len(spans):
+    lists = None if spans is None or isinstance(spans, str) else nested(spans, "spans")
+    if not isinstance(lists, list) or not lists or not all(isinstance(part, list) for part in lists):
         return None
-    lists = [isinstance(part, Sequence) and not isinstance(part, str) for part in spans]
-    inner = [not len(part) or not isinstance(part[0], int) for part, fits in zip(spans, lists, strict=True) if fits]
-    return list(spans) if all(lists) and all(inner) else None
+    return lists if not any(part and isinstance(part[0], int) for part in lists) else None
 
 
 def spans_each(level: str, lists: Sequence[Any], tagger: Tagger | None, texts: Sequence[Text]) -> Spans:

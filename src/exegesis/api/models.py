@@ -13,9 +13,9 @@ from exegesis.core.errors import UsageError
 from exegesis.engine.methods import Card, cards, lacking
 from exegesis.models.blackbox import BlackBox
 from exegesis.models.modules.wrap import wrap
+from exegesis.protocols.labels import Labels
 from exegesis.protocols.language import LanguageModel
 from exegesis.protocols.model import Classifier, offers, usable_device
-from exegesis.protocols.target import Labels
 
 BUNDLED = "bundled"
 PREFERRED = ("reat", "integrated-gradients", "leave-one-out")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,25 +11,27 @@ from typing import Any
 from exegesis.api.inputs import bar, read_texts
 from exegesis.api.models import as_model, methods, preferred
 from exegesis.api.recommended import Place, each_chosen
+from exegesis.core.containers import items, shown
 from exegesis.core.errors import UsageError
 from exegesis.core.text import Text
 from exegesis.data.examples import Example, read_examples
 from exegesis.engine.methods import BEST, Method, make
 from exegesis.models.trained.randomised import memorising_options, trained_on_shuffled
 from exegesis.protocols.model import Classifier, Raw
+from exegesis.protocols.target import Wish
 from exegesis.questions.trust.measure import Measure, MeasureCard
 from exegesis.questions.trust.recommendations import recommended
 from exegesis.results.evaluation import Evaluation
 from exegesis.results.recommendation import Recommendation
 
 CANDIDATES = ("reat", "lrp", "deeplift", "integrated-gradients", "gradient-x-input", "leave-one-out", "lime")
-Data = str | os.PathLike[str] | Sequence[Raw | Example]
+Data = str | os.PathLike[str] | Iterable[Raw | Example]
 WEAK = 0.9  # a trained model that learned a smaller share of its shuffled labels is a weak check
 
 
 def evaluate(
     model: Classifier | str,
-    data: str | os.PathLike[str] | Sequence[Raw | Example],
+    data: Data,
     methods: Sequence[str | Method] | None = None,
     measures: Sequence[str | Measure] | None = None,
     *,
@@ -79,7 +81,7 @@ def randomisation(
     *,
     train: str | os.PathLike[str] | Sequence[Example] | None = None,
     other: Classifier | str | None = None,
-    target: str | int | None = None,
+    target: Wish = None,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     recommendation: Place = None,
     seed: int = 0,
@@ -125,7 +127,7 @@ def sensitivity(
     *,
     radius: float = 0.02,
     draws: int = 10,
-    target: str | int | None = None,
+    target: Wish = None,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     recommendation: Place = None,
     seed: int = 0,
@@ -150,7 +152,9 @@ def sensitivity(
 
 def _texts(model: Classifier, data: Data) -> list[Text]:
     """The texts of a file or a list, as the model reads them."""
-    examples = read_examples(os.fspath(data)) if isinstance(data, str | os.PathLike) else list(data)
+    examples = read_examples(os.fspath(data)) if isinstance(data, str | os.PathLike) else items(data, "texts")
+    if examples is None:
+        raise UsageError(f"data are a list of texts or examples, or a file, not {shown(data)}")
     return read_texts(model, [example.text if isinstance(example, Example) else example for example in examples])
 
 
@@ -181,7 +185,7 @@ class _Epochs:
 
 def recommend(
     model: Classifier | str,
-    data: str | os.PathLike[str] | Sequence[Raw | Example],
+    data: Data,
     methods: Sequence[str] | None = None,
     budget: float | None = None,
     *,

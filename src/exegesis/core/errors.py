@@ -66,10 +66,10 @@ for _error in (ExegesisError, UsageError, TextError, SpanError, UnsupportedError
 def unknown(kind: str, given: object, known: Iterable[str]) -> UsageError:
     """A UsageError that lists the known names and suggests the nearest."""
     names = list(known)
-    near = difflib.get_close_matches(str(given), names, n=1)
+    near = difflib.get_close_matches(str(given)[:60], names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
-    return UsageError(f"unknown {kind} {str(given)!r}{hint} (known: {shown})")
+    return UsageError(f"unknown {kind} {str(given)[:60]!r}{hint} (known: {shown})")
 
 
 def out_of_memory(error: BaseException) -> bool:

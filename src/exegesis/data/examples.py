@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from exegesis.core.containers import is_missing
 from exegesis.core.errors import FileError, UsageError, unknown
 from exegesis.data.tables import LABEL_NAMES, PAIR_NAMES, SUFFIXES, TEXT_NAMES, Cell, Table, read_table
 
@@ -83,10 +84,10 @@ def read_examples(
 
 
 def is_blank(text: object) -> bool:
-    """True if a text, or a part of a pair, is blank or missing (None, or NaN in tables)."""
+    """True if a text, or a part of a pair, is blank or missing (None; NaN, NaT or NA in tables)."""
     if isinstance(text, tuple):
         return any(map(is_blank, text))
-    return text is None or text != text or (isinstance(text, str) and not text.strip())
+    return not text.strip() if isinstance(text, str) else is_missing(text)
 
 
 def say_skipped(numbers: Sequence[int], count: int, where: str) -> None:

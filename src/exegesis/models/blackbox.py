@@ -1,39 +1,43 @@
-"""Black boxes: any function from texts to probabilities as a model, such as a scikit-learn pipeline or a service."""
+"""Black boxes: any function from texts to numbers as a model, such as a scikit-learn pipeline or a service."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
-import re
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, SupportsIndex
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.errors import ModelError, TextError, UsageError, out_of_memory
+from exegesis.core.containers import shown
+from exegesis.core.errors import TextError, UsageError
 from exegesis.core.text import Text, text_of_words
+from exegesis.models.functions import NO_WORDS, Function
 from exegesis.models.text.tokenizer import tokenize
 from exegesis.protocols.batch import Batch, pad
+from exegesis.protocols.labels import Labels, label_names
 from exegesis.protocols.model import Raw
-from exegesis.protocols.target import Labels, Link, label_names
-
-MIN_CERTAIN = 4  # a warning is logged if as many first answers are all exactly 0 or 1
-_log = logging.getLogger("exegesis.blackbox")
-TOLERANCE = 1e-3  # distance of a row from a distribution (half precision rounds to 5e-4)
+from exegesis.protocols.target import Link
 
 
 class BlackBox:
     """A function from a list of texts to probabilities ``[n, labels]`` (or ``[n]``: of the second of two labels).
 
+    With one label, or with ``regression``, it gives plain numbers instead: ``[n, labels]``, or ``[n]`` for one label.
+
     A piece is a word with the white space before it (the last one also with the white space after it). The joined
     pieces of a row are the text that the function gets: the user's own text, to the character, if nothing was removed.
     ``mask`` and ``unknown`` are words that methods may substitute for a word; ``batch`` is the largest number of texts
-    per call. Equal texts are passed once, so the function should be deterministic. With ``multilabel`` each label has
-    an independent probability; otherwise they sum to one.
+    per call. Equal texts are passed once, so the function should be deterministic; only a first text that comes alone
+    is passed twice, to see that two texts have two rows. With ``multilabel`` each label has an independent probability;
+    otherwise they sum to one.
+
+    ``empty`` is the text that the function gets if every word is removed. By default it is the empty text; for a
+    function that cannot read it (an exception, NaN) it is the ``unknown`` word, else the ``mask``, else a full stop,
+    and the log says so. A function that takes one text, and raises an exception for a list, is called for each text.
 
     The id of a piece is a hash of its string, so that ids are the same in every process; all strings are remembered.
     """
@@ -52,23 +56,31 @@ class BlackBox:
         *,
         mask: str | None = None,
         unknown: str | None = None,
-        batch: int = 256,
+        empty: str | None = None,
+        batch: SupportsIndex = 256,
         multilabel: bool = False,
+        regression: bool = False,
     ) -> None:
-        """Raise UsageError if ``function`` is not callable, for fewer than two distinct labels, or if ``batch < 1``."""
+        """Raise UsageError if ``function`` is not callable, for labels that are not distinct, and for other options."""
         if not callable(function):
             raise UsageError(f"a black box needs a function of a list of texts, not a {type(function).__name__}")
         names = label_names(labels)
-        if len(names) < (1 if multilabel else 2) or len(set(names)) < len(names):
-            raise UsageError("a black box needs two or more different labels (one or more with multilabel=True)")
-        if batch < 1:
-            raise UsageError(f"batch must be the largest number of texts per call, at least 1, not {batch}")
-        self.function, self.batch, self.multilabel = function, batch, multilabel
+        if not names or len(set(names)) < len(names):
+            raise UsageError("a black box needs two or more different labels, or one label for a regression")
+        if multilabel and regression:
+            raise UsageError("multilabel=True gives probabilities and regression=True plain numbers: say one of them")
+        words = {"name": name, "mask": mask, "unknown": unknown, "empty": empty}
+        for option, word in words.items():
+            if not isinstance(word, str | None):
+                raise UsageError(f"{option} must be a string, not {shown(word)}")
+        plain = regression or (len(names) == 1 and not multilabel)
+        self._link = Link.IDENTITY if plain else Link.PROBABILITIES if multilabel else Link.PROBABILITY
         self._labels = names
         self._name = name or getattr(function, "__qualname__", None) or type(function).__name__
+        spare = tuple(word for word in (unknown, mask, NO_WORDS) if word)
+        self._function = Function(function, self._name, names, self._link, _whole(batch), empty, spare)
         self._strings = {0: ""}
         self._openings: set[int] = set()
-        self._certain = 0  # answers so far, all of which were exactly 0 or 1; -1 once that is settled
         roles = {"mask": mask, "unknown": unknown}
         self._tokens = {"pad": 0} | {role: self._intern(" " + word) for role, word in roles.items() if word}
 
@@ -82,7 +94,7 @@ class BlackBox:
 
     @property
     def link(self) -> Link:
-        return Link.PROBABILITIES if self.multilabel else Link.PROBABILITY
+        return self._link
 
     @property
     def tokens(self) -> Mapping[str, int]:
@@ -121,18 +133,13 @@ class BlackBox:
         return joined if ids and ids[0] in self._openings else joined.lstrip()
 
     def outputs(self, batch: Batch) -> Float[Tensor, "b c"]:
-        """The function's probabilities, float64.
+        """The function's probabilities, or plain numbers, float64.
 
-        Raises ModelError if the function fails or returns another shape, NaN, class labels (words, or whole numbers in
-        one column), numbers outside 0 to 1 or rows that do not sum to one. Logs a warning if the first answers are all
-        exactly 0 or 1.
+        Raises ModelError if the function fails or returns another shape, NaN or words; and, for probabilities, for
+        whole numbers in one column, numbers outside 0 to 1 and rows that do not sum to one. Logs a warning if the first
+        probabilities are all exactly 0 or 1.
         """
-        written = self.write(batch)
-        texts = list(dict.fromkeys(written))
-        answers = [self._ask(texts[i : i + self.batch]) for i in range(0, len(texts), self.batch)]
-        rows = np.concatenate([*answers, np.zeros((0, len(self.labels)))])
-        row = {text: number for number, text in enumerate(texts)}
-        return torch.from_numpy(rows[[row[text] for text in written]])
+        return torch.from_numpy(self._function.rows(self.write(batch), {text.raw for text in batch.texts}))
 
     def _intern(self, piece: str, *, opening: bool = False) -> int:
         mark = b"opening" if opening else b""
@@ -143,63 +150,13 @@ class BlackBox:
             self._openings.add(number)
         return number
 
-    def _ask(self, texts: list[str]) -> Float[np.ndarray, "n c"]:
-        try:
-            answer = self.function(list(texts))
-        except Exception as error:
-            if out_of_memory(error):
-                raise
-            line = re.sub(r"\s+", " ", str(error))[:200]
-            raise ModelError(f"the function {self.name} raised {type(error).__name__}: {line}") from error
-        return self._checked(answer, len(texts))
 
-    def _checked(self, answer: Any, rows: int) -> Float[np.ndarray, "n c"]:
-        try:
-            plain = answer.detach().to("cpu", torch.float64) if isinstance(answer, Tensor) else answer
-            if _are_labels(np.asarray(plain)):
-                raise self._wrong("class labels", rows, " (predict_proba?)")
-            values = np.asarray(plain, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise self._wrong(f"a {type(answer).__name__} that is not a table of numbers", rows) from error
-        if not np.isfinite(values).all():
-            raise self._wrong("NaN or infinity", rows)
-        if values.min(initial=0) < -TOLERANCE or values.max(initial=0) > 1 + TOLERANCE:
-            raise self._wrong(f"{values.min():.4g} to {values.max():.4g} (logits? apply softmax)", rows)
-        count = len(self.labels)
-        if values.shape in ((rows,), (rows, 1)) and count == 2 and not self.multilabel:
-            values = np.stack([1 - values.reshape(rows), values.reshape(rows)], 1)
-        if values.shape != (rows, count):
-            raise self._wrong(f"numbers of shape {list(values.shape)}", rows)
-        sums = values.sum(1)
-        if not self.multilabel and np.abs(sums - 1).max(initial=0) > TOLERANCE:
-            worst = sums[np.abs(sums - 1).argmax()]
-            raise self._wrong(f"a row that sums to {worst:.4g} (labels on their own? multilabel=True)", rows)
-        self._watch(values)
-        return values.clip(0, 1)
-
-    def _watch(self, values: Float[np.ndarray, "n c"]) -> None:
-        """Warn once if the first answers are all exactly 0 or 1: the model may be certain, or return labels."""
-        if self._certain < 0:
-            return
-        self._certain = self._certain + len(values) if bool(((values == 0) | (values == 1)).all()) else -1
-        if self._certain >= MIN_CERTAIN:
-            self._certain = -1
-            _log.warning(
-                "the function %s gives 0 and 1 alone for its first texts: give one of probabilities, such as "
-                "predict_proba, if it gives labels",
-                self.name,
-            )
-
-    def _wrong(self, what: str, rows: int, hint: str = "") -> ModelError:
-        condition = "each from 0 to 1" if self.multilabel else "which sum to one"
-        return ModelError(
-            f"the function {self.name} gave {what} for {rows} texts{hint}: it must give [{rows}, {len(self.labels)}] "
-            f"probabilities of {', '.join(self.labels[:10])}, {condition}"
-        )
-
-
-def _are_labels(answer: np.ndarray) -> bool:
-    """True if an answer holds classes: words, or Booleans and whole numbers in one column."""
-    column = answer.ndim == 1 or (answer.ndim == 2 and answer.shape[1] == 1)
-    words = answer.dtype.kind == "O" and answer.size > 0 and all(isinstance(item, str) for item in answer.flat)
-    return words or answer.dtype.kind in "US" or (column and answer.size > 0 and answer.dtype.kind in "biu")
+def _whole(batch: SupportsIndex) -> int:
+    """The largest number of texts per call."""
+    try:
+        number = operator.index(batch)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise UsageError(f"batch must be the largest number of texts per call, at least 1, not {shown(batch)}")
+    return number

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from numbers import Integral
+from numbers import Real
+from typing import SupportsIndex
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from exegesis.core.errors import UnsupportedError, UsageError, unknown
+from exegesis.core.containers import scalar, shown
+from exegesis.core.errors import UnsupportedError, UsageError
+from exegesis.protocols.labels import number_of
 
-Labels = Sequence[str] | Mapping[int, str] | Mapping[str, int]  # names in order, or id2label, or label2id
+Wish = str | float | SupportsIndex | Enum | None  # a user's words for a target; labels in the type they were given in
 KINDS = ("logit", "probability", "margin")
 LOG = "log-probability"  # the name of the kind "logit" if the model's outputs are log-probabilities
 
@@ -47,6 +50,10 @@ class Link(Enum):
         if self is Link.BINARY:
             return torch.cat([(-raw).sigmoid(), raw.sigmoid()], -1)
         return raw if self.hidden else torch.full_like(raw, torch.nan)
+
+    def numbers(self, raw: Float[Tensor, "*b c"]) -> Float[Tensor, "*b l"]:
+        """One number for each label: its probability, or the plain number of a regression."""
+        return raw if self is Link.IDENTITY else self.probabilities(raw)
 
     def called(self, kind: str) -> str:
         """The name of a kind of number: a ``logit`` of a model that gives log-probabilities is a log-probability."""
@@ -165,51 +172,57 @@ class Ask:
         return Target(self.kind, index.expand(rows, len(self.labels)), None, link)
 
 
-def ask(target: str | int | None, labels: Sequence[str], link: Link) -> Ask:
+def ask(target: Wish, labels: Sequence[str], link: Link) -> Ask:
     """Read a user's words for a target.
 
-    None or ``"predicted"``: the predicted class of each text. A label or its number: that class. ``"all"``: every class
-    at once. ``"logit:"``, ``"probability:"`` before any of these choose the number; ``"margin:A,B"`` is the log odds of
-    A against B. Without a prefix the number is the logit; for a model that gives probabilities, the probability; for
-    one that gives log-probabilities, the log-probability (``"log-probability:"``; ``"logit:"`` is refused). Raises
-    UsageError for an unknown label, UnsupportedError if the model has no such number.
+    None or ``"predicted"``: the predicted class of each text (of a regression, all its numbers). A label in the type in
+    which the labels were given, as a scikit-learn model predicts it: that class. If all labels are numbers (1 to 5
+    stars), a number is a label; otherwise a whole number is the number of a class, from 0, as ``"#0"`` is for any
+    labels. ``"all"``: every class at once. ``"logit:"``, ``"probability:"`` before any of these choose the number;
+    ``"margin:A,B"`` is the log odds of A against B. Without a prefix the number is the logit; for a model that gives
+    probabilities, the probability; for one that gives log-probabilities, the log-probability (``"log-probability:"``;
+    ``"logit:"`` is refused).
+
+    Raises UsageError for an unknown label, and for a whole number that is a label and the number of another class;
+    UnsupportedError if the model has no such number.
     """
     default = "probability" if link.hidden else "logit"
-    if target is None:
-        return Ask(default)
-    if isinstance(target, Integral) and not isinstance(target, bool):
-        target = int(target)  # NumPy's too, as argmax gives it
-    if isinstance(target, bool) or not isinstance(target, str | int):
-        raise UsageError(f"a target is a label, its number, 'all', 'probability:LABEL' or 'margin:A,B', not {target!r}")
-    if isinstance(target, int) or target in labels:
-        return Ask(default, (_label(target, labels),))
-    kind, colon, rest = target.partition(":")
+    wanted = scalar(target)
+    if wanted is None:
+        return _plain(default, "predicted", labels, link)
+    if not isinstance(wanted, str | Real | Enum):
+        raise UsageError(
+            f"a target is a label, its number, 'all', 'probability:LABEL' or 'margin:A,B', not {shown(target)}"
+        )
+    if not isinstance(wanted, str) or wanted in labels:
+        return Ask(default, (number_of(wanted, labels),))
+    kind, colon, rest = wanted.partition(":")
     if colon and kind == LOG:
         if link is not Link.LOG_SOFTMAX:
             raise UnsupportedError("the model does not give log-probabilities: take logit:LABEL or probability:LABEL")
-        return _plain("logit", rest, labels)
+        return _plain("logit", rest, labels, link)
     if kind == "logit" and colon and link is Link.LOG_SOFTMAX:
         raise UnsupportedError(
             "a model that gives log-probabilities has no logits: take the target log-probability:LABEL"
         )
     if not colon or kind not in KINDS:
-        kind, rest = default, target
+        kind, rest = default, wanted
     if kind == "logit" and link.hidden:
         raise UnsupportedError("a model that gives probabilities has no logits: take the target probability:LABEL")
     if kind != "logit" and link is Link.IDENTITY:
         raise UnsupportedError("a regression has no probabilities: take the target logit:LABEL (its plain output)")
     if kind == "margin":
         return Ask(kind, _pair(rest, labels))
-    return _plain(kind, rest, labels)
+    return _plain(kind, rest, labels, link)
 
 
-def _plain(kind: str, rest: str, labels: Sequence[str]) -> Ask:
+def _plain(kind: str, rest: str, labels: Sequence[str], link: Link) -> Ask:
     """The target of a plain kind: one class, the predicted one, or all."""
-    if rest == "predicted":
-        return Ask(kind)
+    if rest == "predicted":  # of several plain numbers none is the predicted one
+        return Ask(kind, tuple(range(len(labels))) if link is Link.IDENTITY else ())
     if rest == "all" and rest not in labels:
         return Ask(kind, tuple(range(len(labels))))
-    return Ask(kind, (_label(rest, labels),))
+    return Ask(kind, (number_of(rest, labels),))
 
 
 def _pair(rest: str, labels: Sequence[str]) -> tuple[int, int]:
@@ -220,35 +233,8 @@ def _pair(rest: str, labels: Sequence[str]) -> tuple[int, int]:
             break
     else:
         if len(cuts) != 1:
-            raise UsageError(f"a margin names two labels, as margin:{labels[0]},{labels[-1]}, not {rest!r}")
-        pair = _label(rest[: cuts[0]], labels), _label(rest[cuts[0] + 1 :], labels)
+            raise UsageError(f"a margin names two labels, as margin:{labels[0]},{labels[-1]}, not {shown(rest)}")
+        pair = number_of(rest[: cuts[0]], labels), number_of(rest[cuts[0] + 1 :], labels)
     if pair[0] == pair[1]:
-        raise UsageError(f"a margin needs two different labels, not {rest!r}")
+        raise UsageError(f"a margin needs two different labels, not {shown(rest)}")
     return pair
-
-
-def _label(label: str | int, labels: Sequence[str]) -> int:
-    if isinstance(label, str) and label.strip() in labels:
-        return labels.index(label.strip())
-    try:
-        number = int(label)
-    except ValueError:
-        raise unknown("label", label, labels) from None
-    if not 0 <= number < len(labels):
-        raise UsageError(f"label number {number} is out of range: the {len(labels)} labels are {', '.join(labels)}")
-    return number
-
-
-def label_names(labels: Labels) -> tuple[str, ...]:
-    """Labels in the order of their numbers. Raises UsageError if the numbers are not 0, 1, 2, ..."""
-    if isinstance(labels, str):
-        raise UsageError(f"labels must be a list of names, not the string {labels!r}")
-    if not isinstance(labels, Mapping):
-        return tuple(str(label) for label in labels)
-    turned = all(isinstance(value, int) for value in labels.values())
-    pairs = [(int(n), str(label)) for label, n in labels.items()] if turned else []
-    if not turned and all(isinstance(key, int) for key in labels):
-        pairs = [(int(n), str(label)) for n, label in labels.items()]
-    if not pairs or sorted(n for n, _ in pairs) != list(range(len(pairs))):
-        raise UsageError("labels as a dict must number them 0, 1, 2, ...: {0: 'negative', 1: 'positive'}")
-    return tuple(label for _, label in sorted(pairs))

@@ -15,6 +15,7 @@ from exegesis.core.text import Text
 from exegesis.engine.methods import Method
 from exegesis.models.tagger import Tagger, default_tagger, universal
 from exegesis.protocols.model import Classifier
+from exegesis.protocols.target import Wish
 from exegesis.results.study import WordClass, WordClasses
 from exegesis.statistics.bootstrap import spread
 from exegesis.study.corpus import Corpus, Data, asked_of, explained, normal, signed, single_target, texts_of
@@ -28,7 +29,7 @@ def words(
     model: Classifier | str,
     data: Data,
     method: str | Method | None = None,
-    target: str | int | None = None,
+    target: Wish = None,
     *,
     tags: str = "merged",
     tagger: Tagger | None = None,

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from exegesis.api import Plan, read_text
+from exegesis.core.containers import is_missing, items, scalar
+from exegesis.core.containers import shown as as_code
 from exegesis.core.errors import UsageError
 from exegesis.core.text import Text
 from exegesis.data.examples import Example, read_examples
+from exegesis.protocols.labels import Labels, number_of
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.results.attribution import Attribution
 from exegesis.results.study import Asked, Shown, Word
 
 MAX_EXPLAINED = 1024  # texts whose explanations are in memory at a time
-Data = str | os.PathLike[str] | Sequence[Raw] | Sequence[Example]
+Data = str | os.PathLike[str] | Iterable[Raw] | Iterable[Example]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +33,21 @@ class Corpus:
         return len(self.raws)
 
     @classmethod
-    def of(cls, data: Data, labels: Sequence[str | int] | None, names: Sequence[str], *, what: str = "texts") -> Corpus:
+    def of(cls, data: Data, labels: Labels | None, names: Sequence[str], *, what: str = "texts") -> Corpus:
         """Read texts, examples, or a file of either, with ``labels`` passed separately or the examples' own.
 
-        A label is one of the model's ``names`` or its number. Raises UsageError if there are no texts, if labels and
-        texts differ in number, or if a label is not one of the model's.
+        A label is one of the model's ``names`` or its number (see ``number_of``); a missing one (None, NaN) is none.
+        Raises UsageError if there are no texts, if labels and texts differ in number, or if a label is not one of the
+        model's.
         """
-        raws, golds = _texts_and_labels(data)
+        raws, own = _texts_and_labels(data)
+        golds: list[Any] = list(own)
         if labels is not None:
-            if isinstance(labels, str) or len(labels) != len(raws):
-                raise UsageError(f"{len(raws)} {what} need as many labels, not {len(labels)}")
-            golds = [str(label) for label in labels]
+            listed = items(labels, "labels")
+            if listed is None or len(listed) != len(raws):
+                given = as_code(labels) if listed is None else len(listed)
+                raise UsageError(f"{len(raws)} {what} need as many labels, not {given}")
+            golds = listed
         if not raws:
             raise UsageError(f"there are no {what} to study; give at least one")
         return cls(tuple(raws), tuple(_label_name(gold, names) for gold in golds))
@@ -59,18 +66,24 @@ def _texts_and_labels(data: Data) -> tuple[list[Raw], list[str | None]]:
         data = read_examples(os.fspath(data))
     raws: list[Raw] = []
     golds: list[str | None] = []
-    for item in data:
+    listed = items(data, "texts")
+    if listed is None:
+        raise UsageError(f"data are a list of texts or examples, or a file, not {as_code(data)}")
+    for item in listed:
         raws.append(item.text if isinstance(item, Example) else item)
         golds.append(item.label if isinstance(item, Example) else None)
     return raws, golds
 
 
-def _label_name(gold: str | None, names: Sequence[str]) -> str | None:
-    if gold is None or gold in names:
-        return gold
-    if gold.isdecimal() and int(gold) < len(names):
-        return names[int(gold)]
-    raise UsageError(f"the label {gold!r} is none of the model's ({', '.join(names)}), nor the number of one")
+def _label_name(gold: Any, names: Sequence[str]) -> str | None:
+    plain = scalar(gold)
+    if is_missing(plain):
+        return None
+    try:
+        return names[number_of(plain, names)]
+    except UsageError as error:
+        reason = f"the label {as_code(plain)} is none of the model's ({', '.join(names)}), nor the number of one"
+        raise UsageError(str(error) if " may be " in str(error) else reason) from error
 
 
 def need_labels(corpus: Corpus, what: str) -> None:

@@ -15,7 +15,9 @@ from exegesis.core.errors import UsageError
 from exegesis.core.text import Text
 from exegesis.engine.methods import Method
 from exegesis.protocols.draws import generator
+from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import Classifier
+from exegesis.protocols.target import Wish
 from exegesis.results.attribution import Prediction
 from exegesis.results.faults import Cause, Corpora, Failures
 from exegesis.results.study import Shown
@@ -42,12 +44,12 @@ class _Blamed:
 def failures(
     model: Classifier | str,
     data: Data,
-    labels: Sequence[str | int] | None = None,
+    labels: Labels | None = None,
     *,
     train: Data | None = None,
-    train_labels: Sequence[str | int] | None = None,
+    train_labels: Labels | None = None,
     method: str | Method | None = None,
-    target: str | int | None = None,
+    target: Wish = None,
     most: int = 20,
     examples: int = 2,
     recommendation: Place = None,
@@ -92,7 +94,7 @@ def failures(
     )
 
 
-def _labelled(model: Classifier, data: Data, labels: Sequence[str | int] | None, what: str) -> Corpus:
+def _labelled(model: Classifier, data: Data, labels: Labels | None, what: str) -> Corpus:
     corpus = Corpus.of(data, labels, model.labels, what=what)
     need_labels(corpus, "failures")
     if len(set(corpus.golds)) < 2:

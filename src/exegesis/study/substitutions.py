@@ -13,9 +13,10 @@ from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.text import Text
 from exegesis.engine.methods import Method
 from exegesis.models.tagger import Tagger, default_tagger
+from exegesis.protocols.labels import Labels
 from exegesis.protocols.language import LanguageModel
 from exegesis.protocols.model import Classifier, Raw
-from exegesis.protocols.target import Link
+from exegesis.protocols.target import Link, Wish
 from exegesis.results.attribution import Attribution, Prediction
 from exegesis.results.faults import Pair, Substitution, Swap, Transfer
 from exegesis.study import candidates as source
@@ -33,8 +34,8 @@ def substitute(
     word: str | None = None,
     *,
     data: Data | None = None,
-    labels: Sequence[str | int] | None = None,
-    gold: str | int | None = None,
+    labels: Labels | None = None,
+    gold: Wish = None,
     synonyms: source.Synonyms | str | os.PathLike[str] | None = None,
     vectors: source.Vectors | str | os.PathLike[str] | None = None,
     neighbours: int = 0,

@@ -13,6 +13,7 @@ from exegesis.api import Place, Plan, as_model, bar, chosen
 from exegesis.core.errors import UsageError
 from exegesis.engine.methods import Method
 from exegesis.protocols.draws import generator
+from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import Classifier
 from exegesis.results.attribution import Attribution
 from exegesis.results.faults import Contrary, Summary, TopWord, Unfaithful
@@ -30,10 +31,10 @@ MIN_TRAINING, LEANING_LEVEL = 10, 0.01  # training texts of a word, and the sign
 def summary(
     model: Classifier | str,
     data: Data,
-    labels: Sequence[str | int] | None = None,
+    labels: Labels | None = None,
     *,
     train: Data | None = None,
-    train_labels: Sequence[str | int] | None = None,
+    train_labels: Labels | None = None,
     method: str | Method | None = None,
     kind: str | None = None,
     most: int = 12,
@@ -79,7 +80,7 @@ def summary(
     )  # fmt: skip
 
 
-def _training(model: Classifier, train: Data, labels: Sequence[str | int] | None) -> TrainingTexts:
+def _training(model: Classifier, train: Data, labels: Labels | None) -> TrainingTexts:
     corpus = Corpus.of(train, labels, model.labels, what="training texts")
     need_labels(corpus, "training statistics")
     return read_training(model, corpus)

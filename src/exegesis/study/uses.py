@@ -15,7 +15,9 @@ from exegesis.api import Place, Plan, as_model, bar, chosen
 from exegesis.core.errors import UsageError
 from exegesis.core.text import Text
 from exegesis.engine.methods import Method
+from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import Classifier
+from exegesis.protocols.target import Wish
 from exegesis.results.attribution import Attribution
 from exegesis.results.study import Absent, Gap, Shown, Uses, WordUses
 from exegesis.statistics.bootstrap import median_difference, spread
@@ -52,9 +54,9 @@ def word(
     data: Data,
     words: str | Sequence[str],
     method: str | Method | None = None,
-    target: str | int | None = None,
+    target: Wish = None,
     *,
-    labels: Sequence[str | int] | None = None,
+    labels: Labels | None = None,
     contexts: int = 3,
     samples: int = 1000,
     seed: int = 0,

@@ -181,7 +181,9 @@ def test_an_error_inside_the_function() -> None:
 
 def test_what_is_no_black_box() -> None:
     for function, labels, options in [
-        (lengths, ["one"], {}),
+        (lengths, [], {}),
+        (lengths, LABELS, {"batch": 2.5}),
+        (lengths, LABELS, {"multilabel": True, "regression": True}),
         (lengths, ["a", "a"], {}),
         (lengths, "ab", {}),
         (lengths, LABELS, {"batch": 0}),

@@ -11,8 +11,9 @@ from exegesis.core.errors import UsageError
 from exegesis.models.modules.adapter import TorchClassifier
 from exegesis.models.modules.last_layer import NO_LINEAR
 from exegesis.protocols.batch import Batch
+from exegesis.protocols.labels import Labels, label_names
 from exegesis.protocols.model import Differentiable, offers
-from exegesis.protocols.target import Labels, Link, label_names
+from exegesis.protocols.target import Link
 
 OUTPUTS = ("logits", "probabilities", "multi-label")
 SHAPING = ("queeze", "View", "Select", "Slice", "Reshape", "Transpose", "TBackward", "Clone", "Alias", "Cat", "Index")

@@ -25,7 +25,8 @@ from exegesis.models.modules.trials import find_plan
 from exegesis.models.text.reader import Reader, reader_of
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch, pad
-from exegesis.protocols.target import Labels, Link, label_names
+from exegesis.protocols.labels import Labels, label_names
+from exegesis.protocols.target import Link
 
 Probing = Callable[[Sequence[int]], Batch]  # makes texts of some lengths
 NO_GATE = "the module's recurrent layer is a plain nn.RNN, which has no gate that forgets"

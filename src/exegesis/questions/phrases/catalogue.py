@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
 
+from exegesis.core.containers import is_pair, nested
 from exegesis.core.errors import SpanError, UsageError
 from exegesis.core.nested import Nest, nest
 from exegesis.core.parameters import Condition, Opener, hints
@@ -107,8 +108,9 @@ def trees_for(texts: Sequence[Text], tree: object, tagger: Callable[[], Tagger])
     """
     if tree is None:
         return lambda text: _nest(text, tagger())
-    lists = [tree] if len(texts) == 1 and _spans(tree) else tree
-    if not isinstance(lists, Sequence) or len(lists) != len(texts) or not all(map(_spans, lists)):
+    whole = nested(tree, "trees")
+    lists = [whole] if len(texts) == 1 and _spans(whole) else whole
+    if not isinstance(lists, list) or len(lists) != len(texts) or not all(map(_spans, lists)):
         raise UsageError(
             "tree is a list of spans of word numbers, as [(0, 2), (0, 5)], and for several texts a list of such lists"
         )
@@ -128,10 +130,4 @@ def _nest(text: Text, tagger: Tagger) -> Nest:
 
 
 def _spans(tree: object) -> bool:
-    return isinstance(tree, Sequence) and all(
-        isinstance(span, Sequence)
-        and not isinstance(span, str)
-        and len(span) == 2
-        and all(isinstance(edge, int) and not isinstance(edge, bool) for edge in span)
-        for span in tree
-    )
+    return isinstance(tree, list) and all(map(is_pair, tree))

@@ -13,7 +13,7 @@ from exegesis.core.text import Span, Text
 from exegesis.engine.methods import Method, card_of, make, require
 from exegesis.engine.run import Spans, run
 from exegesis.protocols.model import Classifier
-from exegesis.protocols.target import Link, ask
+from exegesis.protocols.target import Link, Wish, ask
 from exegesis.questions.trust.explanations import Explanations, place, read_explanations
 from exegesis.questions.trust.measure import WAYS, Measure
 from exegesis.questions.trust.measure import make as make_measure
@@ -47,7 +47,7 @@ def evaluate(
     *,
     how: Sequence[str] = (),
     explanations: Given = None,
-    target: str | int | None = None,
+    target: Wish = None,
     marks: Sequence[Any] | str | os.PathLike[str] | None = None,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     controls: bool = True,
@@ -106,7 +106,7 @@ def _explained(
     model: Classifier,
     texts: Sequence[Text],
     method: Method,
-    target: str | int | None,
+    target: Wish,
     spans: Spans | None,
     measures: Sequence[Measure],
     advance: Callable[[], object],
@@ -138,7 +138,7 @@ def _spans(measures: Sequence[Measure]) -> Spans | None:
     return find
 
 
-def _given(texts: Sequence[Text], explanations: Given, target: str | int | None) -> list[Explanations]:
+def _given(texts: Sequence[Text], explanations: Given, target: Wish) -> list[Explanations]:
     """The explanations that a user passes, in the order of the texts."""
     if explanations is None:
         return []

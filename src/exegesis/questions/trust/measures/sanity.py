@@ -21,7 +21,7 @@ from exegesis.core.text import Text
 from exegesis.engine.methods import Method, make, require
 from exegesis.engine.run import run
 from exegesis.protocols.model import Classifier, Raw
-from exegesis.protocols.target import Ask, ask
+from exegesis.protocols.target import Ask, Wish, ask
 from exegesis.questions.trust.explanations import Explanations
 from exegesis.questions.trust.measures.agreement import agreement
 from exegesis.questions.trust.measures.scores import spearman
@@ -51,7 +51,7 @@ def randomisation(
     methods: Sequence[str | Method],
     other: Classifier | None = None,
     *,
-    target: str | int | None = None,
+    target: Wish = None,
     seed: int = 0,
     samples: int = 2000,
 ) -> Evaluation:
@@ -135,7 +135,7 @@ def sensitivity(
     *,
     radius: float = 0.02,
     draws: int = 10,
-    target: str | int | None = None,
+    target: Wish = None,
     seed: int = 0,
     samples: int = 2000,
 ) -> Evaluation:
