@@ -61,7 +61,7 @@ def _of_numbers(label: Label, labels: Sequence[str]) -> int:
     near = [number for number, name in enumerate(labels) if number_in(name) == number_in(label)]
     if len(near) == 1:
         return near[0]
-    raise UsageError(f"label number {shown(label)} is out of range: the {len(labels)} labels are {_listed(labels)}")
+    raise _out_of_range(_written(label), labels)
 
 
 def _either(number: int, labels: Sequence[str]) -> int:
@@ -71,7 +71,7 @@ def _either(number: int, labels: Sequence[str]) -> int:
     if 0 <= number < len(labels):
         named.setdefault(number, f"#{number}")
     if not named:
-        raise _out_of_range(number, labels)
+        raise _out_of_range(_written(number), labels)
     if len(named) > 1:
         raise UsageError(
             f"the number {number} may be the label {next(iter(named.values()))!r} or the class number {number}, "
@@ -91,11 +91,8 @@ def _in_range(digits: str, labels: Sequence[str]) -> int:
 
 
 def _out_of_range(number: object, labels: Sequence[str]) -> UsageError:
-    return UsageError(f"label number {shown(number)} is out of range: the {len(labels)} labels are {_listed(labels)}")
-
-
-def _listed(labels: Sequence[str]) -> str:
-    return ", ".join(labels[:30]) + (", ..." if len(labels) > 30 else "")
+    listed = ", ".join(labels[:30]) + (", ..." if len(labels) > 30 else "")
+    return UsageError(f"label number {str(number):.60} is out of range: the {len(labels)} labels are {listed}")
 
 
 def _in_dict(labels: Mapping[Any, Any]) -> tuple[str, ...]:
