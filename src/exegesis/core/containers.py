@@ -30,7 +30,7 @@ def items(value: object, what: str) -> list[Any] | None:
     if isinstance(value, Set) and not isinstance(value, MappingView):
         raise UsageError(f"{what} must have an order, as in a list; a {type(value).__name__} has none")
     try:
-        listed = next((getattr(value, name)() for name in LISTING if callable(getattr(value, name, None))), value)
+        listed: Any = next((getattr(value, name)() for name in LISTING if callable(getattr(value, name, None))), value)
         several = isinstance(listed, Iterable) or (hasattr(listed, "__getitem__") and hasattr(listed, "__len__"))
         return list(listed) if several and not isinstance(listed, str | bytes) else None
     except Exception as error:

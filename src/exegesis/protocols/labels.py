@@ -92,7 +92,7 @@ def _in_range(digits: str, labels: Sequence[str]) -> int:
 
 def _out_of_range(number: object, labels: Sequence[str]) -> UsageError:
     listed = ", ".join(labels[:30]) + (", ..." if len(labels) > 30 else "")
-    return UsageError(f"label number {str(number):.60} is out of range: the {len(labels)} labels are {listed}")
+    return UsageError(f"label number {number!s:.60} is out of range: the {len(labels)} labels are {listed}")
 
 
 def _in_dict(labels: Mapping[Any, Any]) -> tuple[str, ...]:
