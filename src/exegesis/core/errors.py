@@ -79,3 +79,8 @@ def out_of_memory(error: BaseException) -> bool:
         or type(error).__name__ == "OutOfMemoryError"
         or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error))
     )
+
+
+def is_panic(error: BaseException) -> bool:
+    """True if an error is the panic of a library in Rust, such as tokenizers: it is no Exception."""
+    return type(error).__name__ == "PanicException"

@@ -1,4 +1,4 @@
-"""Atomic writing of files: a file is written completely or not at all."""
+"""Files: written completely or not at all, and read from inside their folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from exegesis.core.errors import FileError
@@ -91,6 +91,28 @@ def read_text(path: str | os.PathLike[str]) -> str:
     except (OSError, ValueError) as error:  # a name that holds a NUL is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise FileError(f"cannot read {path} ({reason}); check the path") from error
+
+
+def bare(name: str) -> bool:
+    """True if a name can only be that of a file in its own folder, on any system: no path, no hidden file."""
+    plain = name == PurePosixPath(name).name == PureWindowsPath(name).name
+    return bool(name) and plain and not name.startswith(".") and name.isprintable() and ":" not in name
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of a file that lies in a folder. Raises FileError for a link that leads out of it.
+
+    The hub's cache keeps its files beside its folders, under ``blobs``; links to there are the folder's own.
+    """
+    path = folder / name
+    try:
+        home, real = folder.resolve(strict=True), path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise FileError(f"cannot read {path} ({getattr(error, 'strerror', None) or error}); check the path") from None
+    blobs = home.parents[1] / "blobs" if home.parent.name == "snapshots" else None
+    if home not in real.parents and real.parent != blobs:
+        raise FileError(f"{path} is a link that leads out of its folder: put the file itself there")
+    return path
 
 
 def _put(file: IO[bytes], data: str | bytes, target: Path) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import os
-import random
 from pathlib import Path
 
 import pytest
@@ -17,12 +14,11 @@ from exegesis.data.examples import Example
 from exegesis.results.saved import FORMS
 from tests.support import every_result
 from tests.support import study_toys as toys
+from tests.support.damage import damaged, seeds
 
 TEXT = "it is a great film , not awful"
 DATA = [("it is fine", "good"), ("a great film", "good"), ("the film is awful friday", "bad"), ("it is poor", "bad"),
         ("a fine film friday", "good"), ("great plot", "good"), ("really awful", "bad")]  # fmt: skip
-PUT = [{}, [], [1], {"a": 1}, None, 10**400, 10**12, float("nan"), float("inf"), "x", "", -1, -0.5, True, 0]
-SEEDS = int(os.environ.get("EXEGESIS_DAMAGES", "12"))  # of each kind
 
 
 def saved() -> dict[str, object]:
@@ -67,25 +63,6 @@ def plain(tmp_path_factory) -> dict[str, object]:
     return values | {f"version 1 of {file.stem}": json.loads(file.read_text()) for file in sorted(before.iterdir())}
 
 
-def places(values: object, here: tuple = ()) -> list[tuple]:
-    items = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
-    return [one for key, value in items for one in [(*here, key), *places(value, (*here, key))]]
-
-
-def damaged(values: object, draws: random.Random) -> tuple[object, tuple]:
-    """Each depth as often as any other, so that the few outer fields are met as well as the many numbers."""
-    values = copy.deepcopy(values)
-    apart = isinstance(values, dict) and "result" in values  # what stands beside it is ignored
-    every = [("result", *place) for place in places(values["result"])] if apart else places(values)
-    depth = draws.choice(sorted({len(place) for place in every}))
-    place = draws.choice([one for one in every if len(one) == depth])
-    inner, what = values, draws.choice(PUT)
-    for key in place[:-1]:
-        inner = inner[key]
-    inner[place[-1]] = what
-    return values, (*place, "=", what if what != 10**400 else "10**400")
-
-
 def used(path: Path, values: object) -> None:
     """Read it, and use what is read; an error of ours in one line is as good."""
     path.write_text(json.dumps(values))
@@ -106,11 +83,11 @@ def test_every_kind_is_damaged(plain):
     assert {values["format"] for values in plain.values()} == set(FORMS)
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", seeds(12))
 def test_a_damaged_result_is_refused_or_can_be_used(plain, tmp_path, seed):
     for name, values in plain.items():
-        draws = random.Random(f"{seed} {name}")
-        broken, where = damaged(values, draws)
+        apart = isinstance(values, dict) and "result" in values  # what stands beside it is ignored
+        broken, where = damaged(values, f"{seed} {name}", ("result",) if apart else ())
         try:
             used(tmp_path / "r.json", broken)
         except Exception as error:

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from exegesis.core.errors import (
-    ExegesisError,
-    FileError,
-    MissingExtraError,
-    ModelError,
-    UnsupportedError,
-    out_of_memory,
-)
+from exegesis.core.errors import ExegesisError, FileError, MissingExtraError, out_of_memory
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
+from exegesis.models.huggingface.files import ADAPTER, CONFIG, PICKLES, WEIGHTS, Files, adapter, check_files
+from exegesis.models.huggingface.quiet import offline, panics_as_errors, quiet
+from exegesis.models.huggingface.weights import check_weights
 from exegesis.models.huggingface.wrap import wrap_huggingface
 from exegesis.protocols.model import usable_device
 
 PATIENCE = 10.0  # seconds to wait for the hub's first answer
+TRIAL = (("a word",), ("a word", "and some more"))  # texts that a damaged tokenizer may break down at
+HEAD = "classification head", "take a model that was fine-tuned to classify texts"
 
 
 def load_huggingface(
@@ -43,41 +39,44 @@ def load_huggingface(
     and ``device`` move the module after loading (by default it stays as saved, on the CPU). For ``labels`` and
     ``truncate`` see ``wrap_huggingface``.
 
-    Raises MissingExtraError without the package transformers; FileError for an unknown model, missing or damaged files,
-    pickled weights, and weights without a classification head; ModelError for weights with NaN; UnsupportedError for
-    adapters without their base; and the errors of ``wrap_huggingface``.
+    Raises MissingExtraError without the package transformers; FileError for an unknown model; and the errors of
+    ``load_both`` and ``wrap_huggingface``.
     """
     where = usable_device(device)
-    with fetching(source, local_files_only) as (transformers, name, options):
-        options["revision"] = revision or "main"
-        if transformers.utils.find_adapter_config_file(name, **options) is not None:
-            raise UnsupportedError(f"{name} holds an adapter (PEFT), not a model: merge it into its base and save that")
-        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **options)
-        if str(getattr(config, "transformers_weights", None) or ".safetensors").endswith(".bin"):
-            raise pickled(name)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)
-        module, info = transformers.AutoModelForSequenceClassification.from_pretrained(
-            name, config=config, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
-        )
-    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # names that transformers invents
-        raise FileError(f"{name} holds no tokenizer (tokenizer.json or its vocabulary): save it beside the model")
-    missing = sorted(info["missing_keys"]) + sorted(str(key) for key in info.get("mismatched_keys", ()))
-    if missing:
-        raise FileError(
-            f"{name} holds no trained classification head (no weights for {', '.join(missing[:3])}): take a model that "
-            "was fine-tuned to classify texts"
-        )
-    if not all(bool(torch.isfinite(w).all()) for w in module.state_dict().values() if w.is_floating_point()):
-        raise ModelError(f"the weights of {name} hold NaN or infinity: the file is damaged or its training diverged")
+    with fetching(source, local_files_only) as (transformers, files):
+        files.options["revision"] = revision or "main"
+        module, tokenizer = load_both(transformers, "AutoModelForSequenceClassification", files, HEAD)
     module = module.to(where) if dtype is None else module.to(where, dtype)
-    label = Path(name).name if os.path.isdir(name) else name
+    label = Path(files.name).name if files.is_folder else files.name
     with quiet(transformers):
         return wrap_huggingface(module.eval(), tokenizer, labels, name=label, truncate=truncate)
 
 
+def load_both(transformers: Any, kind: str, files: Files, head: tuple[str, str]) -> tuple[Any, Any]:
+    """A model of a kind of transformers and its tokenizer, after the checks of its files and of its weights.
+
+    ``head`` names what the kind adds to a pretrained model, and what to do without it. Raises the errors of
+    ``check_files`` and ``check_weights``, and FileError for a model without a tokenizer.
+    """
+    weights = check_files(files, transformers)
+    name, options = files.name, {"trust_remote_code": False, **files.options}
+    with panics_as_errors():
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, **options)
+        for parts in TRIAL:
+            with suppress(Exception):  # a vocabulary that cannot spell them
+                tokenizer(*parts, verbose=False)
+        if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # names that transformers invents
+            raise FileError(f"{name} holds no tokenizer (tokenizer.json or its vocabulary): save it beside the model")
+    module, info = getattr(transformers, kind).from_pretrained(
+        name, use_safetensors=True, output_loading_info=True, **options
+    )
+    check_weights(module, info, files, weights, head)
+    return module, tokenizer
+
+
 @contextmanager
-def fetching(source: str | os.PathLike[str], local: bool = False) -> Iterator[tuple[Any, str, dict[str, Any]]]:
-    """Prepare the loading of a model: the package transformers, the model's name, and the options for this block.
+def fetching(source: str | os.PathLike[str], local: bool = False) -> Iterator[tuple[Any, Files]]:
+    """Prepare the loading of a model: the package transformers, and the model's files, for this block.
 
     The hub is not asked for a ``local`` model, nor for any if it does not answer. Raises MissingExtraError without the
     package, FileError if the folder or the name is wrong, or for any failure in the block.
@@ -89,8 +88,9 @@ def fetching(source: str | os.PathLike[str], local: bool = False) -> Iterator[tu
     name = os.fspath(source)
     _check_folder(name)
     with quiet(transformers), _one_line(name):
-        away = not (local or os.path.isdir(name) or _hub_answers(name))
-        yield transformers, name, {"local_files_only": local or away}
+        local = local or os.path.isdir(name) or not _hub_answers(name)
+        with offline(os.path.isdir(name)):
+            yield transformers, Files(name, transformers.utils.cached_file, {"local_files_only": local})
 
 
 def _check_folder(name: str) -> None:
@@ -104,20 +104,17 @@ def _check_folder(name: str) -> None:
         if name.startswith((".", "/", "~")) or name.endswith("/") or name.count("/") > 1:
             raise FileError(f"there is no folder {name!r}: give a folder, or the name of a model on the hub")
         return
-    if not (folder / "config.json").is_file():
-        raise FileError(f"{name} is not a Hugging Face model: it holds no config.json")
-    if not any((folder / file).is_file() for file in ("model.safetensors", "model.safetensors.index.json")):
-        if any(path.suffix in (".bin", ".pt", ".pth", ".pkl", ".ckpt") for path in folder.iterdir()):
-            raise pickled(name)
-        raise FileError(f"{name} holds no weights: model.safetensors is missing")
-
-
-def pickled(name: str) -> FileError:
-    """The error for a model whose weights are pickled."""
-    return FileError(
-        f"{name} holds its weights only in a pickled file, which can run code when it is read: convert it to "
-        "safetensors (save_pretrained does) where you trust it"
-    )
+    if (folder / ADAPTER).is_file():
+        raise adapter(name)
+    if not (folder / CONFIG).is_file():
+        raise FileError(f"{name} is not a Hugging Face model: it holds no {CONFIG}")
+    if not any(folder.glob("*.safetensors*")):
+        if any(path.suffix in PICKLES for path in folder.iterdir()):
+            raise FileError(
+                f"{name} holds its weights only in a pickled file, which can run code when it is read: convert it to "
+                "safetensors (save_pretrained does) where you trust it"
+            )
+        raise FileError(f"{name} holds no weights: {WEIGHTS} is missing")
 
 
 def _hub_answers(name: str) -> bool:
@@ -130,33 +127,6 @@ def _hub_answers(name: str) -> bool:
     except Exception:  # whatever its HTTP library raises
         return False
     return True
-
-
-@contextmanager
-def quiet(transformers: Any) -> Iterator[None]:
-    """Silence progress bars, log lines and warnings while loading, and ask for no conversion of weights on the hub."""
-    log = transformers.utils.logging
-    hub = logging.getLogger("huggingface_hub")
-    hub_level = hub.level
-    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
-    conversion = os.environ.get("DISABLE_SAFETENSORS_CONVERSION")
-    os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
-    log.set_verbosity(log.CRITICAL)
-    log.disable_progress_bar()
-    hub.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.set_verbosity(level)
-        hub.setLevel(hub_level)
-        if bars:
-            log.enable_progress_bar()
-        if conversion is None:
-            del os.environ["DISABLE_SAFETENSORS_CONVERSION"]
-        else:
-            os.environ["DISABLE_SAFETENSORS_CONVERSION"] = conversion
 
 
 @contextmanager

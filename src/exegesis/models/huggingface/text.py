@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from exegesis.core.errors import ExegesisError, TextError, UnsupportedError
+from exegesis.core.errors import ExegesisError, TextError, UnsupportedError, is_panic
 from exegesis.core.text import Span, Text
 from exegesis.models.huggingface import offsets
 from exegesis.models.huggingface.words import align
@@ -85,7 +85,9 @@ class Reader:
             return encoding_of(self.tokenizer, parts, self.limit if self.truncate else None)
         except ExegesisError:
             raise
-        except Exception as error:
+        except BaseException as error:
+            if not (isinstance(error, Exception) or is_panic(error)):
+                raise
             line = " ".join(str(error).split())[:200]
             raise TextError(f"the tokenizer of model {self.name} cannot read the text: {line}") from error
 

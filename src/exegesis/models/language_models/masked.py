@@ -12,13 +12,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from exegesis.core.errors import FileError, UsageError
+from exegesis.core.errors import UsageError
 from exegesis.core.progress import Tally
-from exegesis.models.huggingface.load import fetching
+from exegesis.models.huggingface.load import fetching, load_both
 from exegesis.nn.frozen import frozen
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.language import Filling, LanguageModel, Words, generator, is_language_model
 from exegesis.protocols.model import usable_device
+
+HEAD = "masked language model", "take a model that was trained to fill masks"
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,19 +146,13 @@ class MaskedLanguageModel:
 def load_masked(source: str | os.PathLike[str], *, device: str | None = None, at_once: int = 1) -> MaskedLanguageModel:
     """Load a masked language model and its tokenizer from a folder or by its name on the hub; safetensors weights only.
 
-    Raises MissingExtraError without the package transformers, FileError if there is no such model, or if it has no
-    masked head or is damaged, UsageError if its tokenizer has no mask token.
+    Raises MissingExtraError without the package transformers, FileError if there is no such model, the errors of
+    ``load_both``, and UsageError if its tokenizer has no mask token.
     """
     where = usable_device(device)
-    with fetching(source) as (transformers, name, options):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)
-        module, info = transformers.AutoModelForMaskedLM.from_pretrained(
-            name, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
-        )
-    if info["missing_keys"]:
-        missing = ", ".join(sorted(info["missing_keys"])[:3])
-        raise FileError(f"{name} holds no trained masked language model (no weights for {missing}): take one that does")
-    return MaskedLanguageModel(module.to(where).eval(), tokenizer, name, at_once)
+    with fetching(source) as (transformers, files):
+        module, tokenizer = load_both(transformers, "AutoModelForMaskedLM", files, HEAD)
+    return MaskedLanguageModel(module.to(where).eval(), tokenizer, files.name, at_once)
 
 
 def open_language(given: Any) -> LanguageModel:
