@@ -128,10 +128,13 @@ def train(data: Data, shape: Shape, layers: Layers, training: Training, finer: R
     """
     from exegesis.api import bar
     from exegesis.core.files import read_text
+    from exegesis.core.folders import recover
     from exegesis.models.trained.card import card_text
     from exegesis.models.trained.folder import make_parent, refuse_existing, save_folder, try_parent
     from exegesis.models.trained.training import train as fit
 
+    recover(run.out)
+    _forget(run)
     refuse_existing(run.out, overwrite=run.overwrite)
     try_parent(run.out)
     about = read_text(run.about) if run.about is not None else ""
@@ -150,15 +153,27 @@ def train(data: Data, shape: Shape, layers: Layers, training: Training, finer: R
             raise ExegesisError("interrupted; give the same command with --resume to go on") from None
     command = shlex.join(["exegesis", *sys.argv[1:]])
     card = card_text(run.out.name, result, command=command, data=origins, seed=finer.seed, about=about)
-    save_folder(run.out, result.model, card, overwrite=run.overwrite, half=run.half)
-    checkpoint.unlink(missing_ok=True)
+    save_folder(run.out, result.model, card, overwrite=run.overwrite, half=run.half, spent=checkpoint)
     if not run.quiet:
         _report(result, run.out)
 
 
+def _state(run: Run) -> Path:
+    """The file of the state of training."""
+    return run.out.with_name(f"{run.out.name}.checkpoint")
+
+
+def _forget(run: Run) -> None:
+    """Remove a checkpoint of which the folder was made, unless the run is to go on from it."""
+    from exegesis.models.trained.folder import is_spent
+
+    if not run.resume and is_spent(_state(run), run.out):
+        _state(run).unlink(missing_ok=True)
+
+
 def _checkpoint(run: Run) -> Path:
     """The file of the state of training. Raises FileError if it is there and the user does not say what to do."""
-    checkpoint = run.out.with_name(f"{run.out.name}.checkpoint")
+    checkpoint = _state(run)
     if checkpoint.exists() and not (run.resume or run.overwrite):
         raise FileError(f"{checkpoint} is an interrupted run: go on with it (--resume) or start again (--overwrite)")
     if run.resume and not checkpoint.exists():

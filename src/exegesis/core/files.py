@@ -115,6 +115,21 @@ def inside(folder: Path, name: str) -> Path:
     return path
 
 
+def lock(handle: int, *, wait: bool = False) -> bool:
+    """Lock an open file or folder until it is closed or its process ends.
+
+    False if another process holds it, or where there are no locks (on Windows, on some file systems), so that nothing
+    is cleared there either.
+    """
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
 def _put(file: IO[bytes], data: str | bytes, target: Path) -> None:
     with _named(target):
         file.write(data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data)
@@ -142,13 +157,10 @@ def _discard(file: IO[bytes], temporary: str) -> None:
 def _temporary(final: Path) -> tuple[int, str]:
     """A temporary file beside the target, locked while it is open; leftovers of dead processes are removed first."""
     prefix = f".{_stem(final)}.{zlib.crc32(platform.node().encode()):08x}."
-    if fcntl is None:
-        return tempfile.mkstemp(prefix=prefix, suffix=SUFFIX, dir=final.parent)
     _clear(final.parent, prefix)
     while True:
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=SUFFIX, dir=final.parent)
-        with suppress(OSError):  # a file system without locks, on which nothing is cleared either
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        lock(handle, wait=True)
         if os.fstat(handle).st_nlink:  # otherwise another process cleared it before it was locked
             return handle, name
         os.close(handle)
@@ -161,8 +173,8 @@ def _clear(folder: Path, prefix: str) -> None:
         for name in os.listdir(folder):
             if name.startswith(prefix) and name.endswith(SUFFIX):
                 with suppress(OSError), (folder / name).open("rb") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    os.unlink(folder / name)
+                    if lock(file.fileno()):
+                        os.unlink(folder / name)
 
 
 def _stem(path: Path) -> str:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from exegesis.core.checksums import check_checksums
 from exegesis.core.errors import FileError, MissingExtraError, ModelError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def load_tagger(folder: Path) -> BundledTagger:
         with torch.device("cpu"), torch.random.fork_rng(devices=[]):
             network = TagNetwork(config["rows"], config["width"], config["hidden"], len(tags)).float()
         network.load_state_dict(weights)
+        check_checksums(folder / "README.md")
     except Exception as error:  # safetensors and torch raise many kinds; all mean a damaged folder
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileError(f"the tagger in {folder} cannot be read ({reason}); install exegesis again") from error

@@ -127,6 +127,34 @@ def test_an_end_while_a_model_is_saved(call, tmp_path: Path, monkeypatch: pytest
     said = call("predict", "a fine film", "--model", "model")
     assert said.code == 0
     assert said.out.startswith(("good ", "bad "))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "t.tsv"]
+
+
+def test_an_end_just_before_the_checkpoint_goes(call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run knows by its checksum that the folder was made of it; one of another run stays."""
+    monkeypatch.chdir(tmp_path)
+    Path("t.tsv").write_text("".join(f"a fine film {n}\tgood\na bad film {n}\tbad\n" for n in range(20)))
+    given = ["train", "t.tsv", "--out", "model", "--epochs", "1", "--hidden", "4", "--embedding", "4", "-q"]
+    unlink = Path.unlink
+
+    def end(self: Path, **options: bool) -> None:
+        if self.name == "model.checkpoint":
+            raise KeyboardInterrupt
+        unlink(self, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", end)
+        assert call(*given).code == 130
+    assert sorted(os.listdir()) == ["model", "model.checkpoint", "t.tsv"]
+    checkpoint = Path("model.checkpoint").read_bytes()
+    assert call(*given, "--resume", "--overwrite").code == 0  # went on from it
+    assert sorted(os.listdir()) == ["model", "t.tsv"]
+    Path("model.checkpoint").write_bytes(checkpoint)
+    assert "exists already" in call(*given).err
+    assert sorted(os.listdir()) == ["model", "t.tsv"]
+    Path("model.checkpoint").write_bytes(checkpoint[:-1] + b"x")
+    assert "exists already" in call(*given).err
+    assert sorted(os.listdir()) == ["model", "model.checkpoint", "t.tsv"]
 
 
 def on_a_terminal(*arguments: object, environment: dict[str, str] | None = None) -> str:

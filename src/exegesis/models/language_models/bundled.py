@@ -28,6 +28,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from exegesis.core.checksums import check_checksums, checksum, with_checksums
 from exegesis.core.errors import ExegesisError, FileError
 from exegesis.core.files import write_whole
 from exegesis.core.progress import counted
@@ -37,7 +38,7 @@ from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.protocols.language import Filling, Words, generator
 
 FORMAT, VERSION = "exegesis-language-model", 1
-CONFIG, WEIGHTS, WORDS = "config.json", "model.safetensors", "vocabulary.json"
+CONFIG, WEIGHTS, WORDS, CARD = "config.json", "model.safetensors", "vocabulary.json", "README.md"
 BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError, ExegesisError)
 State = tuple[Tensor, Tensor]
 
@@ -142,6 +143,7 @@ def load_language(folder: str | Path, *, name: str | None = None) -> ClozeLangua
         if not all(bool(value.isfinite().all()) for value in weights.values()):
             raise ValueError("a weight is not finite")
         network.load_state_dict(weights, assign=True)
+        check_checksums(path / CARD)
     except BROKEN as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise FileError(f"{path} holds no language model that can be read ({why}); copy or train it again") from None
@@ -149,11 +151,17 @@ def load_language(folder: str | Path, *, name: str | None = None) -> ClozeLangua
 
 
 def save_language(folder: str | Path, model: ClozeLanguageModel) -> None:
-    """Write the folder that ``load_language`` reads; weights in float16."""
+    """Write the folder that ``load_language`` reads; weights in float16, checksums at the end of the card."""
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     weights = {key: value.detach().half().contiguous() for key, value in model.network.state_dict().items()}
-    write_whole(path / WEIGHTS, save(weights))
-    write_whole(path / WORDS, model.vocabulary.to_json().encode("ascii"))
     shape = {"format": FORMAT, "version": VERSION, **asdict(model.network.config)}
-    write_whole(path / CONFIG, json.dumps(shape, indent=2).encode("ascii") + b"\n")
+    files = {
+        WEIGHTS: save(weights),
+        WORDS: model.vocabulary.to_json().encode("ascii"),
+        CONFIG: json.dumps(shape, indent=2).encode("ascii") + b"\n",
+    }
+    card = (path / CARD).read_text("utf-8") if (path / CARD).is_file() else f"# {path.name}\n"
+    for name, content in files.items():
+        write_whole(path / name, content)
+    write_whole(path / CARD, with_checksums(card, {name: checksum(content) for name, content in files.items()}))

@@ -1,19 +1,16 @@
 """Model folders: save and load a trained classifier, whole or not at all, and without pickles.
 
 A folder holds ``config.json`` (format, version, shape, labels), ``model.safetensors`` (the weights, perhaps in
-float16; they load as float32), ``vocabulary.json`` and ``README.md`` (the model card).
+float16; they load as float32), ``vocabulary.json`` and ``README.md`` (the model card, with checksums of the others).
 
 Saving writes a temporary folder beside the target, flushes it to the disk and renames it. An existing folder
-is refused, or with ``overwrite`` moved aside, replaced and then removed: at no moment does a half-written
-folder bear the name, though for an instant between two renames none does.
+is refused, or with ``overwrite`` replaced (``core.folders``).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,14 +20,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from exegesis.core.checksums import check_checksums, checksum, checksums, with_checksums
 from exegesis.core.errors import ExegesisError, FileError, ModelError, UsageError
-from exegesis.core.files import try_writing
+from exegesis.core.files import inside, try_writing
+from exegesis.core.folders import replacing
 from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
 
 FORMAT = "exegesis-recurrent-classifier"
 VERSION = 1
 CONFIG, WEIGHTS, WORDS, CARD = "config.json", "model.safetensors", "vocabulary.json", "README.md"
+SPENT = "checkpoint"  # the name of the checksum of a run's last checkpoint
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 
@@ -47,9 +47,11 @@ class TrainedClassifier:
 
 
 def save_folder(
-    folder: str | Path, model: TrainedClassifier, card: str, *, overwrite: bool = False, half: bool = False
-) -> None:
-    """Write a model folder; ``half`` stores the weights in float16.
+    folder: str | Path, model: TrainedClassifier, card: str, *, overwrite: bool = False, half: bool = False,
+    spent: Path | None = None,
+) -> None:  # fmt: skip
+    """Write a model folder; ``half`` stores the weights in float16. A ``spent`` checkpoint is removed once the folder
+    has its name (see ``is_spent``).
 
     Raises FileError if the folder exists (or, with ``overwrite``, is not a model folder) or cannot be
     written, ModelError for a weight that is not finite.
@@ -60,20 +62,28 @@ def save_folder(
         CONFIG: _config_json(model.module.config),
         WEIGHTS: save(_checked(model.module.state_dict(), half=half)),
         WORDS: model.vocabulary.to_json().encode("ascii"),
-        CARD: card.encode("utf-8", "backslashreplace"),
     }
+    sums = {name: checksum(content) for name, content in files.items()}
     make_parent(target)
     try:
-        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        try:
+        if spent is not None and spent.is_file():
+            sums[SPENT] = checksum(spent)
+        files[CARD] = with_checksums(card, sums).encode("utf-8", "backslashreplace")
+        with replacing(target) as fresh:
             for name, content in files.items():
                 _write(fresh / name, content)
             fresh.chmod(0o755)
-            _swap(fresh, target)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+        if spent is not None:
+            spent.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(f"{target}: cannot be written ({error.strerror or error}); choose another place") from None
+
+
+def is_spent(checkpoint: Path, folder: Path) -> bool:
+    """True if a folder was made of a checkpoint, which then says nothing more: its process was killed just before it
+    removed it."""
+    value = checksums(folder / CARD).get(SPENT)
+    return value is not None and checkpoint.is_file() and checksum(checkpoint) == value
 
 
 def refuse_existing(target: Path, *, overwrite: bool) -> None:
@@ -116,8 +126,9 @@ def is_model_folder(path: str | Path) -> bool:
 def load_folder(folder: str | Path) -> TrainedClassifier:
     """Read a model folder; the module is in eval mode, in float32, on the CPU.
 
-    Raises FileError where a file is missing, damaged, of an unknown version, or pickled (pickles run code and
-    are never opened), ModelError for a weight that is NaN or infinite, named.
+    Raises FileError where a file is missing, damaged, of an unknown version, not that of its checksum in the card
+    (which need not have one), or pickled (pickles run code and are never opened), ModelError for a weight that is NaN
+    or infinite, named.
     """
     path = Path(folder)
     if not path.is_dir():
@@ -135,6 +146,7 @@ def load_folder(folder: str | Path) -> TrainedClassifier:
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     _compare(path, expected, weights, complete=True)
     module.load_state_dict(_checked(weights))
+    check_checksums(path / CARD)
     return TrainedClassifier(module.eval(), vocabulary)
 
 
@@ -150,36 +162,10 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def _swap(fresh: Path, target: Path) -> None:
-    _sync(fresh)
-    if not target.exists():
-        fresh.rename(target)
-    else:
-        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-        target.rename(aside / target.name)
-        try:
-            fresh.rename(target)
-        except OSError:
-            (aside / target.name).rename(target)
-            raise
-        shutil.rmtree(aside, ignore_errors=True)
-    _sync(target.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Flush the entries of a folder to the disk, if the system can open folders."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def _file(folder: Path, name: str) -> Path:
     path = folder / name
     if path.is_file():
-        return path
+        return inside(folder, name)
     pickled = sorted(p.name for p in folder.iterdir() if p.suffix in _PICKLES)
     if pickled and not (folder / WEIGHTS).is_file():
         raise FileError(

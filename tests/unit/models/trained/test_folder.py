@@ -78,7 +78,7 @@ def test_nothing_else_is_left(saved: Path) -> None:
         "vocabulary.json",
     ]
     assert [p.name for p in saved.parent.iterdir()] == ["model"]
-    assert (saved / "README.md").read_text() == "# A card\n"
+    assert (saved / "README.md").read_text().startswith("# A card\n\n## Checksums\n")
 
 
 def test_existing_folders(saved: Path, tmp_path: Path) -> None:
@@ -194,6 +194,44 @@ def test_a_wrong_config_is_refused(saved: Path, change: dict[str, object], messa
     config = json.loads((saved / "config.json").read_text())
     (saved / "config.json").write_text(json.dumps(config | change))
     with pytest.raises(FileError, match=message):
+        load_folder(saved)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocabulary.json"])
+def test_a_changed_byte_is_told(saved: Path, name: str) -> None:
+    """A weight, a label, a word: the folder is still sound, but not what was saved."""
+    data, at = (saved / name).read_bytes(), {"config.json": b"negative", "vocabulary.json": b"film"}.get(name)
+    place = data.index(at) if at else len(data) - 3
+    (saved / name).write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+    with pytest.raises(
+        FileError, match=rf"{name} has changed since it was saved .*: copy the folder again, or take out"
+    ):
+        load_folder(saved)
+    card = saved / "README.md"
+    lines = [line for line in card.read_text().splitlines() if not line.startswith(f"- `{name}`")]
+    card.write_text("\n".join(lines))
+    load_folder(saved)  # changed by hand, and said so
+
+
+def test_folders_without_checksums_load(saved: Path) -> None:
+    for card in ("# An older card\n", "## Checksums\n", "- `config.json`: SHA-256 `" + "0" * 64 + "`\n", None):
+        (saved / "README.md").unlink(missing_ok=True)
+        if card is not None:
+            (saved / "README.md").write_text(card)
+        load_folder(saved)
+
+
+def test_a_card_that_has_checksums_gets_others(saved: Path) -> None:
+    card = (saved / "README.md").read_text()
+    save_folder(saved, toy(hidden=2), card, overwrite=True)
+    assert (saved / "README.md").read_text().count("## Checksums") == 1
+    load_folder(saved)
+
+
+def test_links_that_lead_out_are_refused(saved: Path, tmp_path: Path) -> None:
+    (saved / "model.safetensors").rename(tmp_path / "elsewhere.safetensors")
+    (saved / "model.safetensors").symlink_to("../elsewhere.safetensors")
+    with pytest.raises(FileError, match=r"model\.safetensors is a link that leads out of its folder"):
         load_folder(saved)
 
 
