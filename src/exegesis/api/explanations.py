@@ -27,6 +27,7 @@ from exegesis.engine.answer import in_batches, outputs
 from exegesis.engine.methods import Method, card_of, make, require
 from exegesis.engine.run import Spans, run
 from exegesis.models.tagger import Tagger
+from exegesis.nn.context import entry
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.protocols.target import Ask, Wish, ask
 from exegesis.questions.phrases.catalogue import make_search, trees_for
@@ -56,6 +57,7 @@ def explain(
 ) -> list[Attribution]: ...
 
 
+@entry
 def explain(
     model: Classifier | str,
     text: Raw | list[Raw] | list[str] | Column,
@@ -128,6 +130,7 @@ class Plan:
     trust: bool = False
 
     @classmethod
+    @entry
     def of(
         cls,
         model: Classifier,
@@ -149,6 +152,7 @@ class Plan:
         """The name of the method."""
         return card_of(self.method).name
 
+    @entry
     def explain(self, texts: Sequence[Text], advance: Advance = lambda: None) -> list[Attribution]:
         """The results of texts that the model has read, in order; ``advance`` is called after each."""
         explained = in_order(run(self.model, texts, self.method, self.choice, self.spans), advance)
@@ -165,6 +169,7 @@ def predict(model: Classifier | str, texts: Raw) -> dict[str, float]: ...
 def predict(model: Classifier | str, texts: list[Raw] | list[str] | Column) -> list[dict[str, float]]: ...
 
 
+@entry
 def predict(
     model: Classifier | str, texts: Raw | list[Raw] | list[str] | Column
 ) -> dict[str, float] | list[dict[str, float]]:
@@ -196,6 +201,7 @@ def relevance(
 ) -> list[Relevance]: ...
 
 
+@entry
 def relevance(
     model: Classifier | str,
     text: Raw | list[Raw] | list[str] | Column,
@@ -229,6 +235,7 @@ def hierarchy(
 ) -> list[Hierarchy]: ...
 
 
+@entry
 def hierarchy(
     model: Classifier | str,
     text: Raw | list[Raw] | list[str] | Column,
@@ -273,6 +280,7 @@ class Growth:
     tagger: Tagger | None = None
 
     @classmethod
+    @entry
     def of(
         cls,
         model: Classifier,
@@ -287,6 +295,7 @@ class Growth:
         chosen = make_search(search, model, method, parameters)
         return cls(model, search, chosen, one_number(ask(target, model.labels, model.link)), tree, tagger)
 
+    @entry
     def explain(self, texts: Sequence[Text], advance: Advance = lambda: None) -> list[Hierarchy]:
         """The hierarchies of texts that the model has read, in order; ``advance`` is called after each."""
         trees = trees_for(texts, self.tree, lambda: self.tagger or bundled_tagger())
@@ -301,6 +310,7 @@ def interactions(
 ) -> list[Interactions]: ...
 
 
+@entry
 def interactions(
     model: Classifier | str,
     text: Raw | list[Raw] | list[str] | Column,
@@ -325,6 +335,7 @@ def interactions(
     return answered(classifier, text, partial(joint_effects, classifier, pairwise, choice), "interactions", progress)
 
 
+@entry
 def joint_effects(
     model: Classifier,
     pairwise: Pairwise,

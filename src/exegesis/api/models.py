@@ -13,6 +13,7 @@ from exegesis.core.errors import UsageError
 from exegesis.engine.methods import Card, cards, lacking
 from exegesis.models.blackbox import BlackBox
 from exegesis.models.modules.wrap import wrap
+from exegesis.nn.context import entry
 from exegesis.protocols.labels import Labels
 from exegesis.protocols.language import LanguageModel
 from exegesis.protocols.model import Classifier, offers, usable_device
@@ -21,6 +22,7 @@ BUNDLED = "bundled"
 PREFERRED = ("reat", "integrated-gradients", "leave-one-out")
 
 
+@entry
 def load(model: str | os.PathLike[str] = BUNDLED, *, device: str | None = None, truncate: bool = False) -> Classifier:
     """Load a model to explain: ``"bundled"``, a folder that ``exegesis train`` wrote, or a Hugging Face name or folder.
 
@@ -50,6 +52,7 @@ def _is_trained(path: Path) -> bool:
     return path.is_dir() and (path / "vocabulary.json").exists()
 
 
+@entry
 def blackbox(function: Callable[[list[str]], Any], labels: Labels, **options: Any) -> BlackBox:
     """A model made of any function from a list of texts to an array of probabilities (see ``BlackBox``)."""
     return BlackBox(function, labels, **options)
@@ -72,6 +75,7 @@ def as_model(model: Classifier | str | os.PathLike[str]) -> Classifier:
     return model
 
 
+@entry
 def methods(model: Classifier | str | None = None) -> tuple[Card, ...]:
     """The cards of all methods, or of those that a model can serve."""
     classifier = None if model is None else as_model(model)
@@ -84,6 +88,7 @@ def preferred(model: Classifier) -> str:
     return next(name for name in PREFERRED if name in able)
 
 
+@entry
 def language(name: str = "bundled") -> LanguageModel:
     """Load a language model that draws words: ``bundled``, a folder, or a masked Hugging Face model (name or folder).
 

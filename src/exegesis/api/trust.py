@@ -17,6 +17,7 @@ from exegesis.core.text import Text
 from exegesis.data.examples import Example, read_examples
 from exegesis.engine.methods import BEST, Method, make
 from exegesis.models.trained.randomised import memorising_options, trained_on_shuffled
+from exegesis.nn.context import entry
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.protocols.target import Wish
 from exegesis.questions.trust.measure import Measure, MeasureCard
@@ -29,6 +30,7 @@ Data = str | os.PathLike[str] | Iterable[Raw | Example]
 WEAK = 0.9  # a trained model that learned a smaller share of its shuffled labels is a weak check
 
 
+@entry
 def evaluate(
     model: Classifier | str,
     data: Data,
@@ -74,6 +76,7 @@ def measures() -> tuple[MeasureCard, ...]:
     return registered()
 
 
+@entry
 def randomisation(
     model: Classifier | str,
     data: Data,
@@ -120,6 +123,7 @@ def randomisation(
     return replace(result, notes=(*result.notes, *notes))
 
 
+@entry
 def sensitivity(
     model: Classifier | str,
     data: Data,
@@ -183,6 +187,7 @@ class _Epochs:
         self.advance()
 
 
+@entry
 def recommend(
     model: Classifier | str,
     data: Data,

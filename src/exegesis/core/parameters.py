@@ -21,7 +21,6 @@ import math
 import numbers
 import re
 import types
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -29,6 +28,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args
 import numpy as np
 
 from exegesis.core.errors import UsageError, unknown
+from exegesis.core.silence import silent
 
 T = TypeVar("T", bound=type)
 MAX_SHOWN = 60  # characters of a refused value in an error
@@ -302,8 +302,7 @@ def _nearest(hint: Any, value: Any) -> str:
 def _parenthesised(text: str, arguments: str) -> dict[str, Any]:
     """The keyword arguments of a call in text."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about odd literals, which are refused or kept
+        with silent():  # about odd literals, which are refused or kept
             return _call(ast.parse(f"f({arguments})", mode="eval").body).parameters
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         name = text.partition("(")[0].strip()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from exegesis.core.errors import CapacityError, ModelError, out_of_memory
 from exegesis.core.text import Text
+from exegesis.nn.alone import alone
 from exegesis.protocols.batch import Batch, groups
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Classifier
@@ -92,15 +93,17 @@ def in_batches(
     """Work on texts in batches of similar length; each result comes with the number of its text as soon as it is ready.
 
     The size of batches follows the memory of the ``model``'s device, by default that of the CPU. Batches that run out
-    of memory are tried again in halves. Raises CapacityError, with the ``name`` of the work, if a single text needs too
-    much memory.
+    of memory are tried again in halves. While a batch runs, no other thread runs the model's module.
+
+    Raises CapacityError, with the ``name`` of the work, if a single text needs too much memory.
     """
     budget = budget_for("texts", getattr(model, "device", None))
     queue = groups([len(text) for text in texts], budget.pieces, budget.rows)
     while queue:
         rows = queue.pop(0)
         try:
-            results = work([texts[row] for row in rows])
+            with alone(getattr(model, "module", None)):
+                results = work([texts[row] for row in rows])
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise

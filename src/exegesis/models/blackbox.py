@@ -17,6 +17,7 @@ from exegesis.core.errors import TextError, UsageError
 from exegesis.core.text import Text, text_of_words
 from exegesis.models.functions import NO_WORDS, Function
 from exegesis.models.text.tokenizer import tokenize
+from exegesis.nn.context import ability
 from exegesis.protocols.batch import Batch, pad
 from exegesis.protocols.labels import Labels, label_names
 from exegesis.protocols.model import Raw
@@ -116,6 +117,7 @@ class BlackBox:
         ids = [self._intern(piece, opening=number == 0) for number, piece in enumerate(pieces)]
         return text_of_words(raw, [(p, w.start, w.stop) for p, w in zip(pieces, words, strict=True)], ids)
 
+    @ability
     def encode(self, texts: Sequence[Text]) -> Batch:
         for text in texts:  # a text that another process read
             for number, piece in enumerate(text.pieces):
@@ -132,6 +134,7 @@ class BlackBox:
         joined = "".join(self._strings[i] for i in ids)
         return joined if ids and ids[0] in self._openings else joined.lstrip()
 
+    @ability
     def outputs(self, batch: Batch) -> Float[Tensor, "b c"]:
         """The function's probabilities, or plain numbers, float64.
 

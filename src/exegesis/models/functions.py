@@ -14,6 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.errors import ModelError, out_of_memory
+from exegesis.nn.alone import alone
+from exegesis.nn.context import callers_device
 from exegesis.protocols.target import Link
 
 MIN_CERTAIN = 4  # a warning is logged if as many first answers are all exactly 0 or 1
@@ -51,8 +53,12 @@ class Function:
     def rows(self, texts: Sequence[str], own: Collection[str] = ()) -> Float[np.ndarray, "n c"]:
         """The rows of texts, float64; a user's ``own`` texts are never replaced. Equal texts are asked once.
 
-        Raises ModelError as ``BlackBox.outputs``.
+        Threads ask one after the other. Raises ModelError as ``BlackBox.outputs``.
         """
+        with alone(self):
+            return self._rows(texts, own)
+
+    def _rows(self, texts: Sequence[str], own: Collection[str]) -> Float[np.ndarray, "n c"]:
         filled = [self.nothing if self._is_empty(text) and text not in own else text for text in texts]
         distinct = [text for text in dict.fromkeys(filled) if text is not None]
         try:
@@ -158,7 +164,8 @@ class Function:
 
     def _called(self, texts: Any) -> Any:
         try:
-            return self.call(texts)
+            with callers_device():
+                return self.call(texts)
         except Exception as error:
             if out_of_memory(error):
                 raise

@@ -67,12 +67,13 @@ class BundledTagger:
         """Assign one Penn tag per word; every string is accepted, and an empty sequence has no tags."""
         import torch
 
+        from exegesis.nn.context import own_context
         from exegesis.nn.tag_network import features
 
         if not words:
             return []
         rows = [features(word, self._rows) for word in words]
-        with torch.inference_mode():
+        with own_context(gradients=False):
             inputs = torch.tensor([rows], device="cpu")
             best: list[int] = self._network(inputs, [len(words)])[0].argmax(-1).tolist()
         return [self.tags[number] for number in best]
@@ -90,17 +91,19 @@ def load_tagger(folder: Path) -> BundledTagger:
     import torch
     from safetensors.torch import load_file
 
+    from exegesis.nn.context import own_context
     from exegesis.nn.tag_network import TagNetwork
 
     try:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        weights = load_file(folder / "model.safetensors", device="cpu")
         tags = tuple(str(tag) for tag in config["tags"])
-        if not all(bool(value.isfinite().all()) for value in weights.values()):
-            raise ValueError("its weights hold NaN or infinity")
-        with torch.device("cpu"), torch.random.fork_rng(devices=[]):
-            network = TagNetwork(config["rows"], config["width"], config["hidden"], len(tags)).float()
-        network.load_state_dict(weights)
+        with own_context():
+            weights = load_file(folder / "model.safetensors", device="cpu")
+            if not all(bool(value.isfinite().all()) for value in weights.values()):
+                raise ValueError("its weights hold NaN or infinity")
+            with torch.device("meta"):  # draws no random numbers
+                network = TagNetwork(config["rows"], config["width"], config["hidden"], len(tags))
+            network.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
         check_checksums(folder / "README.md")
     except Exception as error:  # safetensors and torch raise many kinds; all mean a damaged folder
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -127,9 +130,12 @@ class SpacyTagger:
         """
         from spacy.tokens import Doc
 
+        from exegesis.nn.context import own_context
+
         if not words:
             return []
-        doc = self._nlp(Doc(self._nlp.vocab, words=[_clean(word) for word in words]))
+        with own_context():
+            doc = self._nlp(Doc(self._nlp.vocab, words=[_clean(word) for word in words]))
         if len(doc) != len(words):
             raise ModelError(
                 f"the spaCy pipeline {_name(self._nlp)} made {len(doc)} tokens of {len(words)} words; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,10 +10,24 @@ from typing import Any
 import torch
 from torch import nn
 
+from exegesis.core.errors import ModelError
+from exegesis.nn.alone import alone, parts_of
+from exegesis.nn.context import callers_device
+
+
+class _Running(threading.local):
+    """The parts of the modules that a thread is running."""
+
+    def __init__(self) -> None:
+        self.parts: dict[int, object] = {}
+
+
+_running = _Running()
+
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients to parameters, for the length of a block.
+    """Evaluation mode and no gradients to parameters, for the length of a block, while other threads wait.
 
     No process-wide flag changes. cuDNN (and other devices' kernels) refuse the backward pass of a recurrent layer that
     ran in evaluation mode; there the layer alone runs in training mode with its dropout at zero, which computes the
@@ -20,13 +35,33 @@ def frozen(module: nn.Module) -> Iterator[None]:
     At the end every attribute of every submodule is restored: training flags, dropout rates, values that ``forward``
     stored on ``self`` (a hidden state kept for the next call, say), and the rows that an embedding with ``max_norm``
     shortened. Tensors that ``forward`` changes in place are not restored.
+
+    Raises ModelError if the module is running already, which is to say that its own code or hooks ask for it to be
+    explained: they would see the hooks that watch the run around them.
     """
+    parts = parts_of(module)
+    if parts.keys() & _running.parts.keys():
+        raise ModelError(
+            f"the module {type(module).__name__} is being explained, and asks from its own code or hooks to be "
+            "explained again: explain it after its forward pass"
+        )
+    with alone(module), callers_device(module):
+        around, _running.parts = _running.parts, {**_running.parts, **parts}
+        try:
+            with _frozen(module):
+                yield
+        finally:
+            _running.parts = around
+
+
+@contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
     modules = list(module.modules())
     saved = [(part, dict(part.__dict__), _members(part)) for part in modules]
     shortened = [part.weight.data for part in modules if isinstance(part, nn.Embedding) and part.max_norm is not None]
     before = [rows.clone() for rows in shortened]
     weights = [weight for part in modules for weight in part._parameters.values() if weight is not None]
-    trained = list({id(weight): weight for weight in weights if weight.requires_grad}.values())  # tied weights once
+    trained = [weight for weight in weights if weight.requires_grad and not weight.is_inference()]
     try:
         for weight in trained:
             weight.requires_grad_(False)

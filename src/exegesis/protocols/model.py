@@ -7,7 +7,6 @@ members combines its bases: ``class Both(Layered, Attentive, Protocol)`` asks fo
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Protocol
@@ -17,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError, UsageError
+from exegesis.core.silence import silent
 from exegesis.core.text import Text
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.recurrent import Unrolled
@@ -129,8 +129,7 @@ def refuse_denied(name: str, lacks: Mapping[str, str], ability: type) -> None:
 def usable_device(device: str | torch.device | None) -> torch.device:
     """Return a device by name, the CPU for None. Raise UsageError if it is unknown or this machine does not have it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silent():
             chosen = torch.device(device or "cpu")
             torch.zeros(1, device=chosen)[0].item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:

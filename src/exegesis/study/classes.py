@@ -14,6 +14,7 @@ from exegesis.core.errors import unknown
 from exegesis.core.text import Text
 from exegesis.engine.methods import Method
 from exegesis.models.tagger import Tagger, default_tagger, universal
+from exegesis.nn.context import entry
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Wish
 from exegesis.results.study import WordClass, WordClasses
@@ -25,6 +26,7 @@ VERBS = ("VB", "VBD", "VBG", "VBN", "VBP", "VBZ")
 MAX_COMMON = 4  # words named per class
 
 
+@entry
 def words(
     model: Classifier | str,
     data: Data,

@@ -14,6 +14,7 @@ from exegesis.api import Place, Plan, as_model, bar, chosen, read_text
 from exegesis.core.errors import UsageError
 from exegesis.core.text import Text
 from exegesis.engine.methods import Method
+from exegesis.nn.context import entry
 from exegesis.protocols.draws import generator
 from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import Classifier
@@ -41,6 +42,7 @@ class _Blamed:
     examples: list[tuple[float, Shown]] = field(default_factory=list)
 
 
+@entry
 def failures(
     model: Classifier | str,
     data: Data,

@@ -23,6 +23,7 @@ from exegesis.models.trained.network import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.scores import Epoch
 from exegesis.models.trained.training import train as fit
+from exegesis.nn.context import entry
 from exegesis.results.faults import Added, Mean, Repair, Retrained, Substitution
 from exegesis.statistics.bootstrap import LEVEL, spread
 from exegesis.study.candidates import SYNONYMS
@@ -35,6 +36,7 @@ Swaps = Mapping[str, Sequence[str]] | Substitution
 NOTHING = Mean(float("nan"), float("nan"), float("nan"), 0, 0, 0)
 
 
+@entry
 def repair(
     train: Data,
     swaps: Swaps,
@@ -150,6 +152,7 @@ class _Watch:
         tell("epochs, at most", self.epochs, self.epochs)
 
 
+@entry
 def propose(
     examples: Sequence[Example], pairs: Sequence[tuple[str, str]], *, most: int = 200, without: set[str] | None = None
 ) -> list[Added]:

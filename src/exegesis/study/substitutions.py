@@ -13,6 +13,7 @@ from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.text import Text
 from exegesis.engine.methods import Method
 from exegesis.models.tagger import Tagger, default_tagger
+from exegesis.nn.context import entry
 from exegesis.protocols.labels import Labels
 from exegesis.protocols.language import LanguageModel
 from exegesis.protocols.model import Classifier, Raw
@@ -28,6 +29,7 @@ MAX_SHOWN = 3  # pairs of texts shown, for the text itself and for each transfer
 MAX_MOVED = 6  # swaps tried on other texts
 
 
+@entry
 def substitute(
     model: Classifier | str,
     text: Raw,

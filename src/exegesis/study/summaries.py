@@ -12,6 +12,7 @@ from jaxtyping import Float
 from exegesis.api import Place, Plan, as_model, bar, chosen
 from exegesis.core.errors import UsageError
 from exegesis.engine.methods import Method
+from exegesis.nn.context import entry
 from exegesis.protocols.draws import generator
 from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import Classifier
@@ -28,6 +29,7 @@ FAINT = 0.01  # share of the strongest word's median below which a word is not l
 MIN_TRAINING, LEANING_LEVEL = 10, 0.01  # training texts of a word, and the significance level of their leaning
 
 
+@entry
 def summary(
     model: Classifier | str,
     data: Data,

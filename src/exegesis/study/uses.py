@@ -15,6 +15,7 @@ from exegesis.api import Place, Plan, as_model, bar, chosen
 from exegesis.core.errors import UsageError
 from exegesis.core.text import Text
 from exegesis.engine.methods import Method
+from exegesis.nn.context import entry
 from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Wish
@@ -49,6 +50,7 @@ class _Collected:
         return tuple(text for *_, text in low), tuple(text for *_, text in high)
 
 
+@entry
 def word(
     model: Classifier | str,
     data: Data,

@@ -13,6 +13,7 @@ import numpy as np
 
 import exegesis.questions.trust.measures  # noqa: F401 - registers the measures
 from exegesis.core.text import Text
+from exegesis.nn.context import entry
 from exegesis.questions.trust.measure import Answers, Case, Given, Measure, MeasureCard, Score, card_of, make
 from exegesis.testing.toys import BIAS, LABELS, WEIGHTS, bag_of_words
 
@@ -57,6 +58,7 @@ class Trial:
             raise AssertionError(f"{self.card.name}: {complaint}")
 
 
+@entry
 def check_measure(measure: str | Measure, seed: int = 0) -> None:
     """Hold a measure to the contract of all measures, on a linear bag of words whose perfect explanation is known.
 

@@ -16,6 +16,7 @@ import torch
 from exegesis.api import explain
 from exegesis.core.errors import ExegesisError, ModelError, UsageError
 from exegesis.engine.methods import Card, Method, card_of, make
+from exegesis.nn.context import entry
 from exegesis.protocols.model import Classifier, Raw, members
 from exegesis.protocols.target import Target
 from exegesis.results.attribution import Attribution
@@ -57,6 +58,7 @@ class Trial:
             raise AssertionError(f"{self.card.name}: {complaint}")
 
 
+@entry
 def check_method(
     method: str | Method,
     model: Classifier | None = None,

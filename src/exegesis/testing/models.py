@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from exegesis.core.text import Text
+from exegesis.nn.context import entry
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier, Differentiable, Raw, Recurrent, members, offers
 from exegesis.testing.toys import TEXTS
@@ -52,6 +53,7 @@ class Trial:
         return first.shape == second.shape and bool(torch.allclose(first, second, rtol=0, atol=self.tolerance))
 
 
+@entry
 def check_model(model: Classifier, texts: Sequence[Raw] = TEXTS, *, tolerance: float = 1e-9) -> None:
     """Hold a model to the contract of every ability that it offers, on a few texts of different lengths.
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from exegesis.api import hierarchy
+from exegesis.nn.context import entry
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.result import save
@@ -46,6 +47,7 @@ class Trial:
             raise AssertionError(f"{self.name}: {complaint}")
 
 
+@entry
 def check_search(
     search: str,
     model: Classifier | None = None,

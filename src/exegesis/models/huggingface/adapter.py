@@ -17,6 +17,7 @@ from exegesis.core.errors import ExegesisError, ModelError, out_of_memory
 from exegesis.core.text import Text
 from exegesis.models.huggingface.text import Reader, pad_id, widened
 from exegesis.models.huggingface.vectors import Lookup, replaced, word_vectors
+from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
 from exegesis.protocols.batch import Batch, groups, pad
 from exegesis.protocols.budget import budget_for
@@ -110,15 +111,18 @@ class HuggingFaceClassifier:
         """Read a text or a pair (see ``Reader.read``)."""
         return self.reader.read(raw)
 
+    @ability
     def encode(self, texts: Sequence[Text]) -> Batch:
         """Pad texts on the right, whatever side the tokenizer pads on, and move them to the module's device."""
         return pad(texts, self.tokens["pad"], self.device)
 
+    @ability
     @torch.no_grad()
     def outputs(self, batch: Batch) -> Float[Tensor, "b c"]:
         """Return the module's logits, half precision as float32. Raises ModelError if the module fails."""
         return self._run(self._filled(batch.to(self.device)), None)
 
+    @ability
     @torch.no_grad()
     def embed(self, batch: Batch) -> Float[Tensor, "b t d"]:
         """Return the input embeddings, half precision as float32; they carry no gradient.
@@ -131,6 +135,7 @@ class HuggingFaceClassifier:
             vectors = word_vectors(self.module, self.profile.lookups, batch.ids.masked_fill(~batch.mask, fill))
         return vectors.float() if vectors.dtype in (torch.float16, torch.bfloat16) else vectors
 
+    @ability
     def outputs_from(self, embeds: Float[Tensor, "b t d"], batch: Batch) -> Float[Tensor, "b c"]:
         """Return the logits for these vectors instead of the batch's own; they carry a gradient to the vectors.
 

@@ -14,6 +14,7 @@ from exegesis.core.text import Span, Text
 from exegesis.models.huggingface import offsets
 from exegesis.models.huggingface.words import align
 from exegesis.models.text.tokenizer import tokenize
+from exegesis.nn.alone import alone
 from exegesis.protocols.batch import Batch
 
 _ABSENT = object()
@@ -109,7 +110,8 @@ def encoding_of(tokenizer: Any, parts: Sequence[str], limit: int | None = None) 
     if not getattr(tokenizer, "is_fast", False):
         return offsets.encode(tokenizer, parts, limit)
     options = {"truncation": limit is not None, "max_length": limit}
-    return tokenizer(*parts, **options, return_offsets_mapping=True, verbose=False).encodings[0]
+    with alone(tokenizer):
+        return tokenizer(*parts, **options, return_offsets_mapping=True, verbose=False).encodings[0]
 
 
 def parts_of(raw: object) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -165,9 +166,12 @@ def _alike(first: Tensor, second: Tensor) -> bool:
 
 @contextmanager
 def _watching(module: nn.Module, see: See, paths: set[str] | None = None) -> Iterator[None]:
-    """Pass each lookup of integers (the layer's path, ids, vectors) to ``see``, whose answer replaces the vectors."""
+    """Pass each lookup of integers (the layer's path, ids, vectors) to ``see``, whose answer replaces the vectors.
+
+    What other threads look up meanwhile is left alone.
+    """
     handles = [
-        layer.register_forward_hook(partial(_look, see, path), with_kwargs=True)
+        layer.register_forward_hook(partial(_look, get_ident(), see, path), with_kwargs=True)
         for path, layer in _tables(module)
         if paths is None or path in paths
     ]
@@ -178,7 +182,11 @@ def _watching(module: nn.Module, see: See, paths: set[str] | None = None) -> Ite
             handle.remove()
 
 
-def _look(see: See, path: str, _layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
+def _look(
+    thread: int, see: See, path: str, _layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any
+) -> Any:
+    if get_ident() != thread:
+        return None
     looked_up = next((value for value in (*args, *kwargs.values())), None)
     if not isinstance(looked_up, Tensor) or looked_up.is_floating_point():
         return None

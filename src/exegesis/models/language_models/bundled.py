@@ -35,6 +35,7 @@ from exegesis.core.progress import counted
 from exegesis.models.language_models.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
 from exegesis.models.text.tokenizer import tokenize
 from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.nn.context import ability
 from exegesis.protocols.language import Filling, Words, generator
 
 FORMAT, VERSION = "exegesis-language-model", 1
@@ -51,6 +52,7 @@ class ClozeLanguageModel:
     vocabulary: Vocabulary
     name: str = "bundled"
 
+    @ability
     def sample(
         self, texts: Sequence[Words], positions: Sequence[Sequence[int]], count: int, seed: int
     ) -> list[list[Filling]]:
@@ -134,7 +136,7 @@ def load_language(folder: str | Path, *, name: str | None = None) -> ClozeLangua
         vocabulary = Vocabulary.from_json((path / WORDS).read_text("utf-8"))
         weights = {key: value.float() for key, value in load_file(path / WEIGHTS).items()}
         shapes = {key: value.shape for key, value in weights.items()}
-        with torch.random.fork_rng([]), torch.device("meta"):
+        with torch.device("meta"):  # draws no random numbers
             network = ClozeNetwork(config)
         if shapes != {key: value.shape for key, value in network.state_dict().items()}:
             raise ValueError(f"{WEIGHTS} does not fit {CONFIG}")

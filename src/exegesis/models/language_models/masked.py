@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from exegesis.core.errors import UsageError
 from exegesis.core.progress import Tally
 from exegesis.models.huggingface.load import fetching, load_both
+from exegesis.nn.alone import alone
+from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.language import Filling, LanguageModel, Words, generator, is_language_model
@@ -46,6 +48,7 @@ class MaskedLanguageModel:
                 f"at_once must be the number of positions filled in one pass, at least 1, not {self.at_once}"
             )
 
+    @ability
     def sample(
         self, texts: Sequence[Words], positions: Sequence[Sequence[int]], count: int, seed: int
     ) -> list[list[Filling]]:
@@ -87,7 +90,8 @@ class MaskedLanguageModel:
         Yields the number of each text with its distributions, longest texts first; one batch at a time, since a
         distribution is as long as the vocabulary.
         """
-        encoded = [self.tokenizer(text, return_attention_mask=False)["input_ids"] for text in written]
+        with alone(self.tokenizer):
+            encoded = [self.tokenizer(text, return_attention_mask=False)["input_ids"] for text in written]
         longest = getattr(self.module.config, "max_position_embeddings", None) or 1 << 30
         if any(len(ids) > min(longest, self.tokenizer.model_max_length) for ids in encoded):
             raise UsageError(f"a text has more pieces than the language model {self.name} reads; take a shorter text")

@@ -20,6 +20,8 @@ from exegesis.models.modules.calls import Plan
 from exegesis.models.modules.hooks import Table, bagged, join, placed, readouts, replacing, unroll, watching
 from exegesis.models.modules.readout import Readout, settle
 from exegesis.models.text.reader import Reader
+from exegesis.nn.alone import alone
+from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch, pad
@@ -120,11 +122,14 @@ class TorchClassifier:
         return next((weight.device for weight in self.module.parameters()), torch.device("cpu"))
 
     def read(self, raw: Raw) -> Text:
-        return self.reader.read(raw)
+        with alone(self.reader):
+            return self.reader.read(raw)
 
+    @ability
     def encode(self, texts: Sequence[Text]) -> Batch:
         return pad(texts, self.tokens["pad"], self.device)
 
+    @ability
     def outputs(self, batch: Batch) -> Float[Tensor, "b c"]:
         if self.profile.blank is not None:
             batch = _filled(batch, self.tokens["pad"], self.profile.blank)
@@ -135,6 +140,7 @@ class TorchClassifier:
             outputs = torch.cat([self._call(batch.take(rows)) for rows in parts])
             return outputs[torch.argsort(torch.cat(parts)).to(outputs.device)]
 
+    @ability
     def embed(self, batch: Batch) -> Float[Tensor, "b t d"]:
         """Return the vectors of each piece; if several embeddings read the ids, theirs side by side.
 
@@ -144,6 +150,7 @@ class TorchClassifier:
         with torch.no_grad(), frozen(self.module):
             return self._vectors(batch.ids)
 
+    @ability
     def outputs_from(self, embeds: Float[Tensor, "b t d"], batch: Batch) -> Float[Tensor, "b c"]:
         """Return the outputs for these vectors instead of the batch's own; they carry a gradient to the vectors.
 
@@ -159,6 +166,7 @@ class TorchClassifier:
             outputs.append(self._call_from(embeds[rows.to(embeds.device), : part.ids.shape[1]], part))
         return torch.cat(outputs)[torch.argsort(torch.cat(parts)).to(embeds.device)]
 
+    @ability
     def unroll(self, batch: Batch) -> Unrolled:
         """Return the recurrent pass over a batch.
 
@@ -176,6 +184,7 @@ class TorchClassifier:
         assert self.profile.recurrence is not None
         return self.profile.recurrence.forgetting
 
+    @ability
     def learn(self, batch: Batch) -> Recurrence:
         """Recognise the way from states to outputs on some texts.
 

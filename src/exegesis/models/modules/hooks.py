@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -63,11 +64,14 @@ class _Softmaxes(TorchFunctionMode):
 def watching(module: nn.Module, *, functions: bool) -> Iterator[Recording]:
     """Record the inputs and outputs of a module's parts for the length of a block; hooks are removed at its end.
 
+    What other threads run meanwhile is not recorded.
     ``functions``: softmax functions are recorded too, so that attention is recorded.
     """
-    recording = Recording()
+    recording, me = Recording(), get_ident()
 
     def note(part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        if get_ident() != me:
+            return
         received = [*args, *kwargs.values()]
         first = kwargs.get("input", received[0] if received else None)
         if isinstance(part, nn.RNNBase):
@@ -93,13 +97,19 @@ Table = nn.Embedding | nn.EmbeddingBag
 
 @contextmanager
 def replacing(parts: Sequence[Table], give: Callable[[int, Tensor, Tensor], Tensor | None]) -> Iterator[None]:
-    """Let ``give(number, ids, vectors)`` look at the result of each embedding, and replace it; None leaves it."""
+    """Let ``give(number, ids, vectors)`` look at the result of each embedding, and replace it; None leaves it.
+
+    What other threads look up meanwhile is left alone.
+    """
+    me = get_ident()
     with ExitStack() as after:
         for number, part in enumerate(parts):
 
             def hook(
                 _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], vectors: Tensor, number: int = number
             ) -> Tensor | None:
+                if get_ident() != me:
+                    return None
                 return give(number, kwargs["input"] if "input" in kwargs else args[0], vectors)
 
             after.callback(part.register_forward_hook(hook, with_kwargs=True).remove)

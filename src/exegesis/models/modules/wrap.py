@@ -23,6 +23,7 @@ from exegesis.models.modules.hooks import reads, replacing
 from exegesis.models.modules.outputs import advised, are_logs, check_outputs, labels_of, widths_of
 from exegesis.models.modules.trials import find_plan
 from exegesis.models.text.reader import Reader, reader_of
+from exegesis.nn.context import entry
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch, pad
 from exegesis.protocols.labels import Labels, label_names
@@ -30,9 +31,11 @@ from exegesis.protocols.target import Link
 
 Probing = Callable[[Sequence[int]], Batch]  # makes texts of some lengths
 NO_GATE = "the module's recurrent layer is a plain nn.RNN, which has no gate that forgets"
+MADE_WITHOUT = "its weights were made inside torch.inference_mode(), where no gradient passes: take copy.deepcopy of it"
 ROWS = (0, 8, 1)  # rows per call that are tried for a module that may mix up its rows; 0 is any number
 
 
+@entry
 def wrap(
     module: nn.Module,
     *,
@@ -157,6 +160,8 @@ def _with_vectors(bare: TorchClassifier, probe: Batch, probing: Probing, ties: B
 
     Raises UnsupportedError if they cannot be replaced even in a text alone.
     """
+    if any(weight.is_inference() for weight in bare.module.parameters()):
+        raise UnsupportedError(MADE_WITHOUT)
     complaint: ExegesisError | None = None
     single = replace(bare.plan, pads=False, rows=1)
     for plan in dict.fromkeys((bare.plan, replace(bare.plan, pads=False), single)):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from exegesis.core.errors import ModelError, UnsupportedError, UsageError
 from exegesis.models.modules.adapter import TorchClassifier
+from exegesis.nn.alone import alone
 from exegesis.nn.frozen import frozen
 from exegesis.nn.lstm_variants import GATES, Trace, VariantCell
 from exegesis.protocols.model import Raw
@@ -95,7 +96,7 @@ def _passes(model: TorchClassifier, texts: Sequence[Raw]) -> Iterator[tuple[Vari
         def note(part: nn.Module, args: tuple[Any, ...], _: Tensor, passes: list[Any] = passes) -> None:
             passes.append((cast(VariantCell, part), args[0].detach()))
 
-        with ExitStack() as after:
+        with alone(model.module), ExitStack() as after:
             for cell in cells:
                 after.callback(cell.register_forward_hook(note).remove)
             model.outputs(model.encode([model.read(raw)]))

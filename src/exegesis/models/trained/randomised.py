@@ -14,6 +14,7 @@ from exegesis.models.text.reader import WordReader
 from exegesis.models.trained.network import RecurrentClassifier
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import Watcher, train
+from exegesis.nn.context import entry
 from exegesis.protocols.model import Classifier
 
 MAX_JUDGED = 2000  # training texts on which the epochs are judged
@@ -28,6 +29,7 @@ class Randomised(NamedTuple):
     texts: int
 
 
+@entry
 def trained_on_shuffled(
     model: Classifier,
     examples: Sequence[Example],

@@ -7,6 +7,7 @@ and resumed in between; the caller's random state is left as it was.
 from __future__ import annotations
 
 import copy
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,8 +28,11 @@ from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.scores import Epoch, Score, score
 from exegesis.models.trained.vectors import read_vectors
+from exegesis.nn.context import entry
 from exegesis.nn.lstm_variants import VariantLSTM
 from exegesis.protocols.model import usable_device
+
+_seeded = threading.RLock()  # held by a training, which draws from the one random state of torch
 
 
 class Watcher(Protocol):
@@ -51,6 +55,7 @@ class TrainResult:
     vectors_found: int
 
 
+@entry
 def train(
     examples: Sequence[Example],
     dev: Sequence[Example] | None = None,
@@ -68,7 +73,8 @@ def train(
     ``vocabulary`` and ``labels`` of the config are filled in from the examples, ``embedding`` from a vector
     file. Without ``dev``, a seeded share of ``examples`` is set aside. With ``checkpoint`` the state is kept in
     that file after every epoch; ``resume`` goes on from it (or starts, if there is none yet) and needs the
-    same examples, config and options, though ``epochs`` and ``patience`` may have changed.
+    same examples, config and options, though ``epochs`` and ``patience`` may have changed. Trainings in several threads
+    come one after the other: dropout draws from torch's one random state, which is put back at the end.
     Raises UsageError for unusable examples or options, ModelError if the loss is no longer finite.
     """
     options, config = options or TrainOptions(), config or RecurrentConfig()
@@ -88,9 +94,9 @@ def train(
         raise UsageError("the development split holds no text with a class; give one (--dev)")
     where = torch.device(options.device)
     beside = {"devices": [where], "device_type": where.type} if where.type != "cpu" else {"devices": []}
-    with torch.random.fork_rng(**beside):
+    with _seeded, torch.random.fork_rng(**beside):
         torch.manual_seed(options.seed)
-        module = RecurrentClassifier(config)
+        module = RecurrentClassifier(config).float()
         with torch.no_grad():
             for word, vector in vectors.items():
                 module.embedding.weight[vocabulary.numbers[word]] = torch.from_numpy(vector)
@@ -169,7 +175,7 @@ class _Run:
     def _step(self, batch: Batch) -> float:
         ids = batch.ids
         if self.options.word_dropout:
-            draws = torch.rand(ids.shape, generator=self.generator).to(ids.device)
+            draws = torch.rand(ids.shape, generator=self.generator, dtype=torch.float32).to(ids.device)
             ids = ids.masked_fill(draws < self.options.word_dropout, self.unknown)
         logits = self.module(ids, batch.lengths)
         targets = functional.one_hot(batch.classes.clamp(min=0), logits.shape[1]).to(logits)

@@ -76,7 +76,7 @@ class Lime:
         words = len(text.words)
         draws = generator(text, self.seed)
         removed = torch.randint(1, words + 1, (self.samples - 1, 1), generator=draws)
-        order = torch.rand(self.samples - 1, words, generator=draws).argsort(1).argsort(1)
+        order = torch.rand(self.samples - 1, words, generator=draws, dtype=torch.float32).argsort(1).argsort(1)
         return torch.cat([torch.ones(1, words, dtype=torch.bool), order >= removed])
 
     def _fit(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from exegesis.core.silence import silent
 from exegesis.questions.trust.measures.scores import ranks as spearman_ranks
 from exegesis.results.attribution import Attribution
 
@@ -47,8 +47,7 @@ def agreement(results: Sequence[Sequence[Attribution | None]]) -> Agreement:
                 if mine is not None and theirs is not None:
                     tops[i, k, m] = len(mine & theirs) / len(mine)
     pairs = np.triu_indices(methods, 1)
-    with warnings.catch_warnings():  # means of nothing are NaN
-        warnings.simplefilter("ignore", RuntimeWarning)
+    with silent(RuntimeWarning):  # means of nothing are NaN
         disputes = np.nanmean(ranks[:, pairs[0], pairs[1]], 1) if methods > 1 else np.full(texts, math.nan)
         return Agreement(np.nanmean(ranks, 0), np.nanmean(tops, 0), disputes)
 

@@ -7,19 +7,20 @@ a method, made once per model (Adebayo et al., Sanity Checks for Saliency Maps, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import nn
+from torch import Tensor, nn
 
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.text import Text
 from exegesis.engine.methods import Method, make, require
 from exegesis.engine.run import run
+from exegesis.nn.alone import alone
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.protocols.target import Ask, Wish, ask
 from exegesis.questions.trust.explanations import Explanations
@@ -176,19 +177,15 @@ def nudged(model: Classifier, radius: float, seed: int = 0) -> Iterator[None]:
     tables = [part for part in module.modules() if isinstance(part, nn.Embedding)] if module is not None else []
     if not tables:
         raise UnsupportedError(f"the word vectors of {model.name} are out of sight, so that they cannot be moved")
-    saved = [(table.weight, table.weight.detach().clone()) for table in tables]
     draws = torch.Generator().manual_seed(seed)
-    try:
-        with torch.no_grad():
-            for weight, before in saved:
-                step = torch.randn(before.shape, generator=draws, dtype=torch.float64)
-                step *= radius * float(before.norm(dim=-1).mean()) / step.norm(dim=-1, keepdim=True)
-                weight.add_(step.to(before))
+
+    def moved(before: Tensor) -> Tensor:
+        step = torch.randn(before.shape, generator=draws, dtype=torch.float64)
+        step *= radius * float(before.norm(dim=-1).mean()) / step.norm(dim=-1, keepdim=True)
+        return before + step.to(before)
+
+    with _changed(module, [table.weight for table in tables], moved):
         yield
-    finally:
-        with torch.no_grad():
-            for weight, before in saved:
-                weight.copy_(before)
 
 
 @contextmanager
@@ -200,18 +197,30 @@ def shuffled(model: Classifier, seed: int = 0) -> Iterator[None]:
     module = getattr(model, "module", None)
     if not isinstance(module, nn.Module):
         raise UnsupportedError(f"the weights of {model.name} are out of sight: give another model to compare with")
-    saved = [(weight, weight.detach().clone()) for weight in module.parameters()]
     draws = torch.Generator().manual_seed(seed)
-    try:
-        with torch.no_grad():
-            for weight, before in saved:
-                order = torch.randperm(before.numel(), generator=draws).to(before.device)
-                weight.copy_(before.flatten()[order].view_as(before))
+
+    def dealt(before: Tensor) -> Tensor:
+        order = torch.randperm(before.numel(), generator=draws).to(before.device)
+        return before.flatten()[order].view_as(before)
+
+    with _changed(module, list(module.parameters()), dealt):
         yield
-    finally:
-        with torch.no_grad():
-            for weight, before in saved:
-                weight.copy_(before)
+
+
+@contextmanager
+def _changed(module: nn.Module | None, weights: Sequence[Tensor], change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Give weights of a module other values, while no other thread may run it; the old values come back in the end."""
+    with alone(module):
+        saved = [(weight, weight.detach().clone()) for weight in weights]
+        try:
+            with torch.inference_mode():  # where weights that were made in this mode may be written, too
+                for weight, before in saved:
+                    weight.copy_(change(before))
+            yield
+        finally:
+            with torch.inference_mode():
+                for weight, before in saved:
+                    weight.copy_(before)
 
 
 def _read_by(other: Classifier, model: Classifier, texts: Sequence[Text]) -> list[Text]:
