@@ -555,7 +555,7 @@ class ReadTwice(Words):
         return self.fc((weights * self.rnn(self.embedding(x))[0]).sum(1))
 
 
-@wild("word vectors and those of word pairs", able="gradients", reason="runs no nn.LSTM")
+@wild("word vectors and those of word pairs", able="words", reason="by another way than their vectors")
 class WordPairs(nn.Module):
     def __init__(self):
         super().__init__()
@@ -569,7 +569,7 @@ class WordPairs(nn.Module):
         return self.fc2(F.relu(self.fc1(pooled)))
 
 
-@wild("word vectors and those of characters", able="gated")
+@wild("word vectors and those of characters", able="words", reason="by another way than their vectors")
 class Characters(Words):
     spelling = torch.tensor([[1 + (7 * i + j) % 11 for j in range(3)] for i in range(V)])
 

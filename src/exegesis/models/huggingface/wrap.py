@@ -11,13 +11,15 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Int
+from torch import Tensor, nn
 
 from exegesis.core.errors import ExegesisError, ModelError, TextError, UnsupportedError, UsageError, out_of_memory
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier, Profile
 from exegesis.models.huggingface.offsets import readable
 from exegesis.models.huggingface.text import Reader, token_types
 from exegesis.models.huggingface.vectors import find_lookups, input_embeddings
+from exegesis.models.ways import ELSEWHERE, by_another_way, texts_of, tried_words
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.target import Link
 
@@ -25,7 +27,7 @@ _POSITIONS = ("position_embeddings", "position_embedding", "embed_positions", "p
 _INPUTS = {"input_ids", "token_type_ids", "attention_mask"}
 _PROBES = ("a word", "a word or", "a word and some", "a word and some more of them")
 NOWHERE = "no layer of it turns its ids into word vectors (CANINE hashes its characters, say)"
-ELSEWHERE = "its words reach its outputs by another way than their vectors"
+FEWEST, TEXTS = 16, 64  # words that are tried in any case, and texts of words that are tried at most
 SHARE, ROUNDING = 0.02, 1e-6  # the share of the change by other words, and of the outputs, that may be rounding
 
 
@@ -226,9 +228,26 @@ def _objection(model: HuggingFaceClassifier, row: Batch) -> str | None:
     with torch.no_grad():
         replaced = model.outputs_from(model.embed(others), row)
     allowed = max(SHARE * float((after - before).abs().max()), ROUNDING * float(after.abs().max()))
-    if float((replaced - after).abs().max()) > allowed:
+    if float((replaced - after).abs().max()) > allowed or _by_another_way(model, row, at):
         return ELSEWHERE
     return _without_gradient(model, row)
+
+
+def _by_another_way(model: HuggingFaceClassifier, row: Batch, at: Int[Tensor, " n"]) -> bool:
+    """True if other words in these places of a row show another way than their vectors (see ``models.ways``)."""
+    special = {*model.tokenizer.all_special_ids, model.tokens["pad"]}
+    ordinary = [number for number in range(min(model.profile.size, len(model.tokenizer))) if number not in special]
+    tables = [model.module.get_submodule(lookup.path) for lookup in model.profile.lookups]
+    words = tried_words(model.module, ordinary, tables, FEWEST)
+    if not len(words) or not len(at):
+        return False
+    most = max(2, min(TEXTS, len(words) // len(at)))
+    for pair in texts_of(words.to(row.device), len(at), most):
+        ids, others = (row.ids.repeat(len(part), 1).index_copy(1, at, part) for part in pair)
+        batch = Batch(others, row.mask.expand_as(ids), row.segments.expand_as(ids))
+        if by_another_way(model, batch, ids):
+            return True
+    return False
 
 
 def _without_gradient(model: HuggingFaceClassifier, row: Batch) -> str | None:

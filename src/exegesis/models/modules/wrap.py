@@ -23,6 +23,7 @@ from exegesis.models.modules.hooks import reads, replacing
 from exegesis.models.modules.outputs import advised, are_logs, check_outputs, labels_of, widths_of
 from exegesis.models.modules.trials import find_plan
 from exegesis.models.text.reader import Reader, reader_of
+from exegesis.models.ways import ELSEWHERE, by_another_way, texts_of, tried_words
 from exegesis.nn.context import entry
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch, pad
@@ -32,6 +33,8 @@ from exegesis.protocols.target import Link
 Probing = Callable[[Sequence[int]], Batch]  # makes texts of some lengths
 NO_GATE = "the module's recurrent layer is a plain nn.RNN, which has no gate that forgets"
 MADE_WITHOUT = "its weights were made inside torch.inference_mode(), where no gradient passes: take copy.deepcopy of it"
+TRIED = (12, 3, 1, 40)  # lengths of the texts in which other words are tried; every word in those of the first length
+FEW = 24  # texts of each other length
 ROWS = (0, 8, 1)  # rows per call that are tried for a module that may mix up its rows; 0 is any number
 
 
@@ -99,6 +102,7 @@ def with_abilities(bare: TorchClassifier, probe: Batch, probing: Probing) -> Tor
     ties = probing((3,) * 32 + (2,) * 32)
     try:
         model = _with_vectors(bare, probe, probing, ties)
+        _check_words(model)
     except ExegesisError as error:
         return _with(bare, lacks=dict.fromkeys(("Differentiable", "Recurrent", "Gated"), str(error)))
     try:
@@ -225,6 +229,29 @@ def _check_vectors(model: TorchClassifier, batch: Batch) -> None:
         outputs = outputs.detach()
     if not agree(outputs, model.outputs(batch), double=1e-9, single=1e-4):
         raise UnsupportedError("its outputs do not follow from its word vectors alone")
+
+
+def _check_words(model: TorchClassifier) -> None:
+    """Raise UnsupportedError if words reach the outputs by another way than their vectors (see ``models.ways``)."""
+    tables = [lookup.table for lookup in model.profile.lookups]
+    pads = {table.padding_idx for table in tables}
+    words = tried_words(model.module, [word for word in model.reader.words if word not in pads], tables)
+    lengths = [length + model.plan.least - 1 for length in TRIED]
+    for length in dict.fromkeys(min(length, model.plan.most or length) for length in lengths if len(words)):
+        texts = min(FEW, max(2, len(words) // length)) if model.plan.rows == 1 or length != lengths[0] else None
+        for ids, others in texts_of(words.to(model.device), length, texts):
+            batch = Batch(others, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
+            try:
+                besides = by_another_way(model, batch, ids)
+            except ModelError as error:
+                if length == lengths[-1]:  # the module has fewer positions
+                    return
+                raise UnsupportedError(f"it does not run with every word of its vocabulary ({error})") from error
+            if besides:
+                raise UnsupportedError(
+                    f"{ELSEWHERE} (a bias per word, a hashed table, characters, counts): let them all go through "
+                    "nn.Embedding layers that read the ids of a text"
+                )
 
 
 def _in_order(model: TorchClassifier, trial: Callable[[TorchClassifier], object]) -> TorchClassifier:

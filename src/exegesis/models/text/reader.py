@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,13 +15,20 @@ from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.protocols.model import Raw
 
 Tokenize = Callable[[str], Sequence[str]]
+SPECIAL = re.compile(r"[<\[]\S+[>\]]|")  # <s>, [SEP], and a number that no word has
 
 
 class Reader(Protocol):
-    """Reads a user's text; ``tokens`` are the ids of the special tokens by role (see core.model.Classifier)."""
+    """Reads a user's text; ``tokens`` are the ids of the special tokens by role (see core.model.Classifier).
+
+    ``words`` are the ids that words of a text may have: all but pads, masks and other tokens with a meaning of their
+    own.
+    """
 
     @property
     def tokens(self) -> Mapping[str, int]: ...
+    @property
+    def words(self) -> Sequence[int]: ...
     @property
     def size(self) -> int: ...
     def read(self, raw: Raw) -> Text: ...
@@ -46,6 +54,13 @@ class WordReader:
             if mask in self.vocabulary.numbers:
                 tokens["mask"] = self.vocabulary.numbers[mask]
         return tokens
+
+    @property
+    def words(self) -> Sequence[int]:
+        special = {self.tokens["pad"], self.tokens.get("mask")}
+        named = enumerate(self.vocabulary.tokens)
+        unknown = self.vocabulary.unknown
+        return [i for i, token in named if i == unknown or (i not in special and not SPECIAL.fullmatch(token))]
 
     @property
     def size(self) -> int:
@@ -87,6 +102,11 @@ class PieceReader:
         ids = {"pad": self.tokenizer.pad_token_id or 0}
         roles = {"unknown": self.tokenizer.unk_token_id, "mask": self.tokenizer.mask_token_id}
         return ids | {role: number for role, number in roles.items() if number is not None}
+
+    @property
+    def words(self) -> Sequence[int]:
+        special = {*self.tokenizer.all_special_ids, self.tokens["pad"]}
+        return [i for i in range(self.size) if i not in special]
 
     @property
     def size(self) -> int:
