@@ -23,11 +23,21 @@ PREFERRED = ("reat", "integrated-gradients", "leave-one-out")
 
 
 @entry
-def load(model: str | os.PathLike[str] = BUNDLED, *, device: str | None = None, truncate: bool = False) -> Classifier:
+def load(
+    model: str | os.PathLike[str] = BUNDLED,
+    *,
+    device: str | None = None,
+    truncate: bool = False,
+    labels: Labels | None = None,
+    outputs: str | None = None,
+) -> Classifier:
     """Load a model to explain: ``"bundled"``, a folder that ``exegesis train`` wrote, or a Hugging Face name or folder.
 
     A Hugging Face model needs a sequence classification head and safetensors weights; ``truncate`` lets it cut texts
-    that are longer than its positions. Nothing is ever unpickled. Raises FileError if files are missing or damaged.
+    that are longer than its positions. ``labels`` and ``outputs`` are those of ``wrap``, by default the model's own:
+    ``labels=["no", "yes"]`` makes a single output that of a sigmoid, ``outputs="multi-label"`` gives every label a
+    probability of its own, ``outputs="regression"`` a plain number. Nothing is ever unpickled. Raises FileError if
+    files are missing or damaged, UsageError for labels that do not fit.
     """
     from exegesis.models.trained.folder import is_model_folder, load_folder
 
@@ -36,10 +46,11 @@ def load(model: str | os.PathLike[str] = BUNDLED, *, device: str | None = None, 
         trained = load_folder(path)
         module = trained.module.to(usable_device(device))
         name = BUNDLED if str(model) == BUNDLED else path.name
-        return wrap(module, vocabulary=trained.vocabulary, labels=trained.labels, name=name)
+        names = trained.labels if labels is None else labels
+        return wrap(module, vocabulary=trained.vocabulary, labels=names, name=name, outputs=outputs)
     from exegesis.models.huggingface.load import load_huggingface
 
-    return load_huggingface(os.fspath(model), device=device, truncate=truncate)
+    return load_huggingface(os.fspath(model), device=device, truncate=truncate, labels=labels, outputs=outputs)
 
 
 def bundled_folder() -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,7 +63,7 @@ def _show(cards: Sequence[Card]) -> None:
 
 @unfolded
 def predict(texts: Texts, model: Model, as_json: JsonLines = False) -> None:
-    """Show the probability of each label, the predicted label first.
+    """Show the probability of each label, the predicted label first; of a regression its numbers.
 
     \b
     exegesis predict "A fine film."
@@ -73,16 +72,21 @@ def predict(texts: Texts, model: Model, as_json: JsonLines = False) -> None:
     raws = read_texts(texts)
 
     from exegesis import api
+    from exegesis.protocols.target import Link
 
-    for text, probabilities in zip(raws, api.predict(load(model), raws), strict=True):
-        ranked = sorted(probabilities.items(), key=lambda item: -item[1])
+    loaded = load(model)
+    regression = loaded.link is Link.IDENTITY
+    for text, numbers in zip(raws, api.predict(loaded, raws), strict=True):
+        ranked = list(numbers.items()) if regression else sorted(numbers.items(), key=lambda item: -item[1])
         if as_json:
-            finite = {label: value if math.isfinite(value) else None for label, value in probabilities.items()}
-            label = ranked[0][0]
-            row = {"text": text, "label": label, "probability": finite[label], "probabilities": finite}
+            label, value = ranked[0]
+            row = {"text": text, "label": label, "probability": value, "probabilities": numbers}
+            if regression:
+                row |= {"label": label if len(ranked) == 1 else None, "probability": None, "probabilities": None}
+                row["numbers"] = numbers
             print(json.dumps(row, allow_nan=False))
             continue
         words = " ".join((text if isinstance(text, str) else " | ".join(text)).split())
         visible = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words[:100])
-        line = "  ".join(f"{label} {value:.1%}" if math.isfinite(value) else label for label, value in ranked)
+        line = "  ".join(f"{label} {value:.4g}" if regression else f"{label} {value:.1%}" for label, value in ranked)
         print(f"{line}  {visible}")

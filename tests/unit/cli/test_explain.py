@@ -216,7 +216,8 @@ def test_predictions_of_a_regression(call, tmp_path: Path) -> None:
     wordpiece().save_pretrained(tmp_path)
     (row,) = lines(call("predict", "a fine film", "--json", "--model", tmp_path))
     assert row["probability"] is None
-    assert "nan" not in call("predict", "a fine film", "--model", tmp_path).out
+    number = row["numbers"]["LABEL_0"]
+    assert call("predict", "a fine film", "--model", tmp_path).out == f"LABEL_0 {number:.4g}  a fine film\n"
     (row,) = lines(call("explain", "a fine film", "--json", "-", "--model", tmp_path, "-M", "gradient-x-input"))
     assert row["prediction"]["probability"] is None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from exegesis.models.huggingface.files import ADAPTER, CONFIG, PICKLES, WEIGHTS,
 from exegesis.models.huggingface.quiet import offline, panics_as_errors, quiet
 from exegesis.models.huggingface.weights import check_weights
 from exegesis.models.huggingface.wrap import wrap_huggingface
+from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import usable_device
 
 PATIENCE = 10.0  # seconds to wait for the hub's first answer
@@ -29,15 +30,16 @@ def load_huggingface(
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
     truncate: bool = False,
-    labels: Sequence[str] | None = None,
+    labels: Labels | None = None,
+    outputs: str | None = None,
     revision: str | None = None,
     local_files_only: bool = False,
 ) -> HuggingFaceClassifier:
     """Load a sequence classifier and its tokenizer, from a folder or by its name on the hub.
 
     Weights come from safetensors files alone: nothing is unpickled, and no code beside the weights is run. ``dtype``
-    and ``device`` move the module after loading (by default it stays as saved, on the CPU). For ``labels`` and
-    ``truncate`` see ``wrap_huggingface``.
+    and ``device`` move the module after loading (by default it stays as saved, on the CPU). For ``labels``,
+    ``outputs`` and ``truncate`` see ``wrap_huggingface``.
 
     Raises MissingExtraError without the package transformers; FileError for an unknown model; and the errors of
     ``load_both`` and ``wrap_huggingface``.
@@ -49,7 +51,7 @@ def load_huggingface(
     module = module.to(where) if dtype is None else module.to(where, dtype)
     label = Path(files.name).name if files.is_folder else files.name
     with quiet(transformers):
-        return wrap_huggingface(module.eval(), tokenizer, labels, name=label, truncate=truncate)
+        return wrap_huggingface(module.eval(), tokenizer, labels, name=label, truncate=truncate, outputs=outputs)
 
 
 def load_both(transformers: Any, kind: str, files: Files, head: tuple[str, str]) -> tuple[Any, Any]:

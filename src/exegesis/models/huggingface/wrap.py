@@ -6,7 +6,6 @@ Most is read off its config; a few short texts tell the rest.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +18,10 @@ from exegesis.models.huggingface.adapter import HuggingFaceClassifier, Profile
 from exegesis.models.huggingface.offsets import readable
 from exegesis.models.huggingface.text import Reader, token_types
 from exegesis.models.huggingface.vectors import find_lookups, input_embeddings
+from exegesis.models.modules.outputs import labels_of
 from exegesis.models.ways import ELSEWHERE, by_another_way, texts_of, tried_words
 from exegesis.protocols.batch import Batch
+from exegesis.protocols.labels import Labels, label_names
 from exegesis.protocols.target import Link
 
 _POSITIONS = ("position_embeddings", "position_embedding", "embed_positions", "positions_embed", "wpe")
@@ -34,15 +35,18 @@ SHARE, ROUNDING = 0.02, 1e-6  # the share of the change by other words, and of t
 def wrap_huggingface(
     module: nn.Module,
     tokenizer: Any,
-    labels: Sequence[str] | None = None,
+    labels: Labels | None = None,
     *,
     name: str | None = None,
     truncate: bool = False,
+    outputs: str | None = None,
 ) -> HuggingFaceClassifier:
     """Explain a PreTrainedModel that classifies sequences, with its tokenizer, both unchanged.
 
-    ``labels`` default to the config's ``id2label``. The config's ``problem_type`` says what the outputs mean; without
-    one they are a softmax, or plain numbers (a regression) for a single output. ``truncate`` cuts texts that are longer
+    ``labels`` default to the config's ``id2label``. Two labels for a single output make it a sigmoid's, which speaks
+    for the second. Else ``outputs`` (``"logits"``, ``"multi-label"`` or ``"regression"``) says what the outputs mean, by
+    default the config's ``problem_type``; without one they are a softmax, or plain numbers (a regression) for a single
+    output. ``truncate`` cuts texts that are longer
     than the model's positions; the name of the model then says so.
 
     The module is tried on a few short texts: if padding changes its outputs, only texts of equal length share a call;
@@ -68,27 +72,31 @@ def wrap_huggingface(
     _check_inputs(module, tokenizer, name)
     types, exceptions = _types(module, tokenizer, name)
     reader = Reader(tokenizer, name, limit, truncate, types, exceptions)
-    names = _labels(config, labels, name)
-    profile = Profile(name, names, _link(config), _tokens(config, tokenizer, size), size, padded=True)
+    names, link = _meaning(config, labels, outputs, name)
+    profile = Profile(name, names, link, _tokens(config, tokenizer, size), size, padded=True)
     return _tried(HuggingFaceClassifier(module, reader, profile))
 
 
-def _labels(config: Any, labels: Sequence[str] | None, name: str) -> tuple[str, ...]:
+def _meaning(config: Any, labels: Labels | None, outputs: str | None, name: str) -> tuple[tuple[str, ...], Link]:
+    """The labels' names, and the link from the outputs to probabilities. Raises UsageError if they do not fit."""
     listed = getattr(config, "id2label", None) or {}
-    names = tuple(str(listed[key]) for key in sorted(listed)) if labels is None else tuple(map(str, labels))
-    count = getattr(config, "num_labels", len(names))
-    if len(names) != count:
-        raise UsageError(f"model {name} has {count} outputs and {len(names)} labels: give labels=[...], one per output")
+    names = label_names([listed[key] for key in sorted(listed)] if labels is None else labels)
+    count, problem = getattr(config, "num_labels", len(names)), getattr(config, "problem_type", None)
     if len(set(names)) < len(names):
         raise UsageError(f"model {name} has two labels of one name ({', '.join(names[:10])}): give labels=[...]")
-    return names
-
-
-def _link(config: Any) -> Link:
-    problem, count = getattr(config, "problem_type", None), config.num_labels
+    if outputs == "probabilities":
+        raise UsageError(f"model {name} is one of logits: leave outputs out, or say 'multi-label' or 'regression'")
+    if outputs is not None:
+        return labels_of(names, count, outputs)
+    if count == 1 and len(names) == 2:
+        return names, Link.BINARY
+    if len(names) != count:
+        single = "labels=[no, yes] for a sigmoid, one label for a regression"
+        advice = single if count == 1 else "labels=[...], one per output"
+        raise UsageError(f"model {name} has {count} outputs and {len(names)} labels: give {advice}")
     if problem == "regression" or (problem is None and count == 1):
-        return Link.IDENTITY
-    return Link.SIGMOID if problem == "multi_label_classification" or count == 1 else Link.SOFTMAX
+        return names, Link.IDENTITY
+    return names, Link.SIGMOID if problem == "multi_label_classification" or count == 1 else Link.SOFTMAX
 
 
 def _tokens(config: Any, tokenizer: Any, size: int) -> dict[str, int]:

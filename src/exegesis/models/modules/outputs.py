@@ -15,28 +15,29 @@ from exegesis.protocols.labels import Labels, label_names
 from exegesis.protocols.model import Differentiable, offers
 from exegesis.protocols.target import Link
 
-OUTPUTS = ("logits", "probabilities", "multi-label")
+OUTPUTS = ("logits", "probabilities", "multi-label", "regression")
 SHAPING = ("queeze", "View", "Select", "Slice", "Reshape", "Transpose", "TBackward", "Clone", "Alias", "Cat", "Index")
 
 
 def labels_of(labels: Labels | None, width: int, outputs: str | None) -> tuple[tuple[str, ...], Link]:
     """The labels' names, and the link from ``width`` outputs to probabilities. Raises UsageError if they do not fit."""
     if outputs is not None and outputs not in OUTPUTS:
-        raise UsageError(f"outputs must be 'logits', 'probabilities' or 'multi-label', not {outputs!r}")
+        raise UsageError(f"outputs must be 'logits', 'probabilities', 'multi-label' or 'regression', not {outputs!r}")
     if labels is None and width == 1:
         raise UsageError("the module has one output: give labels=[no, yes] for a sigmoid, one label for a regression")
     names = tuple(str(i) for i in range(width)) if labels is None else label_names(labels)
     if len(set(names)) != len(names):
         raise UsageError(f"labels must differ from each other: {', '.join(names)}")
-    if width == 1 and len(names) == 2 and outputs != "multi-label":
+    if width == 1 and len(names) == 2 and outputs not in ("multi-label", "regression"):
         return names, Link.PROBABILITY if outputs == "probabilities" else Link.BINARY
     if len(names) != width:
-        raise UsageError(f"{len(names)} labels are given, but the module has {width} outputs")
+        advice = ": give [no, yes] for a sigmoid, one label for a regression" if width == 1 else ""
+        raise UsageError(f"{len(names)} labels are given, but the module has {width} outputs{advice}")
     if outputs == "probabilities":
         return names, Link.PROBABILITY
     if outputs == "multi-label":
         return names, Link.SIGMOID
-    return names, Link.IDENTITY if width == 1 else Link.SOFTMAX
+    return names, Link.IDENTITY if width == 1 or outputs == "regression" else Link.SOFTMAX
 
 
 def widths_of(labels: Labels | None) -> set[int]:

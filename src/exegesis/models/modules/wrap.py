@@ -27,7 +27,7 @@ from exegesis.models.ways import ELSEWHERE, by_another_way, texts_of, tried_word
 from exegesis.nn.context import entry
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch, pad
-from exegesis.protocols.labels import Labels, label_names
+from exegesis.protocols.labels import Labels
 from exegesis.protocols.target import Link
 
 Probing = Callable[[Sequence[int]], Batch]  # makes texts of some lengths
@@ -57,15 +57,17 @@ def wrap(
     outputs; two labels and one output make a sigmoid model whose output speaks for the second label, one label and one
     output a regression. ``call=lambda module, batch: ...`` says how to run the module if its signature does not
     tell (batch has ids [b, t], mask, lengths, segments). ``outputs`` says what the module returns: ``"logits"``,
-    ``"probabilities"`` (it ends in a softmax or a sigmoid) or ``"multi-label"`` (logits of labels that do not exclude
-    each other); by default logits are assumed, and outputs that look like probabilities are refused. Outputs whose
-    exponentials sum to one (the module ends in a log-softmax) are log-probabilities, and are called so.
+    ``"probabilities"`` (it ends in a softmax or a sigmoid), ``"multi-label"`` (logits of labels that do not exclude
+    each other) or ``"regression"`` (a plain number for each label); by default logits are assumed, and outputs that
+    look like probabilities are refused. Outputs whose exponentials sum to one (the module ends in a log-softmax) are
+    log-probabilities, and are called so.
 
     The module runs in evaluation mode and is restored afterwards. Texts shorter than the module takes (a convolution
     needs as many pieces as its kernel is wide) are filled up with pad tokens. A Hugging Face model with its tokenizer,
-    without ``call``, ``outputs`` or ``lowercase``, becomes the model that ``load`` makes of its name, with the labels
-    of its config by default. If the module returns several parts, the first with as many outputs as labels is used; for
-    a compiled module, the original one inside.
+    without ``call`` or ``lowercase``, becomes the model that ``load`` makes of its name, with the labels and the kind
+    of outputs of its config by default (not for ``outputs="probabilities"``, which no such model gives by itself). If
+    the module returns several parts, the first with as many outputs as labels is used; for a compiled module, the
+    original one inside.
 
     Raises UsageError for missing or contradicting arguments, ModelError if the module cannot be run.
     """
@@ -74,9 +76,9 @@ def wrap(
             f"wrap takes a torch nn.Module, not {type(module).__name__}; for a function use blackbox(), weights alone "
             "are to be loaded into their module"
         )
-    plain = all(value is None for value in (vocabulary, call, outputs, lowercase))
+    plain = all(value is None for value in (vocabulary, call, lowercase)) and outputs != "probabilities"
     if plain and _is_huggingface(module, tokenizer):
-        return wrap_huggingface(module, tokenizer, None if labels is None else label_names(labels), name=name)
+        return wrap_huggingface(module, tokenizer, labels, name=name, outputs=outputs)
     module = getattr(module, "_orig_mod", module)  # the argument of torch.compile, whose result looks past hooks
     if any(nn.parameter.is_lazy(weight) for weight in module.parameters()):
         raise UsageError("the module has lazy layers without weights: run it once, or load its trained weights, first")

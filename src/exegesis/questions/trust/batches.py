@@ -45,16 +45,12 @@ class Setting:
         flat = raw.reshape(rows * draws, width)
         link = target.link
         numbers = target.take(torch.zeros(len(flat), dtype=torch.long)).of(flat)[:, 0].reshape(rows, draws).mean(1)
-        if link is Link.IDENTITY:
-            chances, label = (
-                flat.reshape(rows, draws, width).mean(1),
-                flat.reshape(rows, draws, width).mean(1).argmax(1),
-            )
-        else:
-            probabilities = link.probabilities(flat)
-            chances = probabilities.reshape(rows, draws, probabilities.shape[1]).mean(1)
-            label = link.decide(flat) if draws == 1 else chances.argmax(1)
+        each = link.numbers(flat)
+        chances = each.reshape(rows, draws, each.shape[1]).mean(1)
+        label = link.decide(flat) if draws == 1 else chances.argmax(1)
         index = int(target.index[0, 0])
+        if link is Link.IDENTITY:  # numbers do not compete
+            label = torch.full_like(label, self.decided)
         same = chances[:, index] > 0.5 if link in APART else label == self.decided
         return Answers(chances[:, index].numpy(), numbers.numpy(), same.numpy())
 
@@ -166,7 +162,7 @@ class Work:
             marks = np.zeros(len(text.words), dtype=bool)  # no marks in this text
         index, predicted = int(first.index[0, 0]), int(model.link.decide(raw[None])[0])
         chance = float(chances[index])
-        decided = chance > 0.5 if model.link in APART else predicted == index
+        decided = chance > 0.5 if model.link in APART else regression or predicted == index
         return Setting(row, Case(text, labels.pop(), chance, regression, marks, decided), first, predicted)
 
     def _scores(

@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from exegesis.core.errors import UsageError
+from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.parameters import at_least
 from exegesis.core.text import Text
 from exegesis.engine.methods import Scores, method
 from exegesis.mech.removal.perturbed import How, check, outputs_keeping
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier
-from exegesis.protocols.target import Target
+from exegesis.protocols.target import Link, Target
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class InputReduction:
     The result is the shortest text reached, and among these the one with the largest number. At least one word stays.
     ``how`` says what replaces removed words, as for leave-one-out.
 
-    Raises UsageError for any target other than the predicted label.
+    Raises UsageError for any target other than the predicted label, UnsupportedError for several plain numbers.
     """
 
     beam: Annotated[int, at_least(1)] = 5
@@ -55,6 +55,8 @@ class InputReduction:
 
     def __call__(self, model: Classifier, batch: Batch, target: Target) -> Scores:
         check(model, self.how)
+        if model.link is Link.IDENTITY and len(model.labels) > 1:
+            raise UnsupportedError("a regression of several numbers predicts no label that input-reduction could keep")
         decided = model.link.decide(model.outputs(batch))
         if target.count != 1 or bool((target.index[:, 0] != decided).any()):
             raise UsageError("input-reduction keeps the predicted label: ask for the target 'predicted'")

@@ -22,8 +22,9 @@ def facts(results: Sequence[TextResult], methods: Sequence[str]) -> Facts:
 
 def _facts(result: TextResult, method: str) -> dict[str, str]:
     target = wording.target_phrase(result.target)
+    several = result.prediction.labels > 1 and not math.isfinite(result.prediction.probability)
     return {
-        "prediction": wording.prediction_phrase(*result.prediction[:2]),
+        "prediction": "" if several else wording.prediction_phrase(*result.prediction[:2]),  # of several plain numbers
         "target": f"{target} {wording.number(result.explained)}" if math.isfinite(result.explained) else target,
         "method": wording.visible(method),
         "model": wording.model_name(result.model),
