@@ -34,7 +34,9 @@ def read_texts(options: Texts) -> list[Raw]:
     if columns != (None, None):
         raise UsageError("--column and --pair-column belong to --file")
     if not texts or texts == ["-"]:
-        texts = _lines()
+        texts = _lines(options.encoding)
+    elif options.encoding is not None:
+        raise UsageError("--encoding belongs to --file and to standard input; leave it out")
     elif "-" in texts:
         raise UsageError("'-' is standard input and goes alone, not with other texts")
     if options.skip_blank:
@@ -54,18 +56,21 @@ def _in_file(file: Path, options: Texts) -> list[Raw]:
 
     if file.is_dir():
         raise UsageError(f"{file} is a folder; give a .txt, .tsv, .csv or .jsonl file")
-    examples = read_examples(file, options.column, pair=options.pair_column, skip_blank=options.skip_blank)
+    examples = read_examples(
+        file, options.column, pair=options.pair_column, skip_blank=options.skip_blank, encoding=options.encoding
+    )
     return [example.text for example in examples[: options.limit]]
 
 
-def _lines() -> list[str]:
+def _lines(encoding: str | None) -> list[str]:
     """The lines of standard input that are not blank, decoded like those of a file."""
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError('no text given: exegesis explain "A fine film.", or --file, or pipe lines into it')
-    from exegesis.data.tables import decoded, filled
+    from exegesis.data.encodings import decoded
+    from exegesis.data.tables import filled
 
     name = "standard input"
-    lines = [line for _, line in filled(decoded(sys.stdin.buffer.read(), name), name)]
+    lines = [line for _, line in filled(decoded(sys.stdin.buffer.read(), name, encoding), name)]
     if not lines:
         raise UsageError("standard input holds no text; give one text per line, or texts as arguments")
     return lines

@@ -114,6 +114,7 @@ class Texts(Group, panel="Texts"):
     pair: str | None = PAIR()
     pair_column: str | None = PAIR_COLUMN()
     limit: int | None = LIMIT()
+    encoding: str | None = option("Of a file that is not UTF-8, such as cp1252.", metavar="NAME")
     skip_blank: bool = option("Leave out blank texts and say which.", "--skip-blank", default=False)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,20 @@ def parquet_table(paths: Sequence[Path]) -> Table:
     except (pa.ArrowException, OSError) as error:
         raise FileError(f"{paths[0]}: not a readable parquet file ({_line(error)}); fetch it again") from None
     keep = [f.name for f in whole.schema if str(f.type) in _PLAIN or "int" in str(f.type)]
-    metadata = (whole.schema.metadata or {}).get(b"huggingface", b"{}")
-    features = json.loads(metadata).get("info", {}).get("features", {})
-    names = {name: features.get(name, {}).get("names") for name in keep if isinstance(features.get(name), dict)}
+    names = _class_names((whole.schema.metadata or {}).get(b"huggingface", b"{}"))
     columns = {name: whole[name].to_pylist() for name in keep}
     return _build(str(paths[0]), columns, names)
+
+
+def _class_names(metadata: bytes) -> dict[str, list[str]]:
+    """The names of classes by column, as Hugging Face's metadata lists them; none if they are damaged."""
+    try:
+        features = json.loads(metadata)["info"]["features"]
+        listed = {name: feature["names"] for name, feature in features.items() if "names" in feature}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    fit = {name for name, names in listed.items() if isinstance(names, list) and all(isinstance(n, str) for n in names)}
+    return {name: listed[name] for name in fit}
 
 
 def hub_table(name: str, split: str | None) -> Table:
@@ -61,7 +70,7 @@ def hub_table(name: str, split: str | None) -> Table:
     return _build(f"{name}[{chosen}]", {key: list(data[key]) for key in data.column_names}, names)
 
 
-def _build(source: str, columns: dict[str, list[object]], names: dict[str, Sequence[str] | None]) -> Table:
+def _build(source: str, columns: dict[str, list[object]], names: Mapping[str, Sequence[str] | None]) -> Table:
     cells = [[_named(value, names.get(key)) for value in values] for key, values in columns.items()]
     rows = tuple(zip(*cells, strict=True))
     if not rows:
@@ -70,7 +79,7 @@ def _build(source: str, columns: dict[str, list[object]], names: dict[str, Seque
 
 
 def _named(value: object, names: Sequence[str] | None) -> Cell:
-    if names and isinstance(value, int):
+    if names and isinstance(value, int) and not isinstance(value, bool):
         return names[value] if 0 <= value < len(names) else None
     return as_cell(value)
 

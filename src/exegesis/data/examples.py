@@ -9,17 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Self, SupportsIndex
 
-from exegesis.core.containers import is_missing
+from exegesis.core.containers import is_missing, shown
 from exegesis.core.errors import FileError, UsageError, unknown
 from exegesis.data.tables import LABEL_NAMES, PAIR_NAMES, SUFFIXES, TEXT_NAMES, Cell, Table, read_table
 
-Column = str | int
+Column = str | SupportsIndex
 _log = logging.getLogger("exegesis.data")
 
 SPLIT_NAMES = {
@@ -58,6 +60,8 @@ def read_examples(
     *,
     header: bool | None = None,
     skip_blank: bool = False,
+    encoding: str | None = None,
+    separator: str | None = None,
 ) -> list[Example]:
     """Read every example of a source, in order.
 
@@ -67,12 +71,21 @@ def read_examples(
     column 1 and, if it has two columns, its label in column 2. The content of the first row decides if it is a
     header, unless ``header`` is given. ``split`` chooses the file in a folder, or the split of a dataset: train, dev,
     test, or its own name. ``skip_blank`` leaves out rows without text and logs their numbers; without it they are an
-    error.
+    error. ``encoding`` is that of a file, by default UTF-8 or UTF-16 with its mark, else Latin-1 with a warning;
+    ``separator`` stands between its cells, by default commas or tabs, or what its header or rows show (the log says
+    so).
 
-    Raises FileError (file and line named) for a file that is missing, empty, ragged or damaged, or a row
-    without text; UsageError for a column that is not there; MissingExtraError without the data extra.
+    Raises FileError (file and line named) for a file that is missing, empty, ragged, damaged or in another encoding, or
+    a row without text; UsageError for a column that is not there; MissingExtraError without the data extra.
     """
-    table = _table(source, split, header, [c for c in (text, label, pair) if isinstance(c, str)])
+    read = partial(
+        read_table,
+        header=header,
+        names=[column for column in (text, label, pair) if isinstance(column, str)],
+        encoding=encoding,
+        separator=separator,
+    )
+    table = _table(source, split, read)
     first, second, gold = _choose(table, text, label, pair)
     rows = list(range(len(table.rows)))
     if skip_blank:
@@ -121,10 +134,10 @@ def is_dataset_name(source: str) -> bool:
     return named and not path.exists() and path.suffix.lower() not in (*SUFFIXES, ".parquet")
 
 
-def _table(source: str | Path, split: str | None, header: bool | None, names: list[str]) -> Table:
+def _table(source: str | Path, split: str | None, read: Callable[[Path], Table]) -> Table:
     path = Path(source)
     if path.is_dir():
-        return _folder(path, split, header, names)
+        return _folder(path, split, read)
     if path.suffix.lower() == ".parquet" and path.exists():
         from exegesis.data.datasets import parquet_table
 
@@ -133,10 +146,10 @@ def _table(source: str | Path, split: str | None, header: bool | None, names: li
         from exegesis.data.datasets import hub_table
 
         return hub_table(source, split)
-    return read_table(path, header, names)
+    return read(path)
 
 
-def _folder(folder: Path, split: str | None, header: bool | None, names: list[str]) -> Table:
+def _folder(folder: Path, split: str | None, read: Callable[[Path], Table]) -> Table:
     from exegesis.data.datasets import parquet_table
 
     if split is None:
@@ -148,7 +161,7 @@ def _folder(folder: Path, split: str | None, header: bool | None, names: list[st
     if not files:
         wanted = ", ".join(f"{stem}.tsv" for stem in SPLIT_NAMES.get(split, (split,)))
         raise FileError(f"{folder}: no file for the {split} split; expected {wanted} (or .csv, .jsonl, .parquet)")
-    return parquet_table(files) if files[0].suffix == ".parquet" else read_table(files[0], header, names)
+    return parquet_table(files) if files[0].suffix == ".parquet" else read(files[0])
 
 
 def _choose(
@@ -181,14 +194,23 @@ def _find(table: Table, column: Column, role: str) -> int:
     names = table.columns or ()
     if isinstance(column, str) and column in names:
         return names.index(column)
-    if isinstance(column, int) or column.isdecimal():
-        if 1 <= int(column) <= table.width:
+    if not isinstance(column, str):
+        column = _whole(column, role)
+    if isinstance(column, int) or (column.isascii() and column.isdecimal()):
+        if len(str(column)) < 9 and 1 <= int(column) <= table.width:
             return int(column) - 1
-        raise UsageError(f"{table.source}: no {role} column {column}; it has {_columns(table)}, counted from 1")
+        raise UsageError(f"{table.source}: no {role} column {column!s:.60}; it has {_columns(table)}, counted from 1")
     if not names:
         raise UsageError(f"{table.source}, line 1: no header with a column {column!r}; give the column's number")
     error = unknown("column", column, names)
     raise UsageError(f"{table.source}, line 1: {error}")
+
+
+def _whole(column: SupportsIndex, role: str) -> int:
+    try:
+        return operator.index(column)
+    except TypeError:
+        raise UsageError(f"the {role} column is a name, or a number from 1, not {shown(column)}") from None
 
 
 def _columns(table: Table) -> str:

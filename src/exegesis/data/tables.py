@@ -10,20 +10,22 @@ import csv
 import io
 import json
 import logging
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from exegesis.core.containers import is_missing, shown
 from exegesis.core.errors import FileError, UsageError
+from exegesis.data.encodings import decode
+from exegesis.data.separators import long_fields, separator_of
 
 SUFFIXES = (".tsv", ".csv", ".jsonl", ".txt")
 TEXT_NAMES = ("sentence", "text", "review", "content", "document", "tweet", "comment", "question")
 LABEL_NAMES = ("label", "labels", "gold_label", "class", "polarity", "sentiment", "category", "target")
 PAIR_NAMES = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("question1", "question2"))
 _HEADER_WORDS = frozenset((*TEXT_NAMES, *LABEL_NAMES, *chain(*PAIR_NAMES), "split", "id", "idx", "index"))
+MAX_CELL = 10_000_000  # characters of a cell; a longer one is no text that a model reads
 _log = logging.getLogger("exegesis.data")
 
 Cell = str | None
@@ -50,59 +52,46 @@ class Table:
         return f"{self.source}, line {self.lines[row]}"
 
 
-def read_table(path: Path, header: bool | None = None, names: Iterable[str] = ()) -> Table:
+def read_table(
+    path: Path,
+    header: bool | None = None,
+    names: Iterable[str] = (),
+    encoding: str | None = None,
+    separator: str | None = None,
+) -> Table:
     """Read a table by the suffix of its file.
 
     With ``header=None`` the first row is a header if one of its cells is a usual column name (sentence, text, label,
-    ...) or one of ``names``. A ``.txt`` file has one text per line and no header.
-    Raises FileError for a missing, empty or ragged file, a NUL byte, a doubled header, or broken JSON; UsageError for
-    another kind of file.
+    ...) or one of ``names``. A ``.txt`` file has one text per line and no header. The cells of a ``.csv`` file are
+    separated by commas, of a ``.tsv`` file by tabs, or by what the header or the rows show (``separator_of``; another
+    one is logged), or by ``separator``. For ``encoding`` see ``decode``.
+
+    Raises FileError for a missing, empty or ragged file, a NUL byte, another encoding, a doubled header, a cell that is
+    too long, or broken JSON; UsageError for another kind of file.
     """
     kind = path.suffix.lower()
     if kind not in SUFFIXES and path.is_file():
         raise UsageError(f"{path}: unknown kind of file {kind!r}; give one of {', '.join(SUFFIXES)}")
-    content = decode(path)
+    if separator is not None and (not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n'):
+        raise UsageError(f"a separator is one character, such as ';' or a tab, not {shown(separator)}")
+    if separator is not None and kind not in (".csv", ".tsv"):
+        raise UsageError(f"{path}: a {kind} file has no separator; leave it out")
+    content = decode(path, encoding)
     if kind == ".jsonl":
         return _jsonl(path, content)
     if kind == ".txt":
         numbered: list[tuple[int, tuple[str, ...]]] = [(n, (line,)) for n, line in filled(content, str(path))]
         return _build(path, numbered, header=False)
-    rows = list(_csv(path, content) if kind == ".csv" else _tsv(path, content))
+    known = _HEADER_WORDS | {name.lower() for name in names}
+    usual, stated = "," if kind == ".csv" else "\t", False
+    if separator is None:
+        separator, stated = separator_of(content, usual, () if header is False else known)
+        if separator != usual:
+            _log.warning("%s: its cells are separated by %r", path, separator)
+    rows = list(_tsv(path, content) if separator == usual == "\t" else _csv(path, content, separator))[stated:]
     if header is None and rows:
-        known = _HEADER_WORDS | {name.lower() for name in names}
         header = any(cell.strip().lower() in known for cell in rows[0][1])
     return _build(path, rows, header=bool(header))
-
-
-def decode(path: Path) -> str:
-    """The text of a file: UTF-8 (a byte-order mark is dropped), UTF-16 with its mark, or else Latin-1.
-
-    Latin-1 is logged as a warning. Raises FileError if the file cannot be read or holds a NUL byte.
-    """
-    try:
-        return decoded(path.read_bytes(), str(path))
-    except FileError:
-        raise
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
-
-
-def decoded(data: bytes, source: str) -> str:
-    """The text of bytes (see ``decode``); messages name their ``source``."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        try:
-            return data.decode("utf-16")
-        except UnicodeDecodeError:
-            raise FileError(f"{source}: damaged UTF-16; save the file as UTF-8") from None
-    if (at := data.find(b"\0")) >= 0:
-        line = data.count(b"\n", 0, at) + 1
-        raise FileError(f"{source}, line {line}: holds a NUL byte; give a text file without NUL bytes")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        _log.warning("%s: line %d is not UTF-8; the file is read as Latin-1", source, line)
-        return data.decode("latin-1")
 
 
 def _split(content: str) -> list[str]:
@@ -113,9 +102,16 @@ def _split(content: str) -> list[str]:
 def filled(content: str, source: str) -> list[tuple[int, str]]:
     """The non-blank lines with their numbers; blank lines between them are logged."""
     lines = list(enumerate(_split(content), 1))
+    for n, line in lines:
+        _check_length(f"{source}, line {n}", line)
     rows = [(n, line) for n, line in lines if line.strip()]
     _log_blank([n for n, line in lines if not line.strip()], rows, source)
     return rows
+
+
+def _check_length(where: str, cell: str) -> None:
+    if len(cell) > MAX_CELL:
+        raise FileError(f"{where}: {len(cell):,} characters in one cell, over {MAX_CELL:,}; is it one text a line?")
 
 
 def _log_blank(blank: Sequence[int], rows: Sequence[tuple[int, object]], source: str) -> None:
@@ -132,9 +128,9 @@ def _tsv(path: Path, content: str) -> Iterator[tuple[int, tuple[str, ...]]]:
         yield n, tuple(line.split("\t"))
 
 
-def _csv(path: Path, content: str) -> list[tuple[int, tuple[str, ...]]]:
-    with _long_fields():
-        reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+def _csv(path: Path, content: str, separator: str = ",") -> list[tuple[int, tuple[str, ...]]]:
+    with long_fields():
+        reader = csv.reader(io.StringIO(content, newline=""), strict=True, delimiter=separator)
         first, blank, found = 1, list[int](), list[tuple[int, tuple[str, ...]]]()
         try:
             for row in reader:
@@ -147,16 +143,6 @@ def _csv(path: Path, content: str) -> list[tuple[int, tuple[str, ...]]]:
             raise FileError(f"{path}, line {first}: broken CSV ({error}); check its quotes") from None
     _log_blank(blank, found, str(path))
     return found
-
-
-@contextmanager
-def _long_fields() -> Iterator[None]:
-    """Lift the csv module's limit on the length of a cell and restore it."""
-    before = csv.field_size_limit(sys.maxsize)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
 
 
 def _jsonl(path: Path, content: str) -> Table:
@@ -177,9 +163,9 @@ def _jsonl(path: Path, content: str) -> Table:
 
 
 def as_cell(value: object) -> Cell:
-    """A JSON or Arrow value as a cell: strings unchanged, whole floats as integers, anything else as JSON."""
-    if value is None or isinstance(value, str):
-        return value
+    """A JSON or Arrow value as a cell: strings unchanged, NaN as none, whole floats as integers, the rest as JSON."""
+    if is_missing(value) or isinstance(value, str):
+        return value if isinstance(value, str) else None
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return json.dumps(value, ensure_ascii=False, default=str)
@@ -201,6 +187,8 @@ def _build(path: Path, rows: list[tuple[int, tuple[str, ...]]], *, header: bool)
         raise FileError(f"{path}: holds no rows; give at least one text")
     width = len(columns) if columns is not None else len(rows[0][1])
     for n, row in rows:
+        for cell in row:
+            _check_length(f"{path}, line {n}", cell)
         if len(row) != width:
             raise FileError(f"{path}, line {n}: {len(row)} cells where {width} are expected; mend this line")
     return Table(str(path), columns, tuple(row for _, row in rows), tuple(n for n, _ in rows))

@@ -17,7 +17,7 @@ import typer
 from exegesis.cli import app
 
 COMMANDS = """
-predict --file t.tsv --column text --limit 2 --device cpu --json
+predict --file t.tsv --column text --limit 2 --encoding utf-8 --device cpu --json
 predict -m pairs --file p.tsv --column premise --pair-column hypothesis --truncate --skip-blank
 predict -m pairs "Two dogs run." --pair "Dogs move."
 methods --for bundled --json

@@ -44,10 +44,10 @@ def wrap_huggingface(
     """Explain a PreTrainedModel that classifies sequences, with its tokenizer, both unchanged.
 
     ``labels`` default to the config's ``id2label``. Two labels for a single output make it a sigmoid's, which speaks
-    for the second. Else ``outputs`` (``"logits"``, ``"multi-label"`` or ``"regression"``) says what the outputs mean, by
-    default the config's ``problem_type``; without one they are a softmax, or plain numbers (a regression) for a single
-    output. ``truncate`` cuts texts that are longer
-    than the model's positions; the name of the model then says so.
+    for the second. Else ``outputs`` (``"logits"``, ``"multi-label"`` or ``"regression"``) says what the outputs mean,
+    by default the config's ``problem_type``; without one they are a softmax, or plain numbers (a regression) for a
+    single output. ``truncate`` cuts texts that are longer than the model's positions; the name of the model then says
+    so.
 
     The module is tried on a few short texts: if padding changes its outputs, only texts of equal length share a call;
     if its word vectors cannot be replaced, its ``lacks`` says why.

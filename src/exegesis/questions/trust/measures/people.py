@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.parameters import between, filled
 from exegesis.core.text import Span, Text
-from exegesis.data.tables import decode
+from exegesis.data.encodings import decode
 from exegesis.questions.trust.measure import SCORES, Answers, Case, Given, Score, measure
 from exegesis.questions.trust.measures.eraser import DEYOUNG
 
