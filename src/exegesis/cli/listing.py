@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -80,7 +80,7 @@ def predict(texts: Texts, model: Model, as_json: JsonLines = False) -> None:
         ranked = list(numbers.items()) if regression else sorted(numbers.items(), key=lambda item: -item[1])
         if as_json:
             label, value = ranked[0]
-            row = {"text": text, "label": label, "probability": value, "probabilities": numbers}
+            row: dict[str, Any] = {"text": text, "label": label, "probability": value, "probabilities": numbers}
             if regression:
                 row |= {"label": label if len(ranked) == 1 else None, "probability": None, "probabilities": None}
                 row["numbers"] = numbers

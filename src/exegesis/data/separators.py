@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 SEPARATORS = (",", ";", "\t", "|")
 BEGINNING = 100_000  # characters of a table that are looked at
@@ -26,8 +27,7 @@ def separator_of(content: str, usual: str, known: Collection[str]) -> tuple[str,
     if stated:
         return stated[1], True
     others = [one for one in SEPARATORS if one != usual]
-    quoting = csv.QUOTE_NONE if usual == "\t" else csv.QUOTE_MINIMAL  # as cells separated by tabs are read
-    rows = {one: _rows(content, one, quoting) for one in (usual, *others)}
+    rows = {one: _rows(content, one, quoted=usual != "\t") for one in (usual, *others)}
     named = [one for one in rows if rows[one] and any(cell.strip().lower() in known for cell in rows[one][0])]
     if usual in named:
         return usual, False
@@ -39,9 +39,10 @@ def separator_of(content: str, usual: str, known: Collection[str]) -> tuple[str,
     return (regular[0] if len(regular) == 1 else usual), False
 
 
-def _rows(content: str, separator: str, quoting: int) -> list[list[str]]:
-    """The first rows that are not blank; none if they cannot be read."""
+def _rows(content: str, separator: str, *, quoted: bool) -> list[list[str]]:
+    """The first rows that are not blank; none if they cannot be read. Where tabs are usual, quotes mean nothing."""
     begin = content[:BEGINNING]
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     try:
         with long_fields():
             found = list(csv.reader(io.StringIO(begin, newline=""), delimiter=separator, quoting=quoting))
