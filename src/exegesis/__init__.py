@@ -15,6 +15,7 @@ from importlib import import_module
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+import exegesis._interrupt  # first: the command line begins here
 from exegesis._version import __version__
 from exegesis.show import register
 

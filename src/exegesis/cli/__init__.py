@@ -15,8 +15,9 @@ from typing import Annotated
 
 import typer
 
+from exegesis import _interrupt
 from exegesis._version import __version__
-from exegesis.cli.complaints import complaint
+from exegesis.cli.complaints import Interrupted, complaint
 from exegesis.cli.evaluate import compare, evaluate
 from exegesis.cli.explain import explain
 from exegesis.cli.listing import methods, predict
@@ -25,8 +26,9 @@ from exegesis.cli.recommend import recommend
 from exegesis.cli.study import app as study
 from exegesis.cli.train import train
 from exegesis.core.errors import ExegesisError, UsageError
+from exegesis.show.wording import visible
 
-INTERRUPTED = 130  # the exit code of shells
+INTERRUPTED = _interrupt.CODE
 
 app = typer.Typer(
     name="exegesis",
@@ -70,43 +72,58 @@ def root(
 
 def main() -> None:
     """Run the command line and exit. A request to terminate counts as Ctrl-C, so that nothing is left behind."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     show_all()
-    sys.exit(run(sys.argv[1:]))
+    ours = signal.getsignal(signal.SIGINT) in (_interrupt.leave, signal.default_int_handler)  # not that of a job behind
+    try:
+        signal.signal(signal.SIGTERM, _interrupt.interrupt)
+        if ours:
+            signal.signal(signal.SIGINT, _interrupt.interrupt)
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # between two lines of this function
+        code = _say("interrupted", INTERRUPTED)
+    if ours:
+        signal.signal(signal.SIGINT, _interrupt.leave)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code. EXEGESIS_DEBUG=1 shows the traceback of an unexpected error."""
-    command = typer.main.get_command(app)
     try:
+        command = typer.main.get_command(app)
         code = command.main(args=arguments or ["--help"], prog_name="exegesis", standalone_mode=False)
         sys.stdout.flush()
         if code == INTERRUPTED:  # the parser's answer to Ctrl-C
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
-    except ExegesisError as error:
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        lost = _interrupt.came() and not isinstance(error, typer.Exit)  # it became another error, as in an import
+        if lost or isinstance(error, KeyboardInterrupt | typer.Abort | Interrupted):
+            return _say(str(error) if isinstance(error, Interrupted) else "interrupted", INTERRUPTED)
+        return _ended(error)
+
+
+def _ended(error: BaseException) -> int:
+    """The exit code of a command that ended with an error, which is said in one line."""
+    if isinstance(error, ExegesisError):
         return _say(str(error), 2 if isinstance(error, UsageError) else 1)
-    except (KeyboardInterrupt, typer.Abort):
-        return _say("interrupted", INTERRUPTED)
-    except typer.Exit as leave:
-        return int(leave.exit_code)
-    except (BrokenPipeError, SystemExit):  # the reader of a pipe left, as `head` does; the parser makes it an exit
+    if isinstance(error, typer.Exit):
+        return int(error.exit_code)
+    if isinstance(error, BrokenPipeError | SystemExit):  # the reader of a pipe left, as `head` does
         _drop_output()
         return 0
-    except OSError as error:
+    if isinstance(error, OSError):
         if error.filename is None:
             _drop_output()
         place = error.filename or "standard output"
         return _say(f"cannot read or write {place} ({error.strerror or error})", 1)
-    except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # the parser's own complaint
-            words = complaint(error)  # none: the help of a group was shown, because only its name was given
-            return _say(words, int(error.exit_code), hint=True) if words else 0
-        if os.environ.get("EXEGESIS_DEBUG"):
-            raise
-        first = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-        return _say(f"unexpected failure ({first}); EXEGESIS_DEBUG=1 shows where", 1)
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # the parser's own complaint
+        words = complaint(error)  # none: the help of a group was shown, because only its name was given
+        return _say(words, int(error.exit_code), hint=True) if words else 0
+    if os.environ.get("EXEGESIS_DEBUG"):
+        raise error
+    first = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+    return _say(f"unexpected failure ({first}); EXEGESIS_DEBUG=1 shows where", 1)
 
 
 def _drop_output() -> None:
@@ -118,6 +135,5 @@ def _drop_output() -> None:
 def _say(message: str, code: int, *, hint: bool = False) -> int:
     line = " ".join(message.split())
     tail = "" if not hint or line.endswith(("--help", ")")) else " (exegesis --help)"
-    visible = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line + tail)
-    print(f"exegesis: {visible}".encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
+    print(visible(f"exegesis: {line}{tail}"), file=sys.stderr)
     return code

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from exegesis.core.errors import ExegesisError
+
 _NUMBERS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+
+
+class Interrupted(ExegesisError):
+    """The user ended the work; the message says how to go on."""
 
 
 def complaint(error: Any) -> str:

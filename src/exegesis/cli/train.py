@@ -9,10 +9,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from exegesis.cli.complaints import Interrupted
 from exegesis.cli.inputs import sources
 from exegesis.cli.options import Group, argument, choice, option, unfolded
 from exegesis.cli.outputs import progress
-from exegesis.core.errors import ExegesisError, FileError, UsageError
+from exegesis.core.errors import FileError, UsageError
 from exegesis.core.progress import tell
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def train(data: Data, shape: Shape, layers: Layers, training: Training, finer: R
                 checkpoint=checkpoint, resume=run.resume, watcher=_Watcher(advance, run.quiet),
             )  # fmt: skip
         except KeyboardInterrupt:
-            raise ExegesisError("interrupted; give the same command with --resume to go on") from None
+            raise Interrupted("interrupted; give the same command with --resume to go on") from None
     command = shlex.join(["exegesis", *sys.argv[1:]])
     card = card_text(run.out.name, result, command=command, data=origins, seed=finer.seed, about=about)
     save_folder(run.out, result.model, card, overwrite=run.overwrite, half=run.half, spent=checkpoint)

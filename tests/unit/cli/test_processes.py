@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import exegesis
+from exegesis import _interrupt
 from tests.support.command import TEXT
 
 MAIN = (
@@ -103,6 +104,41 @@ def test_an_end_in_the_middle(folder: Path, texts: Path, tmp_path: Path, end: si
     if end != signal.SIGKILL:
         assert (process.returncode, *said) == (130, "", "exegesis: interrupted\n")
         assert list(out.parent.iterdir()) == [out]
+
+
+EARLY = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
+class Ends:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ["AT"]:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Ends())
+"""
+
+
+@pytest.mark.parametrize("at", ["exegesis.show", "numpy", "exegesis.cli.study", "torch.nn", "exegesis.api"])
+def test_an_interrupt_during_an_import(tmp_path: Path, at: str) -> None:
+    """One line and 130, from the first import of the package on, and nothing is left."""
+    (tmp_path / "sitecustomize.py").write_text(EARLY)
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-m", "exegesis", "explain", TEXT, "--json", str(tmp_path / "r.json")]
+    given = os.environ | {"AT": at, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "exegesis: interrupted\n")
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_an_interrupt_that_became_another_error(call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object, **__: object) -> None:
+        try:
+            _interrupt.interrupt(2, None)
+        except KeyboardInterrupt:
+            raise ImportError("cannot import name 'x'") from None
+
+    monkeypatch.setattr(_interrupt, "_came", [])
+    monkeypatch.setattr(exegesis.api, "load", lost)
+    assert call("explain", TEXT) == (130, "", "exegesis: interrupted\n")
 
 
 def test_an_end_while_a_model_is_saved(call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
