@@ -11,11 +11,13 @@ Names are imported when first used: reading and showing a saved result never loa
 
 from __future__ import annotations
 
+import exegesis._interrupt  # noqa: F401 - first: the command line begins here
+
+# isort: split
 from importlib import import_module
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-import exegesis._interrupt  # first: the command line begins here
 from exegesis._version import __version__
 from exegesis.show import register
 

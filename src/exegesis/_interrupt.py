@@ -7,9 +7,14 @@ been written yet. While a command runs, it is a KeyboardInterrupt, so that files
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from types import FrameType
+else:
+    import _signal as signal  # without the enumerations of signal: Ctrl-C may come at any millisecond
 
 CODE = 130  # the exit code of shells
 LINE = b"exegesis: interrupted\n"
