@@ -40,7 +40,10 @@ from exegesis.protocols.language import Filling, Words, generator
 
 FORMAT, VERSION = "exegesis-language-model", 1
 CONFIG, WEIGHTS, WORDS, CARD = "config.json", "model.safetensors", "vocabulary.json", "README.md"
-BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError, ExegesisError)
+BROKEN = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError, SafetensorError,
+    ExegesisError,
+)  # fmt: skip
 State = tuple[Tensor, Tensor]
 
 
@@ -134,7 +137,10 @@ def load_language(folder: str | Path, *, name: str | None = None) -> ClozeLangua
             raise ValueError(f"it is no {FORMAT} of version {VERSION}")
         config = ClozeConfig(**data)
         vocabulary = Vocabulary.from_json((path / WORDS).read_text("utf-8"))
-        weights = {key: value.float() for key, value in load_file(path / WEIGHTS).items()}
+        found = load_file(path / WEIGHTS)
+        if not all(value.is_floating_point() for value in found.values()):
+            raise ValueError("a weight is no floating-point number")
+        weights = {key: value.to(torch.float32, copy=True) for key, value in found.items()}
         shapes = {key: value.shape for key, value in weights.items()}
         with torch.device("meta"):  # draws no random numbers
             network = ClozeNetwork(config)

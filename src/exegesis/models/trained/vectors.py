@@ -32,7 +32,7 @@ def _read(path: Path, lines: Iterable[str], words: Container[str]) -> tuple[int,
     vectors: Vectors = {}
     for n, line in enumerate(lines, 1):
         cells = line.rstrip().split(" ")
-        if n == 1 and len(cells) == 2 and all(cell.isdecimal() for cell in cells):
+        if n == 1 and len(cells) == 2 and all(cell.isdecimal() and len(cell) < 20 for cell in cells):
             width = int(cells[1])
             continue
         if not line.strip():

@@ -190,7 +190,10 @@ def _located(words: Any, raw: str) -> list[tuple[int, int]]:
 def _numbers(values: Any) -> np.ndarray:
     if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
         raise FileError("scores and other amounts are plain numbers")
-    numbers = np.array(values, dtype=np.float64)
+    try:
+        numbers = np.array(values, dtype=np.float64)
+    except OverflowError:  # a whole number beyond floats
+        numbers = np.array([math.inf])
     if not np.isfinite(numbers).all():
         raise FileError("scores and other amounts must be finite")
     return numbers

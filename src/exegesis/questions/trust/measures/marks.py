@@ -40,7 +40,7 @@ def _range(text: Text, pair: Any, where: str) -> Bool[np.ndarray, " words"]:
     whole = isinstance(pair, Sequence) and len(pair) == 2 and all(type(edge) is int for edge in pair)
     if not whole or not 0 <= pair[0] < pair[1] <= len(text.raw):
         size = len(text.raw)
-        raise UsageError(f"{where}: a range is [start, stop] inside the text of {size} characters, not {pair!r}")
+        raise UsageError(f"{where}: a range is [start, stop] inside the text of {size} characters, not {pair!r:.40}")
     start, stop = pair
     words = [text.characters(word) for word in text.words]
     touched = np.array([first < stop and start < last for first, last in words])
@@ -66,8 +66,8 @@ def read_marks(path: str | Path, texts: Sequence[Text]) -> list[Any]:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise FileError(f"{path}, line {number}: not JSON ({error}); give one object per line") from error
-        if not isinstance(values, Mapping) or "text" not in values or "marks" not in values:
-            raise FileError(f"{path}, line {number}: give an object with text and marks")
+        if not isinstance(values, Mapping) or not isinstance(values.get("text"), str) or "marks" not in values:
+            raise FileError(f"{path}, line {number}: give an object with text (a string) and marks")
         if values["text"] not in rows:
             raise UsageError(f"{path}, line {number}: marks a text that is not among those evaluated")
         for row in rows[values["text"]]:
