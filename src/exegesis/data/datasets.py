@@ -30,27 +30,7 @@ def parquet_table(paths: Sequence[Path]) -> Table:
         columns = {name: whole[name].to_pylist() for name in keep}
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
         raise FileError(f"{paths[0]}: not a readable parquet file ({_line(error)}); fetch it again") from None
-<<<<<<< HEAD
-    keep = [f.name for f in whole.schema if str(f.type) in _PLAIN or "int" in str(f.type)]
-    names = _class_names((whole.schema.metadata or {}).get(b"huggingface", b"{}"))
-    columns = {name: whole[name].to_pylist() for name in keep}
-    return _build(str(paths[0]), columns, names)
-=======
     return _build(str(paths[0]), columns, _class_names((whole.schema.metadata or {}).get(b"huggingface", b"{}")))
-
-
-def _class_names(metadata: bytes) -> dict[str, Sequence[str] | None]:
-    """The names of the classes of each column in the metadata of ``datasets``; none where these are something else."""
-    try:
-        features = json.loads(metadata)["info"]["features"]
-        named = {name: feature.get("names") for name, feature in features.items() if isinstance(feature, dict)}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
-    return {
-        name: names for name, names in named.items()
-        if isinstance(names, list) and all(isinstance(one, str) for one in names)
-    }  # fmt: skip
->>>>>>> dc7976a (Hold every reader to one line for any damage; hold checkpoints to the tensors of their run)
 
 
 def _class_names(metadata: bytes) -> dict[str, list[str]]:

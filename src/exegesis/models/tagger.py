@@ -97,21 +97,13 @@ def load_tagger(folder: Path) -> BundledTagger:
     try:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         tags = tuple(str(tag) for tag in config["tags"])
-<<<<<<< HEAD
         with own_context():
             weights = load_file(folder / "model.safetensors", device="cpu")
-            if not all(bool(value.isfinite().all()) for value in weights.values()):
-                raise ValueError("its weights hold NaN or infinity")
+            if not all(value.is_floating_point() and bool(value.isfinite().all()) for value in weights.values()):
+                raise ValueError("its weights hold NaN or infinity, or are no floating-point numbers")
             with torch.device("meta"):  # draws no random numbers
                 network = TagNetwork(config["rows"], config["width"], config["hidden"], len(tags))
             network.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
-=======
-        if not all(value.is_floating_point() and bool(value.isfinite().all()) for value in weights.values()):
-            raise ValueError("its weights hold NaN or infinity, or are no floating-point numbers")
-        with torch.device("cpu"), torch.random.fork_rng(devices=[]):
-            network = TagNetwork(config["rows"], config["width"], config["hidden"], len(tags)).float()
-        network.load_state_dict(weights)
->>>>>>> dc7976a (Hold every reader to one line for any damage; hold checkpoints to the tensors of their run)
         check_checksums(folder / "README.md")
     except Exception as error:  # safetensors and torch raise many kinds; all mean a damaged folder
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

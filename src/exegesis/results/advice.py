@@ -16,8 +16,8 @@ FASTER = 2.0  # a method that is fewer times faster is not worth naming
 FEW = 20  # with fewer texts the advice asks for more
 
 
-def advice(result: Evaluation) -> str:
-    """Recommend a method: compare it with random scores and with the other methods, and name a faster one.
+def advice(result: Evaluation, *, timed: bool = True) -> str:
+    """Recommend a method: compare it with random scores and with the other methods, and if ``timed`` name a faster one.
 
     A method is recommended only if it is ``trusted`` and wins more comparisons than it loses. All comparisons hold
     together at one level (see ``Evaluation``): among methods that are only noise, at most one evaluation in twenty
@@ -43,7 +43,7 @@ def advice(result: Evaluation) -> str:
             return f"No method can be recommended: even {best}, the first in rank, is only {chance}.{few}"
     if len(order) == 1:
         return f"{best} is {chance}.{few}"
-    faster = _faster(result, best, order)
+    faster = _faster(result, best, order) if timed else ""
     won, lost, total = result.tally(best)
     if won <= lost:
         return f"No method is better than the others on these texts; {best} is {chance}.{faster}{few}"

@@ -50,7 +50,8 @@ def _read(path: Path, lines: Iterable[str], words: Container[str]) -> tuple[int,
 
 def _numbers(path: Path, line: int, cells: list[str]) -> Float32[np.ndarray, " d"]:
     try:
-        vector = np.array([float(cell) for cell in cells], dtype=np.float32)
+        with np.errstate(over="ignore"):  # a number beyond float32 is infinite, and refused below
+            vector = np.array([float(cell) for cell in cells], dtype=np.float32)
     except ValueError:
         raise FileError(f"{path}, line {line}: a word and its numbers are expected; mend this line") from None
     if not np.isfinite(vector).all():

@@ -110,6 +110,18 @@ def test_the_interval_is_that_of_the_mean():
     assert found.high - found.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
 
 
+def test_the_saved_advice_knows_no_clock():
+    """The same numbers give the same advice in a file, however long the methods took."""
+    low, high = np.zeros(30), np.ones(30)
+    one, other = (
+        made([low, high, low], names=("a", "b", "random"), seconds=seconds).to_dict()
+        for seconds in ((0.1, 1.0), (1.0, 0.1))
+    )
+    assert one["methods"] != other["methods"]
+    assert one["advice"] == other["advice"]
+    assert "faster" not in one["advice"]
+
+
 def test_pairs_are_of_texts_that_both_have():
     found = made([[1.0, math.nan, 3.0], [0.0, 9.0, math.nan]])
     assert found.compare("a", "b")[0].texts == 1
