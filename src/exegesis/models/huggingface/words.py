@@ -41,8 +41,8 @@ def align(
     group = _grouped(joined)
     while _adopt(candidates, {group[span[0]] for span in touched if span}, group, joined):
         group = _grouped(joined)
-    homes = _homes([group[span[0]] if span else None for span in touched])
-    return _spread(ranges, homes, group, candidates), _spans(homes)
+    homes = homes_of([group[span[0]] if span else None for span in touched])
+    return _spread(ranges, homes, group, candidates), spans_of(homes)
 
 
 def _trim(raw: str, start: int, stop: int) -> Range:
@@ -88,7 +88,7 @@ def _adopt(candidates: Sequence[Range], held: set[int], group: Sequence[int], jo
     return changed
 
 
-def _homes(words: Sequence[int | None]) -> list[int | None]:
+def homes_of(words: Sequence[int | None]) -> list[int | None]:
     """Each piece's word: a blank piece belongs to the word of the next piece that has one, else to the last word."""
     homes, following = list(words), None
     for number in range(len(homes) - 1, -1, -1):
@@ -127,7 +127,8 @@ def _spread(
     return spread
 
 
-def _spans(homes: Sequence[int | None]) -> list[Span]:
+def spans_of(homes: Sequence[int | None]) -> list[Span]:
+    """The span of pieces of each word, from each piece's word."""
     spans: list[Span] = []
     previous: int | None = None
     for number, home in enumerate(homes):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 from exegesis.core.errors import ModelError, TextError, UsageError
-from exegesis.core.text import Text, text_of_words
+from exegesis.core.text import Span, Text
 from exegesis.models.huggingface.offsets import readable
+from exegesis.models.huggingface.words import homes_of, spans_of
+from exegesis.models.text.answers import Tokenize, placed_by, tokens_of
+from exegesis.models.text.frame import Frame, frame_of
+from exegesis.models.text.placement import Placed
 from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.protocols.model import Raw
 
-Tokenize = Callable[[str], Sequence[str]]
 SPECIAL = re.compile(r"[<\[]\S+[>\]]|")  # <s>, [SEP], and a number that no word has
 
 
@@ -38,8 +41,9 @@ class Reader(Protocol):
 class WordReader:
     """A reader of the words of a vocabulary, by its own rules or by the user's tokenizer function.
 
-    A tokenizer's tokens are looked for in the text from left to right (also in lower case), so that scores belong to
-    the user's own characters. Raises ModelError, naming the token, if one is not in the text.
+    Scores belong to the user's own characters, so each token is given its place in the text (see ``placement``); a
+    tokenizer may also give it itself, as (token, start, stop). Tokens that are added to every text belong to no word.
+    Raises ModelError, naming the token, if the place of one is not found.
     """
 
     vocabulary: Vocabulary
@@ -50,7 +54,7 @@ class WordReader:
         tokens = {"pad": self.vocabulary.pad}
         if self.vocabulary.unknown is not None:
             tokens["unknown"] = self.vocabulary.unknown
-        for mask in ("<mask>", "[MASK]"):
+        for mask in ("<mask>", "[MASK]", "<MASK>"):
             if mask in self.vocabulary.numbers:
                 tokens["mask"] = self.vocabulary.numbers[mask]
         return tokens
@@ -71,10 +75,18 @@ class WordReader:
             raise UsageError("this model reads one text at a time, not a pair of texts")
         if self.tokenize is None:
             return self.vocabulary.read(raw)
-        words = _place(raw, [str(token) for token in self.tokenize(raw)])
-        if not words:
+        placed = placed_by(self.tokenize, raw, lambda: self._frame)
+        text = text_of_tokens(raw, placed, [self._id(token.token) for token in placed])
+        if not text.words:
+            if placed and raw.strip():
+                raise ModelError(f"the tokenizer's token {placed[0].token[:40]!r} is not in the text, nor is any other")
             raise TextError("the text is empty or blank; give a text with at least one word")
-        return text_of_words(raw, words, [self._id(token) for token, _, _ in words])
+        return text
+
+    @cached_property
+    def _frame(self) -> Frame:
+        assert self.tokenize is not None
+        return frame_of(partial(tokens_of, self.tokenize))
 
     def _id(self, token: str) -> int:
         numbers = self.vocabulary.numbers
@@ -121,23 +133,24 @@ class PieceReader:
         return HuggingFaceReader(self.tokenizer, name, None, False, None, {}).read(raw)
 
 
-def _place(raw: str, tokens: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Each token with its range of characters in the text, in order."""
-    lowered = raw.lower() if len(raw.lower()) == len(raw) else raw
-    placed, start = [], 0
-    for token in tokens:
-        at = raw.find(token, start)
-        low = lowered.find(token.lower(), start)
-        if at < 0 or 0 <= low < at:
-            at = low
-        if at < 0 or not token:
-            raise ModelError(
-                f"the tokenizer's token {token[:40]!r} is not in the text behind character {start}, so its score has "
-                "no place: let the tokenizer keep the text's characters, or give a fast Hugging Face tokenizer"
-            )
-        placed.append((token, at, at + len(token)))
-        start = at + len(token)
-    return placed
+def text_of_tokens(raw: str, tokens: Sequence[Placed], ids: Sequence[int]) -> Text:
+    """A text of tokens with their places: tokens that share characters are one word."""
+    own = [number for number, token in enumerate(tokens) if not token.special]
+    words: list[int | None] = []
+    word, reached = -1, 0
+    for _, start, stop, _ in (tokens[number] for number in own):
+        word += start < stop and (start >= reached or word < 0)
+        words.append(word if start < stop else None)
+        reached = max(reached, stop)
+    return Text(
+        raw=raw,
+        pieces=tuple(token.token for token in tokens),
+        ids=tuple(ids),
+        offsets=tuple((token.start, token.stop) for token in tokens),
+        words=tuple(Span(own[span.start], own[span.stop - 1] + 1) for span in spans_of(homes_of(words))),
+        segments=(Span(0, len(tokens)),),
+        special=tuple(token.special for token in tokens),
+    )
 
 
 def reader_of(vocabulary: object, tokenizer: object, lowercase: bool | None) -> Reader:

@@ -34,7 +34,7 @@ _INK = re.compile(r"\S++")
 _KEPT = 32  # characters of a piece of text whose tokens are remembered
 _LONGEST = 200  # characters; a longer token is no word, and sorting its marks could take quadratic time
 
-_SIGNS = str.maketrans(
+SIGNS = str.maketrans(
     {"’": "'", "‘": "'", "‛": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'}
     | {"‐": "-", "‑": "-", "‒": "--", "–": "--", "—": "--", "―": "--", "−": "-"}
 )
@@ -76,7 +76,7 @@ def normalise(surface: str, *, lowercase: bool = True) -> str:
     """
     token = surface
     if len(token) > 1 or not token.isascii():
-        token = token.translate(_SIGNS)
+        token = token.translate(SIGNS)
         if not token.isascii() and len(token) <= _LONGEST:
             token = unicodedata.normalize("NFKC", token)
             token = "".join(c for c in token if category(c) != "Cf") or surface
