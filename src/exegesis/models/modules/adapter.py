@@ -89,7 +89,7 @@ class TorchClassifier:
     profile: Profile
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}: {', '.join(self.labels)}>"
+        return f"<{type(self).__name__} {self.name}: {', '.join(self.labels)}; {self.reader}>"
 
     @property
     def name(self) -> str:

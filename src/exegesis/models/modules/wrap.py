@@ -6,6 +6,7 @@ the way from states to outputs. If the trial of an ability fails, the adapter's 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,7 @@ from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.wrap import wrap_huggingface
 from exegesis.models.modules.adapter import Lookup, Profile, TorchClassifier
 from exegesis.models.modules.calls import Call
-from exegesis.models.modules.hooks import reads, replacing
+from exegesis.models.modules.hooks import Table, reads, replacing
 from exegesis.models.modules.outputs import advised, are_logs, check_outputs, labels_of, widths_of
 from exegesis.models.modules.trials import find_plan
 from exegesis.models.text.reader import Reader, reader_of
@@ -35,6 +36,7 @@ NO_GATE = "the module's recurrent layer is a plain nn.RNN, which has no gate tha
 MADE_WITHOUT = "its weights were made inside torch.inference_mode(), where no gradient passes: take copy.deepcopy of it"
 TRIED = (12, 3, 1, 40)  # lengths of the texts in which other words are tried; every word in those of the first length
 FEW = 24  # texts of each other length
+_log = logging.getLogger("exegesis.wrap")
 ROWS = (0, 8, 1)  # rows per call that are tried for a module that may mix up its rows; 0 is any number
 
 
@@ -82,7 +84,19 @@ def wrap(
     module = getattr(module, "_orig_mod", module)  # the argument of torch.compile, whose result looks past hooks
     if any(nn.parameter.is_lazy(weight) for weight in module.parameters()):
         raise UsageError("the module has lazy layers without weights: run it once, or load its trained weights, first")
-    reader = reader_of(vocabulary, tokenizer, lowercase)
+    told = reader_of(vocabulary, tokenizer, lowercase)
+    reader = _padded(told, [part for part in module.modules() if isinstance(part, nn.Embedding | nn.EmbeddingBag)])
+    model = _explored(module, reader, labels, call, outputs, name)
+    seen = _padded(told, [lookup.table for lookup in model.profile.lookups], warn=True)
+    if model.profile.lookups and seen.tokens["pad"] != reader.tokens["pad"]:
+        model = _explored(module, seen, labels, call, outputs, name)
+    return model
+
+
+def _explored(
+    module: nn.Module, reader: Reader, labels: Labels | None, call: Call | None, outputs: str | None, name: str | None
+) -> TorchClassifier:
+    """The module as a model, with all that trials find out."""
     usable = _usable_ids(module, reader)
 
     def probing(lengths: Sequence[int]) -> Batch:
@@ -124,6 +138,20 @@ def _is_huggingface(module: nn.Module, tokenizer: object) -> bool:
     """True if both a module and its tokenizer are Hugging Face's."""
     pretrained = any(cls.__name__ == "PreTrainedModel" for cls in type(module).__mro__)
     return pretrained and callable(tokenizer) and hasattr(tokenizer, "convert_ids_to_tokens")
+
+
+def _padded(reader: Reader, tables: Sequence[Table], *, warn: bool = False) -> Reader:
+    """The reader with the padding_idx of the tables that its words are looked up in, if it names no pad itself.
+
+    Among tables that only may be those, the smallest that hold all words count. A pad that contradicts them is logged.
+    """
+    fitting = [table.num_embeddings for table in tables if table.num_embeddings >= reader.size]
+    found = {table.padding_idx for table in tables if table.num_embeddings == min(fitting, default=0)}
+    pads = sorted(number for number in found if number is not None)
+    pad = reader.tokens["pad"] if reader.names_pad or not pads else pads[0]
+    if warn and pads and pads != [pad]:
+        _log.warning("batches are filled up with %d, though the module's padding_idx is %s", pad, pads)
+    return reader if reader.names_pad or not pads else reader.padded(pad)
 
 
 def _usable_ids(module: nn.Module, reader: Reader) -> list[int]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Protocol
 
@@ -14,11 +14,12 @@ from exegesis.models.huggingface.offsets import readable
 from exegesis.models.huggingface.words import homes_of, spans_of
 from exegesis.models.text.answers import Tokenize, placed_by, tokens_of
 from exegesis.models.text.frame import Frame, frame_of
+from exegesis.models.text.guesses import is_special, manner_of
 from exegesis.models.text.placement import Placed
 from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.protocols.model import Raw
 
-SPECIAL = re.compile(r"[<\[]\S+[>\]]|")  # <s>, [SEP], and a number that no word has
+_log = logging.getLogger("exegesis.vocabulary")
 
 
 class Reader(Protocol):
@@ -34,6 +35,9 @@ class Reader(Protocol):
     def words(self) -> Sequence[int]: ...
     @property
     def size(self) -> int: ...
+    @property
+    def names_pad(self) -> bool: ...
+    def padded(self, number: int) -> Reader: ...
     def read(self, raw: Raw) -> Text: ...
 
 
@@ -48,6 +52,26 @@ class WordReader:
 
     vocabulary: Vocabulary
     tokenize: Tokenize | None = None
+    manner: str = "tokenizer="  # what cuts texts, if there is a tokenizer
+
+    def __str__(self) -> str:
+        """How texts are read, in words: what was said and what was guessed."""
+        cut = "the built-in rules" if self.tokenize is None else self.manner
+        case = "in lower case" if self.vocabulary.lowercase else "as written"
+        unknown = self.vocabulary.unknown
+        pad = self.vocabulary.tokens[self.vocabulary.pad]
+        return (
+            f"words cut by {cut}, looked up {case}; pad {self.vocabulary.pad}{f' ({pad})' if pad else ''}, "
+            f"unknown {'none' if unknown is None else unknown}"
+        )
+
+    @property
+    def names_pad(self) -> bool:
+        return self.vocabulary.names_pad
+
+    def padded(self, number: int) -> WordReader:
+        """The reader with another number to fill batches up."""
+        return replace(self, vocabulary=self.vocabulary.padded(number))
 
     @cached_property
     def tokens(self) -> Mapping[str, int]:
@@ -64,7 +88,7 @@ class WordReader:
         special = {self.tokens["pad"], self.tokens.get("mask")}
         named = enumerate(self.vocabulary.tokens)
         unknown = self.vocabulary.unknown
-        return [i for i, token in named if i == unknown or (i not in special and not SPECIAL.fullmatch(token))]
+        return [i for i, token in named if i == unknown or (token and i not in special and not is_special(token))]
 
     @property
     def size(self) -> int:
@@ -108,10 +132,22 @@ class PieceReader:
     """
 
     tokenizer: Any
+    pad: int = 0  # for a tokenizer that names no pad token
+
+    def __str__(self) -> str:
+        return f"pieces of {type(self.tokenizer).__name__}; pad {self.tokens['pad']}"
+
+    @property
+    def names_pad(self) -> bool:
+        return self.tokenizer.pad_token_id is not None
+
+    def padded(self, number: int) -> PieceReader:
+        """The reader with another number to fill batches up."""
+        return replace(self, pad=number)
 
     @cached_property
     def tokens(self) -> Mapping[str, int]:
-        ids = {"pad": self.tokenizer.pad_token_id or 0}
+        ids = {"pad": self.tokenizer.pad_token_id if self.names_pad else self.pad}
         roles = {"unknown": self.tokenizer.unk_token_id, "mask": self.tokenizer.mask_token_id}
         return ids | {role: number for role, number in roles.items() if number is not None}
 
@@ -165,4 +201,10 @@ def reader_of(vocabulary: object, tokenizer: object, lowercase: bool | None) -> 
         raise UsageError(
             "wrap needs vocabulary= (a list of words, or a dict from words to ids) or tokenizer= (a Hugging Face one)"
         )
-    return WordReader(Vocabulary.of(vocabulary, lowercase=lowercase), tokenizer)
+    listed = Vocabulary.of(vocabulary, lowercase=lowercase, forms=tokenizer is None)
+    if tokenizer is not None or isinstance(vocabulary, Vocabulary):
+        return WordReader(listed, tokenizer)
+    manner = manner_of([word for word in listed.tokens if word], listed.lowercase)
+    if manner.warning:
+        _log.warning("%s", manner.warning)
+    return WordReader(listed, manner.tokenize, manner.name)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
 from exegesis.core.errors import FileError, TextError, UsageError
 from exegesis.core.text import Text, text_of_words
+from exegesis.models.text.guesses import PADS, UNKNOWNS, capitals, is_special
 from exegesis.models.text.tokenizer import tokenize
 
-PAD = "<pad>"
-UNKNOWN = "<unk>"
-_PADS = (PAD, "[PAD]", "<PAD>", "PAD", "_PAD_", "__PADDING__", "<blank>")
-_UNKNOWNS = (UNKNOWN, "[UNK]", "<UNK>", "UNK", "unk", "_UNK_", "@@UNKNOWN@@", "<oov>", "<OOV>")
+PAD, UNKNOWN = PADS[0], UNKNOWNS[0]
+LONGEST = 40  # characters of an entry whose other forms are looked for
+_log = logging.getLogger("exegesis.vocabulary")
 
 
 @dataclass(frozen=True)
@@ -99,14 +100,16 @@ class Vocabulary:
         lowercase: bool | None = None,
         pad: int | str | None = None,
         unknown: int | str | None = None,
+        forms: bool = True,
     ) -> Self:
         """The vocabulary of a trained model, as its user has it.
 
         ``source`` is a sequence of words in the order of their numbers, a mapping of words to numbers, or an
         object with ``get_itos()``, ``itos`` or ``stoi`` (torchtext). ``pad`` and ``unknown`` are words or
         numbers; by default the usual names are looked up (<pad>, [PAD], <unk>, [UNK], ...); without a pad word,
-        batches are padded with 0, which affects no result. ``lowercase`` defaults to true if every listed word is
-        in lower case.
+        batches are padded with 0, which affects no result. ``lowercase`` defaults to true if the ordinary words are in
+        lower case; a warning names those that are not. With ``forms`` an entry that the built-in tokenizer gives in
+        another form (-LRB-, as "("; with such a default NASA, as nasa) is found under that too, unless it is listed.
         """
         if isinstance(source, cls):
             return source
@@ -121,17 +124,32 @@ class Vocabulary:
             if tokens[number]:
                 aliases.append((word, number))
             tokens[number] = tokens[number] or word
-        if lowercase is None:
-            special = {*_PADS, *_UNKNOWNS}
-            lowercase = all(word == word.lower() for word in numbers if word not in special)
-        blank = _special(numbers, pad, _PADS)
+        chosen, raised = capitals(sorted(numbers, key=numbers.__getitem__))
+        if lowercase is None and chosen and raised:
+            _log.warning(
+                "words are looked up in lower case, though %d entries of the vocabulary have capitals, such as %s: "
+                "lowercase=False looks them up as they are written",
+                len(raised), ", ".join(map(repr, raised[:3])),
+            )  # fmt: skip
+        told, lowercase = lowercase is not None, chosen if lowercase is None else lowercase
+        aliases += _forms(numbers, lowercase, told=told) if forms else []
+        blank = _special(numbers, pad, PADS)
         return cls(
             tuple(tokens),
             lowercase,
             pad=0 if blank is None else blank,
-            unknown=_special(numbers, unknown, _UNKNOWNS),
+            unknown=_special(numbers, unknown, UNKNOWNS),
             aliases=tuple(aliases),
         )
+
+    @property
+    def names_pad(self) -> bool:
+        """True if the word that fills batches up has one of the usual names."""
+        return self.tokens[self.pad] in PADS
+
+    def padded(self, number: int) -> Self:
+        """The vocabulary with another number to fill batches up, which may be beyond its words."""
+        return replace(self, tokens=self.tokens + ("",) * (number + 1 - len(self)), pad=number)
 
     def to_json(self) -> str:
         """Write the vocabulary as a JSON object; lone surrogates are escaped, so any vocabulary can be written."""
@@ -181,6 +199,22 @@ def _numbers(source: object) -> dict[str, int]:
     if not all(isinstance(word, str) for word, _ in pairs):
         raise UsageError("the vocabulary holds something that is no string; give a list of words")
     return dict(pairs)
+
+
+def _forms(numbers: Mapping[str, int], lowercase: bool, *, told: bool) -> list[tuple[str, int]]:
+    """Entries under the form in which the tokenizer gives them, if that is not listed.
+
+    ``told``: the user says how words are looked up, so an entry in capitals is not meant to be found in lower case.
+    """
+    forms: dict[str, int] = {}
+    for word, number in sorted(numbers.items(), key=lambda item: item[1]):
+        if word.isalnum() and (told or word == word.lower() or is_special(word)):
+            continue
+        tokens = tokenize(word, lowercase=lowercase) if len(word) <= LONGEST else []
+        form = tokens[0].string if len(tokens) == 1 else word
+        if form not in numbers and not (told and form == word.lower()):
+            forms.setdefault(form, number)
+    return list(forms.items())
 
 
 def _special(numbers: dict[str, int], given: int | str | None, usual: tuple[str, ...]) -> int | None:
