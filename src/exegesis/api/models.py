@@ -13,6 +13,7 @@ from exegesis.core.errors import UsageError
 from exegesis.engine.methods import Card, cards, lacking
 from exegesis.models.blackbox import BlackBox
 from exegesis.models.modules.wrap import wrap
+from exegesis.models.text.words import Words, worded
 from exegesis.nn.context import entry
 from exegesis.protocols.labels import Labels
 from exegesis.protocols.language import LanguageModel
@@ -30,14 +31,17 @@ def load(
     truncate: bool = False,
     labels: Labels | None = None,
     outputs: str | None = None,
+    words: Words | None = None,
 ) -> Classifier:
     """Load a model to explain: ``"bundled"``, a folder that ``exegesis train`` wrote, or a Hugging Face name or folder.
 
     A Hugging Face model needs a sequence classification head and safetensors weights; ``truncate`` lets it cut texts
     that are longer than its positions. ``labels`` and ``outputs`` are those of ``wrap``, by default the model's own:
     ``labels=["no", "yes"]`` makes a single output that of a sigmoid, ``outputs="multi-label"`` gives every label a
-    probability of its own, ``outputs="regression"`` a plain number. Nothing is ever unpickled. Raises FileError if
-    files are missing or damaged, UsageError for labels that do not fit.
+    probability of its own, ``outputs="regression"`` a plain number. ``words`` is a function from a text
+    to its words, or to their (start, stop), for scripts without blanks and other notions of a word; a piece that
+    straddles two words joins them. Nothing is ever unpickled. Raises FileError if files are missing or damaged,
+    UsageError for labels that do not fit.
     """
     from exegesis.models.trained.folder import is_model_folder, load_folder
 
@@ -47,10 +51,11 @@ def load(
         module = trained.module.to(usable_device(device))
         name = BUNDLED if str(model) == BUNDLED else path.name
         names = trained.labels if labels is None else labels
-        return wrap(module, vocabulary=trained.vocabulary, labels=names, name=name, outputs=outputs)
+        return wrap(module, vocabulary=trained.vocabulary, labels=names, name=name, outputs=outputs, words=words)
     from exegesis.models.huggingface.load import load_huggingface
 
-    return load_huggingface(os.fspath(model), device=device, truncate=truncate, labels=labels, outputs=outputs)
+    found = load_huggingface(os.fspath(model), device=device, truncate=truncate, labels=labels, outputs=outputs)
+    return worded(found, words)
 
 
 def bundled_folder() -> Path:

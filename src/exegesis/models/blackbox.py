@@ -16,7 +16,7 @@ from exegesis.core.containers import shown
 from exegesis.core.errors import TextError, UsageError
 from exegesis.core.text import Text, text_of_words
 from exegesis.models.functions import NO_WORDS, Function
-from exegesis.models.text.tokenizer import tokenize
+from exegesis.models.text.words import Words, words_in
 from exegesis.nn.context import ability
 from exegesis.protocols.batch import Batch, pad
 from exegesis.protocols.labels import Labels, label_names
@@ -40,6 +40,8 @@ class BlackBox:
     function that cannot read it (an exception, NaN) it is the ``unknown`` word, else the ``mask``, else a full stop,
     and the log says so. A function that takes one text, and raises an exception for a list, is called for each text.
 
+    Words are cut by the built-in rules, or by ``words``, a function from a text to words or to their (start, stop).
+
     The id of a piece is a hash of its string, so that ids are the same in every process; all strings are remembered.
     """
 
@@ -61,19 +63,23 @@ class BlackBox:
         batch: SupportsIndex = 256,
         multilabel: bool = False,
         regression: bool = False,
+        words: Words | None = None,
     ) -> None:
         """Raise UsageError if ``function`` is not callable, for labels that are not distinct, and for other options."""
         if not callable(function):
             raise UsageError(f"a black box needs a function of a list of texts, not a {type(function).__name__}")
+        if words is not None and not callable(words):
+            raise UsageError(f"words must be a function from a text to words, not {type(words).__name__}")
         names = label_names(labels)
         if not names or len(set(names)) < len(names):
             raise UsageError("a black box needs two or more different labels, or one label for a regression")
         if multilabel and regression:
             raise UsageError("multilabel=True gives probabilities and regression=True plain numbers: say one of them")
-        words = {"name": name, "mask": mask, "unknown": unknown, "empty": empty}
-        for option, word in words.items():
+        named = {"name": name, "mask": mask, "unknown": unknown, "empty": empty}
+        for option, word in named.items():
             if not isinstance(word, str | None):
                 raise UsageError(f"{option} must be a string, not {shown(word)}")
+        self._words = words
         plain = regression or (len(names) == 1 and not multilabel)
         self._link = Link.IDENTITY if plain else Link.PROBABILITIES if multilabel else Link.PROBABILITY
         self._labels = names
@@ -109,13 +115,11 @@ class BlackBox:
         """Read the words of a text. Raises TextError for a blank text, or a pair, which the function cannot take."""
         if not isinstance(raw, str):
             raise TextError(f"model {self.name} takes one text, not {type(raw).__name__}: join the parts of a pair")
-        words = tokenize(raw)
-        if not words:
-            raise TextError("the text is empty or blank; give a text with at least one word")
-        ends = [0, *(word.stop for word in words[:-1]), len(raw)]
+        words = words_in(raw, self._words)
+        ends = [0, *(stop for _, stop in words[:-1]), len(raw)]
         pieces = [raw[start:stop] for start, stop in pairwise(ends)]
         ids = [self._intern(piece, opening=number == 0) for number, piece in enumerate(pieces)]
-        return text_of_words(raw, [(p, w.start, w.stop) for p, w in zip(pieces, words, strict=True)], ids)
+        return text_of_words(raw, [(piece, *word) for piece, word in zip(pieces, words, strict=True)], ids)
 
     @ability
     def encode(self, texts: Sequence[Text]) -> Batch:

@@ -13,7 +13,7 @@ from exegesis.core.errors import ExegesisError, TextError, UnsupportedError, is_
 from exegesis.core.text import Span, Text
 from exegesis.models.huggingface import offsets
 from exegesis.models.huggingface.words import align
-from exegesis.models.text.tokenizer import tokenize
+from exegesis.models.text.words import Words, words_in
 from exegesis.nn.alone import alone
 from exegesis.protocols.batch import Batch
 
@@ -27,7 +27,7 @@ class Reader:
 
     ``limit`` is the number of pieces that the model takes, special ones included (None: any number). ``types`` are the
     token types of the two parts (None if the model takes none), ``exceptions`` those of special pieces that have a
-    type of their own (XLNet's <cls>).
+    type of their own (XLNet's <cls>). ``segment`` is the user's function from a text to words (see ``words_in``).
     """
 
     tokenizer: Any
@@ -36,6 +36,7 @@ class Reader:
     truncate: bool
     types: tuple[int, int] | None
     exceptions: Mapping[int, int]
+    segment: Words | None = None
 
     def read(self, raw: str | tuple[str, str]) -> Text:
         """Cut a text or a pair into pieces, with the user's words over them (see ``words.align``).
@@ -61,8 +62,7 @@ class Reader:
         shift = 0
         for number, part in enumerate(parts):
             inside = [i for i, seen in enumerate(parts_seen) if seen == number]
-            candidates = [(token.start, token.stop) for token in tokenize(part)]
-            ranges, spans = align(part, [encoding.offsets[i] for i in inside], candidates, cut=cut)
+            ranges, spans = align(part, [encoding.offsets[i] for i in inside], words_in(part, self.segment), cut=cut)
             if not spans:
                 raise TextError(f"the tokenizer of model {self.name} leaves nothing of the text; give another text")
             for i, (start, stop) in zip(inside, ranges, strict=True):

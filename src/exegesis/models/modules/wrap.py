@@ -24,6 +24,7 @@ from exegesis.models.modules.hooks import Table, reads, replacing
 from exegesis.models.modules.outputs import advised, are_logs, check_outputs, labels_of, widths_of
 from exegesis.models.modules.trials import find_plan
 from exegesis.models.text.reader import Reader, reader_of
+from exegesis.models.text.words import Words, worded
 from exegesis.models.ways import ELSEWHERE, by_another_way, texts_of, tried_words
 from exegesis.nn.context import entry
 from exegesis.nn.rounding import agree
@@ -51,6 +52,7 @@ def wrap(
     outputs: str | None = None,
     lowercase: bool | None = None,
     name: str | None = None,
+    words: Words | None = None,
 ) -> TorchClassifier | HuggingFaceClassifier:
     """Explain your own trained module unchanged.
 
@@ -63,6 +65,8 @@ def wrap(
     each other) or ``"regression"`` (a plain number for each label); by default logits are assumed, and outputs that
     look like probabilities are refused. Outputs whose exponentials sum to one (the module ends in a log-softmax) are
     log-probabilities, and are called so.
+
+    ``words`` is a function from a text to its words, or to their (start, stop), each of one or more tokens or pieces.
 
     The module runs in evaluation mode and is restored afterwards. Texts shorter than the module takes (a convolution
     needs as many pieces as its kernel is wide) are filled up with pad tokens. A Hugging Face model with its tokenizer,
@@ -80,7 +84,7 @@ def wrap(
         )
     plain = all(value is None for value in (vocabulary, call, lowercase)) and outputs != "probabilities"
     if plain and _is_huggingface(module, tokenizer):
-        return wrap_huggingface(module, tokenizer, labels, name=name, outputs=outputs)
+        return worded(wrap_huggingface(module, tokenizer, labels, name=name, outputs=outputs), words)
     module = getattr(module, "_orig_mod", module)  # the argument of torch.compile, whose result looks past hooks
     if any(nn.parameter.is_lazy(weight) for weight in module.parameters()):
         raise UsageError("the module has lazy layers without weights: run it once, or load its trained weights, first")
@@ -90,7 +94,7 @@ def wrap(
     seen = _padded(told, [lookup.table for lookup in model.profile.lookups], warn=True)
     if model.profile.lookups and seen.tokens["pad"] != reader.tokens["pad"]:
         model = _explored(module, seen, labels, call, outputs, name)
-    return model
+    return worded(model, words)
 
 
 def _explored(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from exegesis.core.errors import ModelError, UsageError
@@ -23,7 +24,7 @@ from exegesis.models.text.tokenizer import tokenize
 
 Ask = Callable[[str], list[str]]
 Range = tuple[int, int]
-REMEDY = "let the tokenizer give (token, start, stop) for each, or keep the text's characters"
+REMEDY = "let {} give (token, start, stop) for each, or keep the text's characters"
 _INK = re.compile(r"\S+")
 _TRIES = 16  # cuts of a long part that are tried, those nearest to its middle
 _ASKED = 200  # characters that the tokenizer is asked about, for each character of the text
@@ -40,17 +41,20 @@ class Placed(NamedTuple):
     special: bool = False
 
 
-def place(raw: str, tokens: Sequence[str], ask: Ask, frame: Callable[[], Frame]) -> list[Placed]:
+def place(
+    raw: str, tokens: Sequence[str], ask: Ask, frame: Callable[[], Frame], name: str = "tokenizer="
+) -> list[Placed]:
     """The places of the tokens that ``ask`` gave for a text.
 
-    ``frame`` finds the tokens that are added to every text, if they are needed. Raises ModelError, naming the token,
+    ``frame`` finds the tokens that are added to every text, if they are needed; ``name`` is the argument that the user
+    gave the tokenizer as. Raises ModelError, naming the token,
     for one whose place is not found.
     """
     if (ranges := _agreeing(raw, tokens)) is not None:
         return [Placed(token, *place) for token, place in zip(tokens, ranges, strict=True)]
     around = frame()
     inside = around.inside(tokens)
-    search = _Search(raw, ask, around)
+    search = _Search(raw, ask, around, REMEDY.format(name))
     search.settle(0, len(search.chunks), list(tokens[inside]), 0)
     special = [Placed(token, 0, 0, True) for token in tokens]
     return [*special[: inside.start], *search.placed(tokens[inside]), *special[inside.stop :]]
@@ -86,8 +90,8 @@ def _range(text: str, whole: Folded, first: int, last: int) -> Range:
 class _Search:
     """The search for the places of the tokens of one text."""
 
-    def __init__(self, raw: str, ask: Ask, frame: Frame) -> None:
-        self.raw, self._ask, self._frame = raw, ask, frame
+    def __init__(self, raw: str, ask: Ask, frame: Frame, remedy: str) -> None:
+        self.raw, self._ask, self._frame, self._remedy = raw, ask, frame, remedy
         self.chunks = [match.span() for match in _INK.finditer(raw)]
         self._left = _ASKED * len(raw) + _FREE
         self._found: dict[int, Range | None] = {}  # by the number of the token; None for one without characters
@@ -103,7 +107,7 @@ class _Search:
         """The tokens of a text, without those that are added to any; None if the tokenizer refuses the text."""
         self._left -= len(text)
         if self._left < 0:
-            raise ModelError(f"the places of the tokenizer's tokens would take too many trials: {REMEDY}")
+            raise ModelError(f"the places of the tokens would take too many trials: {self._remedy}")
         try:
             tokens = self._ask(text)
         except (ModelError, UsageError):
@@ -190,11 +194,14 @@ class _Search:
             return None
         if len(gone) == 1 and gone[0][0] <= gap[1] and gap[0] <= gone[0][1]:
             return gone[0]
-        raise ModelError(f"the tokenizer's token {token[:40]!r} is not in the text at its place: {REMEDY}")
+        raise ModelError(f"the token {token[:40]!r} is not in the text at its place: {self._remedy}")
 
     def _tried(self, text: str, tokens: list[str]) -> dict[int, Range]:
         """The best places of tokens that are found by their letters, all of them tried."""
-        found = list(_occurrences(text, tokens))
+        found = list(islice(_occurrences(text, tokens), _FOUND))
+        if len(found) == _FOUND:
+            token = tokens[found[-1][0]]
+            raise ModelError(f"the token {token[:40]!r} may be in too many places: {self._remedy}")
         good: set[tuple[int, Range]] = set()
         while True:
             chain = _chain(text, found)
@@ -221,12 +228,9 @@ def _middles(first: int, last: int) -> list[int]:
 
 
 def _occurrences(text: str, tokens: Sequence[str]) -> Iterator[tuple[int, Range]]:
-    """The number of each token with each place at which it is, or else its letters and digits.
-
-    Raises ModelError if there are too many.
-    """
+    """The number of each token with each place at which it is, or else its letters and digits."""
     whole = folded(text)
-    letters, count = whole.alone(), 0
+    letters = whole.alone()
     for number, token in enumerate(tokens):
         wanted = folded(token)
         among = whole
@@ -234,9 +238,6 @@ def _occurrences(text: str, tokens: Sequence[str]) -> Iterator[tuple[int, Range]
             wanted, among = wanted.alone(), letters
         at = among.characters.find(wanted.characters) if wanted.characters else -1
         while at >= 0:
-            count += 1
-            if count > _FOUND:
-                raise ModelError(f"the tokenizer's token {token[:40]!r} may be in too many places: {REMEDY}")
             yield number, _range(text, among, at, at + len(wanted.characters))
             at = among.characters.find(wanted.characters, at + 1)
 

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 from exegesis.core.errors import ModelError, TextError, UsageError
 from exegesis.core.text import Span, Text
 from exegesis.models.huggingface.offsets import readable
-from exegesis.models.huggingface.words import homes_of, spans_of
+from exegesis.models.huggingface.words import align, homes_of, spans_of
 from exegesis.models.text.answers import Tokenize, placed_by, tokens_of
 from exegesis.models.text.frame import Frame, frame_of
 from exegesis.models.text.guesses import is_special, manner_of
 from exegesis.models.text.placement import Placed
 from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.models.text.words import Words, words_in
 from exegesis.protocols.model import Raw
 
 _log = logging.getLogger("exegesis.vocabulary")
@@ -53,6 +54,7 @@ class WordReader:
     vocabulary: Vocabulary
     tokenize: Tokenize | None = None
     manner: str = "tokenizer="  # what cuts texts, if there is a tokenizer
+    segment: Words | None = None  # the user's function from a text to words, each of one or more tokens
 
     def __str__(self) -> str:
         """How texts are read, in words: what was said and what was guessed."""
@@ -97,13 +99,15 @@ class WordReader:
     def read(self, raw: Raw) -> Text:
         if not isinstance(raw, str):
             raise UsageError("this model reads one text at a time, not a pair of texts")
-        if self.tokenize is None:
-            return self.vocabulary.read(raw)
-        placed = placed_by(self.tokenize, raw, lambda: self._frame)
+        text = self.vocabulary.read(raw) if self.tokenize is None else self._tokenized(raw, self.tokenize)
+        return text if self.segment is None else _regrouped(text, words_in(raw, self.segment))
+
+    def _tokenized(self, raw: str, tokenize: Tokenize) -> Text:
+        placed = placed_by(tokenize, raw, lambda: self._frame)
         text = text_of_tokens(raw, placed, [self._id(token.token) for token in placed])
         if not text.words:
             if placed and raw.strip():
-                raise ModelError(f"the tokenizer's token {placed[0].token[:40]!r} is not in the text, nor is any other")
+                raise ModelError(f"the token {placed[0].token[:40]!r} is not in the text, nor is any other")
             raise TextError("the text is empty or blank; give a text with at least one word")
         return text
 
@@ -133,6 +137,7 @@ class PieceReader:
 
     tokenizer: Any
     pad: int = 0  # for a tokenizer that names no pad token
+    segment: Words | None = None
 
     def __str__(self) -> str:
         return f"pieces of {type(self.tokenizer).__name__}; pad {self.tokens['pad']}"
@@ -166,7 +171,7 @@ class PieceReader:
         if not isinstance(raw, str):
             raise UsageError("this model reads one text at a time, not a pair of texts")
         name = type(self.tokenizer).__name__
-        return HuggingFaceReader(self.tokenizer, name, None, False, None, {}).read(raw)
+        return HuggingFaceReader(self.tokenizer, name, None, False, None, {}, self.segment).read(raw)
 
 
 def text_of_tokens(raw: str, tokens: Sequence[Placed], ids: Sequence[int]) -> Text:
@@ -187,6 +192,17 @@ def text_of_tokens(raw: str, tokens: Sequence[Placed], ids: Sequence[int]) -> Te
         segments=(Span(0, len(tokens)),),
         special=tuple(token.special for token in tokens),
     )
+
+
+def _regrouped(text: Text, words: Sequence[tuple[int, int]]) -> Text:
+    """A text with other words over the same tokens; one that a token straddles is joined to its neighbour."""
+    own = [number for number, special in enumerate(text.special) if not special]
+    ranges, spans = align(text.raw, [text.offsets[number] for number in own], words)
+    offsets = list(text.offsets)
+    for number, place in zip(own, ranges, strict=True):
+        offsets[number] = place
+    over = tuple(Span(own[span.start], own[span.stop - 1] + 1) for span in spans)
+    return replace(text, offsets=tuple(offsets), words=over)
 
 
 def reader_of(vocabulary: object, tokenizer: object, lowercase: bool | None) -> Reader:

@@ -12,10 +12,12 @@ in order, first match wins:
 6.  ``cannot``, which becomes ``can`` ``not`` (``can not`` is two words already);
 7.  an emoji with its modifiers and joiners, and a flag of two regional letters;
 8.  one Chinese or Japanese character (those scripts are written without blanks);
-9.  a word: letters, digits, marks, with inner hyphens and apostrophes; it ends before a clitic;
-10. a run of one repeated sign: ``!!!``, ``...``, ``--``, two backticks or apostrophes (quotes); a slash with
+9.  in Thai, Lao, Khmer, Burmese and other scripts of South East Asia without blanks: a cluster of letters, which is a
+    consonant with the vowels, marks and stacked consonants around it (``words`` joins clusters to words);
+10. a word: letters, digits, marks, with inner hyphens and apostrophes; it ends before a clitic;
+11. a run of one repeated sign: ``!!!``, ``...``, ``--``, two backticks or apostrophes (quotes); a slash with
     the treebank's backslash;
-11. any other single character.
+12. any other single character.
 
 Text that is tokenised already (``does n't``) comes out as it is. Each rule looks ahead by a bounded number
 of characters, or over what it then takes, so the time is linear in the length of the text.
@@ -25,6 +27,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from itertools import chain
 from typing import NamedTuple
@@ -50,21 +53,21 @@ class Token(NamedTuple):
     stop: int
 
 
-def tokenize(raw: str, *, lowercase: bool = True) -> list[Token]:
-    """The tokens of a text, in order; none for a blank text."""
+def tokenize(raw: str, *, lowercase: bool = True, clusters: bool = True) -> list[Token]:
+    """The tokens of a text, in order; none for a blank text. Without ``clusters`` a clause of rule 9 is one token."""
     tokens = []
     for piece in _INK.finditer(raw):
         at, text = piece.start(), piece.group()
         cut = _cut if len(text) <= _KEPT else _cut.__wrapped__
-        tokens += [Token(string, at + start, at + stop) for string, start, stop in cut(text, lowercase)]
+        tokens += [Token(string, at + start, at + stop) for string, start, stop in cut(text, lowercase, clusters)]
     return tokens
 
 
 @lru_cache(1 << 16)
-def _cut(text: str, lowercase: bool) -> tuple[Token, ...]:
+def _cut(text: str, lowercase: bool, clusters: bool) -> tuple[Token, ...]:
     """The tokens of a piece of text without white space. No rule takes any, or looks beyond it, so a text is cut piece
     by piece; the same few pieces come again and again."""
-    return tuple(Token(normalise(m.group(), lowercase=lowercase), *m.span()) for m in _pattern().finditer(text))
+    return tuple(Token(normalise(m.group(), lowercase=lowercase), *m.span()) for m in _pattern(clusters).finditer(text))
 
 
 def normalise(surface: str, *, lowercase: bool = True) -> str:
@@ -88,14 +91,19 @@ def normalise(surface: str, *, lowercase: bool = True) -> str:
     return token.lower() if lowercase else token
 
 
+def is_clustered(string: str) -> bool:
+    """True if a string begins with a letter of a script that rule 9 cuts into clusters."""
+    return bool(_UNSPACED.match(string))
+
+
 @cache
-def _pattern() -> re.Pattern[str]:
+def _pattern(clusters: bool = True) -> re.Pattern[str]:
     """The compiled rules; the class of marks and format characters is read off the Unicode database.
 
     A group that gives nothing back is written as a lookahead and a reference to it: Python 3.11.2 gets possessive
     repeats of groups wrong.
     """
-    joined = _ranges("Mn", "Mc", "Me", "Cf")
+    joined = _joined()
     end = r"(?!\w)"
     quote = "['’´]"
     emoji = r"[\U0001F000-\U0001F1E5\U0001F200-\U0001F3FA\U0001F400-\U0001FAFF\u2300-\u27BF\u2B00-\u2BFF]"
@@ -104,6 +112,10 @@ def _pattern() -> re.Pattern[str]:
     not_ = rf"[nN]{quote}[tT]{end}"
     clitic = rf"{quote}(?i:s|re|ve|ll|d|m){end}"
     inner = rf"(?:[-\u2010\u2011]|(?!{clitic}){quote})(?=[^\W_])"
+    letters = UNSPACED if clusters else ""
+    base = rf"(?![{BEFORE}{AFTER}])[{UNSPACED}]"
+    stacked = rf"(?<=[{STACKING}]){base}|[{AFTER}]|[\u1000-\u1021](?=\u1037?\u103A)"  # or a final with its killer
+    cluster = rf"[{BEFORE}]?{base}[{joined}]*+(?:(?:{stacked})[{joined}]*+)*|[{UNSPACED}][{joined}]*+"
     rules = (
         r"(?i:-[lr][rsc]b-)",
         r"(?i:https?)://\S++",
@@ -114,21 +126,43 @@ def _pattern() -> re.Pattern[str]:
         rf"(?i:can)(?=(?i:not){end})",
         rf"[\U0001F1E6-\U0001F1FF]{{2}}|{emoji}{tail}(?:(?<=\u200d){emoji}{tail})*",
         rf"[{ideograph}][{joined}]*+",
-        rf"(?:(?!{not_})[^\W{ideograph}][{joined}]*+(?:{inner})?|[{joined}]++)+",
+        *((cluster,) if clusters else ()),
+        rf"(?:(?!{not_})[^\W{ideograph}{letters}][{joined}]*+(?:{inner})?|[{joined}]++)+",
         r"\\/|(?P<sign>[^\w\s])(?P=sign)+",
         r"\S",
     )
     return re.compile("|".join(rules))
 
 
-def _ranges(*categories: str) -> str:
-    """The characters of some Unicode categories, as the inside of a character class."""
+@cache
+def _joined() -> str:
+    """Marks and format characters, tags and variation selectors among them."""
+    return _ranges(_MARKED, "Mn", "Mc", "Me", "Cf") + "\\U000e0000-\\U000e01ef"
+
+
+def _ranges(blocks: Iterable[range], *categories: str) -> str:
+    """The characters of some blocks and Unicode categories, as the inside of a character class."""
     runs: list[list[int]] = []
-    for n in chain(range(0x80, 0x3100), range(0xA000, 0xAC00), range(0xFB00, 0x17000), range(0x1B000, 0x1F000)):
+    for n in chain.from_iterable(blocks):
         if category(chr(n)) in categories:
             if runs and runs[-1][1] == n - 1:
                 runs[-1][1] = n
             else:
                 runs.append([n, n])
-    runs.append([0xE0000, 0xE01EF])  # tags and variation selectors; the blocks left out above hold no marks
     return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in runs)
+
+
+_MARKED = (range(0x80, 0x3100), range(0xA000, 0xAC00), range(0xFB00, 0x17000), range(0x1B000, 0x1F000))  # with marks
+_CLUSTERED = (  # Thai, Lao; Burmese; Khmer; Tai Le, New Tai Lue; Tai Tham; Balinese; Javanese, Burmese; Tai Viet; Ahom
+    *(range(0x0E00, 0x0F00), range(0x1000, 0x10A0), range(0x1780, 0x1800), range(0x1950, 0x19E0)),
+    *(range(0x1A20, 0x1AB0), range(0x1B00, 0x1B80), range(0xA980, 0xAA00), range(0xAA60, 0xAAE0)),
+    range(0x11700, 0x11750),
+)
+UNSPACED = _ranges(_CLUSTERED, "Lo", "Lm")  # letters of scripts without blanks, other than Chinese and Japanese
+BEFORE = "\u0e40-\u0e44\u0ec0-\u0ec4\u19b5-\u19b7\u19ba\uaab5\uaab6\uaab9\uaabb\uaabc"  # vowels written before
+AFTER = (  # vowels and tones written behind, and signs of repetition
+    "\u0e2f\u0e30\u0e32\u0e33\u0e45\u0e46\u0eaf\u0eb0\u0eb2\u0eb3\u0ec6"
+    "\u19b0-\u19b4\u19b8\u19b9\u19bb-\u19c9\uaab1\uaaba"
+)
+STACKING = "\u1039\u17d2\u1a60\u1b44\ua9c0"  # signs that put the next consonant under this one
+_UNSPACED = re.compile(f"[{UNSPACED}]")

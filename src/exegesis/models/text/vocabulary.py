@@ -13,7 +13,7 @@ from typing import Self
 from exegesis.core.errors import FileError, TextError, UsageError
 from exegesis.core.text import Text, text_of_words
 from exegesis.models.text.guesses import PADS, UNKNOWNS, capitals, is_special
-from exegesis.models.text.tokenizer import tokenize
+from exegesis.models.text.tokenizer import is_clustered, tokenize
 
 PAD, UNKNOWN = PADS[0], UNKNOWNS[0]
 LONGEST = 40  # characters of an entry whose other forms are looked for
@@ -63,10 +63,15 @@ class Vocabulary:
 
         Raises TextError for a text without any token, and for an unlisted word if there is no unknown token.
         """
-        words = tokenize(raw, lowercase=self.lowercase)
+        words = tokenize(raw, lowercase=self.lowercase, clusters=not self._lists_clauses)
         if not words:
             raise TextError("the text is empty or blank; give a text with at least one word")
         return text_of_words(raw, words, [self._number(word.string) for word in words])
+
+    @cached_property
+    def _lists_clauses(self) -> bool:
+        """True if entries are clauses of a script without blanks, as this tokenizer gave them before it cut those."""
+        return any(len(token) > 1 and is_clustered(token) and len(tokenize(token)) > 1 for token in self.tokens)
 
     def _number(self, token: str) -> int:
         number = self.numbers.get(token, self.unknown)

@@ -160,13 +160,13 @@ def test_a_tokenizer_may_give_the_places_itself():
     ("tokenizer", "message"),
     [
         (lambda t: ["walk"], "token 'walk' is not in the text"),
-        (lambda t: t.split()[::-1], "token 'film' is not in the text at its place: let the tokenizer give"),
+        (lambda t: t.split()[::-1], "token 'film' is not in the text at its place: let tokenizer= give"),
         (lambda t: sorted(t.split()), "token 'film' is not in the text at its place"),
         (lambda t: [*t.split(), *map(" ".join, zip(t.split(), t.split()[1:], strict=False))], "token 'a good' is not"),
-        (lambda t: 1 / 0, "tokenizer raised ZeroDivisionError on 'a good film': division by zero"),
+        (lambda t: 1 / 0, "function tokenizer= raised ZeroDivisionError on 'a good film': division by zero"),
         (lambda t: t, "list of tokens, not a str"),
         (lambda t: None, "list of tokens, not a NoneType"),
-        (lambda t: [1, 2], "tokens as strings, or"),
+        (lambda t: [1, 2], "must give strings, "),
         (lambda t: [], "empty or blank"),
     ],
 )
