@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import exegesis
 from exegesis.protocols.model import Classifier
+from tests.support.samples import is_whole
 from tests.support.torch_toys import Shape, net
 
 FIXED = [
@@ -37,7 +38,7 @@ texts = st.one_of(
     st.text(st.characters(), max_size=40),
     st.text(st.characters(categories=("Zs", "Cc", "Cf", "Cs", "Mn", "Po", "So", "Lo", "Ll")), max_size=40),
     st.lists(st.sampled_from([*FIXED, *BLANK, "fine", "film", "."]), max_size=4).map(" ".join),
-)
+).filter(is_whole)
 
 
 @cache

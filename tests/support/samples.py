@@ -176,3 +176,8 @@ HOSTILE = (
     "\x1c\x1d\x85",
     "\u2028",
 )
+
+
+def is_whole(text: str) -> bool:
+    """False for a text that holds a character as two surrogates, which is refused."""
+    return not re.search("[\ud800-\udbff][\udc00-\udfff]", text)

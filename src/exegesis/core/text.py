@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from exegesis.core.errors import SpanError, UsageError
+from exegesis.core.errors import SpanError, TextError, UsageError
+
+_SPLIT = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 class Span(NamedTuple):
@@ -37,7 +40,7 @@ class Text:
     both texts, joined by a newline.
 
     Raises UsageError if there are not as many ids, offsets and special flags as pieces, or if an offset, a word or a
-    segment lies outside the text.
+    segment lies outside the text, TextError for a split surrogate pair.
     """
 
     raw: str
@@ -52,6 +55,7 @@ class Text:
         count = len(self.pieces)
         if not len(self.ids) == len(self.offsets) == len(self.special) == count:
             raise UsageError(f"a text of {count} pieces needs as many ids, offsets and special flags")
+        refuse_split_pairs("the text", "\n".join((self.raw, *self.pieces)))
         size = len(self.raw)
         _check_ranges("offset", self.offsets, size, "characters")
         _check_ranges("word", self.words, count, "pieces", empty=False)
@@ -100,6 +104,16 @@ class Text:
         if not inside or inside != touched:
             raise SpanError(f"pieces {span.start} to {span.stop} cover no whole word or cut one; give whole words")
         return Span(inside[0], inside[-1] + 1)
+
+
+def refuse_split_pairs(what: str, string: str) -> None:
+    """Raise TextError for a character that a string holds as two surrogates, which no file brings back as two."""
+    split = None if string.isascii() else _SPLIT.search(string)
+    if split is not None:
+        raise TextError(
+            f"{what} holds a character as two surrogates (at {split.start()}), which cannot be saved: join them by "
+            "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'surrogatepass')"
+        )
 
 
 def _check_ranges(name: str, ranges: Iterable[tuple[int, int]], size: int, unit: str, *, empty: bool = True) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from exegesis.core.text import Span
+from exegesis.core.text import Span, refuse_split_pairs
 
 MAX_WHOLE = 2**63  # the largest whole number in a file
 T = TypeVar("T")
@@ -84,7 +84,7 @@ def _same_arrays(first: np.ndarray, second: np.ndarray) -> bool:
 def to_plain(value: Any) -> Any:
     """Plain values for JSON: dataclasses and named tuples become objects, a span a pair, arrays and tuples lists.
 
-    Numbers that are not finite become null.
+    Numbers that are not finite become null. Raises TextError for a string with a split surrogate pair.
     """
     if isinstance(value, Span):
         return list(value)
@@ -96,11 +96,13 @@ def to_plain(value: Any) -> Any:
         numbers = value.tolist()
         return numbers if value.dtype.kind in "biu" or np.isfinite(value).all() else to_plain(numbers)
     if isinstance(value, Mapping):
-        return {str(key): to_plain(part) for key, part in value.items()}
+        return {to_plain(str(key)): to_plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [to_plain(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, str):
+        refuse_split_pairs("the result", value)
     return value
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from exegesis.core.containers import items, number_in, scalar, shown
 from exegesis.core.errors import UsageError, unknown
+from exegesis.core.text import refuse_split_pairs
 
 Labels = Iterable[Any] | Mapping[Any, Any]  # names in order, or id2label, or label2id
 Label = str | Real | Enum  # in the type in which it was given
@@ -22,12 +23,12 @@ def label_names(labels: Labels) -> tuple[str, ...]:
     A label is a word, a number or a truth value. A dict maps numbers to labels (numbers may be words, as in JSON), or
     labels to numbers. Raises UsageError for anything else, and for a dict unless its numbers are 0, 1, 2, ...
     """
-    if isinstance(labels, Mapping):
-        return _in_dict(labels)
-    listed = items(labels, "labels")
-    if listed is None:
+    listed = None if isinstance(labels, Mapping) else items(labels, "labels")
+    if listed is None and not isinstance(labels, Mapping):
         raise UsageError(f"labels must be a list of names, not {shown(labels)}")
-    return tuple(map(_name, listed))
+    names = _in_dict(labels) if isinstance(labels, Mapping) else tuple(map(_name, listed or ()))
+    refuse_split_pairs("a label", "\n".join(names))
+    return names
 
 
 def number_of(label: Label, labels: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Self
 
 from exegesis.core.errors import FileError, TextError, UsageError
-from exegesis.core.text import Text, text_of_words
+from exegesis.core.text import Text, refuse_split_pairs, text_of_words
 from exegesis.models.text.guesses import PADS, UNKNOWNS, capitals, is_special
 from exegesis.models.text.tokenizer import is_clustered, tokenize
 
@@ -157,7 +157,11 @@ class Vocabulary:
         return replace(self, tokens=self.tokens + ("",) * (number + 1 - len(self)), pad=number)
 
     def to_json(self) -> str:
-        """Write the vocabulary as a JSON object; lone surrogates are escaped, so any vocabulary can be written."""
+        """Write the vocabulary as a JSON object, lone surrogates escaped.
+
+        Raises TextError for a word with a split surrogate pair.
+        """
+        refuse_split_pairs("the vocabulary", "\n".join([*self.tokens, *(word for word, _ in self.aliases)]))
         content = {
             "lowercase": self.lowercase,
             "pad": self.pad,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from exegesis.core.errors import FileError, TextError, UsageError
 from exegesis.models.text.tokenizer import tokenize
 from exegesis.models.text.vocabulary import Vocabulary
+from tests.support.samples import is_whole
 
 
 def strings(raw: str, *, lowercase: bool = True) -> list[str]:
@@ -198,10 +199,15 @@ def test_unusable_vocabularies_are_refused(source: object, options: dict[str, in
         Vocabulary.of(source, **options)  # type: ignore[arg-type]
 
 
-@given(st.lists(st.text(st.characters(), min_size=1), unique=True), st.booleans())
+@given(st.lists(st.text(st.characters(), min_size=1).filter(is_whole), unique=True), st.booleans())
 def test_json_round_trip(words: list[str], lowercase: bool) -> None:
     vocabulary = Vocabulary(("<pad>", "<unk>", *words), lowercase)
     assert Vocabulary.from_json(vocabulary.to_json()) == vocabulary
+
+
+def test_a_split_surrogate_pair_is_not_written() -> None:
+    with pytest.raises(TextError, match="the vocabulary holds a character as two surrogates"):
+        Vocabulary(("<pad>", "<unk>", "\ud83d\ude00")).to_json()
 
 
 @pytest.mark.parametrize(

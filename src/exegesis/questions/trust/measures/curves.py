@@ -141,8 +141,9 @@ class DecisionFlip:
 )
 @dataclass(frozen=True)
 class FlipRate:
-    """1 if the prediction changes without the top ``share`` of words (at least one), else 0; the mean is a rate.
+    """1 if the prediction changes without the top ``share`` of words, else 0; the mean is a rate.
 
+    The share is rounded to whole words, a half to the even number, at least one.
     The texts without a number (NaN) are those of ``decision-flip``. Raises UnsupportedError for a regression.
     """
 
@@ -157,7 +158,7 @@ class FlipRate:
 
 
 def top(share: float, count: int) -> int:
-    """The number of words in a share of ``count`` words: rounded, at least one."""
+    """The number of words in a share of ``count`` words: rounded, a half to the even number (2 of 5), at least one."""
     return max(1, round(share * count))
 
 

@@ -28,7 +28,10 @@ class _Rationale:
 @measure("comprehensiveness", question="does the probability fall without the top words?", paper=DEYOUNG, higher=True)
 @dataclass(frozen=True)
 class Comprehensiveness(_Rationale):
-    """The label's probability less that without the top ``share`` of words (DeYoung et al. 2020, Eq. 1), -1 to 1."""
+    """The label's probability less that without the top ``share`` of words (DeYoung et al. 2020, Eq. 1), -1 to 1.
+
+    The share is rounded to whole words, a half to the even number, at least one.
+    """
 
     def asks(self, case: Case, given: Given) -> list[int]:
         return [bits(given.order()[top(self.share, case.count) :])]
@@ -42,7 +45,8 @@ class Comprehensiveness(_Rationale):
 class Sufficiency(_Rationale):
     """The label's probability less that of the top ``share`` of words alone, -1 to 1 (DeYoung et al. 2020, Eq. 2).
 
-    Low is good; below 0 the words alone convince the model more than the whole text.
+    Low is good; below 0 the words alone convince the model more than the whole text. The share is rounded to whole
+    words, a half to the even number, at least one.
     """
 
     def asks(self, case: Case, given: Given) -> list[int]:
@@ -67,8 +71,9 @@ class _Aopc:
 class AopcComprehensiveness(_Aopc):
     """Comprehensiveness averaged over the top 1, 5, 10, 20 and 50 % of words (DeYoung et al. 2020, Sec. 4.2).
 
-    A share is rounded to whole words, at least one, so in short texts several shares are the same words. It deviates in
-    one point: the paper divides the sum by the number of bins plus one, here the divisor is the number of bins.
+    A share is rounded to whole words, a half to the even number (50 % of 5 words are 2, of 7 words 4), at least one, so
+    in short texts several shares are the same words. It deviates in one point: the paper divides the sum by the number
+    of bins plus one, here the divisor is the number of bins.
     """
 
     def asks(self, case: Case, given: Given) -> list[int]:

@@ -117,7 +117,8 @@ class TokenF1(_Marks):
     """Token F1 of the top words with the marked words, 0 to 1 (DeYoung et al. 2020, Sec. 4.1).
 
     There are as many top words as people marked in this text (precision, recall and F1 are then equal), or a ``share``
-    of all words, which the paper chooses for a whole data set. NaN for a text without marks.
+    of all words (rounded, a half to the even number), which the paper chooses for a whole data set. NaN for a
+    text without marks.
     """
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
