@@ -18,13 +18,14 @@ import typer
 from exegesis import _interrupt
 from exegesis._version import __version__
 from exegesis.cli.complaints import Interrupted, complaint
-from exegesis.cli.evaluate import compare, evaluate
-from exegesis.cli.explain import explain
-from exegesis.cli.listing import methods, predict
+from exegesis.cli.evaluate import Compare, Evaluate
+from exegesis.cli.explain import Explain
+from exegesis.cli.listing import Methods, Predict
+from exegesis.cli.options import unfolded
 from exegesis.cli.outputs import show_all
-from exegesis.cli.recommend import recommend
+from exegesis.cli.recommend import Recommend
 from exegesis.cli.study import app as study
-from exegesis.cli.train import train
+from exegesis.cli.train import Train
 from exegesis.core.errors import ExegesisError, UsageError
 from exegesis.show.wording import visible
 
@@ -37,8 +38,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (explain, evaluate, compare, recommend, predict, methods, train):
-    app.command()(_command)
+for _command in (Explain, Evaluate, Compare, Recommend, Predict, Methods, Train):
+    app.command()(unfolded(_command))
 app.add_typer(study, name="study")
 
 

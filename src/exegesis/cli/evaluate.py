@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exegesis.cli import options as opt
 from exegesis.cli.inputs import chosen, listed, load, read_texts, read_training
-from exegesis.cli.options import Group, argument, option, unfolded
+from exegesis.cli.options import Command, argument, option
 from exegesis.cli.outputs import check_files, progress, save, width
 from exegesis.core.errors import UsageError
-
-if TYPE_CHECKING:
-    from exegesis.data.examples import Example
-    from exegesis.protocols.model import Classifier, Raw
-    from exegesis.results.evaluation import Evaluation
 
 COMPARED = ("reat", "lrp", "integrated-gradients", "gradient-x-input", "leave-one-out", "lime")  # if the model can
 
 
-class Evaluated(opt.Recommended):
-    """A model, the methods to evaluate, and the number that they explain."""
-
-    methods: list[str] | None = option(
-        "See 'exegesis methods'; by default reat, if the model can serve it.", *opt.NAMES, metavar="A,B,C"
-    )
-    target: str | None = opt.TARGET()
-
-
-class Compared(Evaluated):
-    """A model, the methods to compare, and the number that they explain."""
-
-    methods: list[str] | None = option(
-        "See 'exegesis methods'; by default the usual ones that the model can serve.", *opt.NAMES, metavar="A,B,C"
-    )
-
-
-class Trust(opt.Measures):
+class Trust(opt.Measures, panel="Measures"):
     """Measures of explanations, what they are measured against, and sanity checks."""
 
     explanations: Path | None = option("Another tool's explanations of the same texts, .jsonl.", metavar="FILE")
@@ -66,27 +45,7 @@ class Trust(opt.Measures):
         return [*measures, *lists] or None
 
 
-class OneText(Group, panel="Texts"):
-    """A single text, or a pair of texts."""
-
-    text: str = argument("The text.", "TEXT")
-    pair: str | None = opt.PAIR()
-
-
-class Output(opt.Report):
-    """The files of an evaluation."""
-
-    quiet: bool = opt.QUIET()
-
-
-class ComparisonLook(opt.Look):
-    """The view of a comparison in the terminal."""
-
-    numbers: bool = opt.NUMBERS()
-
-
-@unfolded
-def evaluate(texts: opt.Collection, methods: Evaluated, measures: Trust, output: Output) -> None:
+class Evaluate(Command, opt.Report, Trust, opt.Recommended, opt.Collection):
     """Measure how far explanations can be trusted: methods beside random scores, leave-one-out and greedy removal.
 
     \b
@@ -95,82 +54,82 @@ def evaluate(texts: opt.Collection, methods: Evaluated, measures: Trust, output:
     exegesis evaluate --data reviews.tsv --explanations other-tool.jsonl
     exegesis evaluate --data test.tsv -M reat,lrp --sanity --train train.tsv
     """
-    raws = read_texts(texts)
-    check_files(output.files(), [texts.file, measures.explanations, measures.marks, methods.recommendation])
-    names, how, shown = measures.asked(), listed(measures.how), progress(output.quiet)
 
-    from exegesis import api
-    from exegesis.questions.trust.request import choose
+    methods: list[str] | None = opt.methods("See 'exegesis methods'; by default reat, if the model can serve it.")
+    target: str | None = opt.TARGET()
+    quiet: bool = opt.QUIET()
 
-    trained = read_training(measures.train)
-    choose(names, how)  # what is wrong with the measures is known before the model is loaded
-    model = load(methods)
-    default = [] if measures.explanations else [api.preferred(model)]
-    parameters = chosen(model, api.each_method(methods.methods or []) or default, methods)
-    options: dict[str, Any] = {
-        "target": methods.target, "seed": measures.seed, "parameters": parameters, "progress": shown
-    }  # fmt: skip
-    results = [
-        api.evaluate(
-            model, raws, list(parameters), names, how=how, marks=measures.marks, explanations=measures.explanations,
-            **options,
-        )
-    ]  # fmt: skip
-    if measures.sanity:
-        other = None
-        if measures.other is not None:
-            other = load(opt.Model(model=measures.other, device=methods.device, truncate=methods.truncate))
-        results += _randomised(model, raws, list(parameters), trained, other, **options)
-    if not output.quiet:
-        sys.stdout.write("\n".join(result.table(width=width()) for result in results))
-    save(results, output.files(), quiet=output.quiet)
+    def run(self) -> None:
+        raws = read_texts(self)
+        check_files(self.files(), [self.file, self.explanations, self.marks, self.recommendation])
+        names, how = self.asked(), listed(self.how)
+
+        from exegesis import api
+        from exegesis.questions.trust.request import choose
+
+        trained = read_training(self.train)
+        choose(names, how)  # what is wrong with the measures is known before the model is loaded
+        model = load(self)
+        default = [] if self.explanations else [api.preferred(model)]
+        parameters = chosen(model, api.each_method(self.methods or []) or default, self)
+        options: dict[str, Any] = {
+            "target": self.target, "seed": self.seed, "parameters": parameters, "progress": progress(self.quiet)
+        }  # fmt: skip
+        results = [
+            api.evaluate(
+                model, raws, list(parameters), names, how=how, marks=self.marks, explanations=self.explanations,
+                **options,
+            )
+        ]  # fmt: skip
+        if self.sanity:
+            other = None if self.other is None else load(replace(self, model=self.other))
+            if other is None or hasattr(model, "module"):  # shuffled weights
+                results.append(api.randomisation(model, raws, list(parameters), **options))
+            if other is not None or trained is not None:  # shuffled labels
+                results.append(api.randomisation(model, raws, list(parameters), train=trained, other=other, **options))
+        if not self.quiet:
+            sys.stdout.write("\n".join(result.table(width=width()) for result in results))
+        save(results, self.files(), quiet=self.quiet)
 
 
-@unfolded
-def compare(text: OneText, methods: Compared, measures: opt.Measures, files: opt.Report, look: ComparisonLook) -> None:
+class Compare(Command, opt.Look, opt.Report, opt.Measures, opt.Recommended):
     """Compare several methods on one text, ranked by the same measures.
 
     \b
     exegesis compare "The fight scenes are fun but it grows tedious" -M reat,lrp
     """
-    raws = read_texts(opt.Texts(texts=[text.text], pair=text.pair))
-    if len(raws) != 1:
-        raise UsageError(f"compare takes one text, not {len(raws)}; for more: exegesis evaluate")
-    check_files(files.files(), [methods.recommendation])
-    view = {**look.view(), "numbers": look.numbers}
-    names, how = listed(*measures.measures or []) or None, listed(measures.how)
 
-    from exegesis import api
-    from exegesis.questions.trust.request import choose
-    from exegesis.show import render
+    text: str = argument("The text.", "TEXT")
+    pair: str | None = opt.PAIR(rich_help_panel="Texts")
+    methods: list[str] | None = opt.methods(
+        "See 'exegesis methods'; by default the usual ones that the model can serve."
+    )
+    target: str | None = opt.TARGET()
+    numbers: bool = opt.NUMBERS()
 
-    choose(names, how)
-    model = load(methods)
-    served = {card.name for card in api.methods(model)}
-    default = [name for name in COMPARED if name in served]
-    parameters = chosen(model, api.each_method(methods.methods or []) or default, methods)
-    results = [api.explain(model, raws, name, target=methods.target, **parameters[name])[0] for name in parameters]
-    evaluation = api.evaluate(model, raws, [], names, how=how, explanations=results, seed=measures.seed)
-    order = {name: place for place, name in enumerate(evaluation.ranking())}
-    results.sort(key=lambda result: order.get(result.name, 0))
-    sys.stdout.write(render(results, **view) + "\n")
-    sys.stdout.write(evaluation.table(width=width()))
-    save([evaluation], files.files(), quiet=False)
+    def run(self) -> None:
+        raws = read_texts(opt.Texts(texts=[self.text], pair=self.pair))
+        if len(raws) != 1:
+            raise UsageError(f"compare takes one text, not {len(raws)}; for more: exegesis evaluate")
+        check_files(self.files(), [self.recommendation])
+        view = {**self.view(), "numbers": self.numbers}
+        names, how = listed(*self.measures or []) or None, listed(self.how)
 
+        from exegesis import api
+        from exegesis.questions.trust.request import choose
+        from exegesis.show import render
 
-def _randomised(
-    model: Classifier, raws: list[Raw], names: list[str], train: list[Example] | None, other: Classifier | None,
-    **options: Any,
-) -> list[Evaluation]:  # fmt: skip
-    """The sanity checks: shuffled weights if the model has a module, shuffled labels if there is a model of them."""
-    from exegesis.api import randomisation
-
-    results = []
-    if other is None or hasattr(model, "module"):
-        results.append(randomisation(model, raws, names, **options))
-    if other is not None or train is not None:
-        results.append(randomisation(model, raws, names, train=train, other=other, **options))
-    return results
+        choose(names, how)
+        model = load(self)
+        served = {card.name for card in api.methods(model)}
+        default = [name for name in COMPARED if name in served]
+        parameters = chosen(model, api.each_method(self.methods or []) or default, self)
+        results = [api.explain(model, raws, name, target=self.target, **own)[0] for name, own in parameters.items()]
+        evaluation = api.evaluate(model, raws, [], names, how=how, explanations=results, seed=self.seed)
+        order = {name: place for place, name in enumerate(evaluation.ranking())}
+        results.sort(key=lambda result: order.get(result.name, 0))
+        sys.stdout.write(render(results, **view) + "\n" + evaluation.table(width=width()))
+        save([evaluation], self.files(), quiet=False)
 
 
 def _lists(words: str) -> str:

@@ -76,24 +76,6 @@ def _lines(encoding: str | None) -> list[str]:
     return lines
 
 
-def sources(data: str, parts: Mapping[str, str | None], *, datasets: bool) -> dict[str, tuple[str, str | None]]:
-    """Where each split is read from, and its name there if that is a folder (or a dataset): the training texts from
-    ``data``, the other ``parts`` from the source that the user named for them, else from ``data`` if they may be there.
-    """
-    from exegesis.data.examples import find_split, is_dataset_name
-
-    def bundle(source: str) -> bool:
-        return Path(source).is_dir() or (datasets and is_dataset_name(source))
-
-    found: dict[str, tuple[str, str | None]] = {"train": (data, "train" if bundle(data) else None)}
-    for split, source in parts.items():
-        if source is not None:
-            found[split] = source, split if bundle(source) else None
-        elif bundle(data) and (not Path(data).is_dir() or find_split(Path(data), split)):
-            found[split] = data, split
-    return found
-
-
 def read_training(data: str | None, column: str | None = None, label: str | None = None, pair: str | None = None) -> (
     list[Example] | None
 ):  # fmt: skip

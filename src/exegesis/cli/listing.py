@@ -5,12 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from exegesis.cli.inputs import load, read_texts
-from exegesis.cli.options import JsonLines, Model, Texts, unfolded
+from exegesis.cli.options import LINES, Command, Model, Texts, option
 
 if TYPE_CHECKING:
     from exegesis.engine.methods import Card
@@ -18,26 +16,64 @@ if TYPE_CHECKING:
 WIDE = 110  # columns from which the methods fit a table
 
 
-def methods(
-    model: Annotated[str | None, typer.Option("--for", metavar="MODEL", help="Only what this model can serve.")] = None,
-    as_json: JsonLines = False,
-) -> None:
+class Methods(Command):
     """List the methods: the question that each answers, what it needs of a model, its paper.
 
     \b
     exegesis methods
     exegesis methods --for my-model --json
     """
-    from exegesis import api
 
-    cards = api.methods(api.load(model) if model is not None else None)
-    if not as_json:
-        _show(cards)
-        return
-    for card in cards:
-        values = {name: getattr(card, name) for name in ("name", "question", "summary", "paper", "year")}
-        parameters = {field.name: field.default for field in dataclasses.fields(card.cls)}
-        print(json.dumps({**values, "needs": " and ".join(card.abilities), "parameters": parameters}))
+    model: str | None = option("Only what this model can serve.", "--for", metavar="MODEL")
+    lines: bool = LINES()
+
+    def run(self) -> None:
+        from exegesis import api
+
+        cards = api.methods(api.load(self.model) if self.model is not None else None)
+        if not self.lines:
+            _show(cards)
+            return
+        for card in cards:
+            values = {name: getattr(card, name) for name in ("name", "question", "summary", "paper", "year")}
+            parameters = {field.name: field.default for field in dataclasses.fields(card.cls)}
+            print(json.dumps({**values, "needs": " and ".join(card.abilities), "parameters": parameters}))
+
+
+class Predict(Command, Model, Texts):
+    """Show the probability of each label, the predicted label first; of a regression its numbers.
+
+    \b
+    exegesis predict "A fine film."
+    exegesis predict --file reviews.tsv --model my-model --json
+    """
+
+    lines: bool = LINES()
+
+    def run(self) -> None:
+        raws = read_texts(self)
+
+        from exegesis import api
+        from exegesis.protocols.target import Link
+
+        model = load(self)
+        regression = model.link is Link.IDENTITY
+        for text, numbers in zip(raws, api.predict(model, raws), strict=True):
+            ranked = list(numbers.items()) if regression else sorted(numbers.items(), key=lambda item: -item[1])
+            if self.lines:
+                label, value = ranked[0]
+                row: dict[str, Any] = {"text": text, "label": label, "probability": value, "probabilities": numbers}
+                if regression:
+                    row |= {"label": label if len(ranked) == 1 else None, "probability": None, "probabilities": None}
+                    row["numbers"] = numbers
+                print(json.dumps(row, allow_nan=False))
+                continue
+            words = " ".join((text if isinstance(text, str) else " | ".join(text)).split())
+            visible = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words[:100])
+            line = "  ".join(
+                f"{label} {value:.4g}" if regression else f"{label} {value:.1%}" for label, value in ranked
+            )
+            print(f"{line}  {visible}")
 
 
 def _show(cards: Sequence[Card]) -> None:
@@ -59,34 +95,3 @@ def _show(cards: Sequence[Card]) -> None:
             console.print(head, Padding(Text(card.summary), (0, 0, 0, 4)))
     if console.width >= WIDE:
         console.print(table)
-
-
-@unfolded
-def predict(texts: Texts, model: Model, as_json: JsonLines = False) -> None:
-    """Show the probability of each label, the predicted label first; of a regression its numbers.
-
-    \b
-    exegesis predict "A fine film."
-    exegesis predict --file reviews.tsv --model my-model --json
-    """
-    raws = read_texts(texts)
-
-    from exegesis import api
-    from exegesis.protocols.target import Link
-
-    loaded = load(model)
-    regression = loaded.link is Link.IDENTITY
-    for text, numbers in zip(raws, api.predict(loaded, raws), strict=True):
-        ranked = list(numbers.items()) if regression else sorted(numbers.items(), key=lambda item: -item[1])
-        if as_json:
-            label, value = ranked[0]
-            row: dict[str, Any] = {"text": text, "label": label, "probability": value, "probabilities": numbers}
-            if regression:
-                row |= {"label": label if len(ranked) == 1 else None, "probability": None, "probabilities": None}
-                row["numbers"] = numbers
-            print(json.dumps(row, allow_nan=False))
-            continue
-        words = " ".join((text if isinstance(text, str) else " | ".join(text)).split())
-        visible = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words[:100])
-        line = "  ".join(f"{label} {value:.4g}" if regression else f"{label} {value:.1%}" for label, value in ranked)
-        print(f"{line}  {visible}")

@@ -1,12 +1,16 @@
-"""Options of the command line as values: groups of options, which ``unfolded`` unfolds into what Typer reads."""
+"""Commands and their options as values: groups of options, which ``unfolded`` unfolds into what Typer reads.
+
+A command is a group whose fields are its options, most of them declared once in the groups below; its docstring is its
+help, and ``run`` does the work.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import MISSING, dataclass, field
-from functools import partial, wraps
+from dataclasses import MISSING, dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, dataclass_transform, get_args, get_type_hints
 
@@ -38,6 +42,11 @@ def choice(text: str, names: Sequence[str], default: str) -> Any:
     return option(text, metavar=f"<{'|'.join(names)}>", callback=check, default=default)
 
 
+def methods(text: str) -> Any:
+    """A field of a group that is the option of several methods."""
+    return option(text, "--methods", "--method", "-M", metavar="A,B,C")
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 class Group:
     """Options that belong together. Every subclass is a frozen dataclass of fields that the functions above make."""
@@ -45,51 +54,48 @@ class Group:
     panel: ClassVar[str | None] = None  # the panel of the help that shows the options
 
     def __init_subclass__(cls, panel: str | None = None) -> None:
-        cls.panel = panel or cls.panel
+        cls.panel = panel
         dataclass(frozen=True, kw_only=True)(cls)
 
     @classmethod
     def parameters(cls) -> list[inspect.Parameter]:
-        """One keyword parameter per field, annotated for Typer: those of the class first, then those of its bases."""
-        hints, flat, known = get_type_hints(cls), [], cls.__dataclass_fields__  # type: ignore[attr-defined]
-        bases: list[Any] = [*cls.__mro__]
-        places = {name: base for base in reversed(bases) for name in inspect.get_annotations(base)}
-        names = dict.fromkeys(name for base in bases for name in inspect.get_annotations(base))
-        for name in (name for name in names if name in known):
-            info, hint, default = copy(known[name].metadata["info"]), hints[name], known[name].default
+        """One keyword parameter per field, annotated for Typer: those of the bases first, the last base before all."""
+        hints, flat = get_type_hints(cls), []
+        for known in fields(cls):  # type: ignore[arg-type]
+            info, hint, default = copy(known.metadata["info"]), hints[known.name], known.default
             if isinstance(info, OptionInfo):
-                info.rich_help_panel = places[name].panel
+                home: Any = next(base for base in cls.__mro__ if known.name in inspect.get_annotations(base))
+                info.rich_help_panel = info.rich_help_panel or home.panel
                 info.metavar = "" if bool in (hint, *get_args(hint)) else info.metavar  # a flag takes no value
             default = inspect.Parameter.empty if default is MISSING else default
             kind = inspect.Parameter.KEYWORD_ONLY
-            flat.append(inspect.Parameter(name, kind, default=default, annotation=Annotated[hint, info]))
+            flat.append(inspect.Parameter(known.name, kind, default=default, annotation=Annotated[hint, info]))
         return flat
 
 
-def unfolded(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the flat signature that Typer reads; the command gets each group of options as one value."""
-    hints = get_type_hints(command, include_extras=True)
-    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Group)}
-    flat: list[inspect.Parameter] = []
-    for name, parameter in inspect.signature(command).parameters.items():
-        single = parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
-        flat += groups[name].parameters() if name in groups else [single]
+class Command(Group):
+    """A command of the command line."""
 
-    @wraps(command)
+    def run(self) -> None:
+        """Do what the options ask for. Raises ExegesisError, whose one line is shown."""
+        raise NotImplementedError
+
+
+def unfolded(command: type[Command]) -> Callable[..., None]:
+    """The function with the flat signature that Typer reads; it runs the command with the options that it gets."""
+
     def run(**values: Any) -> None:
-        grouped = {
-            name: group(**{parameter.name: values.pop(parameter.name) for parameter in group.parameters()})
-            for name, group in groups.items()
-        }
-        command(**values, **grouped)
+        command(**values).run()
 
+    flat = command.parameters()
+    run.__name__, run.__doc__ = command.__name__.lower(), command.__doc__
     run.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in flat}
     return run
 
 
-JsonLines = Annotated[bool, Option("--json", metavar="", help="Print JSON lines.", rich_help_panel="Output")]
-TABLES, NAMES = "Read texts from .txt, .jsonl, .tsv or .csv.", ("--methods", "--method", "-M")
+OUTPUT: Any = {"rich_help_panel": "Output"}
+TABLES = "Read texts from .txt, .jsonl, .tsv or .csv."
 COLUMN = partial(option, "Column of the text: its name, or its number from 1.", metavar="COLUMN")
 PAIR_COLUMN = partial(option, "Column of the second text.", metavar="COLUMN")
 LABEL = partial(option, "Column of the label.", metavar="COLUMN")
@@ -99,8 +105,10 @@ PARAM = partial(option, "Of a method, such as samples=500; repeatable.", "--para
 RECOMMENDATION = partial(option, "For -M best: what 'exegesis recommend' wrote for this model.", metavar="FILE")
 TARGET = partial(option, "LABEL, all, probability:LABEL, margin:A,B; by default the predicted label.", "--target", "-t",
                  metavar="TARGET")  # fmt: skip
-NUMBERS = partial(option, "Show every score as a number.", "--numbers", "-n", default=False)
-QUIET = partial(option, "Show no result and no progress.", "--quiet", "-q", default=False)
+NUMBERS = partial(option, "Show every score as a number.", "--numbers", "-n", default=False, **OUTPUT)
+QUIET = partial(option, "Show no result and no progress.", "--quiet", "-q", default=False, **OUTPUT)
+LINES = partial(option, "Print JSON lines.", "--json", default=False, **OUTPUT)
+SEED = partial(option, metavar="N", min=0, default=0)
 
 
 class Texts(Group, panel="Texts"):
@@ -118,7 +126,7 @@ class Texts(Group, panel="Texts"):
     skip_blank: bool = option("Leave out blank texts and say which.", "--skip-blank", default=False)
 
 
-class Collection(Texts):
+class Collection(Texts, panel="Texts"):
     """The texts that methods are judged by."""
 
     file: Path | None = option(TABLES, "--data", "--file", "-f", metavar="FILE")
@@ -148,7 +156,7 @@ class Measures(Group, panel="Measures"):
     how: str | None = option(
         "What replaces a removed word, each measured: drop, zero, pad, unknown, mask, resample.", metavar="A,B"
     )
-    seed: int = option("Seed of random scores and of intervals.", metavar="N", min=0, default=0)
+    seed: int = SEED("Seed of random scores and of intervals.")
 
 
 class Look(Group, panel="Output"):

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exegesis.cli.complaints import Interrupted
-from exegesis.cli.inputs import sources
-from exegesis.cli.options import Group, argument, choice, option, unfolded
+from exegesis.cli.options import Command, Group, argument, choice, option
 from exegesis.cli.outputs import progress
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.progress import tell
@@ -85,8 +84,35 @@ class Regularisation(Group, panel="Training"):
     seed: int = option("Seed of the first weights and of the order of texts.", min=0, default=0)
 
 
-class Run(Group):
-    """The folder to write, and how to go on."""
+def network_config(shape: Shape) -> RecurrentConfig:
+    """The shape of the classifier that the options ask for."""
+    from exegesis.models.trained.network import RecurrentConfig
+
+    cell: Any = shape.arch.removeprefix("bi")
+    return RecurrentConfig(cell, shape.arch.startswith("bi"), **_common(RecurrentConfig, shape))
+
+
+def train_options(training: Training, **more: Any) -> TrainOptions:
+    """The options of training that the options of the command line are; ``more`` has others."""
+    from exegesis.models.trained.options import TrainOptions
+
+    return TrainOptions(**_common(TrainOptions, training), **more)
+
+
+def _common(kind: type, group: Group) -> dict[str, Any]:
+    return {field.name: getattr(group, field.name) for field in fields(kind) if hasattr(group, field.name)}
+
+
+class Train(Command, Regularisation, Training, Layers, Shape, Data):
+    """Train a recurrent text classifier and save it as a model folder.
+
+    The classifier has embeddings, one or more recurrent layers, a readout of their states, and a linear layer.
+    lstm-nondecreasing, lstm-markov and lstm-no-gates are the LSTMs made for relevance propagation by Arras et al.
+    (2019, Sec. 11.4). The state is saved beside OUT after every epoch, and --resume goes on from there.
+
+    \b
+    exegesis train sst2/ --arch bigru --out my-model
+    """
 
     out: Path = option("The model folder to write.", "--out", "-o", default=...)
     about: Path | None = option("Markdown to put into the model card.")
@@ -95,128 +121,74 @@ class Run(Group):
     overwrite: bool = option("Replace an existing model folder.", "--overwrite", default=False)
     quiet: bool = option("No progress, no tables.", "--quiet", "-q", default=False)
 
+    def run(self) -> None:
+        from exegesis.api import bar
+        from exegesis.core.files import read_text
+        from exegesis.core.folders import recover
+        from exegesis.models.trained.card import card_text
+        from exegesis.models.trained.folder import is_spent, make_parent, refuse_existing, save_folder, try_parent
+        from exegesis.models.trained.training import train as fit
 
-def network_config(shape: Shape, *groups: Group) -> RecurrentConfig:
-    """The shape of the classifier; ``groups`` hold options with the names of its fields."""
-    from exegesis.models.trained.network import RecurrentConfig
+        recover(self.out)
+        if not self.resume and is_spent(self.state, self.out):  # the folder was made of it
+            self.state.unlink(missing_ok=True)
+        refuse_existing(self.out, overwrite=self.overwrite)
+        try_parent(self.out)
+        about = read_text(self.about) if self.about is not None else ""
+        config, options = network_config(self), train_options(self, lowercase=not self.cased)
+        parts, origins = _read(self)
+        make_parent(self.out)
+        self.check_state()
+        with bar(progress(self.quiet), self.epochs, "epochs") as advance:
+            try:
+                result = fit(
+                    parts["train"], parts.get("dev"), parts.get("test"), config=config, options=options,
+                    checkpoint=self.state, resume=self.resume, watcher=_Watcher(advance, self.quiet),
+                )  # fmt: skip
+            except KeyboardInterrupt:
+                raise Interrupted("interrupted; give the same command with --resume to go on") from None
+        command = shlex.join(["exegesis", *sys.argv[1:]])
+        card = card_text(self.out.name, result, command=command, data=origins, seed=self.seed, about=about)
+        save_folder(self.out, result.model, card, overwrite=self.overwrite, half=self.half, spent=self.state)
+        if not self.quiet:
+            _report(result, self.out)
 
-    cell: Any = shape.arch.removeprefix("bi")
-    return RecurrentConfig(cell, shape.arch.startswith("bi"), **_common(RecurrentConfig, shape, *groups))
+    @property
+    def state(self) -> Path:
+        """The file of the state of training."""
+        return self.out.with_name(f"{self.out.name}.checkpoint")
 
-
-def train_options(*groups: Group, **more: Any) -> TrainOptions:
-    """The options of training; ``groups`` hold options with the names of its fields, ``more`` has the others."""
-    from exegesis.models.trained.options import TrainOptions
-
-    return TrainOptions(**_common(TrainOptions, *groups), **more)
-
-
-def _common(kind: type, *groups: Group) -> dict[str, Any]:
-    names = [field.name for field in fields(kind)]
-    return {name: getattr(group, name) for group in groups for name in names if hasattr(group, name)}
-
-
-@unfolded
-def train(data: Data, shape: Shape, layers: Layers, training: Training, finer: Regularisation, run: Run) -> None:
-    """Train a text classifier: embedding, LSTM / GRU / tanh-RNN, readout, linear.
-
-    lstm-nondecreasing, lstm-markov and lstm-no-gates are the LSTMs made for relevance propagation by Arras et al.
-    (2019, Sec. 11.4).
-
-    The state is saved beside OUT after every epoch; --resume goes on from there.
-
-    Example: exegesis train sst2/ --arch bigru --out my-model
-    """
-    from exegesis.api import bar
-    from exegesis.core.files import read_text
-    from exegesis.core.folders import recover
-    from exegesis.models.trained.card import card_text
-    from exegesis.models.trained.folder import make_parent, refuse_existing, save_folder, try_parent
-    from exegesis.models.trained.training import train as fit
-
-    recover(run.out)
-    _forget(run)
-    refuse_existing(run.out, overwrite=run.overwrite)
-    try_parent(run.out)
-    about = read_text(run.about) if run.about is not None else ""
-    config = network_config(shape, layers)
-    options = train_options(training, finer, neutral=data.neutral, lowercase=not finer.cased)
-    parts, origins = _read(data)
-    make_parent(run.out)
-    checkpoint = _checkpoint(run)
-    with bar(progress(run.quiet), training.epochs, "epochs") as advance:
-        try:
-            result = fit(
-                parts["train"], parts.get("dev"), parts.get("test"), config=config, options=options,
-                checkpoint=checkpoint, resume=run.resume, watcher=_Watcher(advance, run.quiet),
-            )  # fmt: skip
-        except KeyboardInterrupt:
-            raise Interrupted("interrupted; give the same command with --resume to go on") from None
-    command = shlex.join(["exegesis", *sys.argv[1:]])
-    card = card_text(run.out.name, result, command=command, data=origins, seed=finer.seed, about=about)
-    save_folder(run.out, result.model, card, overwrite=run.overwrite, half=run.half, spent=checkpoint)
-    if not run.quiet:
-        _report(result, run.out)
-
-
-def _state(run: Run) -> Path:
-    """The file of the state of training."""
-    return run.out.with_name(f"{run.out.name}.checkpoint")
-
-
-def _forget(run: Run) -> None:
-    """Remove a checkpoint of which the folder was made, unless the run is to go on from it."""
-    from exegesis.models.trained.folder import is_spent
-
-    if not run.resume and is_spent(_state(run), run.out):
-        _state(run).unlink(missing_ok=True)
-
-
-def _checkpoint(run: Run) -> Path:
-    """The file of the state of training. Raises FileError if it is there and the user does not say what to do."""
-    checkpoint = _state(run)
-    if checkpoint.exists() and not (run.resume or run.overwrite):
-        raise FileError(f"{checkpoint} is an interrupted run: go on with it (--resume) or start again (--overwrite)")
-    if run.resume and not checkpoint.exists():
-        print(f"nothing to resume: there is no {checkpoint}; training starts from the beginning", file=sys.stderr)
-    return checkpoint
+    def check_state(self) -> None:
+        """Raises FileError if there is a state of training and the user does not say what to do with it."""
+        if self.state.exists() and not (self.resume or self.overwrite):
+            raise FileError(
+                f"{self.state} is an interrupted run: go on with it (--resume) or start again (--overwrite)"
+            )
+        if self.resume and not self.state.exists():
+            print(f"nothing to resume: there is no {self.state}; training starts from the beginning", file=sys.stderr)
 
 
 def _read(data: Data) -> tuple[dict[str, list[Example]], dict[str, str]]:
     """The examples of each split, and where they came from."""
     from exegesis.data.examples import read_examples
+    from exegesis.data.splits import read_splits
+    from exegesis.models.trained.corpus import find_labels, renamed
 
-    parts, origins = {}, {}
-    for split, (source, which) in sources(data.data, {"dev": data.dev, "test": data.test}, datasets=True).items():
-        try:
-            parts[split] = read_examples(source, data.text, data.label, split=which, header=data.header)
-        except UsageError:
-            if split == "train" or source != data.data or Path(source).is_dir():
-                raise
-            continue  # a dataset without this split
-        origins[split] = source if which is None else f"{source} ({which})"
+    others = {"dev": data.dev, "test": data.test}
+    splits = read_splits(data.data, others, data.text, data.label, header=data.header, datasets=True)
+    parts = {split: part.examples for split, part in splits.items()}
+    origins = {"train": "", "dev": "a seeded tenth of the training texts"}
+    origins |= {split: part.origin for split, part in splits.items()}
     for source in data.extra or []:
         parts["train"] += read_examples(source, data.text, data.label, header=data.header)
         origins["train"] += f" and {source}"
-    if "dev" not in parts:
-        origins["dev"] = "a seeded tenth of the training texts"
     if data.names is not None:
-        parts = _rename(parts, data.names, data.neutral)
-    return parts, {split: origins[split] for split in ("train", "dev", "test") if split in origins}
-
-
-def _rename(parts: dict[str, list[Example]], names: str, neutral: str | None) -> dict[str, list[Example]]:
-    from exegesis.data.examples import Example
-    from exegesis.models.trained.corpus import find_labels
-
-    labels, new = find_labels(parts["train"], neutral), [name.strip() for name in names.split(",")]
-    if len(new) != len(labels) or len(set(new)) < len(new) or not all(new):
-        raise UsageError(f"--names gives {names!r} for the labels {', '.join(labels)}; give a name for each")
-    renamed = dict(zip(labels, new, strict=True))
-    return {
-        split: [Example.of(e.text, renamed.get(e.label or "", e.label)) for e in examples]
-        for split, examples in parts.items()
-    }
+        labels, new = find_labels(parts["train"], data.neutral), [name.strip() for name in data.names.split(",")]
+        if len(new) != len(labels) or len(set(new)) < len(new) or not all(new):
+            raise UsageError(f"--names gives {data.names!r} for the labels {', '.join(labels)}; give a name for each")
+        names = dict(zip(labels, new, strict=True))
+        parts = {split: renamed(examples, names) for split, examples in parts.items()}
+    return parts, origins
 
 
 class _Watcher:

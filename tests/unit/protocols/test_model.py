@@ -177,14 +177,14 @@ def test_a_refusal_names_every_ability_that_is_lacking():
 @pytest.mark.usefixtures("needy")
 def test_methods_for_a_model_on_the_command_line(capsys, monkeypatch):
     monkeypatch.setattr(exegesis.api, "load", lambda name: by_class(("Attentive",)))
-    listing.methods(model="mine", as_json=True)
+    listing.Methods(model="mine", lines=True).run()
     rows = {row["name"]: row["needs"] for row in map(json.loads, capsys.readouterr().out.splitlines())}
     assert {name for name in rows if name.startswith("needs-")} == {"needs-none", "needs-attentive"}
-    listing.methods(model=None, as_json=True)
+    listing.Methods(lines=True).run()
     rows = {row["name"]: row["needs"] for row in map(json.loads, capsys.readouterr().out.splitlines())}
     assert rows["needs-both"] == "Layered and Attentive"
     assert (rows["needs-layered"], rows["reat"]) == ("Layered", "Gated")
-    listing.methods(model=None, as_json=False)
+    listing.Methods().run()
     assert "layered and attentive" in " ".join(capsys.readouterr().out.split())
 
 

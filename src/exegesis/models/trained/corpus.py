@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -122,6 +122,11 @@ def find_labels(examples: Iterable[Example], neutral: str | None = None) -> tupl
         raise UsageError(f"the training examples have {len(labels)} label(s); give at least two, or the right column")
     numeric = all(label.isdecimal() for label in labels)
     return tuple(sorted(labels, key=lambda label: (int(label), label) if numeric else (0, label)))
+
+
+def renamed(examples: Sequence[Example], names: Mapping[str, str]) -> list[Example]:
+    """The examples with new names for their labels; labels without a new name keep theirs."""
+    return [Example.of(example.text, names.get(example.label or "", example.label)) for example in examples]
 
 
 def split_off(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:

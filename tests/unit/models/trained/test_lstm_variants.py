@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 import exegesis
 from exegesis.api import explain, methods
-from exegesis.cli.train import train as train_command
+from exegesis.cli.options import unfolded
+from exegesis.cli.train import Train
 from exegesis.core.errors import FileError, ModelError, UnsupportedError, UsageError
 from exegesis.data.examples import Example
 from exegesis.models.modules.wrap import wrap
@@ -146,7 +147,7 @@ def test_training_brings_biases_back():
 
 def test_the_command_trains_them(tmp_path):
     app = Typer()
-    app.command()(train_command)
+    app.command()(unfolded(Train))
     rows = "\n".join(f"{example.text}\t{example.label}" for example in sentences(40))
     (tmp_path / "t.tsv").write_text(f"text\tlabel\n{rows}\n")
     options = ["--embedding", "4", "--hidden", "4", "--epochs", "1", "--layers", "2"]

@@ -15,7 +15,8 @@ from torch import nn
 from typer import Typer
 from typer.testing import CliRunner
 
-from exegesis.cli.train import train as train_command
+from exegesis.cli.options import unfolded
+from exegesis.cli.train import Train
 from exegesis.core.errors import FileError, ModelError, UsageError
 from exegesis.data.examples import Example, read_examples
 from exegesis.models.text.vocabulary import Vocabulary
@@ -377,7 +378,7 @@ def test_impossible_options_are_refused(wrong: dict[str, float]) -> None:
 
 
 APP = Typer()
-APP.command()(train_command)
+APP.command()(unfolded(Train))
 
 
 def rows(path: Path, examples: list[Example]) -> Path:
