@@ -15,7 +15,7 @@ from pathlib import Path
 
 import exegesis
 from exegesis.core.files import write_whole
-from exegesis.core.values import to_plain
+from exegesis.core.plain import to_plain
 from exegesis.models.trained.network import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 

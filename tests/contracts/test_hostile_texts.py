@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from exegesis import Attribution, explain, methods, predict
 from exegesis.core.errors import TextError
-from exegesis.results.result import rendered
-from exegesis.results.saved import from_dict
+from exegesis.results.result import rendered, restored
 from exegesis.show import render
 from tests.support.hostile import BLANK, FIXED, model, texts
 from tests.support.profiles import profile
@@ -105,7 +104,7 @@ def test_saved_and_read_to_the_last_bit(raw: str, kind: str, level: str, several
     line = rendered([result], ".jsonl")
     assert line.isascii()
     assert line.count("\n") == 1
-    back = from_dict(json.loads(line))
+    back = restored(json.loads(line))
     assert back.text == result.text
     assert back.spans == result.spans
     assert back.levels == result.levels

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError, unknown
-from exegesis.core.values import published, to_plain
+from exegesis.core.plain import to_plain
+from exegesis.core.values import published
 from exegesis.results.advice import RANDOM, advice
 from exegesis.results.attribution import Attribution
 from exegesis.results.result import Result, drawn

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError, unknown
+from exegesis.core.plain import to_plain
 from exegesis.core.text import Text
-from exegesis.core.values import ByValue, to_plain
+from exegesis.core.values import ByValue
 from exegesis.results.result import Result
 
 Number = float | Float[np.ndarray, " targets"]

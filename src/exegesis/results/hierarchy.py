@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError, unknown
+from exegesis.core.plain import to_plain
 from exegesis.core.text import Span, Text
-from exegesis.core.values import published, to_plain
+from exegesis.core.values import published
 from exegesis.results.attribution import Attribution
 from exegesis.results.header import Accounted, require_finite, require_one_target
 

@@ -71,8 +71,12 @@ class Interactions(TextResult):
 
     def top(self, k: int = 5, *, sign: int = 0) -> tuple[Pair, ...]:
         """The k strongest pairs by magnitude; ``sign=1`` or ``-1`` keeps only interactions of this sign."""
-        pairs = [pair for pair in self.pairs() if sign == 0 or pair.strength * sign > 0]
-        return tuple(sorted(pairs, key=lambda pair: -abs(pair.strength))[:k])
+        words, (first, second) = self.words, np.triu_indices(len(self.words), 1)
+        strengths = self.values[first, second]
+        places = np.flatnonzero(strengths * sign > 0) if sign else np.arange(strengths.size)
+        strongest = places[np.argsort(-np.abs(strengths[places]), kind="stable")][:k].tolist()
+        at = [(int(first[place]), int(second[place])) for place in strongest]
+        return tuple(Pair(words[i], words[j], float(self.values[i, j]), (i, j)) for i, j in at)
 
     def readable(self) -> dict[str, Any]:
         """Plain values for other programs; row i of ``interactions`` has those of word i with every word."""

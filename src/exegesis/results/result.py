@@ -1,7 +1,6 @@
 """Results: the abilities that all answers share. They are equal by value, saved by their fields, and drawn by views.
 
-``saved`` registers the function that reads results of all kinds, ``show``, which stands above, the function that draws
-them.
+``show``, which stands above, registers the function that draws them.
 """
 
 from __future__ import annotations
@@ -14,13 +13,15 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.files import write_whole
-from exegesis.core.values import ByValue, published, to_plain
+from exegesis.core.plain import from_plain, to_plain
+from exegesis.core.values import ByValue, published
+from exegesis.results.version_1 import upgraded
 
 VERSION = 2  # the version of the form in which results are saved
 View = Callable[..., str | bytes]  # takes results and options
 Some = TypeVar("Some", bound="Result")
-_draw: list[View] = []  # the function that draws results in a medium, registered from above
-_restore: list[Callable[[Any], Saved]] = []  # the function that restores results of all kinds, registered by ``saved``
+FORMS: dict[str, type[Saved]] = {}  # every kind of value that is saved, by the name of its form in files
+_draw: list[View] = []  # the function that draws results in a medium, which ``show`` registers from above
 
 
 class Saved(ByValue):
@@ -37,6 +38,10 @@ class Saved(ByValue):
     aside: ClassVar[tuple[str, ...]] = ()
     damage: ClassVar[str] = "damaged explanation ({}); save it again"
 
+    def __init_subclass__(cls) -> None:
+        if "form" in vars(cls):
+            FORMS[cls.form] = cls
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, from which ``exegesis.read`` restores the result with every number exact."""
         fields = to_plain(self)
@@ -50,11 +55,43 @@ class Saved(ByValue):
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The result in values that ``to_dict`` wrote. Raises FileError if they are damaged or of another kind."""
-        result = _restore[0](values)
+        result = restored(values)
         if not isinstance(result, cls):
             article = "an" if cls.noun[0] in "aeiou" else "a"
             raise FileError(f"this is a saved {result.noun}, not {article} {cls.noun}; read it with exegesis.read")
         return result
+
+    @classmethod
+    def kind_of(cls, values: Mapping[str, Any]) -> type[Saved]:
+        """The class whose fields the values of this form are. Raises LookupError or UsageError if there is none."""
+        return cls
+
+
+def restored(values: Any) -> Saved:
+    """The result in values that ``to_dict`` wrote.
+
+    Raises FileError if they are damaged, of an unknown kind or of a newer version.
+    """
+    form = values.get("format") if isinstance(values, Mapping) else None
+    if not isinstance(form, str) or form not in FORMS:
+        forms = ", ".join(map(repr, FORMS))
+        raise FileError(f"this is not a saved explanation (no format of {forms}); give what save() wrote")
+    version = values.get("version")
+    if type(version) is int and version > VERSION:
+        raise FileError(f"this explanation was saved in version {version}, newer than {VERSION}: upgrade exegesis")
+    kind = FORMS[form]
+    try:
+        if type(version) is not int or version < 1:
+            raise ValueError(f"its version is {version!r:.40}")
+        values = upgraded(values) if version == 1 else values
+        kind = kind.kind_of(values)
+        beside = ("format", "version", *kind.aside)
+        fields = values["result"] if kind.apart else {name: part for name, part in values.items() if name not in beside}
+        result: Saved = from_plain(kind, fields)
+        return result
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise FileError(kind.damage.format(reason)) from error
 
 
 class Result(Saved):
@@ -81,11 +118,6 @@ def each(results: Some | Sequence[Some]) -> list[Some]:
 def register_views(draw: View) -> None:
     """Register the function with which ``save`` draws results in a medium (a file's ending, or another name)."""
     _draw[:] = [draw]
-
-
-def register_reader(restore: Callable[[Any], Saved]) -> None:
-    """Register the function that restores a result of any kind from the values of ``to_dict``."""
-    _restore[:] = [restore]
 
 
 def drawn(results: Sequence[Result], medium: str, **options: Any) -> str | bytes:

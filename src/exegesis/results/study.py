@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,6 +13,22 @@ from jaxtyping import Float
 from exegesis.core.errors import UsageError, unknown
 from exegesis.results.result import Result, drawn
 from exegesis.statistics.bootstrap import Spread
+
+TAG_NAMES = {
+    "CC": "conjunction", "CD": "number", "DT": "determiner", "EX": "existential there", "FW": "foreign word",
+    "IN": "preposition", "JJ": "adjective", "JJR": "comparative adjective", "JJS": "superlative adjective",
+    "MD": "modal", "NN": "noun", "NNS": "plural noun", "NNP": "name", "NNPS": "plural name", "PDT": "predeterminer",
+    "POS": "possessive ending", "PRP": "pronoun", "PRP$": "possessive pronoun", "RB": "adverb",
+    "RBR": "comparative adverb", "RBS": "superlative adverb", "RP": "particle", "TO": "to", "UH": "interjection",
+    "VB": "verb", "VBD": "past tense", "VBG": "gerund", "VBN": "past participle", "VBP": "present tense",
+    "VBZ": "present, third person", "WDT": "wh-determiner", "WP": "wh-pronoun", "WP$": "possessive wh-pronoun",
+    "WRB": "wh-adverb", "NOUN": "noun", "VERB": "verb", "ADV": "adverb", "ADJ": "adjective", "DET": "determiner",
+    "ADP": "preposition", "CONJ": "conjunction", "PART": "particle", "PRON": "pronoun", "NUM": "number",
+    "INTJ": "interjection", "SYM": "symbol", "PUNCT": "punctuation", ".": "end of sentence", ",": "comma",
+    ":": "colon, dash", "``": "opening quote", "''": "closing quote", "HYPH": "hyphen", "NFP": "ornament",
+    "AFX": "affix", "LS": "list mark", "-LRB-": "opening bracket", "-RRB-": "closing bracket", "ADD": "address",
+    "GW": "part of a word", "X": "other", "XX": "unknown", "$": "currency",
+}  # fmt: skip
 
 
 class Asked(NamedTuple):
@@ -72,6 +89,18 @@ class Study(Result):
                 raise UsageError(f"the score of {part.text!r:.40} must be finite, not {part.score}")
             waiting += part if isinstance(part, tuple) else ()
 
+    @classmethod
+    def kind_of(cls, values: Mapping[str, Any]) -> type[Study]:
+        kinds = cls.kinds()
+        if values["study"] not in kinds:
+            raise unknown("study", values["study"], kinds)
+        return kinds[values["study"]]
+
+    @classmethod
+    def kinds(cls) -> dict[str, type[Study]]:
+        """Every kind of study by its name."""
+        return {kind.kind: kind for kind in Study.__subclasses__()}
+
     def table(self, **options: Any) -> str:
         """The whole result as plain lines; ``width`` is the number of columns."""
         return str(drawn([self], ".txt", **options))
@@ -87,6 +116,11 @@ class WordClass(NamedTuple):
     tag: str
     spread: Spread
     common: tuple[str, ...]
+
+    @property
+    def meaning(self) -> str:
+        """The part of speech in words; empty for a tag of no known set."""
+        return TAG_NAMES.get(self.tag, "")
 
 
 @dataclass(frozen=True, eq=False)

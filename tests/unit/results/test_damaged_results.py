@@ -11,7 +11,7 @@ import exegesis
 from exegesis import study
 from exegesis.core.errors import ExegesisError
 from exegesis.data.examples import Example
-from exegesis.results.saved import FORMS
+from exegesis.results.result import FORMS
 from tests.support import every_result
 from tests.support import study_toys as toys
 from tests.support.damage import damaged, seeds

@@ -9,7 +9,8 @@ import pytest
 
 import exegesis
 from exegesis.core.errors import FileError
-from exegesis.results.saved import FORMS, STUDIES
+from exegesis.results.result import FORMS
+from exegesis.results.study import Study
 from tests.support import every_result
 
 FOLDER = Path(every_result.__file__).parent / "saved" / "version1"
@@ -22,7 +23,7 @@ def path(name: str) -> Path:
 def test_there_is_a_file_of_every_kind() -> None:
     values = [json.loads(path(name).read_text()) for name in every_result.EVERY]
     assert {one["format"] for one in values} == set(FORMS)
-    assert {one["study"] for one in values if "study" in one} == set(STUDIES)
+    assert {one["study"] for one in values if "study" in one} == set(Study.kinds())
     assert {one["version"] for one in values} == {1}
     assert {one.name for one in FOLDER.iterdir()} == {path(name).name for name in every_result.EVERY}
 

@@ -11,8 +11,8 @@ import pytest
 import exegesis
 from exegesis import study
 from exegesis.core.errors import UsageError
+from exegesis.core.plain import from_plain, to_plain
 from exegesis.core.progress import heard
-from exegesis.core.values import from_plain, to_plain
 from exegesis.data.examples import Example
 from exegesis.models.trained.network import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
