@@ -8,9 +8,10 @@ control characters) but not escaped for a medium; their numbers have the MINUS S
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -91,6 +92,22 @@ class Row(NamedTuple):
     cells: tuple[Cell, ...]
     fine: bool = True
 
+    def cell_at(self, atom: int) -> Cell | None:
+        """The cell that covers an atom."""
+        at = bisect_right(self.cells, atom, key=attrgetter("start")) - 1
+        return self.cells[at] if at >= 0 and atom < self.cells[at].stop else None
+
+    def runs(self, atoms: Iterable[int]) -> list[tuple[Cell | None, list[int]]]:
+        """Atoms in the order in which they stand, those of one cell that stand together as one run, others alone."""
+        runs: list[tuple[Cell | None, list[int]]] = []
+        for i in atoms:
+            cell = self.cell_at(i)
+            if cell is not None and runs and runs[-1][0] is cell:
+                runs[-1][1].append(i)
+            else:
+                runs.append((cell, [i]))
+        return runs
+
 
 @dataclass(frozen=True)
 class Block:
@@ -134,13 +151,6 @@ class Passage:
         """The full name of a row: its block if there are several, its level if the block has several."""
         parts = [block.label] if len(self.blocks) > 1 else []
         return " · ".join([*parts, row.level] if len(block.rows) > 1 or not parts else parts)
-
-    def owners(self, row: Row | None) -> list[Cell | None]:
-        """For each atom, the cell of a row that covers it."""
-        owners: list[Cell | None] = [None] * len(self.layout.atoms)
-        for cell in row.cells if row else ():
-            owners[cell.start : cell.stop] = [cell] * (cell.stop - cell.start)
-        return owners
 
 
 class Node(NamedTuple):
@@ -316,6 +326,11 @@ class Bar(NamedTuple):
     part: float
     side: int = -1
 
+    @property
+    def numbers(self) -> Sequence[float]:
+        """The numbers that the axis must hold."""
+        return (0.0, self.value)
+
 
 class Box(NamedTuple):
     """A box plot: its name, a note beside it, the spread, single scores to be drawn as dots."""
@@ -324,6 +339,16 @@ class Box(NamedTuple):
     note: str
     spread: Spread
     dots: tuple[float, ...] = ()
+
+    @property
+    def value(self) -> float:
+        """The median."""
+        return self.spread.median
+
+    @property
+    def numbers(self) -> Sequence[float]:
+        """The numbers that the axis must hold."""
+        return (0.0, self.spread.low, self.spread.high, *self.dots)
 
 
 class Dot(NamedTuple):
@@ -338,6 +363,11 @@ class Dot(NamedTuple):
     hue: int | None = None
     hollow: bool = False
 
+    @property
+    def numbers(self) -> Sequence[float]:
+        """The numbers that the axis must hold."""
+        return (self.value, self.low, self.high)
+
 
 class Curve(NamedTuple):
     """A line through points (x, y) in a categorical colour (None: muted) and a dash."""
@@ -346,6 +376,11 @@ class Curve(NamedTuple):
     points: tuple[tuple[float, float], ...]
     hue: int | None = None
     dash: Dash = ""
+
+    @property
+    def numbers(self) -> Sequence[float]:
+        """The numbers that the axis must hold."""
+        return [y for _, y in self.points]
 
 
 @dataclass(frozen=True)
@@ -371,43 +406,36 @@ class Chart:
     reverse: bool = False
     across: str = ""
 
+    @property
+    def kind(self) -> type[Bar | Box | Dot | Curve] | None:
+        """The type of the rows; None without rows."""
+        return type(self.rows[0]) if self.rows else None
+
     def written(self, value: float) -> str:
         """A value of a row as written: dots to three places, others to as many as the axis makes worth reading."""
         if math.isnan(value):
             return "none"
-        if isinstance(self.rows[0], Dot):
+        if self.kind is Dot:
             return decimal(value, 3 if abs(value) < 10 else 1)
-        if isinstance(self.rows[0], Bar) and float(value).is_integer():
+        if self.kind is Bar and float(value).is_integer():
             return decimal(value, 0)
-        return signed(value, max(map(abs, self.reach)), sign=self.signed and isinstance(self.rows[0], Box))
+        return signed(value, max(map(abs, self.reach)), sign=self.signed and self.kind is Box)
 
     @property
     def beside(self) -> bool:
         """True if the chart stands beside its neighbours where there is width."""
-        return bool(self.rows) and isinstance(self.rows[0], Dot | Curve)
+        return self.kind in (Dot, Curve)
 
     @property
     def reach(self) -> tuple[float, float]:
         """The range of the axis: all numbers and, but for dots and curves, 0, with a little room on open sides."""
-        values = [value for row in self.rows for value in _numbers(row)]
+        values = [value for row in self.rows for value in row.numbers]
         finite = [value for value in (*values, self.mark, *(self.band or ())) if math.isfinite(value)] or [0.0, 1.0]
         low, high = min(finite), max(finite)
-        if isinstance(self.rows[0], Bar):
+        if self.kind is Bar:
             return low, high or 1.0
-        room = (0.03 if isinstance(self.rows[0], Box) else 0.04) * ((high - low) or 1.0)
+        room = (0.03 if self.kind is Box else 0.04) * ((high - low) or 1.0)
         return low - room, high + room
-
-
-def _numbers(row: Bar | Box | Dot | Curve) -> Sequence[float]:
-    """The numbers that the axis of a row must hold."""
-    match row:
-        case Bar():
-            return (0.0, row.value)
-        case Box():
-            return (0.0, row.spread.low, row.spread.high, *row.dots)
-        case Dot():
-            return (row.value, row.low, row.high)
-    return [y for _, y in row.points]
 
 
 # what stands under a picture ----------------------------------------------------------------------------

@@ -92,37 +92,31 @@ def _passage(part: doc.Passage, palette: Palette) -> str:
         for row in block.rows:
             name = escaped(part.name(block, row))
             name += rf" {{\tiny {escaped(block.note)}}}" if block.note and len(block.rows) == 1 else ""
-            numbers = range(part.layout.parts)
-            lines += [_row(part, block, row, palette, name, number, indent) for number in numbers]
+            lines += _row(part, block, row, palette, name, indent)
     return "".join(lines)
 
 
-def _row(
-    part: doc.Passage, block: doc.Block, row: doc.Row, palette: Palette, name: str, number: int, indent: int
-) -> str:
-    """A row as a paragraph; later lines are indented past its name."""
-    label = name + (f" {number + 1}" if part.layout.parts > 1 else "")
-    box = rf"\makebox[{indent}em][l]{{\footnotesize {label}}}\ignorespaces" if indent else ""
-    words = "".join(_words(part, block, row, palette, number))
-    return rf"\hangindent={indent}em\hangafter=1{box}{words}" + "\\par\\vspace{2pt}\n"
+def _row(part: doc.Passage, block: doc.Block, row: doc.Row, palette: Palette, name: str, indent: int) -> Iterator[str]:
+    """A row as a paragraph for each text; later lines are indented past its name."""
+    for place, text in enumerate(part.layout.texts, 1):
+        label = name + (f" {place}" if part.layout.parts > 1 else "")
+        box = rf"\makebox[{indent}em][l]{{\footnotesize {label}}}\ignorespaces" if indent else ""
+        words = "".join(_words(part, block, row, palette, text))
+        yield rf"\hangindent={indent}em\hangafter=1{box}{words}" + "\\par\\vspace{2pt}\n"
 
 
-def _words(part: doc.Passage, block: doc.Block, row: doc.Row, palette: Palette, number: int) -> Iterator[str]:
+def _words(part: doc.Passage, block: doc.Block, row: doc.Row, palette: Palette, text: range) -> Iterator[str]:
     """Words in boxes; the blanks inside a phrase have its colour, and a line may break after each word."""
-    atoms, began = part.layout.atoms, False
-    for i, cell in enumerate(part.owners(row)):
-        if atoms[i].part != number:
-            continue
+    for cell, atoms in row.runs(text):
         tint = partial(_box, cell, palette=palette, signed=block.signed) if cell else str
-        inside = cell is not None and cell.start < i and atoms[i - 1].part == number
-        if atoms[i].space and began:
-            # a break that keeps the colour of the blank, or an ordinary blank between two spans
-            yield r"\allowbreak" + tint(r"\ ") if inside else "\n"
-        elif began:
-            yield r"\allowbreak "
-        began = True
-        yield tint(rf"\,{escaped(atoms[i].text)}\,")
-        if cell is not None and not row.fine and i == cell.stop - 1:
+        for i in atoms:
+            if part.layout.blank(text, i):
+                # a break that keeps the colour of the blank, or an ordinary blank between two spans
+                yield r"\allowbreak" + tint(r"\ ") if i > atoms[0] else "\n"
+            elif i > text.start:
+                yield r"\allowbreak "
+            yield tint(rf"\,{escaped(part.layout.atoms[i].text)}\,")
+        if cell is not None and not row.fine and atoms[-1] == cell.stop - 1:
             yield rf"\textsubscript{{\tiny {escaped(block.written(cell.score))}}}"
 
 
@@ -201,15 +195,14 @@ def _chart(part: doc.Chart, palette: Palette) -> str:
     title = _paragraph(rf"\textbf{{{escaped(part.title)}}}" + (rf"\quad {escaped(part.axis)}" if part.axis else ""))
     rows = []
     for row in part.rows:
-        if isinstance(row, doc.Box):
-            values = [row.spread.q1, row.spread.median, row.spread.q3]
-        elif isinstance(row, doc.Dot):
-            values = [row.value, row.low, row.high]
-        elif isinstance(row, doc.Bar):
-            values = [row.value, row.part]
-        else:
-            values = [y for _, y in row.points[:: max(1, len(row.points) // 5)]]
-        shown = [decimal(value, 3) if isinstance(row, doc.Dot) else number(value) for value in values]
+        match row:
+            case doc.Box():
+                values = [row.spread.q1, row.spread.median, row.spread.q3]
+            case doc.Bar():
+                values = [row.value, row.part]
+            case _:
+                values = [*row.numbers][:: max(1, len(row.numbers) // 5)]
+        shown = [decimal(value, 3) if part.kind is doc.Dot else number(value) for value in values]
         note = row.note if isinstance(row, doc.Box | doc.Bar) else ""
         rows.append(" & ".join(escaped(text) for text in (row.name, *shown, note)))
     return title + _tabular("l" + "r" * max(row.count("&") - 1 for row in rows) + "l", rows)

@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 from exegesis.core.text import Text
@@ -42,6 +43,23 @@ class Layout:
     def parts(self) -> int:
         """The number of texts: 2 for a pair."""
         return 1 + max((atom.part for atom in self.atoms), default=0)
+
+    @cached_property
+    def texts(self) -> list[range]:
+        """The atoms of each text that has some."""
+        edges = [0, *(i for i, atom in enumerate(self.atoms) if i and atom.part != self.atoms[i - 1].part)]
+        return [range(*ends) for ends in pairwise([*edges, len(self.atoms)])]
+
+    def words(self, atoms: Iterable[int]) -> list[tuple[bool, str]]:
+        """Atoms as words, for a medium that breaks long words itself: if a blank stands before each, and its text."""
+        words: list[tuple[bool, str]] = []
+        for i in atoms:
+            atom = self.atoms[i]
+            if atom.glued and words:
+                words[-1] = words[-1][0], words[-1][1] + atom.text
+            else:
+                words.append((atom.space and bool(words), atom.text))
+        return words
 
     def surface(self, start: int, stop: int) -> str:
         """The text of some atoms, as drawn."""

@@ -17,7 +17,6 @@ from exegesis.core.errors import UsageError
 from exegesis.results.result import save
 from exegesis.show import render, written
 from exegesis.show.documents import relevance as inside
-from exegesis.show.documents.interactions import strongest
 from tests.support import matrix_samples as made
 from tests.support import samples
 from tests.support.drawn import panels
@@ -51,12 +50,6 @@ def test_the_words_of_the_strongest_pairs_are_kept(most):
         for j, second in enumerate(kept):
             assert drawn.share(i, j) == result.values[first, second] / np.abs(result.values).max()
     assert ("are drawn, of 9" in said) == (len(kept) < 9)
-
-
-def test_strongest_pairs_are_those_of_the_result():
-    result = made.pairs()
-    assert strongest(result, 5) == list(result.top(5))
-    assert all(pair.strength for pair in strongest(result, 99))
 
 
 @pytest.mark.parametrize("color", [True, False])
@@ -180,3 +173,11 @@ def test_reading_and_drawing_loads_no_torch(tmp_path):
     )
     files = [str(sample().save(tmp_path / f"{n}.json")) for n, sample in enumerate((made.pairs, made.relevance))]
     subprocess.run([sys.executable, "-c", code, *files], check=True)
+
+
+@pytest.mark.parametrize("sign", [0, 1, -1])
+def test_the_strongest_pairs_come_first(sign):
+    result = made.pairs()
+    kept = [pair for pair in result.pairs() if sign == 0 or pair.strength * sign > 0]
+    assert result.top(99, sign=sign) == tuple(sorted(kept, key=lambda pair: -abs(pair.strength)))
+    assert result.top(3, sign=sign) == result.top(99, sign=sign)[:3]

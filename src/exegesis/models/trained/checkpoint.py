@@ -18,7 +18,7 @@ from torch import Tensor
 
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.files import write_whole
-from exegesis.core.values import from_plain
+from exegesis.core.plain import from_plain
 from exegesis.models.trained.folder import make_parent
 from exegesis.models.trained.scores import Epoch
 

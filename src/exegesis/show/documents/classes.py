@@ -13,21 +13,6 @@ from exegesis.show.documents.corpus import interval, number
 from exegesis.show.wording import many, percent, visible
 
 RARE = 10  # words below which a class is left out of the picture
-TAG_NAMES = {
-    "CC": "conjunction", "CD": "number", "DT": "determiner", "EX": "existential there", "FW": "foreign word",
-    "IN": "preposition", "JJ": "adjective", "JJR": "comparative adjective", "JJS": "superlative adjective",
-    "MD": "modal", "NN": "noun", "NNS": "plural noun", "NNP": "name", "NNPS": "plural name", "PDT": "predeterminer",
-    "POS": "possessive ending", "PRP": "pronoun", "PRP$": "possessive pronoun", "RB": "adverb",
-    "RBR": "comparative adverb", "RBS": "superlative adverb", "RP": "particle", "TO": "to", "UH": "interjection",
-    "VB": "verb", "VBD": "past tense", "VBG": "gerund", "VBN": "past participle", "VBP": "present tense",
-    "VBZ": "present, third person", "WDT": "wh-determiner", "WP": "wh-pronoun", "WP$": "possessive wh-pronoun",
-    "WRB": "wh-adverb", "NOUN": "noun", "VERB": "verb", "ADV": "adverb", "ADJ": "adjective", "DET": "determiner",
-    "ADP": "preposition", "CONJ": "conjunction", "PART": "particle", "PRON": "pronoun", "NUM": "number",
-    "INTJ": "interjection", "SYM": "symbol", "PUNCT": "punctuation", ".": "end of sentence", ",": "comma",
-    ":": "colon, dash", "``": "opening quote", "''": "closing quote", "HYPH": "hyphen", "NFP": "ornament",
-    "AFX": "affix", "LS": "list mark", "-LRB-": "opening bracket", "-RRB-": "closing bracket", "ADD": "address",
-    "GW": "part of a word", "X": "other", "XX": "unknown", "$": "currency",
-}  # fmt: skip
 
 
 def word_classes(study: WordClasses) -> doc.Section:
@@ -35,10 +20,10 @@ def word_classes(study: WordClasses) -> doc.Section:
     asked = study.asked
     frequent = [row for row in study.classes if row.spread.size >= RARE] or list(study.classes)
     size = corpus.usual(row.spread.median for row in frequent)
-    boxes = [doc.Box(row.tag, f"{TAG_NAMES.get(row.tag, '')} · {row.spread.size:,}", row.spread) for row in frequent]
+    boxes = [doc.Box(row.tag, f"{row.meaning} · {row.spread.size:,}", row.spread) for row in frequent]
     common = [", ".join(map(visible, row.common)) for row in study.classes]
     rows = (
-        (row.tag, TAG_NAMES.get(row.tag, ""), words, *corpus.spread_cells(row.spread, size))
+        (row.tag, row.meaning, words, *corpus.spread_cells(row.spread, size))
         for row, words in zip(study.classes, common, strict=True)
     )
     hidden = len(study.classes) - len(frequent)
@@ -56,7 +41,7 @@ def word_classes(study: WordClasses) -> doc.Section:
 
 def _classes_sentence(frequent: Sequence[WordClass]) -> str:
     best, worst = frequent[0], frequent[-1]
-    names = [f"{TAG_NAMES.get(row.tag, row.tag)} ({row.tag})" for row in (best, worst)]
+    names = [f"{row.meaning or row.tag} ({row.tag})" for row in (best, worst)]
     if len(frequent) < 2:
         return f"All words are of one kind: {names[0]}."
     size = max(abs(best.spread.median), abs(worst.spread.median))

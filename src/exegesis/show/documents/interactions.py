@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -33,7 +32,7 @@ def _section(result: Interactions) -> doc.Section:
     words = tuple(visible(" ".join(word.split())) for word in result.words)
     limit = doc.largest(np.abs(result.values).ravel().tolist())
     matrix = doc.Matrix(words, words, result.values, limit, half=True)
-    pairs = strongest(result, LISTED + 1)
+    pairs = [pair for pair in result.top(LISTED + 1) if pair.strength]
     faint = bool((np.abs(result.values[np.tril_indices(len(words), -1)]) < doc.FAINT * limit).any())
     scale = doc.scale_to(limit, True, False, faint=faint)
     legend = doc.Legend(scale, doc.sentences(_notes(result, words, pairs, limit)))
@@ -60,16 +59,6 @@ def records(results: Sequence[Interactions]) -> Iterator[Sequence[Any]]:
             i, j = pair.words
             error = float(errors[i][j]) if errors else None
             yield (example, result.model, result.kind, result.target, *words[i], *words[j], pair.strength, error)
-
-
-def strongest(result: Interactions, most: int) -> list[Pair]:
-    """The pairs of strongest interaction by magnitude, without zeros; ties stand in reading order."""
-    first, second = np.triu_indices(len(result.words), 1)
-    sizes = np.abs(result.values[first, second])
-    best = heapq.nsmallest(most, np.flatnonzero(sizes).tolist(), key=lambda at: (-sizes[at], at))
-    words = result.words
-    places = [(int(first[at]), int(second[at])) for at in best]
-    return [Pair(words[i], words[j], float(result.values[i, j]), (i, j)) for i, j in places]
 
 
 def _notes(result: Interactions, words: Sequence[str], pairs: Sequence[Pair], limit: float) -> Iterator[str]:

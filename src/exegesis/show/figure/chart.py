@@ -47,9 +47,7 @@ def drawn(chart: Chart, canvas: Canvas, y: float) -> float:
     drawn in the deeper colour. A mean's dot is hollow if it is not better than chance.
     """
     y = _head(chart, canvas, y)
-    if chart.rows and isinstance(chart.rows[0], Curve):
-        return _curves(chart, canvas, y) + 8
-    return _rows(chart, canvas, y) + 8
+    return (_curves if chart.kind is Curve else _rows)(chart, canvas, y) + 8
 
 
 def ticks(low: float, high: float, most: int = 7) -> tuple[float, ...]:
@@ -69,12 +67,9 @@ def ticks(low: float, high: float, most: int = 7) -> tuple[float, ...]:
 def _head(chart: Chart, canvas: Canvas, y: float) -> float:
     """The title, with the tag at its end and the note under it."""
     tag = fonts.width(chart.tag, SMALL) + 8 if chart.tag else 0.0
-    title = fonts.lines(chart.title, canvas.room - tag, SIZE * 0.92, True) if chart.title else []
-    for number, line in enumerate(title):
-        y += SIZE * 1.25
-        canvas.on.write(canvas.left, y, line, SIZE * 0.92, canvas.ground.ink, bold=True)
-        if chart.tag and not number:
-            canvas.on.write(canvas.right, y, chart.tag, SMALL, canvas.ground.muted, anchor=1.0)
+    top, y = y, canvas.headed(chart.title, y, SIZE * 0.92, SIZE * 1.25, tag=tag)
+    if chart.title:
+        canvas.write(canvas.right, top + SIZE * 1.25, chart.tag, SMALL, anchor=1.0)
     if chart.note:
         y = canvas.under([chart.note], y + 3)
     return y + 8 if chart.title or chart.note else y + 2
@@ -115,9 +110,8 @@ def _rows(chart: Chart, canvas: Canvas, y: float) -> float:
 
 def _axis(chart: Chart, left: float, right: float) -> _Axis:
     low, high = chart.reach
-    if chart.rows and isinstance(chart.rows[0], Bar):
-        high = 1.0 if 0.5 < high < 1 else high  # a probability
-        return _Axis(left, right, low, low + 1.04 * (high - low), chart.reverse)
+    if chart.kind is Bar:
+        high = low + 1.04 * ((1.0 if 0.5 < high < 1 else high) - low)  # whole for a probability
     return _Axis(left, right, low, high, chart.reverse)
 
 
@@ -125,20 +119,19 @@ def _ticks(chart: Chart, canvas: Canvas, axis: _Axis, top: float, bottom: float)
     """Draw the axis under the rows, with a stroke for each round number; returns where it ends."""
     if not chart.axis:
         return bottom
-    bars = isinstance(chart.rows[0], Bar)
+    bars = chart.kind is Bar
     marks = [mark for mark in ticks(axis.low, axis.high) if not bars or axis.high < 2.08 or float(mark).is_integer()]
     size = max((abs(mark) for mark in marks), default=1.0)
     for mark in marks:
         x, zero = axis.x(mark), abs(mark) < 1e-12 and not bars
         wide, colour = (0.8, canvas.ground.muted) if zero else (0.4, canvas.ground.line)
         canvas.box(x - wide / 2, top, wide, bottom - top + 3, colour)
-        score = signed(0.0 if abs(mark) < 1e-12 else mark, size, sign=chart.signed)
-        text = f"{mark:.3g}" if bars else score
-        canvas.on.write(x, bottom + 12, text, TINY + 0.6, canvas.ground.muted, anchor=0.5)
+        text = f"{mark:.3g}" if bars else signed(0.0 if zero else mark, size, sign=chart.signed)
+        canvas.write(x, bottom + 12, text, TINY + 0.6, anchor=0.5)
     lines = fonts.lines(chart.axis, canvas.right - axis.left, SMALL)
     for number, line in enumerate(lines):
         middle = min((axis.left + axis.right) / 2, canvas.right - fonts.width(line, SMALL) / 2)
-        canvas.on.write(middle, bottom + 26 + 11 * number, line, SMALL, canvas.ground.muted, anchor=0.5)
+        canvas.write(middle, bottom + 26 + 11 * number, line, SMALL, anchor=0.5)
     return bottom + 30 + 11 * (len(lines) - 1)
 
 
@@ -146,10 +139,8 @@ def _labels(canvas: Canvas, row: Bar | Box | Dot, note: str, room: float, most: 
     """The name before a row, the note after it."""
     size, bold = _letters(row)
     colour = canvas.ground.muted if isinstance(row, Dot) and row.hue is None else canvas.ground.ink
-    name = fonts.fitted(visible(row.name), room, size, bold)
-    canvas.on.write(canvas.left, middle + 3, name, size, colour, bold=bold)
-    text = fonts.fitted(note, most, TINY + 0.4)
-    canvas.on.write(canvas.right, middle + 2.4, text, TINY + 0.4, canvas.ground.muted, anchor=1.0)
+    canvas.write(canvas.left, middle + 3, visible(row.name), size, colour, bold=bold, room=room)
+    canvas.write(canvas.right, middle + 2.4, note, TINY + 0.4, anchor=1.0, room=most)
 
 
 def _letters(row: Bar | Box | Dot) -> tuple[float, bool]:
@@ -228,10 +219,9 @@ def _curves(chart: Chart, canvas: Canvas, y: float) -> float:
     for mark in marks:
         at = upwards.x(mark)
         canvas.box(across.left, at - 0.25, across.right - across.left, 0.5, canvas.ground.line)
-        text = decimal(mark, 2)
-        canvas.on.write(across.left - 5, at + 2.4, text, TINY + 0.4, canvas.ground.muted, anchor=1.0)
+        canvas.write(across.left - 5, at + 2.4, decimal(mark, 2), TINY + 0.4, anchor=1.0)
     for mark in ticks(across.low, across.high, 6):
-        canvas.on.write(across.x(mark), bottom + 11, f"{mark:.3g}", TINY + 0.4, canvas.ground.muted, anchor=0.5)
+        canvas.write(across.x(mark), bottom + 11, f"{mark:.3g}", TINY + 0.4, anchor=0.5)
     for curve in reversed(curves):
         points = tuple((across.x(x), upwards.x(value)) for x, value in curve.points)
         if len(points) > 1 and all(math.isfinite(value) for _, value in points):
@@ -239,8 +229,7 @@ def _curves(chart: Chart, canvas: Canvas, y: float) -> float:
             colour = hue(curve.hue, canvas.dark)
             canvas.on.lines.append(Line(points, colour, wide, curve.dash, visible(curve.name)))
     middle = (across.left + across.right) / 2
-    across_name = fonts.fitted(chart.across, canvas.room, TINY + 0.4)
-    canvas.on.write(middle, bottom + 22, across_name, TINY + 0.4, canvas.ground.muted, anchor=0.5)
+    canvas.write(middle, bottom + 22, chart.across, TINY + 0.4, anchor=0.5, room=canvas.room)
     return bottom + 26
 
 

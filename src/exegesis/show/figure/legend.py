@@ -16,34 +16,24 @@ def facts(part: Facts, canvas: Canvas, y: float) -> float:
     """Facts beside each other, in as few lines as hold them."""
     x = canvas.left
     for text, strong in part.texts:
-        size = SIZE if strong else SMALL
-        shown = fonts.fitted(text, canvas.room, size, strong)
-        if x > canvas.left and x + fonts.width(shown, size, strong) > canvas.right:
+        size, colour = (SIZE, canvas.ground.ink) if strong else (SMALL, canvas.ground.muted)
+        if x > canvas.left and x + fonts.width(text, size, strong) > canvas.right:
             x, y = canvas.left, y + 12
-        colour = canvas.ground.ink if strong else canvas.ground.muted
-        x += canvas.on.write(x, y + 9, shown, size, colour, bold=strong) + 11
+        x += canvas.write(x, y + 9, text, size, colour, bold=strong, room=canvas.room) + 11
     return y + (19 if x > canvas.left else 0)
 
 
 def prose(part: Prose, canvas: Canvas, y: float) -> float:
     """A paragraph; a leading one is bold."""
-    if part.tone != "lead":
-        colour = canvas.ground.muted if part.tone == "muted" else canvas.ground.ink
-        return canvas.under([part.text], y, colour=colour) + 5
-    for line in fonts.lines(part.text, canvas.room, SIZE, True):
-        canvas.on.write(canvas.left, y + 9, line, SIZE, canvas.ground.ink, bold=True)
-        y += 14
-    return y + 5
+    if part.tone == "lead":
+        return canvas.headed(part.text, y, SIZE, 14, up=5) + 5
+    return canvas.under([part.text], y, colour="" if part.tone == "muted" else canvas.ground.ink) + 5
 
 
 def heading(part: Heading, canvas: Canvas, y: float) -> float:
     """A heading in the size of its level."""
     size = SIZES[part.level]
-    y += 3 if part.level == 1 else 8
-    for line in fonts.lines(part.text, canvas.room, size, True):
-        y += size * 1.3
-        canvas.on.write(canvas.left, y - 0.3 * size, line, size, canvas.ground.ink, bold=True)
-    return y + 4
+    return canvas.headed(part.text, y + (3 if part.level == 1 else 8), size, size * 1.3, up=0.3 * size) + 4
 
 
 def legend(part: Legend, canvas: Canvas, y: float) -> float:
@@ -54,8 +44,7 @@ def legend(part: Legend, canvas: Canvas, y: float) -> float:
     names = min(max((fonts.width(note.name, SMALL, True) for note in part.notes), default=0.0), 0.34 * canvas.room)
     for note in (*part.notes, *(Note("", remark) for remark in canvas.remarks)):
         if note.name:
-            name = fonts.fitted(note.name, names, SMALL, True)
-            canvas.on.write(canvas.left, y + 7, name, SMALL, canvas.ground.muted, bold=True)
+            canvas.write(canvas.left, y + 7, note.name, SMALL, bold=True, room=names)
         y = canvas.under([note.text], y, names + 10 if names else 0.0)
     canvas.remarks.clear()
     return y
@@ -70,8 +59,7 @@ def _keys(keys: tuple[Key, ...], canvas: Canvas, y: float) -> float:
             x, y = canvas.left, y + 12
         colour = hue(key.hue, canvas.dark)
         canvas.on.lines.append(Line(((x, y + 4), (x + 15, y + 4)), colour, 1.1 if key.hue is None else 2.0, key.dash))
-        name = fonts.fitted(key.name, canvas.room - 19, SMALL)
-        x += 19 + canvas.on.write(x + 19, y + 7, name, SMALL, canvas.ground.muted) + 14
+        x += 19 + canvas.write(x + 19, y + 7, key.name, SMALL, room=canvas.room - 19) + 14
     return y + 17 if keys else y
 
 
@@ -82,7 +70,7 @@ def _scale(scale: Scale, canvas: Canvas, y: float) -> float:
     note = " · ".join(filter(None, (scale.note, HELP if scale.signs else "")))
     if x + fonts.width(note, SMALL) > canvas.right:
         x, y = canvas.left, y + 12
-    canvas.on.write(x, y + 7, fonts.fitted(note, canvas.room, SMALL), SMALL, canvas.ground.muted)
+    canvas.write(x, y + 7, note, SMALL, room=canvas.room)
     return y + 17
 
 
@@ -92,9 +80,9 @@ def _ramp(canvas: Canvas, x: float, y: float, before: str, after: str, signs: bo
     step = max(0.0, min(STEP, (canvas.room - texts) / len(steps)))
     if x > canvas.left and x + texts + step * len(steps) > canvas.right:
         x, y = canvas.left, y + 12
-    x += canvas.on.write(x, y + 7, before, SMALL, canvas.ground.muted) + 4
+    x += canvas.write(x, y + 7, before, SMALL) + 4
     for k in steps:
         paint = canvas.palette.paint(k / STEPS, dark=canvas.dark, signed=signs)
         canvas.box(x, y - 0.5, step, 9.5, paint.ground)
         x += step
-    return x + 4 + canvas.on.write(x + 4, y + 7, after, SMALL, canvas.ground.muted) + 14, y
+    return x + 4 + canvas.write(x + 4, y + 7, after, SMALL) + 14, y

@@ -24,7 +24,7 @@ def drawn(matrix: Matrix, canvas: Canvas, y: float) -> float:
     down to those of the strongest pairs. Another matrix has its names before its rows and above its columns.
     """
     if matrix.title:
-        canvas.on.write(canvas.left, y + SIZE * 1.25, matrix.title, SIZE * 0.92, canvas.ground.ink, bold=True)
+        canvas.write(canvas.left, y + SIZE * 1.25, matrix.title, SIZE * 0.92, canvas.ground.ink, bold=True)
         y += SIZE * 1.25 + 8
     return (_half if matrix.half else _whole)(matrix, canvas, y) + 8
 
@@ -43,8 +43,8 @@ def _half(matrix: Matrix, canvas: Canvas, y: float) -> float:
             box = Box(canvas.left + column * side, y, side - GAP, tall - GAP, "", shortened.spoken(row, column), 1.0)
             _cell(shortened, canvas, row, column, box, numbers)
         x = canvas.left + row * side + 2
-        shown = fonts.fitted(word, max(LABEL, canvas.right - x), SMALL)
-        canvas.on.write(x, y + tall / 2 + 0.36 * SMALL, shown, SMALL, canvas.ground.ink)
+        room = max(LABEL, canvas.right - x)
+        canvas.write(x, y + tall / 2 + 0.36 * SMALL, word, SMALL, canvas.ground.ink, room=room)
         y += tall
     return y
 
@@ -60,10 +60,10 @@ def _whole(matrix: Matrix, canvas: Canvas, y: float) -> float:
     side = min(wide, (canvas.room - names - lean) / max(len(heads), 1))
     left, y = canvas.left + names, y + high
     for column, name in enumerate(heads):
-        canvas.on.write(left + (column + 0.5) * side + 2, y - 4, name, SMALL, canvas.ground.muted, angle=TURN)
+        canvas.write(left + (column + 0.5) * side + 2, y - 4, name, SMALL, angle=TURN)
     for row, name in enumerate(matrix.down):
-        shown = fonts.fitted(name, names - 8, SMALL)
-        canvas.on.write(left - 6, y + MOST / 2 + 0.36 * SMALL, shown, SMALL, canvas.ground.ink, anchor=1.0)
+        middle = y + MOST / 2 + 0.36 * SMALL
+        canvas.write(left - 6, middle, name, SMALL, canvas.ground.ink, anchor=1.0, room=names - 8)
         for column in range(len(heads)):
             box = Box(left + column * side, y, side - GAP, MOST - GAP, "", matrix.spoken(row, column), 1.0)
             _cell(matrix, canvas, row, column, box, numbers)
@@ -82,7 +82,7 @@ def _cell(matrix: Matrix, canvas: Canvas, row: int, column: int, box: Box, numbe
     canvas.cell(box._replace(fill=paint.ground), share, paint, signed=matrix.signed, bar=1.2)
     if numbers and fonts.width(text, TINY) <= box.width:
         middle = box.x + box.width / 2
-        canvas.on.write(middle, box.y + box.height / 2 + 0.36 * TINY, text, TINY, paint.ink, anchor=0.5)
+        canvas.write(middle, box.y + box.height / 2 + 0.36 * TINY, text, TINY, paint.ink, anchor=0.5)
 
 
 def _paint(matrix: Matrix, canvas: Canvas, share: float) -> Paint:

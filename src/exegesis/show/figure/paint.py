@@ -20,6 +20,7 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ft2font import FT2Font
+from matplotlib.patches import BoxStyle
 from matplotlib.path import Path
 from matplotlib.text import Text as Writing
 from matplotlib.transforms import Transform
@@ -131,12 +132,9 @@ class _Texts(Artist):
 def _path(box: Box) -> Path:
     x, y, right, low = box.x, box.y, box.x + box.width, box.y + box.height
     if not box.radius:
-        return Path([(x, y), (right, y), (right, low), (x, low), (x, y)], closed=True)
-    r = min(box.radius, box.width / 2, box.height / 2)
-    corners = [(x + r, y), (right - r, y), (right, y), (right, y + r), (right, low - r), (right, low), (right - r, low),
-               (x + r, low), (x, low), (x, low - r), (x, y + r), (x, y), (x + r, y), (x + r, y)]  # fmt: skip
-    curve = [Path.LINETO, Path.CURVE3, Path.CURVE3]
-    return Path(corners, [Path.MOVETO, *curve, *curve, *curve, *curve, Path.CLOSEPOLY])
+        return Path([(x, y), (right, y), (right, low), (x, low), (x, y)], closed=True)  # whose edges are crisp
+    radius = min(box.radius, box.width / 2, box.height / 2)
+    return BoxStyle.Round(pad=0.0, rounding_size=radius)(x, y, box.width, box.height, 1.0)
 
 
 def _dash(name: str, width: float) -> Any:

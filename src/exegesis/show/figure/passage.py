@@ -20,7 +20,7 @@ def drawn(passage: Passage, canvas: Canvas, y: float) -> float:
     if passage.caption:
         y = canvas.under([passage.caption], y) + 2
     if not passage.layout.atoms:
-        canvas.on.write(canvas.left, y + 11, "(the text is empty)", SIZE, canvas.ground.muted)
+        canvas.write(canvas.left, y + 11, "(the text is empty)", SIZE)
         return y + ROW + 8
     drawing = _Drawing(passage, canvas)
     tall = sum(len(block.rows) for block in passage.blocks) > 1
@@ -36,10 +36,8 @@ class _Drawing:
 
     def __init__(self, passage: Passage, canvas: Canvas) -> None:
         self.passage, self.canvas, self.layout = passage, canvas, passage.layout
-        self.owners = {id(row): passage.owners(row) for block in passage.blocks for row in block.rows}
-        names = [
-            fonts.width(passage.name(block, row), SMALL, True) for block in passage.blocks for row in block.rows
-        ]  # fmt: skip
+        rows = [(block, row) for block in passage.blocks for row in block.rows]
+        names = [fonts.width(passage.name(block, row), SMALL, True) for block, row in rows]
         notes = [fonts.width(block.note, TINY) for block in passage.blocks]
         self.part = PART if self.layout.parts > 1 else 0.0
         wide = max([*names, *notes, 0.0])
@@ -49,8 +47,7 @@ class _Drawing:
     def block(self, block: Block, line: range, y: float) -> float:
         canvas, several = self.canvas, len(self.passage.blocks) > 1
         if several and len(block.rows) > 1:
-            label = fonts.fitted(block.label, canvas.room, SMALL, True)
-            canvas.on.write(canvas.left, y + 10, label, SMALL, canvas.ground.ink, bold=True)
+            canvas.write(canvas.left, y + 10, block.label, SMALL, canvas.ground.ink, bold=True, room=canvas.room)
             y += 14
         for row in block.rows:
             scored = canvas.numbers or not row.fine
@@ -66,21 +63,18 @@ class _Drawing:
         edge, room = canvas.left + self.gutter - 8 - self.part, self.gutter - 8 - self.part
         if self.part:
             canvas.number(self.layout.atoms[line.start].part, edge + 5, y)
-        if not name and not note:
-            return
-        colour = canvas.ground.ink if strong else canvas.ground.muted
-        up = 3.0 if note else 0.0
-        shown = fonts.fitted(name, room, SMALL, strong)
-        canvas.on.write(edge, y + 11 - up, shown, SMALL, colour, bold=strong, anchor=1.0)
-        if note:
-            canvas.on.write(edge, y + 16, fonts.fitted(note, room, TINY), TINY, canvas.ground.muted, anchor=1.0)
+        colour, up = (canvas.ground.ink if strong else ""), (3.0 if note else 0.0)
+        canvas.write(edge, y + 11 - up, name, SMALL, colour, bold=strong, anchor=1.0, room=room)
+        canvas.write(edge, y + 16, note, TINY, anchor=1.0, room=room)
 
     def _row(self, block: Block, row: Row, line: range, y: float, scored: bool) -> None:
         canvas = self.canvas
         places = placed(self.layout, line, self.widths, canvas.left + self.gutter, canvas.room - self.gutter)
         inks: dict[int, str] = {}
         at = dict(places)
-        for cell, inside in _runs(self.owners[id(row)], [i for i, _ in places]):
+        for cell, inside in row.runs(at):
+            if cell is None:
+                continue
             paint = canvas.palette.paint(cell.share, dark=canvas.dark, signed=block.signed)
             inks |= dict.fromkeys(inside, paint.ink)
             left, right = at[inside[0]], at[inside[-1]] + self.widths[inside[-1]]
@@ -89,7 +83,7 @@ class _Drawing:
                 self._score(block, cell, left, right - left, y)
         for i, x in places:
             text, ink = self.layout.atoms[i].text, inks.get(i, canvas.ground.ink)
-            canvas.on.write(x + self.widths[i] / 2, y + 11.6, text, SIZE, ink, anchor=0.5)
+            canvas.write(x + self.widths[i] / 2, y + 11.6, text, SIZE, ink, anchor=0.5)
 
     def _cell(self, block: Block, cell: Cell, paint: Paint, x: float, width: float, y: float) -> None:
         title = f"{self.layout.surface(cell.start, cell.stop)}: {block.written(cell.score)}"
@@ -100,7 +94,7 @@ class _Drawing:
     def _score(self, block: Block, cell: Cell, x: float, width: float, y: float) -> None:
         text = block.written(cell.score)
         if fonts.width(text, TINY) <= width + 2 * BLANK:
-            self.canvas.on.write(x + width / 2, y + BOX + 6.6, text, TINY, self.canvas.ground.muted, anchor=0.5)
+            self.canvas.write(x + width / 2, y + BOX + 6.6, text, TINY, anchor=0.5)
 
     def _widths(self) -> list[float]:
         """The room of each atom: its text in its box, and with numbers its longest score."""
@@ -112,17 +106,3 @@ class _Drawing:
                     missing = fonts.width(block.written(cell.score), TINY) + 1 - sum(sizes[i] for i in inside)
                     sizes[cell.start] += max(0.0, missing)
         return sizes
-
-
-def _runs(owners: list[Cell | None], visual: list[int]) -> list[tuple[Cell, list[int]]]:
-    """Cells with their atoms that stand side by side, from left to right."""
-    runs: list[tuple[Cell, list[int]]] = []
-    last: Cell | None = None
-    for i in visual:
-        cell = owners[i]
-        if cell is not None and cell is last:
-            runs[-1][1].append(i)
-        elif cell is not None:
-            runs.append((cell, [i]))
-        last = cell
-    return runs

@@ -5,6 +5,7 @@ Lengths are in points, from the upper left corner, y downwards.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -108,6 +109,12 @@ class Canvas:
         """A canvas for another column of the same scene."""
         return replace(self, left=left, room=room)
 
+    def write(self, x: float, y: float, text: str, size: float, colour: str = "", *, bold: bool = False,
+              anchor: float = 0.0, angle: float = 0.0, room: float = math.inf) -> float:  # fmt: skip
+        """Add a text, cut to fit some room, in the colour of lesser text by default; returns its width."""
+        shown = fonts.fitted(text, room, size, bold)
+        return self.on.write(x, y, shown, size, colour or self.ground.muted, bold=bold, anchor=anchor, angle=angle)
+
     def box(self, x: float, y: float, width: float, height: float, fill: str, title: str = "",
             radius: float = 0.0) -> None:  # fmt: skip
         """Add a filled rectangle."""
@@ -117,14 +124,22 @@ class Canvas:
         """Write texts under each other, broken into lines; returns where they end."""
         for text in texts:
             for line in fonts.lines(text, self.room - left, SMALL):
-                self.on.write(self.left + left, y + 7, line, SMALL, colour or self.ground.muted)
+                self.write(self.left + left, y + 7, line, SMALL, colour)
                 y += 11.5
+        return y
+
+    def headed(self, text: str, y: float, size: float, step: float, up: float = 0.0, tag: float = 0.0) -> float:
+        """Write a bold text, broken into lines that are ``step`` apart and leave room for a ``tag``, each ``up`` above
+        its lower end; returns where they end."""
+        for line in fonts.lines(text, self.room - tag, size, True) if text else []:
+            y += step
+            self.write(self.left, y - up, line, size, self.ground.ink, bold=True)
         return y
 
     def number(self, part: int, x: float, y: float) -> None:
         """The number of a text of a pair, in a small box."""
         self.box(x, y + 3.5, 10, 10, self.ground.line, radius=2)
-        self.on.write(x + 5, y + 10.9, str(part + 1), TINY, self.ground.ink, anchor=0.5)
+        self.write(x + 5, y + 10.9, str(part + 1), TINY, self.ground.ink, anchor=0.5)
 
     def cell(self, box: Box, share: float, paint: Paint, *, signed: bool = True, bar: float = 1.4) -> None:
         """A box in its colour, with a bar above for what speaks for and below for what speaks against."""

@@ -70,7 +70,7 @@ def _page(table: Table, canvas: Canvas, columns: Sequence[int], sizes: Sequence[
     groups = dict(table.groups)
     for number, row in enumerate(table.rows):
         if number in groups:
-            canvas.on.write(canvas.left + dots, y + 10, groups[number], TINY + 0.6, canvas.ground.muted, bold=True)
+            canvas.write(canvas.left + dots, y + 10, groups[number], TINY + 0.6, bold=True)
             y += ROW
         tint = hue(table.hues[number], canvas.dark) if table.hues else ""
         if tint:
@@ -98,7 +98,7 @@ def _bar(place: Canvas, gauge: Gauge, y: float, tint: str) -> None:
 def _write(place: Canvas, head: Column, text: str, size: float, y: float, colour: str, cut: bool = True) -> None:
     """A text at the left of its column if it is of words, else at the right; numbers are never cut."""
     x, anchor = (place.left, 0.0) if head.words else (place.right, 1.0)
-    place.on.write(x, y, fonts.fitted(text, place.room, size) if cut else text, size, colour, anchor=anchor)
+    place.write(x, y, text, size, colour, anchor=anchor, room=place.room if cut else math.inf)
 
 
 def _text(cell: str | Gauge) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exegesis.show.document import Node, Tree
+from exegesis.show.document import Node, Row, Tree
 from exegesis.show.figure import fonts
 from exegesis.show.figure.scene import BLANK, SIZE, SMALL, TINY, Box, Canvas, placed, widths
 
@@ -57,7 +57,7 @@ class _Drawing:
         words = y + (count - 1) * tall
         for i, x in places:
             text, ink = self.layout.atoms[i].text, inks.get(i, self.canvas.ground.ink)
-            self.canvas.on.write(x + self.widths[i] / 2, words + 12.0, text, SIZE, ink, anchor=0.5)
+            self.canvas.write(x + self.widths[i] / 2, words + 12.0, text, SIZE, ink, anchor=0.5)
         if self.layout.parts > 1:
             self.canvas.number(self.layout.atoms[line.start].part, self.canvas.left, words)
         return words + WORD + (9.0 if self.canvas.numbers else 0.0)
@@ -69,12 +69,14 @@ class _Drawing:
         top, bottom = ends
         signed = self.tree.signed
         paint = self.canvas.palette.paint(node.cell.share, dark=self.canvas.dark, signed=signed)
-        title = self.tree.spoken(node)
-        for number, (left, right) in enumerate(self._runs(node, places)):
+        at = dict(places)
+        runs = [inside for cell, inside in Row("", (node.cell,)).runs(at) if cell]
+        for number, inside in enumerate(runs):
+            left, right = at[inside[0]], at[inside[-1]] + self.widths[inside[-1]]
             if low and not self.layout.rtl:  # open at the side at which it goes on in another line
                 left -= OPEN if node.cell.start < line.start and number == 0 else 0.0
                 right += OPEN if node.cell.stop > line.stop and right > places[-1][1] else 0.0
-            box = Box(left, top, right - left, bottom - top, paint.ground, title, 2.0)
+            box = Box(left, top, right - left, bottom - top, paint.ground, self.tree.spoken(node), 2.0)
             self.canvas.cell(box, node.cell.share, paint, signed=signed)
             if number == 0 and (low or node.cell.start >= line.start):
                 self._score(node, box, low, paint.ink, goes_on=node.cell.start < line.start)
@@ -86,13 +88,13 @@ class _Drawing:
         text = self.tree.written(node.cell.score)
         if low == 0:
             if canvas.numbers and fonts.width(text, TINY) <= box.width + 2 * BLANK:
-                canvas.on.write(middle, box.y + box.height + 6.6, text, TINY, canvas.ground.muted, anchor=0.5)
+                canvas.write(middle, box.y + box.height + 6.6, text, TINY, anchor=0.5)
             return
         for written in dict.fromkeys([self._written(node), text]):
             shown = f"… {written}" if goes_on else written
             for size in (SMALL, TINY):
                 if size * 1.15 <= box.height and fonts.width(shown, size) <= box.width - 2:
-                    canvas.on.write(middle, box.y + box.height / 2 + 0.36 * size, shown, size, ink, anchor=0.5)
+                    canvas.write(middle, box.y + box.height / 2 + 0.36 * size, shown, size, ink, anchor=0.5)
                     self.bracketed |= "(" in shown
                     return
 
@@ -100,19 +102,6 @@ class _Drawing:
         """A phrase's score, with its interaction in brackets if that is asked for, or if it is the strongest."""
         text, joint = self.tree.written(node.cell.score), self.tree.joint(node)
         return f"{text} ({joint})" if joint and (self.canvas.numbers or node is self.named) else text
-
-    def _runs(self, node: Node, places: list[tuple[int, float]]) -> list[tuple[float, float]]:
-        """The ends of each run of the node's atoms that stand side by side."""
-        runs: list[tuple[float, float]] = []
-        beside = False
-        for i, x in places:
-            inside = node.cell.start <= i < node.cell.stop
-            if inside and beside:
-                runs[-1] = (runs[-1][0], x + self.widths[i])
-            elif inside:
-                runs.append((x, x + self.widths[i]))
-            beside = inside
-        return runs
 
     def _widths(self) -> list[float]:
         """The room of each atom: its text in its box, what is written into phrases, and with numbers its own score."""

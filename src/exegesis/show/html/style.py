@@ -7,11 +7,14 @@ palette) are check boxes that the style reads. Dark and light follow the reader'
 from __future__ import annotations
 
 import hashlib
+import math
 from functools import lru_cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
+from exegesis.show.document import FAINT, Cell, Gauge
+from exegesis.show.environment import environment
 from exegesis.show.palette import DARK, HUES, LIGHT, Paint, Palette
 
 STEPS = 12  # of colour on each side of zero
@@ -21,12 +24,8 @@ Paints = list[tuple[str, Paint, Paint]]
 @lru_cache(maxsize=1)
 def templates() -> Environment:
     """The templates, which escape whatever they are given."""
-    environment = Environment(
-        loader=PackageLoader("exegesis.show"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.globals.update(paint_class=paint_class, hue_class=hue_class)
-    return environment
+    classes = (paint_class, hue_class, cell_class, gauge_bar)
+    return environment({function.__name__: function for function in classes})
 
 
 @lru_cache(maxsize=16)
@@ -52,6 +51,19 @@ def paint_class(share: float, signs: bool) -> str:
 def hue_class(number: int | None) -> str:
     """The class of a categorical colour."""
     return "hk" if number is None else f"h{number % len(HUES)}"
+
+
+def cell_class(cell: Cell, signed: bool) -> str:
+    """The class of a cell's colour, ``told`` if its score stands under its box too, ``k`` if it is marked."""
+    told = abs(cell.share) >= FAINT or math.isnan(cell.score)  # others are told at the pointer alone
+    return paint_class(cell.share, signed) + " told" * told + " k" * cell.marked
+
+
+def gauge_bar(gauge: Gauge) -> tuple[float, float]:
+    """The left end and the width of a bar, in percent of its room."""
+    half = 50 * abs(gauge.share)
+    left, wide = ((50 - half if gauge.share < 0 else 50), half) if gauge.signed else (0, 2 * half)
+    return round(left, 1), round(wide, 1)
 
 
 def _paints(palette: Palette) -> Paints:

@@ -15,7 +15,7 @@ from exegesis.show.terminal.look import BOLD, MUTED, PLAIN, Line, Look, hyphened
 from exegesis.show.terminal.table import table
 from exegesis.show.wording import decimal, signed
 
-Mark = Bar | Box | Dot | Curve
+Mark = Bar | Box | Dot
 NAME, NOTE, VALUE = 18, 34, 8  # columns of a row's name, of its note, of its number, at most
 POINTS = 5  # of a curve
 
@@ -28,7 +28,7 @@ def chart(part: Chart, look: Look) -> list[Line]:
     if curves:
         return lines + _curves(part, curves, look)
     low, high = part.reach
-    rows: Sequence[Mark] = part.rows
+    rows = [row for row in part.rows if not isinstance(row, Curve)]
     names = min(NAME, max(cell_len(row.name) for row in rows))
     notes = min(NOTE, max(cell_len(_note(row)) for row in rows), max(0, look.width - names - 44))
     room = max(12, look.width - names - notes - VALUE - 5)
@@ -38,7 +38,7 @@ def chart(part: Chart, look: Look) -> list[Line]:
         lines.append([
             Segment(padded(row.name, names) + " ", BOLD),
             Segment(cells, _style(row, part, look)),
-            Segment(f" {hyphened(part.written(_value(row))):>{VALUE}}"),
+            Segment(f" {hyphened(part.written(row.value)):>{VALUE}}"),
             Segment("  " + padded(_note(row), notes) if notes else "", MUTED),
         ])  # fmt: skip
     return lines + _axis(part, names + 1, room, (low, high))
@@ -77,27 +77,22 @@ def _cells(row: Mark, part: Chart, low: float, high: float, room: int) -> list[s
     return cells
 
 
-def _value(row: Mark) -> float:
-    return row.spread.median if isinstance(row, Box) else math.nan if isinstance(row, Curve) else row.value
-
-
 def _note(row: Mark) -> str:
-    return row.note if isinstance(row, Bar | Box) else ""
+    return "" if isinstance(row, Dot) else row.note
 
 
 def _style(row: Mark, part: Chart, look: Look) -> Style:
     if isinstance(row, Dot):
         return Style(color=hue(row.hue, look.dark)) if look.color else PLAIN
-    side = row.spread.median if isinstance(row, Box) else row.side if isinstance(row, Bar) else 1.0
-    return look.mark(side, part.signed)
+    return look.mark(row.side if isinstance(row, Bar) else row.value, part.signed)
 
 
 def _axis(part: Chart, indent: int, room: int, ends: tuple[float, float]) -> list[Line]:
     """The numbers at both ends of the axis and its name between them, or under them if there is no room."""
     name: list[Line] = [[Segment(" " * indent + part.axis, MUTED)]] if part.axis else []
-    if isinstance(part.rows[0], Bar):
+    if part.kind is Bar:
         return name
-    size, signs = max(map(abs, ends)), part.signed and isinstance(part.rows[0], Box)
+    size, signs = max(map(abs, ends)), part.signed and part.kind is Box
     left, right = (hyphened(signed(end, size, sign=signs)) for end in (ends[::-1] if part.reverse else ends))
     inner = room - len(left) - len(right)
     if cell_len(part.axis) + 2 > inner:

@@ -62,7 +62,6 @@ class _Drawing:
     def __init__(self, part: Passage, look: Look) -> None:
         self.part, self.look, self.layout = part, look, part.layout
         rows = [(block, row) for block in part.blocks for row in block.rows]
-        self.owners = {id(row): part.owners(row) for _, row in rows}
         self.texts = {id(row): self._texts(block, row) for block, row in rows}
         self.widths = self._widths(rows)
         names = [self._name(block, row) for block, row in rows]
@@ -84,7 +83,7 @@ class _Drawing:
         if len(self.part.blocks) > 1 and len(block.rows) > 1:
             yield [Segment(f"{block.label} ({block.note})" if block.note else block.label, BOLD)]
         if not block.rows[0].fine:
-            yield [self._left("text", line), *self._words(block, None, line)]
+            yield [self._left("text", line), *self._words(block, Row("", ()), line)]
         for row in block.rows:
             segments = self._words(block, row, line) if row.fine else self._brackets(block, row, line)
             yield [self._left(self._name(block, row), line), *segments]
@@ -100,30 +99,27 @@ class _Drawing:
             name = ""
         return Segment(padded(name, self.gutter - 2) + "  " if self.gutter else "", MUTED)
 
-    def _words(self, block: Block, row: Row | None, line: range) -> Iterator[Segment]:
+    def _words(self, block: Block, row: Row, line: range) -> Iterator[Segment]:
         """The text itself on coloured ground."""
-        plain = self.look.plain
-        owners = self.owners[id(row)] if row is not None else self.part.owners(None)
-        texts = self.texts[id(row)] if row is not None else [atom.text for atom in self.layout.atoms]
-        for i in line:
-            cell = owners[i]
+        texts, plain = self.texts.get(id(row)) or self._texts(block, row), self.look.plain
+        for cell, atoms in row.runs(line):
             style = plain if cell is None else tinted(self.look, cell, block.signed)
-            if i > line.start and self.layout.atoms[i].space:
-                yield Segment(" ", style if cell is not None and cell.start < i else plain)
-            yield Segment(texts[i], style)
-            if self.widths[i] > cell_len(texts[i]):
+            for i in atoms:
+                yield Segment(" " * self.layout.blank(line, i), style if i > atoms[0] else plain)
+                yield Segment(texts[i], style)
                 yield Segment(" " * (self.widths[i] - cell_len(texts[i])), plain)
 
     def _brackets(self, block: Block, row: Row, line: range) -> Iterator[Segment]:
         """A bracket under the words of each span, with its score; open at a side at which it goes on."""
         columns, at = places(self.layout, line, self.widths), 0
-        for cell in dict.fromkeys(filter(None, self.owners[id(row)][line.start : line.stop])):
-            start, stop = max(cell.start, line.start), min(cell.stop, line.stop)
-            left, right = columns[start][0], columns[stop - 1][1]
-            text = bracket(_score(block, cell), right - left, cell.start == start, cell.stop == stop)
-            yield Segment(" " * (left - at))
-            yield Segment(text, tinted(self.look, cell, block.signed, line=False))
-            at = right
+        for cell, atoms in row.runs(line):
+            if cell is not None:
+                left, right = columns[atoms[0]][0], columns[atoms[-1]][1]
+                begins, ends = cell.start == atoms[0], cell.stop == atoms[-1] + 1
+                yield Segment(" " * (left - at))
+                text = bracket(_score(block, cell), right - left, begins, ends)
+                yield Segment(text, tinted(self.look, cell, block.signed, line=False))
+                at = right
 
     def _texts(self, block: Block, row: Row) -> list[str]:
         """The atoms of a row; without colour, each word that weighs something with its signed score."""
