@@ -10,7 +10,7 @@ from exegesis.api import hierarchy
 from exegesis.models.language_models.counted import CountedLanguageModel
 from exegesis.models.language_models.masked import open_language
 from exegesis.results.hierarchy import Hierarchy
-from exegesis.results.saved import from_dict
+from exegesis.results.result import restored
 from exegesis.show import render
 from tests.support.hostile import FIXED, model
 from tests.support.pages import fragment
@@ -34,7 +34,7 @@ def test_any_text_has_its_tree(search, kind):
         assert result.root.span == (result.text.words[0].start, result.text.words[-1].stop)
         covered = [phrase.text for phrase in result if not phrase.height]
         assert covered == list(result.text.word_strings())
-        again = from_dict(json.loads(json.dumps(result.to_dict())))
+        again = restored(json.loads(json.dumps(result.to_dict())))
         assert isinstance(again, Hierarchy)
         assert again.parts == result.parts
 

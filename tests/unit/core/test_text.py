@@ -8,8 +8,8 @@ import pytest
 
 import exegesis
 from exegesis.core.errors import TextError
+from exegesis.core.plain import to_plain
 from exegesis.core.text import text_of_words
-from exegesis.core.values import to_plain
 from exegesis.models.text.reader import reader_of
 from tests.support.samples import result
 
