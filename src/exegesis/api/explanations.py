@@ -143,7 +143,7 @@ class Plan:
         trust: bool = False,
     ) -> Self:
         """The plan for the arguments of ``explain``; it raises the errors of ``explain`` for them."""
-        chosen = make(method or preferred(model), parameters)
+        chosen = make(preferred(model) if method is None else method, parameters)
         require(model, chosen)
         return cls(model, chosen, ask(target, model.labels, model.link), spans_of(level, spans, tagger), trust)
 

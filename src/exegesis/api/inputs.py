@@ -72,11 +72,13 @@ def spans_of(level: str, spans: object, tagger: Tagger | None) -> Spans | None:
 
     Raises UsageError for an unknown level and for spans that are not pairs of numbers or ``"all"``.
     """
-    if level not in (*LEVELS, "all"):
+    if not isinstance(level, str) or level not in (*LEVELS, "all"):
         raise unknown("level", level, (*LEVELS, "all"))
     if isinstance(spans, str) and spans != "all":
         raise unknown("choice of spans", spans, ("all",))
     pairs = [] if spans is None or isinstance(spans, str) else _pairs(spans)
+    if tagger is not None and not callable(tagger):
+        raise UsageError(f"a tagger is a function from words to their tags, not {shown(tagger)}")
     names = LEVELS[1:] if level == "all" else () if level == "word" else (level,)
     if not names and spans is None:
         return None

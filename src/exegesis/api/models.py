@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from exegesis.core.errors import UsageError
+from exegesis.core.files import as_path
 from exegesis.engine.methods import Card, cards, lacking
 from exegesis.models.blackbox import BlackBox
 from exegesis.models.modules.wrap import wrap
@@ -45,7 +46,8 @@ def load(
     """
     from exegesis.models.trained.folder import is_model_folder, load_folder
 
-    path = bundled_folder() if str(model) == BUNDLED else Path(model)
+    path = as_path(model, "load takes 'bundled', a folder, or the name of a Hugging Face model")
+    path = bundled_folder() if str(model) == BUNDLED else path
     if is_model_folder(path) or _is_trained(path):
         trained = load_folder(path)
         module = trained.module.to(usable_device(device))

@@ -11,8 +11,9 @@ from typing import Any
 from exegesis.api.inputs import bar, read_texts
 from exegesis.api.models import as_model, methods, preferred
 from exegesis.api.recommended import Place, each_chosen
-from exegesis.core.containers import items, shown
+from exegesis.core.containers import items, number_in, shown
 from exegesis.core.errors import UsageError
+from exegesis.core.parameters import fitting
 from exegesis.core.text import Text
 from exegesis.data.examples import Example, read_examples
 from exegesis.engine.methods import BEST, Method, make
@@ -62,10 +63,14 @@ def evaluate(
 
     classifier = as_model(model)
     texts = _texts(classifier, data)
-    requested = methods if methods is not None else [] if options.get("explanations") else [preferred(classifier)]
-    names, by_name = each_chosen(classifier, requested, parameters or {}, recommendation, model)
+    default = [] if options.get("explanations") is not None else [preferred(classifier)]
+    requested = default if methods is None else _several(methods, "methods")
+    names, by_name = each_chosen(classifier, requested, _by_name(parameters), recommendation, model)
+    options |= {name: fitting(name, int, options[name]) for name in ("seed", "samples") if name in options}
+    options |= {name: _several(options[name], name) for name in ("how",) if name in options}
+    chosen = None if measures is None else _several(measures, "measures")
     with bar(progress, len(texts) * (len(names) + 1), "evaluate") as advance:
-        return run_evaluation(classifier, texts, names, measures, parameters=by_name, advance=advance, **options)
+        return run_evaluation(classifier, texts, names, chosen, parameters=by_name, advance=advance, **options)
 
 
 def measures() -> tuple[MeasureCard, ...]:
@@ -119,6 +124,7 @@ def randomisation(
         share, weak = f"{100 * trained.fitted:.0f} %", trained.fitted < WEAK
         sentence = f"A model of the same kind learned {share} of the shuffled labels of {trained.texts:,} texts"
         notes = [sentence + (", which is few: what it shows is weak." if weak else ".")]
+    seed, samples = fitting("seed", int, seed), fitting("samples", int, samples)
     result = compared(classifier, texts, built, second, target=target, seed=seed, samples=samples)
     return replace(result, notes=(*result.notes, *notes))
 
@@ -151,6 +157,8 @@ def sensitivity(
     classifier = as_model(model)
     texts = _texts(classifier, data)
     built = _methods(classifier, model, methods, parameters, recommendation)
+    seed, samples = fitting("seed", int, seed), fitting("samples", int, samples)
+    radius, draws = fitting("radius", float, radius), fitting("draws", int, draws)
     return measured(classifier, texts, built, radius=radius, draws=draws, target=target, seed=seed, samples=samples)
 
 
@@ -162,6 +170,23 @@ def _texts(model: Classifier, data: Data) -> list[Text]:
     return read_texts(model, [example.text if isinstance(example, Example) else example for example in examples])
 
 
+def _several(values: object, what: str) -> list[Any]:
+    """The values of a list, or a single one, such as the name of a method."""
+    listed = items(values, what)
+    return [values] if listed is None else listed
+
+
+def _by_name(parameters: object) -> Mapping[str, Mapping[str, Any]]:
+    """Parameters by the name of their method. Raises UsageError for anything else."""
+    if parameters is None:
+        return {}
+    if not isinstance(parameters, Mapping) or not all(isinstance(values, Mapping) for values in parameters.values()):
+        raise UsageError(
+            f"parameters are a dict for each method, as {{'lime': {{'samples': 200}}}}, not {shown(parameters)}"
+        )
+    return parameters
+
+
 def _methods(
     model: Classifier,
     folder: Classifier | str,
@@ -170,8 +195,8 @@ def _methods(
     recommendation: Place,
 ) -> list[Method]:
     """The methods of a user with their parameters, by default the default method of ``explain``."""
-    requested = methods if methods is not None else [preferred(model)]
-    names, by_name = each_chosen(model, requested, parameters or {}, recommendation, folder)
+    requested = [preferred(model)] if methods is None else _several(methods, "methods")
+    names, by_name = each_chosen(model, requested, _by_name(parameters), recommendation, folder)
     return [make(name, by_name.get(name, {}) if isinstance(name, str) else None) for name in names]
 
 
@@ -208,8 +233,8 @@ def recommend(
     Raises the errors of ``evaluate``, and UsageError if no method is within the budget.
     """
     classifier = as_model(model)
-    if budget is not None and not budget > 0:
-        raise UsageError(f"budget must be a number of ms per text above 0, not {budget!r}")
+    if budget is not None and not number_in(budget) > 0:
+        raise UsageError(f"budget must be a number of ms per text above 0, not {shown(budget)}")
     if options.get("explanations") is not None:
         raise UsageError("only methods that can be run are recommended; leave explanations to exegesis.evaluate")
     if methods is not None and (isinstance(methods, str) or not all(isinstance(name, str) for name in methods)):

@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from exegesis.core.errors import FileError
+from exegesis.core.containers import shown
+from exegesis.core.errors import FileError, UsageError
 
 try:
     import fcntl
@@ -80,6 +81,21 @@ def write_whole(path: str | os.PathLike[str], data: str | bytes) -> Path:
     with writing(path) as put:
         put(data)
     return Path(path)
+
+
+def as_path(source: object, what: str) -> Path:
+    """The path that a user names. Raises UsageError, which says ``what`` is wanted, unless it is a string or a path,
+    FileError for a name that no file can have."""
+    if not isinstance(source, str | os.PathLike):
+        raise UsageError(f"{what}, not {shown(source)}")
+    try:
+        os.stat(source)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise FileError(f"cannot read {shown(os.fspath(source))} ({error.strerror}); check the path") from None
+    except ValueError:  # a NUL in the name
+        raise FileError(f"cannot read {shown(os.fspath(source))} (a name holds no NUL); check the path") from None
+    return Path(source)
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

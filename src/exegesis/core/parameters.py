@@ -151,6 +151,11 @@ def fitted(cls: type, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _fit(f"{name}: {key}", known[key], value) for key, value in values.items()}
 
 
+def fitting(name: str, hint: Any, value: Any) -> Any:
+    """A value as its type has it: NumPy's numbers as Python's. Raises UsageError, which begins with the ``name``."""
+    return _fit(name, hint, value)
+
+
 def check_complete(cls: type, name: str, values: Mapping[str, Any]) -> None:
     """Raise UsageError if a parameter without a default has no value."""
     due = [

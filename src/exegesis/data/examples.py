@@ -19,6 +19,7 @@ from typing import Self, SupportsIndex
 
 from exegesis.core.containers import is_missing, shown
 from exegesis.core.errors import FileError, UsageError, unknown
+from exegesis.core.files import as_path
 from exegesis.data.tables import LABEL_NAMES, PAIR_NAMES, SUFFIXES, TEXT_NAMES, Cell, Table, read_table
 
 Column = str | SupportsIndex
@@ -135,7 +136,7 @@ def is_dataset_name(source: str) -> bool:
 
 
 def _table(source: str | Path, split: str | None, read: Callable[[Path], Table]) -> Table:
-    path = Path(source)
+    path = as_path(source, "examples are read from a file, a folder or the name of a dataset")
     if path.is_dir():
         return _folder(path, split, read)
     if path.suffix.lower() == ".parquet" and path.exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from exegesis.api.inputs import of_each, several, without_blanks
 from exegesis.core.errors import TextError, UsageError
 from exegesis.data.examples import is_blank
 from exegesis.study.corpus import Corpus
-from tests.support.shape_checks import unchecked
 
 TEXTS = ["a good film", "dull"]
 
@@ -59,7 +59,7 @@ CONTAINERS: dict[str, Callable[[list[Any]], Any]] = {
 
 @pytest.mark.parametrize("form", CONTAINERS)
 def test_every_container_gives_its_texts(form: str) -> None:
-    found = unchecked(exegesis.predict)(box(), CONTAINERS[form](TEXTS))
+    found = unwrap(exegesis.predict)(box(), CONTAINERS[form](TEXTS))
     assert [round(row["yes"], 6) for row in found] == [0.6, 0.4]
 
 
@@ -102,7 +102,7 @@ def test_missing_texts_are_left_out_or_named(gap: Any) -> None:
 def test_what_holds_no_texts(texts: Any) -> None:
     for ask in (exegesis.predict, exegesis.explain):
         with pytest.raises(UsageError, match=r"^[^\n]{,200}$"):
-            unchecked(ask)(box(), texts)
+            unwrap(ask)(box(), texts)
 
 
 def test_a_container_that_fails() -> None:

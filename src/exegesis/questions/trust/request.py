@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from exegesis.core.containers import items, shown
 from exegesis.core.errors import UsageError, unknown
 from exegesis.core.text import Span, Text
 from exegesis.engine.methods import Method, card_of, make, require
@@ -144,13 +145,13 @@ def _given(texts: Sequence[Text], explanations: Given, target: Wish) -> list[Exp
         return []
     if isinstance(explanations, str | os.PathLike):
         return read_explanations(Path(explanations), texts, target if isinstance(target, str) else None)
-    if isinstance(explanations, Mapping):
+    if isinstance(explanations, Mapping) and all(isinstance(results, Iterable) for results in explanations.values()):
         return [Explanations(name, list(results)) for name, results in explanations.items()]
     rows: dict[str, list[int]] = {}
     for i, text in enumerate(texts):
         rows.setdefault(text.raw, []).append(i)
     by_method: dict[tuple[str, str], list[Attribution | None]] = {}
-    for result in explanations:
+    for result in items(explanations, "explanations") or [explanations]:
         if not isinstance(result, Attribution):
             raise UsageError(f"explanations are results of explain or a file of them, not {type(result).__name__}")
         if result.text.raw not in rows:
@@ -162,7 +163,9 @@ def _given(texts: Sequence[Text], explanations: Given, target: Wish) -> list[Exp
 def _marks(texts: Sequence[Text], marks: Sequence[Any] | str | os.PathLike[str] | None) -> list[Any] | None:
     if marks is None:
         return None
-    listed = read_marks(Path(marks), texts) if isinstance(marks, str | os.PathLike) else list(marks)
+    listed = read_marks(Path(marks), texts) if isinstance(marks, str | os.PathLike) else items(marks, "marks")
+    if listed is None:
+        raise UsageError(f"marks are a list with the marked words of each text, or a file, not {shown(marks)}")
     if len(listed) != len(texts):
         raise UsageError(f"{len(listed)} marks of {len(texts)} texts; give one list per text, or None")
     return [

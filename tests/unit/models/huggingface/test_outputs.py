@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.wrap import wrap_huggingface
 from exegesis.protocols.target import Link
 from tests.support.hf_toys import bert, wordpiece
-from tests.support.shape_checks import unchecked
 
 TEXT = "a fine film"
 
@@ -66,7 +66,7 @@ def test_load_takes_labels_and_outputs(tmp_path: Path) -> None:
         ({"labels": [["a"]]}, "a label is a word"),
     ):
         with pytest.raises(UsageError, match=rf"^[^\n]*{message}[^\n]*$"):
-            unchecked(exegesis.load)(tmp_path, **options)
+            unwrap(exegesis.load)(tmp_path, **options)
 
 
 def test_a_regression_of_several_numbers_is_explained_and_measured() -> None:
