@@ -58,7 +58,8 @@ def frozen(module: nn.Module) -> Iterator[None]:
 def _frozen(module: nn.Module) -> Iterator[None]:
     modules = list(module.modules())
     saved = [(part, dict(part.__dict__), _members(part)) for part in modules]
-    shortened = [part.weight.data for part in modules if isinstance(part, nn.Embedding) and part.max_norm is not None]
+    tables = [part for part in modules if isinstance(part, nn.Embedding | nn.EmbeddingBag)]
+    shortened = [table.weight.data for table in tables if table.max_norm is not None]
     before = [rows.clone() for rows in shortened]
     weights = [weight for part in modules for weight in part._parameters.values() if weight is not None]
     trained = [weight for weight in weights if weight.requires_grad and not weight.is_inference()]
@@ -80,7 +81,7 @@ def _frozen(module: nn.Module) -> Iterator[None]:
 
 
 def _off_cpu(layer: nn.RNNBase) -> bool:
-    return next(layer.parameters()).device.type != "cpu"
+    return any(weight.device.type != "cpu" for weight in layer.parameters())
 
 
 def _members(part: nn.Module) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.nn.kernels import linear
+from exegesis.nn.rounding import agree
 from exegesis.protocols.recurrent import Direction
 
 Way = tuple[int, int]  # the number of a layer, from the bottom, and of its direction
@@ -193,6 +194,15 @@ def continue_from(
     with torch.no_grad():
         states: Tensor = single(inputs, first if c0 is None else (first, c0[None].contiguous()))[0]
     return states
+
+
+def follows(direction: Direction) -> bool:
+    """True if the hidden states are those that the cell makes of the inputs, from the first states on."""
+    inside = torch.arange(direction.hidden.shape[1], device=direction.hidden.device) < direction.lengths[:, None]
+    made = continue_from(direction, direction.inputs, direction.h0, direction.c0)[inside]
+    found = direction.hidden[inside]
+    scale = made.abs().max().clamp_min(1.0) if len(made) else 1.0
+    return agree(found / scale, made / scale, double=1e-9, single=1e-4)
 
 
 def _weight(module: nn.RNNBase, name: str) -> Tensor | None:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import embedding
 
 from exegesis.core.errors import ExegesisError, ModelError, UnsupportedError, out_of_memory
 from exegesis.core.text import Text
 from exegesis.models.modules.answers import logits
 from exegesis.models.modules.calls import Plan
-from exegesis.models.modules.hooks import Table, bagged, join, placed, readouts, replacing, unroll, watching
+from exegesis.models.modules.hooks import join, readouts, unroll, watching
+from exegesis.models.modules.lookups import Lookup, Reading, bagged, gathered, placed, reads, replacing
 from exegesis.models.modules.readout import Readout, settle
 from exegesis.models.text.reader import Reader
 from exegesis.nn.alone import alone
@@ -29,16 +29,14 @@ from exegesis.protocols.model import Differentiable, Gated, Raw, Recurrent, refu
 from exegesis.protocols.recurrent import Unrolled
 from exegesis.protocols.target import Link
 
+STRANGE = (1.0, 8.0)  # how far out vectors are drawn on which a recurrence is tried, in spreads of the words' vectors
 MAX_FOLDED = 3  # linear layers and batch norms in a row that are folded into the last linear layer
+OTHER_IDS = "an embedding is read with other ids than the text's; its vectors stay out of reach"
+MOVING = (
+    "the vectors of its {} depend on more than the word (its place, its neighbours) and are not taken from its weights "
+    "by torch's embedding, so each word's own vector is out of sight: add behind the table what is not the word's own"
+)
 FORGETTING = {"lstm": "f", "gru": "z"}  # the gate of each cell that keeps or forgets
-
-
-@dataclass(frozen=True)
-class Lookup:
-    """An embedding that reads a text's ids; ``turned`` if it reads them time first."""
-
-    table: Table
-    turned: bool
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,10 @@ class Profile:
     """The findings of the trials of a module.
 
     ``blank`` is the id for an empty text if the module cannot take a pad token alone (because it drops pads itself, for
-    instance), else None. ``lookups`` are the places at which it looks its words up, ``recurrence`` describes its
-    recurrent layer. ``lacks`` has the reason for each ability that the trials deny.
+    instance), else None. ``lookups`` are the places at which it looks its words up. Word vectors are shown in the type
+    of its outputs, ``dtype``, and handed over in that type too if the module takes them so (``casts`` if not: then each
+    in its table's own). ``recurrence`` describes its recurrent layer. ``lacks`` has the reason for each ability that
+    the trials deny.
     """
 
     name: str
@@ -72,6 +72,8 @@ class Profile:
     plan: Plan
     blank: int | None = None
     lookups: tuple[Lookup, ...] = ()
+    dtype: torch.dtype = torch.float32
+    casts: bool = False
     recurrence: Recurrence | None = None
     lacks: Mapping[str, str] = field(default_factory=dict)
 
@@ -147,8 +149,7 @@ class TorchClassifier:
         Raises UnsupportedError for a module that lacks ``Differentiable``.
         """
         refuse_denied(self.name, self.lacks, Differentiable)
-        with torch.no_grad(), frozen(self.module):
-            return self._vectors(batch.ids)
+        return self._vectors(batch)[:, : batch.ids.shape[1]]
 
     @ability
     def outputs_from(self, embeds: Float[Tensor, "b t d"], batch: Batch) -> Float[Tensor, "b c"]:
@@ -207,6 +208,7 @@ class TorchClassifier:
             assert complaint is not None
             raise complaint
         recurrence = Recurrence(readout, folded)
+        self._try_strange(batch, recurrence)
         top = self._unrolled(batch, recurrence).layers[-1]
         starts = [start for direction in top for start in (direction.h0, direction.c0) if start is not None]
         return replace(
@@ -215,6 +217,21 @@ class TorchClassifier:
             blind=self._is_blind(batch),
             forgetting=FORGETTING.get(top[0].cell, ""),
         )
+
+    @torch.no_grad()
+    def _try_strange(self, batch: Batch, recurrence: Recurrence) -> None:
+        """Raise UnsupportedError unless the recurrence holds for other vectors too, among them some far out.
+
+        There a clamp shows that seldom bites at words.
+        """
+        vectors = self.embed(batch)
+        drawn = torch.randn(vectors.shape, generator=torch.Generator().manual_seed(0)).to(vectors) * vectors.std()
+        for rows in self._parts(batch) or [torch.arange(len(batch))]:
+            part = batch.take(rows)
+            for scale in STRANGE:
+                strange = scale * drawn[rows.to(drawn.device), : part.ids.shape[1]]
+                if bool(self._call_from(strange, part).isfinite().all()):
+                    self._run_unrolled(part, recurrence, strange)
 
     def _call(self, batch: Batch) -> Float[Tensor, "b c"]:
         """Run the module on a batch that it can take directly, and return its raw outputs.
@@ -253,34 +270,59 @@ class TorchClassifier:
             runs = list(torch.split(order, counts.tolist()))
         return [part for run in runs for part in torch.split(run, limit)]
 
-    def _vectors(self, ids: Tensor) -> Tensor:
-        """The rows of each table; those of a bag before they are pooled."""
-        tables = [lookup.table for lookup in self.profile.lookups]
-        rows = [part(ids) if isinstance(part, nn.Embedding) else embedding(ids, part.weight) for part in tables]
-        return torch.cat(rows, -1)
+    @torch.no_grad()
+    def _vectors(self, batch: Batch) -> Float[Tensor, "b t d"]:
+        """The vectors of each lookup, side by side; of a batch that the module widens, maybe also those of the filling.
+
+        Those of a lookup that shows them only while the module runs are taken from such a run.
+        """
+        lookups = self.profile.lookups
+        shown = self._shown(batch) if any(lookup.seen for lookup in lookups) else []
+        with frozen(self.module):
+            rows = [shown[n] if lookup.seen else lookup.rows(batch.ids) for n, lookup in enumerate(lookups)]
+        return torch.cat([part.to(self.profile.dtype) for part in rows], -1)
+
+    def _shown(self, batch: Batch) -> list[Float[Tensor, "b t d"]]:
+        """The vectors of each lookup, as a run of the module shows them. Raises UnsupportedError if it reads no ids."""
+        parts = self._parts(batch) or [torch.arange(len(batch))]
+        found: list[list[Tensor]] = [[] for _ in self.profile.lookups]
+        for rows in parts:
+            part = self.plan.widened(batch.take(rows))
+            seen: dict[int, Tensor] = {}
+
+            def note(number: int, reading: Reading, part: Batch = part, seen: dict[int, Tensor] = seen) -> None:
+                turned = self.profile.lookups[number].turned
+                if reads(reading.ids, part, turned=turned):
+                    seen[number] = gathered(reading.vectors, part, turned=turned)
+
+            with replacing(self.profile.lookups, note):
+                self._call(part)
+            for number, vectors in enumerate(found):
+                if number not in seen:
+                    raise UnsupportedError(MOVING.format(type(self.profile.lookups[number].table).__name__))
+                vectors.append(seen[number])
+        width = max(vectors.shape[1] for vectors in found[0])
+        order = torch.argsort(torch.cat(parts)).to(batch.device)
+        filled = [[nn.functional.pad(part, (0, 0, 0, width - part.shape[1])) for part in vectors] for vectors in found]
+        return [torch.cat(vectors)[order] for vectors in filled]
 
     def _call_from(self, embeds: Tensor, batch: Batch) -> Tensor:
         short, batch = embeds.shape[1], self.plan.widened(batch)
         if batch.ids.shape[1] > short:  # pad tokens that are not part of the text keep their own vectors
-            with torch.no_grad(), frozen(self.module):
-                filling = self._vectors(batch.ids[:, short:])
-            embeds = torch.cat([embeds, filling.to(embeds.dtype)], 1)
+            embeds = torch.cat([embeds, self._vectors(batch)[:, short:].to(embeds.dtype)], 1)
         lookups = self.profile.lookups
         vectors = torch.split(embeds, [lookup.table.embedding_dim for lookup in lookups], -1)
 
-        def give(number: int, ids: Tensor, _: Tensor) -> Tensor | None:
-            table = lookups[number].table
-            if isinstance(table, nn.EmbeddingBag):
-                replacement = bagged(table, vectors[number], ids, batch)
+        def give(number: int, reading: Reading) -> Tensor:
+            if reading.pools:
+                replacement = bagged(vectors[number], reading, batch)
             else:
-                replacement = placed(vectors[number], ids, batch, turned=lookups[number].turned)
+                replacement = placed(vectors[number], reading.ids, batch, turned=lookups[number].turned)
             if replacement is None:
-                raise UnsupportedError(
-                    "an embedding is read with other ids than the text's; its vectors stay out of reach"
-                )
-            return replacement
+                raise UnsupportedError(OTHER_IDS)
+            return replacement.to(reading.result.dtype) if self.profile.casts else replacement
 
-        with replacing([lookup.table for lookup in lookups], give):
+        with replacing(lookups, give):
             return self._call(batch)
 
     def _is_blind(self, batch: Batch) -> bool:
@@ -313,10 +355,10 @@ class TorchClassifier:
                 unrolled = join(runs, torch.argsort(torch.cat(parts)).to(batch.device))
         return replace(unrolled, same_start=recurrence.same_start, blind=recurrence.blind)
 
-    def _run_unrolled(self, batch: Batch, recurrence: Recurrence) -> Unrolled:
+    def _run_unrolled(self, batch: Batch, recurrence: Recurrence, vectors: Tensor | None = None) -> Unrolled:
         attends = any(kind == "attention" for pooling in recurrence.readout for _, _, kind in pooling)
         with watching(self.module, functions=attends) as recording:
-            outputs = self._call(batch)
+            outputs = self._call(batch) if vectors is None else self._call_from(vectors, batch)
         return unroll(recording, outputs, batch.lengths, recurrence.readout, recurrence.folded)
 
 

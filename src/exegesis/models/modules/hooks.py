@@ -1,4 +1,4 @@
-"""Forward hooks that show a running module's word vectors, its recurrent layer, and how states become outputs.
+"""Forward hooks that show a running module's recurrent layer, and how its states become outputs.
 
 The hooks watch the parts that the module calls, and everything is recognised by value (see also
 ``models.modules.readout``). Nothing is assumed from the code or the names of the module, and what is not recognised is
@@ -23,8 +23,7 @@ from exegesis.core.errors import UnsupportedError
 from exegesis.models.modules.last_layer import head
 from exegesis.models.modules.readout import Pooling, Readout, choices, recognise
 from exegesis.nn.lstm_variants import VariantLSTM
-from exegesis.nn.recurrent import kind_of, stacked, weights_in
-from exegesis.protocols.batch import Batch
+from exegesis.nn.recurrent import GATES, Weights, follows, kind_of, stacked, weights_in
 from exegesis.protocols.recurrent import Direction, Term, Unrolled
 
 
@@ -92,68 +91,6 @@ def watching(module: nn.Module, *, functions: bool) -> Iterator[Recording]:
         yield recording
 
 
-Table = nn.Embedding | nn.EmbeddingBag
-
-
-@contextmanager
-def replacing(parts: Sequence[Table], give: Callable[[int, Tensor, Tensor], Tensor | None]) -> Iterator[None]:
-    """Let ``give(number, ids, vectors)`` look at the result of each embedding, and replace it; None leaves it.
-
-    What other threads look up meanwhile is left alone.
-    """
-    me = get_ident()
-    with ExitStack() as after:
-        for number, part in enumerate(parts):
-
-            def hook(
-                _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], vectors: Tensor, number: int = number
-            ) -> Tensor | None:
-                if get_ident() != me:
-                    return None
-                return give(number, kwargs["input"] if "input" in kwargs else args[0], vectors)
-
-            after.callback(part.register_forward_hook(hook, with_kwargs=True).remove)
-        yield
-
-
-def reads(ids: Tensor, batch: Batch, *, turned: bool) -> bool:
-    """True if an embedding reads the ids of all texts of a batch, with padding or without.
-
-    The ids come text after text, or (``turned``) step after step.
-    """
-    expected, mask = (batch.ids.t(), batch.mask.t()) if turned else (batch.ids, batch.mask)
-    flat = ids.flatten()
-    return any(flat.shape == row.shape and torch.equal(flat, row) for row in (expected.flatten(), expected[mask]))
-
-
-def placed(vectors: Float[Tensor, "b t d"], ids: Tensor, batch: Batch, *, turned: bool) -> Tensor | None:
-    """The vectors in the order in which an embedding reads the ids of a batch (see ``reads``); None if it reads others.
-
-    They are a copy, because a module may write into its word vectors.
-    """
-    if not reads(ids, batch, turned=turned):
-        return None
-    rows, mask = (vectors.transpose(0, 1), batch.mask.t()) if turned else (vectors, batch.mask)
-    copy = rows.clone(memory_format=torch.contiguous_format) if ids.numel() == mask.numel() else rows[mask]
-    return copy.reshape(*ids.shape, vectors.shape[-1])
-
-
-def bagged(
-    bag: nn.EmbeddingBag, vectors: Float[Tensor, "b t d"], ids: Tensor, batch: Batch
-) -> Float[Tensor, "b d"] | None:
-    """A bag's result for these vectors instead of the looked-up ones; None if it reads ids that are not the batch's."""
-    if not reads(ids, batch, turned=False):
-        return None
-    inside = batch.mask if ids.ndim == 1 else torch.ones_like(batch.mask)
-    if bag.padding_idx is not None:
-        inside = inside & (batch.ids != bag.padding_idx)
-    if bag.mode == "max":
-        highest = vectors.masked_fill(~inside[..., None], -torch.inf).amax(1)
-        return highest.masked_fill(~inside.any(1)[:, None], 0.0)
-    total = (vectors * inside[..., None].to(vectors.dtype)).sum(1)
-    return total if bag.mode == "sum" else total / inside.sum(1).clamp(min=1)[:, None].to(vectors.dtype)
-
-
 def unroll(
     recording: Recording, outputs: Float[Tensor, "b c"], lengths: Int[Tensor, " b"], readout: Readout, folded: int = 0
 ) -> Unrolled:
@@ -164,7 +101,8 @@ def unroll(
     layers = _layers(recording, lengths)
     weight, bias, read = head(recording.parts, outputs, lengths, folded)
     results = [result for _, _, result in recording.parts]
-    return Unrolled(layers, recognise(layers[-1], weight, read, results, readout), bias, outputs, folded=folded > 0)
+    terms = recognise(layers[-1], weight, read, results, readout)
+    return Unrolled(layers, terms, bias, outputs.to(bias.dtype), folded=folded > 0)
 
 
 def readouts(
@@ -173,9 +111,7 @@ def readouts(
     """All readouts that fit a run, block by block (see ``readout.choices``)."""
     layers = _layers(recording, lengths)
     _, _, read = head(recording.parts, outputs, lengths, folded)
-    last = recording.recurrent[-1][3][1]  # (h_n, c_n) of an LSTM
-    cells = last[1].reshape(len(last[1]), len(lengths), -1) if isinstance(last, tuple) else None
-    return choices(layers, read, [result for _, _, result in recording.parts], cells)
+    return choices(layers, read, [result for _, _, result in recording.parts], _last_cells(recording, layers))
 
 
 def _layers(recording: Recording, lengths: Int[Tensor, " b"]) -> tuple[tuple[Direction, ...], ...]:
@@ -190,10 +126,57 @@ def _layers(recording: Recording, lengths: Int[Tensor, " b"]) -> tuple[tuple[Dir
     part, received, state, result = recording.recurrent[-1]
     if getattr(part, "proj_size", 0):
         raise UnsupportedError("an LSTM with projections (proj_size) has no states h = o tanh(c): drop proj_size")
-    inputs, states = _padded(received, part, lengths), _padded(result[0], part, lengths)
-    pair = tuple(state) if isinstance(state, tuple | list) else (state,)
-    start = None if state is None else tuple(value.detach().reshape(len(value), len(lengths), -1) for value in pair)
-    return stacked(kind_of(part), recording.weights[-1], inputs, states, lengths, start)
+    own = UnsupportedError(
+        f"its recurrent layer ({type(part).__name__}) gives other states than torch makes of its inputs and weights: a "
+        "forward of its own, a hook or an operation in place changes them, so its steps are out of sight"
+    )
+    states = result if isinstance(result, Tensor | PackedSequence) or not isinstance(result, tuple) else result[0]
+    if not all(isinstance(value, Tensor | PackedSequence) for value in (received, states)):
+        raise own
+    if isinstance(received, Tensor) and isinstance(states, Tensor) and received.ndim != states.ndim:
+        raise own
+    inputs, states = _padded(received, part, lengths), _padded(states, part, lengths)
+    kind, weights = kind_of(part), recording.weights[-1]
+    start = None if state is None else tuple(state) if isinstance(state, tuple | list) else (state,)
+    if not _fit(kind, weights, inputs, states, start):
+        raise own
+    if start is not None:
+        start = tuple(value.detach().reshape(len(value), len(lengths), -1) for value in start)
+    layers = stacked(kind, weights, inputs, states, lengths, start)
+    if not all(follows(direction) for direction in layers[-1]):
+        raise own
+    return layers
+
+
+def _fit(kind: str, weights: Weights, inputs: Tensor, states: Tensor, start: Sequence[Any] | None) -> bool:
+    """True if weights, inputs, states and first states have types and shapes that fit a layer of torch."""
+    ways, gates = len(weights[0]), len(GATES[kind])
+    size, wide = states.shape[-1] // ways, inputs.shape[-1]
+    values = [inputs, states, *(start or ())]
+    for layer in weights:
+        for w_ih, w_hh, b_ih, b_hh in layer:
+            if w_ih is None or w_hh is None or (b_ih is None) != (b_hh is None):
+                return False
+            if w_ih.shape != (gates * size, wide) or w_hh.shape != (gates * size, size):
+                return False
+            values += [value for value in (w_ih, w_hh, b_ih, b_hh) if value is not None]
+        wide = ways * size
+    if not all(isinstance(value, Tensor) and value.dtype == inputs.dtype for value in values):
+        return False
+    rows, count = len(inputs), ways * len(weights)
+    fitting = all(len(value) == count and value.numel() == count * rows * size for value in start or ())
+    return fitting and (start is None or len(start) == (2 if kind == "lstm" else 1))
+
+
+def _last_cells(recording: Recording, layers: Sequence[Sequence[Direction]]) -> Float[Tensor, "l b h"] | None:
+    """The last cell states of an LSTM, of all layers and directions; None if the layer gives none in torch's shape."""
+    result, rows = recording.recurrent[-1][3], layers[-1][0].hidden
+    last = result[1] if isinstance(result, tuple) and len(result) == 2 else None
+    count = len(layers) * len(layers[0])
+    if not isinstance(last, tuple) or len(last) != 2 or not isinstance(last[1], Tensor) or len(last[1]) != count:
+        return None
+    fits = last[1].numel() == count * len(rows) * rows.shape[-1]
+    return last[1].reshape(count, len(rows), -1) if fits else None
 
 
 def join(parts: Sequence[Unrolled], order: Int[Tensor, " b"]) -> Unrolled:

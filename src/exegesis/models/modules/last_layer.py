@@ -53,7 +53,7 @@ def _linear(
             continue
         weights = _affine(part)
         read = None if weights is None else _read(received, result, outputs, lengths)
-        if weights is not None and read is not None and equal(linear(read, *weights), outputs):
+        if weights is not None and read is not None and equal(linear(read, *weights), outputs.to(read.dtype)):
             return *weights, read, number
     raise UnsupportedError(NO_LINEAR)
 
@@ -73,7 +73,7 @@ def _affine(part: object) -> tuple[Tensor, Tensor] | None:
 
 def _read(received: Tensor, result: Tensor, outputs: Tensor, lengths: Tensor) -> Float[Tensor, "b m"] | None:
     """The vectors that a linear layer received for the outputs; None if its result is not the outputs."""
-    rows = len(outputs)
+    rows, outputs = len(outputs), outputs.to(result.dtype)  # logits may be cast behind the layer
     if result.shape[-1] != outputs.shape[1]:
         return None
     if result.numel() == outputs.numel() and torch.equal(result.reshape(outputs.shape), outputs):

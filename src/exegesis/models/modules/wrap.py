@@ -12,21 +12,22 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from exegesis.core.errors import ExegesisError, ModelError, UnsupportedError, UsageError
 from exegesis.core.text import text_of_words
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.wrap import wrap_huggingface
-from exegesis.models.modules.adapter import Lookup, Profile, TorchClassifier
+from exegesis.models.modules.adapter import Profile, TorchClassifier
 from exegesis.models.modules.calls import Call
-from exegesis.models.modules.hooks import Table, reads, replacing
+from exegesis.models.modules.lookups import Lookup, Reading, Table, reads, replacing, steady
 from exegesis.models.modules.outputs import advised, are_logs, check_outputs, labels_of, widths_of
 from exegesis.models.modules.trials import find_plan
 from exegesis.models.text.reader import Reader, reader_of
 from exegesis.models.text.words import Words, worded
 from exegesis.models.ways import ELSEWHERE, by_another_way, texts_of, tried_words
 from exegesis.nn.context import entry
+from exegesis.nn.frozen import frozen
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch, pad
 from exegesis.protocols.labels import Labels
@@ -207,7 +208,7 @@ def _with_vectors(bare: TorchClassifier, probe: Batch, probing: Probing, ties: B
         try:
             longest = int(probe.lengths.max())
             model = _with(model, lookups=_lookups(model, probing((longest,) * (1 if plan.rows == 1 else 2))))
-            _check_vectors(model, probe)
+            model = _typed(model, probe)
             return _in_order(model, lambda model: _check_vectors(model, ties))
         except ExegesisError as error:
             complaint = complaint or error
@@ -218,19 +219,30 @@ def _with_vectors(bare: TorchClassifier, probe: Batch, probing: Probing, ties: B
 def _lookups(bare: TorchClassifier, batch: Batch) -> tuple[Lookup, ...]:
     """The embeddings and bags that read the ids of texts of one length."""
     turned: dict[int, bool] = {}
+    weighted: set[int] = set()
     tables = [part for part in bare.module.modules() if isinstance(part, nn.Embedding | nn.EmbeddingBag)]
     texts = bare.plan.widened(batch)
+    tried = [Lookup(table, turned=False, inner=isinstance(table, nn.EmbeddingBag)) for table in tables]
 
-    def note(number: int, ids: Tensor, _: Tensor) -> None:
+    def note(number: int, reading: Reading) -> None:
         for time_first in (False, True):
-            if number not in turned and reads(ids, texts, turned=time_first):
+            if number not in turned and reads(reading.ids, texts, turned=time_first):
                 turned[number] = time_first
+        if reading.options.get("per_sample_weights") is not None:
+            weighted.add(number)
 
-    with replacing(tables, note):
+    with replacing(tried, note):
         bare.outputs(batch)
     if not turned:
         raise UnsupportedError(f"its word vectors are out of sight: {_without_lookup(bare.module)}")
-    return tuple(Lookup(tables[number], time_first) for number, time_first in turned.items())
+    words = torch.unique(texts.ids)
+    lookups = []
+    with torch.no_grad(), frozen(bare.module):
+        for number, time_first in turned.items():
+            table, found = tables[number], replace(tried[number], turned=time_first, seen=number in weighted)
+            moves = isinstance(table, nn.Embedding) and not steady(table, words)
+            lookups.append(replace(found, inner=True, seen=True) if moves else found)
+    return tuple(lookups)
 
 
 def _without_lookup(module: nn.Module) -> str:
@@ -286,6 +298,22 @@ def _check_words(model: TorchClassifier) -> None:
                     f"{ELSEWHERE} (a bias per word, a hashed table, characters, counts): let them all go through "
                     "nn.Embedding layers that read the ids of a text"
                 )
+
+
+def _typed(model: TorchClassifier, probe: Batch) -> TorchClassifier:
+    """The model with its word vectors in the type of its outputs, which are cast to their own type if need be.
+
+    Raises UnsupportedError if they cannot be replaced.
+    """
+    model = _with(model, dtype=model.outputs(probe).dtype)
+    try:
+        _check_vectors(model, probe)
+    except UnsupportedError:
+        if all(lookup.table.weight.dtype == model.profile.dtype for lookup in model.profile.lookups):
+            raise
+        model = _with(model, casts=True)
+        _check_vectors(model, probe)
+    return model
 
 
 def _in_order(model: TorchClassifier, trial: Callable[[TorchClassifier], object]) -> TorchClassifier:

@@ -131,12 +131,16 @@ class Lrp:
     def unrolled(self, model: Differentiable, batch: Batch) -> Unrolled | None:
         """The unrolled recurrent pass for the fast path, or None if the fast path does not apply.
 
-        It does not apply to other models and rules, nor if several linear layers are folded into one map, which
-        redistributes relevance differently from one layer after the other.
+        It does not apply to other models and rules, to texts on which the recurrent pass is out of sight, nor if
+        several linear layers are folded into one map, which redistributes relevance differently from one layer after
+        the other.
         """
         if not offers(model, Recurrent) or self.rule != "epsilon":
             return None
-        unrolled = cast(Recurrent, model).unroll(batch)
+        try:
+            unrolled = cast(Recurrent, model).unroll(batch)
+        except UnsupportedError:
+            return None
         return None if unrolled.folded else unrolled
 
     def _general(self, model: Differentiable, batch: Batch, matrix: Float[Tensor, "b k c"]) -> Scores:
