@@ -29,7 +29,7 @@ from exegesis.protocols.model import Differentiable, Gated, Raw, Recurrent, refu
 from exegesis.protocols.recurrent import Unrolled
 from exegesis.protocols.target import Link
 
-STRANGE = (1.0, 8.0)  # how far out vectors are drawn on which a recurrence is tried, in spreads of the words' vectors
+FAR = 8.0  # how far out a recurrence is tried on drawn vectors, in spreads of the words' vectors
 MAX_FOLDED = 3  # linear layers and batch norms in a row that are folded into the last linear layer
 OTHER_IDS = "an embedding is read with other ids than the text's; its vectors stay out of reach"
 MOVING = (
@@ -222,14 +222,15 @@ class TorchClassifier:
     def _try_strange(self, batch: Batch, recurrence: Recurrence) -> None:
         """Raise UnsupportedError unless the recurrence holds for other vectors too, among them some far out.
 
-        There a clamp shows that seldom bites at words.
+        There a clamp shows that seldom bites at words. The farthest vectors are the same at each step, so that states
+        grow as large as they can.
         """
         vectors = self.embed(batch)
         drawn = torch.randn(vectors.shape, generator=torch.Generator().manual_seed(0)).to(vectors) * vectors.std()
         for rows in self._parts(batch) or [torch.arange(len(batch))]:
             part = batch.take(rows)
-            for scale in STRANGE:
-                strange = scale * drawn[rows.to(drawn.device), : part.ids.shape[1]]
+            near = drawn[rows.to(drawn.device), : part.ids.shape[1]]
+            for strange in (near, FAR * near, FAR**2 * near[:, :1].expand_as(near)):
                 if bool(self._call_from(strange, part).isfinite().all()):
                     self._run_unrolled(part, recurrence, strange)
 
