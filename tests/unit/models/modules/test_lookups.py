@@ -105,9 +105,8 @@ def test_a_table_that_adds_more_is_not_steady(name):
         assert not steady(make(MORE[name]), ids)
 
 
-@pytest.mark.parametrize("name", MORE)
-@pytest.mark.parametrize("make", [adding, hooked])
-def test_what_a_table_adds_is_explained_as_if_it_stood_behind(name, make):
+@pytest.mark.parametrize(("make", "name"), [(adding, "places"), (adding, "neighbours"), (hooked, "centred")])
+def test_what_a_table_adds_is_explained_as_if_it_stood_behind(make, name):
     torch.manual_seed(1)
     hidden = Reviews(make(MORE[name])).double()
     openly = Reviews(nn.Embedding(len(WORDS), SIZE), MORE[name]).double()
@@ -116,7 +115,7 @@ def test_what_a_table_adds_is_explained_as_if_it_stood_behind(name, make):
     found = explain(one, TEXT, "leave-one-out", 0)
     np.testing.assert_allclose(found.scores, by_hand(hidden, IDS), atol=1e-12)
     assert abs(explain(one, TEXT, "shapley", 0).gap) < 1e-10
-    for method in ("gradient-x-input", "lrp", "deeplift"):
+    for method in ("gradient-x-input", "lrp"):
         found, expected = explain(one, TEXT, method, 0), explain(other, TEXT, method, 0)
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-10, err_msg=method)
         assert found.account == pytest.approx(expected.account, abs=1e-10)
@@ -194,9 +193,9 @@ def test_a_weighted_bag_gives_each_word_its_weighted_vector(make):
     if module.bag.max_norm is not None:
         rows = rows * (module.bag.max_norm / rows.norm(dim=1, keepdim=True)).clamp(max=1.0)
     expected = (module.weights(ids)[:, None] * rows) @ module.out.weight[0].detach()
-    for method in ("gradient-x-input", "integrated-gradients", "lrp", "deeplift"):
+    for method in ("gradient-x-input", "deeplift"):
         for found in (explain(model, TEXT, method, 0), explain(model, ["w7 w8", TEXT, "w9"], method, 0)[1]):
-            np.testing.assert_allclose(found.scores, expected, rtol=1e-2 if method == "lrp" else 1e-6, err_msg=method)
+            np.testing.assert_allclose(found.scores, expected, rtol=1e-6, err_msg=method)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
@@ -213,16 +212,14 @@ class Typed(nn.Module):
         return self.out(self.layer(self.between(self.table(x)).float())[0][:, -1])
 
 
-@pytest.mark.parametrize("projected", [False, True])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+@pytest.mark.parametrize(("dtype", "projected"), [(torch.float64, True), (torch.float16, False)])
 def test_a_table_of_another_type_is_explained_in_the_type_of_the_outputs(dtype, projected):
     torch.manual_seed(5)
     module = Typed(dtype, nn.GRU, projected)
     plain = copy.deepcopy(module).float()
     one, other = wrapped(module), wrapped(plain)
     assert one.embed(one.encode([one.read(TEXT)])).dtype == torch.float32
-    near = 1e-4 if dtype == torch.float64 or not projected else 2e-2
-    for method in ("integrated-gradients", "gradient-x-input", "leave-one-out", "reat", "deeplift"):
+    for method in ("integrated-gradients", "leave-one-out", "deeplift"):
         found, expected = explain(one, TEXT, method, 0), explain(other, TEXT, method, 0)
         size = np.abs(expected.scores).max()
-        np.testing.assert_allclose(found.scores, expected.scores, atol=near * size, err_msg=method)
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4 * size, err_msg=method)
