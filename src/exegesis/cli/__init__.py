@@ -27,7 +27,7 @@ from exegesis.cli.recommend import Recommend
 from exegesis.cli.study import app as study
 from exegesis.cli.train import Train
 from exegesis.core.errors import ExegesisError, UsageError
-from exegesis.show.wording import visible
+from exegesis.core.escapes import escaped
 
 INTERRUPTED = _interrupt.CODE
 
@@ -136,5 +136,5 @@ def _drop_output() -> None:
 def _say(message: str, code: int, *, hint: bool = False) -> int:
     line = " ".join(message.split())
     tail = "" if not hint or line.endswith(("--help", ")")) else " (exegesis --help)"
-    print(visible(f"exegesis: {line}{tail}"), file=sys.stderr)
+    print(escaped(f"exegesis: {line}{tail}"), file=sys.stderr)
     return code

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from exegesis.cli.inputs import load, read_texts
 from exegesis.cli.options import LINES, Command, Model, Texts, option
+from exegesis.core.escapes import escaped
 
 if TYPE_CHECKING:
     from exegesis.engine.methods import Card
@@ -70,9 +71,7 @@ class Predict(Command, Model, Texts):
                 continue
             words = " ".join((text if isinstance(text, str) else " | ".join(text)).split())
             visible = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words[:100])
-            line = "  ".join(
-                f"{label} {value:.4g}" if regression else f"{label} {value:.1%}" for label, value in ranked
-            )
+            line = "  ".join(f"{escaped(label)} {value:{'.4g' if regression else '.1%'}}" for label, value in ranked)
             print(f"{line}  {visible}")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exegesis.core.errors import UsageError
+from exegesis.core.escapes import escaped
 from exegesis.core.files import try_writing
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def save(results: Sequence[Result], files: Files, *, quiet: bool) -> None:
 def say(path: str | Path, quiet: bool) -> None:
     """Name a file that was written."""
     if not quiet:
-        print(f"wrote {path}", file=sys.stderr)
+        print(f"wrote {escaped(path)}", file=sys.stderr)
 
 
 @contextmanager

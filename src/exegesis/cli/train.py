@@ -13,6 +13,7 @@ from exegesis.cli.complaints import Interrupted
 from exegesis.cli.options import Command, Group, argument, choice, option
 from exegesis.cli.outputs import progress
 from exegesis.core.errors import FileError, UsageError
+from exegesis.core.escapes import escaped
 from exegesis.core.progress import tell
 
 if TYPE_CHECKING:
@@ -165,7 +166,8 @@ class Train(Command, Regularisation, Training, Layers, Shape, Data):
                 f"{self.state} is an interrupted run: go on with it (--resume) or start again (--overwrite)"
             )
         if self.resume and not self.state.exists():
-            print(f"nothing to resume: there is no {self.state}; training starts from the beginning", file=sys.stderr)
+            missing = escaped(self.state)
+            print(f"nothing to resume: there is no {missing}; training starts from the beginning", file=sys.stderr)
 
 
 def _read(data: Data) -> tuple[dict[str, list[Example]], dict[str, str]]:
@@ -218,11 +220,11 @@ def _report(result: TrainResult, out: Path) -> None:
 
     from exegesis.models.trained.card import describe
 
-    print(f"{out}: {describe(result)}")
+    print(f"{escaped(out)}: {describe(result)}")
     print(f"development accuracy {result.dev.accuracy:.2%} (epoch {result.best_epoch})")
     if result.test is not None:
         print(f"test accuracy {result.test.accuracy:.2%} of {result.test.total} texts")
-        table = Table("gold \\ predicted", *map(escape, result.test.labels))
+        table = Table("gold \\ predicted", *(escape(escaped(label)) for label in result.test.labels))
         for name, row in zip(result.test.labels, result.test.confusion, strict=True):
-            table.add_row(escape(name), *map(str, row))
+            table.add_row(escape(escaped(name)), *map(str, row))
         Console().print(table)

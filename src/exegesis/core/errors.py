@@ -18,9 +18,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from exegesis.core.escapes import escaped
+
 
 class ExegesisError(Exception):
-    """The base of all errors of Exegesis; the command line prints its message as one line."""
+    """The base of all errors of Exegesis. Its message is one line, in which no name or label acts on a terminal."""
+
+    def __str__(self) -> str:
+        return escaped(super().__str__())
 
 
 class UsageError(ExegesisError, ValueError):

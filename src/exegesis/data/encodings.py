@@ -9,6 +9,7 @@ from pathlib import Path
 
 from exegesis.core.containers import shown
 from exegesis.core.errors import FileError, UsageError
+from exegesis.core.escapes import escaped
 
 MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
          (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
@@ -53,7 +54,7 @@ def decoded(data: bytes, source: str, encoding: str | None = None) -> str:
                 f"{source}, line {line}: {byte} is not UTF-8, as the rest is; mend it, or say the file's encoding, as "
                 "encoding='cp1252'"
             ) from None
-        _log.warning("%s: line %d is not UTF-8; the file is read as Latin-1", source, line)
+        _log.warning("%s: line %d is not UTF-8; the file is read as Latin-1", escaped(source), line)
         content = data.decode("latin-1")
     except UnicodeError as error:
         raise FileError(f"{source}: is not {shown(encoding)} ({error!s:.60}); say its encoding") from None

@@ -19,6 +19,7 @@ from typing import Self, SupportsIndex
 
 from exegesis.core.containers import is_missing, shown
 from exegesis.core.errors import FileError, UsageError, unknown
+from exegesis.core.escapes import escaped
 from exegesis.core.files import as_path
 from exegesis.data.tables import LABEL_NAMES, PAIR_NAMES, SUFFIXES, TEXT_NAMES, Cell, Table, read_table
 
@@ -111,7 +112,7 @@ def say_skipped(numbers: Sequence[int], count: int, where: str) -> None:
     if len(numbers) == count:
         raise UsageError("every text is blank; give at least one with words")
     shown = ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
-    _log.warning("%d blank text%s skipped (%s %s)", len(numbers), "s" * (len(numbers) > 1), where, shown)
+    _log.warning("%d blank text%s skipped (%s %s)", len(numbers), "s" * (len(numbers) > 1), escaped(where), shown)
 
 
 def find_split(folder: Path, split: str) -> list[Path]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from exegesis.core.containers import is_missing, shown
 from exegesis.core.errors import FileError, UsageError
+from exegesis.core.escapes import escaped
 from exegesis.data.encodings import decode
 from exegesis.data.separators import long_fields, separator_of
 
@@ -87,7 +88,7 @@ def read_table(
     if separator is None:
         separator, stated = separator_of(content, usual, () if header is False else known)
         if separator != usual:
-            _log.warning("%s: its cells are separated by %r", path, separator)
+            _log.warning("%s: its cells are separated by %r", escaped(path), separator)
     rows = list(_tsv(path, content) if separator == usual == "\t" else _csv(path, content, separator))[stated:]
     if header is None and rows:
         header = any(cell.strip().lower() in known for cell in rows[0][1])
@@ -119,7 +120,9 @@ def _log_blank(blank: Sequence[int], rows: Sequence[tuple[int, object]], source:
     skipped = [n for n in blank if rows and n < rows[-1][0]]
     if skipped:
         shown = ", ".join(map(str, skipped[:10])) + (", ..." if len(skipped) > 10 else "")
-        _log.warning("%d blank line%s left out (%s, line %s)", len(skipped), "s" * (len(skipped) > 1), source, shown)
+        _log.warning(
+            "%d blank line%s left out (%s, line %s)", len(skipped), "s" * (len(skipped) > 1), escaped(source), shown
+        )
 
 
 def _tsv(path: Path, content: str) -> Iterator[tuple[int, tuple[str, ...]]]:

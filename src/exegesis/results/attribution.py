@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import MissingExtraError, UsageError, unknown
+from exegesis.core.escapes import escaped
 from exegesis.core.text import Span
 from exegesis.core.values import published
 from exegesis.results.header import Account, Accounted, Number, Prediction
@@ -230,7 +231,8 @@ class Attribution(Accounted):
 
     def __repr__(self) -> str:
         best = "" if self.scores.ndim > 1 else " ".join(f"{s.text}{s.score:+.3g}" for s in self.top(3))
-        return f"<Attribution {self.name} of {self.target}={_short(self.explained)}: {len(self.spans)} spans; {best}>"
+        number = f"{self.target}={_short(self.explained)}"
+        return escaped(f"<Attribution {self.name} of {number}: {len(self.spans)} spans; {best}>")
 
 
 def _short(value: Number) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError, unknown
+from exegesis.core.escapes import escaped
 from exegesis.core.plain import to_plain
 from exegesis.core.values import published
 from exegesis.results.advice import RANDOM, advice
@@ -316,7 +317,7 @@ class Evaluation(Result):
 
     def __repr__(self) -> str:
         best = self.ranking()[:1]
-        return (
+        return escaped(
             f"<Evaluation of {len(self.texts)} texts: {len(self.measures)} measures, "
             f"{len(self.methods)} methods and controls; first {best[0] if best else 'none'}>"
         )

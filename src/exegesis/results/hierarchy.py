@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError, unknown
+from exegesis.core.escapes import escaped
 from exegesis.core.plain import to_plain
 from exegesis.core.text import Span, Text
 from exegesis.core.values import published
@@ -164,7 +165,7 @@ class Hierarchy(Accounted):
 
     def __repr__(self) -> str:
         best = " ".join(f"{phrase.text!r}{phrase.score:+.3g}" for phrase in self.top(3) if phrase.height)
-        return (
+        return escaped(
             f"<Hierarchy {self.name} of {self.target}={self.explained:.4g}: {len(self.text.words)} words, "
             f"{len(self.parts)} phrases, {self.heights[-1] + 1} levels; {best}>"
         )

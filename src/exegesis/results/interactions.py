@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError
+from exegesis.core.escapes import escaped
 from exegesis.core.values import published
 from exegesis.results.header import TextResult, require_finite, require_one_target
 
@@ -84,4 +85,5 @@ class Interactions(TextResult):
 
     def __repr__(self) -> str:
         best = " ".join(f"{pair.first}~{pair.second}{pair.strength:+.3g}" for pair in self.top(3))
-        return f"<Interactions {self.kind} of {self.target}={self.explained:.4g}: {len(self.words)} words; {best}>"
+        number = f"{self.target}={self.explained:.4g}"
+        return escaped(f"<Interactions {self.kind} of {number}: {len(self.words)} words; {best}>")

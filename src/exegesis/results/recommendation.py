@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from exegesis.core.errors import FileError, UsageError
+from exegesis.core.escapes import escaped
 from exegesis.core.files import read_text, write_whole
 from exegesis.core.values import published
 from exegesis.results.result import VERSION, Saved, to_json
@@ -82,7 +83,7 @@ class Recommendation(Saved):
             time = f"{ranked.milliseconds:8.1f} ms a text" if math.isfinite(ranked.milliseconds) else " " * 18
             place = f"won {ranked.won:2d}, lost {ranked.lost:2d}" if ranked.within else "over the budget"
             lines.append(f"  {ranked.method:{width}}{time}  {place}")
-        return "\n".join(lines)
+        return "\n".join(map(escaped, lines))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the recommendation as JSON, completely or not at all. Raises FileError if that fails."""

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError
+from exegesis.core.escapes import escaped
 from exegesis.core.place import WORD_VECTORS, Place
 from exegesis.core.values import published
 from exegesis.results.header import Accounted, require_finite, require_one_target
@@ -97,7 +98,7 @@ class Relevance(Accounted):
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.dimensions.shape))
-        return (
+        return escaped(
             f"<Relevance of {self.target}={self.explained:.4g}: {shape} dimensions; {', '.join(map(str, self.states))}>"
         )
 

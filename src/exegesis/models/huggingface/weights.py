@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 
 from exegesis.core.errors import FileError, ModelError
+from exegesis.core.escapes import escaped
 from exegesis.models.huggingface.files import Files
 
 _log = logging.getLogger("exegesis.huggingface")
@@ -40,7 +41,7 @@ def check_weights(
         if not _FLOATS.fullmatch(kind) and any(_same(key, own) and state[own].is_floating_point() for own in state):
             raise FileError(f"{name}: the weights {key} are {kind}, not floating-point numbers: save the model again")
     if beyond:
-        _log.warning("%s: no layer takes %d of its tensors (%s)", name, len(beyond), _listed(beyond))
+        _log.warning("%s: no layer takes %d of its tensors (%s)", escaped(name), len(beyond), escaped(_listed(beyond)))
     for key, tensor in state.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ModelError(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import torch
 
 from exegesis._version import __version__
+from exegesis.core.escapes import code, markdown
 from exegesis.models.trained.scores import Score
 from exegesis.models.trained.training import TrainResult
 
@@ -21,18 +22,19 @@ def card_text(
     config = result.model.module.config
     best = result.history[result.best_epoch - 1]
     weights = sum(parameter.numel() for parameter in result.model.module.parameters())
+    labels = ", ".join(map(markdown, config.labels))
     lines = [
-        f"# {name}",
+        f"# {markdown(name)}",
         "",
-        f"A text classifier with the labels {', '.join(config.labels)}, trained with Exegesis {__version__}.",
+        f"A text classifier with the labels {labels}, trained with Exegesis {__version__}.",
         "",
         *([about.strip(), ""] if about.strip() else []),
         "## Training",
         "",
         f"- Model: {describe(result)}; {weights:,} weights.",
-        *(f"- {split}: {where}, {result.sizes[split]:,} texts" for split, where in data.items()),
+        *(f"- {split}: {markdown(where)}, {result.sizes[split]:,} texts" for split, where in data.items()),
         f"- Seed: {seed}. Best of {len(result.history)} epochs on the development texts: {result.best_epoch}.",
-        f"- Command: `{command}`",
+        f"- Command: {code(command)}",
         f"- Date: {datetime.now(UTC):%Y-%m-%d}. Machine: {machine()}.",
         "",
         "## Accuracy",
@@ -64,6 +66,7 @@ def machine() -> str:
 
 
 def _table(test: Score) -> list[str]:
-    head = ["gold \\ predicted", *test.labels]
-    rows = [[label, *map(str, row)] for label, row in zip(test.labels, test.confusion, strict=True)]
+    labels = list(map(markdown, test.labels))
+    head = ["gold \\ predicted", *labels]
+    rows = [[label, *map(str, row)] for label, row in zip(labels, test.confusion, strict=True)]
     return ["| " + " | ".join(row) + " |" for row in (head, ["---", *["---:"] * len(test.labels)], *rows)]
