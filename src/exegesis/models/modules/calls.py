@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import nn
 from exegesis.core.errors import ModelError
 from exegesis.models.modules.answers import Part
 from exegesis.models.modules.arguments import ROWS_NAMES, Arguments, arguments_of, starter
+from exegesis.nn.kept import Kept
 from exegesis.protocols.batch import Batch
 
 Call = Callable[[nn.Module, Batch], Any]
@@ -39,7 +40,8 @@ class Plan:
     ``least`` is the length of the shortest text that the module accepts (a convolution needs as many pieces as its
     kernel is wide); shorter ones are filled up with ``pad`` tokens, which masks and lengths tell from the text's own
     pieces. ``most`` is the length of the longest (a module that flattens its states accepts one length), 0 if the
-    trials showed none. ``part`` is the place of the logits in its return value.
+    trials showed none. ``part`` is the place of the logits in its return value. ``kept`` is what the module keeps on
+    itself from call to call, as it was when it was tried: every call begins with that.
     """
 
     arguments: Arguments = NO_ARGUMENTS
@@ -54,6 +56,7 @@ class Plan:
     most: int = 0
     pad: int = 0
     part: Part = None
+    kept: Kept = field(default_factory=Kept, compare=False)
 
     def widened(self, batch: Batch) -> Batch:
         """Fill a batch up with pad tokens if it is narrower than the module takes."""
@@ -68,7 +71,7 @@ class Plan:
         )
 
     def __call__(self, module: nn.Module, batch: Batch) -> Any:
-        """Call the module on copies, because it may write into what it receives, and return its answer.
+        """Call the module, which is frozen, on copies: it may write into what it receives. Return its answer.
 
         Raises ModelError for a text that is longer than it takes.
         """
@@ -79,6 +82,7 @@ class Plan:
                 f"the module takes texts of {self.most} pieces and no more, and one has {batch.ids.shape[1]}: let "
                 "tokenizer= cut texts where they were cut for training"
             )
+        self.kept.put(module)
         if self.own is not None:
             return self.own(module, batch)
         further = {name: self._value(kind, batch, module) for name, kind in self.arguments.others}

@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from exegesis.core.errors import ExegesisError, ModelError, out_of_memory
 from exegesis.models.modules.answers import choose, logits, readable
 from exegesis.models.modules.calls import Call, Plan, plans, tried
-from exegesis.nn.frozen import frozen
+from exegesis.nn.kept import Watch
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch
 
 LENGTHS = (12, 7, 5, 3, 2, 1)  # lengths of the texts on which plans are tried, longest first
 COMPANY = ((12, 3), (3, 3), (1, 5))  # lengths, and how many different texts of that length are tried together
+MAX_COMPANY = 512  # texts together that are tried because the module keeps a state for so many
 MAX_LEAST = 64  # pieces that the shortest text of a module may need, unless the module names a number
 MAX_FIXED = 2048  # pieces of a fixed length that the module names
 _log = logging.getLogger("exegesis.wrap")
@@ -43,7 +44,7 @@ def find_plan(
 
     Raises ModelError with the module's own complaint if no plan works.
     """
-    search = _Search(module, probing, pad, widths)
+    search = _Search(Watch(module), probing, pad, widths)
     likely, unusual = (list(candidates) for candidates in plans(module, own))
     near = range(1, MAX_LEAST + 1)
     best = search.among(likely, near)
@@ -55,7 +56,8 @@ def find_plan(
             _log.warning(
                 "%s gives a text other numbers beside other texts: it runs with one text a call", type(module).__name__
             )
-        return best
+        plan, width, probe = best
+        return replace(plan, kept=search.watch.kept), width, probe
     assert complaint is not None
     if isinstance(complaint, ModelError):
         raise ModelError(str(complaint)) from complaint
@@ -79,7 +81,7 @@ class _Search:
     ``mixing`` says that under some plan the outputs of a text depended on the other texts of its call.
     """
 
-    module: nn.Module
+    watch: Watch
     probing: Callable[[Sequence[int]], Batch]
     pad: int
     widths: Collection[int]
@@ -92,15 +94,15 @@ class _Search:
         for plan in candidates:
             try:
                 plan, probe = self.fitted(plan, shortest)
-                plan, alone = _alone(plan, self.module, probe, self.widths)
-                if plan.rows != 1 and not self.keeps_apart(plan):
+                plan, alone = self.alone(plan, probe)
+                if plan.rows != 1 and not self._keeps_apart(plan):
                     plan, self.mixing = replace(plan, rows=1), True
             except Exception as error:  # the user's own code: whatever it raises is a reason to try the next plan
                 if self.complaint is None or _weight(error) > _weight(self.complaint):
                     self.complaint = error
                 continue
             try:
-                if plan.rows != 1 and _near(_try(plan, self.module, probe), alone):
+                if plan.rows != 1 and _near(self._try(plan, probe), alone):
                     return plan, alone.shape[1], probe
             except Exception:  # a module that takes texts of one length only
                 pass
@@ -121,6 +123,14 @@ class _Search:
             lengths = sorted((min(length, most) for length in (*LENGTHS, *lengths)), reverse=True)
         return plan, self.probing(lengths)
 
+    def _keeps_apart(self, plan: Plan) -> bool:
+        try:
+            return self.keeps_apart(plan)
+        except Exception as error:  # the user's own code: a state that is kept for other numbers of texts, say
+            if out_of_memory(error):
+                raise
+            return False
+
     def keeps_apart(self, plan: Plan) -> bool:
         """True if different texts of one length have the outputs together that each has alone.
 
@@ -129,19 +139,77 @@ class _Search:
         for length, texts in COMPANY:
             longest = length + plan.least - 1
             batch = self.probing((min(longest, plan.most) if plan.most else longest,) * texts)
-            alone = [_try(plan, self.module, batch.take(torch.tensor([row]))) for row in range(texts)]
-            if not _near(_try(plan, self.module, batch), torch.cat(alone)):
+            alone = [self._try(plan, batch.take(torch.tensor([row]))) for row in range(texts)]
+            if not _near(self._try(plan, batch), torch.cat(alone)):
                 return False
-        return True
+        return all(self._bears(plan, texts) for texts in self.watch.kept.sizes if 1 < texts <= MAX_COMPANY)
+
+    def _bears(self, plan: Plan, texts: int) -> bool:
+        """True if a text has the outputs beside itself, so many times, that it has alone.
+
+        A state that the module keeps may have been made for so many texts.
+        """
+        batch = self.probing((plan.least + 1 if not plan.most else plan.least,))
+        together = self._try(plan, batch.take(torch.zeros(texts, dtype=torch.long)))
+        return _near(together, self._try(plan, batch).expand_as(together))
 
     def _takes(self, plan: Plan, width: int) -> bool:
         """True if the module runs on a text of ``width`` pieces."""
         try:
-            return readable(_run(replace(plan, least=width), self.module, self.probing((width,))))
+            return readable(self._run(replace(plan, least=width), self.probing((width,))))
         except Exception as error:  # the user's own code
             if out_of_memory(error):
                 raise
             return False
+
+    def alone(self, plan: Plan, probe: Batch) -> tuple[Plan, Float[Tensor, "b c"]]:
+        """The outputs of each text by itself, and the plan with the findings.
+
+        Raises ModelError if the outputs are not a function of the text.
+        """
+        answers = [self._run(plan, probe.take(torch.tensor([row]))) for row in range(len(probe))]
+        plan = replace(plan, part=choose(answers, self.widths))
+        alone = [logits(answer, 1, plan.part) for answer in answers]
+        if len({out.shape[1] for out in alone}) != 1:
+            raise ModelError(
+                f"the module returns {_widths(alone)} outputs for texts of {_listed(probe.lengths)} pieces"
+            )
+        outputs = torch.cat(alone)
+        if not bool(torch.isfinite(outputs).all()):
+            raise _RanError("the module's outputs are not finite (NaN or infinity): check its weights")
+        again = torch.cat([self._try(plan, probe.take(torch.tensor([row]))) for row in range(len(probe))])
+        if not _near(again, outputs):
+            raise _RanError(
+                "the module gives the same text other outputs each time: let it be deterministic in eval mode "
+                "(F.dropout needs training=self.training, nn.Dropout is made in __init__, a state to begin with is not "
+                "drawn or kept outside)"
+            )
+        if plan.rows == 1:
+            return plan, outputs
+        try:
+            twice = self._try(plan, probe.take(torch.tensor([0, 0])))
+        except ExegesisError:
+            raise
+        except Exception as error:  # the user's own code: it takes one text at a time
+            if out_of_memory(error):
+                raise
+            return replace(plan, rows=1), outputs
+        if not _near(twice, outputs[[0, 0]]) and self.watch.kept.sizes:  # it keeps a state for one text
+            self.mixing = True
+            return replace(plan, rows=1), outputs
+        if not _near(twice, outputs[[0, 0]]):
+            raise _RanError(
+                "the module's outputs for a text depend on its batch (is batch_first right, does every view or reshape "
+                "keep the texts apart?)"
+            )
+        return plan, outputs
+
+    def _try(self, plan: Plan, batch: Batch) -> Tensor:
+        return logits(self._run(plan, batch), len(batch), plan.part)
+
+    def _run(self, plan: Plan, batch: Batch) -> Any:
+        with torch.no_grad():
+            return self.watch.run(lambda: plan(self.watch.module, batch))
 
 
 def _named_lengths(module: nn.Module) -> list[int]:
@@ -161,58 +229,12 @@ def _weight(error: Exception) -> int:
     return 2 if isinstance(error, _RanError) else 0 if isinstance(error, ExegesisError) else 1
 
 
-def _alone(plan: Plan, module: nn.Module, probe: Batch, widths: Collection[int]) -> tuple[Plan, Float[Tensor, "b c"]]:
-    """The outputs of each text by itself, and the plan with the findings.
-
-    Raises ModelError if the outputs are not a function of the text.
-    """
-    answers = [_run(plan, module, probe.take(torch.tensor([row]))) for row in range(len(probe))]
-    plan = replace(plan, part=choose(answers, widths))
-    alone = [logits(answer, 1, plan.part) for answer in answers]
-    if len({out.shape[1] for out in alone}) != 1:
-        raise ModelError(f"the module returns {_widths(alone)} outputs for texts of {_listed(probe.lengths)} pieces")
-    outputs = torch.cat(alone)
-    if not bool(torch.isfinite(outputs).all()):
-        raise _RanError("the module's outputs are not finite (NaN or infinity): check its weights")
-    again = torch.cat([_try(plan, module, probe.take(torch.tensor([row]))) for row in range(len(probe))])
-    if not _near(again, outputs):
-        raise _RanError(
-            "the module gives the same text other outputs each time: let it be deterministic in eval mode (F.dropout "
-            "needs training=self.training, nn.Dropout is made in __init__, a state to begin with is not drawn)"
-        )
-    if plan.rows == 1:
-        return plan, outputs
-    try:
-        twice = _try(plan, module, probe.take(torch.tensor([0, 0])))
-    except ExegesisError:
-        raise
-    except Exception as error:  # the user's own code: it takes one text at a time
-        if out_of_memory(error):
-            raise
-        return replace(plan, rows=1), outputs
-    if not _near(twice, outputs[[0, 0]]):
-        raise _RanError(
-            "the module's outputs for a text depend on its batch (is batch_first right, does every view or reshape "
-            "keep the texts apart?)"
-        )
-    return plan, outputs
-
-
 def _widths(outputs: Sequence[Tensor]) -> str:
     return ", ".join(str(out.shape[1]) for out in outputs)
 
 
 def _listed(numbers: Tensor) -> str:
     return ", ".join(map(str, numbers.tolist()))
-
-
-def _try(plan: Plan, module: nn.Module, batch: Batch) -> Tensor:
-    return logits(_run(plan, module, batch), len(batch), plan.part)
-
-
-def _run(plan: Plan, module: nn.Module, batch: Batch) -> Any:
-    with torch.no_grad(), frozen(module):
-        return plan(module, batch)
 
 
 def _near(first: Tensor, second: Tensor) -> bool:
