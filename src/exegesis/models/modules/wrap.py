@@ -23,6 +23,7 @@ from exegesis.models.modules.calls import Call
 from exegesis.models.modules.lookups import Lookup, Reading, Table, reads, replacing, steady
 from exegesis.models.modules.outputs import advised, are_logs, check_outputs, labels_of, widths_of
 from exegesis.models.modules.trials import find_plan
+from exegesis.models.modules.wrappers import see_through, unwrapped
 from exegesis.models.text.reader import Reader, reader_of
 from exegesis.models.text.words import Words, worded
 from exegesis.models.ways import ELSEWHERE, by_another_way, texts_of, tried_words
@@ -73,8 +74,9 @@ def wrap(
     needs as many pieces as its kernel is wide) are filled up with pad tokens. A Hugging Face model with its tokenizer,
     without ``call`` or ``lowercase``, becomes the model that ``load`` makes of its name, with the labels and the kind
     of outputs of its config by default (not for ``outputs="probabilities"``, which no such model gives by itself). If
-    the module returns several parts, the first with as many outputs as labels is used; for a compiled module, the
-    original one inside.
+    the module returns several parts, the first with as many outputs as labels is used; for a compiled or parallel
+    module, the original one inside; PEFT and wrappers like it around a Hugging Face model keep its labels if their
+    outputs are its own.
 
     Raises UsageError for missing or contradicting arguments, ModelError if the module cannot be run.
     """
@@ -84,9 +86,13 @@ def wrap(
             "are to be loaded into their module"
         )
     plain = all(value is None for value in (vocabulary, call, lowercase)) and outputs != "probabilities"
-    if plain and _is_huggingface(module, tokenizer):
-        return worded(wrap_huggingface(module, tokenizer, labels, name=name, outputs=outputs), words)
-    module = getattr(module, "_orig_mod", module)  # the argument of torch.compile, whose result looks past hooks
+    if plain and callable(tokenizer) and hasattr(tokenizer, "convert_ids_to_tokens"):
+        found = see_through(
+            unwrapped(module), lambda inside: wrap_huggingface(inside, tokenizer, labels, name=name, outputs=outputs)
+        )
+        if found is not None:
+            return worded(found, words)
+    module = unwrapped(module)
     if any(nn.parameter.is_lazy(weight) for weight in module.parameters()):
         raise UsageError("the module has lazy layers without weights: run it once, or load its trained weights, first")
     told = reader_of(vocabulary, tokenizer, lowercase)
@@ -137,12 +143,6 @@ def with_abilities(bare: TorchClassifier, probe: Batch, probing: Probing) -> Tor
 
 def _with(model: TorchClassifier, **changes: Any) -> TorchClassifier:
     return replace(model, profile=replace(model.profile, **changes))
-
-
-def _is_huggingface(module: nn.Module, tokenizer: object) -> bool:
-    """True if both a module and its tokenizer are Hugging Face's."""
-    pretrained = any(cls.__name__ == "PreTrainedModel" for cls in type(module).__mro__)
-    return pretrained and callable(tokenizer) and hasattr(tokenizer, "convert_ids_to_tokens")
 
 
 def _padded(reader: Reader, tables: Sequence[Table], *, warn: bool = False) -> Reader:
