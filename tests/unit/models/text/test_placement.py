@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exegesis.core.errors import ExegesisError, ModelError, TextError, UsageError
+from exegesis.models.text.placement import _chain
 from exegesis.models.text.reader import WordReader
 from exegesis.models.text.vocabulary import Vocabulary
 
@@ -206,3 +207,9 @@ def test_long_texts_take_linear_time(tokenizer):
 
     short = min(seconds(15) for _ in range(2))
     assert seconds(120) < 24 * short + 0.2
+
+
+def test_whole_words_come_before_parts_of_words_and_more_tokens_before_both():
+    assert _chain("notgood good", [(0, (3, 7)), (0, (8, 12))]) == {0: (8, 12)}
+    assert _chain("notgood bad", [(0, (3, 7)), (1, (8, 11))]) == {0: (3, 7), 1: (8, 11)}
+    assert _chain("go on, go", [(0, (0, 2)), (0, (7, 9)), (1, (3, 5))]) == {0: (0, 2), 1: (3, 5)}
