@@ -8,7 +8,9 @@ from hypothesis import given
 
 from exegesis.core.errors import UsageError
 from exegesis.core.text import Span, Text
+from exegesis.show.document import Cell, Row
 from exegesis.show.documents.passage import LANES
+from exegesis.show.layout import laid_out
 from tests.support import samples
 from tests.support.drawn import panels
 from tests.support.strategies import ink, results, some
@@ -178,3 +180,18 @@ def test_lines_hold_every_atom_once_and_fit(made):
     for line in lines:
         used = sum(widths[i] for i in line) + sum(panel.passage.layout.atoms[i].space for i in line if i > line.start)
         assert used <= 40 or len(line) == 1
+
+
+def test_atoms_of_a_cell_that_stand_together_are_one_run():
+    first, second = Cell(0, 2, 1.0, 1.0), Cell(3, 4, -1.0, -1.0)
+    row = Row("word", (first, second))
+    assert row.runs(range(5)) == [(first, [0, 1]), (None, [2]), (second, [3]), (None, [4])]
+    assert row.runs([1, 3, 0]) == [(first, [1]), (second, [3]), (first, [0])]  # in the order in which they stand
+    assert [row.cell_at(atom) for atom in (1, 2, 4)] == [first, None, None]
+
+
+def test_words_join_what_was_cut_and_texts_of_a_pair_stay_apart():
+    _, layout = laid_out("so " + "x" * 60 + "\nno", [], [0, 64])
+    assert layout.words(layout.texts[0]) == [(False, "so"), (True, "x" * 60)]
+    assert layout.words(layout.texts[1]) == [(False, "no")]
+    assert [part for text in layout.texts for part in text] == list(range(len(layout.atoms)))
