@@ -113,7 +113,7 @@ class Output(opt.Look, opt.Report):
             sys.stdout.write(render(study, **view))
 
 
-class Asking(Command, Output, opt.Recommended, Rows):
+class ModelStudy(Command, Output, opt.Recommended, Rows):
     """A study of a model by one method: the function in ``exegesis.study`` that has the command's name, and whose
     arguments are the texts, the method, and the fields of the command's own class."""
 
@@ -143,7 +143,7 @@ TEXTS: Any = {"rich_help_panel": "Texts"}
 SWAPS: Any = {"rich_help_panel": "Swaps"}
 
 
-class Words(Corpus, Asking):
+class Words(Corpus, ModelStudy):
     """Show how words of each part of speech score: which kinds of words does the model go by?
 
     \b
@@ -156,7 +156,7 @@ class Words(Corpus, Asking):
     seed: int = SEED()
 
 
-class Word(LabelledCorpus, Asking):
+class Word(LabelledCorpus, ModelStudy):
     """Show how one word scores in all its contexts, or compare several words.
 
     \b
@@ -170,7 +170,7 @@ class Word(LabelledCorpus, Asking):
     seed: int = SEED()
 
 
-class Summary(TrainedCorpus, Asking):
+class Summary(TrainedCorpus, ModelStudy):
     """Show the strongest words of each label, doubtful explanations, and words that contradict the training texts.
 
     \b
@@ -182,7 +182,7 @@ class Summary(TrainedCorpus, Asking):
     seed: int = SEED()
 
 
-class Failures(TrainedCorpus, Asking):
+class Failures(TrainedCorpus, ModelStudy):
     """Sort wrong predictions by the words that caused them, and check the training data.
 
     \b
@@ -194,7 +194,7 @@ class Failures(TrainedCorpus, Asking):
     examples: int = NUMBER("Texts shown of each cause.", min=0, default=2)
 
 
-class Substitute(OtherTexts, Asking, panel="Swaps"):
+class Substitute(OtherTexts, ModelStudy, panel="Swaps"):
     """Replace a word by others: which of them flip the prediction, and do they flip it in other texts too?
 
     \b

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
@@ -520,6 +520,11 @@ def largest(scores: Sequence[float]) -> float:
 def scale_to(limit: float, signs: bool, sizes: bool, note: str = "", faint: bool = False) -> Scale | None:
     """The scale whose deepest colour is the score ``limit``; None if all scores are 0."""
     return Scale(signed(-limit, limit), signed(limit, limit, sign=signs), signs, sizes, note, faint) if limit else None
+
+
+def facts(items: Mapping[str, str]) -> Facts:
+    """Named facts, without those that are empty."""
+    return Facts(tuple(Fact(name, text) for name, text in items.items() if text), named=True)
 
 
 def sentences(lines: Iterable[str]) -> tuple[Note, ...]:

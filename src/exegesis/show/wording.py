@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -159,3 +159,8 @@ def common(values: Sequence[str]) -> str:
 def many(count: int, noun: str) -> str:
     """``1 text``, ``1,203 texts``."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """``negative 12, positive 1,203``."""
+    return ", ".join(f"{visible(name)} {count:,}" for name, count in counts.items())

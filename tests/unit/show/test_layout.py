@@ -153,7 +153,7 @@ def test_text_that_no_word_covers_is_kept():
     text = samples.text_of_words("so … good", [("so", 0, 2), ("good", 5, 9)], [0, 1])
     (panel,) = panels(samples.result(text, [1.0, 2.0]))
     assert [atom.text for atom in panel.passage.layout.atoms] == ["so", "…", "good"]
-    assert panel.passage.owners(panel.passage.blocks[0].rows[0])[1] is None
+    assert panel.passage.blocks[0].rows[0].cell_at(1) is None
 
 
 def test_the_header_holds_what_all_share():

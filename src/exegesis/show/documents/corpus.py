@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from exegesis.results.study import Asked, Shown
-from exegesis.show.document import Chart, Fact, Facts, Heading, Part, Passage, Section, largest
+from exegesis.show.document import Chart, Facts, Heading, Part, Passage, Section, largest
+from exegesis.show.document import facts as named
 from exegesis.show.documents.passage import marked
 from exegesis.show.wording import many, percent, signed, visible
 from exegesis.statistics.bootstrap import Spread
@@ -29,7 +30,7 @@ def facts(asked: Asked) -> Facts:
     """The facts of a study."""
     corpus = many(asked.texts, "text") + (f", {many(asked.words, 'word')}" if asked.words else "")
     items = {"model": asked.model, "method": asked.name, "explained": explained(asked), "corpus": corpus}
-    return Facts(tuple(Fact(name, visible(text)) for name, text in items.items() if text), named=True)
+    return named({name: visible(text) for name, text in items.items()})
 
 
 def explained(asked: Asked) -> str:

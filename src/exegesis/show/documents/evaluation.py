@@ -12,7 +12,7 @@ from exegesis.results.advice import RANDOM
 from exegesis.results.evaluation import Evaluation, Measured
 from exegesis.show import document as doc
 from exegesis.show.documents import attribution
-from exegesis.show.wording import decimal, duration, many, visible
+from exegesis.show.wording import counted, decimal, duration, many, visible
 
 TITLE = "How far can these explanations be trusted?"
 COLUMNS = ("evaluation", "model", "text", "label", "measure", "method", "control", "value")
@@ -131,14 +131,10 @@ def _check(result: Evaluation) -> list[doc.Prose]:
 def _facts(result: Evaluation) -> doc.Facts:
     counts = {label: result.labels.count(label) for label in sorted(set(result.labels))}
     requests, runs, calls = (result.counts.get(name, 0) for name in ("asked", "run", "calls"))
-    labels = ", ".join(f"{visible(label)} {count}" for label, count in counts.items())
-    items = {
-        "model": visible(result.model),
-        "texts": f"{len(result.texts):,} ({labels})",
-        "perturbed texts": f"{requests:,} asked for, {runs:,} run, in {calls:,} pooled calls" if result.counts else "",
-        "time": duration(result.seconds),
-    }
-    return doc.Facts(tuple(doc.Fact(name, text) for name, text in items.items() if text), named=True)
+    run = f"{requests:,} asked for, {runs:,} run, in {calls:,} pooled calls" if result.counts else ""
+    texts = f"{len(result.texts):,} ({counted(counts)})"
+    named = {"model": visible(result.model), "texts": texts, "perturbed texts": run, "time": duration(result.seconds)}
+    return doc.facts(named)
 
 
 def _ranking(result: Evaluation, ranked: Sequence[str]) -> doc.Table:

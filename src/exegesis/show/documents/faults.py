@@ -9,7 +9,7 @@ from exegesis.results.faults import FINDINGS, Cause, Failures, Summary, Training
 from exegesis.show import document as doc
 from exegesis.show.documents import corpus
 from exegesis.show.documents.corpus import interval, number
-from exegesis.show.wording import decimal, many, percent, visible
+from exegesis.show.wording import counted, decimal, many, percent, visible
 
 
 def failures(study: Failures) -> doc.Section:
@@ -51,10 +51,10 @@ def _failure_sentences(study: Failures) -> Iterator[str]:
     else:
         yield "There is nothing to explain."
     if corpora.sample:
-        labels = ", ".join(f"{visible(label)} {count:,}" for label, count in corpora.labels.items())
         yield (
-            f"Training texts: {labels}; accuracy on {corpora.sample:,} of them: {percent(corpora.training_accuracy)}. "
-            f"{corpora.leaked:,} of the texts studied stand among them too, {corpora.clashing:,} with another label."
+            f"Training texts: {counted(corpora.labels)}; accuracy on {corpora.sample:,} of them: "
+            f"{percent(corpora.training_accuracy)}. {corpora.leaked:,} of the texts studied stand among them too, "
+            f"{corpora.clashing:,} with another label."
         )
 
 
@@ -136,9 +136,8 @@ def _unfaithful_caption(case: Unfaithful) -> str:
 
 
 def _summary_sentences(study: Summary) -> Iterator[str]:
-    labels = ", ".join(f"{visible(label)} {count:,}" for label, count in study.labels.items())
     right = f" Accuracy: {percent(study.accuracy)}." if math.isfinite(study.accuracy) else ""
-    yield f"Predictions: {labels}.{right}"
+    yield f"Predictions: {counted(study.labels)}.{right}"
     if study.confident:
         yield (
             f"The model is sure (90 % or more) of {many(study.confident, 'text')}; in {study.doubtful:,} of them the "

@@ -120,9 +120,8 @@ def repair(study: Repair) -> doc.Section:
     parts += [doc.Heading("New training texts"), doc.table(("new text", "made from", "label"), rows, words=3)]
     if len(study.added) > LISTED:
         parts.append(doc.Prose(f"{len(study.added) - LISTED:,} more stand in the saved result.", "muted"))
-    facts = (doc.Fact("trained", visible(study.trained)),) if study.trained else ()
     title = "Does training on counterfactual texts mend the fault?"
-    return corpus.section(title, doc.Facts(facts, named=True), parts)
+    return corpus.section(title, doc.facts({"trained": visible(study.trained)}), parts)
 
 
 def _run_bars(run: Retrained) -> tuple[doc.Bar, doc.Bar, doc.Bar]:
