@@ -77,8 +77,8 @@ def explain(
 
     A text gives one result, a list of texts gives a list of results. ``text`` is a string, or a pair (a tuple of two
     strings) for a model of pairs; an array or a column of a table counts as a list. ``method`` is a name (see
-    ``methods``), with its ``parameters`` as further arguments, or a method value; by default the first of reat,
-    integrated-gradients and leave-one-out that the model can serve. ``"best"`` is the method that ``recommend`` chose
+    ``methods``), with its ``parameters`` as further arguments, or a method value; by default integrated-gradients, or
+    leave-one-out for a model without gradients. ``"best"`` is the method that ``recommend`` chose
     for this model, with its parameters: it is read from the file ``recommendation``, else from the file that the
     environment variable ``EXEGESIS_RECOMMENDATION`` names, else from ``recommendation.json`` in the folder of the
     model.

@@ -55,7 +55,7 @@ class Evaluate(Command, opt.Report, Trust, opt.Recommended, opt.Collection):
     exegesis evaluate --data test.tsv -M reat,lrp --sanity --train train.tsv
     """
 
-    methods: list[str] | None = opt.methods("See 'exegesis methods'; by default reat, if the model can serve it.")
+    methods: list[str] | None = opt.methods("See 'exegesis methods'; by default integrated-gradients.")
     target: str | None = opt.TARGET()
     quiet: bool = opt.QUIET()
 

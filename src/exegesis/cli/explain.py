@@ -53,7 +53,7 @@ class Explain(Command, Output, Recommended, Texts):
     """
 
     method: list[str] | None = option(
-        "See 'exegesis methods'; by default reat, if the model can serve it.", "--method", "-M", metavar="METHOD"
+        "See 'exegesis methods'; by default integrated-gradients.", "--method", "-M", metavar="METHOD"
     )
     target: str | None = TARGET()
     level: str = option("word, phrase, clause, text or all of them.", "--level", "-l", metavar="LEVEL", default="word")

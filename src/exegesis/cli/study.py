@@ -117,7 +117,9 @@ class ModelStudy(Command, Output, opt.Recommended, Rows):
     """A study of a model by one method: the function in ``exegesis.study`` that has the command's name, and whose
     arguments are the texts, the method, and the fields of the command's own class."""
 
-    method: str | None = option("See 'exegesis methods'; by default reat.", "--method", "-M", metavar="METHOD")
+    method: str | None = option(
+        "See 'exegesis methods'; by default integrated-gradients.", "--method", "-M", metavar="METHOD"
+    )
 
     def read(self) -> dict[str, Any]:
         """The texts, as arguments of the study."""

@@ -32,11 +32,11 @@ def test_the_fields_of_json(call) -> None:
     assert set(row["prediction"]) >= {"label", "probability"}
     assert row["prediction"]["label"] in ("bad", "good", "so-so")
     assert row["target"] == "logit:" + row["prediction"]["label"]
-    assert row["method"] == "reat"
+    assert row["method"] == "integrated-gradients"
     assert row["words"] == TEXT.split()
     assert [TEXT[a:b] for a, b in row["offsets"]] == row["words"]
     assert row["explained"] - sum(row["scores"]) == pytest.approx(row["residual"], abs=1e-12)
-    assert row["residual"] == pytest.approx(row["account"]["output bias"], abs=1e-6)
+    assert row["residual"] == pytest.approx(row["account"]["value at the baseline"] + row["gap"], abs=1e-6)
 
 
 @pytest.mark.parametrize("level", ["word", "phrase", "clause", "text", "all"])
@@ -127,7 +127,7 @@ def test_the_view(call) -> None:
 
 def test_the_view_and_lines_together(call, tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
-    assert "reat" in call("explain", TEXT, "--json", path).out
+    assert "integrated-gradients" in call("explain", TEXT, "--json", path).out
     assert call("explain", TEXT, "--json", path, "--quiet") == (0, "", "")
     rows = lines(call("explain", TEXT, "--json", "-", "--quiet"))
     assert len(rows) == len(exegesis.read(path)) == 1

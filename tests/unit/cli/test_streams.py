@@ -70,7 +70,7 @@ def test_standard_output_stays_clean_of_progress(call, monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     said = call("explain", TEXT, TEXT, "--json", "-")
     assert [json.loads(line)["text"] for line in said.out.splitlines()] == [TEXT, TEXT]
-    assert "reat" in terminal.getvalue()  # the progress bar
+    assert "integrated-gradients" in terminal.getvalue()  # the progress bar
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")

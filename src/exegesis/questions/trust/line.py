@@ -31,7 +31,7 @@ SHARE = 0.2  # the share of top words, as in ERASER
 DRAWS = 20  # sets of random words
 HOW = "drop"
 LEFT_OUT = "leave-one-out"
-COMPLETE = ("reat", "deeplift", "lrp", "integrated-gradients")  # cheap ones first
+COMPLETE = ("lrp", "deeplift", "integrated-gradients", "reat")  # faithful ones first, then cheap ones
 UNDECIDED = (Link.IDENTITY, Link.SIGMOID, Link.PROBABILITIES)  # links that do not choose one label among all
 MIN_WORDS = 3  # with fewer words, ranks say nothing
 
