@@ -2,8 +2,8 @@
 
     python experiments/default-method/default.py DATA --out FOLDER [--texts 100]
 
-DATA holds ``sst2`` (sentence and 0 or 1) and ``sentence-classification`` (TREC's questions). Trains recurrent models of
-five kinds, a CNN and a Transformer, evaluates the candidates on test sentences of each and on the bundled model, and
+DATA holds ``train.tsv``, ``dev.tsv`` and ``test.tsv`` of SST-2 (sentence and 0 or 1). Trains recurrent models of four
+kinds, a CNN and a Transformer, evaluates the candidates on test sentences of each and on the bundled model, and
 writes ``default.json``. What is finished is kept in FOLDER; the same command goes on.
 """
 
@@ -13,6 +13,7 @@ import argparse
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,14 +115,15 @@ def evaluated(model: Classifier, test: Sequence[Example], count: int) -> dict[st
     texts = [example.text for example in test if len(str(example.text).split()) > 1][:count]
     able = {card.name for card in exegesis.methods(model)}
     names = [name for name in CANDIDATES if name in able]
+    gold = dict(zip(sorted({str(example.label) for example in test}), model.labels, strict=True))
     right = [
-        max(found, key=lambda label: found[label]) == example.label
+        max(found, key=lambda label: found[label]) == gold[str(example.label)]
         for found, example in zip(exegesis.predict(model, [example.text for example in test]), test, strict=True)
     ]
     result = exegesis.evaluate(model, texts, names)
     tallies = {name: result.above_random(name) for name in names}
     return {
-        "accuracy": sum(right) / len(right) if right else None,
+        "accuracy": sum(right) / len(right),
         "ranking": list(result.ranking()),
         "advice": result.advice(),
         "above random": {name: [tally.won, tally.made] for name, tally in tallies.items()},
@@ -136,12 +138,12 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=100)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    sst = [read_examples(options.data / "sst2" / f"{part}.tsv") for part in ("train", "dev", "test")]
+    sst = [read_examples(options.data / f"{part}.tsv") for part in ("train", "dev", "test")]
     models: dict[str, Callable[[], Classifier]] = {"bundled": exegesis.load}
     for name, config in RECURRENT.items():
-        models[name] = lambda config=config, name=name: recurrent(config, sst, name)  # type: ignore[misc]
-    models["CNN"] = lambda: fitted(Convolutional, sst, "CNN")
-    models["Transformer"] = lambda: fitted(Attentive, sst, "Transformer")
+        models[name] = partial(recurrent, config, sst, name)
+    models["CNN"] = partial(fitted, Convolutional, sst, "CNN")
+    models["Transformer"] = partial(fitted, Attentive, sst, "Transformer")
     for name, make in track(models.items(), "models", total=len(models)):
         file = options.out / f"{name}.json"
         if not file.exists():
