@@ -72,7 +72,7 @@ class Attentive(nn.Module):
 
 
 def fitted(make: Callable[[int, int], nn.Module], parts: Sequence[list[Example]], name: str) -> Classifier:
-    """A module of the user's own kind, trained with Adam until the development accuracy falls, and wrapped."""
+    """A module of the user's own kind, trained with Adam while the development accuracy rises, and wrapped."""
     torch.manual_seed(SEED)
     texts, dev, _ = parts
     vocabulary = Vocabulary.from_texts([example.text for example in texts])
@@ -83,9 +83,9 @@ def fitted(make: Callable[[int, int], nn.Module], parts: Sequence[list[Example]]
         gold = torch.tensor([labels.index(example.label) for example in examples])
         return nn.utils.rnn.pad_sequence(rows, batch_first=True), gold
 
-    module, best, kept = make(len(vocabulary), len(labels)), 0.0, {}
+    module, best, kept, waited = make(len(vocabulary), len(labels)), 0.0, {}, 0
     optimiser = torch.optim.Adam(module.parameters(), 1e-3)
-    for _ in range(6):
+    for _ in range(12):
         module.train()
         for rows in torch.randperm(len(texts)).split(64):
             ids, gold = batch([texts[row] for row in rows.tolist()])
@@ -96,9 +96,10 @@ def fitted(make: Callable[[int, int], nn.Module], parts: Sequence[list[Example]]
         with torch.no_grad():
             ids, gold = batch(dev)
             share = float((module(ids).argmax(1) == gold).float().mean())
-        if share <= best:
+        if share > best:
+            best, kept, waited = share, {key: value.clone() for key, value in module.state_dict().items()}, 0
+        elif (waited := waited + 1) == 3:
             break
-        best, kept = share, {key: value.clone() for key, value in module.state_dict().items()}
     module.load_state_dict(kept)
     return exegesis.wrap(module.eval(), vocabulary=vocabulary, labels=labels, name=name)
 

@@ -52,7 +52,7 @@ def number_of(label: Label, labels: Sequence[str]) -> int:
         return labels.index(written)
     if not isinstance(label, str):
         raise unknown("label", shown(label), labels)
-    return _in_range(written.strip(), labels)
+    return _in_range(written, labels)
 
 
 def _of_numbers(label: Label, labels: Sequence[str]) -> int:
@@ -81,10 +81,11 @@ def _either(number: int, labels: Sequence[str]) -> int:
     return next(iter(named))
 
 
-def _in_range(digits: str, labels: Sequence[str]) -> int:
+def _in_range(written: str, labels: Sequence[str]) -> int:
     """The number of a class, from digits. Raises UsageError for a word, and out of range."""
+    digits = written.strip()
     if not (digits.removeprefix("-").isdecimal() and digits.isascii()):
-        raise unknown("label", digits, labels)
+        raise unknown("label", written, labels)
     number = int(digits) if len(digits) <= LONGEST else -1
     if not 0 <= number < len(labels):
         raise _out_of_range(digits, labels)
