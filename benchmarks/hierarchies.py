@@ -216,13 +216,13 @@ def main() -> None:
         "words_a_text": sum(len(text.split()) for text in texts) / len(texts),
     }
     found["acd / one call a span"] = compared(
-        lambda some: [spans_of(r) for r in exegesis.hierarchy(model, some, "acd", method=LeaveOneOut())],
+        lambda some: [spans_of(r) for r in exegesis.hierarchy(model, some, "acd", method=LeaveOneOut(), percentile=90)],
         lambda text: plain_acd(plain, text.split()), texts, plain, options.runs,
     )  # fmt: skip
     decomposed, acd = decomposition.Plain(module), ContextualDecomposition("acd")
     some = texts[: max(1, len(texts) // 4)]
     found["acd by contextual decomposition / one phrase at a time"] = compared(
-        lambda some: [spans_of(r) for r in exegesis.hierarchy(model, some, "acd", method=acd)],
+        lambda some: [spans_of(r) for r in exegesis.hierarchy(model, some, "acd", method=acd, percentile=90)],
         lambda text: plain_cd_acd(plain, decomposed, model, text.split()), some, plain, options.runs,
     )  # fmt: skip
     found["hedge / one call a coalition"] = compared(

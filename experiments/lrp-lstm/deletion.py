@@ -28,20 +28,23 @@ import exegesis
 from exegesis.core.files import write_whole
 
 WORDS, STEPS, RUNS = 10, 5, 10
+PRODUCTS_ALONE = "LRP-prop, 0.2 in products alone"
 Relevances = list[np.ndarray]
 
 # name in the figure: method, its parameters, kind of target. Those above the line stand in the paper's figure.
+# LRP-prop has 0.2 in linear maps and in products (footnote 9), the other rules 0.001 in both.
 METHODS: dict[str, tuple[str, dict[str, Any], str]] = {
     "Gradient": ("gradient", {"norm": "squared"}, "logit"),
     "Gradient x Input": ("gradient-x-input", {}, "logit"),
     "Occlusion f-diff": ("leave-one-out", {"how": "zero"}, "logit"),
     "Occlusion P-diff": ("leave-one-out", {"how": "zero"}, "probability"),
     "LRP-all": ("lrp", {"product": "all"}, "logit"),
-    "LRP-prop": ("lrp", {"product": "prop"}, "logit"),
+    "LRP-prop": ("lrp", {"product": "prop", "epsilon": 0.2}, "logit"),
     "LRP-abs": ("lrp", {"product": "abs"}, "logit"),
     "LRP-half": ("lrp", {"product": "half"}, "logit"),
-    "CD": ("contextual-decomposition", {}, "logit"),
+    "CD": ("contextual-decomposition", {"variant": "original"}, "logit"),
     # added here
+    PRODUCTS_ALONE: ("lrp", {"product": "prop"}, "logit"),
     "DeepLIFT": ("deeplift", {}, "logit"),
     "REAT": ("reat", {}, "logit"),
     "Integrated gradients": ("integrated-gradients", {}, "logit"),
@@ -137,7 +140,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     colours = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]
     for axis, side in zip(axes, ("right", "wrong"), strict=True):
         for number, name in enumerate([name for name in (*METHODS, "Random") if name in results["curves"]]):
-            added = name in ("DeepLIFT", "REAT", "Integrated gradients", "LIME")
+            added = name in (PRODUCTS_ALONE, "DeepLIFT", "REAT", "Integrated gradients", "LIME")
             style = {"color": "black", "linestyle": ":"} if name == "Random" else {"color": colours[number]}
             values = [100 * value for value in results["curves"][name][side]]
             axis.plot(values, label=name, marker="o", markersize=3, **({"linestyle": "--"} if added else {}), **style)

@@ -38,7 +38,7 @@ DRAWS = 1000
 
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "REAT": ("reat", {}),
-    "CD": ("contextual-decomposition", {}),
+    "CD": ("contextual-decomposition", {"variant": "original"}),
     "ACD (its variant of CD)": ("contextual-decomposition", {"variant": "acd"}),
     "SCD": ("scd", {"samples": 5}),
     "SOC": ("soc", {"samples": 5}),

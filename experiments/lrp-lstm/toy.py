@@ -36,7 +36,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "LRP-abs": ("lrp", {"product": "abs", "epsilon": 0.0, "stabilizer": 0.0}),
     "LRP-half": ("lrp", {"product": "half", "epsilon": 0.0, "stabilizer": 0.0}),
     "LRP-all": ("lrp", {"product": "all", "epsilon": 0.0, "stabilizer": 0.0}),
-    "CD": ("contextual-decomposition", {}),
+    "CD": ("contextual-decomposition", {"variant": "original"}),
 }
 COLUMNS = ("rho a", "rho b", "share")
 PAPER = {  # mean (standard deviation), in percent

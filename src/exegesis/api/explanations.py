@@ -24,6 +24,7 @@ from exegesis.api.recommended import Place, chosen
 from exegesis.core.text import Text
 from exegesis.data.examples import is_blank
 from exegesis.engine.answer import in_batches, outputs
+from exegesis.engine.cost import allowed
 from exegesis.engine.methods import Method, card_of, make, require
 from exegesis.engine.run import Spans, run
 from exegesis.models.tagger import Tagger
@@ -71,6 +72,7 @@ def explain(
     recommendation: Place = None,
     skip_blank: bool = False,
     progress: bool = False,
+    most: int | None = None,
     **parameters: Any,
 ) -> Attribution | list[Attribution]:
     """Explain why the model said this about this text: a score for each word.
@@ -95,11 +97,15 @@ def explain(
     beside that of random words, the agreement with other methods, and the part of the number that the scores leave
     unexplained (see ``exegesis.questions.trust.line.with_trust``).
 
+    ``most``: the passes of the model that a text may take, ten million unless it says otherwise. Work of more than half
+    a minute is announced in the log, with the time that it takes.
+
     ``skip_blank`` leaves blank and missing texts of a list, and their lists of ``spans``, out of the results, and the
     log names them; without it they are an error.
 
     Raises UsageError for wrong arguments, TextError for a text that cannot be explained (named by its number in a
-    list), UnsupportedError if the model cannot serve the method, ModelError if the model misbehaves.
+    list), UnsupportedError if the model cannot serve the method, ModelError if the model misbehaves, CapacityError for
+    an answer that does not fit into memory.
     """
     classifier = as_model(model)
     method, parameters = chosen(classifier, method, parameters, recommendation, model)
@@ -116,7 +122,8 @@ def explain(
         copies = [replace(text) for text in read]  # distinct objects, even if a text occurs twice
         return replace(plan, spans=spans_each(level, lists, tagger, copies)).explain(copies, advance)
 
-    return answered(classifier, texts, work, plan.name, progress)
+    with allowed(most):
+        return answered(classifier, texts, work, plan.name, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,6 +254,7 @@ def hierarchy(
     tagger: Tagger | None = None,
     recommendation: Place = None,
     progress: bool = False,
+    most: int | None = None,
     **parameters: Any,
 ) -> Hierarchy | list[Hierarchy]:
     """Find the phrases of a text and their joint effects: a tree of nested phrases with a score for each.
@@ -259,13 +267,14 @@ def hierarchy(
     numbers (a list of such lists for several texts); by default they are the phrases and clauses that ``tagger`` finds,
     as for ``explain``. ``method="best"`` is the method of a saved ``recommendation``, as for ``explain``.
 
-    ``target`` is one number, as for ``explain``; ``parameters`` are those of the search and of its method. Raises the
-    errors of ``explain``, and SpanError if phrases cross.
+    ``target`` is one number and ``most`` a limit, as for ``explain``; ``parameters`` are those of the search and of its
+    method. Raises the errors of ``explain``, and SpanError if phrases cross.
     """
     classifier = as_model(model)
     method, parameters = chosen(classifier, method, parameters, recommendation, model)
     plan = Growth.of(classifier, search, method, parameters, target, tree, tagger)
-    return answered(classifier, text, plan.explain, search, progress)
+    with allowed(most):
+        return answered(classifier, text, plan.explain, search, progress)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
@@ -83,17 +84,42 @@ def spans_of(level: str, spans: object, tagger: Tagger | None) -> Spans | None:
     if not names and spans is None:
         return None
 
-    def find(text: Text) -> list[tuple[str, Span]]:
-        levelled: list[tuple[str, Span]] = []
-        if names:
-            parts = levels_of(text, tagger or bundled_tagger())
-            levelled += [(name, text.over(span)) for name in names for span in parts[name]]
-        count = len(text.words)
-        if isinstance(spans, str):
-            levelled += [("span", text.over(Span(q, r))) for q in range(count) for r in range(q + 1, count + 1)]
-        return levelled + [("span", text.over(span)) for span in pairs]
+    return FurtherSpans(names, isinstance(spans, str), pairs, tagger)
 
-    return find
+
+@dataclass(frozen=True, eq=False)
+class FurtherSpans:
+    """The further spans of a text: those of some levels, ``every`` run of words, and given pairs of word numbers."""
+
+    levels: Sequence[str]
+    every: bool
+    pairs: Sequence[Span]
+    tagger: Tagger | None
+
+    def __call__(self, text: Text) -> list[tuple[str, Span]]:
+        levelled: list[tuple[str, Span]] = []
+        if self.levels:
+            parts = levels_of(text, self.tagger or bundled_tagger())
+            levelled += [(name, text.over(span)) for name in self.levels for span in parts[name]]
+        count = len(text.words)
+        if self.every:
+            levelled += [("span", text.over(Span(q, r))) for q in range(count) for r in range(q + 1, count + 1)]
+        return levelled + [("span", text.over(span)) for span in self.pairs]
+
+    def count(self, text: Text) -> int:
+        """The number of spans, at most."""
+        words = len(text.words)
+        return len(self.levels) * words + self.every * words * (words + 1) // 2 + len(self.pairs)
+
+
+@dataclass(frozen=True, eq=False)
+class SpansOfEach:
+    """The further spans of each of some texts, told apart as objects."""
+
+    finders: Mapping[int, Spans]
+
+    def __call__(self, text: Text) -> Sequence[tuple[str, Span]]:
+        return self.finders[id(text)](text)
 
 
 def _pairs(spans: object) -> list[Span]:
@@ -137,7 +163,7 @@ def spans_each(level: str, lists: Sequence[Any], tagger: Tagger | None, texts: S
             raise SpanError(f"text {number} of {len(texts)}: {error}") from error
         if find is not None:
             finders[id(text)] = find
-    return lambda text: finders[id(text)](text)
+    return SpansOfEach(finders)
 
 
 @lru_cache(1)

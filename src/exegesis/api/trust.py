@@ -16,6 +16,7 @@ from exegesis.core.errors import UsageError
 from exegesis.core.parameters import fitting
 from exegesis.core.text import Text
 from exegesis.data.examples import Example, read_examples
+from exegesis.engine.cost import allowed
 from exegesis.engine.methods import BEST, Method, make
 from exegesis.models.trained.randomised import memorising_options, trained_on_shuffled
 from exegesis.nn.context import entry
@@ -41,6 +42,7 @@ def evaluate(
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     recommendation: Place = None,
     progress: bool = False,
+    most: int | None = None,
     **options: Any,
 ) -> Evaluation:
     """Measure how far explanations can be trusted: methods and controls on the same texts, by several measures.
@@ -55,7 +57,8 @@ def evaluate(
     ``explanations``: other explanations of the same texts, as results, or a file of JSON lines (see
     ``questions.trust.explanations.read_explanations``); ``target`` as for ``explain``; ``marks``: for each text the
     words that people marked (truth values of words, or ranges of characters), or a file; ``controls``: random scores,
-    leave-one-out and greedy removal (by default true); ``seed`` and ``samples`` of the bootstrap.
+    leave-one-out and greedy removal (by default true); ``seed`` and ``samples`` of the bootstrap. ``most`` limits the
+    passes of the model for a text, as for ``explain``.
 
     Raises UsageError for empty data, for explanations of another text or model, and for marks that do not fit a text.
     """
@@ -69,7 +72,7 @@ def evaluate(
     options |= {name: fitting(name, int, options[name]) for name in ("seed", "samples") if name in options}
     options |= {name: _several(options[name], name) for name in ("how",) if name in options}
     chosen = None if measures is None else _several(measures, "measures")
-    with bar(progress, len(texts) * (len(names) + 1), "evaluate") as advance:
+    with allowed(most), bar(progress, len(texts) * (len(names) + 1), "evaluate") as advance:
         return run_evaluation(classifier, texts, names, chosen, parameters=by_name, advance=advance, **options)
 
 

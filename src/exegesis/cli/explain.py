@@ -69,6 +69,9 @@ class Explain(Command, Output, Recommended, Texts):
         "Add a line: the effect of the top words beside random words, and how far methods agree.", "--trust",
         default=False,
     )  # fmt: skip
+    most: int | None = option(
+        "The passes of the model that a text may take; ten million by default.", "--most", metavar="PASSES"
+    )
 
     def run(self) -> None:
         self.check()
@@ -77,6 +80,7 @@ class Explain(Command, Output, Recommended, Texts):
         check_files(self.files(), [self.file, self.recommendation])
 
         from exegesis.api import bar, each_method, read_text
+        from exegesis.engine.cost import allowed
 
         names = each_method(self.method or [])
         model = load(self)
@@ -84,7 +88,7 @@ class Explain(Command, Output, Recommended, Texts):
         for number, raw in enumerate(raws):  # a text that cannot be explained is known before any is
             read_text(model, raw, number, len(raws))
         shown, total = progress(self.quiet), len(raws) * len(runs)
-        with stream(self) as add:
+        with stream(self) as add, allowed(self.most):
             for start in range(0, len(raws), PART):
                 part = [read_text(model, raw) for raw in raws[start : start + PART]]
                 with bar(shown, total, ", ".join(runs), start * len(runs)) as advance:

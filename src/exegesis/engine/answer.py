@@ -14,6 +14,7 @@ from torch import Tensor
 
 from exegesis.core.errors import CapacityError, ModelError, out_of_memory
 from exegesis.core.text import Text
+from exegesis.engine.cost import announce, passes_of
 from exegesis.nn.alone import alone
 from exegesis.protocols.batch import Batch, groups
 from exegesis.protocols.budget import budget_for
@@ -70,13 +71,19 @@ def answer(
 ) -> Iterator[tuple[int, Result]]:
     """Ask a question about texts; results come as they are ready, each with the number of its text.
 
-    The seconds of a batch are shared by its texts. Raises ModelError if the model's outputs are not finite,
-    CapacityError if a single text needs too much memory.
+    The seconds of a batch are shared by its texts. Work that takes long is announced in the log. Raises ModelError if
+    the model's outputs are not finite, CapacityError if a single text needs too much memory, UsageError if a text needs
+    more passes of the model than are allowed (``engine.cost``).
     """
+    counts = passes_of(question, texts, choice.count)
 
     def work(part: Sequence[Text]) -> list[Result]:
+        nonlocal counts
         start = time.perf_counter()
         batch, raw = outputs(model, part)
+        if counts is not None:  # the first batch tells for all
+            announce(model, question.name, batch, texts, counts, (time.perf_counter() - start) / len(part))
+            counts, start = None, time.perf_counter()
         task = Task(model, batch, part, raw, choice.of(raw, model.link))
         bodies = question.answer(task)
         subjects = _subjects(task)

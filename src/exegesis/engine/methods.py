@@ -41,8 +41,16 @@ def at_words(scores: Sequence[Float[Tensor, "k _"]], batch: Batch) -> Float[Tens
     return values
 
 
+BACKWARD = 2  # a backward pass in passes of the model
+
+
 class Method(Protocol):
-    """A method: called with a model, a batch of whole texts and the numbers to explain, it scores their pieces."""
+    """A method: called with a model, a batch of whole texts and the numbers to explain, it scores their pieces.
+
+    It may state its cost by ``passes(words, numbers)``: how often the model reads a text of so many words of which so
+    many numbers are explained (about, or at most; a backward pass counts as ``BACKWARD``). For a method that scores
+    spans directly, a span counts as a word.
+    """
 
     def __call__(self, model: Any, batch: Batch, target: Target) -> Scores: ...
 

@@ -18,6 +18,7 @@ from exegesis.results.attribution import Attribution
 from exegesis.results.header import Account, Origin, Subject
 
 Spans = Callable[[Text], Sequence[tuple[str, Span]]]
+SCORE, SPAN = 32, 400  # bytes of a score and of a span while they are put together
 
 
 def run(
@@ -60,6 +61,25 @@ class Words:
     def parameters(self) -> str:
         """The method with its parameters, as code."""
         return repr(self.method)
+
+    def passes(self, text: Text, numbers: int) -> int | None:
+        """The passes that the method states for a text and its further spans; None if it states none."""
+        stated = getattr(self.method, "passes", None)
+        if stated is None:
+            return None
+        more, apart = self._more(text), hasattr(self.method, "spans")
+        count: int = stated(len(text.words), numbers) + (stated(more, numbers) if more and apart else 0)
+        return count
+
+    def held(self, text: Text, numbers: int) -> int:
+        """Bytes of the scores, while they are put together, and of the further spans."""
+        more = self._more(text)
+        return (len(text.words) + more) * numbers * SCORE + more * SPAN
+
+    def _more(self, text: Text) -> int:
+        """The number of further spans, as far as it is known without looking for them."""
+        count = getattr(self.spans, "count", None)
+        return 0 if count is None else count(text)
 
     def answer(self, task: Task) -> list[_Scored]:
         """The scores of each text. Raises ModelError if one is not finite."""

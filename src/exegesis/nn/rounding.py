@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 SIZE = 64  # units of the measured layer
 TIMES = 32.0  # growth of a product's error over steps and layers
+TIES = 64.0  # roundings within which two numbers are a tie
 
 
 def near(values: Tensor, *, double: float, single: float, half: float = 1e-2) -> float:
@@ -33,6 +34,14 @@ def agree(first: Tensor, second: Tensor, *, double: float, single: float, half: 
         if torch.allclose(first, second, rtol=tight, atol=tight):
             return True
     return False
+
+
+def tie(outputs: Tensor) -> Tensor:
+    """The difference within which two numbers that are computed from a row of outputs are a tie, one for each row.
+
+    It follows the precision of the outputs and the largest of them: rounding must not decide, and nothing else may.
+    """
+    return TIES * torch.finfo(outputs.dtype).eps * outputs.detach().abs().amax(1).cpu().double()
 
 
 @torch.no_grad()

@@ -6,12 +6,15 @@ powers of two, so that batches seldom change between runs. ``limited`` replaces 
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from math import floor, log2
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -50,9 +53,9 @@ BUDGETS: Mapping[Work, Budget] = {
     "perturbed": Budget(pieces=1 << 15),  # texts with parts removed, in one call of the model
     "masks": Budget(pieces=1 << 20),  # masks of perturbed texts that are written out
     "suffixes": Budget(rows=1 << 12, pieces=1 << 23),  # suffixes that step together
-    "coalitions": Budget(rows=1 << 16, pieces=1 << 17),  # coalitions requested together, and written out
+    "coalitions": Budget(rows=1 << 16, pieces=1 << 17, numbers=1 << 23),  # requested together, written out, their bits
     "replacements": Budget(rows=1 << 12, pieces=1 << 15),  # texts with other words drawn, in one call of the model
-    "gradients": Budget(pieces=1 << 14),  # texts in one backward pass
+    "gradients": Budget(pieces=1 << 14, numbers=1 << 25),  # texts in one backward pass, gradients that are averaged
     "paths": Budget(pieces=1 << 14),  # points of paths, in one pass
     "panels": Budget(rows=1 << 10),  # panels of an integral at a time
     "phrases": Budget(rows=1 << 11, numbers=1 << 25),  # phrases that step together, and their states
@@ -77,6 +80,17 @@ def free_memory(device: torch.device) -> int:
     """Bytes that new tensors can take on a CUDA device, including those that torch has set aside and does not use."""
     unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return int(torch.cuda.mem_get_info(device)[0]) + unused
+
+
+def main_memory() -> int:
+    """Bytes that new arrays can take in main memory, as the system tells; all of it where it does not."""
+    try:
+        told = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"))
+        if told:
+            return int(told.group(1)) << 10
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return UNBOUND
 
 
 def factor_of(free: int) -> float:

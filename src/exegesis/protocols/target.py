@@ -87,7 +87,10 @@ class Target:
             return self.link.probabilities(raw).gather(1, self.index)
         if self.link.hidden:
             return self._margin(raw.gather(1, self.index), raw.gather(1, self._other()))
-        return (self.linear(raw.shape[1]).to(raw) * raw[:, None]).sum(-1)
+        if self.link is Link.BINARY:
+            return raw * (2.0 * self.index - 1.0).to(raw)
+        plain = raw.gather(1, self.index)
+        return plain - raw.gather(1, self._other()) if self.kind == "margin" else plain
 
     def linear(self, width: int) -> Float[Tensor, "b k c"]:
         """The matrix that turns raw outputs into the numbers.
@@ -101,10 +104,11 @@ class Target:
             )
         if self.link is Link.BINARY:
             return (2.0 * self.index - 1.0)[..., None]
-        plus = torch.nn.functional.one_hot(self.index, width)
-        if self.kind == "margin":
-            return (plus - torch.nn.functional.one_hot(self._other(), width)).float()
-        return plus.float()
+        return (
+            _ones(self.index, width) - _ones(self._other(), width)
+            if self.kind == "margin"
+            else _ones(self.index, width)
+        )
 
     def take(self, rows: Int[Tensor, " n"]) -> Target:
         """The targets of the rows with these numbers (a row may occur often)."""
@@ -114,8 +118,13 @@ class Target:
 
     def only(self, number: int) -> Target:
         """The target with this number of the k, alone."""
-        against = None if self.against is None else self.against[:, number : number + 1]
-        return replace(self, index=self.index[:, number : number + 1], against=against)
+        return self.some(torch.tensor([number]))
+
+    def some(self, numbers: Int[Tensor, " n"]) -> Target:
+        """The target with these of the k numbers."""
+        numbers = numbers.to(self.index.device)
+        against = None if self.against is None else self.against[:, numbers]
+        return replace(self, index=self.index[:, numbers], against=against)
 
     @property
     def count(self) -> int:
@@ -151,6 +160,16 @@ class Target:
         return self.against
 
 
+def _ones(index: Int[Tensor, "b k"], width: int) -> Float[Tensor, "b k c"]:
+    """A one at each index, zeros elsewhere; rows that are equal, as those of all labels are, share memory."""
+    rows = index[:1] if len(index) and bool((index == index[:1]).all()) else index
+    return (
+        torch.zeros(*rows.shape, width, device=index.device)
+        .scatter_(2, rows[..., None], 1.0)
+        .expand(len(index), -1, -1)
+    )
+
+
 @dataclass(frozen=True)
 class Ask:
     """A target in the form in which a user asks for it, before any text is read.
@@ -160,6 +179,11 @@ class Ask:
 
     kind: str
     labels: tuple[int, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """The number of explained numbers per text."""
+        return 1 if self.kind == "margin" else max(1, len(self.labels))
 
     def of(self, raw: Float[Tensor, "b c"], link: Link) -> Target:
         """The target of each text, from the model's outputs for it."""

@@ -50,10 +50,13 @@ class Paths:
         shares = self.step.new_zeros(len(rows), self.target.count, self.step.shape[1])
         for part in chunks(len(rows), self._width(rows), self._budget(rows)):
             batch, vectors = self._at(rows[part], at[part])
-            _, slope = gradients(self.model, vectors, batch, self.target.take(rows[part]))
             width = vectors.shape[1]
-            step = self.step[rows[part].to(self.step.device), None, :width]
-            shares[part, :, :width] = (slope * step).sum(-1)
+            step = self.step[rows[part].to(self.step.device), :width]
+
+            def share(slope: Tensor, number: Tensor, step: Tensor = step) -> Tensor:
+                return (slope * step[number]).sum(-1)
+
+            _, shares[part, :, :width] = gradients(self.model, vectors, batch, self.target.take(rows[part]), share)
         return shares
 
     def _at(self, rows: Tensor, at: Tensor) -> tuple[Batch, Float[Tensor, "n t d"]]:

@@ -6,17 +6,19 @@ runs once, whichever step of a search asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from exegesis.core.progress import tell
+from exegesis.core.progress import Tally, tell
 from exegesis.core.text import Span, Text
 from exegesis.mech.removal.perturbed import Remover, check
+from exegesis.nn.rounding import tie
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Classifier
@@ -32,17 +34,22 @@ def bits(words: Span) -> int:
     return ((1 << words.width) - 1) << words.start
 
 
+def owner_of(text: Text) -> Int[np.ndarray, " t"]:
+    """The number of the word of each piece; the number of words for a piece of none."""
+    owner = np.full(len(text), len(text.words))
+    for number, word in enumerate(text.words):
+        owner[word.start : word.stop] = number
+    return owner
+
+
 def written_out(text: Text, coalitions: Sequence[int]) -> Bool[np.ndarray, "n t"]:
     """The pieces of the text that stay, for each coalition; pieces that belong to no word stay."""
     count = len(text.words)
     size = count // 8 + 1
     packed = np.frombuffer(b"".join(coalition.to_bytes(size, "little") for coalition in coalitions), dtype=np.uint8)
     present = np.unpackbits(packed.reshape(-1, size), axis=1, bitorder="little").astype(bool)
-    owner = np.full(len(text), count)
-    for number, word in enumerate(text.words):
-        owner[word.start : word.stop] = number
     present[:, count] = True
-    return present[:, owner]
+    return present[:, owner_of(text)]
 
 
 class Game:
@@ -81,10 +88,10 @@ class Game:
             text = self.batch.texts[row]
             keep[at, : len(text)] = written_out(text, [pending[i][1] for i in at])
         raw = self.remover.keeping(torch.from_numpy(rows), torch.from_numpy(keep))
-        slack, numbers = 64 * torch.finfo(raw.dtype).eps, raw.detach().to("cpu", torch.float64).numpy()
-        for (row, mask), outputs, largest in zip(pending, numbers, np.abs(numbers).max(1).tolist(), strict=True):
+        numbers = raw.detach().to("cpu", torch.float64).numpy()
+        for (row, mask), outputs, slack in zip(pending, numbers, tie(raw).tolist(), strict=True):
             self.known[row][mask] = outputs
-            self.tolerance[row] = max(self.tolerance[row], slack * largest)
+            self.tolerance[row] = max(self.tolerance[row], slack)
 
     def numbers(self, target: Target, coalitions: Sequence[Sequence[int]]) -> list[Float[Tensor, "_ k"]]:
         """The explained numbers for some coalitions of each text."""
@@ -93,15 +100,20 @@ class Game:
             for row, raw in enumerate(self.raw(coalitions))
         ]
 
-    def each(self, target: Target, ask: Callable[[int], Sequence[int]]) -> Iterator[tuple[int, Float[Tensor, "_ k"]]]:
+    def each(self, target: Target, ask: Callable[[int], Collection[int]]) -> Iterator[tuple[int, Float[Tensor, "_ k"]]]:
         """The rows of the texts, each with the numbers of the coalitions that ``ask`` lists for it; nothing is kept.
 
-        Texts run together until their coalitions reach the budget.
+        Texts run together until their coalitions reach the budget; those of a text that exceed it run in parts.
         """
         waiting: dict[int, Sequence[int]] = {}
-        rows = budget_for("coalitions", self.batch.device).rows
-        for row in range(len(self.batch)):
-            waiting[row] = ask(row)
+        budget = budget_for("coalitions", self.batch.device)
+        rows = budget.rows
+        for row, text in enumerate(self.batch.texts):
+            asked, held = ask(row), max(1, budget.numbers // len(text.words))
+            if len(asked) > held:
+                yield row, self._in_parts(target, row, asked, held)
+            else:
+                waiting[row] = list(asked)
             if sum(map(len, waiting.values())) < rows and row + 1 < len(self.batch):
                 continue
             numbers = self.numbers(target, [waiting.get(number, ()) for number in range(len(self.batch))])
@@ -109,6 +121,17 @@ class Game:
                 self.known[number].clear()
                 yield number, numbers[number]
             waiting = {}
+
+    def _in_parts(self, target: Target, row: int, asked: Collection[int], size: int) -> Float[Tensor, "_ k"]:
+        """The numbers of the coalitions of one text, so many at a time."""
+        left, numbers, tally = iter(asked), [], Tally("coalitions of a text", len(asked))
+        while part := list(islice(left, size)):
+            numbers.append(
+                self.numbers(target, [part if number == row else () for number in range(len(self.batch))])[row]
+            )
+            self.known[row].clear()
+            tally.add(len(part))
+        return torch.cat(numbers)
 
 
 def leads(target: Target, raw: Float[Tensor, "n c"], row: int) -> Float[Tensor, " n"]:

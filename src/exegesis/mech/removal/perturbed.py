@@ -6,7 +6,7 @@ pieces in memory stays within the budget, however many texts there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, Self, cast, get_args
@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError, unknown
+from exegesis.core.progress import counted
 from exegesis.mech.removal.one_layer import PlainRunner
 from exegesis.mech.removal.suffixes import Suffixes
 from exegesis.nn.rounding import agree
@@ -71,7 +72,7 @@ class Remover:
         """Raw outputs for text ``owner[j]`` without the pieces for which ``keep[j]`` is false (``outputs_keeping``)."""
         model, batch, outputs = self.model, self.batch, []
         rows_at_once = budget_for("masks", batch.device).rows_of(batch.ids.shape[1])
-        for part in torch.split(torch.arange(len(owner)), rows_at_once):
+        for part in _in_turn(len(owner), rows_at_once):
             rows = owner[part].to(batch.device)
             stays = keep[part].to(batch.device) | self.special[rows]
             outputs.append(_run(model, self.run, batch, rows, stays & batch.mask[rows], self.how))
@@ -120,7 +121,7 @@ def without_spans(model: Classifier, batch: Batch, how: str) -> tuple[Float[Tens
         width = batch.ids.shape[1]
         step = torch.arange(width)
         outputs = [torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)]
-        for part in torch.split(torch.arange(len(owner)), budget_for("masks", batch.device).rows_of(width)):
+        for part in _in_turn(len(owner), budget_for("masks", batch.device).rows_of(width)):
             keep = (step < start[part, None]) | (step >= stop[part, None])
             outputs.append(remover.keeping(owner[part], keep))
         return torch.cat(outputs[1:] or outputs)
@@ -157,6 +158,12 @@ def _ordinary(unrolled: Unrolled, how: str) -> bool:
     A module that finds its own padding (``ids != pad``, or vectors of zeros) does not.
     """
     return unrolled.blind or how not in ("pad", "zero")
+
+
+def _in_turn(count: int, at_once: int) -> Iterator[Int[Tensor, " _"]]:
+    """The numbers of rows in runs; several are told as progress."""
+    parts = torch.split(torch.arange(count), at_once)
+    return counted(parts, "parts of the perturbed texts", len(parts)) if len(parts) > 1 else iter(parts)
 
 
 def _longest(batch: Batch) -> Int[Tensor, " n"]:

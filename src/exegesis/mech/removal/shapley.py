@@ -7,7 +7,8 @@ to the value of the whole text minus that of the empty one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import factorial
 
 import torch
@@ -58,12 +59,25 @@ def flat(words: int) -> Nest:
     return nest((), words)
 
 
-def prefixes(order: Sequence[int]) -> list[int]:
-    """The coalitions that grow along an order, from the empty one to the whole."""
-    coalitions = [0]
-    for word in order:
-        coalitions.append(coalitions[-1] | (1 << word))
-    return coalitions
+@dataclass(frozen=True, eq=False)
+class Prefixes:
+    """The coalitions along several orders, one after the other; only the present one is made."""
+
+    orders: Orders
+
+    def __len__(self) -> int:
+        return sum(len(order) + 1 for order in self.orders)
+
+    def __iter__(self) -> Iterator[int]:
+        for order in self.orders:
+            coalition = 0
+            yield coalition
+            for word in order:
+                coalition |= 1 << word
+                yield coalition
+
+    def __contains__(self, coalition: object) -> bool:
+        return any(coalition == one for one in self)
 
 
 def along(
@@ -71,7 +85,7 @@ def along(
 ) -> tuple[Float[Tensor, "k n"], Float[Tensor, "k n"]]:
     """Mean gain of each word over the orders, and its standard error from the means of each order and its reverse.
 
-    ``values[m]`` are those of ``prefixes(sequences[m])``.
+    ``values[m]`` are those of the prefixes of ``sequences[m]``.
     """
     gains = torch.zeros(len(sequences), values[0].shape[1], len(sequences[0]), dtype=values[0].dtype)
     for number, (order, value) in enumerate(zip(sequences, values, strict=True)):

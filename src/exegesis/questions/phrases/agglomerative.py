@@ -16,12 +16,15 @@ from exegesis.core.text import Span
 from exegesis.engine.answer import array
 from exegesis.engine.methods import Spanning, card_of
 from exegesis.mech.removal.coalitions import together
+from exegesis.nn.rounding import tie
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.target import Target
 from exegesis.questions.phrases.catalogue import PHRASE_METHODS, Scorer, search
 from exegesis.questions.phrases.search import Grown, Mark, Trees
 
 Scores = dict[Span, float]
+PERCENTILE = 99.5  # of Singh, Murdoch and Yu on texts
+PERCENTILES = {"soc": 90.0, "scd": 90.0}  # of Jin et al.
 
 
 @search("acd", paper="Singh, Murdoch and Yu 2019", scorers=PHRASE_METHODS, free=True)
@@ -35,19 +38,21 @@ class Agglomerative:
     first a word's priority is the magnitude of its own score. Next to a group it is the magnitude of the group's gain
     in score by the word (``by="gain"``, as in the paper), or of that gain less the word's own score
     (``by="interaction"``); between two groups the larger one counts. Each round selects the words whose priority is at
-    or above the ``percentile`` of the words not yet selected, and at least the best one: 90, as in the authors' code,
-    lets long texts grow in several places, 100 selects one word per round. The last round gives the whole text. Ties
-    are selected together.
+    or above the ``percentile`` of the words not yet selected, and at least the best one. By default it is the one that
+    the authors ran on texts: 99.5, which selects one word per round up to 200 words; with the scorers soc and scd the
+    90 of Jin et al. 2020, which lets a text grow in several places. The last round gives the whole text. Ties (to the
+    rounding of the model's outputs) are selected together.
 
     A phrase's ``interaction`` is its score less the sum of its parts' scores (the groups that it joined, and single
-    words), its ``step`` is the round in which it was formed. The search deviates in one point: the authors' rule to
-    always select two of the last five words is left out. Scores are in the units of the scorer.
+    words), its ``step`` is the round in which it was formed. The search deviates from the authors' code in two points:
+    its rule to always select two of the last five words is left out; and where a word lies between two groups, the code
+    keeps the gain that it computed last, that of the group on the right. Scores are in the units of the scorer.
 
     Raises UsageError for a scorer that only sums over words.
     """
 
     scorer: Scorer
-    percentile: Annotated[float, between(0, 100)] = 90.0
+    percentile: Annotated[float, between(0, 100)] | None = None
     by: Literal["gain", "interaction"] = "gain"
 
     def __post_init__(self) -> None:
@@ -58,12 +63,24 @@ class Agglomerative:
             )
 
     @property
+    def share(self) -> float:
+        """The percentile of this run."""
+        if self.percentile is not None:
+            return self.percentile
+        return PERCENTILES.get(card_of(self.scorer).name, PERCENTILE)
+
+    @property
     def scored(self) -> str:
         return f"{card_of(self.scorer).name}: {card_of(self.scorer).summary}"
 
     @property
     def complete(self) -> bool:
         return False
+
+    def passes(self, words: int) -> int | None:
+        """Those of the scorer for each word, and for each round the longer groups and the new one."""
+        stated = getattr(self.scorer, "passes", None)
+        return None if stated is None else stated(4 * words, 1)
 
     def __call__(self, model: Any, batch: Batch, target: Target, trees: Trees) -> list[Grown]:
         texts, scorer = batch.texts, self.scorer
@@ -78,9 +95,10 @@ class Agglomerative:
             return [array(values)[0].tolist() for values in score(spans)]
 
         tally = Tally("words joined", sum(len(text.words) for text in texts))
-        return together([self._join(len(text.words), tally) for text in texts], answer)
+        slack = tie(model.outputs(batch)).tolist()
+        return together([self._join(len(text.words), slack[row], tally) for row, text in enumerate(texts)], answer)
 
-    def _join(self, words: int, tally: Tally) -> Generator[list[Span], list[float], Grown]:
+    def _join(self, words: int, slack: float, tally: Tally) -> Generator[list[Span], list[float], Grown]:
         """The search on one text: yields phrases and receives their scores."""
         scores: Scores = {}
         marks: dict[Span, Mark] = {}
@@ -94,7 +112,7 @@ class Agglomerative:
         while not chosen.all():
             beside = [longer for group in joined for longer in _extended(group, chosen)]
             yield from _ask(beside, scores)
-            new = self._selected(chosen, joined, scores, singles)
+            new = self._selected(chosen, joined, scores, singles, slack)
             chosen |= new
             tally.add(int(new.sum()))
             groups, step = _groups(chosen), step + 1
@@ -109,7 +127,9 @@ class Agglomerative:
             joined = groups
         return Grown(marks, details={"rounds": step})
 
-    def _selected(self, chosen: np.ndarray, groups: Sequence[Span], scores: Scores, singles: np.ndarray) -> np.ndarray:
+    def _selected(
+        self, chosen: np.ndarray, groups: Sequence[Span], scores: Scores, singles: np.ndarray, slack: float
+    ) -> np.ndarray:
         """A flag for each word that the next round selects, without those of earlier rounds."""
         priority, touched = np.abs(singles), set[int]()
         for group in groups:
@@ -118,8 +138,7 @@ class Agglomerative:
                 gain = abs(scores[longer] - scores[group] - (singles[at] if self.by == "interaction" else 0.0))
                 priority[at] = max(priority[at], gain) if at in touched else gain
                 touched.add(at)
-        lowest = _percentile(priority[~chosen], self.percentile)
-        slack = 1e-6 * max(map(abs, scores.values()))  # rounding must not decide
+        lowest = _percentile(priority[~chosen], self.share)
         new: np.ndarray = (priority >= lowest - slack) & ~chosen
         return new
 

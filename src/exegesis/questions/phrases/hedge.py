@@ -62,6 +62,10 @@ class Hedge:
     def complete(self) -> bool:
         return False
 
+    def passes(self, words: int) -> int:
+        """The coalitions around a phrase at each of its cuts, with phrases that are cut near their middles."""
+        return 2 * (1 << 2 * self.window) * words * max(1, words.bit_length())
+
     def __call__(self, model: Classifier, batch: Batch, target: Target, trees: Trees) -> list[Grown]:
         game = Game(model, batch, self.how)
 

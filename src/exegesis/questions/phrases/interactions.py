@@ -28,6 +28,7 @@ from exegesis.results.header import Origin, Subject
 from exegesis.results.interactions import Interactions
 
 MAX_EXACT = 12  # the most words for which all coalitions can be run
+COALITION = 300  # bytes of a coalition and its value
 Effects = tuple[np.ndarray, dict[str, Any]]  # the matrix of one text, and its details
 REMEDIES = {"removal": "take a shorter text", "alone": "take a shorter text",
         "shapley": "take fewer samples, kind 'removal' or a shorter text"}  # fmt: skip
@@ -84,11 +85,20 @@ class Pairwise:
     seed: int = 0
     most: Annotated[int, at_least(4)] = 500_000
 
-    def affordable(self, text: Text, where: str = "") -> None:
-        """Raise UsageError, which names the text by ``where``, if a text needs more coalitions than ``most``."""
+    def passes(self, text: Text, numbers: int) -> int:
+        """The coalitions of the pairs of a text, at most."""
         words = len(text.words)
         sets = 1 if self.kind != "shapley" else 1 << max(words - 2, 0) if words <= self.exact else self.samples
-        count = 2 * words * (words - 1) * sets
+        return 2 * words * (words - 1) * sets
+
+    def held(self, text: Text, numbers: int) -> int:
+        """Bytes of the matrix, while it is put together, and of the coalitions."""
+        words = len(text.words)
+        return 4 * 8 * words**2 + self.passes(text, numbers) * (words // 8 + COALITION)
+
+    def affordable(self, text: Text, where: str = "") -> None:
+        """Raise UsageError, which names the text by ``where``, if a text needs more coalitions than ``most``."""
+        words, count = len(text.words), self.passes(text, 1)
         if count > self.most:
             raise UsageError(
                 f"{where}{self.kind} interactions of {words:,} words run the model on up to {count:,} coalitions of "

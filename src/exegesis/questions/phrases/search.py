@@ -17,6 +17,7 @@ from exegesis.results.header import Account, Origin, Subject
 from exegesis.results.hierarchy import Hierarchy, Part
 
 Trees = Callable[[Text], Nest]
+PART = 1000  # bytes of a part of a tree while it is put together
 
 
 class Mark(NamedTuple):
@@ -39,7 +40,8 @@ class Grown:
 class Search(Protocol):
     """A search for phrases: called with a batch of whole texts and one number to explain for each.
 
-    ``trees`` gives the phrases of a text for searches that follow a tree; the others do not call it.
+    ``trees`` gives the phrases of a text for searches that follow a tree; the others do not call it. A search may state
+    its cost as methods do (``passes(words)``).
     """
 
     def __call__(self, model: Any, batch: Batch, target: Target, trees: Trees) -> list[Grown]: ...
@@ -85,6 +87,15 @@ class Phrases:
     def parameters(self) -> str:
         """The search with its parameters, as code."""
         return repr(self.search)
+
+    def passes(self, text: Text, numbers: int) -> int | None:
+        """The passes that the search states for a text; None if it states none."""
+        stated = getattr(self.search, "passes", None)
+        return None if stated is None else stated(len(text.words))
+
+    def held(self, text: Text, numbers: int) -> int:
+        """Bytes of the parts of the tree."""
+        return 2 * len(text.words) * PART
 
     def answer(self, task: Task) -> list[Grown]:
         """The phrases of each text."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from exegesis.engine.methods import card_of
 from exegesis.engine.run import score_spans
 from exegesis.mech.removal.coalitions import Game
 from exegesis.mech.removal.perturbed import How
-from exegesis.mech.removal.shapley import Orders, Predecessors, along, orders, predecessors, prefixes, price
+from exegesis.mech.removal.shapley import Orders, Predecessors, Prefixes, along, orders, predecessors, price
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
@@ -44,6 +44,14 @@ class Parse:
     @property
     def complete(self) -> bool:
         return card_of(self.scorer).complete
+
+    def passes(self, words: int) -> int | None:
+        """Those of the scorer for the words, and for the spans of the tree if it scores them directly."""
+        stated = getattr(self.scorer, "passes", None)
+        if stated is None:
+            return None
+        count: int = stated(words, 1) + (stated(2 * words, 1) if hasattr(self.scorer, "spans") else 0)
+        return count
 
     def __call__(self, model: Any, batch: Batch, target: Target, trees: Trees) -> list[Grown]:
         card = card_of(self.scorer)
@@ -93,6 +101,10 @@ class Owen:
     def complete(self) -> bool:
         return True
 
+    def passes(self, words: int) -> int:
+        """The coalitions of the pairs, or of the drawn orders, at most."""
+        return min(1 << min(words, 62), max(2 * self.limit, self.samples * (words + 1)))
+
     def __call__(self, model: Classifier, batch: Batch, target: Target, trees: Trees) -> list[Grown]:
         game = Game(model, batch, self.how)
         nests = [trees(text) for text in batch.texts]
@@ -102,13 +114,9 @@ class Owen:
             for text, tree, chances in zip(batch.texts, nests, before, strict=True)
         ]
 
-        def coalitions_of(row: int) -> Sequence[int]:
+        def coalitions_of(row: int) -> Collection[int]:
             chances = before[row]
-            return (
-                _coalitions(chances)
-                if chances
-                else [coalition for order in drawn_orders[row] for coalition in prefixes(order)]
-            )
+            return _coalitions(chances) if chances else Prefixes(drawn_orders[row])
 
         trees_by_row: dict[int, Grown] = {}
         for row, numbers in game.each(target, coalitions_of):

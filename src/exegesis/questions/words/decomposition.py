@@ -43,9 +43,9 @@ class ContextualDecomposition:
     part, irrelevant part and bias by the change that each of them adds, averaged over orderings: those that begin with
     the bias, which the authors found to work best and their code uses (``orderings="bias-first"``), or all six
     (``"all"``). In ``c_t = f c_{t-1} + i g`` the phrase gets the products without an irrelevant factor; the output gate
-    is not split. Two published codes differ in the product bias x bias of ``i g``: it is relevant at the phrase's steps
-    strictly before its last word (``variant="original"``, the paper's code), or at all of its words (``"acd"``, Singh
-    et al. 2019); at other steps it is irrelevant in both. For a single word the original never makes it relevant.
+    is not split. The product bias x bias of ``i g`` is relevant at all words of the phrase, as in the code of Singh et
+    al. 2019 (``variant="acd"``); the paper's own code stops one word early (``"original"``), so that there a single
+    word never has it. At other steps it is irrelevant in both.
 
     Beyond the papers, and our own: the reverse direction, whose last word is the phrase's first; a GRU in PyTorch's
     form, where 1 - z and n share ``(1 - z) n`` as i and g do, z and h_{t-1} as f and c_{t-1}, and of the reset product
@@ -56,7 +56,7 @@ class ContextualDecomposition:
     Raises SpanError (a UsageError) for a span outside its text, UnsupportedError for the target ``probability``.
     """
 
-    variant: Literal["original", "acd"] = "original"
+    variant: Literal["acd", "original"] = "acd"
     orderings: Literal["bias-first", "all"] = "bias-first"
 
     def __call__(self, model: Recurrent, batch: Batch, target: Target) -> Scores:
@@ -74,6 +74,10 @@ class ContextualDecomposition:
                 "interactions": whole - values.sum(-1),
             },
         )
+
+    def passes(self, words: int, numbers: int) -> int:
+        """One for each word beside the text."""
+        return 1 + words
 
     def spans(
         self, model: Recurrent, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]

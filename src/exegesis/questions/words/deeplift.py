@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exegesis.engine.methods import Scores, method
+from exegesis.engine.methods import BACKWARD, Scores, method
 from exegesis.mech.baseline import Baseline, baseline_vectors
 from exegesis.mech.deeplift.differences import differences
 from exegesis.protocols.batch import Batch
@@ -63,3 +63,7 @@ class DeepLift:
         base = baseline_vectors(model, batch, model.embed(batch), self.baseline)
         values, first = differences(model, batch, target, base)
         return Scores(values, {"value at the baseline": first})
+
+    def passes(self, words: int, numbers: int) -> int:
+        """The text and its baseline, and a backward pass for each number."""
+        return 2 + BACKWARD * numbers

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.parameters import at_least
-from exegesis.engine.methods import Scores, method
+from exegesis.engine.methods import BACKWARD, Scores, method
 from exegesis.mech.gradients.gradient import chunks, gradients
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import budget_for
@@ -48,8 +49,11 @@ class Gradient:
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         vectors = model.embed(batch)
-        _, gradient = gradients(model, vectors, batch, target)
-        return Scores(REDUCTIONS[self.norm](gradient, vectors[:, None]) * batch.mask[:, None])
+        return Scores(_reduced(model, vectors, batch, target, self.norm) * batch.mask[:, None])
+
+    def passes(self, words: int, numbers: int) -> int:
+        """A pass, and a backward pass for each number."""
+        return 1 + BACKWARD * numbers
 
 
 @method(
@@ -68,8 +72,11 @@ class GradientXInput:
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         vectors = model.embed(batch)
-        _, gradient = gradients(model, vectors, batch, target)
-        return Scores(REDUCTIONS["x-input"](gradient, vectors[:, None]) * batch.mask[:, None])
+        return Scores(_reduced(model, vectors, batch, target, "x-input") * batch.mask[:, None])
+
+    def passes(self, words: int, numbers: int) -> int:
+        """A pass, and a backward pass for each number."""
+        return 1 + BACKWARD * numbers
 
 
 @method(
@@ -101,20 +108,36 @@ class SmoothGrad:
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         vectors = model.embed(batch)
         rows, width, size = vectors.shape
-        seeds = [generator(text, self.seed) for text in batch.texts]
-        mean = vectors.new_zeros(rows, target.count, width, size)
+        values = vectors.new_zeros(rows, target.count, width)
         highest = vectors.masked_fill(~batch.mask[..., None], -torch.inf).amax((1, 2))
         lowest = vectors.masked_fill(~batch.mask[..., None], torch.inf).amin((1, 2))
         scale = self.noise * (highest - lowest)
-        for part in chunks(rows, width, budget_for("gradients", batch.device)):
-            rest, target_part = batch.take(part), target.take(part)
-            inner = rest.ids.shape[1]
-            for _ in range(self.samples):
-                noise = vectors.new_zeros(len(part), inner, size)
-                for place, row in enumerate(part.tolist()):
-                    length = len(batch.texts[row])
-                    draw = torch.randn(length, size, generator=seeds[row], dtype=torch.float64)
-                    noise[place, :length] = draw.to(noise)
-                noisy = vectors[part.to(vectors.device), :inner] + noise * scale[part.to(scale.device), None, None]
-                mean[part, :, :inner] += gradients(model, noisy, rest, target_part)[1] / self.samples
-        return Scores(REDUCTIONS[self.reduce](mean, vectors[:, None]) * batch.mask[:, None])
+        budget = budget_for("gradients", batch.device)
+        for part in chunks(rows, width, budget):
+            rest = batch.take(part)
+            inner, own = rest.ids.shape[1], vectors[part.to(vectors.device), : rest.ids.shape[1]]
+            for some in torch.split(torch.arange(target.count), max(1, budget.numbers // (len(part) * inner * size))):
+                seeds = [generator(batch.texts[row], self.seed) for row in part.tolist()]  # the same noise for all
+                target_part = target.take(part).some(some)
+                mean = vectors.new_zeros(len(part), len(some), inner, size)
+                for _ in range(self.samples):
+                    noise = vectors.new_zeros(len(part), inner, size)
+                    for place, row in enumerate(part.tolist()):
+                        length = len(batch.texts[row])
+                        draw = torch.randn(length, size, generator=seeds[place], dtype=torch.float64)
+                        noise[place, :length] = draw.to(noise)
+                    noisy = own + noise * scale[part.to(scale.device), None, None]
+                    mean += gradients(model, noisy, rest, target_part)[1] / self.samples
+                values[part[:, None], some, :inner] = REDUCTIONS[self.reduce](mean, own[:, None])
+        return Scores(values * batch.mask[:, None])
+
+    def passes(self, words: int, numbers: int) -> int:
+        """Those of a gradient, for each sample."""
+        return self.samples * (1 + BACKWARD * numbers)
+
+
+def _reduced(
+    model: Differentiable, vectors: Float[Tensor, "b t d"], batch: Batch, target: Target, kind: str
+) -> Float[Tensor, "b k t"]:
+    """The gradient of each number at each piece as one number."""
+    return gradients(model, vectors, batch, target, lambda slope, rows: REDUCTIONS[kind](slope, vectors[rows]))[1]

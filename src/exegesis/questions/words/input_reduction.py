@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.parameters import at_least
-from exegesis.core.text import Text
+from exegesis.core.progress import Tally
 from exegesis.engine.methods import Scores, method
-from exegesis.mech.removal.perturbed import How, check, outputs_keeping
+from exegesis.mech.removal.coalitions import owner_of
+from exegesis.mech.removal.perturbed import How, Remover, check
 from exegesis.protocols.batch import Batch
+from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Link, Target
 
 
-@dataclass(frozen=True)
-class _Path:
-    """A way of reducing a text: the rest of its words, the removed words in order, and the explained number."""
+class _Removal(NamedTuple):
+    """A removed word, and the removals before it."""
 
-    rest: frozenset[int]
-    removed: tuple[int, ...]
+    word: int
+    before: _Removal | None
+
+
+class _Path(NamedTuple):
+    """A way of reducing a text: a flag for each word that is left, the last removal, and the explained number."""
+
+    left: Bool[np.ndarray, " w"]
+    removed: _Removal | None
     number: float
 
 
@@ -60,58 +70,94 @@ class InputReduction:
         decided = model.link.decide(model.outputs(batch))
         if target.count != 1 or bool((target.index[:, 0] != decided).any()):
             raise UsageError("input-reduction keeps the predicted label: ask for the target 'predicted'")
-        everything = [frozenset(range(len(text.words))) for text in batch.texts]
-        beams = {row: [_Path(words, (), 0.0)] for row, words in enumerate(everything)}
+        remover = Remover.of(model, batch, self.how)
+        beams = {row: [_Path(np.ones(len(text.words), dtype=bool), None, 0.0)] for row, text in enumerate(batch.texts)}
         ended: dict[int, _Path] = {}
+        tally = Tally("words removed", sum(len(text.words) - 1 for text in batch.texts))
         while beams:
-            longer = self._step(model, batch, target, decided, beams)
-            for row, paths in list(beams.items()):
-                if not longer.get(row):
+            longer = self._step(remover, target, decided, beams)
+            for row, paths in beams.items():
+                if row not in longer:
                     ended[row] = paths[0]
-            beams = {row: paths for row, paths in longer.items() if paths}
+            beams = longer
+            tally.add(len(beams))
+        tally.add(tally.total - tally.done)
         values = torch.zeros(len(batch), 1, batch.ids.shape[1], dtype=torch.float64)
         details = []
         for row, text in enumerate(batch.texts):
-            path, count = ended[row], len(text.words)
-            for number, word in enumerate(text.words):
-                values[row, 0, word.start] = 1.0 if number in path.rest else path.removed.index(number) / count
-            rest = sorted(path.rest)
+            rest, order = np.flatnonzero(ended[row].left).tolist(), _order(ended[row].removed)
+            starts = [word.start for word in text.words]
+            values[row, 0, [starts[word] for word in rest]] = 1.0
+            values[row, 0, [starts[word] for word in order]] = torch.arange(len(order)).double() / len(starts)
             words_left = [text.surface(text.words[number]) for number in rest]
-            details.append({"reduced": words_left, "left": rest, "order": list(path.removed)})
+            details.append({"reduced": words_left, "left": rest, "order": order})
         return Scores(values, details=details)
 
+    def passes(self, words: int, numbers: int) -> int:
+        """At most a removal of each word that is left, for each text of the beam, at every step."""
+        return 1 + self.beam * words * (words + 1) // 2
+
     def _step(
-        self, model: Classifier, batch: Batch, target: Target, decided: Tensor, beams: dict[int, list[_Path]]
+        self, remover: Remover, target: Target, decided: Tensor, beams: dict[int, list[_Path]]
     ) -> dict[int, list[_Path]]:
-        """The best paths of each text after another removal that keeps the label; all removals run in one pool."""
-        tries: list[tuple[int, _Path, int]] = []
-        tried: set[tuple[int, frozenset[int]]] = set()
-        for row, paths in beams.items():
-            for path in paths:
-                for word in sorted(path.rest) if len(path.rest) > 1 else ():
-                    rest = path.rest - {word}
-                    if (row, rest) not in tried:
-                        tried.add((row, rest))
-                        tries.append((row, path, word))
+        """The best paths of each text after another removal that keeps the label; all removals run in one pool.
+
+        A removal is remembered as a path and a word; texts are written out a part at a time.
+        """
+        tries = [(row, path, word) for row, paths in beams.items() for path, word in _removals(paths)]
         if not tries:
             return {}
-        owner = torch.tensor([row for row, _, _ in tries])
-        keep = _keep(batch.texts, tries, batch.ids.shape[1])
-        raw = outputs_keeping(model, batch, owner, keep, self.how)
-        numbers = target.take(owner).of(raw)[:, 0].tolist()
-        same = (model.link.decide(raw) == decided[owner.to(decided.device)]).tolist()
+        rows_at_once = budget_for("masks", remover.batch.device).rows_of(remover.batch.ids.shape[1])
+        numbers, same = [], []
+        for at in range(0, len(tries), rows_at_once):
+            part = tries[at : at + rows_at_once]
+            owner = torch.tensor([row for row, _, _ in part])
+            raw = remover.keeping(owner, _keep(remover.batch, part))
+            numbers += target.take(owner).of(raw)[:, 0].tolist()
+            same += (remover.model.link.decide(raw) == decided[owner.to(decided.device)]).tolist()
+        found: dict[int, list[int]] = {}
+        for place, (row, _, _) in enumerate(tries):
+            if same[place]:
+                found.setdefault(row, []).append(place)
         longer: dict[int, list[_Path]] = {}
-        for (row, path, word), number, stays in zip(tries, numbers, same, strict=True):
-            if stays:
-                longer.setdefault(row, []).append(_Path(path.rest - {word}, (*path.removed, word), number))
-        return {row: sorted(paths, key=lambda p: -p.number)[: self.beam] for row, paths in longer.items()}
+        for row, places in found.items():
+            for place in sorted(places, key=lambda place: -numbers[place])[: self.beam]:
+                _, path, word = tries[place]
+                left = path.left.copy()
+                left[word] = False
+                longer.setdefault(row, []).append(_Path(left, _Removal(word, path.removed), numbers[place]))
+        return longer
 
 
-def _keep(texts: tuple[Text, ...], tries: list[tuple[int, _Path, int]], width: int) -> Bool[Tensor, "n t"]:
+def _removals(paths: Sequence[_Path]) -> Iterator[tuple[_Path, int]]:
+    """Each removal of a word from a path that leaves a text which no earlier one leaves.
+
+    Two paths with the same number of words can reach the same text by one removal each only if they differ in one word.
+    """
+    for number, path in enumerate(paths):
+        words = np.flatnonzero(path.left)
+        if len(words) < 2:
+            continue
+        apart = [np.flatnonzero(path.left & ~earlier.left) for earlier in paths[:number]]
+        known = {int(words[0]) for words in apart if len(words) == 1}
+        yield from ((path, word) for word in words.tolist() if word not in known)
+
+
+def _order(removed: _Removal | None) -> list[int]:
+    """The removed words, the first one first."""
+    order = []
+    while removed is not None:
+        order.append(removed.word)
+        removed = removed.before
+    return order[::-1]
+
+
+def _keep(batch: Batch, tries: Sequence[tuple[int, _Path, int]]) -> Bool[Tensor, "n t"]:
     """A flag for each piece that a try keeps, ``[n, t]``."""
-    keep = torch.ones(len(tries), width, dtype=torch.bool)
+    keep = np.ones((len(tries), batch.ids.shape[1]), dtype=bool)
+    owners = {row: owner_of(batch.texts[row]) for row, _, _ in tries}
     for number, (row, path, word) in enumerate(tries):
-        for index in (*path.removed, word):
-            span = texts[row].words[index]
-            keep[number, span.start : span.stop] = False
-    return keep
+        left = np.append(path.left, True)
+        left[word] = False
+        keep[number, : len(owners[row])] = left[owners[row]]
+    return torch.from_numpy(keep)

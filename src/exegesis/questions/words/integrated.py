@@ -13,13 +13,15 @@ from torch import Tensor
 
 from exegesis.core.errors import UsageError
 from exegesis.core.parameters import above, at_least
-from exegesis.engine.methods import Scores, method
+from exegesis.engine.methods import BACKWARD, Scores, method
 from exegesis.mech.baseline import Baseline, baseline_vectors
 from exegesis.mech.gradients.path import Paths, paths
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Differentiable
 from exegesis.protocols.target import Target
+
+BENT = 8  # panels of a path that bends, in the statement of the cost
 
 
 @method(
@@ -85,6 +87,10 @@ class IntegratedGradients:
             for panels, good in zip(done, converged, strict=True)
         ]
         return Scores(scores, {"value at the baseline": first}, details)
+
+    def passes(self, words: int, numbers: int) -> int:
+        """The text and its baseline, and those of a gradient at each point, of as many points as a bent path takes."""
+        return 2 + min(self.limit, BENT * self.points) * (1 + BACKWARD * numbers)
 
     def _integrate(self, path: Paths, panels: Sequence[_Panel]) -> None:
         """Compute the shares and gaps of panels, in place."""

@@ -42,6 +42,10 @@ class LeaveOneOut:
     def __call__(self, model: Classifier, batch: Batch, target: Target) -> Scores:
         return Scores(at_words(self.spans(model, batch, target, [text.words for text in batch.texts]), batch))
 
+    def passes(self, words: int, numbers: int) -> int:
+        """The text, and the text without each word."""
+        return 1 + words
+
     def spans(
         self, model: Classifier, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
     ) -> list[Float[Tensor, "k _"]]:

@@ -14,6 +14,7 @@ from exegesis.core.text import Text
 from exegesis.engine.methods import Scores, method
 from exegesis.mech.removal.perturbed import How, check, outputs_keeping
 from exegesis.protocols.batch import Batch
+from exegesis.protocols.budget import budget_for
 from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Target
@@ -71,13 +72,20 @@ class Lime:
             details.append({"intercept": intercept.tolist(), "r2": fit.tolist()})
         return Scores(values, {"intercept": intercepts}, details)
 
+    def passes(self, words: int, numbers: int) -> int:
+        """One for each sample."""
+        return self.samples
+
     def _draw(self, text: Text) -> Bool[Tensor, "s w"]:
         """A flag for each word that is present in each sample, ``[samples, words]``."""
         words = len(text.words)
         draws = generator(text, self.seed)
         removed = torch.randint(1, words + 1, (self.samples - 1, 1), generator=draws)
-        order = torch.rand(self.samples - 1, words, generator=draws, dtype=torch.float32).argsort(1).argsort(1)
-        return torch.cat([torch.ones(1, words, dtype=torch.bool), order >= removed])
+        places = torch.rand(self.samples - 1, words, generator=draws, dtype=torch.float32)
+        at_once = budget_for("masks").rows_of(words)
+        parts = zip(torch.split(places, at_once), torch.split(removed, at_once), strict=True)
+        kept = [part.argsort(1).argsort(1) >= gone for part, gone in parts]
+        return torch.cat([torch.ones(1, words, dtype=torch.bool), *kept])
 
     def _fit(
         self, present: Float[Tensor, "s w"], numbers: Float[Tensor, "s k"]
@@ -108,11 +116,12 @@ def _ridge(
     total = weight.sum()
     middle = (weight[:, None] * features).sum(0) / total
     level = (weight[:, None] * numbers).sum(0) / total
-    x, y = features - middle, numbers - level
-    weighted = x.t() * weight
-    matrix = weighted @ x + penalty * torch.eye(x.shape[1], dtype=x.dtype)
-    if penalty > 0:
-        coefficients = torch.linalg.solve(matrix, weighted @ y)
-    else:
-        coefficients = torch.linalg.pinv(matrix, hermitian=True) @ (weighted @ y)
+    root = weight.sqrt()[:, None]
+    x, y = root * (features - middle), root * (numbers - level)
+    wide = x.shape[1] > x.shape[0]  # with fewer samples than words, the same solution by a matrix of samples
+    matrix = x @ x.t() if wide else x.t() @ x
+    matrix.diagonal().add_(penalty)
+    right = y if wide else x.t() @ y
+    solved = torch.linalg.solve(matrix, right) if penalty > 0 else torch.linalg.pinv(matrix, hermitian=True) @ right
+    coefficients = x.t() @ solved if wide else solved
     return coefficients.t().contiguous(), level - middle @ coefficients

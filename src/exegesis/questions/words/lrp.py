@@ -12,7 +12,7 @@ from torch import Tensor
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.parameters import at_least
 from exegesis.core.place import Place
-from exegesis.engine.methods import Scores, method
+from exegesis.engine.methods import BACKWARD, Scores, method
 from exegesis.mech.lrp.propagate import propagate, trial
 from exegesis.mech.lrp.recurrent import relevance
 from exegesis.mech.lrp.shares import LrpOptions
@@ -40,14 +40,15 @@ class Lrp:
     ``epsilon`` times the relevance that it received. *Fixed parts* are constants beside the words: added positions, a
     vector put in front, pad tokens that fill up a text too short for a convolution.
 
-    Linear maps and accumulations follow the epsilon rule (Sec. 11.3.1, 11.3.3) with sign(0) = 1. Products of a gate
-    and a signal follow ``product`` (Table 11.1): ``all`` (the signal takes all), ``prop``, ``abs`` or ``half``, with
-    the values before activation; ``prop`` and ``abs`` have ``stabilizer`` in the denominator, by default ``epsilon``,
-    and 0.2 for ``prop``, which needs it according to the chapter (footnote 9). Relevance that they absorb counts as
-    absorbed by epsilon. With ``bias="keep"`` a bias keeps its share; with ``"spread"`` this share and that of epsilon
-    are divided evenly among the map's inputs: the components of x_t and h_{t-1}, the two terms of an accumulation, the
-    components of the states that are read. The initial states then receive shares even if they are zero. In a module
-    that is not traceable, the maps are its linear layers and its sums of two terms.
+    Linear maps and accumulations follow the epsilon rule (Sec. 11.3.1, 11.3.3) with sign(0) = 1. Products of a gate and
+    a signal follow ``product`` (Table 11.1): ``all`` (the signal takes all), ``prop``, ``abs`` or ``half``, with the
+    values before activation; ``prop`` and ``abs`` have ``stabilizer`` in the denominator, by default ``epsilon``, and
+    0.2 for ``prop``, which needs it according to the chapter (footnote 9). The chapter ran ``prop`` with 0.2 in linear
+    maps too: give ``epsilon=0.2`` to repeat it. Relevance that products absorb counts as absorbed by epsilon. With
+    ``bias="keep"`` a bias keeps its share; with ``"spread"`` this share and that of epsilon are divided evenly among
+    the map's inputs: the components of x_t and h_{t-1}, the two terms of an accumulation, the components of the states
+    that are read. The initial states then receive shares even if they are zero. In a module that is not traceable, the
+    maps are its linear layers and its sums of two terms.
 
     A model with one linear layer on pooled recurrent states is computed for all steps and targets at once: its poolings
     and output layer are one linear map from states to the number, so ``epsilon`` acts on the number itself. If another
@@ -127,6 +128,10 @@ class Lrp:
             if unrolled is None:
                 raise
             return self._fast(unrolled, matrix)
+
+    def passes(self, words: int, numbers: int) -> int:
+        """A pass, and a backward pass for each number."""
+        return 1 + BACKWARD * numbers
 
     def unrolled(self, model: Differentiable, batch: Batch) -> Unrolled | None:
         """The unrolled recurrent pass for the fast path, or None if the fast path does not apply.

@@ -42,6 +42,10 @@ class Reat:
     def __call__(self, model: Gated, batch: Batch, target: Target) -> Scores:
         return _scores(model, batch, target, naive=False)
 
+    def passes(self, words: int, numbers: int) -> int:
+        """One."""
+        return 1
+
 
 @method(
     "naive-reat",
@@ -60,6 +64,10 @@ class NaiveReat:
 
     def __call__(self, model: Recurrent, batch: Batch, target: Target) -> Scores:
         return _scores(model, batch, target, naive=True)
+
+    def passes(self, words: int, numbers: int) -> int:
+        """One."""
+        return 1
 
 
 def _scores(model: Recurrent, batch: Batch, target: Target, *, naive: bool) -> Scores:

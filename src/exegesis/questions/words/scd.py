@@ -44,7 +44,8 @@ class Scd:
     formulas). A phrase is scored as a whole, so its score is not the sum of its words' scores. For a model without
     biases that starts from zero, the score of the whole text is its number less the output bias.
 
-    It deviates from the authors' code, which counts the text itself as one more context. Beyond the paper: GRU, plain
+    It deviates from the authors' code in two points: the code counts the text itself as one more context, and applies
+    the sigmoid to the contexts' output gates a second time (it keeps them after it). Beyond the paper: GRU, plain
     RNN, both directions, stacked layers. A drawn context that the model reads in another number of pieces cannot be
     aligned step by step and is left out; if none fits, the text itself is the context.
 
@@ -59,6 +60,10 @@ class Scd:
 
     def __call__(self, model: Recurrent, batch: Batch, target: Target) -> Scores:
         return Scores(at_words(self.spans(model, batch, target, [text.words for text in batch.texts]), batch))
+
+    def passes(self, words: int, numbers: int) -> int:
+        """One for each context of each word, without those of the language model."""
+        return 1 + self.samples * words
 
     def spans(
         self, model: Recurrent, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]

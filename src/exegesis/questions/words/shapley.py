@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from exegesis.core.text import Text
 from exegesis.engine.methods import Scores, method
 from exegesis.mech.removal.coalitions import Game
 from exegesis.mech.removal.perturbed import How
-from exegesis.mech.removal.shapley import Orders, along, exact, flat, orders, prefixes
+from exegesis.mech.removal.shapley import Orders, Prefixes, along, exact, flat, orders
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
@@ -67,15 +67,19 @@ class Shapley:
             values[row, :, words], empty[row] = scores, numbers[0]
         return Scores(values, {EMPTY: empty}, details)
 
+    def passes(self, words: int, numbers: int) -> int:
+        """All coalitions, or those along the drawn orders."""
+        return 1 << words if words <= self.exact else self.samples * (words + 1)
+
     def _draw(self, text: Text) -> Orders:
         if len(text.words) <= self.exact:
             return []
         return orders(flat(len(text.words)), self.samples, generator(text, self.seed))
 
-    def _coalitions(self, text: Text, drawn_orders: Orders) -> Sequence[int]:
+    def _coalitions(self, text: Text, drawn_orders: Orders) -> Collection[int]:
         if not drawn_orders:
             return range(1 << len(text.words))
-        return [coalition for order in drawn_orders for coalition in prefixes(order)]
+        return Prefixes(drawn_orders)
 
     def _score(
         self, numbers: Float[Tensor, "n k"], drawn_orders: Orders

@@ -57,6 +57,10 @@ class Soc:
     def __call__(self, model: Classifier, batch: Batch, target: Target) -> Scores:
         return Scores(at_words(self.spans(model, batch, target, [text.words for text in batch.texts]), batch))
 
+    def passes(self, words: int, numbers: int) -> int:
+        """Two for each context of each word, without those of the language model."""
+        return 2 * self.samples * words
+
     def spans(
         self, model: Classifier, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]
     ) -> list[Float[Tensor, "k _"]]:

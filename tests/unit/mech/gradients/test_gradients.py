@@ -11,8 +11,10 @@ import torch
 
 from exegesis.api import explain
 from exegesis.core.errors import UnsupportedError, UsageError
+from exegesis.mech.gradients import gradient
 from exegesis.mech.gradients.path import Paths, RecurrentPaths, paths
 from exegesis.models.modules.wrap import wrap
+from exegesis.protocols.budget import limited
 from exegesis.protocols.draws import generator
 from exegesis.protocols.target import ask
 from tests.reference import gradients as slow
@@ -317,3 +319,24 @@ def test_targets_name_the_numbers():
     ):
         number = ask(target, seen.labels, seen.link).of(raw, seen.link).of(raw)
         np.testing.assert_allclose(number, [[expected]], atol=1e-14)
+
+
+@pytest.mark.parametrize("method", ["gradient", "gradient-x-input", "smoothgrad", "integrated-gradients"])
+def test_many_numbers_share_backward_passes(method, monkeypatch):
+    """As rows of their own, in parts of the budget, numbers have the gradients that they have one after the other."""
+    seen, raw = model(Shape("gru", 2, True, outputs=5, seed=3)), texts([4, 1, 6], 3)
+    options = {"samples": 3} if method == "smoothgrad" else {}
+    each = explain(seen, raw, method, "all", **options)
+    runs, run = [], type(seen).outputs_from
+
+    def count(self, embeds, batch):
+        runs.append(len(embeds))
+        return run(self, embeds, batch)
+
+    monkeypatch.setattr(type(seen), "outputs_from", count)
+    monkeypatch.setattr(gradient, "MANY", 4)
+    with limited("gradients", pieces=24, numbers=200):
+        together = explain(seen, raw, method, "all", **options)
+    assert max(runs) <= 4 or method == "integrated-gradients"
+    for one, other in zip(each, together, strict=True):
+        np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-12)

@@ -390,6 +390,23 @@ def test_ridge_is_scikit_learns():
             np.testing.assert_allclose([*slow_b, slow_a], [*b[k], a[k]], atol=1e-9)
 
 
+@pytest.mark.parametrize("penalty", [0.5, 0.0])
+def test_ridge_with_fewer_samples_than_words(penalty):
+    """The normal equations of all words have the same solution; without a penalty, the shortest one."""
+    draws = np.random.default_rng(1)
+    Z, y, weight = draws.random((6, 30)) > 0.4, draws.normal(size=(6, 2)), draws.random(6)
+    b, a = _ridge(torch.tensor(Z).double(), torch.tensor(y), torch.tensor(weight), penalty)
+    middle, level = weight @ Z / weight.sum(), weight @ y / weight.sum()
+    x = Z - middle
+    matrix = (x.T * weight) @ x + penalty * np.eye(30)
+    right = (x.T * weight) @ (y - level)
+    expected = (
+        np.linalg.solve(matrix, right) if penalty else np.linalg.pinv(matrix, hermitian=True, rcond=1e-10) @ right
+    )
+    np.testing.assert_allclose(b.T, expected, atol=1e-10)
+    np.testing.assert_allclose(a, level - middle @ expected, atol=1e-10)
+
+
 def test_fewer_features_score_the_rest_zero():
     seen = model(Shape("gru"))
     result = explain(seen, texts([7])[0], "lime", features=3, samples=200)

@@ -18,11 +18,14 @@ from exegesis.mech.decomposition.contexts import neighbourhood
 from exegesis.mech.removal.shapley import predecessors, price
 from exegesis.models.language_models.counted import CountedLanguageModel
 from exegesis.models.modules.wrap import wrap
+from exegesis.nn.rounding import tie
 from exegesis.protocols.language import fillings
 from exegesis.questions.phrases import hedge
+from exegesis.questions.phrases.agglomerative import Agglomerative
 from exegesis.questions.phrases.hedge import Hedge
 from exegesis.questions.phrases.trees import Owen
 from exegesis.questions.words.leave_one_out import LeaveOneOut
+from exegesis.questions.words.scd import Scd
 from exegesis.questions.words.shapley import Shapley
 from exegesis.questions.words.soc import Soc
 from exegesis.results.hierarchy import Hierarchy
@@ -309,6 +312,35 @@ def test_acd_joins_as_the_plain_version(percentile, by):
                 assert next(p.step for p in result if tuple(result.text.words_under(p.span)) == group) == round_
             for span, (score, _, _) in found.items():
                 np.testing.assert_allclose(score, s(*span), rtol=0, atol=1e-10)
+
+
+def added(weights):
+    """A black box of probabilities to which each word adds its weight, float64."""
+
+    def function(rows):
+        high = np.array([0.3 + sum(weights[word] for word in row.split()) for row in rows])
+        return np.stack([1 - high, high], 1)
+
+    return blackbox(function, ["a", "b"])
+
+
+@pytest.mark.parametrize(("apart", "rounds"), [(1e-3, 4), (1e-10, 4), (0.0, 1)])
+def test_acd_joins_equals_together_and_nothing_else(apart, rounds):
+    """In double precision words that differ by a billionth are not a tie; equal ones are, whatever rounding does."""
+    weights = {f"w{n}": 0.1 + n * apart for n in range(4)}
+    tree = hierarchy(added(weights), "w0 w1 w2 w3", "acd", "b", method="leave-one-out")
+    assert tree.details["rounds"] == rounds
+
+
+def test_ties_follow_the_precision_and_the_size_of_outputs():
+    for dtype, eps in ((torch.float32, 2.0**-23), (torch.float64, 2.0**-52)):
+        slack = tie(torch.tensor([[1.0, -3.0], [0.5, 0.25]], dtype=dtype))
+        np.testing.assert_allclose(slack, [64 * eps * 3, 64 * eps * 0.5])
+
+
+def test_the_percentile_is_that_of_the_authors():
+    assert [Agglomerative(scorer).share for scorer in (LeaveOneOut(), Soc(), Scd())] == [99.5, 90, 90]
+    assert Agglomerative(Soc(), percentile=70).share == 70
 
 
 class Original:
