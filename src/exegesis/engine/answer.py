@@ -20,7 +20,7 @@ from exegesis.protocols.batch import Batch, groups
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask, Target
-from exegesis.results.header import Origin, Prediction, Subject
+from exegesis.results.header import Accounted, Origin, Prediction, Subject
 
 MAX_LABELS, LIKELIEST = 100, 10  # a prediction names up to a hundred labels, else the ten likeliest
 Result = TypeVar("Result")
@@ -72,8 +72,8 @@ def answer(
     """Ask a question about texts; results come as they are ready, each with the number of its text.
 
     The seconds of a batch are shared by its texts. Work that takes long is announced in the log. Raises ModelError if
-    the model's outputs are not finite, CapacityError if a single text needs too much memory, UsageError if a text needs
-    more passes of the model than are allowed (``engine.cost``).
+    the model's outputs, the explained numbers, or what accounts for them are not finite, CapacityError if a single text
+    needs too much memory, UsageError if a text needs more passes of the model than are allowed (``engine.cost``).
     """
     counts = passes_of(question, texts, choice.count)
 
@@ -85,11 +85,19 @@ def answer(
             announce(model, question.name, batch, texts, counts, (time.perf_counter() - start) / len(part))
             counts, start = None, time.perf_counter()
         task = Task(model, batch, part, raw, choice.of(raw, model.link))
+        finite(task.target.of(raw), model, "explained numbers")
         bodies = question.answer(task)
         subjects = _subjects(task)
         seconds = (time.perf_counter() - start) / len(part)
         origin = Origin(question.name, question.parameters, seconds)
-        return [question.result(subject, origin, body) for subject, body in zip(subjects, bodies, strict=True)]
+        results = [question.result(subject, origin, body) for subject, body in zip(subjects, bodies, strict=True)]
+        for result in results:
+            if isinstance(result, Accounted) and not np.isfinite(result.gap).all():
+                raise ModelError(
+                    f"{question.name} on the model {model.name}: scores and account are too large to be summed "
+                    "(infinity): scale the outputs down, or explain a probability"
+                )
+        return results
 
     yield from in_batches(texts, work, question.name, model)
 

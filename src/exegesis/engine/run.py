@@ -27,9 +27,10 @@ def run(
     """Explain texts; results come as they are ready, each with the number of its text.
 
     ``spans`` finds further spans of each text (level and span of pieces), which are scored beside its words: by the
-    method's own ``spans`` if it has one, else as sums over the words. Raises UnsupportedError if the model cannot serve
-    the method, ModelError if its outputs or the scores are not finite, CapacityError if a single text needs too much
-    memory.
+    method's own ``spans`` if it has one, else as sums over the words.
+
+    Raises UnsupportedError if the model cannot serve the method, ModelError if its outputs, the scores or the account
+    are not finite, CapacityError if a single text needs too much memory.
     """
     yield from answer(model, texts, Words(method, require(model, method), spans), choice)
 
@@ -82,7 +83,7 @@ class Words:
         return 0 if count is None else count(text)
 
     def answer(self, task: Task) -> list[_Scored]:
-        """The scores of each text. Raises ModelError if one is not finite."""
+        """The scores of each text. Raises ModelError if one, or a part of the account, is not finite."""
         model, batch, target = task.model, task.batch, task.target
         scores = self.method(model, batch, target)
         named = [tuple(self.spans(text)) if self.spans else () for text in task.texts]
@@ -91,6 +92,8 @@ class Words:
         finite(scores.values, model, f"scores of {self.name}")
         for values in extra:
             finite(torch.from_numpy(values), model, f"scores of {self.name}")
+        for name, account in scores.account.items():
+            finite(account, model, f"numbers called {name!r} of {self.name}")
         signed = getattr(self.method, "signed", self.card.signed)
         values, account = array(scores.values), {name: array(part) for name, part in scores.account.items()}
         unread = model.tokens.get("unknown")

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.errors import UnsupportedError
+from exegesis.core.errors import ModelError, UnsupportedError
 from exegesis.core.parameters import Condition
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Differentiable
@@ -52,3 +52,12 @@ def baseline_vectors(
             places = (~keep[row]).nonzero()[: len(words), 0]
             ids[row, places] = torch.tensor(words[: len(places)], device=ids.device)
     return model.embed(replace(batch, ids=torch.where(keep, batch.ids, ids)))
+
+
+def check_numbers(model: Differentiable, numbers: Float[Tensor, "b k"]) -> None:
+    """Raise ModelError if a number at the baseline is NaN or infinite."""
+    if not bool(numbers.isfinite().all()):
+        raise ModelError(
+            f"the model {model.name} gives no number at the baseline (NaN or infinity): take another baseline, such "
+            "as baseline='pad' or a text, or a method without one"
+        )

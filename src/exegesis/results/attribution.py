@@ -49,7 +49,7 @@ class Attribution(Accounted):
     or the stated tolerance; ``complete`` says whether the method promises it.
 
     Two results are equal if all their values are equal, also after one of them was saved and read again. Raises
-    UsageError for scores that are not finite, or whose shape does not fit spans and targets.
+    UsageError for scores or an account that are not finite, or whose shape does not fit spans and targets.
     """
 
     spans: tuple[Span, ...]

@@ -17,7 +17,7 @@ from exegesis.core.plain import to_plain
 from exegesis.core.text import Span, Text
 from exegesis.core.values import published
 from exegesis.results.attribution import Attribution
-from exegesis.results.header import Accounted, require_finite, require_one_target
+from exegesis.results.header import Accounted, require_one_target
 
 SORTS = ("score", "interaction")
 
@@ -72,7 +72,6 @@ class Hierarchy(Accounted):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_one_target(self)
-        require_finite("the account", *self.account.values())
         _check(self.text, self.parts)
 
     # parts ----------------------------------------------------------------------------------------------

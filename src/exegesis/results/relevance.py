@@ -51,7 +51,6 @@ class Relevance(Accounted):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_one_target(self)
-        require_finite("the account", *self.account.values())
         if self.dimensions.ndim != 2 or len(self.dimensions) != len(self.text):
             raise UsageError(f"relevance of {len(self.text)} pieces needs as many rows, not {self.dimensions.shape}")
         states = {Place.parse(place): values for place, values in self.states.items()}

@@ -17,6 +17,7 @@ from exegesis.mech.backward.attention import ATTENTION
 from exegesis.mech.backward.compound import COMPOUND, NORMS, shifted
 from exegesis.mech.backward.mode import Mode, Rule
 from exegesis.mech.backward.structural import STRUCTURAL
+from exegesis.mech.baseline import check_numbers
 from exegesis.mech.deeplift import rules
 from exegesis.mech.deeplift.recurrent import cell, layers
 from exegesis.nn.rounding import agree
@@ -64,6 +65,7 @@ def differences(
     base = base.detach()
     with torch.no_grad():
         first = target.of(model.outputs_from(base, batch))
+    check_numbers(model, first)
     mode = Mode(TABLE)
     with torch.enable_grad(), mode:
         numbers = target.of(model.outputs_from(mode.start(leaf, base), batch))

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from exegesis.core.errors import UnsupportedError, unknown
+from exegesis.core.errors import ModelError, UnsupportedError, unknown
 from exegesis.core.progress import counted
 from exegesis.mech.removal.one_layer import PlainRunner
 from exegesis.mech.removal.suffixes import Suffixes
@@ -75,7 +75,8 @@ class Remover:
         for part in _in_turn(len(owner), rows_at_once):
             rows = owner[part].to(batch.device)
             stays = keep[part].to(batch.device) | self.special[rows]
-            outputs.append(_run(model, self.run, batch, rows, stays & batch.mask[rows], self.how))
+            raw = _run(model, self.run, batch, rows, stays & batch.mask[rows], self.how)
+            outputs.append(_finite(raw, model, self.how))
         return (
             torch.cat(outputs) if outputs else torch.zeros(0, model.link.width(len(model.labels)), device=batch.device)
         )
@@ -114,7 +115,8 @@ def without_spans(model: Classifier, batch: Batch, how: str) -> tuple[Float[Tens
     """Raw outputs for whole texts, and a function that computes them for texts without a span (``outputs_without``)."""
     suffixes = Suffixes.of(model, batch, how)
     if suffixes is not None and _ordinary(suffixes.unrolled, how) and _continues(model, batch, how, suffixes):
-        return suffixes.unrolled.outputs, suffixes.outputs
+        outputs = suffixes.outputs
+        return suffixes.unrolled.outputs, lambda *spans: _finite(outputs(*spans), model, how)
     remover = Remover.of(model, batch, how)
 
     def without(owner: Int[Tensor, " n"], start: Int[Tensor, " n"], stop: Int[Tensor, " n"]) -> Float[Tensor, "n c"]:
@@ -127,6 +129,16 @@ def without_spans(model: Classifier, batch: Batch, how: str) -> tuple[Float[Tens
         return torch.cat(outputs[1:] or outputs)
 
     return model.outputs(batch), without
+
+
+def _finite(raw: Float[Tensor, "n c"], model: Classifier, how: str) -> Float[Tensor, "n c"]:
+    """The outputs unchanged. Raises ModelError if one is NaN or infinite."""
+    if not bool(raw.isfinite().all()):
+        raise ModelError(
+            f"the model {model.name} gives no number (NaN or infinity) for a text with words removed by how={how!r}: "
+            "take another way of removing words, or a method that removes none"
+        )
+    return raw
 
 
 def special_pieces(batch: Batch) -> Bool[Tensor, "b t"]:

@@ -13,7 +13,7 @@ from exegesis.core.errors import UsageError
 from exegesis.core.parameters import between
 from exegesis.core.progress import Tally
 from exegesis.core.text import Span
-from exegesis.engine.answer import array
+from exegesis.engine.answer import array, finite
 from exegesis.engine.methods import Spanning, card_of
 from exegesis.mech.removal.coalitions import together
 from exegesis.nn.rounding import tie
@@ -83,7 +83,7 @@ class Agglomerative:
         return None if stated is None else stated(4 * words, 1)
 
     def __call__(self, model: Any, batch: Batch, target: Target, trees: Trees) -> list[Grown]:
-        texts, scorer = batch.texts, self.scorer
+        texts, scorer, name = batch.texts, self.scorer, card_of(self.scorer).name
         score: Spanning
         if hasattr(scorer, "prepared"):
             score = scorer.prepared(model, batch, target)
@@ -92,7 +92,7 @@ class Agglomerative:
 
         def answer(requests: Sequence[list[Span] | None]) -> list[list[float]]:
             spans = [[text.over(span) for span in phrases or ()] for text, phrases in zip(texts, requests, strict=True)]
-            return [array(values)[0].tolist() for values in score(spans)]
+            return [array(finite(values, model, f"scores of {name}"))[0].tolist() for values in score(spans)]
 
         tally = Tally("words joined", sum(len(text.words) for text in texts))
         slack = tie(model.outputs(batch)).tolist()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from exegesis.core.ties import SHARE, ranked
 from exegesis.questions.trust.measure import DELETION, NONE, Case
 from exegesis.results.evaluation import Measurand
 
@@ -52,7 +53,7 @@ class Greedy:
     def take(self, chance: Float[np.ndarray, " n"]) -> None:
         """Remove a word by the answers to ``asks``, the label's probability after each removal."""
         if len(chance):
-            self.gone.append(self.left.pop(int(np.argmin(chance))))
+            self.gone.append(self.left.pop(ranked((-chance).tolist(), SHARE, 1)[0]))
 
     def scores(self) -> Float[np.ndarray, " words"]:
         """Scores in the order of removal: the first word removed has the highest."""

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from exegesis.core.errors import CapacityError, ModelError, UnsupportedError
 from exegesis.core.text import Text
+from exegesis.core.ties import ranked, slack_of
 from exegesis.engine.answer import in_batches, one_per_text, outputs
 from exegesis.engine.methods import cards, lacking, make
 from exegesis.engine.run import run
@@ -148,8 +149,8 @@ def _asks(part: _Part, text: Text, seed: int) -> list[int]:
 
 def _order(part: _Part) -> list[int]:
     """The words in the order of their scores, highest first."""
-    order: list[int] = np.argsort(-part.scores, kind="stable").tolist()
-    return order
+    scores = part.scores.tolist()
+    return ranked(scores, slack_of(scores))
 
 
 def _flip(part: _Part, labels: Sequence[str]) -> dict[str, Any] | None:

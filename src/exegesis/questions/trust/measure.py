@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 
 from exegesis.core.registry import Registry
 from exegesis.core.text import Span, Text
+from exegesis.core.ties import ranked, slack_of
 
 RESAMPLE = "resample"
 Way = Literal["drop", "zero", "pad", "unknown", "mask", "resample"]  # the replacement of removed words
@@ -62,9 +63,9 @@ class Given:
     spans: Mapping[tuple[str, Span], float] = field(default_factory=dict)
 
     def order(self) -> list[int]:
-        """The numbers of the words from the highest score to the lowest; ties in reading order."""
-        order: list[int] = np.argsort(-self.scores, kind="stable").tolist()
-        return order
+        """The numbers of the words from the highest score to the lowest; ties, also by rounding, in reading order."""
+        scores = self.scores.tolist()
+        return ranked(scores, slack_of(scores))
 
 
 class Answers(NamedTuple):

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from exegesis.core.text import Text
+from exegesis.engine.answer import finite
 from exegesis.mech.removal.coalitions import Game, written_out
 from exegesis.protocols.batch import Batch, groups
 from exegesis.protocols.budget import budget_for
@@ -88,7 +89,7 @@ class Pool:
             ids = torch.where(
                 keep[at // DRAWS, :width].to(part_batch.device), part_batch.ids, new.to(part_batch.device)
             )
-            raw = self.model.outputs(Batch(ids, part_batch.mask, part_batch.segments))
+            raw = finite(self.model.outputs(Batch(ids, part_batch.mask, part_batch.segments)), self.model, "outputs")
             answers |= dict(zip(part, raw.detach().to("cpu", torch.float64), strict=True))
         for number, pair in enumerate(pending):
             self.resampled[pair] = torch.stack([answers[number * DRAWS + draw] for draw in range(DRAWS)])

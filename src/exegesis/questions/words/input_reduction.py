@@ -14,9 +14,11 @@ from torch import Tensor
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.parameters import at_least
 from exegesis.core.progress import Tally
+from exegesis.core.ties import ranked
 from exegesis.engine.methods import Scores, method
 from exegesis.mech.removal.coalitions import owner_of
 from exegesis.mech.removal.perturbed import How, Remover, check
+from exegesis.nn.rounding import tie
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Classifier
@@ -55,6 +57,8 @@ class InputReduction:
     the beam and keeps the ``beam`` texts with the largest explained number among those whose predicted label is
     unchanged. It deviates in one point: the paper ranks removals by a gradient approximation, here all of them are run.
     The result is the shortest text reached, and among these the one with the largest number. At least one word stays.
+    Numbers that are equal but for rounding (``nn.rounding.tie``) go in reading order, and the removals of a text run
+    apart from those of other texts, so that its neighbours decide nothing.
     ``how`` says what replaces removed words, as for leave-one-out.
 
     Raises UsageError for any target other than the predicted label, UnsupportedError for several plain numbers.
@@ -70,17 +74,16 @@ class InputReduction:
         decided = model.link.decide(model.outputs(batch))
         if target.count != 1 or bool((target.index[:, 0] != decided).any()):
             raise UsageError("input-reduction keeps the predicted label: ask for the target 'predicted'")
-        remover = Remover.of(model, batch, self.how)
-        beams = {row: [_Path(np.ones(len(text.words), dtype=bool), None, 0.0)] for row, text in enumerate(batch.texts)}
-        ended: dict[int, _Path] = {}
+        ended: list[_Path] = []
         tally = Tally("words removed", sum(len(text.words) - 1 for text in batch.texts))
-        while beams:
-            longer = self._step(remover, target, decided, beams)
-            for row, paths in beams.items():
-                if row not in longer:
-                    ended[row] = paths[0]
-            beams = longer
-            tally.add(len(beams))
+        for row, text in enumerate(batch.texts):
+            at = torch.tensor([row])
+            remover, own = Remover.of(model, batch.take(at), self.how), target.take(at)
+            beam = [_Path(np.ones(len(text.words), dtype=bool), None, 0.0)]
+            while longer := self._step(remover, own, decided[at.to(decided.device)], beam):
+                beam = longer
+                tally.add(1)
+            ended.append(beam[0])
         tally.add(tally.total - tally.done)
         values = torch.zeros(len(batch), 1, batch.ids.shape[1], dtype=torch.float64)
         details = []
@@ -97,35 +100,28 @@ class InputReduction:
         """At most a removal of each word that is left, for each text of the beam, at every step."""
         return 1 + self.beam * words * (words + 1) // 2
 
-    def _step(
-        self, remover: Remover, target: Target, decided: Tensor, beams: dict[int, list[_Path]]
-    ) -> dict[int, list[_Path]]:
-        """The best paths of each text after another removal that keeps the label; all removals run in one pool.
+    def _step(self, remover: Remover, target: Target, decided: Tensor, beam: list[_Path]) -> list[_Path]:
+        """The best paths of a text after another removal that keeps the label, apart from those of other texts.
 
         A removal is remembered as a path and a word; texts are written out a part at a time.
         """
-        tries = [(row, path, word) for row, paths in beams.items() for path, word in _removals(paths)]
-        if not tries:
-            return {}
+        tries = list(_removals(beam))
         rows_at_once = budget_for("masks", remover.batch.device).rows_of(remover.batch.ids.shape[1])
-        numbers, same = [], []
+        numbers, same, slack = [], [], 0.0
         for at in range(0, len(tries), rows_at_once):
-            part = tries[at : at + rows_at_once]
-            owner = torch.tensor([row for row, _, _ in part])
+            part = [(0, path, word) for path, word in tries[at : at + rows_at_once]]
+            owner = torch.zeros(len(part), dtype=torch.long)
             raw = remover.keeping(owner, _keep(remover.batch, part))
             numbers += target.take(owner).of(raw)[:, 0].tolist()
-            same += (remover.model.link.decide(raw) == decided[owner.to(decided.device)]).tolist()
-        found: dict[int, list[int]] = {}
-        for place, (row, _, _) in enumerate(tries):
-            if same[place]:
-                found.setdefault(row, []).append(place)
-        longer: dict[int, list[_Path]] = {}
-        for row, places in found.items():
-            for place in sorted(places, key=lambda place: -numbers[place])[: self.beam]:
-                _, path, word = tries[place]
-                left = path.left.copy()
-                left[word] = False
-                longer.setdefault(row, []).append(_Path(left, _Removal(word, path.removed), numbers[place]))
+            same += (remover.model.link.decide(raw) == decided).tolist()
+            slack = max(slack, float(tie(raw).max()))
+        places = [place for place, stays in enumerate(same) if stays]
+        longer: list[_Path] = []
+        for best in ranked([numbers[place] for place in places], slack, self.beam):
+            path, word = tries[places[best]]
+            left = path.left.copy()
+            left[word] = False
+            longer.append(_Path(left, _Removal(word, path.removed), numbers[places[best]]))
         return longer
 
 

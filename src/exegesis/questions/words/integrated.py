@@ -14,7 +14,7 @@ from torch import Tensor
 from exegesis.core.errors import UsageError
 from exegesis.core.parameters import above, at_least
 from exegesis.engine.methods import BACKWARD, Scores, method
-from exegesis.mech.baseline import Baseline, baseline_vectors
+from exegesis.mech.baseline import Baseline, baseline_vectors, check_numbers
 from exegesis.mech.gradients.path import Paths, paths
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import budget_for
@@ -65,6 +65,7 @@ class IntegratedGradients:
         path = paths(model, batch, target, baseline_vectors(model, batch, vectors, self.baseline), vectors)
         all_rows = torch.arange(len(batch))
         first, last = path.numbers(all_rows, torch.zeros(len(batch))), path.numbers(all_rows, torch.ones(len(batch)))
+        check_numbers(model, first)
         bound = self.tolerance * (last - first).abs().amax(1).clamp_min(1.0).cpu().double()
         fresh = [_Panel(row, 0.0, 1.0, first[row], last[row]) for row in range(len(batch))]
         done: list[list[_Panel]] = [[] for _ in range(len(batch))]

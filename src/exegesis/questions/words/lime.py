@@ -11,6 +11,7 @@ from torch import Tensor
 
 from exegesis.core.parameters import above, at_least
 from exegesis.core.text import Text
+from exegesis.core.ties import ranked, slack_of
 from exegesis.engine.methods import Scores, method
 from exegesis.mech.removal.perturbed import How, check, outputs_keeping
 from exegesis.protocols.batch import Batch
@@ -98,7 +99,8 @@ class Lime:
         if self.features is not None and self.features < words:
             chosen = torch.zeros_like(coefficients)
             for k in range(numbers.shape[1]):
-                best = coefficients[k].abs().argsort(descending=True, stable=True)[: self.features]
+                sizes = coefficients[k].abs().tolist()
+                best = torch.tensor(ranked(sizes, slack_of(sizes), self.features))
                 part, level = _ridge(present[:, best], numbers[:, k : k + 1], weight, self.ridge)
                 chosen[k, best], intercept[k] = part[0], level[0]
             coefficients = chosen
