@@ -14,7 +14,7 @@ from exegesis.core.errors import MissingExtraError, UsageError, unknown
 from exegesis.core.escapes import escaped
 from exegesis.core.text import Span
 from exegesis.core.values import published
-from exegesis.results.header import Account, Accounted, Number, Prediction
+from exegesis.results.header import Account, Accounted, Number, Prediction, require_finite
 from exegesis.statistics.agreement import Comparison, compare
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class Attribution(Accounted):
             )
         if not np.isfinite(values).all():
             raise UsageError(f"the scores of {self.name} must be finite numbers: mend or drop the explanation")
+        if self.complete:
+            require_finite("explained", *self.subject.explained)
         for start, stop in self.spans:
             if not 0 <= start < stop <= len(self.text):
                 raise UsageError(f"the span {start} to {stop} lies outside the text of {len(self.text)} pieces")

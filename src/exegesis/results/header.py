@@ -215,9 +215,7 @@ class Accounted(TextResult):
         for name, part in self.remainder.parts.items():
             if len(part) != len(self.targets):
                 raise UsageError(f"{name!r} of the account needs {len(self.targets)} numbers, not {len(part)}")
-        require_finite("the account", *self.remainder.parts.values())
-        if self.complete:
-            require_finite("explained", *self.subject.explained)
+        require_finite("the account", *self.account.values())
 
     def _carried(self) -> Float[np.ndarray, " targets"]:
         """The part of each explained number that the answer gives to the text."""
