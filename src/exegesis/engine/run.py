@@ -92,8 +92,8 @@ class Words:
         finite(scores.values, model, f"scores of {self.name}")
         for values in extra:
             finite(torch.from_numpy(values), model, f"scores of {self.name}")
-        for name, account in scores.account.items():
-            finite(account, model, f"numbers called {name!r} of {self.name}")
+        for name, part in scores.account.items():
+            finite(part, model, f"numbers called {name!r} of {self.name}")
         signed = getattr(self.method, "signed", self.card.signed)
         values, account = array(scores.values), {name: array(part) for name, part in scores.account.items()}
         unread = model.tokens.get("unknown")
