@@ -21,7 +21,7 @@ predict --file t.tsv --column text --limit 2 --encoding utf-8 --device cpu --jso
 predict -m pairs --file p.tsv --column premise --pair-column hypothesis --truncate --skip-blank
 predict -m pairs "Two dogs run." --pair "Dogs move."
 methods --for bundled --json
-explain -f t.tsv --column 1 --limit 2 --skip-blank -m bundled --json out.jsonl --html out.html --figure out.svg
+explain -f t.tsv --encoding utf-8 --column 1 --limit 2 --skip-blank --json out.jsonl --html out.html --figure out.svg
 explain "a fine film" -m bundled -M lime -p samples=20 -t positive -l all --trust --device cpu --truncate -n --no-color
 explain "a fine film" -m bundled --hierarchy acd --palette blue-orange --color
 explain "a fine film" -m bundled --interactions removal -q --figure out.png
@@ -29,7 +29,7 @@ explain "a fine film" -m bundled --relevance --html out.html
 explain "a fine film" -m bundled -M best --recommendation best.json
 explain -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out
 explain -m pairs -f p.tsv --column premise --pair-column hypothesis -M leave-one-out
-evaluate --data t.tsv --column text --limit 3 --skip-blank -m bundled -M reat,lime -p samples=20 --measures deletion
+evaluate --data t.tsv --encoding utf-8 --column text --limit 3 --skip-blank -M lime -p samples=20 --measures deletion
 evaluate "a fine film" "a dull film" --how pad -t positive --seed 2 --device cpu --truncate --measures deletion -q
 evaluate "a fine film" "a dull film" --marks marks.jsonl --words plus.txt,minus.txt,positive --json out.json
 evaluate "a fine film" "a dull film" --explanations own.jsonl --measures deletion --report out.html
@@ -42,7 +42,7 @@ compare "a fine film" -m bundled -M reat,lime -p samples=20 --measures deletion 
 compare "a fine film" -M best,lrp --recommendation best.json --measures deletion --json out.json --report out.html
 compare "a fine film" -M lrp --measures deletion -n --palette blue-orange --color --device cpu --truncate
 compare "Two dogs run." --no-color --pair "Dogs move." -m pairs -M leave-one-out --measures deletion
-recommend -f t.tsv --column 1 --limit 3 --skip-blank -m bundled -M reat,lime -p samples=20 --out out.json
+recommend -f t.tsv --encoding utf-8 --column 1 --limit 3 --skip-blank -M reat,lime -p samples=20 --out out.json
 recommend "a fine film" "a dull film" -M reat --measures deletion --how pad -t positive --seed 2 -q --truncate
 recommend "a fine film" "a dull film" -M reat --measures deletion --budget 9000 --device cpu
 recommend -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out --measures deletion
