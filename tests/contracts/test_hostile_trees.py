@@ -15,7 +15,7 @@ from exegesis.show import render
 from tests.support.hostile import FIXED, model
 from tests.support.pages import fragment
 
-LANGUAGE = CountedLanguageModel(["👍🏽 <b>", "\ud800 fine don't", "good film"], cased=True)
+LANGUAGE = CountedLanguageModel(["👍🏽 <b>", "\udfff fine don't", "good film"], cased=True)
 OPTIONS = {
     "soc": {"samples": 2, "neighbours": 1, "language": LANGUAGE},
     "acd": {"method": "leave-one-out"},
