@@ -1,4 +1,4 @@
-"""Ten thousand words, one enormous word, and ten thousand of nothing but signs."""
+"""Thousands of words, one enormous word, and thousands of nothing but signs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.contracts.test_hostile_texts import stands
 from tests.support.hostile import model
 
 LARGE = {
-    "words": "the fight scenes are fun but it grows tedious . " * 1000,
-    "unknown words": " ".join(f"zq{n}x" for n in range(10_000)),
-    "one word": "a" * 100_000,
-    "one sign": "!" * 100_000,
-    "marks": "e" + "\u0301" * 100_000,
-    "emoji": "😀" * 3000,
-    "signs": "?!" * 5000,
+    "words": "the fight scenes are fun but it grows tedious . " * 300,
+    "unknown words": " ".join(f"zq{n}x" for n in range(3000)),
+    "one word": "a" * 30_000,
+    "one sign": "!" * 30_000,
+    "marks": "e" + "\u0301" * 30_000,
+    "emoji": "😀" * 1000,
+    "signs": "?!" * 1500,
 }
 
 
@@ -33,10 +33,10 @@ def test_large_texts(name: str) -> None:
     views = [rendered([result], ending) for ending in (".html", ".csv", ".tex", ".jsonl")]
     assert all(views)
     assert render([result])
-    assert time.perf_counter() - start < 120  # quadratic time would take far longer
+    assert time.perf_counter() - start < 60  # quadratic time would take far longer
 
 
-def test_ten_thousand_words_under_other_methods() -> None:
+def test_thousands_of_words_under_other_methods() -> None:
     raw = LARGE["words"]
     for kind, method in [("bundled", "gradient"), ("function", "lime")]:
         options = {"samples": 5} if method == "lime" else {}
