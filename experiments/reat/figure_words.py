@@ -13,9 +13,9 @@ import exegesis
 from exegesis.core.files import write_whole
 from exegesis.data.examples import Example
 from exegesis.models.tagger import default_tagger
+from exegesis.results.study import TAG_NAMES
 from exegesis.show import MEDIA
 from exegesis.show.document import Box, Chart, Document, Section
-from exegesis.show.documents.classes import TAG_NAMES
 from exegesis.statistics.bootstrap import Spread
 from exegesis.study.classes import VERBS
 

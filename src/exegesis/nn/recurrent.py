@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.nn.kernels import linear
-from exegesis.nn.rounding import agree
+from exegesis.nn.rounding import agree, near
 from exegesis.protocols.recurrent import Direction
 
 Way = tuple[int, int]  # the number of a layer, from the bottom, and of its direction
@@ -124,7 +124,12 @@ def follows(direction: Direction) -> bool:
     inside = torch.arange(made.shape[1], device=made.device) < direction.lengths.to(made.device)[:, None]
     made, found = made[inside], direction.hidden[inside]
     scale = made.abs().max().clamp_min(1.0) if len(made) else 1.0
-    return agree(found / scale, made / scale, double=1e-9, single=1e-4, half=8 * torch.finfo(made.dtype).eps)
+    found, made, half = found / scale, made / scale, 8 * torch.finfo(made.dtype).eps
+    if agree(found, made, double=1e-9, single=1e-4, half=half):
+        return True
+    products = float(nn.functional.linear(direction.inputs, direction.weight_ih).abs().max()) if len(made) else 1.0
+    within = near(made, double=1e-9, single=1e-4, half=half, products=max(1.0, products))
+    return torch.allclose(found, made, rtol=within, atol=within)
 
 
 def kind_of(module: nn.RNNBase) -> str:

@@ -10,15 +10,16 @@ TIMES = 32.0  # growth of a product's error over steps and layers
 TIES = 64.0  # roundings within which two numbers are a tie
 
 
-def near(values: Tensor, *, double: float, single: float, half: float = 1e-2) -> float:
+def near(values: Tensor, *, double: float, single: float, half: float = 1e-2, products: float = 1.0) -> float:
     """The difference within which ``values`` and the same numbers, computed in another way, count as equal.
 
     It depends on their precision. In float32 it is at least ``TIMES`` times the present error of products on their
     device: a GPU's recurrent kernels round the factors to TF32 (3 to 4 digits) unless told otherwise, and so
     do its matrix products after ``torch.set_float32_matmul_precision("high")``; on the CPU "medium" may use bfloat16.
+    ``products`` is how large they are: errors grow with them.
     """
     stated = _stated(values, double=double, single=single, half=half)
-    return max(stated, TIMES * product_error(values.device)) if values.dtype == torch.float32 else stated
+    return max(stated, TIMES * products * product_error(values.device)) if values.dtype == torch.float32 else stated
 
 
 def _stated(values: Tensor, *, double: float, single: float, half: float) -> float:

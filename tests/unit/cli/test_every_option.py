@@ -25,7 +25,7 @@ explain -f t.tsv --encoding utf-8 --column 1 --limit 2 --skip-blank --json out.j
 explain "a fine film" -m bundled -M lime -p samples=20 -t positive -l all --trust --device cpu --truncate -n --no-color
 explain "a fine film" -m bundled --hierarchy acd --palette blue-orange --color
 explain "a fine film" -m bundled --interactions removal -q --figure out.png
-explain "a fine film" -m bundled --relevance --html out.html
+explain "a fine film" -m bundled --relevance --html out.html --most 100
 explain "a fine film" -m bundled -M best --recommendation best.json
 explain -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out
 explain -m pairs -f p.tsv --column premise --pair-column hypothesis -M leave-one-out

@@ -53,7 +53,7 @@ def test_several_texts(call) -> None:
         (("--interactions", "alone", "-p", "kind=removal"), "unknown parameter 'kind'"),
         (("--relevance", "-p", "epsilon=abc"), "epsilon must be a number of at least 0, not 'abc'"),
         (("--relevance", "-p", "epsilon=-1"), "epsilon must be a number of at least 0, not '-1'"),
-        (("--hierarchy", "acd", "-p", "percentile=101"), "percentile must be a number from 0 to 100, not '101'"),
+        (("--hierarchy", "acd", "-p", "percentile=101"), "percentile must be a number from 0 to 100, or none, not"),
         (("--interactions", "alone", "-t", "all"), "one number"),
         (("--interactions", "alone", "--relevance"), "--relevance does not go with --interactions"),
         (("--interactions", "alone", "-M", "lime"), "--method does not go with --interactions"),

@@ -71,7 +71,7 @@ def test_help_errors_and_saved_results_load_nothing_heavy(call, tmp_path: Path) 
 
 
 def test_a_reader_that_leaves(folder: Path, texts: Path) -> None:
-    process = start("explain", "--file", texts, "--limit", 3000, "--model", folder, "--json", "-")
+    process = start("explain", "--file", texts, "--limit", 3000, "--model", folder, "-M", "reat", "--json", "-")
     assert process.stdout is not None
     assert process.stderr is not None
     assert process.stdout.readline()
@@ -96,7 +96,7 @@ def test_an_end_in_the_middle(folder: Path, texts: Path, tmp_path: Path, end: si
     out = tmp_path / "results" / "out.jsonl"
     out.parent.mkdir()
     out.write_text("what stood there before\n")
-    process = start("explain", "--file", texts, "--model", folder, "--json", out, "--quiet")
+    process = start("explain", "--file", texts, "--model", folder, "-M", "reat", "--json", out, "--quiet")
     wait_for_part(process, out.parent)
     process.send_signal(end)
     said = process.communicate(timeout=60)

@@ -196,7 +196,7 @@ def test_a_text_for_which_memory_does_not_do(call, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Reat, "__call__", greedy)
     refused(
-        call("explain", "a", TEXT),
+        call("explain", "a", TEXT, "-M", "reat"),
         1,
         "reat needs more memory than there is for a text of 9 words ('The fight",
         "shorter",
