@@ -29,6 +29,7 @@ _INPUTS = {"input_ids", "token_type_ids", "attention_mask"}
 _PROBES = ("a word", "a word or", "a word and some", "a word and some more of them")
 NOWHERE = "no layer of it turns its ids into word vectors (CANINE hashes its characters, say)"
 FEWEST, TEXTS = 16, 64  # words that are tried in any case, and texts of words that are tried at most
+FEW = 3  # pieces with which a row tells words from positions
 SHARE, ROUNDING = 0.02, 1e-6  # the share of the change by other words, and of the outputs, that may be rounding
 
 
@@ -187,7 +188,8 @@ def _tried(model: HuggingFaceClassifier) -> HuggingFaceClassifier:
         sparse = getattr(model.module.config, "attention_type", None) == "block_sparse"  # in long rows alone (BigBird)
         padded = not sparse and _bears_padding(model, batch)
     model = replace(model, profile=replace(model.profile, padded=padded))
-    return _with_vectors(model, _made_up(model) if batch is None else batch.take(batch.lengths.argmax()[None]))
+    row = None if batch is None else batch.take(batch.lengths.argmax()[None])
+    return _with_vectors(model, _made_up(model) if row is None or int(row.lengths[0]) < FEW else row)
 
 
 def _bears_padding(model: HuggingFaceClassifier, batch: Batch) -> bool:
@@ -204,7 +206,10 @@ def _bears_padding(model: HuggingFaceClassifier, batch: Batch) -> bool:
 
 
 def _made_up(model: HuggingFaceClassifier) -> Batch:
-    """A row of ids for a vocabulary that cannot spell the trial texts; falling, because numbers of positions rise."""
+    """A row of ids for a vocabulary that cannot spell the trial texts, or spells them in a piece or two.
+
+    The ids fall, because numbers of positions rise.
+    """
     ids = torch.arange(min(8, model.profile.size, model.reader.limit or 8), device=model.device).flip(0)[None]
     return Batch(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
 
