@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from beartype import BeartypeConf, FrozenDict, beartype
+from jaxtyping import config
 
 
 def check(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,8 +45,18 @@ def _is_protocol(part: Any) -> bool:
 
 
 def unchecked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function without its checks, to see what it says itself of an argument of a wrong type."""
-    return getattr(function, "__wrapped__", function)
+    """The function without checks, also of what it calls, to see what it says itself of an argument of a wrong type."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        before = config.jaxtyping_disable
+        config.update("jaxtyping_disable", True)
+        try:
+            return function(*arguments, **named)
+        finally:
+            config.update("jaxtyping_disable", before)
+
+    return call
 
 
 def _parts(hint: Any) -> Iterator[Any]:
