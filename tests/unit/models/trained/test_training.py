@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from exegesis.cli.options import unfolded
 from exegesis.cli.train import Train
 from exegesis.core.errors import FileError, ModelError, UsageError
+from exegesis.core.escapes import markdown
 from exegesis.data.examples import Example, read_examples
 from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.models.trained.corpus import Corpus, find_labels, split_off
@@ -404,7 +405,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert model.labels == ("negative", "positive")
     assert model.module.config.bidirectional
     card = (out / "README.md").read_text()
-    assert f"train: {data} (train) and {more}, 400 texts" in card
+    assert f"train: {markdown(f'{data} (train) and {more}')}, 400 texts" in card
     assert "Seed: 0" in card
     assert "\n\nMind the *limits*.\n\n## Training\n" in card
     assert "| gold \\ predicted | negative | positive |" in card
