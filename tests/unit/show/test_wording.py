@@ -119,7 +119,7 @@ def test_scores_that_cancel_are_said_to():
 
 
 def test_what_cannot_add_up_is_not_added_up():
-    assert "add up" not in account_line(result("a b", [1, 2]).replace(explained=float("nan")))
+    assert "add up" not in account_line(result("a b", [1, 2], complete=False).replace(explained=float("nan")))
     assert "without a sign" in account_line(result("a b", [1, 2], details={"signed": False}))
     empty = result("", [])
     assert account_line(empty) == "There is nothing to score."

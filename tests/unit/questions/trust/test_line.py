@@ -43,7 +43,7 @@ def test_numbers_against_plain_predictions(method):
     results = exegesis.explain(one, several, method, trust=True)
     plain = exegesis.explain(one, several, method)
     left = exegesis.explain(one, several, "leave-one-out")
-    other = "deeplift" if method == "reat" else "reat"
+    other = "lrp"
     second = exegesis.explain(one, several, other)
     sizes = method == "gradient"
     for i, (text, result) in enumerate(zip(several, results, strict=True)):
