@@ -141,3 +141,12 @@ def text_of_words(raw: str, words: Sequence[tuple[str, int, int]], ids: Iterable
 def _single(count: int) -> tuple[Span, ...]:
     """Spans of one piece each."""
     return tuple(Span(i, i + 1) for i in range(count))
+
+
+def trimmed(raw: str, start: int, stop: int) -> tuple[int, int]:
+    """A range of characters without the blanks at its ends."""
+    while start < stop and raw[start].isspace():
+        start += 1
+    while start < stop and raw[stop - 1].isspace():
+        stop -= 1
+    return start, stop

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exegesis.core.text import Span
+from exegesis.core.text import Span, trimmed
 
 Range = tuple[int, int]
 
@@ -30,7 +30,7 @@ def align(
     tokenizer cut the text: the characters after the last piece are in no word. Returns no word if no piece holds a
     character.
     """
-    ranges = [_trim(raw, start, stop) for start, stop in pieces]
+    ranges = [trimmed(raw, start, stop) for start, stop in pieces]
     end = max((stop for _, stop in ranges), default=0) if cut else len(raw)
     candidates = [(start, min(stop, end)) for start, stop in candidates if start < end]
     owner = [-1] * len(raw)
@@ -43,14 +43,6 @@ def align(
         group = _grouped(joined)
     homes = homes_of([group[span[0]] if span else None for span in touched])
     return _spread(ranges, homes, group, candidates), spans_of(homes)
-
-
-def _trim(raw: str, start: int, stop: int) -> Range:
-    while start < stop and raw[start].isspace():
-        start += 1
-    while start < stop and raw[stop - 1].isspace():
-        stop -= 1
-    return start, stop
 
 
 def _straddled(touched: Sequence[Range | None], count: int) -> list[bool]:

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from exegesis.core.errors import TextError, UsageError
+from exegesis.core.text import trimmed
 from exegesis.models.text.answers import placed_by
 from exegesis.models.text.frame import Frame
 from exegesis.models.text.placement import Range
@@ -36,7 +37,7 @@ def words_in(raw: str, words: Words | None = None) -> list[Range]:
         return _joined(raw, tokenize(raw))
     found: list[Range] = []
     for token in placed_by(words, raw, Frame, "words="):
-        start, stop = _without_blanks(raw, token.start, token.stop)
+        start, stop = trimmed(raw, token.start, token.stop)
         if start < stop:
             start = found.pop()[0] if found and start < found[-1][1] else start
             found.append((start, stop))
@@ -51,14 +52,6 @@ def worded(model: Reading, words: Words | None) -> Reading:
         raise UsageError(f"words must be a function from a text to words, not {type(words).__name__}")
     changed: Any = model
     return replace(changed, reader=replace(changed.reader, segment=words))  # type: ignore[no-any-return]
-
-
-def _without_blanks(raw: str, start: int, stop: int) -> Range:
-    while start < stop and raw[start].isspace():
-        start += 1
-    while start < stop and raw[stop - 1].isspace():
-        stop -= 1
-    return start, stop
 
 
 def _completed(raw: str, words: Sequence[Range]) -> list[Range]:
