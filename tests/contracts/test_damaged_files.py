@@ -274,7 +274,7 @@ def test_a_changed_byte_of_a_checkpoint_is_told(tmp_path: Path) -> None:
 
 def test_the_damage_is_quick() -> None:
     """Mutations are cheap, so that the time goes into reading."""
-    start = time.perf_counter()
+    start = time.process_time()
     for seed in range(200):
         damaged(LINES["explanations"][0], seed)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

@@ -42,10 +42,12 @@ def test_a_file_holds_no_other_split(folder):
 
 
 def test_a_named_split_that_is_missing_is_an_error(folder):
+    empty = folder / "empty"
+    empty.mkdir()
     with pytest.raises(ExegesisError):
         read(folder, test=folder / "missing.tsv")
     with pytest.raises(ExegesisError):
-        read(folder / "other.tsv", dev=folder.parent)
+        read(folder / "other.tsv", dev=empty)
 
 
 def test_a_dataset_may_lack_a_split_that_nobody_named(monkeypatch):
