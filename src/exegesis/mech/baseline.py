@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated
 
@@ -10,10 +14,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.errors import ModelError, UnsupportedError
+from exegesis.core.escapes import escaped
 from exegesis.core.parameters import Condition
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Differentiable
 
+INSTEAD = "unknown"  # whose vectors stand in for vectors of zeros at which a model gives no number
+_log = logging.getLogger("exegesis.baseline")
+_said: weakref.WeakSet[Differentiable] = weakref.WeakSet()  # the models whose log has it already
 NAMES = ("zero", "pad", "unknown", "mask")
 Baseline = Annotated[
     str,
@@ -54,10 +62,42 @@ def baseline_vectors(
     return model.embed(replace(batch, ids=torch.where(keep, batch.ids, ids)))
 
 
-def check_numbers(model: Differentiable, numbers: Float[Tensor, "b k"]) -> None:
-    """Raise ModelError if a number at the baseline is NaN or infinite."""
-    if not bool(numbers.isfinite().all()):
+def with_numbers(
+    model: Differentiable,
+    batch: Batch,
+    vectors: Float[Tensor, "b t d"],
+    baseline: str,
+    numbers: Callable[[Tensor], Float[Tensor, "b k"]],
+) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b k"], list[dict[str, str]]]:
+    """The vectors of a baseline, the numbers there (``numbers`` of vectors), and details for each text.
+
+    At vectors of zeros a module may give no number (it divides by their length, say). Such texts have the vectors of
+    the unknown word for their baseline, which their details and the log name.
+
+    Raises the errors of ``baseline_vectors``, and ModelError if a number is NaN or infinite all the same.
+    """
+    base = baseline_vectors(model, batch, vectors, baseline)
+    first = numbers(base)
+    lost = ~first.isfinite().all(1)
+    if baseline == "zero" and INSTEAD in model.tokens and bool(lost.any()):
+        _say_once(model)
+        others = baseline_vectors(model, batch, vectors, INSTEAD)
+        base = torch.where(lost.to(base.device)[:, None, None], others, base)
+        first = numbers(base)
+    if not bool(first.isfinite().all()):
         raise ModelError(
             f"the model {model.name} gives no number at the baseline (NaN or infinity): take another baseline, such "
             "as baseline='pad' or a text, or a method without one"
         )
+    return base, first, [{"baseline": INSTEAD} if instead else {} for instead in lost.tolist()]
+
+
+def _say_once(model: Differentiable) -> None:
+    with suppress(TypeError):  # a user's model that cannot be remembered
+        if model in _said:
+            return
+        _said.add(model)
+    _log.warning(
+        "%s gives no number (NaN or infinity) at vectors of zeros: the baseline is the unknown word instead",
+        escaped(model.name),
+    )

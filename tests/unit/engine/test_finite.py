@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -53,8 +54,6 @@ def wrapped(kind: type[nn.Module]) -> Any:
 
 
 AT_ZERO: dict[str, Callable[[Any], Any]] = {
-    "integrated-gradients": lambda model: exegesis.explain(model, TEXT, "integrated-gradients"),
-    "deeplift": lambda model: exegesis.explain(model, TEXT, "deeplift"),
     "leave-one-out": lambda model: exegesis.explain(model, TEXT, "leave-one-out", how="zero"),
     "shapley": lambda model: exegesis.explain(model, TEXT, "shapley", how="zero"),
     "input-reduction": lambda model: exegesis.explain(model, TEXT, "input-reduction", how="zero"),
@@ -73,7 +72,24 @@ def test_a_module_without_a_number_at_zero(kind: type[nn.Module]) -> None:
         with pytest.raises(exegesis.ModelError, match=r"NaN or infinity|not finite") as caught:
             ask(model)
         assert "\n" not in str(caught.value), name
-    assert abs(exegesis.explain(model, TEXT, "deeplift", baseline="unknown").gap) < 1e-4
+
+
+@pytest.mark.parametrize("method", ["integrated-gradients", "deeplift"])
+@pytest.mark.parametrize("kind", [Directions, Logarithms])
+def test_the_unknown_word_stands_in_for_vectors_without_a_number(
+    kind: type[nn.Module], method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = wrapped(kind)
+    found, wanted = (exegesis.explain(model, [TEXT, "w3"], method, baseline=name) for name in ("zero", "unknown"))
+    for one, other in zip(found, wanted, strict=True):
+        assert (one.details["baseline"], "baseline" in other.details) == ("unknown", False)
+        np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-6)
+        assert one.account == other.account
+        assert abs(one.gap) < 1e-4 or method != "deeplift"
+    assert caplog.text.count("at vectors of zeros: the baseline is the unknown word") == 1
+    del model.tokens["unknown"]
+    with pytest.raises(exegesis.ModelError, match="gives no number at the baseline"):
+        exegesis.explain(model, TEXT, method)
 
 
 def test_an_explained_number_that_is_not_finite() -> None:

@@ -17,7 +17,6 @@ from exegesis.mech.backward.attention import ATTENTION
 from exegesis.mech.backward.compound import COMPOUND, NORMS, shifted
 from exegesis.mech.backward.mode import Mode, Rule
 from exegesis.mech.backward.structural import STRUCTURAL
-from exegesis.mech.baseline import check_numbers
 from exegesis.mech.deeplift import rules
 from exegesis.mech.deeplift.recurrent import cell, layers
 from exegesis.nn.rounding import agree
@@ -55,22 +54,19 @@ TABLE = {**STRUCTURAL, **COMPOUND, **NORMS, **ATTENTION, **OWN}
 
 
 def differences(
-    model: Differentiable, batch: Batch, target: Target, base: Float[Tensor, "b t d"]
-) -> tuple[Float[Tensor, "b k t"], Float[Tensor, "b k"]]:
-    """Each piece's share of the numbers' differences from the numbers at the vectors ``base``; and those numbers.
+    model: Differentiable, batch: Batch, target: Target, base: Float[Tensor, "b t d"], first: Float[Tensor, "b k"]
+) -> Float[Tensor, "b k t"]:
+    """Each piece's share of the numbers' differences from ``first``, the numbers at the vectors ``base``.
 
     Raises UnsupportedError, by name, for a part without a rule, and if the module decides anything by vectors' values.
     """
     leaf = model.embed(batch).detach().requires_grad_(True)
     base = base.detach()
-    with torch.no_grad():
-        first = target.of(model.outputs_from(base, batch))
-    check_numbers(model, first)
     mode = Mode(TABLE)
     with torch.enable_grad(), mode:
         numbers = target.of(model.outputs_from(mode.start(leaf, base), batch))
     if not numbers.requires_grad:
-        return leaf.new_zeros(len(batch), target.count, leaf.shape[1]), first
+        return leaf.new_zeros(len(batch), target.count, leaf.shape[1])
     coarsest = mode.coarsest()
     _check_baseline(mode.shadow(numbers).baseline, first, coarsest)
     mode.forget()
@@ -81,7 +77,7 @@ def differences(
         parts.append(leaf.new_zeros(leaf.shape[:2]) if slope is None else (slope * (leaf.detach() - base)).sum(-1))
     shares = torch.stack(parts, 1)
     _check_sum(shares, (numbers - first).detach(), coarsest)
-    return shares, first
+    return shares
 
 
 def _check_sum(shares: Float[Tensor, "b k t"], rises: Float[Tensor, "b k"], coarsest: torch.dtype) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
-from exegesis.core.errors import ExegesisError, FileError, MissingExtraError, out_of_memory
+from exegesis.core.errors import ExegesisError, FileError, MissingExtraError, UnsupportedError, out_of_memory
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.files import ADAPTER, CONFIG, PICKLES, WEIGHTS, Files, adapter, check_files
+from exegesis.models.huggingface.kinds import kind_of, refused_kind, stated_class
 from exegesis.models.huggingface.quiet import offline, panics_as_errors, quiet
 from exegesis.models.huggingface.weights import check_weights
 from exegesis.models.huggingface.wrap import wrap_huggingface
@@ -41,12 +42,15 @@ def load_huggingface(
     and ``device`` move the module after loading (by default it stays as saved, on the CPU). For ``labels``,
     ``outputs`` and ``truncate`` see ``wrap_huggingface``.
 
-    Raises MissingExtraError without the package transformers; FileError for an unknown model; and the errors of
+    Raises MissingExtraError without the package transformers; FileError for an unknown model; UnsupportedError for a
+    model that its config calls one of another kind, whose head a text classifier would take; and the errors of
     ``load_both`` and ``wrap_huggingface``.
     """
     where = usable_device(device)
     with fetching(source, local_files_only) as (transformers, files):
         files.options["revision"] = revision or "main"
+        if other := refused_kind(files.json(CONFIG)):
+            raise UnsupportedError(f"{files.name} is {other}: {HEAD[1]}")
         module, tokenizer = load_both(transformers, "AutoModelForSequenceClassification", files, HEAD)
     module = module.to(where) if dtype is None else module.to(where, dtype)
     label = Path(files.name).name if files.is_folder else files.name
@@ -72,7 +76,7 @@ def load_both(transformers: Any, kind: str, files: Files, head: tuple[str, str])
     module, info = getattr(transformers, kind).from_pretrained(
         name, use_safetensors=True, output_loading_info=True, **options
     )
-    check_weights(module, info, files, weights, head)
+    check_weights(module, info, files, weights, head, kind_of(stated_class(files.json(CONFIG))))
     return module, tokenizer
 
 

@@ -19,19 +19,20 @@ _FLOATS = re.compile(r"B?F\d+(_\w+)?")  # the names of floating-point types in s
 
 
 def check_weights(
-    module: Any, info: Mapping[str, Any], files: Files, weights: Sequence[str], head: tuple[str, str]
+    module: Any, info: Mapping[str, Any], files: Files, weights: Sequence[str], head: tuple[str, str], kind: str = ""
 ) -> None:
     """Check that the weights of a loaded module are those of its files.
 
-    ``info`` is the report of transformers, ``head`` names what a bare pretrained model lacks, and what to do. Tensors
-    that no layer takes are logged as a warning. Raises FileError for weights that the files lack or hold as whole or
-    complex numbers, and for tensors of further layers of a kind that the module has (its config cuts layers off);
-    ModelError for weights that are NaN or infinite, named.
+    ``info`` is the report of transformers, ``head`` names what a bare pretrained model lacks, and what to do, ``kind``
+    what the model is (empty if its config does not say). Tensors that no layer takes are logged as a warning. Raises
+    FileError for weights that the files lack or hold as whole or complex numbers, and for tensors of further layers of
+    a kind that the module has (its config cuts layers off); ModelError for weights that are NaN or infinite, named.
     """
     name, state = files.name, module.state_dict()
     missing = [*sorted(info["missing_keys"]), *sorted(map(_key, info.get("mismatched_keys", ())))]
     if missing:
-        raise FileError(f"{name} holds no trained {head[0]} (no weights for {_listed(missing)}): {head[1]}")
+        which = f"is {kind} and holds" if kind else "holds"
+        raise FileError(f"{name} {which} no trained {head[0]} (no weights for {_listed(missing)}): {head[1]}")
     beyond = sorted(info.get("unexpected_keys", ()))
     known = {_form(key) for key in state}
     if cut := [key for key in beyond if _form(key) in known and re.search(r"\d", key)]:

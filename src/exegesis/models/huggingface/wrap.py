@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from exegesis.core.errors import ExegesisError, ModelError, TextError, UnsupportedError, UsageError, out_of_memory
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier, Profile
+from exegesis.models.huggingface.kinds import kind_of
 from exegesis.models.huggingface.offsets import readable
 from exegesis.models.huggingface.text import Reader, token_types
 from exegesis.models.huggingface.vectors import find_lookups, input_embeddings
@@ -53,13 +54,17 @@ def wrap_huggingface(
     The module is tried on a few short texts: if padding changes its outputs, only texts of equal length share a call;
     if its word vectors cannot be replaced, its ``lacks`` says why.
 
-    Raises UnsupportedError for a tokenizer that gives neither offsets nor pieces, or that gives the module more than
-    ids, types and a mask (boxes of a page, say), and for outputs that differ from run to run; UsageError for labels
-    that do not fit; ModelError for a module that gives no logits or too many.
+    Raises UnsupportedError for a module of another kind, for a tokenizer that gives neither offsets nor pieces, or that
+    gives the module more than ids, types and a mask (boxes of a page, say), and for outputs that differ from run to
+    run; UsageError for labels that do not fit; ModelError for a module that gives no logits or too many.
     """
     config = getattr(module, "config", None)
     if config is None or not callable(getattr(module, "forward", None)):
         raise UsageError(f"a {type(module).__name__} is not a Hugging Face model: it has no config; use exegesis.wrap")
+    if type(module).__module__.startswith("transformers.") and (kind := kind_of(type(module).__name__)):
+        raise UnsupportedError(
+            f"the module is {kind}: wrap one that classifies texts, or give call= for one of its own"
+        )
     name = name or getattr(config, "_name_or_path", "") or type(module).__name__
     if not getattr(tokenizer, "is_fast", False) and not readable(tokenizer):
         raise UnsupportedError(

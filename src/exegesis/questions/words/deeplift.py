@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from exegesis.engine.methods import BACKWARD, Scores, method
-from exegesis.mech.baseline import Baseline, baseline_vectors
+from exegesis.mech.baseline import Baseline, with_numbers
 from exegesis.mech.deeplift.differences import differences
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Differentiable
@@ -43,7 +46,9 @@ class DeepLift:
 
     ``baseline``: as in integrated-gradients: ``zero`` vectors, the vectors of ``pad``, ``unknown`` or ``mask`` tokens,
     or ``text:...``, any text at the same positions. Special pieces and padding are the same in the baseline.
-    Words that are the same in text and baseline score zero. The target may be a probability too: it is one more part.
+    Words that are the same in text and baseline score zero. Where the model gives no number at vectors of zeros the
+    baseline is the unknown word, and ``details["baseline"]`` says so. The target may be a probability too: it is one
+    more part.
 
     If a module computes in float32 on the way, as norms of language models do whatever their weights are, the sum is
     exact to the rounding of float32 times the multipliers, which are large if an RMS norm reads vectors of zeros.
@@ -60,9 +65,13 @@ class DeepLift:
     baseline: Baseline = "zero"
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
-        base = baseline_vectors(model, batch, model.embed(batch), self.baseline)
-        values, first = differences(model, batch, target, base)
-        return Scores(values, {"value at the baseline": first})
+        def begun(base: Tensor) -> Tensor:
+            with torch.no_grad():
+                return target.of(model.outputs_from(base.detach(), batch))
+
+        base, first, noted = with_numbers(model, batch, model.embed(batch), self.baseline, begun)
+        values = differences(model, batch, target, base, first)
+        return Scores(values, {"value at the baseline": first}, noted)
 
     def passes(self, words: int, numbers: int) -> int:
         """The text and its baseline, and a backward pass for each number."""

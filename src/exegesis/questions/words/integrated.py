@@ -14,7 +14,7 @@ from torch import Tensor
 from exegesis.core.errors import UsageError
 from exegesis.core.parameters import above, at_least
 from exegesis.engine.methods import BACKWARD, Scores, method
-from exegesis.mech.baseline import Baseline, baseline_vectors, check_numbers
+from exegesis.mech.baseline import Baseline, with_numbers
 from exegesis.mech.gradients.path import Paths, paths
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import budget_for
@@ -46,9 +46,11 @@ class IntegratedGradients:
 
     ``baseline``: ``zero`` vectors (the REAT paper's), or the vectors of ``pad``, ``unknown`` or ``mask`` tokens, or
     ``text:...``, any text at the same positions, cut or filled up with pad tokens to the length. Special pieces ([CLS],
-    [SEP]) are the same in the baseline and so score zero.
+    [SEP]) are the same in the baseline and so score zero. Where the model gives no number at vectors of zeros (it
+    divides by their length, say) the baseline is the unknown word, and ``details["baseline"]`` says so.
 
-    Raises UsageError if ``points`` exceeds ``limit``, UnsupportedError if the vocabulary has no such token.
+    Raises UsageError if ``points`` exceeds ``limit``, UnsupportedError if the vocabulary has no such token, ModelError
+    if the number at the baseline is NaN or infinite.
     """
 
     baseline: Baseline = "zero"
@@ -62,10 +64,15 @@ class IntegratedGradients:
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         vectors = model.embed(batch)
-        path = paths(model, batch, target, baseline_vectors(model, batch, vectors, self.baseline), vectors)
-        all_rows = torch.arange(len(batch))
-        first, last = path.numbers(all_rows, torch.zeros(len(batch))), path.numbers(all_rows, torch.ones(len(batch)))
-        check_numbers(model, first)
+        all_rows, path = torch.arange(len(batch)), paths(model, batch, target, vectors, vectors)
+
+        def begun(base: Tensor) -> Float[Tensor, "b k"]:
+            nonlocal path
+            path = paths(model, batch, target, base, vectors)
+            return path.numbers(all_rows, torch.zeros(len(batch)))
+
+        _, first, noted = with_numbers(model, batch, vectors, self.baseline, begun)
+        last = path.numbers(all_rows, torch.ones(len(batch)))
         bound = self.tolerance * (last - first).abs().amax(1).clamp_min(1.0).cpu().double()
         fresh = [_Panel(row, 0.0, 1.0, first[row], last[row]) for row in range(len(batch))]
         done: list[list[_Panel]] = [[] for _ in range(len(batch))]
@@ -84,8 +91,8 @@ class IntegratedGradients:
             fresh = _halve(path, coarse)
         scores = torch.stack([torch.stack([p.share for p in panels]).sum(0) for panels in done])
         details = [
-            {"points": self.points * len(panels), "converged": good}
-            for panels, good in zip(done, converged, strict=True)
+            {"points": self.points * len(panels), "converged": good, **note}
+            for panels, good, note in zip(done, converged, noted, strict=True)
         ]
         return Scores(scores, {"value at the baseline": first}, details)
 

@@ -436,10 +436,10 @@ def test_refusals_of_what_is_at_hand() -> None:
     with pytest.raises(UsageError, match=r"use exegesis\.wrap"):
         wrap_huggingface(torch.nn.Linear(2, 2), wordpiece())
     base = transformers.BertModel(bert().config).double()
-    with pytest.raises(ModelError, match="classifies sequences"):
+    with pytest.raises(UnsupportedError, match=r"is an encoder without a head \(BertModel\): wrap one that"):
         wrap_huggingface(base, wordpiece())
     tagger = transformers.BertForTokenClassification(bert().config).double()
-    with pytest.raises(ModelError, match="classifies sequences"):
+    with pytest.raises(UnsupportedError, match=r"is a token classifier \(BertForTokenClassification\): wrap one that"):
         wrap_huggingface(tagger, wordpiece())
 
 
@@ -498,8 +498,24 @@ def test_no_classification_head(folder: Path) -> None:
     shutil.rmtree(folder)
     transformers.BertModel(bert().config).save_pretrained(folder)
     wordpiece().save_pretrained(folder)
-    with pytest.raises(FileError, match=r"^[^\n]*no trained classification head \(no weights for classifier[^\n]*$"):
+    with pytest.raises(
+        FileError, match=r"^[^\n]* is an encoder without a head \(BertModel\) and holds no trained clas"
+    ):
         load_huggingface(folder)
+
+
+def test_the_head_of_a_token_classifier_is_not_taken_for_that_of_a_text_classifier(folder: Path) -> None:
+    values = json.loads((folder / "config.json").read_text())
+    assert values["architectures"] == ["BertForSequenceClassification"]
+    for name, kind in {
+        "BertForTokenClassification": "a token classifier",
+        "XForMultipleChoice": "a model of mult",
+    }.items():
+        (folder / "config.json").write_text(json.dumps(values | {"architectures": [name]}))
+        with pytest.raises(UnsupportedError, match=rf"^[^\n]*is {kind}[^\n]* \({name}\): take a model that[^\n]*$"):
+            load_huggingface(folder)
+    (folder / "config.json").write_text(json.dumps(values | {"architectures": None}))
+    assert load_huggingface(folder).labels == ("bad", "good")
 
 
 @pytest.mark.parametrize(
