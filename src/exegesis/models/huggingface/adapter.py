@@ -14,13 +14,16 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from exegesis.core.errors import ExegesisError, ModelError, out_of_memory
+from exegesis.core.place import Place
 from exegesis.core.text import Text
 from exegesis.models.huggingface.text import Reader, pad_id, widened
 from exegesis.models.huggingface.vectors import Lookup, replaced, word_vectors
+from exegesis.models.sites import found_sites, read_states
 from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
 from exegesis.protocols.batch import Batch, groups, pad
 from exegesis.protocols.budget import budget_for
+from exegesis.protocols.insides import Site
 from exegesis.protocols.model import Differentiable, Raw, refuse_denied
 from exegesis.protocols.target import Link
 
@@ -143,6 +146,29 @@ class HuggingFaceClassifier:
         """
         refuse_denied(self.name, self.lacks, Differentiable)
         return self._run(self._filled(batch.to(self.device)), embeds.to(self.device))
+
+    @ability
+    def sites(self, batch: Batch) -> Mapping[Place, Site]:
+        """Return the sites of the module's hidden states (see ``Layered``), found on the batch's first text.
+
+        Raises UnsupportedError for a model that lacks ``Differentiable``.
+        """
+        refuse_denied(self.name, self.lacks, Differentiable)
+        return found_sites(self.module, lambda embeds, rows: self._forward(rows, embeds), self.embed, batch)
+
+    @ability
+    def states_from(
+        self, embeds: Float[Tensor, "b t d"], batch: Batch, sites: Sequence[Site]
+    ) -> list[Float[Tensor, "b s h"]]:
+        """Return the states at sites for these vectors (see ``Layered``); they carry a gradient to the vectors."""
+        refuse_denied(self.name, self.lacks, Differentiable)
+        batch, embeds, runs = batch.to(self.device), embeds.to(self.device), []
+        parts = [torch.tensor(rows, device=self.device) for rows in self._parts(batch)]
+        for rows in parts:
+            part = batch.take(rows)
+            runs.append(read_states(self.module, lambda e, b: self._forward(b, e), embeds[rows], part, sites))
+        order = torch.argsort(torch.cat(parts))
+        return [torch.cat(states)[order] for states in zip(*runs, strict=True)]
 
     def _run(self, batch: Batch, embeds: Float[Tensor, "b t d"] | None) -> Float[Tensor, "b c"]:
         if not len(batch):

@@ -13,18 +13,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from exegesis.core.errors import ExegesisError, ModelError, UnsupportedError, out_of_memory
+from exegesis.core.place import Place
 from exegesis.core.text import Text
 from exegesis.models.modules.answers import logits
 from exegesis.models.modules.calls import Plan
 from exegesis.models.modules.hooks import join, readouts, unroll, watching
 from exegesis.models.modules.lookups import Lookup, Reading, bagged, gathered, placed, reads, replacing
 from exegesis.models.modules.readout import Readout, settle
+from exegesis.models.sites import COPIES, found_sites, read_states
 from exegesis.models.text.reader import Reader
 from exegesis.nn.alone import alone
 from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch, pad
+from exegesis.protocols.insides import Site
 from exegesis.protocols.model import Differentiable, Gated, Raw, Recurrent, refuse_denied
 from exegesis.protocols.recurrent import Unrolled
 from exegesis.protocols.target import Link
@@ -166,6 +169,30 @@ class TorchClassifier:
             part = batch.take(rows)
             outputs.append(self._call_from(embeds[rows.to(embeds.device), : part.ids.shape[1]], part))
         return torch.cat(outputs)[torch.argsort(torch.cat(parts)).to(embeds.device)]
+
+    @ability
+    def sites(self, batch: Batch) -> Mapping[Place, Site]:
+        """Return the sites of the module's hidden states (see ``Layered``), found on the batch's first text.
+
+        Raises UnsupportedError for a module that lacks ``Differentiable`` or takes one text a call.
+        """
+        refuse_denied(self.name, self.lacks, Differentiable)
+        if 0 < self.plan.rows < max(COPIES):
+            raise UnsupportedError(f"the model {self.name} takes one text a call, so its states cannot be told apart")
+        return found_sites(self.module, self._call_from, self.embed, batch)
+
+    @ability
+    def states_from(
+        self, embeds: Float[Tensor, "b t d"], batch: Batch, sites: Sequence[Site]
+    ) -> list[Float[Tensor, "b s h"]]:
+        """Return the states at sites for these vectors (see ``Layered``); they carry a gradient to the vectors."""
+        refuse_denied(self.name, self.lacks, Differentiable)
+        parts, runs = self._parts(batch) or [torch.arange(len(batch))], []
+        for rows in parts:
+            vectors = embeds[rows.to(embeds.device)]
+            runs.append(read_states(self.module, self._call_from, vectors, batch.take(rows), sites))
+        order = torch.argsort(torch.cat(parts)).to(embeds.device)
+        return [torch.cat(states)[order] for states in zip(*runs, strict=True)]
 
     @ability
     def unroll(self, batch: Batch) -> Unrolled:
