@@ -1,14 +1,16 @@
 """The public functions: load or wrap a model, explain texts, look at phrases, trust and predictions."""
 
 import exegesis.questions.words  # noqa: F401 - registers the methods, here and nowhere else
+from exegesis.api.bars import Bar, bar
 from exegesis.api.explanations import Growth, Plan, explain, hierarchy, interactions, predict, relevance
-from exegesis.api.inputs import bar, each_method, read_text
+from exegesis.api.inputs import each_method, lengths_of, read_text
 from exegesis.api.models import as_model, blackbox, bundled_folder, language, load, methods, preferred
 from exegesis.api.recommended import Place, best, chosen, each_chosen
 from exegesis.api.trust import candidates, evaluate, measures, randomisation, recommend, refuse_best, sensitivity
 from exegesis.models.modules.wrap import wrap
 
 __all__ = [
+    "Bar",
     "Growth",
     "Place",
     "Plan",
@@ -26,6 +28,7 @@ __all__ = [
     "hierarchy",
     "interactions",
     "language",
+    "lengths_of",
     "load",
     "measures",
     "methods",

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self, cast, overload
 
+from exegesis.api.bars import Advance
 from exegesis.api.inputs import (
-    Advance,
     Column,
     answered,
     bundled_tagger,
@@ -24,9 +24,9 @@ from exegesis.api.recommended import Place, chosen
 from exegesis.core.text import Text
 from exegesis.data.examples import is_blank
 from exegesis.engine.answer import in_batches, outputs
-from exegesis.engine.cost import allowed
+from exegesis.engine.cost import allowed, work_of
 from exegesis.engine.methods import Method, card_of, make, require
-from exegesis.engine.run import Spans, run
+from exegesis.engine.run import Spans, Words, run
 from exegesis.models.tagger import Tagger
 from exegesis.nn.context import entry
 from exegesis.protocols.model import Classifier, Raw
@@ -123,7 +123,7 @@ def explain(
         return replace(plan, spans=spans_each(level, lists, tagger, copies)).explain(copies, advance)
 
     with allowed(most):
-        return answered(classifier, texts, work, plan.name, progress)
+        return answered(classifier, texts, work, plan.name, progress, plan.work_of)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,8 +159,12 @@ class Plan:
         """The name of the method."""
         return card_of(self.method).name
 
+    def work_of(self, texts: Sequence[Text]) -> list[float]:
+        """How much work each text is, in pieces that the model reads."""
+        return work_of(Words(self.method, card_of(self.method), self.spans), texts, self.choice.count)
+
     @entry
-    def explain(self, texts: Sequence[Text], advance: Advance = lambda: None) -> list[Attribution]:
+    def explain(self, texts: Sequence[Text], advance: Advance = lambda _: None) -> list[Attribution]:
         """The results of texts that the model has read, in order; ``advance`` is called after each."""
         explained = in_order(run(self.model, texts, self.method, self.choice, self.spans), advance)
         if not self.trust:
@@ -305,7 +309,7 @@ class Growth:
         return cls(model, search, chosen, one_number(ask(target, model.labels, model.link)), tree, tagger)
 
     @entry
-    def explain(self, texts: Sequence[Text], advance: Advance = lambda: None) -> list[Hierarchy]:
+    def explain(self, texts: Sequence[Text], advance: Advance = lambda _: None) -> list[Hierarchy]:
         """The hierarchies of texts that the model has read, in order; ``advance`` is called after each."""
         trees = trees_for(texts, self.tree, lambda: self.tagger or bundled_tagger())
         return in_order(grow(self.model, texts, self.name, self.search, self.choice, trees), advance)
@@ -350,7 +354,7 @@ def joint_effects(
     pairwise: Pairwise,
     choice: Ask,
     texts: Sequence[Text],
-    advance: Advance = lambda: None,
+    advance: Advance = lambda _: None,
 ) -> list[Interactions]:
     """The interactions of texts that the model has read, in order; ``advance`` is called after each."""
     return in_order(interact(model, texts, pairwise, choice), advance)

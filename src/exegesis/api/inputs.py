@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
+from exegesis.api.bars import Advance, bar
 from exegesis.core.containers import is_missing, is_pair, items, nested, shown
 from exegesis.core.errors import SpanError, TextError, UsageError, unknown
-from exegesis.core.progress import heard
 from exegesis.core.text import Span, Text
 from exegesis.data.examples import is_blank, say_skipped
 from exegesis.engine.run import Spans
@@ -18,12 +17,18 @@ from exegesis.models.tagger import Tagger, default_tagger
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.questions.phrases.levels import levels_of
 from exegesis.results.attribution import LEVELS
+from exegesis.results.result import Result, Results
 
 One = TypeVar("One")
-Advance = Callable[[], object]  # called after each text
 Work = Callable[[Sequence[Text], Advance], list[One]]
 
 
+def lengths_of(texts: Sequence[Text]) -> list[float]:
+    """The pieces of each text: the work that it is, if no more is known."""
+    return [float(len(text)) for text in texts]
+
+
+Weigh = Callable[[Sequence[Text]], list[float]]
 Column = Iterable[Any]  # an array, or a column of a table, of texts
 
 
@@ -172,57 +177,21 @@ def bundled_tagger() -> Tagger:
     return default_tagger()
 
 
-@contextmanager
-def bar(shown: bool, total: int, what: str, done: int = 0) -> Iterator[Callable[[], None]]:
-    """A progress bar on standard error that disappears at the end, with a second one for long work on a text."""
-    if not shown:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TaskID,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+def answered(
+    model: Classifier, texts: object, work: Work[One], name: str, progress: bool, weigh: Weigh = lengths_of
+) -> One | list[One]:
+    """The answers of ``work`` for texts as the model reads them, with a progress bar; one answer for one text.
 
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    inner: dict[str, TaskID] = {}
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total, completed=done)
-
-        def listen(counted: str, over: int, whole: int) -> None:
-            if over >= whole:
-                if counted in inner:
-                    progress.remove_task(inner.pop(counted))
-            elif counted in inner:
-                progress.update(inner[counted], completed=over, total=whole)
-            else:
-                inner[counted] = progress.add_task(f"  {counted}", total=whole, completed=over)
-
-        with heard(listen):
-            yield lambda: progress.advance(task)
-
-
-def answered(model: Classifier, texts: object, work: Work[One], name: str, progress: bool) -> One | list[One]:
-    """The answers of ``work`` for texts as the model reads them, with a progress bar; one answer for one text."""
+    ``weigh`` tells how much work each text is.
+    """
     listed = several(texts)
     read = read_texts(model, [texts] if listed is None else listed)
-    with bar(progress, len(read), name) as advance:
+    with bar(progress, len(read), name, weigh(read) if progress else ()) as advance:
         results = work(read, advance)
-    return results[0] if listed is None else results
+    if listed is None:
+        return results[0]
+    shows_itself = any(isinstance(result, Result) for result in results[:1])
+    return cast(list[One], Results(cast(list[Any], results))) if shows_itself else results
 
 
 def in_order(numbered: Iterable[tuple[int, One]], advance: Advance) -> list[One]:
@@ -230,7 +199,7 @@ def in_order(numbered: Iterable[tuple[int, One]], advance: Advance) -> list[One]
     results: dict[int, One] = {}
     for number, result in numbered:
         results[number] = result
-        advance()
+        advance(number)
     return [results[number] for number in sorted(results)]
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from exegesis.core.errors import UsageError
 from exegesis.core.files import as_path
+from exegesis.core.shown import Catalogue
 from exegesis.engine.methods import Card, cards, lacking
 from exegesis.models.blackbox import BlackBox
 from exegesis.models.modules.wrap import wrap
@@ -94,10 +95,10 @@ def as_model(model: Classifier | str | os.PathLike[str]) -> Classifier:
 
 
 @entry
-def methods(model: Classifier | str | None = None) -> tuple[Card, ...]:
+def methods(model: Classifier | str | None = None) -> Catalogue[Card]:
     """The cards of all methods, or of those that a model can serve."""
     classifier = None if model is None else as_model(model)
-    return tuple(card for card in cards() if classifier is None or lacking(classifier, card) is None)
+    return Catalogue(card for card in cards() if classifier is None or lacking(classifier, card) is None)
 
 
 def preferred(model: Classifier) -> str:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from exegesis.api.inputs import bar, read_texts
+from exegesis.api.bars import bar
+from exegesis.api.inputs import read_texts
 from exegesis.api.models import as_model, methods, preferred
 from exegesis.api.recommended import Place, each_chosen
 from exegesis.core.containers import items, number_in, shown
 from exegesis.core.errors import UsageError
 from exegesis.core.parameters import fitting
+from exegesis.core.shown import Catalogue
 from exegesis.core.text import Text
 from exegesis.data.examples import Example, read_examples
 from exegesis.engine.cost import allowed
@@ -76,12 +78,12 @@ def evaluate(
         return run_evaluation(classifier, texts, names, chosen, parameters=by_name, advance=advance, **options)
 
 
-def measures() -> tuple[MeasureCard, ...]:
+def measures() -> Catalogue[MeasureCard]:
     """The cards of all measures, by name: the quantity each one measures, its paper, and which numbers are better."""
     import exegesis.questions.trust.measures  # noqa: F401 - registers them; only evaluations load them
     from exegesis.questions.trust.measure import measures as registered
 
-    return registered()
+    return Catalogue(registered())
 
 
 @entry

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from exegesis.protocols.model import Classifier
 
 PART = 2048  # texts explained before their results go out
-Run = Callable[["Sequence[Text]", Callable[[], object]], list[Any]]  # calls its second argument after each text
+Run = Callable[["Sequence[Text]", Callable[..., object]], list[Any]]  # calls its second argument after each text
 
 
 class Output(Look):
@@ -79,19 +79,20 @@ class Explain(Command, Output, Recommended, Texts):
         self.view()
         check_files(self.files(), [self.file, self.recommendation])
 
-        from exegesis.api import bar, each_method, read_text
+        from exegesis.api import Bar, each_method, read_text
         from exegesis.engine.cost import allowed
 
         names = each_method(self.method or [])
         model = load(self)
         runs = _runs(model, names, self)
-        for number, raw in enumerate(raws):  # a text that cannot be explained is known before any is
-            read_text(model, raw, number, len(raws))
-        shown, total = progress(self.quiet), len(raws) * len(runs)
+        # a text that cannot be explained is known before any is
+        sizes = [float(len(read_text(model, raw, number, len(raws)))) for number, raw in enumerate(raws)]
+        bar = Bar(progress(self.quiet), len(raws) * len(runs), ", ".join(runs), sizes * len(runs))
         with stream(self) as add, allowed(self.most):
             for start in range(0, len(raws), PART):
                 part = [read_text(model, raw) for raw in raws[start : start + PART]]
-                with bar(shown, total, ", ".join(runs), start * len(runs)) as advance:
+                bar.first = start
+                with bar.running() as advance:
                     results = [run(part, advance) for run in runs.values()]
                 add(list(zip(*results, strict=True)))
 

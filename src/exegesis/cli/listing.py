@@ -4,36 +4,41 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exegesis.cli.inputs import load, read_texts
-from exegesis.cli.options import LINES, Command, Model, Texts, option
+from exegesis.cli.options import LINES, Command, Model, Texts, argument, option
+from exegesis.core.errors import UnsupportedError
 from exegesis.core.escapes import escaped
-
-if TYPE_CHECKING:
-    from exegesis.engine.methods import Card
-
-WIDE = 110  # columns from which the methods fit a table
 
 
 class Methods(Command):
-    """List the methods: the question that each answers, what it needs of a model, its paper.
+    """List the methods: the question that each answers, what it needs of a model. A NAME shows its parameters.
 
     \b
     exegesis methods
-    exegesis methods --for my-model --json
+    exegesis methods lime
+    exegesis methods --model my-model --json
     """
 
-    model: str | None = option("Only what this model can serve.", "--for", metavar="MODEL")
+    name: str | None = argument("A method, to show what it computes and its parameters.", "NAME", None)
+    model: str | None = option("Only what this model can serve.", "--model", "--for", "-m", metavar="MODEL")
     lines: bool = LINES()
 
     def run(self) -> None:
         from exegesis import api
+        from exegesis.core.shown import Catalogue
+        from exegesis.engine.methods import METHODS
 
-        cards = api.methods(api.load(self.model) if self.model is not None else None)
+        named = None if self.name is None else METHODS[self.name]
+        served = api.methods(api.load(self.model) if self.model is not None else None)
+        if named is not None and named not in served:
+            raise UnsupportedError(
+                f"the model {self.model} cannot serve {self.name}; it serves: exegesis methods --model"
+            )
+        cards = served if named is None else Catalogue([named])
         if not self.lines:
-            _show(cards)
+            cards.show()
             return
         for card in cards:
             values = {name: getattr(card, name) for name in ("name", "question", "summary", "paper", "year")}
@@ -73,24 +78,3 @@ class Predict(Command, Model, Texts):
             visible = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words[:100])
             line = "  ".join(f"{escaped(label)} {value:{'.4g' if regression else '.1%'}}" for label, value in ranked)
             print(f"{line}  {visible}")
-
-
-def _show(cards: Sequence[Card]) -> None:
-    """Print a table, or on a narrow terminal two lines per method."""
-    from rich.console import Console
-    from rich.padding import Padding
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("method", no_wrap=True)
-    for name in ("question", "needs", "year", "what a score is"):
-        table.add_column(name, overflow="fold")
-    for card in cards:
-        table.add_row(card.name, card.question, card.wanted, str(card.year), card.summary)
-        if console.width < WIDE:
-            head = Text.assemble((card.name, "bold"), f"  {card.question}  ({card.wanted}, {card.year})")
-            console.print(head, Padding(Text(card.summary), (0, 0, 0, 4)))
-    if console.width >= WIDE:
-        console.print(table)

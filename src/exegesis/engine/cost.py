@@ -91,6 +91,12 @@ def passes_of(question: object, texts: Sequence[Text], numbers: int) -> list[int
     return counts
 
 
+def work_of(question: object, texts: Sequence[Text], numbers: int) -> list[float]:
+    """The work of each text, in pieces that the model reads; its pieces alone if the question states no passes."""
+    counts = [question.passes(text, numbers) if isinstance(question, Priced) else None for text in texts]
+    return [float((count or 1) * len(text)) for count, text in zip(counts, texts, strict=True)]
+
+
 def announce(
     model: Classifier, name: str, batch: Batch, texts: Sequence[Text], counts: Sequence[int], seconds: float
 ) -> None:

@@ -205,7 +205,9 @@ class Attribution(Accounted):
         first, second = self.over_words(), other.over_words()
         if first.scores.ndim != 1 or second.scores.ndim != 1:
             raise UsageError("a result holds several targets; choose one with for_target(...) before compare()")
-        return compare(first.words, first.scores, second.scores, k)
+        names = [(self.name, other.name), (self.model, other.model), (self.target, other.target), ("first", "second")]
+        told = next(pair for pair in names if pair[0] != pair[1])
+        return replace(compare(first.words, first.scores, second.scores, k), names=told)
 
     # files and views ------------------------------------------------------------------------------------
 

@@ -14,10 +14,11 @@ from jaxtyping import Float
 from exegesis.core.errors import UsageError, unknown
 from exegesis.core.escapes import escaped
 from exegesis.core.plain import to_plain
+from exegesis.core.shown import drawn
 from exegesis.core.values import published
 from exegesis.results.advice import RANDOM, advice
 from exegesis.results.attribution import Attribution
-from exegesis.results.result import Result, drawn
+from exegesis.results.result import Result
 from exegesis.statistics.significance import Resampled
 
 

@@ -1,27 +1,23 @@
-"""Results: the abilities that all answers share. They are equal by value, saved by their fields, and drawn by views.
-
-``show``, which stands above, registers the function that draws them.
-"""
+"""Results: the abilities that all answers share. They are equal by value, saved by their fields, and drawn by views."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.files import write_whole
 from exegesis.core.plain import from_plain, to_plain
+from exegesis.core.shown import Shown, View, drawn
 from exegesis.core.values import ByValue, published
 from exegesis.results.version_1 import upgraded
 
 VERSION = 2  # the version of the form in which results are saved
-View = Callable[..., str | bytes]  # takes results and options
 Some = TypeVar("Some", bound="Result")
 FORMS: dict[str, type[Saved]] = {}  # every kind of value that is saved, by the name of its form in files
-_draw: list[View] = []  # the function that draws results in a medium, which ``show`` registers from above
 
 
 class Saved(ByValue):
@@ -94,7 +90,7 @@ def restored(values: Any) -> Saved:
         raise FileError(kind.damage.format(reason)) from error
 
 
-class Result(Saved):
+class Result(Saved, Shown):
     """A value that is equal by value, saved and drawn."""
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
@@ -106,23 +102,27 @@ class Result(Saved):
         """
         return save([self], path, **options)
 
-    def _repr_html_(self) -> str:
-        return str(drawn([self], "notebook"))
+
+class Results(list[Some], Shown):
+    """Results of several texts: a list that shows itself, and is saved, as a single result."""
+
+    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
+        """Write the results to one file (see ``Result.save``)."""
+        return save(self, path, **options)
+
+    def drawn_parts(self) -> Sequence[Any]:
+        return self
+
+    def __getitem__(self, at: Any) -> Any:
+        found = super().__getitem__(at)
+        return Results(found) if isinstance(at, slice) else found
 
 
-def each(results: Some | Sequence[Some]) -> list[Some]:
+def each(results: Shown | Sequence[Any]) -> list[Any]:
     """A list of results, from one result or a sequence."""
-    return [results] if isinstance(results, Result) else list(results)
-
-
-def register_views(draw: View) -> None:
-    """Register the function with which ``save`` draws results in a medium (a file's ending, or another name)."""
-    _draw[:] = [draw]
-
-
-def drawn(results: Sequence[Result], medium: str, **options: Any) -> str | bytes:
-    """Draw results in a medium. Raises FileError for an unknown ending."""
-    return _draw[0](results, medium, **options)
+    if isinstance(results, Shown):
+        return list(results.drawn_parts())
+    return list(results)
 
 
 def to_json(results: Sequence[Saved]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import exegesis.results.attribution
 import exegesis.results.evaluation
@@ -22,7 +22,7 @@ import exegesis.results.relevance  # noqa: F401 - all of these, so that every ki
 from exegesis.core.errors import FileError
 from exegesis.core.files import read_text
 from exegesis.core.values import published
-from exegesis.results.result import Saved, restored
+from exegesis.results.result import Result, Results, Saved, restored
 
 
 @published
@@ -36,13 +36,18 @@ def read(path: str | os.PathLike[str]) -> Saved | list[Saved]:
         lines = [(number, line) for number, line in enumerate(content.split("\n"), 1) if line.strip()]
         if not lines:
             raise FileError(f"{path}: holds no result; save it again")
-        return [_parse(line, f"{path}, line {number}") for number, line in lines]
+        return _several([_parse(line, f"{path}, line {number}") for number, line in lines])
     values = _json(content, str(path))
     if values == []:
         raise FileError(f"{path}: holds no result; save it again")
     if isinstance(values, list):
-        return [_located(value, f"{path}, item {number}") for number, value in enumerate(values, 1)]
+        return _several([_located(value, f"{path}, item {number}") for number, value in enumerate(values, 1)])
     return _located(values, str(path))
+
+
+def _several(read: list[Saved]) -> list[Saved]:
+    results = [value for value in read if isinstance(value, Result)]
+    return cast(list[Saved], Results(results)) if len(results) == len(read) else read
 
 
 def _json(content: str, where: str) -> Any:

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError, unknown
-from exegesis.results.result import Result, drawn
+from exegesis.core.shown import drawn
+from exegesis.results.result import Result
 from exegesis.statistics.bootstrap import Spread
 
 TAG_NAMES = {

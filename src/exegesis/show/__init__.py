@@ -14,17 +14,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from exegesis.core.errors import FileError, UsageError
+from exegesis.core.shown import Catalogue, Shown, register_views
 from exegesis.results.attribution import Attribution
 from exegesis.results.evaluation import Evaluation
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.interactions import Interactions
 from exegesis.results.relevance import Relevance
-from exegesis.results.result import Result, each, register_views
+from exegesis.results.result import Result, each
 from exegesis.results.study import Study
+from exegesis.statistics.agreement import Comparison
 
 if TYPE_CHECKING:
     from exegesis.show.document import Document
-    from exegesis.statistics.agreement import Comparison
 
 # a kind of result -> the module of its document
 DOCUMENTS: dict[type[Result], str] = {
@@ -35,6 +36,7 @@ DOCUMENTS: dict[type[Result], str] = {
     Evaluation: "evaluation",
     Study: "study",
 }
+OTHERS: dict[type, str] = {Comparison: "comparison", Catalogue: "catalogue"}  # what shows itself but is no result
 
 
 def _medium(draws: str, writes: str = "") -> Callable[..., Any]:
@@ -66,14 +68,14 @@ MEDIA = {
 }
 
 
-def document_of(results: Result | Sequence[Result], **options: Any) -> Document:
+def document_of(results: Shown | Sequence[Any], **options: Any) -> Document:
     """Results of one kind as a document; ``options`` are those of the kind."""
     listed = each(results)
     document: Document = _called(_module(listed).document, listed, options)
     return document
 
 
-def written(results: Result | Sequence[Result], medium: str, **options: Any) -> Any:
+def written(results: Shown | Sequence[Any], medium: str, **options: Any) -> Any:
     """Results of one kind in a medium: a file's ending or a name of ``MEDIA``.
 
     ``options`` are those of the kind of result and those of the medium. Raises FileError for an unknown ending,
@@ -91,17 +93,15 @@ def written(results: Result | Sequence[Result], medium: str, **options: Any) -> 
     return _called(draw, _called(source, listed, options), options)
 
 
-def render(results: Result | Sequence[Result], **options: Any) -> str:
+def render(results: Shown | Sequence[Any], **options: Any) -> str:
     """Results as lines for a terminal; ``options`` are those of the terminal and of the kind of result."""
     return str(written(results, "terminal", **options))
 
 
-def comparison(compared: Comparison, *, names: tuple[str, str] = ("first", "second"), limit: int = 20,
-               **options: Any) -> str:  # fmt: skip
+def comparison(compared: Comparison, **options: Any) -> str:
     """The agreement of two explanations, and the ``limit`` words on which they differ most, as lines for a terminal;
-    ``options`` are those of ``terminal.page.terminal``."""
-    document = _imported("documents.comparison.document")
-    return str(MEDIA["terminal"]()(document(compared, names, limit), **options))
+    ``options`` are ``names`` of the two, ``limit``, and those of ``terminal.page.terminal``."""
+    return render(compared, **options)
 
 
 def register() -> None:
@@ -109,14 +109,15 @@ def register() -> None:
     register_views(written)
 
 
-def _module(results: Sequence[Result]) -> ModuleType:
+def _module(results: Sequence[Any]) -> ModuleType:
     """The module of the document of such results."""
-    kinds = {next(kind for kind in DOCUMENTS if isinstance(result, kind)) for result in results} or {Attribution}
+    known = DOCUMENTS | OTHERS
+    kinds = {next(kind for kind in known if isinstance(result, kind)) for result in results} or {Attribution}
     if len(kinds) > 1:
         raise UsageError(
             "explanations of words, hierarchies and other results are drawn in files of their own; save each kind apart"
         )
-    return import_module(f"exegesis.show.documents.{DOCUMENTS[kinds.pop()]}")
+    return import_module(f"exegesis.show.documents.{known[kinds.pop()]}")
 
 
 def _options(function: Callable[..., Any]) -> set[str]:

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from exegesis.core.shown import Shown
+
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """Agreement of two explanations of the same words.
 
     ``spearman`` and ``kendall`` (tau-b) are rank correlations from -1 to 1, NaN where one side is constant or
     there is one word. ``top`` is the share of the k words of largest magnitude that both name. ``signs`` is the
     share of words on which both agree in sign, words that either scores zero left out. ``differences`` lists
     every word with both scores, each divided by the largest magnitude of its side (so that scales compare),
-    the largest difference first.
+    the largest difference first. ``names`` tell the two sides apart.
     """
 
     spearman: float
@@ -26,6 +28,7 @@ class Comparison:
     k: int
     signs: float
     differences: tuple[tuple[str, float, float], ...]
+    names: tuple[str, str] = ("first", "second")
 
 
 def compare(

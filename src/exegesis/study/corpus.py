@@ -100,7 +100,7 @@ def texts_of(model: Classifier, corpus: Corpus) -> Iterator[tuple[int, Text]]:
 
 
 def explained(
-    plan: Plan, texts: Iterator[tuple[int, Text]], advance: Callable[[], object]
+    plan: Plan, texts: Iterator[tuple[int, Text]], advance: Callable[..., object]
 ) -> Iterator[tuple[int, Attribution]]:
     """Explain numbered texts, at most ``MAX_EXPLAINED`` at a time; each explanation with the number of its text."""
     part: list[tuple[int, Text]] = []

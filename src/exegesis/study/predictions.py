@@ -36,7 +36,7 @@ def in_parts(model: Classifier, raws: Sequence[Raw]) -> Iterator[tuple[int, list
 
 
 def predict_all(
-    model: Classifier, raws: Sequence[Raw], advance: Callable[[], object] = lambda: None
+    model: Classifier, raws: Sequence[Raw], advance: Callable[..., object] = lambda: None
 ) -> list[Prediction]:
     """The model's prediction for each raw text, however many there are."""
     predicted: list[Prediction] = []

@@ -9,10 +9,11 @@ import sys
 import numpy as np
 import pytest
 
+import exegesis
 from exegesis import show
-from exegesis.results.result import save
+from exegesis.results.result import Results, save
 from exegesis.results.study import Asked, WordClass, WordClasses
-from exegesis.show import MEDIA, register, written
+from exegesis.show import MEDIA, comparison, register, render, written
 from exegesis.statistics.bootstrap import spread
 from tests.support import samples
 
@@ -80,3 +81,33 @@ def test_drawing_loads_no_torch():
     loaded = loaded_after(f"import {', '.join(modules)}")
     assert "matplotlib" in loaded
     assert not loaded & {"torch", "spacy", "pandas", "transformers"}
+
+
+def test_lists_catalogues_and_comparisons_show_themselves(capsys: pytest.CaptureFixture[str]) -> None:
+    methods = samples.methods()
+    several = Results(methods[:3])
+    page = several._repr_html_()
+    assert page is not None
+    assert all(result.name in page for result in several)
+    assert isinstance(several[:2], Results)
+    assert several[0] is methods[0]
+    assert Results()._repr_html_() is None
+    assert "4 more are not shown here" in str(Results(methods[:1] * 24)._repr_html_())
+    several.show(numbers=True, color=False)
+    assert capsys.readouterr().out == render(methods[:3], numbers=True, color=False)
+    compared = methods[5].compare(methods[3])
+    assert f"{methods[5].name} and {methods[3].name}" in str(compared._repr_html_())
+    compared.show(color=False)
+    assert capsys.readouterr().out == comparison(compared, color=False)
+
+
+def test_a_catalogue_lists_cards_and_a_single_one_its_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    cards = exegesis.methods()
+    assert cards == tuple(cards)
+    assert all(f"<bdi>{card.name}</bdi>" in str(cards._repr_html_()) for card in cards)
+    assert "plausibility-iou" in str(exegesis.measures()._repr_html_())
+    type(cards)(card for card in cards if card.name == "lime").show(width=40)
+    out = capsys.readouterr().out
+    assert "samples   1000 (a whole number of at" in out
+    assert "how       drop (drop, zero, pad, unknown" in out
+    assert "``" not in out

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from exegesis.show.document import Column, Document, Gauge, Heading, Legend, Section, Table, sentences, share, table
 from exegesis.show.wording import decimal, signed, visible
 from exegesis.statistics.agreement import Comparison
 
 
-def document(compared: Comparison, names: tuple[str, str] = ("first", "second"), limit: int = 20) -> Document:
+def document(comparisons: Sequence[Comparison], *, names: tuple[str, str] | None = None, limit: int = 20) -> Document:
     """The measures, then ``limit`` words, each with two bars. Scores are shares of the largest of their side."""
-    first, second = map(visible, names)
+    (compared,) = comparisons
+    first, second = map(visible, names or compared.names)
     title = f"{first} and {second}"
     measures = (
         ("rank correlation", decimal(compared.spearman, 2), "Spearman's rho, -1 to 1"),
