@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from exegesis.api import blackbox, explain
 from exegesis.cli import run
 from exegesis.core import errors
 from exegesis.core.errors import ExegesisError
@@ -103,3 +104,15 @@ def test_escapes() -> None:
     assert markdown("a<b>&|_*") == "a&lt;b&gt;&amp;\\|\\_\\*"
     assert code("a ``b`") == "``` a ``b` ```"
     assert code("a\nb") == "`a\\x0ab`"
+
+
+def test_names_of_functions_and_modules_in_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    """A function is called by its name, which anyone may have given it."""
+
+    def certain(texts: list[str]) -> list[list[float]]:
+        return [[0.0, 1.0] for _ in texts]
+
+    with caplog.at_level(logging.WARNING):
+        explain(blackbox(certain, ["a", "b"], name=HOSTILE), "w1 w2 w3 w4 w5", "leave-one-out")
+    assert caplog.messages
+    assert all(message.isprintable() for message in caplog.messages)

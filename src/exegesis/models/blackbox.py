@@ -14,6 +14,7 @@ from torch import Tensor
 
 from exegesis.core.containers import shown
 from exegesis.core.errors import TextError, UsageError
+from exegesis.core.escapes import escaped
 from exegesis.core.text import Text, text_of_words
 from exegesis.models.functions import NO_WORDS, Function
 from exegesis.models.text.words import Words, words_in
@@ -85,7 +86,7 @@ class BlackBox:
         self._labels = names
         self._name = name or getattr(function, "__qualname__", None) or type(function).__name__
         spare = tuple(word for word in (unknown, mask, NO_WORDS) if word)
-        self._function = Function(function, self._name, names, self._link, _whole(batch), empty, spare)
+        self._function = Function(function, escaped(self._name), names, self._link, _whole(batch), empty, spare)
         self._strings = {0: ""}
         self._openings: set[int] = set()
         roles = {"mask": mask, "unknown": unknown}

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from exegesis.core.errors import ExegesisError, ModelError, out_of_memory
+from exegesis.core.escapes import escaped
 from exegesis.models.modules.answers import choose, logits, readable
 from exegesis.models.modules.calls import Call, Plan, plans, tried
 from exegesis.nn.kept import Watch
@@ -54,7 +55,8 @@ def find_plan(
     if best is not None:
         if search.mixing and best[0].rows == 1:
             _log.warning(
-                "%s gives a text other numbers beside other texts: it runs with one text a call", type(module).__name__
+                "%s gives a text other numbers beside other texts: it runs with one text a call",
+                escaped(type(module).__name__),
             )
         plan, width, probe = best
         return replace(plan, kept=search.watch.kept), width, probe
