@@ -23,6 +23,7 @@ from exegesis.show import register
 
 if TYPE_CHECKING:
     from exegesis.api import (
+        attention,
         blackbox,
         evaluate,
         explain,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from exegesis.data.examples import Example, read_examples
     from exegesis.models.tagger import default_tagger, spacy_tagger
     from exegesis.questions.phrases.levels import levels
+    from exegesis.results.attention import AttentionMaps
     from exegesis.results.attribution import Attribution
     from exegesis.results.evaluation import Evaluation
     from exegesis.results.hierarchy import Hierarchy
@@ -69,6 +71,7 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
     "exegesis.data.examples": "Example read_examples",
     "exegesis.models.tagger": "default_tagger spacy_tagger",
     "exegesis.questions.phrases.levels": "levels",
+    "exegesis.results.attention": "AttentionMaps",
     "exegesis.results.attribution": "Attribution",
     "exegesis.results.evaluation": "Evaluation",
     "exegesis.results.hierarchy": "Hierarchy",
@@ -82,6 +85,7 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
 _ADDRESS = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "AttentionMaps",
     "Attribution",
     "CapacityError",
     "Evaluation",
@@ -99,6 +103,7 @@ __all__ = [
     "UnsupportedError",
     "UsageError",
     "__version__",
+    "attention",
     "blackbox",
     "comparison",
     "default_tagger",

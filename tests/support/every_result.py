@@ -168,6 +168,7 @@ EVERY: dict[str, Callable[[], object]] = {
     "interactions": matrix_samples.pairs,
     "estimated interactions": matrix_samples.estimated,
     "relevance": matrix_samples.relevance,
+    "attention": matrix_samples.attention,
     "evaluation": evaluation,
     "recommendation": recommendation,
     "study of classes": classes,

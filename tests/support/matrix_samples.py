@@ -1,10 +1,11 @@
-"""Interactions and relevance made by hand for the views."""
+"""Interactions, relevance and attention made by hand for the views."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from exegesis.core.text import Text
+from exegesis.results.attention import AttentionMap, AttentionMaps
 from exegesis.results.header import Account, Origin, Prediction, Subject
 from exegesis.results.interactions import Interactions
 from exegesis.results.relevance import Relevance
@@ -81,3 +82,21 @@ def one_word() -> Relevance:
 
 
 PLACES = [relevance, deep, of_pair, one_word]
+
+
+def attention(raw: str | Text = samples.FIGHT, *, layers: int = 2, signed: bool = False) -> AttentionMaps:
+    """Maps of two heads a layer, and one that pools the text."""
+    text = samples.words_of(raw) if isinstance(raw, str) else raw
+    rng, spans = np.random.default_rng(2), text.words
+    maps = [
+        AttentionMap(layer, head, spans, spans, rng.normal(0, 1, (len(spans), len(spans))) ** (1 if signed else 2))
+        for layer in range(1, layers + 1)
+        for head in (1, 2)
+    ]
+    maps.append(AttentionMap(layers + 1, 0, (), spans, rng.random((1, len(spans)))))
+    origin = Origin("attention-saliency", "AttentionSaliency(form='signed')", 0.01, {"at_bound": 0.5})
+    return AttentionMaps(subject(text), origin, tuple(maps), "attention-saliency", False, signed)
+
+
+def attention_of_pair() -> AttentionMaps:
+    return attention(samples.pair().text, layers=4, signed=True)

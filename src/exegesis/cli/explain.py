@@ -50,6 +50,7 @@ class Explain(Command, Output, Recommended, Texts):
     exegesis explain "Not a good film." --interactions shapley --figure pairs.png
     exegesis explain --file reviews.tsv --model my-model --json results.jsonl
     exegesis explain "Two dogs run." --pair "Dogs move." --model nli-model
+    exegesis explain "Two dogs run." --attention attention-saliency --model my-encoder
     """
 
     method: list[str] | None = option(
@@ -64,6 +65,10 @@ class Explain(Command, Output, Recommended, Texts):
     interactions: str | None = option(
         "Instead of scores, what every two words do together: shapley, removal or alone.", metavar="KIND"
     )
+    attention: str | None = option(
+        "Instead of scores, a map for each layer and head: attention, attention-saliency, attention-x-gradient, "
+        "rollout, flow, value-zeroing, norm-weighted or globenc.", metavar="METHOD",
+    )  # fmt: skip
     relevance: bool = option("Instead of scores, the relevance by lrp in every layer.", "--relevance", default=False)
     trust: bool = option(
         "Add a line: the effect of the top words beside random words, and how far methods agree.", "--trust",
@@ -100,8 +105,10 @@ class Explain(Command, Output, Recommended, Texts):
         """Raises UsageError for options that contradict each other."""
         if self.trust and self.hierarchy is not None:
             raise UsageError("--trust belongs to explanations of words; leave it out of a hierarchy")
-        other = "--interactions" if self.interactions is not None else "--relevance" if self.relevance else ""
-        beside = {"--relevance": self.relevance and other != "--relevance", "--hierarchy": self.hierarchy,
+        kinds = {"--interactions": self.interactions is not None, "--attention": self.attention is not None,
+                 "--relevance": self.relevance}  # fmt: skip
+        other = next((name for name, given in kinds.items() if given), "")
+        beside = {**{name: given and name != other for name, given in kinds.items()}, "--hierarchy": self.hierarchy,
                   "--trust": self.trust, "--method": self.method, "--recommendation": self.recommendation,
                   "--level": self.level != "word"}  # fmt: skip
         for name, value in beside.items():
@@ -115,6 +122,8 @@ def _runs(model: Classifier, names: list[str], asked: Explain) -> dict[str, Run]
 
     if asked.interactions is not None:
         return {"interactions": _interactions(model, asked.interactions, asked)}
+    if asked.attention is not None:
+        return {asked.attention: _attention(model, asked.attention, asked)}
     if asked.relevance:
         return {"relevance": _relevance(model, asked)}
     if asked.hierarchy is not None:
@@ -151,6 +160,20 @@ def _interactions(model: Classifier, kind: str, asked: Explain) -> Run:
     owners = {name: cls for name in hints(cls) if name != "kind"}
     pairwise = KINDS.make(kind, assigned(asked.param, {kind: owners})[kind])
     return partial(joint_effects, model, pairwise, one_number(ask(asked.target, model.labels, model.link)))
+
+
+def _attention(model: Classifier, name: str, asked: Explain) -> Run:
+    from exegesis.api.inputs import in_order
+    from exegesis.core.parameters import hints
+    from exegesis.protocols.target import ask
+    from exegesis.questions.inside.attention import attention_maps
+    from exegesis.questions.inside.maps import MAPS, require
+
+    cls = MAPS[name].cls
+    method = MAPS.make(name, assigned(asked.param, {name: dict.fromkeys(hints(cls), cls)})[name])
+    require(model, method)
+    number = ask(asked.target, model.labels, model.link)
+    return lambda texts, advance: in_order(attention_maps(model, texts, method, number), advance)
 
 
 def _relevance(model: Classifier, asked: Explain) -> Run:

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Any, cast
 
+import exegesis.results.attention
 import exegesis.results.attribution
 import exegesis.results.evaluation
 import exegesis.results.faults

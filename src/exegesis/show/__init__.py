@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.shown import Catalogue, Shown, register_views
+from exegesis.results.attention import AttentionMaps
 from exegesis.results.attribution import Attribution
 from exegesis.results.evaluation import Evaluation
 from exegesis.results.hierarchy import Hierarchy
@@ -33,6 +34,7 @@ DOCUMENTS: dict[type[Result], str] = {
     Hierarchy: "hierarchy",
     Interactions: "interactions",
     Relevance: "relevance",
+    AttentionMaps: "attention",
     Evaluation: "evaluation",
     Study: "study",
 }

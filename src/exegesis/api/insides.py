@@ -1,0 +1,61 @@
+"""What goes on inside a model on its way to an answer: attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, overload
+
+from exegesis.api.inputs import Advance, Column, answered, in_order
+from exegesis.api.models import as_model
+from exegesis.core.text import Text
+from exegesis.nn.context import entry
+from exegesis.protocols.model import Classifier, Raw
+from exegesis.protocols.target import Wish, ask
+from exegesis.questions.inside.attention import attention_maps
+from exegesis.questions.inside.maps import MAPS
+from exegesis.results.attention import AttentionMaps
+
+
+@overload
+def attention(model: Classifier | str, text: Raw, method: str = "attention", **options: Any) -> AttentionMaps: ...
+@overload
+def attention(
+    model: Classifier | str, text: list[Raw] | list[str] | Column, method: str = "attention", **options: Any
+) -> list[AttentionMaps]: ...
+
+
+@entry
+def attention(
+    model: Classifier | str,
+    text: Raw | list[Raw] | list[str] | Column,
+    method: str | object = "attention",
+    target: Wish = None,
+    *,
+    layer: int | None = None,
+    head: int | None = None,
+    pieces: bool = False,
+    progress: bool = False,
+    **parameters: Any,
+) -> AttentionMaps | list[AttentionMaps]:
+    """Maps of what each part of a text takes of each other part: attention and what is made of it, by layer and head.
+
+    One text gives one result, a list gives a list. ``method``: ``attention``; ``attention-saliency``, the derivative of
+    the explained number by the score before the softmax, and ``attention-x-gradient`` (with ``form``: absolute, signed
+    or normalised); ``rollout`` and ``flow`` (with ``residual``); ``value-zeroing``, ``norm-weighted`` and ``globenc``.
+    See ``exegesis.questions.inside.maps`` for the formulas and ``parameters``. ``target`` is one number, as for
+    ``explain``.
+
+    The model is a Hugging Face model with eager or SDPA attention, whose outputs keep every bit, or any ``wrap``ped
+    module with torch's attention or a softmax over its pieces. Words are put together from their pieces (columns are
+    summed, rows of weights averaged), unless ``pieces`` is set; special pieces stay. ``layer`` and ``head``, from 1,
+    choose maps.
+
+    Raises the errors of ``explain``; UnsupportedError also for a model whose attention is out of sight.
+    """
+    classifier, made = as_model(model), MAPS.make(method, parameters)
+    choice = ask(target, classifier.labels, classifier.link)
+
+    def work(read: Sequence[Text], advance: Advance) -> list[AttentionMaps]:
+        return in_order(attention_maps(classifier, read, made, choice, layer, head, pieces), advance)
+
+    return answered(classifier, text, work, "attention", progress)

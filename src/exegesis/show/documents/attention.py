@@ -1,0 +1,108 @@
+"""The document of attention maps: a heat map for each layer or head, with the words on both axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from exegesis.results.attention import AttentionMap, AttentionMaps
+from exegesis.show import document as doc
+from exegesis.show.documents.header import assembled, facts, title_of
+from exegesis.show.wording import decimal, signed, target_phrase, visible
+
+COLUMNS = ("example", "model", "method", "target", "layer", "head", "row", "row_start", "row_stop", "column",
+           "column_start", "column_stop", "value")  # fmt: skip
+MEANING = {
+    "attention": "A cell is how much its row takes of its column; each row sums to 1.",
+    "attention-saliency": "A cell is the derivative of the {} by the score of its row and column before the softmax",
+    "attention-x-gradient": "A cell is the weight of its row and column times the derivative of the {} by it.",
+    "rollout": "A cell is the share of its column of the input in its row, followed through all layers up to this one.",
+    "flow": "A cell is the largest flow from its row at the top to its column of the input, attention as capacity.",
+    "value-zeroing": "A cell is how far the vector of its row turns behind the block without the value of its column; "
+    "each row sums to 1.",
+    "norm-weighted": "A cell is the size of the vector that attention brings from its column to its row.",
+    "globenc": "A cell is the size of what its column brings to its row through attention, residual connections and "
+    "norms; each row sums to 1.",
+}
+FEW, PEEK, LISTED, BRIEF = 6, 8, 60, 2  # maps drawn apart; links of a short list, of a table; maps in a terminal
+
+
+def document(results: Sequence[AttentionMaps], *, layer: int | None = None, head: int | None = None) -> doc.Document:
+    """Maps of texts in order, of all layers or of one ``layer``, of all heads or of one ``head``.
+
+    Of more than six maps each layer is drawn with the mean over its heads.
+    """
+    return assembled("Attention", "texts", [_section(result, layer, head) for result in results])
+
+
+def _section(result: AttentionMaps, layer: int | None, head: int | None) -> doc.Section:
+    chosen = _chosen(result, layer, head)
+    limit = doc.largest(np.concatenate([one.values.ravel() for one in chosen]).tolist())
+    matrices = [_matrix(result, one, limit) for one in chosen]
+    links = [link for link in result.top(LISTED + 1) if link.value]
+    top = doc.largest([link.value for link in links])
+    rows = [
+        (f"{visible(link.row)} → {visible(link.column)}", str(link.place),
+         doc.Gauge(signed(link.value, top, sign=result.signed), doc.share(link.value, top), result.signed))
+        for link in links[:LISTED]
+    ]  # fmt: skip
+    rest = "Weaker ones are left out here; a .csv file has them." if len(links) > LISTED else ""
+    fold = "The strongest cells of all layers and heads"
+    table = doc.table(("from → to", "place", "value"), rows, words=2, fold=fold, peek=PEEK, rest=rest)
+    scale = doc.scale_to(limit, result.signed, not result.signed)
+    legend = doc.Legend(scale, doc.sentences(_notes(result, chosen)))
+    header = facts([result], [result.kind])
+    tables = (table,) if rows else ()
+    brief = (header, *matrices[-BRIEF:], *tables, legend)
+    return doc.Section(title_of(result.text), (header, *matrices, *tables, legend), brief)
+
+
+def _chosen(result: AttentionMaps, layer: int | None, head: int | None) -> list[AttentionMap]:
+    """The maps that are drawn."""
+    layers = result.layers if layer is None else (layer,)
+    if head is not None:
+        return [result.map(one, head) for one in layers]
+    heads = [result.map(one, number) for one in layers for number in (result.heads(one) or (0,))]
+    return heads if len(heads) <= FEW else [result.map(one) for one in layers]
+
+
+def _matrix(result: AttentionMaps, one: AttentionMap, limit: float) -> doc.Matrix:
+    down, across = (
+        tuple(visible(" ".join(name.split())) for name in result.names(spans)) for spans in (one.rows, one.columns)
+    )
+    several = not one.head and len(result.heads(one.layer)) > 1
+    title = f"{one.place}{', mean over heads' if several else ''}"
+    return doc.Matrix(down, across, one.values, limit, signed=result.signed, title=title)
+
+
+def _notes(result: AttentionMaps, chosen: Sequence[AttentionMap]) -> Iterator[str]:
+    """Sentences that say what a cell is."""
+    target = target_phrase(result.target)
+    meaning = MEANING.get(result.kind, "").format(target)
+    if result.kind == "attention-saliency":
+        meaning += " (signed)." if result.signed else ", without its sign."
+    yield meaning
+    if result.kind == "attention":
+        yield "It does not depend on what is predicted, and need not say why."
+    if "at_bound" in result.details:
+        yield (
+            f"{decimal(100 * float(result.details['at_bound']), 0)} % of the flows are what the first layer alone "
+            "allows, and say nothing of the layers above."
+        )
+    if len(chosen) < len(result.maps):
+        yield "A .csv file has every layer and head."
+
+
+def records(results: Sequence[AttentionMaps]) -> Iterator[Sequence[Any]]:
+    """Rows for a file: each cell of each map, with the characters of its row and column."""
+    yield COLUMNS
+    for example, result in enumerate(results):
+        head = (example, result.model, result.kind, result.target)
+        for one in result.maps:
+            rows, columns = result.names(one.rows), result.names(one.columns)
+            for (i, j), value in np.ndenumerate(one.values):
+                down = result.text.characters(one.rows[i]) if one.rows else ("", "")
+                across = result.text.characters(one.columns[j])
+                yield (*head, one.layer, one.head, rows[i], *down, columns[j], *across, float(value))
