@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, overload
 
-from exegesis.api.inputs import Advance, Column, answered, in_order
+from exegesis.api.bars import Advance
+from exegesis.api.inputs import Column, answered, in_order
 from exegesis.api.models import as_model
 from exegesis.core.text import Text
 from exegesis.nn.context import entry
