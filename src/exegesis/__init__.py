@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         blackbox,
         evaluate,
         explain,
+        gates,
         hierarchy,
         interactions,
         language,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from exegesis.results.attention import AttentionMaps
     from exegesis.results.attribution import Attribution
     from exegesis.results.evaluation import Evaluation
+    from exegesis.results.gates import Gates
     from exegesis.results.hierarchy import Hierarchy
     from exegesis.results.interactions import Interactions
     from exegesis.results.recommendation import Recommendation
@@ -74,6 +76,7 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
     "exegesis.results.attention": "AttentionMaps",
     "exegesis.results.attribution": "Attribution",
     "exegesis.results.evaluation": "Evaluation",
+    "exegesis.results.gates": "Gates",
     "exegesis.results.hierarchy": "Hierarchy",
     "exegesis.results.interactions": "Interactions",
     "exegesis.results.recommendation": "Recommendation",
@@ -92,6 +95,7 @@ __all__ = [
     "Example",
     "ExegesisError",
     "FileError",
+    "Gates",
     "Hierarchy",
     "Interactions",
     "MissingExtraError",
@@ -109,6 +113,7 @@ __all__ = [
     "default_tagger",
     "evaluate",
     "explain",
+    "gates",
     "hierarchy",
     "interactions",
     "language",

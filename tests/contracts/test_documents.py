@@ -60,7 +60,7 @@ RESULTS = {
     **{f"tree {make.__name__}": make for make in (nested_samples.fight, nested_samples.pair, nested_samples.single)},
     **{f"pairs {make.__name__}": make for make in (matrix_samples.pairs, matrix_samples.estimated)},
     **{f"inside {make.__name__}": make for make in (matrix_samples.relevance, matrix_samples.of_pair)},
-    **{f"inside {make.__name__}": make for make in (matrix_samples.attention_of_pair,)},
+    **{f"inside {make.__name__}": make for make in (matrix_samples.attention_of_pair, matrix_samples.gates)},
     **{f"trust {make.__name__}": make for make in corpus_samples.EVALUATIONS},
     **{f"study {make.__name__}": make for make in corpus_samples.STUDIES},
 }

@@ -169,6 +169,7 @@ EVERY: dict[str, Callable[[], object]] = {
     "estimated interactions": matrix_samples.estimated,
     "relevance": matrix_samples.relevance,
     "attention": matrix_samples.attention,
+    "gates": matrix_samples.gates,
     "evaluation": evaluation,
     "recommendation": recommendation,
     "study of classes": classes,

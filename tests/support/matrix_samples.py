@@ -6,6 +6,7 @@ import numpy as np
 
 from exegesis.core.text import Text
 from exegesis.results.attention import AttentionMap, AttentionMaps
+from exegesis.results.gates import GateCurves, Gates
 from exegesis.results.header import Account, Origin, Prediction, Subject
 from exegesis.results.interactions import Interactions
 from exegesis.results.relevance import Relevance
@@ -100,3 +101,17 @@ def attention(raw: str | Text = samples.FIGHT, *, layers: int = 2, signed: bool 
 
 def attention_of_pair() -> AttentionMaps:
     return attention(samples.pair().text, layers=4, signed=True)
+
+
+def gates(raw: str | Text = samples.FIGHT) -> Gates:
+    """The curves of an LSTM's two directions and of a GRU."""
+    text = samples.words_of(raw) if isinstance(raw, str) else raw
+    rng, pieces = np.random.default_rng(3), text.words
+    names = {"lstm": ("input", "forget", "output", "candidate", "cell", "hidden"), "gru": ("reset", "update", "hidden")}
+    curves = tuple(
+        GateCurves(
+            number, 1, way, cell, pieces, *({name: rng.random(len(pieces)) for name in names[cell]} for _ in "ab")
+        )
+        for number, way, cell in ((1, "forward", "lstm"), (1, "reverse", "lstm"), (2, "forward", "gru"))
+    )
+    return Gates(subject(text), Origin("gates", "GateSignals()", 0.01), curves)

@@ -4,7 +4,7 @@ import exegesis.questions.words  # noqa: F401 - registers the methods, here and 
 from exegesis.api.bars import Bar, bar
 from exegesis.api.explanations import Growth, Plan, explain, hierarchy, interactions, predict, relevance
 from exegesis.api.inputs import each_method, lengths_of, read_text
-from exegesis.api.insides import attention
+from exegesis.api.insides import attention, gates
 from exegesis.api.models import as_model, blackbox, bundled_folder, language, load, methods, preferred
 from exegesis.api.recommended import Place, best, chosen, each_chosen
 from exegesis.api.trust import candidates, evaluate, measures, randomisation, recommend, refuse_best, sensitivity
@@ -27,6 +27,7 @@ __all__ = [
     "each_method",
     "evaluate",
     "explain",
+    "gates",
     "hierarchy",
     "interactions",
     "language",
@@ -45,7 +46,7 @@ __all__ = [
     "wrap",
 ]
 
-for _name in ("attention", "blackbox", "evaluate", "explain", "hierarchy", "interactions", "language", "load",
+for _name in ("attention", "blackbox", "evaluate", "explain", "gates", "hierarchy", "interactions", "language", "load",
               "measures", "methods", "predict", "randomisation", "recommend", "relevance", "sensitivity",
               "wrap"):  # fmt: skip
     globals()[_name].__module__ = "exegesis"  # the address of every public function, whichever file defines it

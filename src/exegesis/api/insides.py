@@ -1,4 +1,4 @@
-"""What goes on inside a model on its way to an answer: attention."""
+"""What goes on inside a model on its way to an answer: attention and gates."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from exegesis.nn.context import entry
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.protocols.target import Wish, ask
 from exegesis.questions.inside.attention import attention_maps
+from exegesis.questions.inside.gates import gate_curves
 from exegesis.questions.inside.maps import MAPS
 from exegesis.results.attention import AttentionMaps
+from exegesis.results.gates import Gates
 
 
 @overload
@@ -60,3 +62,35 @@ def attention(
         return in_order(attention_maps(classifier, read, made, choice, layer, head, pieces), advance)
 
     return answered(classifier, text, work, "attention", progress)
+
+
+@overload
+def gates(model: Classifier | str, text: Raw, target: Wish = None, *, progress: bool = False) -> Gates: ...
+@overload
+def gates(
+    model: Classifier | str, text: list[Raw] | list[str] | Column, target: Wish = None, *, progress: bool = False
+) -> list[Gates]: ...
+
+
+@entry
+def gates(
+    model: Classifier | str,
+    text: Raw | list[Raw] | list[str] | Column,
+    target: Wish = None,
+    *,
+    progress: bool = False,
+) -> Gates | list[Gates]:
+    """The gates of every LSTM and GRU of a model at each word: their norms, and what the explained number owes them.
+
+    One text gives one result, a list gives a list. ``target`` is one number, as for ``explain``. The model is any that
+    runs torch's LSTM or GRU over the pieces of a text, or of each part of a pair. See ``Gates``; the norms follow
+    Ghaeini et al. 2018, Sec. 3.2. Raises the errors of ``explain``; UnsupportedError also for a model without gates
+    that can be seen.
+    """
+    classifier = as_model(model)
+    choice = ask(target, classifier.labels, classifier.link)
+
+    def work(read: Sequence[Text], advance: Advance) -> list[Gates]:
+        return in_order(gate_curves(classifier, read, choice), advance)
+
+    return answered(classifier, text, work, "gates", progress)

@@ -69,6 +69,7 @@ class Explain(Command, Output, Recommended, Texts):
         "Instead of scores, a map for each layer and head: attention, attention-saliency, attention-x-gradient, "
         "rollout, flow, value-zeroing, norm-weighted or globenc.", metavar="METHOD",
     )  # fmt: skip
+    gates: bool = option("Instead of scores, the gates of an LSTM or GRU at each word.", "--gates", default=False)
     relevance: bool = option("Instead of scores, the relevance by lrp in every layer.", "--relevance", default=False)
     trust: bool = option(
         "Add a line: the effect of the top words beside random words, and how far methods agree.", "--trust",
@@ -106,7 +107,7 @@ class Explain(Command, Output, Recommended, Texts):
         if self.trust and self.hierarchy is not None:
             raise UsageError("--trust belongs to explanations of words; leave it out of a hierarchy")
         kinds = {"--interactions": self.interactions is not None, "--attention": self.attention is not None,
-                 "--relevance": self.relevance}  # fmt: skip
+                 "--gates": self.gates, "--relevance": self.relevance}  # fmt: skip
         other = next((name for name, given in kinds.items() if given), "")
         beside = {**{name: given and name != other for name, given in kinds.items()}, "--hierarchy": self.hierarchy,
                   "--trust": self.trust, "--method": self.method, "--recommendation": self.recommendation,
@@ -124,6 +125,8 @@ def _runs(model: Classifier, names: list[str], asked: Explain) -> dict[str, Run]
         return {"interactions": _interactions(model, asked.interactions, asked)}
     if asked.attention is not None:
         return {asked.attention: _attention(model, asked.attention, asked)}
+    if asked.gates:
+        return {"gates": _gates(model, asked)}
     if asked.relevance:
         return {"relevance": _relevance(model, asked)}
     if asked.hierarchy is not None:
@@ -174,6 +177,17 @@ def _attention(model: Classifier, name: str, asked: Explain) -> Run:
     require(model, method)
     number = ask(asked.target, model.labels, model.link)
     return lambda texts, advance: in_order(attention_maps(model, texts, method, number), advance)
+
+
+def _gates(model: Classifier, asked: Explain) -> Run:
+    from exegesis.api.inputs import in_order
+    from exegesis.protocols.target import ask
+    from exegesis.questions.inside.gates import gate_curves
+
+    if asked.param:
+        raise UsageError(f"--param {asked.param[0]}: no parameters belong to gates; leave it out")
+    number = ask(asked.target, model.labels, model.link)
+    return lambda texts, advance: in_order(gate_curves(model, texts, number), advance)
 
 
 def _relevance(model: Classifier, asked: Explain) -> Run:

@@ -16,6 +16,7 @@ import exegesis.results.attention
 import exegesis.results.attribution
 import exegesis.results.evaluation
 import exegesis.results.faults
+import exegesis.results.gates
 import exegesis.results.hierarchy
 import exegesis.results.interactions
 import exegesis.results.recommendation

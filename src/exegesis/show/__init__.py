@@ -18,6 +18,7 @@ from exegesis.core.shown import Catalogue, Shown, register_views
 from exegesis.results.attention import AttentionMaps
 from exegesis.results.attribution import Attribution
 from exegesis.results.evaluation import Evaluation
+from exegesis.results.gates import Gates
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.interactions import Interactions
 from exegesis.results.relevance import Relevance
@@ -35,6 +36,7 @@ DOCUMENTS: dict[type[Result], str] = {
     Interactions: "interactions",
     Relevance: "relevance",
     AttentionMaps: "attention",
+    Gates: "gates",
     Evaluation: "evaluation",
     Study: "study",
 }

@@ -389,9 +389,10 @@ class Chart:
 
     ``title`` stands above, ``tag`` at its end, ``note`` muted under it. ``mark`` is a place on the axis that matters,
     ``band`` a grey range of it, ``rule`` the row before which a thin line stands. A ``reverse`` axis runs from right to
-    left, so that better is always to the right. Curves have ``axis`` upwards and ``across`` from left to right. Charts
-    of dots or curves stand side by side if there is width. A terminal draws bars, boxes and dots with block characters
-    and curves as a table of five points; LaTeX draws a table of the numbers.
+    left, so that better is always to the right. Curves have ``axis`` upwards and ``across`` from left to right;
+    ``words`` stand in the place of the numbers 1, 2 ... there. Charts of dots or curves stand side by side if there is
+    width. A terminal draws bars, boxes and dots with block characters and curves as a table of five points; LaTeX draws
+    a table of the numbers.
     """
 
     title: str
@@ -405,6 +406,7 @@ class Chart:
     rule: int | None = None
     reverse: bool = False
     across: str = ""
+    words: tuple[str, ...] = ()
 
     @property
     def kind(self) -> type[Bar | Box | Dot | Curve] | None:

@@ -129,12 +129,12 @@ def learned(model: Classifier, batch: Batch) -> Layout:
     first = _run(model, row)
     copies = _run(model, row.take(torch.zeros(COPIES, dtype=torch.long)))
     spans = row.texts[0].segments
-    sizes = [_sizes(row, spans)]
+    sizes = [sizes_of(row)]
     runs = [first]
     for number, span in enumerate(spans):
-        varied = _varied(row, span, number)
-        runs.append(_run(model, varied[0]))
-        sizes.append(varied[1])
+        other, lengths = varied(row, span, number)
+        runs.append(_run(model, other))
+        sizes.append(lengths)
     if len({len(seen) for seen in [*runs, copies]}) > 1:
         if len({len(seen) for seen in runs}) > 1:
             raise UnsupportedError(
@@ -157,12 +157,21 @@ def _run(model: Classifier, batch: Batch) -> list[Seen]:
     return watch.seen
 
 
-def _sizes(batch: Batch, spans: Sequence[Span]) -> list[int]:
-    """The pieces of the text, and of each segment."""
-    return [int(batch.lengths[0]), *(span.width for span in spans)]
+def sizes_of(row: Batch) -> list[int]:
+    """The numbers of pieces of a text, and of each of its segments."""
+    return [int(row.lengths[0]), *(span.width for span in row.texts[0].segments)]
 
 
-def _varied(row: Batch, span: Span, number: int) -> tuple[Batch, list[int]]:
+def which_part(lengths: Sequence[int], sizes: Sequence[Sequence[int]]) -> tuple[bool, Part]:
+    """Whether an axis of these lengths, one for each run, runs over pieces, and over which part of the text."""
+    parts: list[Part] = [WHOLE, *range(len(sizes[0]) - 1)]
+    for number, part in enumerate(parts):
+        if list(lengths) == [size[number] for size in sizes]:
+            return True, part
+    return False, WHOLE
+
+
+def varied(row: Batch, span: Span, number: int) -> tuple[Batch, list[int]]:
     """The text with one piece less in a segment (of a single piece: one more), and the sizes of its parts."""
     text = row.texts[0]
     free = [at for at in range(span.start, span.stop) if not text.special[at]]
@@ -171,12 +180,12 @@ def _varied(row: Batch, span: Span, number: int) -> tuple[Batch, list[int]]:
     at, more = free[-1], len(free) == 1
     keep = [*range(at + 1), at, *range(at + 1, len(text))] if more else [n for n in range(len(text)) if n != at]
     index = torch.tensor(keep, device=row.device)
-    varied = replace(row, ids=row.ids[:, index], mask=row.mask[:, index], segments=row.segments[:, index], texts=())
-    sizes = _sizes(row, text.segments)
+    other = replace(row, ids=row.ids[:, index], mask=row.mask[:, index], segments=row.segments[:, index], texts=())
+    sizes = sizes_of(row)
     step = 1 if more else -1
     sizes[0] += step
     sizes[1 + number] += step
-    return varied, sizes
+    return other, sizes
 
 
 def _axes(seen: Sequence[Seen], copies: Seen, sizes: Sequence[Sequence[int]]) -> Axes | None:
@@ -188,12 +197,7 @@ def _axes(seen: Sequence[Seen], copies: Seen, sizes: Sequence[Sequence[int]]) ->
 
     def part(axis: int) -> tuple[bool, Part]:
         """Whether an axis runs over pieces, and over which of them."""
-        lengths = [shape[axis] for shape in shapes]
-        parts: list[Part] = [WHOLE, *range(len(sizes[0]) - 1)]
-        for number, one in enumerate(parts):
-            if lengths == [size[number] for size in sizes]:
-                return True, one
-        return False, WHOLE
+        return which_part([shape[axis] for shape in shapes], sizes)
 
     runs_over, across = part(columns)
     if not runs_over:

@@ -16,6 +16,7 @@ ROW, TALL = 19.0, 44.0  # height of a row, and of one with single scores
 HALF, DOT, MAX_DOTS = 5.2, 2.6, 600  # half a box's height, a dot's width, dots drawn in a row
 LABEL = 150.0  # the most room for names, and for notes
 MEAN = 3.4  # half the width of a mean's dot
+WORD = 60.0  # the most room for a word under curves
 HIGH = 0.56  # height of a plot of curves, as a share of its width
 
 
@@ -220,8 +221,13 @@ def _curves(chart: Chart, canvas: Canvas, y: float) -> float:
         at = upwards.x(mark)
         canvas.box(across.left, at - 0.25, across.right - across.left, 0.5, canvas.ground.line)
         canvas.write(across.left - 5, at + 2.4, decimal(mark, 2), TINY + 0.4, anchor=1.0)
-    for mark in ticks(across.low, across.high, 6):
+    for mark in () if chart.words else ticks(across.low, across.high, 6):
         canvas.write(across.x(mark), bottom + 11, f"{mark:.3g}", TINY + 0.4, anchor=0.5)
+    heads = [fonts.fitted(word, WORD, TINY + 0.4) for word in chart.words]
+    for number, word in enumerate(heads, 1):
+        high = fonts.width(word, TINY + 0.4)
+        canvas.write(across.x(number) + 2.4, bottom + 5 + high, word, TINY + 0.4, angle=90)
+    bottom += max((fonts.width(word, TINY + 0.4) for word in heads), default=0.0)
     for curve in reversed(curves):
         points = tuple((across.x(x), upwards.x(value)) for x, value in curve.points)
         if len(points) > 1 and all(math.isfinite(value) for _, value in points):
