@@ -34,10 +34,13 @@ def load(
     labels: Labels | None = None,
     outputs: str | None = None,
     words: Words | None = None,
+    task: str | None = None,
 ) -> Classifier:
     """Load a model to explain: ``"bundled"``, a folder that ``exegesis train`` wrote, or a Hugging Face name or folder.
 
-    A Hugging Face model needs a sequence classification head and safetensors weights; ``truncate`` lets it cut texts
+    A Hugging Face model needs safetensors weights. Its ``task`` is read from its files, or named: text-classification,
+    token-classification, question-answering, fill-mask, text-generation, text2text-generation, sentence-similarity
+    (docs/huggingface.md says which texts each of them takes). ``truncate`` lets it cut texts
     that are longer than its positions. ``labels`` and ``outputs`` are those of ``wrap``, by default the model's own:
     ``labels=["no", "yes"]`` makes a single output that of a sigmoid, ``outputs="multi-label"`` gives every label a
     probability of its own, ``outputs="regression"`` a plain number. ``words`` is a function from a text
@@ -49,6 +52,8 @@ def load(
 
     path = as_path(model, "load takes 'bundled', a folder, or the name of a Hugging Face model")
     path = bundled_folder() if str(model) == BUNDLED else path
+    if task not in (None, "text-classification") and (is_model_folder(path) or _is_trained(path)):
+        raise UsageError(f"{model} classifies texts; the task {task} belongs to a Hugging Face model: leave it out")
     if is_model_folder(path) or _is_trained(path):
         trained = load_folder(path)
         module = trained.module.to(usable_device(device))
@@ -57,7 +62,9 @@ def load(
         return wrap(module, vocabulary=trained.vocabulary, labels=names, name=name, outputs=outputs, words=words)
     from exegesis.models.huggingface.load import load_huggingface
 
-    found = load_huggingface(os.fspath(model), device=device, truncate=truncate, labels=labels, outputs=outputs)
+    found = load_huggingface(
+        os.fspath(model), device=device, truncate=truncate, labels=labels, outputs=outputs, task=task
+    )
     return worded(found, words)
 
 

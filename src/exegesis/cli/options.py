@@ -140,6 +140,7 @@ class Model(Group):
     )
     device: str | None = option("cpu, cuda, ...", metavar="DEVICE")
     truncate: bool = option("Cut texts that are too long for a Hugging Face model.", "--truncate", default=False)
+    task: str | None = option("Of a Hugging Face model: fill-mask, ...; by default its own.", metavar="TASK")
 
 
 class Recommended(Model):

@@ -37,10 +37,11 @@ class Text:
     ``ids`` are their numbers in the model's vocabulary; ``offsets[i]`` is the half-open range of characters of ``raw``
     that piece ``i`` covers (an empty range for a special piece). ``words`` and ``segments`` are spans of pieces: the
     user's words in reading order, and the parts of a pair (one segment for a single text). For a pair ``raw`` holds
-    both texts, joined by a newline.
+    both texts, joined by a newline. ``places`` are the pieces at which a model with an output for every piece is read:
+    the word whose tag is explained, the start and the end of an answer, a mask.
 
-    Raises UsageError if there are not as many ids, offsets and special flags as pieces, or if an offset, a word or a
-    segment lies outside the text, TextError for a split surrogate pair.
+    Raises UsageError if there are not as many ids, offsets and special flags as pieces, or if an offset, a word, a
+    segment or a place lies outside the text, TextError for a split surrogate pair.
     """
 
     raw: str
@@ -50,6 +51,7 @@ class Text:
     words: tuple[Span, ...]
     segments: tuple[Span, ...]
     special: tuple[bool, ...]
+    places: tuple[Span, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.pieces)
@@ -60,6 +62,7 @@ class Text:
         _check_ranges("offset", self.offsets, size, "characters")
         _check_ranges("word", self.words, count, "pieces", empty=False)
         _check_ranges("segment", self.segments, count, "pieces")
+        _check_ranges("place", self.places, count, "pieces", empty=False)
 
     def __len__(self) -> int:
         """The number of pieces."""

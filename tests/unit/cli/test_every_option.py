@@ -18,11 +18,11 @@ from exegesis.cli import app
 
 COMMANDS = """
 predict --file t.tsv --column text --limit 2 --encoding utf-8 --device cpu --json
-predict -m pairs --file p.tsv --column premise --pair-column hypothesis --truncate --skip-blank
+predict -m pairs --file p.tsv --column premise --pair-column hypothesis TASK --skip-blank
 predict -m pairs "Two dogs run." --pair "Dogs move."
 methods --for bundled --json
 explain -f t.tsv --encoding utf-8 --column 1 --limit 2 --skip-blank --json out.jsonl --html out.html --figure out.svg
-explain "a fine film" -m bundled -M lime -p samples=20 -t positive -l all --trust --device cpu --truncate -n --no-color
+explain "a fine film" -m bundled -M lime -p samples=20 -t positive -l all --trust --device cpu TASK -n --no-color
 explain "a fine film" -m bundled --hierarchy acd --palette blue-orange --color
 explain "a fine film" -m bundled --interactions removal -q --figure out.png
 explain "a fine film" -m bundled --relevance --html out.html --most 100
@@ -30,7 +30,7 @@ explain "a fine film" -m bundled -M best --recommendation best.json
 explain -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out
 explain -m pairs -f p.tsv --column premise --pair-column hypothesis -M leave-one-out
 evaluate --data t.tsv --encoding utf-8 --column text --limit 3 --skip-blank -M lime -p samples=20 --measures deletion
-evaluate "a fine film" "a dull film" --how pad -t positive --seed 2 --device cpu --truncate --measures deletion -q
+evaluate "a fine film" "a dull film" --how pad -t positive --seed 2 --device cpu TASK --measures deletion -q
 evaluate "a fine film" "a dull film" --marks marks.jsonl --words plus.txt,minus.txt,positive --json out.json
 evaluate "a fine film" "a dull film" --explanations own.jsonl --measures deletion --report out.html
 evaluate "a fine film" "a dull film" -M best --recommendation best.json --measures deletion
@@ -40,10 +40,10 @@ evaluate -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out --measure
 evaluate -m pairs -f p.tsv --column premise --pair-column hypothesis -M leave-one-out --measures deletion
 compare "a fine film" -m bundled -M reat,lime -p samples=20 --measures deletion --how pad --seed 2 --target positive
 compare "a fine film" -M best,lrp --recommendation best.json --measures deletion --json out.json --report out.html
-compare "a fine film" -M lrp --measures deletion -n --palette blue-orange --color --device cpu --truncate
+compare "a fine film" -M lrp --measures deletion -n --palette blue-orange --color --device cpu TASK
 compare "Two dogs run." --no-color --pair "Dogs move." -m pairs -M leave-one-out --measures deletion
 recommend -f t.tsv --encoding utf-8 --column 1 --limit 3 --skip-blank -M reat,lime -p samples=20 --out out.json
-recommend "a fine film" "a dull film" -M reat --measures deletion --how pad -t positive --seed 2 -q --truncate
+recommend "a fine film" "a dull film" -M reat --measures deletion --how pad -t positive --seed 2 -q TASK
 recommend "a fine film" "a dull film" -M reat --measures deletion --budget 9000 --device cpu
 recommend -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out --measures deletion
 recommend -m pairs -f p.tsv --column premise --pair-column hypothesis -M leave-one-out --measures deletion
@@ -55,25 +55,25 @@ train t.tsv -o model --clip 0.5 --weight-decay 0.1 --label-smoothing 0.1 --avera
 train t.tsv -o small --overwrite TINY
 study words t.tsv --column text --limit 3 -m bundled -M reat -t positive --tags penn --seed 1 --json out.json
 study words folder --split test -M lime -p samples=20 --report out.html --figure out.svg --palette blue-orange --color
-study words t.tsv -M best --recommendation best.json --device cpu --truncate -q --no-color
+study words t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color
 study words p.tsv -m pairs --pair-column hypothesis --column premise -M leave-one-out
 study word t.tsv film fine --column text --label label --limit 4 -m bundled -M reat -t positive --contexts 1 --seed 1
 study word folder film --split test -M lime -p samples=20 --json out.json --report out.html --figure out.svg --color
-study word t.tsv film -M best --recommendation best.json --device cpu --truncate -q --no-color --palette blue-orange
+study word t.tsv film -M best --recommendation best.json --device cpu TASK -q --no-color --palette blue-orange
 study word p.tsv dogs -m pairs --pair-column hypothesis --column premise -M leave-one-out
 study summary t.tsv --train t.tsv --column text --label label --limit 4 -m bundled -M reat --most 2 --minimum 1 --seed 1
 study summary folder --split test -M lime -p samples=20 --json out.json --report out.html --figure out.svg --color
-study summary t.tsv -M best --recommendation best.json --device cpu --truncate -q --no-color --palette blue-orange
+study summary t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color --palette blue-orange
 study summary p.tsv -m pairs --pair-column hypothesis --column premise -M leave-one-out
 study failures t.tsv --train t.tsv --column text --label label --limit 4 -m bundled -M reat --most 2 --examples 1
 study failures folder --split test -M lime -p samples=20 --json out.json --report out.html --figure out.svg --color
-study failures t.tsv -M best --recommendation best.json --device cpu --truncate -q --no-color --palette blue-orange
+study failures t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color --palette blue-orange
 study failures p.tsv -m pairs --pair-column hypothesis --column premise --label label -M leave-one-out
 study substitute "a fine film" fine --data t.tsv --column text --label label --limit 3 --neighbours 2 --gold positive
 study substitute "a fine film" --synonyms s.txt --language bundled --seed 1 -m bundled -M lime -p samples=20 --color
 study substitute "a fine film" fine --data folder --split test --vectors v.txt --neighbours 1 --json out.json
 study substitute "a fine film" fine --synonyms s.txt --report out.html --figure out.svg --palette blue-orange
-study substitute "a fine film" --synonyms s.txt -M best --recommendation best.json --device cpu --truncate -q --no-color
+study substitute "a fine film" --synonyms s.txt -M best --recommendation best.json --device cpu TASK -q --no-color
 study repair t.tsv --swap film=movie --test x.tsv --dev t.tsv --column text --label label --most 2 --seeds 1 SMALL
 study repair folder --swap fine=good --vectors v.txt --lr 0.01 --device cpu --seeds 1 --new new.tsv SMALL
 study repair t.tsv --swap film=movie --json out.json --report out.html --color --palette blue-orange -q
@@ -86,7 +86,8 @@ WRITING = ("--json", "--html", "--report", "--figure", "--out", "-o", "--new")
 
 
 def given(line: str) -> list[str]:
-    return shlex.split(line.replace("TINY", "--embedding 4 --hidden 4 --epochs 1").replace("SMALL", SMALL))
+    line = line.replace("TINY", "--embedding 4 --hidden 4 --epochs 1").replace("SMALL", SMALL)
+    return shlex.split(line.replace("TASK", "--truncate --task text-classification"))
 
 
 LINES = [line for line in COMMANDS.splitlines() if line]

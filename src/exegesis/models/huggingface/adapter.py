@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 from jaxtyping import Float, Int
@@ -17,17 +17,19 @@ from exegesis.core.errors import ExegesisError, ModelError, out_of_memory
 from exegesis.core.place import Place
 from exegesis.core.text import Text
 from exegesis.models.huggingface.text import Reader, pad_id, widened
-from exegesis.models.huggingface.vectors import Lookup, replaced, word_vectors
+from exegesis.models.huggingface.vectors import Lookup, find_lookups, replaced, word_vectors
 from exegesis.models.sites import found_sites, read_states
 from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
 from exegesis.protocols.batch import Batch, groups, pad
-from exegesis.protocols.budget import budget_for
-from exegesis.protocols.insides import Site
+from exegesis.protocols.budget import Work, budget_for
+from exegesis.protocols.insides import Layered, Site
 from exegesis.protocols.model import Differentiable, Raw, refuse_denied
 from exegesis.protocols.target import Link
 
+NAMED = 100  # labels that a representation names
 MIN_WIDTH = 16  # a row that is too short for the module is filled up to as many pieces
+_PROBES = ("a word", "a word or", "a word and some", "a word and some more of them")
 NO_STATES = {
     "Recurrent": "a Hugging Face model shows no recurrent states",
     "Gated": "a Hugging Face model shows no gates",
@@ -76,8 +78,21 @@ class HuggingFaceClassifier:
     reader: Reader
     profile: Profile
 
+    work: ClassVar[Work] = "classifier"
+
+    @classmethod
+    def probes(cls) -> Sequence[Raw]:
+        """Short inputs of different lengths, on which the module is tried."""
+        return _PROBES
+
+    def looked_up(self, row: Batch) -> Self:
+        """The model with the lookups of its words, found while the module runs one row of a batch."""
+        lookups = find_lookups(self.module, row.ids, lambda: self.outputs(row))
+        return replace(self, profile=replace(self.profile, lookups=lookups))
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name!r}, labels={list(self.labels)})"
+        labels = f"{list(self.labels[:NAMED])}" if len(self.labels) <= NAMED else f"{len(self.labels)} words"
+        return f"{type(self).__name__}({self.name!r}, labels={labels})"
 
     @property
     def name(self) -> str:
@@ -151,9 +166,10 @@ class HuggingFaceClassifier:
     def sites(self, batch: Batch) -> Mapping[Place, Site]:
         """Return the sites of the module's hidden states (see ``Layered``), found on the batch's first text.
 
-        Raises UnsupportedError for a model that lacks ``Differentiable``.
+        Raises UnsupportedError for a model that lacks ``Differentiable`` or ``Layered``.
         """
         refuse_denied(self.name, self.lacks, Differentiable)
+        refuse_denied(self.name, self.lacks, Layered)
         return found_sites(self.module, lambda embeds, rows: self._forward(rows, embeds), self.embed, batch)
 
     @ability
@@ -185,7 +201,7 @@ class HuggingFaceClassifier:
 
     def _parts(self, batch: Batch) -> list[list[int]]:
         """Split a batch into rows that share a call of the module."""
-        lengths, budget = batch.lengths.tolist(), budget_for("classifier", self.device)
+        lengths, budget = batch.lengths.tolist(), budget_for(self.work, self.device)
         if self.profile.padded:
             return groups(lengths, budget.pieces, budget.rows)
         equal: dict[int, list[int]] = {}
@@ -213,22 +229,35 @@ class HuggingFaceClassifier:
         return torch.cat(halves)
 
     def _forward(self, batch: Batch, embeds: Float[Tensor, "b t d"] | None) -> Float[Tensor, "b c"]:
+        logits = self._read_off(self._called(batch, embeds), batch)
+        return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+    def _called(self, batch: Batch, embeds: Float[Tensor, "b t d"] | None) -> Any:
+        """The module's answer for a batch, with these vectors of its words if there are any."""
         with frozen(self.module), self._pad_id(batch) as fill:
             ids = batch.ids.masked_fill(~batch.mask, fill)
             arguments: dict[str, Any] = {"attention_mask": batch.mask.long(), "use_cache": False, "return_dict": True}
             if self.reader.types is not None:
                 arguments["token_type_ids"] = self._types(batch, self.reader.types)
             arguments = {name: value for name, value in arguments.items() if name in self._accepted}
-            try:
-                with self._replacing(ids, embeds):
-                    answer = self.module(ids, **arguments)
-            except Exception as error:
-                if isinstance(error, ExegesisError) or out_of_memory(error):
-                    raise
-                line = " ".join(str(error).split())[:200]
-                raise ModelError(
-                    f"model {self.name} failed with {type(error).__name__}: {line}; {_advice(line)}"
-                ) from error
+            with self._one_line(), self._replacing(ids, embeds):
+                return self.module(ids, **arguments)
+
+    @contextmanager
+    def _one_line(self) -> Iterator[None]:
+        """Raise a ModelError of one line for any failure of the module."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, ExegesisError) or out_of_memory(error):
+                raise
+            line = " ".join(str(error).split())[:200]
+            raise ModelError(
+                f"model {self.name} failed with {type(error).__name__}: {line}; {_advice(line)}"
+            ) from error
+
+    def _read_off(self, answer: Any, batch: Batch) -> Float[Tensor, "b c"]:
+        """The logits of the labels in the module's answer. Raises ModelError if it has no such logits."""
         logits = answer[0] if isinstance(answer, tuple) else getattr(answer, "logits", None)
         width = self.link.width(len(self.labels))
         if not isinstance(logits, Tensor) or logits.shape != (len(batch), width):
@@ -237,7 +266,7 @@ class HuggingFaceClassifier:
                 f"model {self.name} gives {shape} for {len(batch)} texts and {width} labels: take a module that "
                 "classifies sequences, and as many labels as it has outputs"
             )
-        return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+        return logits
 
     def _filled(self, batch: Batch) -> Batch:
         """The batch with one piece in each row that has none (see the class)."""

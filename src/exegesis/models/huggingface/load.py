@@ -15,6 +15,7 @@ from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.files import ADAPTER, CONFIG, PICKLES, WEIGHTS, Files, adapter, check_files
 from exegesis.models.huggingface.kinds import kind_of, refused_kind, stated_class
 from exegesis.models.huggingface.quiet import offline, panics_as_errors, quiet
+from exegesis.models.huggingface.views.tasks import CLASSIFICATION, finished, task_named, task_of_files
 from exegesis.models.huggingface.weights import check_weights
 from exegesis.models.huggingface.wrap import wrap_huggingface
 from exegesis.protocols.labels import Labels
@@ -22,7 +23,6 @@ from exegesis.protocols.model import usable_device
 
 PATIENCE = 10.0  # seconds to wait for the hub's first answer
 TRIAL = (("a word",), ("a word", "and some more"))  # texts that a damaged tokenizer may break down at
-HEAD = "classification head", "take a model that was fine-tuned to classify texts"
 
 
 def load_huggingface(
@@ -35,8 +35,12 @@ def load_huggingface(
     outputs: str | None = None,
     revision: str | None = None,
     local_files_only: bool = False,
+    task: str | None = None,
 ) -> HuggingFaceClassifier:
-    """Load a sequence classifier and its tokenizer, from a folder or by its name on the hub.
+    """Load a model and its tokenizer, from a folder or by its name on the hub.
+
+    ``task`` is one of ``views.tasks.TASKS``, by default the one that the files name (the class of the weights in
+    config.json, the modules of a sentence encoder).
 
     Weights come from safetensors files alone: nothing is unpickled, and no code beside the weights is run. ``dtype``
     and ``device`` move the module after loading (by default it stays as saved, on the CPU). For ``labels``,
@@ -49,13 +53,17 @@ def load_huggingface(
     where = usable_device(device)
     with fetching(source, local_files_only) as (transformers, files):
         files.options["revision"] = revision or "main"
-        if other := refused_kind(files.json(CONFIG)):
-            raise UnsupportedError(f"{files.name} is {other}: {HEAD[1]}")
-        module, tokenizer = load_both(transformers, "AutoModelForSequenceClassification", files, HEAD)
+        chosen = task_named(task) or task_of_files(files)
+        if chosen.name == CLASSIFICATION and (other := refused_kind(files.json(CONFIG))):
+            raise UnsupportedError(f"{files.name} is {other}: {chosen.head[1]}")
+        module, tokenizer = load_both(transformers, chosen.auto, files, chosen.head)
     module = module.to(where) if dtype is None else module.to(where, dtype)
     label = Path(files.name).name if files.is_folder else files.name
     with quiet(transformers):
-        return wrap_huggingface(module.eval(), tokenizer, labels, name=label, truncate=truncate, outputs=outputs)
+        model = wrap_huggingface(
+            module.eval(), tokenizer, labels, name=label, truncate=truncate, outputs=outputs, task=chosen.name
+        )
+        return finished(model, files)
 
 
 def load_both(transformers: Any, kind: str, files: Files, head: tuple[str, str]) -> tuple[Any, Any]:

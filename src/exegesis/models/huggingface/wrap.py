@@ -18,7 +18,14 @@ from exegesis.models.huggingface.adapter import HuggingFaceClassifier, Profile
 from exegesis.models.huggingface.kinds import kind_of
 from exegesis.models.huggingface.offsets import readable
 from exegesis.models.huggingface.text import Reader, token_types
-from exegesis.models.huggingface.vectors import find_lookups, input_embeddings
+from exegesis.models.huggingface.vectors import input_embeddings
+from exegesis.models.huggingface.views.tasks import (
+    CLASSIFICATION,
+    check_tokenizer,
+    meaning_of,
+    task_named,
+    task_of_class,
+)
 from exegesis.models.modules.outputs import labels_of
 from exegesis.models.ways import ELSEWHERE, by_another_way, texts_of, tried_words
 from exegesis.protocols.batch import Batch
@@ -27,7 +34,7 @@ from exegesis.protocols.target import Link
 
 _POSITIONS = ("position_embeddings", "position_embedding", "embed_positions", "positions_embed", "wpe")
 _INPUTS = {"input_ids", "token_type_ids", "attention_mask"}
-_PROBES = ("a word", "a word or", "a word and some", "a word and some more of them")
+_PROBE = "a word"
 NOWHERE = "no layer of it turns its ids into word vectors (CANINE hashes its characters, say)"
 FEWEST, TEXTS = 16, 64  # words that are tried in any case, and texts of words that are tried at most
 FEW = 3  # pieces with which a row tells words from positions
@@ -42,8 +49,12 @@ def wrap_huggingface(
     name: str | None = None,
     truncate: bool = False,
     outputs: str | None = None,
+    task: str | None = None,
 ) -> HuggingFaceClassifier:
-    """Explain a PreTrainedModel that classifies sequences, with its tokenizer, both unchanged.
+    """Explain a PreTrainedModel with its tokenizer, both unchanged.
+
+    ``task`` is one of ``views.tasks.TASKS``, by default that of the module's class; a class that none of them knows
+    classifies sequences. A model of another task is viewed as a classifier, with labels of its own.
 
     ``labels`` default to the config's ``id2label``. Two labels for a single output make it a sigmoid's, which speaks
     for the second. Else ``outputs`` (``"logits"``, ``"multi-label"`` or ``"regression"``) says what the outputs mean,
@@ -61,7 +72,9 @@ def wrap_huggingface(
     config = getattr(module, "config", None)
     if config is None or not callable(getattr(module, "forward", None)):
         raise UsageError(f"a {type(module).__name__} is not a Hugging Face model: it has no config; use exegesis.wrap")
-    if type(module).__module__.startswith("transformers.") and (kind := kind_of(type(module).__name__)):
+    chosen, own = task_named(task) or task_of_class(type(module).__name__, config), type(module).__module__
+    kind = kind_of(type(module).__name__) if own.startswith("transformers.") else ""
+    if chosen.name == CLASSIFICATION and kind:
         raise UnsupportedError(
             f"the module is {kind}: wrap one that classifies texts, or give call= for one of its own"
         )
@@ -78,9 +91,13 @@ def wrap_huggingface(
     _check_inputs(module, tokenizer, name)
     types, exceptions = _types(module, tokenizer, name)
     reader = Reader(tokenizer, name, limit, truncate, types, exceptions)
-    names, link = _meaning(config, labels, outputs, name)
+    check_tokenizer(chosen, tokenizer, name)
+    if chosen.labels is None:
+        names, link = _meaning(config, labels, outputs, name)
+    else:
+        names, link = meaning_of(chosen, tokenizer, _width(module, config, size), labels or outputs)
     profile = Profile(name, names, link, _tokens(config, tokenizer, size), size, padded=True)
-    return _tried(HuggingFaceClassifier(module, reader, profile))
+    return _tried(chosen.view(module, reader, profile))
 
 
 def _meaning(config: Any, labels: Labels | None, outputs: str | None, name: str) -> tuple[tuple[str, ...], Link]:
@@ -139,6 +156,13 @@ def _size(module: nn.Module, config: Any, tokenizer: Any) -> int:
     return int(rows) if rows is not None else int(getattr(config, "vocab_size", len(tokenizer)))
 
 
+def _width(module: nn.Module, config: Any, size: int) -> int:
+    """The number of words that a module of a language model chooses from."""
+    head = getattr(module, "get_output_embeddings", lambda: None)()
+    rows = getattr(head, "out_features", None) or getattr(getattr(head, "weight", None), "shape", [None])[0]
+    return int(rows or getattr(config, "vocab_size", size))
+
+
 def _takes_types(module: nn.Module) -> bool:
     return "token_type_ids" in inspect.signature(module.forward).parameters
 
@@ -160,7 +184,7 @@ def _types(module: nn.Module, tokenizer: Any, name: str) -> tuple[tuple[int, int
 def _check_inputs(module: nn.Module, tokenizer: Any, name: str) -> None:
     """Raise UnsupportedError if a tokenizer gives the module more than a text's ids, types and mask."""
     try:
-        names = set(tokenizer(_PROBES[0], verbose=False))
+        names = set(tokenizer(_PROBE, verbose=False))
     except Exception:  # a vocabulary that cannot spell the probes
         return
     more = (names & set(inspect.signature(module.forward).parameters)) - _INPUTS
@@ -184,7 +208,7 @@ def _check_steady(model: HuggingFaceClassifier, batch: Batch) -> None:
 def _tried(model: HuggingFaceClassifier) -> HuggingFaceClassifier:
     """The model after its trials: ``padded`` found out, and its word vectors found or named in ``lacks``."""
     try:
-        texts = [model.read(probe) for probe in _PROBES]
+        texts = [model.read(probe) for probe in model.probes()]
     except TextError:  # the vocabulary cannot spell the probes: assume that padding matters
         padded, batch = False, None
     else:
@@ -225,9 +249,8 @@ def _with_vectors(model: HuggingFaceClassifier, row: Batch) -> HuggingFaceClassi
     On trial, the vectors of other words must give what these words give, and a gradient must come back.
     """
     try:
-        lookups = find_lookups(model.module, row.ids, lambda: model.outputs(row))
-        able = replace(model, profile=replace(model.profile, lookups=lookups))
-        reason = _objection(able, row) if lookups else NOWHERE
+        able = model.looked_up(row)
+        reason = _objection(able, row) if able.profile.lookups else NOWHERE
     except ModelError as error:
         reason = str(error)
     if reason is None:

@@ -55,6 +55,7 @@ def wrap(
     lowercase: bool | None = None,
     name: str | None = None,
     words: Words | None = None,
+    task: str | None = None,
 ) -> TorchClassifier | HuggingFaceClassifier:
     """Explain your own trained module unchanged.
 
@@ -75,7 +76,8 @@ def wrap(
     without ``call`` or ``lowercase``, becomes the model that ``load`` makes of its name, with the labels and the kind
     of outputs of its config by default (not for ``outputs="probabilities"``, which no such model gives by itself). If
     the module returns several parts, the first with as many outputs as labels is used; for a compiled or parallel
-    module, the original one inside; PEFT and wrappers like it around a Hugging Face model keep its labels if their
+    module, the original one inside; ``task`` says what such a model does, by default its class
+    (``load``). PEFT and wrappers like it around a Hugging Face model keep its labels if their
     outputs are its own.
 
     Raises UsageError for missing or contradicting arguments, ModelError if the module cannot be run.
@@ -88,10 +90,13 @@ def wrap(
     plain = all(value is None for value in (vocabulary, call, lowercase)) and outputs != "probabilities"
     if plain and callable(tokenizer) and hasattr(tokenizer, "convert_ids_to_tokens"):
         found = see_through(
-            unwrapped(module), lambda inside: wrap_huggingface(inside, tokenizer, labels, name=name, outputs=outputs)
+            unwrapped(module),
+            lambda inside: wrap_huggingface(inside, tokenizer, labels, name=name, outputs=outputs, task=task),
         )
         if found is not None:
             return worded(found, words)
+    if task is not None:
+        raise UsageError("task= belongs to a Hugging Face model with its tokenizer; leave it out")
     module = unwrapped(module)
     if any(nn.parameter.is_lazy(weight) for weight in module.parameters()):
         raise UsageError("the module has lazy layers without weights: run it once, or load its trained weights, first")

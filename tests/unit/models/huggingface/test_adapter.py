@@ -440,7 +440,7 @@ def test_refusals_of_what_is_at_hand() -> None:
         wrap_huggingface(base, wordpiece())
     tagger = transformers.BertForTokenClassification(bert().config).double()
     with pytest.raises(UnsupportedError, match=r"is a token classifier \(BertForTokenClassification\): wrap one that"):
-        wrap_huggingface(tagger, wordpiece())
+        wrap_huggingface(tagger, wordpiece(), task="text-classification")
 
 
 def test_a_vocabulary_that_cannot_spell_the_trial() -> None:
@@ -513,7 +513,7 @@ def test_the_head_of_a_token_classifier_is_not_taken_for_that_of_a_text_classifi
     }.items():
         (folder / "config.json").write_text(json.dumps(values | {"architectures": [name]}))
         with pytest.raises(UnsupportedError, match=rf"^[^\n]*is {kind}[^\n]* \({name}\): take a model that[^\n]*$"):
-            load_huggingface(folder)
+            load_huggingface(folder, task="text-classification")
     (folder / "config.json").write_text(json.dumps(values | {"architectures": None}))
     assert load_huggingface(folder).labels == ("bad", "good")
 

@@ -1,0 +1,1 @@
+"""Views: Hugging Face models of other tasks as classifiers of texts, one task a file."""
