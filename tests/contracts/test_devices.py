@@ -1,7 +1,7 @@
 """Every mechanism on every kind of model gives on another device what it gives on the CPU.
 
 The other device is always the simulated one of ``second_device``, and a GPU if there is one. On a GPU every method runs
-on every model; on the simulated device one method per mechanism does, and every method on two models.
+on every model; on the simulated device every method does on two models, and the others take the mechanisms in turn.
 """
 
 from __future__ import annotations
@@ -36,13 +36,25 @@ from tests.support.torch_toys import WORDS, texts
 FEW = [3, 1, 4]  # words of the texts
 ON = [name for name in MODELS if name != "black box"]
 EVERY = [(name, method) for name in ON for method in sorted(GATED & MODELS[name][0])]
-SIMULATED = ("two bilstms max", "text cnn")  # with every method; the other models with one method per mechanism
-ONE_EACH = {"lime", "soc", "integrated-gradients", "deeplift", "lrp", "reat", "contextual-decomposition"}
+SIMULATED = ("two bilstms max", "text cnn")  # with every method; the other models with some methods of ONE_EACH
+ONE_EACH = ("lime", "soc", "integrated-gradients", "deeplift", "lrp", "reat", "contextual-decomposition")
+IN_TURN = 2  # methods of each further model
+
+
+def in_turn() -> list[tuple[str, str]]:
+    """Further models, each with a few mechanisms: the next ones in a circle."""
+    pairs = []
+    for turn, name in enumerate(name for name in ON if name not in SIMULATED):
+        able = [method for method in ONE_EACH if method in MODELS[name][0]]
+        pairs += [(name, able[(IN_TURN * turn + step) % len(able)]) for step in range(IN_TURN)]
+    return pairs
+
+
 PAIRS = [
     (name, method, device)
     for device in OTHERS
     for name, method in EVERY
-    if device != NAME or name in SIMULATED or method in ONE_EACH
+    if device != NAME or name in SIMULATED or (name, method) in in_turn()
 ]
 
 
@@ -77,9 +89,7 @@ def test_scores(name: str, method: str, device: str) -> None:
 
 
 @pytest.mark.parametrize("device", OTHERS)
-@pytest.mark.parametrize(
-    ("cell", "readout"), [("lstm", "last"), ("lstm", "mean"), ("lstm", "max"), ("gru", "max"), ("rnn", "last")]
-)
+@pytest.mark.parametrize(("cell", "readout"), [("lstm", "max"), ("gru", "mean"), ("rnn", "last")])
 def test_float32_where_recurrent_layers_round_more(cell: str, readout: str, device: str) -> None:
     """cuDNN's recurrent kernels round to TF32 unless told otherwise; the module is seen through all the same."""
     torch.manual_seed(0)
@@ -120,11 +130,13 @@ class Wide(nn.Module):
         return self.out(states.sum(1) / lengths.to(ids.device)[:, None])
 
 
-def test_each_mechanism_is_tried_on_every_model_on_the_simulated_device() -> None:
-    assert all(ONE_EACH & set(methods) for methods in MECHANISMS.values())
+def test_each_mechanism_is_tried_on_several_models_on_the_simulated_device() -> None:
+    assert all(set(ONE_EACH) & set(methods) for methods in MECHANISMS.values())
+    tried = [(name, method) for name, method, device in PAIRS if device == NAME]
+    for method in ONE_EACH:
+        assert sum(other == method for _, other in tried) >= 4
     for name in ON:
-        tried = {method for other, method, device in PAIRS if other == name and device == NAME}
-        assert tried >= ONE_EACH & MODELS[name][0]
+        assert sum(other == name for other, _ in tried) >= IN_TURN
 
 
 def test_the_simulated_device_rounds_as_cudnn_does() -> None:
@@ -225,7 +237,7 @@ def test_the_bundled_model_there(device: str) -> None:
     np.testing.assert_allclose(other.gap, 0, atol=1e-5)
 
 
-SINGLE = {"two bilstms max", "tanh rnn", "text cnn", "markov lstm", "multi-label", "transformer"}
+SINGLE = {"two bilstms max", "text cnn", "transformer"}
 
 
 @pytest.mark.parametrize("name", sorted(SINGLE))
@@ -234,7 +246,7 @@ def test_a_device_without_float64(name: str) -> None:
     one = moved(torch.float32, MODELS[name][1])
     with without_doubles(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         other = moved(NAME, lambda: moved(torch.float32, MODELS[name][1]))
-        chosen = GATED if name in SIMULATED else ONE_EACH
+        chosen = set(ONE_EACH)
         for method in sorted(chosen & MODELS[name][0]):
             first, second = (explain(seen, PHRASES, made(method), target_of(seen, method)) for seen in (one, other))
             np.testing.assert_allclose(second.scores, first.scores, rtol=0, atol=1e-3, err_msg=method)

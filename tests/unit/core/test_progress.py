@@ -8,7 +8,7 @@ import exegesis
 from exegesis.core.progress import Tally, counted, heard, tell
 from exegesis.protocols.budget import limited
 
-TEXT = " ".join(["the fight scenes are fun but it grows tedious ."] * 3)
+TEXT = "the fight scenes are fun but it grows tedious and longer than it needs to be ."
 
 
 def test_counts_are_told_to_the_listener_alone() -> None:
