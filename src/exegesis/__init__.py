@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         explain,
         gates,
         hierarchy,
+        influence,
+        influence_methods,
         interactions,
         language,
         load,
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from exegesis.results.evaluation import Evaluation
     from exegesis.results.gates import Gates
     from exegesis.results.hierarchy import Hierarchy
+    from exegesis.results.influence import Influence
     from exegesis.results.interactions import Interactions
     from exegesis.results.recommendation import Recommendation
     from exegesis.results.relevance import Relevance
@@ -78,6 +81,7 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
     "exegesis.results.evaluation": "Evaluation",
     "exegesis.results.gates": "Gates",
     "exegesis.results.hierarchy": "Hierarchy",
+    "exegesis.results.influence": "Influence",
     "exegesis.results.interactions": "Interactions",
     "exegesis.results.recommendation": "Recommendation",
     "exegesis.results.relevance": "Relevance",
@@ -97,6 +101,7 @@ __all__ = [
     "FileError",
     "Gates",
     "Hierarchy",
+    "Influence",
     "Interactions",
     "MissingExtraError",
     "ModelError",
@@ -115,6 +120,8 @@ __all__ = [
     "explain",
     "gates",
     "hierarchy",
+    "influence",
+    "influence_methods",
     "interactions",
     "language",
     "levels",

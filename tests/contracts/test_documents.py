@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from exegesis.core.errors import FileError, UsageError
+from exegesis.results.header import TextResult
 from exegesis.results.result import Result
 from exegesis.results.study import Study
 from exegesis.show import DOCUMENTS, MEDIA, document_of, written
@@ -48,7 +49,7 @@ from exegesis.show.document import (
 from exegesis.show.figure.fonts import spelled
 from exegesis.show.layout import laid_out
 from exegesis.show.wording import visible
-from tests.support import corpus_samples, matrix_samples, nested_samples, samples
+from tests.support import corpus_samples, influence_samples, matrix_samples, nested_samples, samples
 from tests.support.strategies import ink
 
 HOSTILE = "<b>&amp;\x1b[31m$x_{1}%\\z"  # markup, a control character, TeX
@@ -61,6 +62,7 @@ RESULTS = {
     **{f"pairs {make.__name__}": make for make in (matrix_samples.pairs, matrix_samples.estimated)},
     **{f"inside {make.__name__}": make for make in (matrix_samples.relevance, matrix_samples.of_pair)},
     **{f"inside {make.__name__}": make for make in (matrix_samples.attention_of_pair, matrix_samples.gates)},
+    **{f"training texts {make.__name__}": make for make in (influence_samples.influence, influence_samples.nothing)},
     **{f"trust {make.__name__}": make for make in corpus_samples.EVALUATIONS},
     **{f"study {make.__name__}": make for make in corpus_samples.STUDIES},
 }
@@ -197,7 +199,7 @@ def test_every_result_is_drawn_in_every_medium(medium, make):
 
 def words_of(result: Result) -> list[str]:
     """Words that a reader looks for."""
-    if hasattr(result, "words") and hasattr(result, "text"):
+    if isinstance(result, TextResult):
         return list(result.text.word_strings())
     if isinstance(result, Study):
         return [result.asked.model] if getattr(result, "asked", None) else [result.added[0].text]

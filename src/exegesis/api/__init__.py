@@ -7,6 +7,7 @@ from exegesis.api.inputs import each_method, lengths_of, read_text
 from exegesis.api.insides import attention, gates
 from exegesis.api.models import as_model, blackbox, bundled_folder, language, load, methods, preferred
 from exegesis.api.recommended import Place, best, chosen, each_chosen
+from exegesis.api.training_texts import influence, influence_methods
 from exegesis.api.trust import candidates, evaluate, measures, randomisation, recommend, refuse_best, sensitivity
 from exegesis.models.modules.wrap import wrap
 
@@ -29,6 +30,8 @@ __all__ = [
     "explain",
     "gates",
     "hierarchy",
+    "influence",
+    "influence_methods",
     "interactions",
     "language",
     "lengths_of",
@@ -46,7 +49,7 @@ __all__ = [
     "wrap",
 ]
 
-for _name in ("attention", "blackbox", "evaluate", "explain", "gates", "hierarchy", "interactions", "language", "load",
-              "measures", "methods", "predict", "randomisation", "recommend", "relevance", "sensitivity",
-              "wrap"):  # fmt: skip
+for _name in ("attention", "blackbox", "evaluate", "explain", "gates", "hierarchy", "influence", "influence_methods",
+              "interactions", "language", "load", "measures", "methods", "predict", "randomisation", "recommend",
+              "relevance", "sensitivity", "wrap"):  # fmt: skip
     globals()[_name].__module__ = "exegesis"  # the address of every public function, whichever file defines it

@@ -20,6 +20,7 @@ from exegesis._version import __version__
 from exegesis.cli.complaints import Interrupted, complaint
 from exegesis.cli.evaluate import Compare, Evaluate
 from exegesis.cli.explain import Explain
+from exegesis.cli.influence import Influence
 from exegesis.cli.listing import Methods, Predict
 from exegesis.cli.options import unfolded
 from exegesis.cli.outputs import show_all
@@ -38,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (Explain, Evaluate, Compare, Recommend, Predict, Methods, Train):
+for _command in (Explain, Influence, Evaluate, Compare, Recommend, Predict, Methods, Train):
     app.command()(unfolded(_command))
 app.add_typer(study, name="study")
 
@@ -61,6 +62,7 @@ def root(
     \b
     exegesis explain "The fight scenes are fun but it grows tedious"
     exegesis explain "A fine film." --level all --figure why.svg
+    exegesis influence "A fine film." --model my-model --train sst2/
     exegesis predict --file reviews.txt
     exegesis evaluate --data reviews.tsv --methods reat,lime --report trust.html
     exegesis recommend --data reviews.tsv --budget 20 --out best.json

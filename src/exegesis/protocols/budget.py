@@ -21,7 +21,7 @@ import torch
 
 Work = Literal[
     "texts", "classifier", "language", "perturbed", "masks", "suffixes", "coalitions", "replacements", "gradients",
-    "paths", "panels", "phrases", "relevance", "contexts", "states",
+    "paths", "panels", "phrases", "relevance", "contexts", "states", "examples", "factors",
 ]  # fmt: skip
 UNBOUND = sys.maxsize
 REFERENCE = 8 << 30  # bytes of free device memory for which the budgets of the CPU hold unchanged
@@ -62,6 +62,8 @@ BUDGETS: Mapping[Work, Budget] = {
     "relevance": Budget(numbers=1 << 25),  # relevances of one direction of a layer
     "contexts": Budget(rows=1 << 9, pieces=1 << 14),  # contexts of phrases, as many as fit the caches of a CPU
     "states": Budget(numbers=1 << 23),  # states of contexts of phrases, over all layers
+    "examples": Budget(rows=64, pieces=1 << 12),  # training texts in one pass with gradients to weights
+    "factors": Budget(numbers=1 << 28),  # factors of gradients that are kept from pass to pass
 }
 _LIMITED: ContextVar[Mapping[Work, Budget]] = ContextVar("limited", default={})  # noqa: B039  (never changed in place)
 

@@ -20,6 +20,7 @@ from exegesis.results.attribution import Attribution
 from exegesis.results.evaluation import Evaluation
 from exegesis.results.gates import Gates
 from exegesis.results.hierarchy import Hierarchy
+from exegesis.results.influence import Influence
 from exegesis.results.interactions import Interactions
 from exegesis.results.relevance import Relevance
 from exegesis.results.result import Result, each
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 DOCUMENTS: dict[type[Result], str] = {
     Attribution: "attribution",
     Hierarchy: "hierarchy",
+    Influence: "influence",
     Interactions: "interactions",
     Relevance: "relevance",
     AttentionMaps: "attention",

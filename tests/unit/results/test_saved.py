@@ -15,11 +15,11 @@ import pytest
 import exegesis
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.values import same
-from tests.support import every_result, matrix_samples, nested_samples, samples
+from tests.support import every_result, influence_samples, matrix_samples, nested_samples, samples
 
 FOLDER = Path(every_result.__file__).parent / "saved" / "version1"
 RESULTS = [samples.hierarchy, samples.pair, samples.targets, *nested_samples.EVERY, *matrix_samples.PAIRS,
-           *matrix_samples.PLACES]  # fmt: skip
+           *matrix_samples.PLACES, influence_samples.influence, influence_samples.nothing]  # fmt: skip
 
 
 @pytest.mark.parametrize("ending", [".json", ".jsonl"])
@@ -34,7 +34,7 @@ def test_what_is_read_equals_what_was_saved(made, ending, tmp_path) -> None:
     assert result not in (None, 5, samples.targets().for_target("neutral"))
 
 
-@pytest.mark.parametrize("made", every_result.EVERY.values())
+@pytest.mark.parametrize("made", [*every_result.EVERY.values(), influence_samples.influence])
 def test_pickles_and_addresses(made) -> None:
     result, kind = made(), type(made())
     again = pickle.loads(pickle.dumps(result))

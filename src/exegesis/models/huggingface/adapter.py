@@ -21,6 +21,7 @@ from exegesis.models.huggingface.vectors import Lookup, find_lookups, replaced, 
 from exegesis.models.sites import found_sites, read_states
 from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
+from exegesis.nn.weights import weights_in
 from exegesis.protocols.batch import Batch, groups, pad
 from exegesis.protocols.budget import Work, budget_for
 from exegesis.protocols.insides import Layered, Site
@@ -139,6 +140,21 @@ class HuggingFaceClassifier:
     def outputs(self, batch: Batch) -> Float[Tensor, "b c"]:
         """Return the module's logits, half precision as float32. Raises ModelError if the module fails."""
         return self._run(self._filled(batch.to(self.device)), None)
+
+    @property
+    def weights(self) -> Mapping[str, Tensor]:
+        """The module's weights by name. Raises UnsupportedError for a module whose weights are out of sight."""
+        return weights_in(self.module, self.name)
+
+    @ability
+    def calls(self, batch: Batch) -> list[Int[Tensor, " n"]]:
+        """Return the rows of a batch that the module takes in one call each."""
+        return [torch.tensor(rows) for rows in self._parts(self._filled(batch))]
+
+    @ability
+    def outputs_by_weights(self, batch: Batch) -> Float[Tensor, "b c"]:
+        """Return the outputs of one call's rows, with a gradient to what stands in for the weights."""
+        return self._answers(self._filled(batch.to(self.device)), None)
 
     @ability
     @torch.no_grad()

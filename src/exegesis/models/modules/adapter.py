@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from exegesis.core.errors import ExegesisError, ModelError, UnsupportedError, out_of_memory
@@ -26,6 +26,7 @@ from exegesis.nn.alone import alone
 from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
 from exegesis.nn.rounding import agree
+from exegesis.nn.weights import weights_in
 from exegesis.protocols.batch import Batch, pad
 from exegesis.protocols.insides import Site
 from exegesis.protocols.model import Differentiable, Gated, Raw, Recurrent, refuse_denied
@@ -144,6 +145,24 @@ class TorchClassifier:
                 return self._call(batch)
             outputs = torch.cat([self._call(batch.take(rows)) for rows in parts])
             return outputs[torch.argsort(torch.cat(parts)).to(outputs.device)]
+
+    @property
+    def weights(self) -> Mapping[str, Tensor]:
+        """The module's weights by name. Raises UnsupportedError for a module whose weights are out of sight."""
+        return weights_in(self.module, self.name)
+
+    @ability
+    def calls(self, batch: Batch) -> list[Int[Tensor, " n"]]:
+        """Return the rows of a batch that the module takes in one call each."""
+        parts = self._parts(batch)
+        return [torch.arange(len(batch))] if parts is None else parts
+
+    @ability
+    def outputs_by_weights(self, batch: Batch) -> Float[Tensor, "b c"]:
+        """Return the outputs of one call's rows, with a gradient to what stands in for the weights."""
+        if self.profile.blank is not None:
+            batch = _filled(batch, self.tokens["pad"], self.profile.blank)
+        return self._call(batch)
 
     @ability
     def embed(self, batch: Batch) -> Float[Tensor, "b t d"]:

@@ -1,0 +1,110 @@
+"""Training texts: which of them made the model say this."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Annotated, Any, overload
+
+from exegesis.api.inputs import Advance, Column, answered, in_order
+from exegesis.api.models import as_model
+from exegesis.core.containers import shown
+from exegesis.core.errors import UsageError
+from exegesis.core.parameters import at_least, fitting
+from exegesis.core.text import Text
+from exegesis.data.examples import Example, read_examples
+from exegesis.nn.context import entry
+from exegesis.protocols.model import Classifier, Raw
+from exegesis.protocols.target import Wish
+from exegesis.results.influence import Influence
+
+Training = str | os.PathLike[str] | Sequence[Example] | Sequence[tuple[str, str]]
+
+
+@overload
+def influence(
+    model: Classifier | str, train: Training, text: Raw, method: object = "influence-functions", **options: Any
+) -> Influence: ...
+@overload
+def influence(
+    model: Classifier | str,
+    train: Training,
+    text: list[Raw] | list[str] | Column,
+    method: object = "influence-functions",
+    **options: Any,
+) -> list[Influence]: ...
+
+
+@entry
+def influence(
+    model: Classifier | str,
+    train: Training,
+    text: Raw | list[Raw] | list[str] | Column,
+    method: object = "influence-functions",
+    target: Wish = None,
+    *,
+    top: int = 5,
+    progress: bool = False,
+    **parameters: Any,
+) -> Influence | list[Influence]:
+    """Which training texts made the model say this about this text, and which speak against it.
+
+    One text gives one result, a list gives a list, whose texts share the work on the training data. ``train`` holds the
+    texts that the model was trained on with their labels: examples, (text, label) tuples, or what ``read_examples``
+    reads. ``method`` is a name (see ``influence_methods``), with its ``parameters`` as further arguments, or a method
+    value. Every training text gets a score, above zero if it **helps** (it makes the number explained larger) and below
+    if it **hurts**, whatever the method; ``top`` of each kind are named in the result.
+
+    ``target`` is one number: by default the log-probability of each text's predicted label; a label means its
+    log-probability; ``logit:LABEL``, ``probability:LABEL`` and ``margin:A,B`` are as for ``explain``.
+
+    Raises UsageError for wrong arguments, for training texts without labels or with labels that the model does not
+    know, UnsupportedError if the model cannot serve the method, and the errors of ``explain``.
+    """
+    from exegesis.questions.sources.method import METHODS
+    from exegesis.questions.sources.method import Training as Read
+    from exegesis.questions.sources.number import asked
+    from exegesis.questions.sources.run import influences
+
+    import_methods()
+    classifier = as_model(model)
+    chosen = METHODS.make(method, parameters)
+    choice = asked(target, classifier.labels, classifier.link)
+    count = fitting("top", Annotated[int, at_least(1)], top)
+    training = Read.of(classifier, examples_of(train))
+
+    def work(read: Sequence[Text], advance: Advance) -> list[Influence]:
+        return in_order(influences(classifier, training, read, chosen, choice, count), advance)
+
+    return answered(classifier, text, work, "influence", progress)
+
+
+def influence_methods() -> tuple[Any, ...]:
+    """The cards of all methods that score training texts, by name: what a score is, its unit, its paper."""
+    from exegesis.questions.sources.method import METHODS
+
+    import_methods()
+    return tuple(METHODS)
+
+
+def import_methods() -> None:
+    """Register the methods; only questions about training texts load them."""
+    import exegesis.questions.sources  # noqa: F401
+
+
+def examples_of(train: object) -> list[Example]:
+    """Training texts as examples. Raises UsageError for anything that is not, FileError for a file that is none."""
+    if isinstance(train, str | os.PathLike):
+        source = os.fspath(train)
+        return read_examples(source, split="train" if os.path.isdir(source) else None)
+    if not isinstance(train, Sequence):
+        raise UsageError(f"training texts are a file, examples or (text, label) tuples, not {shown(train)}")
+    found = []
+    for number, given in enumerate(train, 1):
+        if isinstance(given, Example):
+            found.append(given)
+        elif isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], str | tuple):
+            found.append(Example.of(given[0], str(given[1])))
+        else:
+            raise UsageError(f"training text {number} is no example and no (text, label) tuple: {shown(given)}")
+    return found

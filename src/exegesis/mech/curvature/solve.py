@@ -1,0 +1,113 @@
+"""Products of vectors with the inverse of a damped curvature, by iterations that need its products alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from exegesis.core.errors import ModelError
+from exegesis.mech.curvature.products import Product
+
+Times = Callable[[Float[Tensor, "q p"]], Float[Tensor, "q p"]]
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """Solutions h of (H + λ)h = v for each vector v: ``residual[q]`` is |(H + λ)h - v| / |v|, measured;
+    ``products`` counts the products with H over all texts (parts of it for products over a few)."""
+
+    solutions: Float[Tensor, "q p"]
+    residual: Float[Tensor, " q"]
+    products: float
+
+
+def conjugate_gradients(
+    times: Times, vectors: Float[Tensor, "q p"], damping: float, iterations: int, tolerance: float
+) -> Solved:
+    """Solve by conjugate gradients, each vector on its own, all in the same products.
+
+    A vector is done where its residual is below ``tolerance``, or where the curvature along its direction is not above
+    zero (a Hessian away from a minimum): what is reached by then is kept, and its residual says how good that is.
+    """
+    solutions, rest = torch.zeros_like(vectors), vectors.clone()
+    direction, sizes = rest.clone(), vectors.square().sum(1)
+    squares = sizes.clone()
+    count, open_rows = 0, sizes > 0
+    while count < iterations and bool(open_rows.any()):
+        made = times(direction) + damping * direction
+        count += 1
+        along = (direction * made).sum(1)
+        open_rows = open_rows & (along > 0)
+        step = torch.where(open_rows, squares / along.where(along > 0, torch.ones_like(along)), 0.0)[:, None]
+        solutions += step * direction
+        rest -= step * made
+        new = rest.square().sum(1)
+        direction = torch.where(open_rows[:, None], rest + (new / squares.clamp_min(1e-300))[:, None] * direction, 0.0)
+        squares = new
+        open_rows = open_rows & (new > tolerance**2 * sizes)
+    return Solved(solutions, _residual(times, solutions, vectors, damping), count + 1)
+
+
+def lissa(
+    product: Product,
+    vectors: Float[Tensor, "q p"],
+    damping: float,
+    depth: int,
+    repeats: int,
+    scale: float | None,
+    seed: int,
+) -> Solved:
+    """Solve by the recursion h ← h + (v - (H_B + λ)h)/s over random batches B, averaged over ``repeats`` runs.
+
+    λ is the damping itself. (In the recursion of Agarwal et al. as it is often coded, h ← v + (1 - d)h - H_B h/s with
+    h/s read out, the damping is d·s.) It converges where s is above half of the largest eigenvalue; by default s
+    is that eigenvalue, of the batch where it is largest, by power iteration. Raises ModelError if it diverges.
+    """
+    draws = torch.Generator().manual_seed(seed)
+    count, spent = product.batches(), 0.0
+    if scale is None:
+        scale, spent = largest(product, vectors, draws)
+        scale += damping
+    total = torch.zeros_like(vectors)
+    for _ in range(repeats):
+        solution = torch.zeros_like(vectors)
+        order = torch.cat([torch.randperm(count, generator=draws) for _ in range(-(-depth // count))])[:depth]
+        for number in order.tolist():
+            made = product.of_batch(number, solution) + damping * solution
+            solution = solution + (vectors - made) / scale
+        spent += depth / count
+        total += solution / repeats
+    sizes = vectors.norm(dim=1).clamp_min(1e-300)
+    if not bool(torch.isfinite(total).all()):
+        raise ModelError(f"lissa diverges with a scale of {scale:g}: give a larger scale, or take solver=cg")
+    residual = _residual(product.times, total, vectors, damping)
+    if bool((residual > 10 + 1e3 * (sizes == 0)).any()):
+        raise ModelError(f"lissa diverges with a scale of {scale:g}: give a larger scale, or take solver=cg")
+    return Solved(total, residual, spent + 1)
+
+
+def largest(product: Product, like: Tensor, draws: torch.Generator, rounds: int = 8) -> tuple[float, float]:
+    """An upper estimate of the largest eigenvalue of any batch's matrix, and the products that it took."""
+    count = product.batches()
+    vector = torch.randn(1, like.shape[1], generator=draws, dtype=torch.float64).to(like)
+    for _ in range(rounds):
+        vector = vector / vector.norm().clamp_min(1e-300)
+        vector = product.times(vector)
+    tops = []
+    for number in range(count):
+        one = vector / vector.norm().clamp_min(1e-300)
+        for _ in range(3):
+            made = product.of_batch(number, one)
+            one = made / made.norm().clamp_min(1e-300)
+        tops.append(float(made.norm()))
+    return max(tops, default=0.0) * 1.1, rounds + 3.0
+
+
+def _residual(times: Times, solutions: Tensor, vectors: Tensor, damping: float) -> Float[Tensor, " q"]:
+    left: Tensor = torch.linalg.vector_norm(times(solutions) + damping * solutions - vectors, dim=1)
+    sizes: Tensor = torch.linalg.vector_norm(vectors, dim=1).clamp_min(1e-300)
+    return left / sizes

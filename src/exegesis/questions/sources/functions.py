@@ -1,0 +1,103 @@
+"""Influence functions: how a number would change if a training text had not been there, to first order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from exegesis.core.parameters import above, at_least
+from exegesis.mech.curvature.passes import Passes
+from exegesis.mech.curvature.products import GaussNewton, Hessian
+from exegesis.mech.curvature.solve import Solved, conjugate_gradients, lissa
+from exegesis.protocols.trained import Trained
+from exegesis.questions.sources.method import Queries, Scored, Training, method
+
+AT_ONCE = 1 << 26  # numbers of the vectors that are solved for together
+AWAY = 0.3  # size of the mean gradient, by that of one text's, above which the loss is at no minimum
+FEWEST = 20  # texts from which on that can be told
+ROUGH = 0.1  # residual above which an inverse is called rough
+LIFT = 0.1  # the damping by default, as a share of the mean eigenvalue
+
+
+@method(
+    "influence-functions",
+    summary="change of the number if the text had not been in the training data, by influence functions",
+    unit="change of the explained number that the text is responsible for: leaving it out would take it away",
+    paper="Koh and Liang, Understanding Black-box Predictions via Influence Functions",
+    year=2017,
+)
+@dataclass(frozen=True)
+class InfluenceFunctions:
+    """The part of the explained number f that a training text z is responsible for: -(1/n) ∇fᵀ (H + λ)⁻¹ ∇L(z).
+
+    That is I(z, f)/n in the notation of the survey (Eqs. 3 and 4), so that leaving z out changes f by about minus the
+    score; the sign is turned nowhere: a text with a score above zero helps. Scores are linear in f. At a minimum of the
+    mean loss they sum to zero (details: ``sum``); where its gradient says that training stopped far from one, or had
+    other texts, a note says so.
+
+    ``curvature`` H of the mean training loss: ``gauss-newton``, which is never negative, or ``hessian``. ``damping`` λ
+    is added to its diagonal; by default a tenth of the Gauss-Newton matrix's mean
+    eigenvalue, of those that n texts can keep from being zero. For a model trained
+    with weight decay, give its strength. ``solver``: ``cg``, conjugate gradients of at most ``iterations`` steps, or
+    ``lissa``, ``repeats`` runs of a recursion over ``depth`` random batches (see ``mech.curvature.solve.lissa``; its
+    damping is λ itself). ``details`` has the residual |(H + λ)h - v| / |v| of the solution. ``weights`` names the
+    weights that count as free, several separated by blanks: whole names or their beginnings; all by default.
+
+    What the loss does not hold: weight decay, label smoothing, dropout. For a network stopped early the score speaks of
+    training on from here, not of training anew.
+    """
+
+    curvature: Literal["gauss-newton", "hessian"] = "gauss-newton"
+    damping: Annotated[float, at_least(0)] | None = None
+    solver: Literal["cg", "lissa"] = "cg"
+    iterations: Annotated[int, at_least(1)] = 50
+    tolerance: Annotated[float, above(0)] = 1e-4
+    depth: Annotated[int, at_least(1)] = 1000
+    repeats: Annotated[int, at_least(1)] = 1
+    scale: Annotated[float, above(0)] | None = None
+    weights: str = ""
+    seed: Annotated[int, at_least(0)] = 0
+
+    def __call__(self, model: Trained, training: Training, queries: Queries) -> Scored:
+        passes = Passes(model, self.weights.split())
+        matrix = (Hessian if self.curvature == "hessian" else GaussNewton)(passes, training.texts, training.gold)
+        damping = self.damping
+        if damping is None:
+            damping = LIFT * matrix.mean_eigenvalue()
+        values, details = list[Tensor](), list[dict[str, Any]]()
+        rows, step = len(queries.texts), max(1, AT_ONCE // (6 * passes.layout.size))
+        for start in range(0, rows, step):
+            solved = self.solved(matrix, queries.gradients(passes, range(start, min(rows, start + step))), damping)
+            scores = -matrix.products(solved.solutions) / len(training)
+            values.append(scores)
+            details += [
+                {"damping": damping, "residual": residual, "products": solved.products, "sum": total}
+                for residual, total in zip(solved.residual.tolist(), scores.sum(1).tolist(), strict=True)
+            ]
+        notes = [_notes(detail, passes, matrix.drift or 0.0, len(training)) for detail in details]
+        return Scored(torch.cat(values), details, notes)
+
+    def solved(self, matrix: GaussNewton, vectors: Float[Tensor, "q p"], damping: float) -> Solved:
+        """The vectors times the inverse of the damped curvature."""
+        if self.solver == "cg":
+            return conjugate_gradients(matrix.times, vectors, damping, self.iterations, self.tolerance)
+        return lissa(matrix, vectors, damping, self.depth, self.repeats, self.scale, self.seed)
+
+
+def _notes(detail: dict[str, Any], passes: Passes, drift: float, texts: int) -> list[str]:
+    """What a reader should know of the numbers."""
+    notes = [f"Damping {detail['damping']:.3g}, residual of the inverse {detail['residual']:.2g}."]
+    if detail["residual"] > ROUGH:
+        notes.append("The inverse is rough: more iterations or more damping make it better.")
+    if drift > AWAY and texts >= FEWEST:
+        notes.append(
+            f"The loss on these texts is at no minimum (their mean gradient has {drift:.0%} of one text's size): "
+            "training stopped early, or had other texts or other labels."
+        )
+    if passes.slow:
+        notes.append(f"Gradients of {', '.join(sorted(passes.slow))} were taken one text at a time.")
+    return notes

@@ -1,0 +1,151 @@
+"""Methods that score training texts: what they are given, what they give, and their registry."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Protocol, TypeVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from exegesis.core.errors import TextError, UnsupportedError, UsageError
+from exegesis.core.registry import Registry
+from exegesis.core.text import Text
+from exegesis.data.examples import Example
+from exegesis.mech.curvature.passes import Passes
+from exegesis.protocols.batch import Batch
+from exegesis.protocols.loss import gold_of
+from exegesis.protocols.model import Classifier, members, missing
+from exegesis.protocols.target import Target
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """The training texts as a model reads them; ``gold[n]`` is the number of a text's class (a value for a
+    regression)."""
+
+    examples: Sequence[Example]
+    texts: Sequence[Text]
+    gold: Float[Tensor, " n"]
+
+    @classmethod
+    def of(cls, model: Classifier, examples: Sequence[Example]) -> Training:
+        """Read training texts.
+
+        Raises UsageError without one, for a missing label and one that the model does not know, TextError for a text
+        without words; the text is named by its number.
+        """
+        if not examples:
+            raise UsageError("there are no training texts; give at least one")
+        texts, gold = [], []
+        for number, example in enumerate(examples, 1):
+            try:
+                gold.append(gold_of(example.label, model.labels, model.link))
+                text = model.read(example.text)
+                if not text.words:
+                    raise TextError("it holds no word that the model reads")
+            except (TextError, UsageError) as error:
+                raise type(error)(f"training text {number} of {len(examples)}: {error}") from error
+            texts.append(text)
+        return cls(tuple(examples), tuple(texts), torch.tensor(gold, dtype=torch.float64))
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """The numbers to explain: one of each text of a batch."""
+
+    texts: Sequence[Text]
+    batch: Batch
+    raw: Float[Tensor, "b c"]
+    target: Target
+
+    @cached_property
+    def slopes(self) -> Float[Tensor, "b c"]:
+        """The gradient of each number to the outputs."""
+        leaf = self.raw.detach().requires_grad_()
+        (found,) = torch.autograd.grad(self.target.of(leaf)[:, 0].sum(), leaf)
+        return found
+
+    @property
+    def classes(self) -> Int[Tensor, " b"]:
+        """The class that each number speaks for."""
+        return self.target.index[:, 0]
+
+    def gradients(self, passes: Passes, rows: range) -> Float[Tensor, "q p"]:
+        """The gradients of the numbers of some texts to the weights."""
+        found = []
+        for row in rows:
+            alone = self.batch.take(torch.tensor([row]))
+            slope = self.slopes[row : row + 1]
+            found.append(passes.factors(alone, partial(_same, slope[None]))[1].dense()[0])
+        return torch.cat(found)
+
+
+def _same(slopes: Float[Tensor, "1 b c"], _: Float[Tensor, "b c"]) -> Float[Tensor, "1 b c"]:
+    return slopes
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What a method says of q texts: ``values[q, n]`` of every training text, above zero if it helps, NaN if it was not
+    looked at; for each text ``details``, plain values, and ``notes``, sentences for a reader."""
+
+    values: Float[Tensor, "q n"]
+    details: Sequence[Mapping[str, Any]] = ()
+    notes: Sequence[Sequence[str]] = ()
+
+
+class Method(Protocol):
+    """A frozen dataclass of parameters; the annotation of ``model`` is the ability that it needs."""
+
+    def __call__(self, model: Any, training: Training, queries: Queries) -> Scored: ...
+
+
+@dataclass(frozen=True)
+class Card:
+    """The public facts about a method: what its score is (``unit``), its paper, the ability that it needs."""
+
+    name: str
+    summary: str
+    unit: str
+    paper: str
+    year: int
+    needs: type
+    cls: type
+
+
+METHODS: Registry[Card] = Registry("method for training texts")
+T = TypeVar("T", bound=type)
+
+
+def method(name: str, *, summary: str, unit: str, paper: str, year: int) -> Callable[[T], T]:
+    """Register a frozen dataclass as a method that scores training texts; the arguments are those of ``Card``.
+
+    Raises UsageError if the name is taken, or if ``model`` is not annotated with a protocol.
+    """
+
+    def register(cls: T) -> T:
+        needs = typing.get_type_hints(cls.__call__).get("model")
+        if not isinstance(needs, type) or not members(needs) >= members(Classifier):
+            raise UsageError(f"method {name!r}: annotate model with Classifier, Trained or another such protocol")
+        METHODS.add(Card(name, summary, unit, paper, year, needs, cls))
+        return cls
+
+    return register
+
+
+def require(model: Classifier, method: Method) -> Card:
+    """The card of a method that a model can serve. Raises UnsupportedError, with the reason, if it cannot."""
+    card = METHODS.of(method)
+    reasons = missing(model, card.needs)
+    if reasons:
+        wanted = {"Trained": "a model whose weights can be seen"}.get(card.needs.__name__, card.needs.__name__)
+        raise UnsupportedError(f"{card.name} needs {wanted}: {next(iter(reasons.values()))}")
+    return card

@@ -1,0 +1,87 @@
+"""Products with the curvature and its inverse against matrices written out, on an LSTM small enough for that."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from exegesis.core.errors import ModelError
+from exegesis.mech.curvature.passes import Passes
+from exegesis.mech.curvature.products import GaussNewton, Hessian, Losses
+from exegesis.mech.curvature.solve import conjugate_gradients, lissa
+from exegesis.protocols.budget import limited
+from exegesis.protocols.loss import loss
+from tests.support import torch_toys
+from tests.support.torch_toys import Shape
+
+TEXTS = torch_toys.texts([5, 3, 4, 2, 6, 3])
+GOLD = torch.tensor([0.0, 1, 2, 1, 0, 0], dtype=torch.float64)
+
+
+@pytest.fixture(scope="module")
+def toy():
+    """The passes, the texts, and the dense Gauss-Newton matrix, Hessian and gradients of a tiny LSTM."""
+    model = torch_toys.model(Shape("lstm", hidden=2, size=2, outputs=3))
+    texts = [model.read(text) for text in TEXTS]
+    passes = Passes(model, ["rnn", "out"])
+    module = model.module.eval()
+    weights = [dict(module.named_parameters())[name] for name in passes.layout.shapes]
+    size, rows, newton, hessian = passes.layout.size, [], 0, torch.zeros(passes.layout.size, dtype=torch.float64)
+    hessian = torch.zeros(size, size, dtype=torch.float64)
+    for text, gold in zip(texts, GOLD, strict=True):
+        batch = model.encode([text])
+        raw = module(batch.ids, batch.lengths)
+        jacobian = torch.stack([_flat(torch.autograd.grad(o, weights, retain_graph=True)) for o in raw[0]])
+        p = raw[0].softmax(0).detach()
+        newton = newton + jacobian.t() @ (p.diag() - p[:, None] * p) @ jacobian / len(texts)
+        first = _flat(torch.autograd.grad(loss(raw, gold[None], model.link)[0], weights, create_graph=True))
+        rows.append(first.detach())
+        for number in range(size):
+            hessian[number] += _flat(torch.autograd.grad(first[number], weights, retain_graph=True)) / len(texts)
+    return passes, texts, newton, hessian, torch.stack(rows)
+
+
+def _flat(parts):
+    return torch.cat([part.reshape(-1) for part in parts])
+
+
+def test_products_are_those_of_the_dense_matrices(toy):
+    passes, texts, newton, hessian, rows = toy
+    eye = torch.eye(passes.layout.size, dtype=torch.float64)
+    mine = GaussNewton(passes, texts, GOLD)
+    torch.testing.assert_close(mine.times(eye), newton)
+    torch.testing.assert_close(Hessian(passes, texts, GOLD).times(eye), hessian)
+    assert mine.trace() == pytest.approx(float(newton.trace()), rel=1e-9)
+    torch.testing.assert_close(Losses(passes, texts, GOLD).products(eye), rows.t())
+    torch.testing.assert_close(mine.products(eye), rows.t())  # from what is kept
+    with limited("factors", numbers=1), limited("examples", rows=2):  # in small batches, nothing kept
+        apart = GaussNewton(passes, texts, GOLD)
+        torch.testing.assert_close(apart.times(eye[:2]), newton[:2])
+        assert not apart._kept
+
+
+def test_solvers_agree_with_the_dense_inverse(toy):
+    passes, texts, newton, _, rows = toy
+    damping = 0.1
+    exact = torch.linalg.solve(newton + damping * torch.eye(len(newton)), rows.t()).t()
+    matrix = GaussNewton(passes, texts, GOLD)
+    solved = conjugate_gradients(matrix.times, rows, damping, 60, 1e-11)
+    torch.testing.assert_close(solved.solutions, exact, rtol=1e-7, atol=1e-9)
+    assert float(solved.residual.max()) < 1e-9
+    short = conjugate_gradients(matrix.times, rows, damping, 2, 1e-11)
+    left = (short.solutions @ (newton + damping * torch.eye(len(newton))) - rows).norm(dim=1) / rows.norm(dim=1)
+    torch.testing.assert_close(short.residual, left)
+    strong = torch.linalg.solve(newton + 2.0 * torch.eye(len(newton)), rows[:1].t()).t()
+    recursive = lissa(matrix, rows[:1], 2.0, depth=60, repeats=1, scale=None, seed=0)  # one batch: no noise
+    torch.testing.assert_close(recursive.solutions, strong, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ModelError, match=r"lissa diverges with a scale of 0\.01: give a larger scale"):
+        lissa(matrix, rows[:1], damping, depth=100, repeats=1, scale=0.01, seed=0)
+
+
+def test_no_vector_no_direction():
+    """A vector of zeros has the solution zero, and negative curvature ends the search."""
+    zero = conjugate_gradients(lambda v: v, torch.zeros(1, 3), 0.0, 5, 1e-6)
+    assert not zero.solutions.any()
+    down = conjugate_gradients(lambda v: -v, torch.ones(1, 3), 0.0, 5, 1e-6)
+    assert not down.solutions.any()
+    assert float(down.residual) == pytest.approx(1.0)
