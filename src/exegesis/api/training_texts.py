@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import Annotated, Any, overload
 
-from exegesis.api.inputs import Advance, Column, answered, in_order
+from exegesis.api.bars import Advance
+from exegesis.api.inputs import Column, answered, in_order
 from exegesis.api.models import as_model
 from exegesis.core.containers import shown
 from exegesis.core.errors import UsageError
