@@ -32,6 +32,8 @@ class Relevance(Accounted):
       all, ``layer 1 forward cells`` [t, h] the relevance that c_t received in all (LSTM), ``layer 1 forward from
       above`` [t, h] the part of h_t's relevance that came from the layer above or the readout, not from the next step;
       ``reverse`` likewise;
+    - in a transformer, ``layer 1`` [t, h] is the relevance of what a block puts out, and ``attention 1 head 2`` [t, s]
+      that of the head's output at piece t which comes from the value of piece s;
     - elsewhere, in the layout of the module, the outputs of each map and sum, numbered in the order in which they run:
       ``conv1d 1``, ``linear 1``, ``sum 1``.
 

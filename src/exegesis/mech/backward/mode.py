@@ -17,9 +17,13 @@ and ``Tensor.relu``). A rule is called with a ``Call`` and returns what the func
 
 Every live tensor has a ``Shadow``: ``rows`` holds, element by element, the text of the batch to which it belongs,
 whatever the layout (time first, packed, sorted by length, ``[b, c, t]``), so that rules can book amounts per text.
-``before`` is its value before the activation that produced it; it is kept while elements are only moved. ``baseline``
-is for methods that compare two inputs: the value of the same tensor at the baseline. It is given to ``start``,
-structural functions compute it too, and rules that make a new tensor pass it to ``Mode.note``.
+``before`` is its value before the activation that produced it; it is kept while elements are only moved. ``source`` is
+the tensor of which it is an elementwise function, so that what a module writes in several functions (x σ(1.7 x)) can be
+taken for one. ``baseline`` is for methods that compare two inputs: the value of the same tensor at the baseline. It is
+given to ``start``, structural functions compute it too, and rules that make a new tensor pass it to ``Mode.note``.
+
+Constants can have a name, and what is computed from them keeps it (``backward.constants``): the vectors of positions
+and segments, the weights of attention that is held constant.
 """
 
 from __future__ import annotations
@@ -37,6 +41,20 @@ from exegesis.core.errors import UnsupportedError
 
 Rule = Callable[["Call"], Any]
 Constants = Callable[[Tensor, Tensor, str], Tensor]
+Namer = Callable[[str, tuple[Any, ...], dict[str, Any]], "str | None"]
+PLAIN = (
+    "shape",
+    "dtype",
+    "device",
+    "ndim",
+    "requires_grad",
+    "is_cuda",
+    "layout",
+    "size",
+    "dim",
+    "numel",
+    "is_floating_point",
+)
 IN_PLACE = ("iadd", "isub", "imul", "itruediv", "idiv")
 ALIASES = {
     "radd": "add", "rmul": "mul", "truediv": "div", "multiply": "mul", "subtract": "sub", "divide": "div",
@@ -50,13 +68,17 @@ ALIASES = {
 class Shadow:
     """Facts about a live tensor beside its values (see the module's docstring), each in the tensor's shape.
 
-    ``gate``: it came out of a sigmoid and was only moved since, so that it can be the gate of a product.
+    ``gate``: it came out of a sigmoid and was only moved since, so that it can be the gate of a product. ``length``: it
+    came out of a root, and may be what a norm divides by. ``weights``: it came out of a softmax.
     """
 
     rows: Int[Tensor, "*shape"]
     before: Tensor | None = None
     gate: bool = False
     baseline: Tensor | None = None
+    source: Tensor | None = None
+    length: bool = False
+    weights: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +124,14 @@ class Mode(TorchFunctionMode):
     The backward pass comes after the block. Raises UnsupportedError, during the run, for a function without a rule.
     """
 
-    def __init__(self, table: Mapping[str, Rule], constants: Constants | None = None) -> None:
+    def __init__(
+        self, table: Mapping[str, Rule], constants: Constants | None = None, namer: Namer | None = None
+    ) -> None:
         super().__init__()
-        self.table, self._constants = table, constants
+        self.table, self._constants, self._namer = table, constants, namer
         self._shadows: dict[int, tuple[Tensor, Shadow]] = {}
+        self._names: dict[int, tuple[Tensor, str]] = {}
+        self.single: Tensor | None = None
         self._refusal: UnsupportedError | None = None
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
@@ -116,6 +142,8 @@ class Mode(TorchFunctionMode):
 
     def start(self, leaf: Tensor, baseline: Tensor | None = None) -> Tensor:
         """The word vectors [b, t, d], from now on live."""
+        if len(leaf) == 1:  # every element belongs to the one text
+            self.single = torch.zeros((), dtype=torch.int32, device=leaf.device)
         rows = torch.arange(len(leaf), dtype=torch.int32, device=leaf.device)[:, None, None].expand(leaf.shape)
         return self.note(leaf, Shadow(rows, baseline=baseline))
 
@@ -126,6 +154,17 @@ class Mode(TorchFunctionMode):
     def forget(self) -> None:
         """Release all tensors, once the results of the run are checked."""
         self._shadows.clear()
+        self._names.clear()
+
+    def name(self, value: Tensor, name: str) -> Tensor:
+        """Give a constant a name, which what is computed from it keeps, and return it."""
+        self._names[id(value)] = (value, name)
+        return value
+
+    def name_of(self, value: object) -> str | None:
+        """The name of a constant, None if it has none."""
+        entry = self._names.get(id(value))
+        return None if entry is None else entry[1]
 
     def note(self, value: Tensor, shadow: Shadow) -> Tensor:
         """Remember a live tensor's shadow and return the tensor."""
@@ -155,13 +194,28 @@ class Mode(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         options = kwargs or {}
-        if not any(value.requires_grad and self._comes_from_words(value) for value in tensors((args, options))):
+        raw = func.__name__ if hasattr(func, "__name__") else ""
+        if raw in PLAIN or (raw == "__get__" and func.__self__.__name__ in PLAIN):
             return func(*args, **options)
+        given = list(tensors((args, options)))
+        if not any(value.requires_grad and self._comes_from_words(value) for value in given):
+            return self._constant(func, raw, given, args, options)
         try:
             return self._live(func, args, options)
         except UnsupportedError as error:
             self._refusal = error
             raise
+
+    def _constant(
+        self, func: Any, raw: str, given: list[Tensor], args: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        """The result of a function of constants, under the name of those that have one."""
+        result = func(*args, **options)
+        if self._namer is None or not isinstance(result, Tensor) or not result.is_floating_point():
+            return result
+        names = [self._names[id(value)][1] for value in given if id(value) in self._names]
+        name = names[0] if names else self._namer(raw, args, options)
+        return result if name is None else self.name(result, name)
 
     def _comes_from_words(self, value: Tensor) -> bool:
         """Tell live tensors from weights that a module makes while it runs, which have gradients too."""

@@ -45,7 +45,7 @@ def moved(call: Call) -> Any:
     """Elements are only moved: views, transposes, selections, copies."""
     result = call.native()
     sources = [call.shadow(value) for value in tensors((call.args, call.kwargs)) if value.requires_grad]
-    rows = _on_shadows(call, lambda value: call.shadow(value).rows)
+    rows = _rows(call, result)
     before = baseline = None
     if any(source.before is not None for source in sources):
         before = _on_shadows(call, lambda value: _or(call.shadow(value).before, value))
@@ -58,6 +58,16 @@ def moved(call: Call) -> Any:
             call.mode.note(earlier, Shadow(texts))
         call.mode.note(value, Shadow(texts, earlier, gate, base))
     return result
+
+
+def _rows(call: Call, result: Any) -> Any:
+    """The rows of moved elements; those of one text, and those of a copy, are known without moving any."""
+    single = call.mode.single
+    if single is not None:
+        return [single.expand(value.shape) for value in tensors(result)]
+    if call.name in ("contiguous", "clone") and len(call.args) == 1:
+        return call.shadow(call.args[0]).rows
+    return _on_shadows(call, lambda value: call.shadow(value).rows)
 
 
 def _listed(values: Any, result: Any) -> list[Any]:
@@ -102,7 +112,8 @@ def scaled(call: Call) -> Any:
     same = result.shape == sources[0].shape and result.device == sources[0].device
     before = shadow.before if same and (gate or _stretches(call)) else None
     rows = shadow.rows.to(result.device)
-    return call.mode.note(result, Shadow(rows, before, gate and before is not None, _baseline(call)))
+    source = _or(shadow.source, sources[0]) if call.name in ("mul", "neg", "div", *CASTS) and same else None
+    return call.mode.note(result, Shadow(rows, before, gate and before is not None, _baseline(call), source))
 
 
 def _masks(call: Call) -> bool:
@@ -205,15 +216,33 @@ def joined(call: Call) -> Any:
         result: Tensor = call.func(joined_parts, *call.args[1:], **options)
         return result
 
+    result = join(values)
     return call.mode.note(
-        join(values),
+        result,
         Shadow(
-            join(rows),
+            _joined_rows(call, result, rows, dim, join),
             join(before) if any(shadow.before is not None for shadow in live) else None,
             len(live) == len(parts) and all(shadow.gate for shadow in live),
             join(baseline) if any(shadow.baseline is not None for shadow in live) else None,
         ),
     )
+
+
+def _joined_rows(
+    call: Call, result: Tensor, rows: list[Tensor], dim: int, join: Callable[[list[Tensor]], Tensor]
+) -> Int[Tensor, "*shape"]:
+    """The rows of joined parts, without a copy of any where all are of one text or joined inside each text."""
+    if call.mode.single is not None:
+        return call.mode.single.expand(result.shape)
+    if call.name == "cat" and all(part.stride(dim) == 0 and part.shape[dim] for part in rows):
+        heads = [part.narrow(dim, 0, 1) for part in rows]
+        if all(_same_memory(head, heads[0]) for head in heads[1:]):
+            return heads[0].expand(result.shape)
+    return join(rows)
+
+
+def _same_memory(first: Tensor, second: Tensor) -> bool:
+    return (first.data_ptr(), first.stride(), first.shape) == (second.data_ptr(), second.stride(), second.shape)
 
 
 def added(call: Call) -> Any:
@@ -234,9 +263,23 @@ def added(call: Call) -> Any:
             parts.append(value if sign == 1 else -value)
             continue
         plain = torch.as_tensor(value, dtype=live[0].dtype, device=live[0].device) * sign
-        name = "biases" if isinstance(value, torch.nn.Parameter) else "fixed parts"
-        parts.append(call.mode.constant(plain.expand(shape), rows, name))
-    return call.mode.note(parts[0] + parts[1], Shadow(rows, baseline=_baseline(call)))
+        parts.append(call.mode.constant(plain.expand(shape), rows, constant_name(call, value)))
+    return call.mode.note(parts[0] + parts[1], Shadow(rows, baseline=_baseline(call), source=common(call)))
+
+
+def constant_name(call: Call, value: object) -> str:
+    """The name under which a constant beside live values is booked."""
+    named_ = call.mode.name_of(value)
+    return named_ or ("biases" if isinstance(value, torch.nn.Parameter) else "fixed parts")
+
+
+def common(call: Call) -> Tensor | None:
+    """The tensor of which all live arguments are elementwise functions, None if they differ."""
+    live = [value for value in call.args if call.live(value)]
+    sources = [_or(call.shadow(value).source, value) for value in live]
+    same = bool(sources) and all(source is sources[0] for source in sources[1:])
+    fits = same and sources[0].shape == broadcast(*(value for value in call.args if isinstance(value, Tensor)))
+    return sources[0] if fits else None
 
 
 def chosen(call: Call) -> Any:
@@ -313,6 +356,7 @@ def written(call: Call) -> None:
     call.mode.note(target, Shadow(target_rows))
 
 
+CASTS = ("to", "float", "double", "half", "bfloat16", "type", "cpu", "cuda")
 MOVING = (
     "view reshape view_as reshape_as flatten unflatten squeeze unsqueeze transpose permute t T mT movedim contiguous "
     "clone expand expand_as broadcast_to repeat repeat_interleave tile flip reversed roll narrow select index_select "
@@ -322,7 +366,7 @@ MOVING = (
 STRUCTURAL: dict[str, Rule] = {
     **dict.fromkeys(MOVING.split(), moved),
     **dict.fromkeys(("cat", "stack", "hstack", "vstack"), joined),
-    **dict.fromkeys(("to", "float", "double", "half", "bfloat16", "type", "cpu", "cuda", "neg", "mul"), scaled),
+    **dict.fromkeys((*CASTS, "neg", "mul"), scaled),
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_dropout", "cumsum"), scaled),
     "div": divided,
     "type_as": typed,

@@ -112,6 +112,7 @@ def _note_states(call: _RecurrentCall, layers: Sequence[Sequence[Coefficients]],
 
 def layers(state: State, call: Call) -> tuple[Tensor, ...]:
     """nn.LSTM, nn.GRU and nn.RNN, padded or packed."""
+    state.recurs = True
     packed = isinstance(call.args[3], list | tuple)  # otherwise argument 3 says whether there are biases
     with torch.no_grad():
         results = call.native()
@@ -136,6 +137,7 @@ def layers(state: State, call: Call) -> tuple[Tensor, ...]:
 
 def cell(state: State, call: Call) -> Any:
     """nn.LSTMCell, nn.GRUCell, nn.RNNCell: a layer over one position."""
+    state.recurs = True
     x, start, *weights = call.args
     with torch.no_grad():
         result = call.native()

@@ -6,6 +6,10 @@ Gradients carry relevance over activation, so that a word's relevance is the pro
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,36 +17,37 @@ from torch import Tensor
 from exegesis.core.errors import ExegesisError, UnsupportedError
 from exegesis.core.place import Place
 from exegesis.core.text import text_of_words
+from exegesis.mech.backward.constants import lookups
 from exegesis.mech.backward.ledger import Ledger
 from exegesis.mech.backward.mode import Mode
+from exegesis.mech.lrp.places import layers_noted
 from exegesis.mech.lrp.shares import LrpOptions, apart
 from exegesis.mech.lrp.state import State
 from exegesis.mech.lrp.table import table
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Differentiable
 
+Settle = Callable[[bool], LrpOptions]
+_transformers: weakref.WeakKeyDictionary[object, bool] = weakref.WeakKeyDictionary()
+
 
 def propagate(
-    model: Differentiable, batch: Batch, target: Float[Tensor, "b k c"], options: LrpOptions, *, states: bool = False
+    model: Differentiable, batch: Batch, target: Float[Tensor, "b k c"], settle: Settle, *, states: bool = False
 ) -> tuple[Float[Tensor, "b k t d"], dict[str, Float[Tensor, "b k"]], dict[Place, Tensor]]:
     """The relevance of every component of the word vectors, the account by name, and the relevance of inner places.
 
-    The inner places, by ``states``, are those of the last target. Raises UnsupportedError, by name, for a part without
-    a rule, UsageError if relevance would be divided by zero.
+    ``settle`` gives the options for a transformer (True: a module that attends or normalises and has no recurrent
+    layer), or for any other; which of them a model is, its run shows. The inner places, by ``states``, are those of the
+    last target. Raises UnsupportedError, by name, for a part without a rule, UsageError if relevance would be divided
+    by zero.
     """
-    leaf = model.embed(batch).detach().requires_grad_(True)
-    ledger = Ledger(len(batch), states={} if states else None)
-    state = State(options, ledger, leaf)
-    mode = Mode(table(state), state.constant)
-    with torch.enable_grad():
-        with mode:
-            raw = model.outputs_from(mode.start(leaf), batch)
-        if not raw.requires_grad:
-            raise UnsupportedError(
-                "the outputs depend on the words through attention weights alone, which are constants to relevance"
-            )
-        mode.shadow(raw)  # refuses outputs of functions that are invisible to torch
-    mode.forget()
+    guess = _guess(model)
+    options = settle(guess)
+    raw, leaf, ledger, found = _run(model, batch, options, states)
+    if found != guess:
+        _remember(model, found)
+        if settle(found) != options:
+            raw, leaf, ledger, _ = _run(model, batch, settle(found), states)
     values, accounts, noted = [], [], dict[Place, Tensor]()
     for number in range(target.shape[1]):
         ledger.clear()
@@ -59,7 +64,41 @@ def propagate(
     return torch.stack(values, 1).detach(), {n: part for n, part in account.items() if n not in idle}, noted
 
 
-def trial(model: Differentiable) -> str | None:
+def _guess(model: Differentiable) -> bool:
+    """True if a model is known to be a transformer."""
+    try:
+        return _transformers.get(model, False)
+    except TypeError:  # a user's model without an identity to remember
+        return False
+
+
+def _remember(model: Differentiable, transformer: bool) -> None:
+    with suppress(TypeError):
+        _transformers[model] = transformer
+
+
+def _run(model: Differentiable, batch: Batch, options: LrpOptions, states: bool) -> tuple[Tensor, Tensor, Ledger, bool]:
+    """The outputs of a run by the rules, its word vectors and ledger, and whether the model is a transformer."""
+    leaf = model.embed(batch).detach().requires_grad_(True)
+    ledger = Ledger(len(batch), states={} if states else None)
+    state = State(options, ledger, leaf)
+    mode = Mode(table(state), state.constant, lookups(batch))
+    with torch.enable_grad():
+        with mode, layers_noted(model, mode, ledger):
+            raw = model.outputs_from(mode.start(leaf), batch)
+        found = state.attends and not state.recurs
+        if not raw.requires_grad:
+            if options.attention == "propagated" or not found:
+                raise UnsupportedError("the outputs do not depend on the words' vectors")
+            raise UnsupportedError(
+                "the outputs depend on the words through attention weights alone, which are constants to relevance"
+            )
+        mode.shadow(raw)  # refuses outputs of functions that are invisible to torch
+    mode.forget()
+    return raw, leaf, ledger, found
+
+
+def trial(model: Differentiable, settle: Settle) -> str | None:
     """The reason why a part of a model has no rule, found on a trial text; None if all have one or no text fits."""
     tokens = model.tokens
     token = tokens.get("unknown", tokens.get("mask", tokens["pad"] + 1))
@@ -68,7 +107,7 @@ def trial(model: Differentiable) -> str | None:
         batch = model.encode([text])
         with torch.no_grad():
             width = model.outputs(batch).shape[1]
-        propagate(model, batch, torch.eye(width, device=batch.device)[None, :1], LrpOptions(0.001, "all", 0.001))
+        propagate(model, batch, torch.eye(width, device=batch.device)[None, :1], settle)
     except UnsupportedError as error:
         return str(error)
     except ExegesisError:  # this short text does not suit the model; its own texts will tell

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from exegesis.core.errors import UsageError
 
+EPSILON = 0.001  # the chapter's, in modules that are no transformers
 PRODUCTS = ("all", "prop", "abs", "half")
 ZERO = "a neuron that received relevance is exactly zero and cannot share it: take epsilon > 0 and stabilizer > 0"
 
@@ -26,6 +27,7 @@ class LrpOptions:
     ``product``: a row of Table 11.1 of Arras et al. 2019, with ``stabilizer`` in the denominators of prop and abs.
     ``linear``: the rule of linear and convolution layers, which is epsilon, gamma (with ``gamma``) or alpha-beta.
     ``spread``: the shares of a linear map's bias and of ε are divided evenly among its inputs instead of kept.
+    ``attention``: relevance passes through the weights of attention (``propagated``), or they are ``constant``.
     """
 
     epsilon: float
@@ -36,6 +38,17 @@ class LrpOptions:
     alpha: float = 2.0
     beta: float = 1.0
     spread: bool = False
+    attention: str = "constant"
+
+    @property
+    def exact(self) -> bool:
+        """True if sums share in proportion, without ε: then their own slopes carry relevance."""
+        return self.epsilon == 0 and not self.spread and self.linear == "epsilon"
+
+    @property
+    def through_attention(self) -> bool:
+        """True if relevance passes through the weights of attention."""
+        return self.attention == "propagated"
 
 
 def away(value: Float[Tensor, "*shape"], amount: float) -> Float[Tensor, "*shape"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from exegesis.core.place import DIRECTIONS, STATES, Place
@@ -17,17 +18,65 @@ KINDS = {"h": STATES, "c": "cells", "above": "from above"}  # kinds of places in
 
 @dataclass(eq=False)
 class State:
-    """The state of a run: the rules' options, the ledger, and the word vectors as the anchor of constants."""
+    """The state of a run: the rules' options, the ledger, and the word vectors as the anchor of constants.
+
+    ``attends`` and ``recurs``: the run met attention or a norm, or a recurrent layer.
+    """
 
     options: LrpOptions
     ledger: Ledger
     anchor: Tensor
+    attends: bool = False
+    recurs: bool = False
     _numbers: dict[str, int] = field(default_factory=dict)
+    _masks: dict[int, tuple[Tensor, Tensor | None, Tensor | None]] = field(default_factory=dict)
+
+    def number(self, kind: str) -> int:
+        """The number of the next part of a kind."""
+        self._numbers[kind] = self._numbers.get(kind, 0) + 1
+        return self._numbers[kind]
 
     def place(self, kind: str) -> Place:
         """The place of the next part of a kind: conv1d 1, conv1d 2, and so on."""
-        self._numbers[kind] = self._numbers.get(kind, 0) + 1
-        return Place(kind, self._numbers[kind])
+        return Place(kind, self.number(kind))
+
+    def mask(self, value: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Where a term of scores closes them (None: nowhere), and what it adds elsewhere (None: nothing)."""
+        if id(value) not in self._masks:
+            closed = value <= torch.finfo(value.dtype).min / 4
+            share = value.detach().masked_fill(closed, 0.0)
+            found = (closed if bool(closed.any()) else None, share if bool(share.any()) else None)
+            self._masks[id(value)] = (value, *found)
+        return self._masks[id(value)][1:]
+
+    def kept(
+        self,
+        value: Tensor,
+        rows: Tensor,
+        constant: Tensor | None = None,
+        name: str = "biases",
+        kind: str | None = None,
+    ) -> None:
+        """Book the share of a ``constant`` that ``value`` contains, and note the relevance of ``value``.
+
+        It is done by a hook on the tensor, whose slopes remain its own: for sums without epsilon.
+        """
+        place = None if kind is None else self.place(kind)
+        noted = value.detach() if place is not None and self.ledger.states is not None else None
+        if constant is None and noted is None:
+            return
+
+        def hook(arriving: Tensor | None) -> None:
+            if arriving is None:  # what is constant to relevance leads here
+                return
+            if noted is not None and place is not None:
+                self.ledger.note(place, torch.where(arriving == 0, 0.0, noted * arriving))
+            if constant is not None and constant.ndim == 1 and rows.stride(-1) == 0 and arriving.ndim > 1:
+                self.ledger.book(name, arriving @ constant.to(arriving), rows[..., 0])
+            elif constant is not None:
+                self.ledger.book(name, arriving * constant, rows)
+
+        value.register_hook(hook)  # type: ignore[no-untyped-call]
 
     def propagated(
         self,

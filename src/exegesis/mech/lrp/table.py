@@ -7,6 +7,7 @@ functions before them read a call: its inputs, weights and output, the texts of 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,11 +16,23 @@ from jaxtyping import Int
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
+from exegesis.mech.backward.attention import ATTENTION
 from exegesis.mech.backward.compound import COMPOUND
 from exegesis.mech.backward.mode import Call, Rule, Shadow, named
-from exegesis.mech.backward.structural import STRUCTURAL, added, broadcast, merged, reduced, scaled
+from exegesis.mech.backward.structural import (
+    STRUCTURAL,
+    added,
+    broadcast,
+    common,
+    constant_name,
+    merged,
+    reduced,
+    scaled,
+)
+from exegesis.mech.lrp.attention import noted, scaled_dot_product, softmax
 from exegesis.mech.lrp.functions import Activation, Epsilon, EvenMap, EvenSum, Proportional
 from exegesis.mech.lrp.layers import cell, layers
+from exegesis.mech.lrp.norms import cosine, divided, layer_norm, length, normalize, power, rms_norm
 from exegesis.mech.lrp.shares import apart
 from exegesis.mech.lrp.signed import SignedMap
 from exegesis.mech.lrp.state import State
@@ -30,6 +43,9 @@ Product = Callable[[Tensor, Tensor], Tensor]
 def linear(state: State, call: Call) -> Tensor:
     """Linear and convolution layers: input, weight, bias."""
     z, bias, rows = _weighted(call)
+    if state.options.exact:
+        state.kept(z, rows, bias, kind=call.name)
+        return call.mode.note(z, Shadow(rows))
     return _by_epsilon(state, call, z, rows, call.name, bias)
 
 
@@ -64,9 +80,22 @@ def _weighted(call: Call) -> tuple[Tensor, Tensor | None, Int[Tensor, "*shape"]]
         )
     z = call.native()
     space = {"linear": 0, "conv1d": 1, "conv2d": 2}[call.name]
-    rows = reduced(call.shadow(x).rows, range(-1 - space, 0))
+    single = call.mode.single
+    rows = reduced(call.shadow(x).rows, range(-1 - space, 0)) if single is None else single
     shaped = None if bias is None else bias.detach().reshape(-1, *[1] * space)
     return z, shaped, rows.expand(z.shape)
+
+
+def matrix_added(state: State, call: Call) -> Any:
+    """addmm: a linear layer whose weights stand the other way round, or a sum with a product."""
+    bias, x, weight = (call.argument(position, name) for position, name in enumerate(("input", "mat1", "mat2")))
+    plain = not call.kwargs.keys() & {"alpha", "beta"} and not call.live(bias) and not call.live(weight)
+    if not (plain and state.options.exact and bias.ndim == 1):
+        return COMPOUND["addmm"](call)
+    z = call.native()
+    rows = reduced(call.shadow(x).rows, [-1]).expand(z.shape)
+    state.kept(z, rows, bias.detach(), kind="linear")
+    return call.mode.note(z, Shadow(rows))
 
 
 def _by_epsilon(
@@ -89,12 +118,15 @@ def activation(state: State, call: Call) -> Tensor:
     rest, options = call.args[1:], {key: value for key, value in call.kwargs.items() if key != "input"}
     if any(call.live(value) for value in (*rest, *options.values())):
         raise UnsupportedError(f"the module computes with {named(call.func)} whose parameters depend on the words")
-    y = call.native().detach()
+    with torch.no_grad():
+        y = call.native()
     if state.options.spread:  # a neuron that is zero receives relevance too
         y = torch.where((y == 0) & (x != 0), apart(y), y)
     rule = Activation(lambda leaf: call.func(leaf, *rest, **options), state.options.epsilon == 0)
-    gate = call.name in ("sigmoid", "hardsigmoid")
-    return call.mode.note(state.propagated(rule, y, (x,)), Shadow(call.shadow(x).rows, before=x, gate=gate))
+    shadow, gate = call.shadow(x), call.name in ("sigmoid", "hardsigmoid")
+    length = call.name == "sqrt" or (shadow.length and call.name in LIMITS)
+    source = x if shadow.source is None else shadow.source
+    return call.mode.note(state.propagated(rule, y, (x,)), Shadow(shadow.rows, x, gate, source=source, length=length))
 
 
 def total(state: State, call: Call) -> Any:
@@ -106,13 +138,37 @@ def total(state: State, call: Call) -> Any:
     first, second = (second, first) if call.name == "rsub" else (first, second)
     if call.live(first) and call.live(second):
         z = added(call)
+        if state.options.exact:
+            state.kept(z, call.shadow(z).rows, kind="sum")
+            return z
         counts = ((first != 0) & (second != 0)).expand(z.shape)
         return _by_epsilon(state, call, z, call.shadow(z).rows, "sum", counts=counts)
     opened = call.shadow(second) if call.live(second) else None
     if call.name != "add" and opened is not None and opened.gate and opened.before is not None and _is_one(first):
         closed = call.mode.run(torch.neg, opened.before)
         return call.mode.run(torch.sigmoid, closed)
-    return added(call)
+    value, constant = (first, second) if call.live(first) else (second, first)
+    z = _shifted(state, call, value, constant, constant is second) if state.options.exact else added(call)
+    if call.shadow(value).length:  # a root and a constant that keeps it from zero
+        call.mode.note(z, replace(call.shadow(z), length=True))
+    return z
+
+
+def _shifted(state: State, call: Call, value: Tensor, constant: Any, last: bool) -> Any:
+    """A live term and a constant one, which keeps its share, by torch's own sum."""
+    z = call.native()
+    rows = merged(z.shape, [call.shadow(value).rows])
+    if isinstance(constant, Tensor) and not isinstance(constant, torch.nn.Parameter):
+        _, share = state.mask(constant) if constant.is_floating_point() else (None, constant)
+    else:
+        share = torch.as_tensor(constant, device=z.device).detach()
+    if share is not None:
+        alpha = call.kwargs.get("alpha", 1) if last else 1
+        share = share.to(z.dtype) * (
+            -alpha if (call.name == "sub" and last) or (call.name == "rsub" and not last) else alpha
+        )
+        state.kept(z, rows, share, constant_name(call, constant))
+    return call.mode.note(z, Shadow(rows, source=common(call)))
 
 
 def even_total(state: State, call: Call) -> Any:
@@ -131,12 +187,6 @@ def _is_one(value: object) -> bool:
     return bool((value == 1).all()) if isinstance(value, Tensor) else value == 1
 
 
-def constant_weights(state: State, call: Call) -> Tensor:
-    """softmax: the weights of attention are constants of this text."""
-    weights: Tensor = call.native().detach()
-    return weights
-
-
 def product(state: State, call: Call) -> Any:
     """Products: of two live tensors by ``options.product``; a constant only scales."""
     a, b = call.argument(0, "input"), call.argument(1, "other")
@@ -146,6 +196,12 @@ def product(state: State, call: Call) -> Any:
         return scaled(call)
     first, second = call.shadow(a), call.shadow(b)
     rows = merged(broadcast(a, b), [first.rows, second.rows])
+    source = common(call)
+    if source is not None and state.options.exact and state.options.product in ("all", "half"):
+        with torch.no_grad():
+            value = call.native()
+        whole = Activation(lambda leaf: leaf * 0.0, True)
+        return call.mode.note(state.propagated(whole, value, (source,)), Shadow(rows, before=source, source=source))
     if state.options.product in ("prop", "abs"):
         before = (a if first.before is None else first.before, b if second.before is None else second.before)
         rule = Proportional(
@@ -172,7 +228,12 @@ def _by_gate(state: State, call: Call, a: Tensor, b: Tensor, function: Product) 
     first, second = call.shadow(a), call.shadow(b)
     if state.options.product == "all" and first.gate != second.gate:
         return function(a.detach(), b) if first.gate else function(a, b.detach())
-    return 0.5 * function(a.detach(), b) + 0.5 * function(a, b.detach())
+    bent = first.before is not None
+    if state.attends and not state.options.through_attention and bent != (second.before is not None):
+        return function(a.detach(), b) if bent else function(a, b.detach())  # a gate is constant as attention is
+    result = function(a, b)
+    result.register_hook(lambda arriving: None if arriving is None else 0.5 * arriving)  # type: ignore[no-untyped-call]
+    return result
 
 
 def matrix_product(state: State, call: Call) -> Tensor:
@@ -180,7 +241,8 @@ def matrix_product(state: State, call: Call) -> Tensor:
     a, b = call.argument(0, "input"), call.argument(1, "mat2", call.kwargs.get("other", call.kwargs.get("vec")))
     if call.name == "rmatmul":
         a, b = b, a
-    result = torch.matmul(a, b)
+    both = call.live(a) and call.live(b)
+    result = _by_gate(state, call, a, b, torch.matmul) if both else torch.matmul(a, b)
     parts = []
     if call.live(a):
         rows = call.shadow(a).rows
@@ -189,10 +251,12 @@ def matrix_product(state: State, call: Call) -> Tensor:
         rows = call.shadow(b).rows
         parts.append(rows.amax(-2, keepdim=a.ndim > 1) if b.ndim > 1 else rows.amax())
     rows = merged(result.shape, parts)
-    if call.live(a) and call.live(b):
-        result = _by_gate(state, call, a, b, torch.matmul)
-    elif (b if call.live(a) else a).ndim <= 2:
+    if not both and (b if call.live(a) else a).ndim <= 2:
+        if state.options.exact:
+            state.kept(result, rows.expand(result.shape), kind="linear")
+            return call.mode.note(result, Shadow(rows))
         return _by_epsilon(state, call, result, rows, "linear")
+    noted(state, call, a, b, result)
     return call.mode.note(result, Shadow(rows))
 
 
@@ -247,6 +311,8 @@ ACTIVATIONS = (
     "relu relu6 tanh sigmoid gelu silu mish leaky_relu elu selu celu softplus hardtanh hardswish hardsigmoid softsign "
     "logsigmoid prelu clamp clamp_min clamp_max abs square sqrt pow exp expm1 log1p tanhshrink softshrink hardshrink"
 )
+LENGTHS = "rsqrt var std norm linalg_norm linalg_vector_norm"
+LIMITS = ("clamp", "clamp_min", "clamp_max")
 WEIGHTED = ("linear", "conv1d", "conv2d")
 SUMS = ("add", "sub", "rsub")
 MATRICES = ("matmul", "mm", "bmm", "mv", "rmatmul")
@@ -261,7 +327,16 @@ OWN: dict[str, Callable[[State, Call], Any]] = {
     **dict.fromkeys(LAYERS, layers),
     **dict.fromkeys(CELLS, cell),
     "mul": product,
-    "softmax": constant_weights,
+    "addmm": matrix_added,
+    "softmax": softmax,
+    "scaled_dot_product_attention": scaled_dot_product,
+    "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
+    "normalize": normalize,
+    "cosine_similarity": cosine,
+    "pow": power(activation),
+    **dict.fromkeys(LENGTHS.split(), length),
+    **dict.fromkeys(("div", "rdiv", "rtruediv", "reciprocal"), divided),
     "einsum": einsum,
 }
 SIGNED = dict.fromkeys(WEIGHTED, signed_linear)
@@ -275,4 +350,4 @@ EVEN: dict[str, Callable[[State, Call], Any]] = {
 def table(state: State) -> dict[str, Rule]:
     """The table of rules for a run, for ``backward.mode.Mode``."""
     rules = {**OWN, **(SIGNED if state.options.linear != "epsilon" else {}), **(EVEN if state.options.spread else {})}
-    return {**STRUCTURAL, **COMPOUND, **{name: partial(rule, state) for name, rule in rules.items()}}
+    return {**STRUCTURAL, **COMPOUND, **ATTENTION, **{name: partial(rule, state) for name, rule in rules.items()}}

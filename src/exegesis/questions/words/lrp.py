@@ -1,4 +1,4 @@
-"""Layer-wise relevance propagation (Arras et al. 2019, "Explaining and Interpreting LSTMs"), recurrent models first."""
+"""Layer-wise relevance propagation through recurrent networks (Arras et al. 2019) and transformers (AttnLRP)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from exegesis.core.place import Place
 from exegesis.engine.methods import BACKWARD, Scores, method
 from exegesis.mech.lrp.propagate import propagate, trial
 from exegesis.mech.lrp.recurrent import relevance
-from exegesis.mech.lrp.shares import LrpOptions
+from exegesis.mech.lrp.shares import EPSILON, LrpOptions
 from exegesis.nn.recurrent import reading_order
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Differentiable, Recurrent, offers
@@ -35,10 +35,12 @@ from exegesis.protocols.target import Link, Target
 class Lrp:
     """A word's relevance for a logit or margin: the sum over the components of its vector, in units of the logit.
 
-    Identity: words + biases + absorbed by epsilon (+ initial states, if they are not zero, + fixed parts) = the number,
-    to the rounding of the largest relevance on the way; a neuron whose inputs nearly cancel propagates up to 1 /
-    ``epsilon`` times the relevance that it received. *Fixed parts* are constants beside the words: added positions, a
-    vector put in front, pad tokens that fill up a text too short for a convolution.
+    Identity: words + biases + absorbed by epsilon + absorbed by softmax + positions + segments (+ initial states, if
+    they are not zero, + fixed parts) = the number, to the rounding of the largest relevance on the way; a neuron whose
+    inputs nearly cancel propagates up to 1 / ``epsilon`` times the relevance that it received. *Positions* and
+    *segments* are what the module looks up for places and token types, also as a term of the scores of attention.
+    *Fixed parts* are other constants beside the words: a vector put in front, pad tokens that fill up a text too short
+    for a convolution, positions that are computed rather than looked up.
 
     Linear maps and accumulations follow the epsilon rule (Sec. 11.3.1, 11.3.3) with sign(0) = 1. Products of a gate and
     a signal follow ``product`` (Table 11.1): ``all`` (the signal takes all), ``prop``, ``abs`` or ``half``, with the
@@ -70,10 +72,26 @@ class Lrp:
     relevances; with epsilon they are close but not equal, because epsilon is added to the margin instead of each logit
     and absorbs relevance along the whole way.
 
+    A module that attends or normalises, and has no recurrent layer, is a transformer. It follows AttnLRP (Achtibat et
+    al. 2024, "AttnLRP: Attention-Aware Layer-Wise Relevance Propagation for Transformers"): what divides in a LayerNorm
+    or an RMSNorm, or as a vector's length, is constant, while the mean passes relevance on (Prop. 3.4); each factor of
+    a product of two tensors receives half (Prop. 3.3), so of queries and keys, weights and values, and a gated map
+    whose gate is no sigmoid; the softmax keeps its own slopes (Prop. 3.1). The softmax thereby absorbs relevance, which
+    may be most of the number: ``absorbed by softmax`` says how much. ``attention="constant"`` holds the weights of
+    attention constant instead, and the gates of products that come out of an activation (CP-LRP: Ali et al. 2022, "XAI
+    for Transformers"); then nothing is absorbed, and what is not biases, positions or segments is the words'.
+    ``epsilon`` is 0 in a
+    transformer unless it is given, because slopes and quotients z / x need none, and no sum divides. An activation
+    written out (x σ(1.7 x), the GELU with tanh) is one function, whose constants are no biases. Where the paper has
+    ε-LRP for linear maps with a small ε, the default here is LRP-0, its limit.
+
     Beyond the chapter: stacked layers; a GRU in PyTorch's form, where 1 - z has the value -a_z before activation, the
     products with the signals n and h_{t-1} both reach z, ``r q`` is one input of n's map beside x_t, and q = U h_{t-1}
-    + b is a separate map; a plain RNN, which has no products. Attention weights (the outputs of any softmax) and the
-    places of maxima are constants of this text.
+    + b is a separate map; a plain RNN, which has no products. Attention over recurrent states is constant unless
+    ``attention="propagated"``. The places of maxima are constants of this text.
+
+    Without a value, ``epsilon`` is 0.001, and 0 in transformers; ``attention`` is ``constant``, and ``propagated`` in
+    transformers; with ``rule`` other than epsilon, or ``bias="spread"``, ``epsilon`` is 0.001 everywhere.
 
     Raises UnsupportedError for a part without a rule, by name, for a target that is not linear in the logits, and for
     ``bias="spread"`` with another ``rule`` than epsilon or in modules that lose such shares. Raises UsageError unless
@@ -81,7 +99,7 @@ class Lrp:
     overflows (``prop`` with a small stabilizer multiplies it at every step at which gate and signal nearly cancel).
     """
 
-    epsilon: Annotated[float, at_least(0)] = 0.001
+    epsilon: Annotated[float, at_least(0)] | None = None
     product: Literal["all", "prop", "abs", "half"] = "all"
     stabilizer: Annotated[float, at_least(0)] | None = None
     bias: Literal["keep", "spread"] = "keep"
@@ -89,6 +107,7 @@ class Lrp:
     gamma: Annotated[float, at_least(0)] = 0.25
     alpha: float = 2.0
     beta: Annotated[float, at_least(0)] = 1.0
+    attention: Literal["propagated", "constant"] | None = None
 
     wants: ClassVar[str] = "a rule for every part"
 
@@ -99,9 +118,7 @@ class Lrp:
     @property
     def denominator(self) -> float:
         """The number that stabilises the denominators of products."""
-        if self.stabilizer is not None:
-            return self.stabilizer
-        return 0.2 if self.product == "prop" else self.epsilon
+        return self.options.stabilizer
 
     @staticmethod
     def lacks(model: Differentiable) -> str | None:
@@ -109,13 +126,29 @@ class Lrp:
         if model.link.hidden or (model.link is Link.LOG_SOFTMAX and not offers(model, Recurrent)):
             outputs = "probabilities" if model.link.hidden else "log-probabilities"
             return f"what turns logits into {outputs} has none; wrap the module without its last step"
-        return None if offers(model, Recurrent) else trial(model)
+        return None if offers(model, Recurrent) else trial(model, Lrp().settled)
 
     @property
     def options(self) -> LrpOptions:
-        """The rules of a run."""
-        signs = (self.rule, self.gamma, self.alpha, self.beta)
-        return LrpOptions(self.epsilon, self.product, self.denominator, *signs, self.bias == "spread")
+        """The rules of a run through a recurrent model."""
+        return self.settled(False)
+
+    def settled(self, transformer: bool) -> LrpOptions:
+        """The rules of a run through a transformer, or through any other model."""
+        exact = transformer and self.rule == "epsilon" and self.bias == "keep"
+        epsilon = (0.0 if exact else EPSILON) if self.epsilon is None else self.epsilon
+        stabilizer = 0.2 if self.product == "prop" else self.epsilon if self.epsilon is not None else EPSILON
+        return LrpOptions(
+            epsilon,
+            self.product,
+            stabilizer if self.stabilizer is None else self.stabilizer,
+            self.rule,
+            self.gamma,
+            self.alpha,
+            self.beta,
+            self.bias == "spread",
+            self.attention or ("propagated" if transformer else "constant"),
+        )
 
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> Scores:
         matrix = target.linear(model.link.width(len(model.labels)))  # refuses a probability before any work is done
@@ -140,7 +173,7 @@ class Lrp:
         several linear layers are folded into one map, which redistributes relevance differently from one layer after
         the other.
         """
-        if not offers(model, Recurrent) or self.rule != "epsilon":
+        if not offers(model, Recurrent) or self.rule != "epsilon" or self.attention == "propagated":
             return None
         try:
             unrolled = cast(Recurrent, model).unroll(batch)
@@ -167,7 +200,7 @@ class Lrp:
         spread = self.bias == "spread"
         if spread and self.rule != "epsilon":
             raise UnsupportedError(f"bias='spread' belongs to rule='epsilon', not to {self.rule!r}: take bias='keep'")
-        values, account, parts = propagate(model, batch, target, self.options, states=nodes)
+        values, account, parts = propagate(model, batch, target, self.settled, states=nodes)
         limit = 1e30 if values.dtype != torch.float64 else 1e100
         if not bool((values.abs() < limit).all()):
             raise UsageError("relevance overflowed: take a larger epsilon or stabilizer")

@@ -71,11 +71,11 @@ def test_a_function_without_a_line_in_the_table_is_refused():
 def test_both_methods_take_the_same_functions_apart():
     own = table(State(LrpOptions(0.001, "all", 0.001), Ledger(1), torch.zeros(1)))
     for name, rule in COMPOUND.items():
-        assert own[name] is rule
+        assert own[name] is rule or name == "addmm"  # a linear layer to relevance propagation
         assert TABLE[name] is (shifted if name == "lerp" else rule)
     for name, rule in {**NORMS, **ATTENTION}.items():
         assert TABLE[name] is rule
-        assert name not in own  # until relevance propagation has rules for their parts
+        assert own[name] is not rule or name == "multi_head_attention_forward"  # what divides is constant to it
 
 
 def test_a_ledger_adds_by_name_and_text():

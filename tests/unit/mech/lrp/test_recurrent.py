@@ -92,9 +92,9 @@ def check(shape, method, lengths=None, tolerance=1e-10, seed=None, activation=np
         seen = wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
     for result in explain(seen, texts(lengths or LENGTHS, shape.seed if seed is None else seed), method, "all"):
         for number in range(shape.outputs):
-            default = 0.2 if method.product == "prop" else method.epsilon
+            default = 0.2 if method.product == "prop" else method.options.epsilon
             stabilizer = default if method.stabilizer is None else method.stabilizer
-            rule = slow.Lrp(method.epsilon, method.product, stabilizer, method.bias == "spread")
+            rule = slow.Lrp(method.options.epsilon, method.product, stabilizer, method.bias == "spread")
             expected = plainly(seen, shape, result.text.ids, np.eye(shape.outputs)[number], rule, activation)
             atol = tolerance * rule.largest
             np.testing.assert_allclose(result.scores[number], expected, rtol=0, atol=atol)
