@@ -95,7 +95,7 @@ MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
     "probabilities": (GRADIENTS, lambda: zoo("softmax, said")),
     "one probability": (GRADIENTS, lambda: zoo("one probability")),
     "black box": (ANY, lambda: blackbox(probabilities, ["a", "b", "c"])),
-    "transformer": (GRADIENTS, hugging_face),
+    "transformer": (PARTS, hugging_face),
 }
 MECHANISMS: dict[str, tuple[str, ...]] = {  # how scores are computed; the methods of a mechanism share their code
     "removal": ("leave-one-out", "lime", "input-reduction", "shapley"),

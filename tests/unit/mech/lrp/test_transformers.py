@@ -245,7 +245,7 @@ def test_layers_and_heads_hold_the_number():
 
 def test_a_transformer_in_single_precision_is_near():
     double = family("bert")
-    single = wrap_huggingface(small("bert"), wordpiece(inputs=UNTYPED), name="bert")
+    single = wrap_huggingface(small("bert"), double.tokenizer, name="bert")
     one, two = (exegesis.explain(model, SHORT, "lrp", target=0) for model in (single, double))
     np.testing.assert_allclose(one.scores, two.scores, rtol=1e-3, atol=1e-5)
 
