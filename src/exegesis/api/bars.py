@@ -19,13 +19,15 @@ class Bar:
     """Progress over ``total`` units of work called ``what``, whose ``weights`` say how much work each is.
 
     Short texts come first, so the number of texts done would promise too much: the time left is that of the work done,
-    scaled. One bar may run several times, for parts of the work; ``first`` is the number of a part's first unit.
+    scaled. One bar may run several times, for parts of the work; ``first`` is the number of a part's first unit. If
+    units are worked on several times (by several methods), ``total`` is a multiple of their number.
     """
 
     def __init__(self, shown: bool, total: int, what: str, weights: Sequence[float] = ()) -> None:
         self.shown, self.total, self.what, self.weights = shown, total, what, weights
         self.count, self.first, self._work, self._spent = 0, 0, 0.0, 0.0
-        self._whole = sum(weights) or float(total)
+        self._times = total // len(weights) if weights else 1
+        self._whole = self._times * sum(weights) or float(total)
         self._since = self._told = time.monotonic()
 
     def passed(self, number: int | None = None) -> None:
@@ -35,9 +37,9 @@ class Bar:
         self.count += 1
         self._told = time.monotonic()
 
-    def skip(self, count: int) -> None:
+    def skip(self, units: int) -> None:
         """Leave out the first units, which were done before."""
-        self.count, self._whole = count, self._whole - sum(self.weights[:count])
+        self.count, self._whole = units * self._times, self._whole - self._times * sum(self.weights[:units])
 
     @property
     def left(self) -> float | None:

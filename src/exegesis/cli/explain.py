@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from exegesis.cli.inputs import assigned, chosen, load, parameters_of, read_texts
+from exegesis.cli.inputs import assigned, chosen, load, noted, parameters_of, read_given
 from exegesis.cli.options import NUMBERS, OUTPUT, QUIET, TARGET, Command, Look, Recommended, Texts, option
 from exegesis.cli.outputs import JSON, PAGES, PICTURES, Files, check_files, progress, stream
+from exegesis.cli.resume import digest
 from exegesis.core.errors import UsageError
 
 if TYPE_CHECKING:
     from exegesis.core.text import Text
     from exegesis.protocols.model import Classifier
 
-PART = 2048  # texts explained before their results go out
+PART, FIRST, SECONDS = 2048, 32, 5.0  # texts explained before their results go out: at most, at first; as long takes
 Run = Callable[["Sequence[Text]", Callable[..., object]], list[Any]]  # calls its second argument after each text
 
 
@@ -25,8 +27,10 @@ class Output(Look):
     """The files of explanations, and the view in the terminal."""
 
     json: str | None = option("Results as .json or .jsonl; - prints JSON lines.", "--json", metavar="FILE|-", **OUTPUT)
-    html: Path | None = option("A self-contained page.", metavar="FILE", **OUTPUT)
+    csv: Path | None = option("Every score as a row of a .csv file.", "--csv", metavar="FILE", **OUTPUT)
+    html: Path | None = option("A self-contained page.", "--html", "--report", metavar="FILE", **OUTPUT)
     figure: Path | None = option("A figure: .svg, .png, .pdf or .tex.", metavar="FILE", **OUTPUT)
+    resume: bool = option("Go on with the .jsonl of a run that did not end.", "--resume", default=False, **OUTPUT)
     numbers: bool = NUMBERS()
     quiet: bool = QUIET()
 
@@ -36,7 +40,8 @@ class Output(Look):
     def files(self) -> Files:
         """The files by option, with the endings that they may have."""
         written, pictures = None if self.json == "-" else self.json, (*PICTURES, ".tex")
-        return {"--json": (written, JSON), "--html": (self.html, PAGES), "--figure": (self.figure, pictures)}
+        return {"--json": (written, JSON), "--csv": (self.csv, (".csv",)), "--html": (self.html, PAGES),
+                "--figure": (self.figure, pictures)}  # fmt: skip
 
 
 class Explain(Command, Output, Recommended, Texts):
@@ -81,7 +86,7 @@ class Explain(Command, Output, Recommended, Texts):
 
     def run(self) -> None:
         self.check()
-        raws = read_texts(self)
+        examples = read_given(self)
         self.view()
         check_files(self.files(), [self.file, self.recommendation])
 
@@ -92,18 +97,37 @@ class Explain(Command, Output, Recommended, Texts):
         model = load(self)
         runs = _runs(model, names, self)
         # a text that cannot be explained is known before any is
-        sizes = [float(len(read_text(model, raw, number, len(raws)))) for number, raw in enumerate(raws)]
-        bar = Bar(progress(self.quiet), len(raws) * len(runs), ", ".join(runs), sizes * len(runs))
-        with stream(self) as add, allowed(self.most):
-            for start in range(0, len(raws), PART):
-                part = [read_text(model, raw) for raw in raws[start : start + PART]]
-                bar.first = start
+        sizes = [float(len(read_text(model, one.text, at, len(examples)))) for at, one in enumerate(examples)]
+        bar = Bar(progress(self.quiet), len(examples) * len(runs), ", ".join(runs), sizes)
+        with stream(self, self.file, examples, len(runs), self.run_name()) as (done, add), allowed(self.most):
+            bar.skip(done)
+            size, at = FIRST, done
+            while at < len(examples):
+                part = examples[at : at + min(size, PART)]
+                texts = [read_text(model, one.text) for one in part]
+                bar.first, start = at, time.monotonic()
                 with bar.running() as advance:
-                    results = [run(part, advance) for run in runs.values()]
-                add(list(zip(*results, strict=True)))
+                    results = [run(texts, advance) for run in runs.values()]
+                add(
+                    [
+                        [noted(one, each, model.labels) for each in group]
+                        for one, *group in zip(part, *results, strict=True)
+                    ]
+                )
+                at, size = at + len(part), size * 2 if time.monotonic() - start < SECONDS else max(1, size // 2)
+
+    def run_name(self) -> str:
+        """A name for the options on which results depend, by which a run goes on with its own results alone."""
+        skipped = {"texts", "file", "limit", "quiet", "numbers", "palette", "color", "most", "resume", "device",
+                   *(name.removeprefix("--") for name in self.files())}  # fmt: skip
+        return digest(
+            [(name.name, getattr(self, name.name)) for name in dataclasses.fields(self) if name.name not in skipped]
+        )
 
     def check(self) -> None:
         """Raises UsageError for options that contradict each other."""
+        if self.resume and (self.file is None or not str(self.json).endswith(".jsonl")):
+            raise UsageError("--resume goes on with the --json FILE.jsonl of the texts of a --file")
         if self.trust and self.hierarchy is not None:
             raise UsageError("--trust belongs to explanations of words; leave it out of a hierarchy")
         kinds = {"--interactions": self.interactions is not None, "--attention": self.attention is not None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,14 @@ BEST = "best"
 
 
 def read_texts(options: Texts) -> list[Raw]:
+    """The texts of ``read_given``."""
+    return [example.text for example in read_given(options)]
+
+
+def read_given(options: Texts) -> list[Example]:
     """The texts of the arguments, of a file, or of standard input. Raises UsageError if the options contradict."""
+    from exegesis.data.examples import Example, is_blank, say_skipped
+
     texts, file, columns = options.texts or [], options.file, (options.column, options.pair_column)
     if file is not None and str(file) == "-":
         if texts or columns != (None, None):
@@ -31,35 +39,47 @@ def read_texts(options: Texts) -> list[Raw]:
         if options.pair is not None:
             raise UsageError("--pair belongs to a text argument; for a file name the --pair-column")
         return _in_file(file, options)
-    if columns != (None, None):
-        raise UsageError("--column and --pair-column belong to --file")
+    for name, value in {"--column": columns[0], "--pair-column": columns[1], "--delimiter": options.delimiter}.items():
+        if value is not None:
+            raise UsageError(f"{name} belongs to --file")
     if not texts or texts == ["-"]:
         texts = _lines(options.encoding)
     elif options.encoding is not None:
         raise UsageError("--encoding belongs to --file and to standard input; leave it out")
     elif "-" in texts:
         raise UsageError("'-' is standard input and goes alone, not with other texts")
+    elif len(texts) == 1 and _names_file(texts[0]):
+        raise UsageError(f"{texts[0]} is a file, not a text; did you mean --file {texts[0]}?")
     if options.skip_blank:
-        from exegesis.data.examples import is_blank, say_skipped
-
         say_skipped([number for number, text in enumerate(texts, 1) if is_blank(text)], len(texts), "number")
         texts = [text for text in texts if not is_blank(text)]
-    if options.pair is None:
-        return list(texts[: options.limit])
-    if len(texts) != 1:
+    if options.pair is not None and len(texts) != 1:
         raise UsageError(f"--pair goes with one text, not {len(texts)}; for more give a --file with a --pair-column")
-    return [(texts[0], options.pair)]
+    given = [(text, options.pair) if options.pair is not None else text for text in texts[: options.limit]]
+    return [Example.of(text) for text in given]
 
 
-def _in_file(file: Path, options: Texts) -> list[Raw]:
+def _names_file(text: str) -> bool:
+    with suppress(OSError, ValueError):  # a text that no file can be called
+        return Path(text).is_file()
+    return False
+
+
+def _in_file(file: Path, options: Texts) -> list[Example]:
     from exegesis.data.examples import read_examples
 
     if file.is_dir():
         raise UsageError(f"{file} is a folder; give a .txt, .tsv, .csv or .jsonl file")
     examples = read_examples(
-        file, options.column, pair=options.pair_column, skip_blank=options.skip_blank, encoding=options.encoding
-    )
-    return [example.text for example in examples[: options.limit]]
+        file, options.column, pair=options.pair_column, skip_blank=options.skip_blank, encoding=options.encoding,
+        separator=separator(options.delimiter),
+    )  # fmt: skip
+    return examples[: options.limit]
+
+
+def separator(delimiter: str | None) -> str | None:
+    """What stands between cells, of which a tab may be written ``tab`` or ``\\t``."""
+    return "\t" if delimiter in ("tab", "\\t") else delimiter
 
 
 def _lines(encoding: str | None) -> list[str]:
@@ -74,6 +94,20 @@ def _lines(encoding: str | None) -> list[str]:
     if not lines:
         raise UsageError("standard input holds no text; give one text per line, or texts as arguments")
     return lines
+
+
+def noted(example: Example, result: Any, labels: Sequence[str]) -> Any:
+    """A result with the number, id and gold label of its text, if it comes from a file; the label as the model's."""
+    from exegesis.protocols.labels import number_of
+
+    if example.number is None:
+        return result
+    gold = example.label
+    with suppress(UsageError):
+        gold = None if gold is None else labels[number_of(gold, labels)]
+    told = {"number": example.number, "id": example.name, "gold": gold}
+    kept = {name: value for name, value in told.items() if value is not None}
+    return result.replace(details={**result.details, "example": kept})
 
 
 def read_training(data: str | None, column: str | None = None, label: str | None = None, pair: str | None = None) -> (

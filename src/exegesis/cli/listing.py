@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
-from exegesis.cli.inputs import load, read_texts
+from exegesis.cli.inputs import load, read_given
 from exegesis.cli.options import LINES, Command, Model, Texts, argument, option
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.escapes import escaped
@@ -57,14 +57,15 @@ class Predict(Command, Model, Texts):
     lines: bool = LINES()
 
     def run(self) -> None:
-        raws = read_texts(self)
+        given = read_given(self)
+        raws = [one.text for one in given]
 
         from exegesis import api
         from exegesis.protocols.target import Link
 
         model = load(self)
         regression = model.link is Link.IDENTITY
-        for text, numbers in zip(raws, api.predict(model, raws), strict=True):
+        for one, text, numbers in zip(given, raws, api.predict(model, raws), strict=True):
             ranked = list(numbers.items()) if regression else sorted(numbers.items(), key=lambda item: -item[1])
             if self.lines:
                 label, value = ranked[0]
@@ -72,6 +73,8 @@ class Predict(Command, Model, Texts):
                 if regression:
                     row |= {"label": label if len(ranked) == 1 else None, "probability": None, "probabilities": None}
                     row["numbers"] = numbers
+                kept = {"number": one.number, "id": one.name, "gold": one.label}
+                row |= {name: value for name, value in kept.items() if value is not None}
                 print(json.dumps(row, allow_nan=False))
                 continue
             words = " ".join((text if isinstance(text, str) else " | ".join(text)).split())

@@ -100,6 +100,7 @@ COLUMN = partial(option, "Column of the text: its name, or its number from 1.", 
 PAIR_COLUMN = partial(option, "Column of the second text.", metavar="COLUMN")
 LABEL = partial(option, "Column of the label.", metavar="COLUMN")
 PAIR = partial(option, "Second text, for a model of text pairs.", metavar="TEXT")
+DELIMITER = partial(option, "What stands between the cells of a table; a tab is 'tab'.", metavar="CHARACTER")
 LIMIT = partial(option, "Read only the first N texts.", metavar="N", min=1)
 PARAM = partial(option, "Of a method, such as samples=500; repeatable.", "--param", "-p", metavar="NAME=VALUE")
 RECOMMENDATION = partial(option, "For -M best: what 'exegesis recommend' wrote for this model.", metavar="FILE")
@@ -122,6 +123,7 @@ class Texts(Group, panel="Texts"):
     pair: str | None = PAIR()
     pair_column: str | None = PAIR_COLUMN()
     limit: int | None = LIMIT()
+    delimiter: str | None = DELIMITER()
     encoding: str | None = option("Of a file that is not UTF-8, such as cp1252.", metavar="NAME")
     skip_blank: bool = option("Leave out blank texts and say which.", "--skip-blank", default=False)
 

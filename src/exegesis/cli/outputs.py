@@ -14,15 +14,19 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exegesis.core.errors import UsageError
+from exegesis.cli.complaints import Interrupted
+from exegesis.cli.resume import earlier
+from exegesis.core.errors import ExegesisError, UsageError
 from exegesis.core.escapes import escaped
 from exegesis.core.files import try_writing
 
 if TYPE_CHECKING:
     from exegesis.cli.explain import Output
+    from exegesis.data.examples import Example
     from exegesis.results.result import Result
 
 Files = Mapping[str, tuple[Path | str | None, Sequence[str]]]  # by option, with the endings that are allowed
+MANY = 20  # texts, from which on a terminal shows no views beside files
 JSON, PAGES, PICTURES = (".json", ".jsonl"), (".html", ".htm"), (".svg", ".png", ".pdf")
 ASCII = {
     **dict.fromkeys("┌┐└┘├┤", "+"), **dict.fromkeys("─━", "-"), **dict.fromkeys("│┃", "|"), "┊": ":",
@@ -75,33 +79,47 @@ def say(path: str | Path, quiet: bool) -> None:
 
 
 @contextmanager
-def stream(output: Output) -> Iterator[Callable[[Sequence[Sequence[Result]]], None]]:
-    """Take explanations part by part, grouped by text: JSON lines and the view go out at once; other files need all
-    results, are drawn at the end and then written. After an error no file is left."""
-    from exegesis.core.files import write_whole, writing
-    from exegesis.results.result import rendered
+def stream(
+    output: Output, file: Path | None, examples: Sequence[Example], each: int, run: str
+) -> Iterator[tuple[int, Callable[[Sequence[Sequence[Result]]], None]]]:
+    """Take explanations part by part, grouped by text, ``each`` of them a text, and tell of how many texts there are
+    some already. JSON lines and the view go out at once; other files need all results, are drawn at the end and then
+    written. After an error no file is left, but for JSON lines of a --file, which --resume goes on with."""
+    from exegesis.core.files import growing, write_whole, writing
+    from exegesis.results.result import rendered, restored
 
     view, shown = output.view(), count()
-    results: list[Result] = []
     lines = output.json if output.json is not None and _ending(output.json) != ".json" else None
-    named = (None if lines else output.json, output.html, output.figure)
+    named = (None if lines else output.json, output.csv, output.html, output.figure)
     paths = [Path(path) for path in named if path is not None]
+    silent = output.quiet or lines == "-" or (bool(lines or paths) and len(examples) > MANY)
+    place = Path(str(lines))
+    grows = lines not in (None, "-") and file is not None and (place.is_file() or not place.exists())
+    rows = earlier(place, output.resume, run, examples, each) if grows else []
+    results: list[Any] = [restored(row) for row in rows] if paths else []
+    done = [len(rows) // each]
     with ExitStack() as stack:
-        put = _print if lines == "-" else None if lines is None else stack.enter_context(writing(lines))
+        if lines in (None, "-"):
+            put: Any = _print if lines else None
+        else:
+            put = stack.enter_context((growing if grows else writing)(place))
+        if grows:
+            stack.enter_context(_kept(done, len(examples)))
 
         def add(by_text: Sequence[Sequence[Result]]) -> None:
             flat = [result for results in by_text for result in results]
             if put is not None:
-                for result in flat:
-                    put(json.dumps(result.to_dict(), allow_nan=False) + "\n")
-            if not output.quiet and lines != "-":
+                mark = {"run": run} if grows else {}
+                put("".join(json.dumps({**result.to_dict(), **mark}, allow_nan=False) + "\n" for result in flat))
+            done[0] += len(by_text)
+            if not silent:
                 from exegesis.show import render
 
                 for group in by_text:
                     _print("\n" * (next(shown) > 0) + render(group, **view).rstrip("\n") + "\n")
             results.extend(flat if paths else ())
 
-        yield add
+        yield done[0], add
         drawn = [(path, rendered(results, path.suffix, **_fitting(path, view))) for path in paths]
         for path, content in drawn:
             write_whole(path, content)
@@ -110,9 +128,24 @@ def stream(output: Output) -> Iterator[Callable[[Sequence[Sequence[Result]]], No
             say(name, output.quiet)
 
 
+@contextmanager
+def _kept(done: Sequence[int], whole: int) -> Iterator[None]:
+    """Say, where work ends early, how many texts are kept, and how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, ExegesisError) as error:
+        if not done[0]:
+            raise
+        kind = Interrupted if isinstance(error, KeyboardInterrupt) else type(error)
+        said = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        raise kind(f"{said}; {done[0]} of {whole} texts are done: the same command with --resume goes on") from error
+
+
 def _fitting(path: Path, view: Mapping[str, Any]) -> dict[str, Any]:
     """The options of the view that this kind of file has too."""
-    known = {".json": (), **dict.fromkeys(PICTURES, ("palette", "numbers"))}.get(_ending(path), ("palette",))
+    known = {".json": (), ".csv": (), **dict.fromkeys(PICTURES, ("palette", "numbers"))}.get(
+        _ending(path), ("palette",)
+    )
     return {name: value for name, value in view.items() if name in known}
 
 

@@ -57,6 +57,37 @@ def writing(path: str | os.PathLike[str]) -> Iterator[Put]:
             os.close(held)
 
 
+@contextmanager
+def growing(path: str | os.PathLike[str]) -> Iterator[Put]:
+    """Write a file part by part that can be gone on with: ``put`` appends to ``partial_of(path)``, which takes the name
+    at the end of the block, and stays after an error if it holds anything. Raises FileError if it cannot be written."""
+    target = Path(path)
+    with _named(target):
+        part = partial_of(target)
+        file = part.open("ab")
+
+    def put(data: str | bytes) -> None:
+        _put(file, data, target)
+        file.flush()
+
+    try:
+        yield put
+        with _named(target):
+            os.fsync(file.fileno())
+            file.close()
+            os.replace(part, target.resolve())
+    finally:
+        file.close()
+        if part.exists() and not part.stat().st_size:
+            part.unlink()
+
+
+def partial_of(path: Path) -> Path:
+    """The file that holds what ``growing`` has written of another so far."""
+    final = path.resolve()
+    return final.with_name(f"{final.name}.partial")
+
+
 def try_writing(path: str | os.PathLike[str]) -> None:
     """Check before any work that ``writing`` will succeed: a temporary file is made beside the target and removed.
 

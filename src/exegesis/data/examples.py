@@ -12,7 +12,7 @@ import logging
 import operator
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Self, SupportsIndex
@@ -21,7 +21,7 @@ from exegesis.core.containers import is_missing, shown
 from exegesis.core.errors import FileError, UsageError, unknown
 from exegesis.core.escapes import escaped
 from exegesis.core.files import as_path
-from exegesis.data.tables import LABEL_NAMES, PAIR_NAMES, SUFFIXES, TEXT_NAMES, Cell, Table, read_table
+from exegesis.data.tables import ID_NAMES, LABEL_NAMES, PAIR_NAMES, SUFFIXES, TEXT_NAMES, Cell, Table, read_table
 
 Column = str | SupportsIndex
 _log = logging.getLogger("exegesis.data")
@@ -38,12 +38,15 @@ class Example:
     """A text, or a pair of texts, with its gold label if it has one.
 
     ``id`` is a hash of the content (text and label, 128 bits in hex): equal content has an equal id in any
-    file and on any machine.
+    file and on any machine. ``number`` counts the examples of its source from 1, ``name`` is what the source calls it
+    (a cell of a column such as ``id``); both are no part of the content.
     """
 
     text: str | tuple[str, str]
     label: str | None
     id: str
+    number: int | None = field(default=None, compare=False)
+    name: str | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, text: str | tuple[str, str], label: str | None = None) -> Self:
@@ -95,7 +98,11 @@ def read_examples(
         rows = [i for i in rows if not any(is_blank(table.rows[i][place]) for place in places)]
         skipped = [table.lines[i] for i in sorted(set(range(len(table.rows))) - set(rows))]
         say_skipped(skipped, len(table.rows), f"{table.source}, line")
-    return [_example(table, i, first, second, gold) for i in rows]
+    named = next((i for i, name in enumerate(table.columns or ()) if name.lower() in ID_NAMES), None)
+    named = None if named in (first, second, gold) else named
+    names = [None if named is None else table.rows[i][named] for i in rows]
+    examples = [_example(table, i, first, second, gold) for i in rows]
+    return [replace(one, number=i + 1, name=name) for one, i, name in zip(examples, rows, names, strict=True)]
 
 
 def is_blank(text: object) -> bool:

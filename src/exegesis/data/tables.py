@@ -25,6 +25,7 @@ SUFFIXES = (".tsv", ".csv", ".jsonl", ".txt")
 TEXT_NAMES = ("sentence", "text", "review", "content", "document", "tweet", "comment", "question")
 LABEL_NAMES = ("label", "labels", "gold_label", "class", "polarity", "sentiment", "category", "target")
 PAIR_NAMES = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("question1", "question2"))
+ID_NAMES = ("id", "idx", "index", "guid", "uid")
 _HEADER_WORDS = frozenset((*TEXT_NAMES, *LABEL_NAMES, *chain(*PAIR_NAMES), "split", "id", "idx", "index"))
 MAX_CELL = 10_000_000  # characters of a cell; a longer one is no text that a model reads
 _log = logging.getLogger("exegesis.data")

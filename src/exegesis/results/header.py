@@ -82,6 +82,7 @@ class Account(ByValue):
     complete: bool = False
 
 
+EXAMPLE = ("number", "id", "gold")  # what is kept of an example beside its text
 _PLACES = {
     **{name: ("subject", name) for name in ("text", "model", "prediction", "targets", "explained")},
     **{name: ("origin", name) for name in ("name", "seconds", "details")},
@@ -155,6 +156,12 @@ class TextResult(Result):
         """Plain values that the method gives besides its numbers."""
         return self.origin.details
 
+    @property
+    def example(self) -> Mapping[str, Any]:
+        """What the source of the text says of it, if it came from a file: its ``number`` there, ``id`` and ``gold``."""
+        told = self.details.get("example")
+        return {name: told[name] for name in EXAMPLE if name in told} if isinstance(told, Mapping) else {}
+
     def replace(self, **changes: Any) -> Self:
         """The result with other values, by the names of its properties: ``result.replace(model="b", seconds=0.0)``.
 
@@ -199,7 +206,7 @@ class TextResult(Result):
                 "details": self.details,
             }
         )
-        return values
+        return {**values, **dict(self.example)}
 
     def _number(self, values: Sequence[float]) -> Number:
         return values[0] if len(self.targets) == 1 else np.array(values, dtype=np.float64)

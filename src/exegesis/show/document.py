@@ -494,12 +494,14 @@ class Section:
 
     ``brief`` is the shorter reading for media without pages (terminal, ``.txt``, LaTeX), ``picture`` the one for
     figures; each stands for all parts if it is empty. ``title`` labels the section for screen readers and is not drawn.
+    ``keys`` are numbers by which a page of many sections sorts them.
     """
 
     title: str
     parts: tuple[Part, ...]
     brief: tuple[Part, ...] = ()
     picture: tuple[Part, ...] = ()
+    keys: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,3 +16,8 @@ def environment(names: dict[str, Any], **options: Any) -> Environment:
     )
     made.globals.update(names)
     return made
+
+
+def source(name: str) -> str:
+    """The text of a file beside the templates, as it stands."""
+    return (files("exegesis.show") / "templates" / name).read_text("utf-8")

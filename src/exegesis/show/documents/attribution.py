@@ -12,7 +12,8 @@ from typing import Any
 from exegesis.results.attribution import Attribution
 from exegesis.show.document import Block, Document, Legend, Note, Passage, Section
 from exegesis.show.documents.account import account_line, account_short, estimate_line, trust_line, unknown_line
-from exegesis.show.documents.header import assembled, facts, title_of
+from exegesis.show.documents.header import assembled, facts, together
+from exegesis.show.documents.header import section as text_section
 from exegesis.show.documents.passage import Aside, Strand, check_scale, passage, scale_of, tables
 from exegesis.show.wording import common, model_name, number, prediction_phrase, target_phrase, visible
 
@@ -26,10 +27,8 @@ def document(results: Sequence[Attribution], *, scale: str | None = None) -> Doc
     results of one method share a scale and those of several methods, whose units differ, do not.
     """
     check_scale(scale)
-    groups: dict[str, list[Attribution]] = {}
-    for result in results:
-        groups.setdefault(result.text.raw, []).extend(result.each_target())
-    sections = [section(group, scale) for group in groups.values()]
+    groups = together(part for result in results for part in result.each_target())
+    sections = [section(group, scale) for group in groups]
     return assembled("Explanation" if len(sections) == 1 else "Explanations", "explanations", sections)
 
 
@@ -44,7 +43,7 @@ def section(results: Sequence[Attribution], scale: str | None = None) -> Section
     words, asides = passage(strands, shared)
     legend = Legend(scale_of(words), tuple(_notes(results, words, asides, shared)))
     header = facts(results, [result.name for result in results])
-    return Section(title_of(results[0].text), (header, words, legend, *tables(words, asides)))
+    return text_section(results, (header, words, legend, *tables(words, asides)))
 
 
 def records(results: Sequence[Attribution]) -> Iterator[Sequence[Any]]:

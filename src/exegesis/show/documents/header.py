@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from exegesis.core.text import Text
 from exegesis.results.header import TextResult
 from exegesis.show import wording
-from exegesis.show.document import Document, Fact, Facts, Section
+from exegesis.show.document import Document, Fact, Facts, Part, Section
 
 TITLE = 120  # characters of a title
+NUMBERED, TEXT = 10, "text "  # texts from which on they are numbered; the word before a number
+One = TypeVar("One", bound=TextResult)
 
 
 def facts(results: Sequence[TextResult], methods: Sequence[str]) -> Facts:
@@ -22,9 +26,13 @@ def facts(results: Sequence[TextResult], methods: Sequence[str]) -> Facts:
 
 def _facts(result: TextResult, method: str) -> dict[str, str]:
     target = wording.target_phrase(result.target)
-    several = result.prediction.labels > 1 and not math.isfinite(result.prediction.probability)
+    several = result.prediction.labels > 1 and not math.isfinite(result.prediction.probability)  # plain numbers
+    row, gold = result.example, result.example.get("gold")
+    told = "" if gold is None else f" (gold: {wording.visible(str(gold))})"
+    name = f" ({wording.visible(str(row['id']))})" if "id" in row else ""
     return {
-        "prediction": "" if several else wording.prediction_phrase(*result.prediction[:2]),  # of several plain numbers
+        "": f"{TEXT}{row['number']}{name}" if "number" in row else "",
+        "prediction": "" if several else wording.prediction_phrase(*result.prediction[:2]) + told,
         "target": f"{target} {wording.number(result.explained)}" if math.isfinite(result.explained) else target,
         "method": wording.visible(method),
         "model": wording.model_name(result.model),
@@ -32,11 +40,39 @@ def _facts(result: TextResult, method: str) -> dict[str, str]:
     }
 
 
+def section(results: Sequence[TextResult], parts: Sequence[Part]) -> Section:
+    """The section of the results on one text, with the numbers by which a page sorts it."""
+    first = results[0]
+    keys = {"number explained": first.explained, "probability": first.prediction.probability}
+    gold = first.example.get("gold")
+    if gold is not None:
+        keys["wrong first"] = float(gold != first.prediction.label)
+    finite = tuple((name, float(value)) for name, value in keys.items() if math.isfinite(value))
+    return Section(title_of(first.text), tuple(parts), keys=finite)
+
+
+def together(results: Iterable[One]) -> list[list[One]]:
+    """Results of one text together, in the order in which texts first come; two equal texts of a file stay apart."""
+    groups: dict[tuple[str, object], list[One]] = {}
+    for result in results:
+        groups.setdefault((result.text.raw, result.example.get("number")), []).append(result)
+    return list(groups.values())
+
+
 def assembled(kind: str, noun: str, sections: Sequence[Section]) -> Document:
-    """A document of texts, titled by its text, or by how many texts there are."""
+    """A document of texts, titled by its text, or by how many texts there are; many texts are numbered."""
     titles = list(dict.fromkeys(section.title for section in sections))
     title = titles[0] if len(titles) == 1 else f"{len(sections)} {noun}"
+    if len(sections) >= NUMBERED:
+        sections = [_numbered(section, number) for number, section in enumerate(sections, 1)]
     return Document(title, kind, tuple(sections))
+
+
+def _numbered(section: Section, number: int) -> Section:
+    header, *rest = section.parts
+    if not isinstance(header, Facts) or (header.items and header.items[0].text.startswith(TEXT)):
+        return section
+    return replace(section, parts=(Facts((Fact("", f"{TEXT}{number}"), *header.items)), *rest))
 
 
 def title_of(text: Text) -> str:

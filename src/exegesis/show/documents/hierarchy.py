@@ -13,7 +13,7 @@ from typing import Any
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.show import document as doc
 from exegesis.show.documents.account import Sum
-from exegesis.show.documents.header import assembled, facts, title_of
+from exegesis.show.documents.header import assembled, facts, section
 from exegesis.show.documents.passage import FOLD
 from exegesis.show.layout import laid_out, parts_of
 from exegesis.show.wording import clipped, number, target_phrase, visible
@@ -48,7 +48,7 @@ def _section(result: Hierarchy) -> doc.Section:
         for depth, node in phrases.nested
     )  # fmt: skip
     table = doc.table(("phrase", "interaction", "score"), rows, fold=FOLD)
-    return doc.Section(title_of(result.text), (_facts(result), phrases, legend, table))
+    return section([result], (_facts(result), phrases, legend, table))
 
 
 def records(results: Sequence[Hierarchy]) -> Iterator[Sequence[Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 from exegesis.results.interactions import Interactions, Pair
 from exegesis.show import document as doc
 from exegesis.show.documents.account import estimate_line
-from exegesis.show.documents.header import assembled, facts, title_of
+from exegesis.show.documents.header import assembled, facts, section
 from exegesis.show.wording import clipped, signed, target_phrase, visible
 
 COLUMNS = ("example", "model", "kind", "target", "first", "first_start", "first_stop", "second", "second_start",
@@ -44,7 +44,7 @@ def _section(result: Interactions) -> doc.Section:
     rest = "Weaker ones are left out here; a .csv file has them." if len(pairs) > LISTED else ""
     table = doc.table(("words", "interaction"), rows, fold="The strongest pairs as a table", peek=PEEK, rest=rest)
     header = facts([result], [f"{result.kind} interactions"])
-    return doc.Section(title_of(result.text), (header, matrix, *([table] if rows else []), legend))
+    return section([result], (header, matrix, *([table] if rows else []), legend))
 
 
 def records(results: Sequence[Interactions]) -> Iterator[Sequence[Any]]:

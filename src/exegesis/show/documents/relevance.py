@@ -14,7 +14,7 @@ import numpy as np
 from exegesis.results.relevance import WORDS, Relevance
 from exegesis.show.document import Document, Legend, Note, Section
 from exegesis.show.documents.account import Sum
-from exegesis.show.documents.header import assembled, facts, title_of
+from exegesis.show.documents.header import assembled, facts, section, together
 from exegesis.show.documents.passage import Strand, check_scale, passage, scale_of, tables
 from exegesis.show.wording import number, visible
 
@@ -32,10 +32,7 @@ NAMED = 6  # places that cannot be drawn
 def document(results: Sequence[Relevance], *, scale: str = "shared") -> Document:
     """Relevance of texts; results on one text share a section. ``scale="each"`` gives each place its own maximum."""
     check_scale(scale)
-    groups: dict[str, list[Relevance]] = {}
-    for result in results:
-        groups.setdefault(result.text.raw, []).append(result)
-    sections = [_section(group, scale != "each") for group in groups.values()]
+    sections = [_section(group, scale != "each") for group in together(results)]
     return assembled("Relevance", "texts", sections)
 
 
@@ -55,7 +52,7 @@ def _section(results: Sequence[Relevance], shared: bool) -> Section:
     words, asides = passage(strands, shared)
     legend = Legend(scale_of(words), tuple(dict.fromkeys(notes)))
     header = facts(results, [""] * len(results))
-    return Section(title_of(results[0].text), (header, words, legend, *tables(words, asides)))
+    return section(results, (header, words, legend, *tables(words, asides)))
 
 
 def records(results: Sequence[Relevance]) -> Iterator[Sequence[Any]]:

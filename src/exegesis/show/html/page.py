@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from itertools import groupby
 
 from markupsafe import Markup
 
 from exegesis.show.document import Bar, Box, Chart, Document, Heading, Matrix, Part, Passage, Table, Tree
+from exegesis.show.environment import source
 from exegesis.show.html.parts import drawn
 from exegesis.show.html.style import styled, templates
 from exegesis.show.palette import DARK, LIGHT, PALETTES, Palette, palette_named
 from exegesis.show.wording import visible
 
+MANY = 10  # sections from which on a page can be searched
+
 
 def page(document: Document, *, palette: str | Palette = "green-red", title: str = "") -> str:
-    """A whole page, light and dark, without script, that loads nothing from elsewhere; ``title`` replaces the
-    document's."""
+    """A whole page, light and dark, that loads nothing from elsewhere; ``title`` replaces the document's.
+
+    A page of many sections has a field to find some by their words and a choice to sort them, which need a script: its
+    hash in the page's policy lets this one run and no other. Other pages have none.
+    """
     first = document.sections[0].parts[:1] if document.sections else ()
     headed = bool(first) and isinstance(first[0], Heading) and first[0].level == 1 and not title
     title = visible((title or document.title).strip()) or document.kind
     inner = Markup(fragment(document, palette=palette))  # escaped by its templates
     template = templates().get_template("page.html.j2")
-    return template.render(title=title, headed=headed, fragment=inner, light=LIGHT, dark=DARK)
+    many, script = len(document.sections) >= MANY, Markup(source("find.js").strip())  # ours, no user's text in it
+    allowed = f" script-src 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}';" if many else ""
+    return template.render(
+        title=title, headed=headed, fragment=inner, light=LIGHT, dark=DARK, many=many, script=script,
+        allowed=Markup(allowed), keys=_keys(document), count=len(document.sections),
+    )  # fmt: skip
+
+
+def _keys(document: Document) -> list[str]:
+    """The names of the numbers by which all sections can be sorted."""
+    named = [[name for name, _ in section.keys] for section in document.sections]
+    return [name for name in named[0] if all(name in names for names in named)] if named else []
 
 
 def fragment(document: Document, *, palette: str | Palette = "green-red") -> str:
@@ -31,7 +50,9 @@ def fragment(document: Document, *, palette: str | Palette = "green-red") -> str
     second = next(known for known in (*PALETTES.values(), chosen) if known.name != chosen.name)
     parts = [part for section in document.sections for part in section.parts]
     root, style = styled(chosen, second, frozenset(type(part).__name__.lower() for part in parts))
-    sections = [(section.title, Markup("").join(_groups(section.parts, chosen))) for section in document.sections]
+    sections = [
+        (section.title, section.keys, Markup("").join(_groups(section.parts, chosen))) for section in document.sections
+    ]
     return templates().get_template("fragment.html.j2").render(
         root=root, style=style, kind=document.kind, sections=sections, other=second.title, numbers=_numbers(parts)
     )  # fmt: skip

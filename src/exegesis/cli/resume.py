@@ -1,0 +1,68 @@
+"""Results of a long file of texts, line by line, so that a run that was killed goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exegesis.core.errors import FileError, UsageError
+from exegesis.core.files import partial_of, write_whole
+
+if TYPE_CHECKING:
+    from exegesis.data.examples import Example
+
+
+def digest(values: object) -> str:
+    """A short name for the options that results depend on."""
+    return hashlib.blake2b(repr(values).encode(), digest_size=6).hexdigest()
+
+
+def earlier(path: Path, resume: bool, run: str, examples: Sequence[Example], each: int) -> list[dict[str, Any]]:
+    """The rows of a run that did not end, of whole texts, each of which has ``each`` rows; the rest is cut off.
+
+    Raises UsageError if there are such rows and they are not to be gone on with, or if they are of other texts or of a
+    run with other options.
+    """
+    part = partial_of(path)
+    if not resume:
+        if part.exists():
+            raise UsageError(
+                f"{part} holds results of a run that did not end: go on with --resume, or remove that file"
+            )
+        return []
+    source = part if part.exists() else path
+    if not source.exists():
+        return []
+    lines = _lines(source)[: len(examples) * each]
+    lines = lines[: len(lines) // each * each]
+    rows = []
+    for number, line in enumerate(lines):
+        row = _row(line)
+        text = examples[number // each].text
+        if row.get("run") != run or row.get("text") != (text if isinstance(text, str) else "\n".join(text)):
+            raise UsageError(
+                f"{source}, line {number + 1}, is of other texts or of a run with other options: name another file, or "
+                "leave --resume out"
+            )
+        rows.append(row)
+    write_whole(part, b"".join(lines))
+    return rows
+
+
+def _lines(source: Path) -> list[bytes]:
+    """The lines that are whole."""
+    try:
+        return [line for line in source.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    except OSError as error:
+        raise FileError(f"cannot read {source} ({error.strerror or error}); check the path") from error
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}
