@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from exegesis.cli.inputs import assigned, chosen, load, noted, parameters_of, read_given
 from exegesis.cli.options import NUMBERS, OUTPUT, QUIET, TARGET, Command, Look, Recommended, Texts, option
 from exegesis.cli.outputs import JSON, PAGES, PICTURES, Files, check_files, progress, stream
-from exegesis.cli.resume import digest
+from exegesis.cli.resume import begun
 from exegesis.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ class Output(Look):
     csv: Path | None = option("Every score as a row of a .csv file.", "--csv", metavar="FILE", **OUTPUT)
     html: Path | None = option("A self-contained page.", "--html", "--report", metavar="FILE", **OUTPUT)
     figure: Path | None = option("A figure: .svg, .png, .pdf or .tex.", metavar="FILE", **OUTPUT)
-    resume: bool = option("Go on with the .jsonl of a run that did not end.", "--resume", default=False, **OUTPUT)
     numbers: bool = NUMBERS()
     quiet: bool = QUIET()
 
@@ -83,6 +82,7 @@ class Explain(Command, Output, Recommended, Texts):
     most: int | None = option(
         "The passes of the model that a text may take; ten million by default.", "--most", metavar="PASSES"
     )
+    resume: bool = option("Go on with the .jsonl of a run that did not end.", "--resume", default=False, **OUTPUT)
 
     def run(self) -> None:
         self.check()
@@ -99,30 +99,27 @@ class Explain(Command, Output, Recommended, Texts):
         # a text that cannot be explained is known before any is
         sizes = [float(len(read_text(model, one.text, at, len(examples)))) for at, one in enumerate(examples)]
         bar = Bar(progress(self.quiet), len(examples) * len(runs), ", ".join(runs), sizes)
-        with stream(self, self.file, examples, len(runs), self.run_name()) as (done, add), allowed(self.most):
-            bar.skip(done)
-            size, at = FIRST, done
+        lines = Path(str(self.json)) if self.file is not None and str(self.json).endswith(".jsonl") else None
+        run = None if lines is None else begun(lines, self.resume, self._asked(), examples, len(runs))
+        at, size = 0 if run is None else run.done, FIRST
+        bar.skip(at)
+        with stream(self, len(examples), run) as add, allowed(self.most):
             while at < len(examples):
                 part = examples[at : at + min(size, PART)]
                 texts = [read_text(model, one.text) for one in part]
                 bar.first, start = at, time.monotonic()
                 with bar.running() as advance:
-                    results = [run(texts, advance) for run in runs.values()]
-                add(
-                    [
-                        [noted(one, each, model.labels) for each in group]
-                        for one, *group in zip(part, *results, strict=True)
-                    ]
-                )
+                    results = [one(texts, advance) for one in runs.values()]
+                grouped = zip(part, zip(*results, strict=True), strict=True)
+                add([[noted(one, result, model.labels) for result in group] for one, group in grouped])
                 at, size = at + len(part), size * 2 if time.monotonic() - start < SECONDS else max(1, size // 2)
 
-    def run_name(self) -> str:
-        """A name for the options on which results depend, by which a run goes on with its own results alone."""
+    def _asked(self) -> list[tuple[str, Any]]:
+        """The options on which results depend."""
         skipped = {"texts", "file", "limit", "quiet", "numbers", "palette", "color", "most", "resume", "device",
                    *(name.removeprefix("--") for name in self.files())}  # fmt: skip
-        return digest(
-            [(name.name, getattr(self, name.name)) for name in dataclasses.fields(self) if name.name not in skipped]
-        )
+        names = [field.name for field in dataclasses.fields(self) if field.name not in skipped]
+        return [(name, getattr(self, name)) for name in names]
 
     def check(self) -> None:
         """Raises UsageError for options that contradict each other."""

@@ -14,15 +14,13 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exegesis.cli.complaints import Interrupted
-from exegesis.cli.resume import earlier
-from exegesis.core.errors import ExegesisError, UsageError
+from exegesis.core.errors import UsageError
 from exegesis.core.escapes import escaped
 from exegesis.core.files import try_writing
 
 if TYPE_CHECKING:
     from exegesis.cli.explain import Output
-    from exegesis.data.examples import Example
+    from exegesis.cli.resume import Run
     from exegesis.results.result import Result
 
 Files = Mapping[str, tuple[Path | str | None, Sequence[str]]]  # by option, with the endings that are allowed
@@ -80,11 +78,11 @@ def say(path: str | Path, quiet: bool) -> None:
 
 @contextmanager
 def stream(
-    output: Output, file: Path | None, examples: Sequence[Example], each: int, run: str
-) -> Iterator[tuple[int, Callable[[Sequence[Sequence[Result]]], None]]]:
-    """Take explanations part by part, grouped by text, ``each`` of them a text, and tell of how many texts there are
-    some already. JSON lines and the view go out at once; other files need all results, are drawn at the end and then
-    written. After an error no file is left, but for JSON lines of a --file, which --resume goes on with."""
+    output: Output, texts: int = 1, run: Run | None = None
+) -> Iterator[Callable[[Sequence[Sequence[Result]]], None]]:
+    """Take explanations of ``texts`` part by part, grouped by text: JSON lines and the view go out at once; other files
+    need all results, are drawn at the end and then written. After an error no file is left, but for the JSON lines of
+    a ``run``, which goes on with what it has."""
     from exegesis.core.files import growing, write_whole, writing
     from exegesis.results.result import rendered, restored
 
@@ -92,26 +90,23 @@ def stream(
     lines = output.json if output.json is not None and _ending(output.json) != ".json" else None
     named = (None if lines else output.json, output.csv, output.html, output.figure)
     paths = [Path(path) for path in named if path is not None]
-    silent = output.quiet or lines == "-" or (bool(lines or paths) and len(examples) > MANY)
-    place = Path(str(lines))
-    grows = lines not in (None, "-") and file is not None and (place.is_file() or not place.exists())
-    rows = earlier(place, output.resume, run, examples, each) if grows else []
-    results: list[Any] = [restored(row) for row in rows] if paths else []
-    done = [len(rows) // each]
+    silent = output.quiet or lines == "-" or (bool(lines or paths) and texts > MANY)
+    results: list[Any] = [restored(row) for row in run.rows] if run is not None and paths else []
     with ExitStack() as stack:
         if lines in (None, "-"):
             put: Any = _print if lines else None
         else:
-            put = stack.enter_context((growing if grows else writing)(place))
-        if grows:
-            stack.enter_context(_kept(done, len(examples)))
+            put = stack.enter_context((writing if run is None else growing)(str(lines)))
+        if run is not None:
+            stack.enter_context(run.kept())
 
         def add(by_text: Sequence[Sequence[Result]]) -> None:
             flat = [result for results in by_text for result in results]
             if put is not None:
-                mark = {"run": run} if grows else {}
+                mark = {} if run is None else {"run": run.name}
                 put("".join(json.dumps({**result.to_dict(), **mark}, allow_nan=False) + "\n" for result in flat))
-            done[0] += len(by_text)
+            if run is not None:
+                run.done += len(by_text)
             if not silent:
                 from exegesis.show import render
 
@@ -119,26 +114,13 @@ def stream(
                     _print("\n" * (next(shown) > 0) + render(group, **view).rstrip("\n") + "\n")
             results.extend(flat if paths else ())
 
-        yield done[0], add
+        yield add
         drawn = [(path, rendered(results, path.suffix, **_fitting(path, view))) for path in paths]
         for path, content in drawn:
             write_whole(path, content)
     for name in (lines, *paths):
         if name is not None and name != "-":
             say(name, output.quiet)
-
-
-@contextmanager
-def _kept(done: Sequence[int], whole: int) -> Iterator[None]:
-    """Say, where work ends early, how many texts are kept, and how to go on."""
-    try:
-        yield
-    except (KeyboardInterrupt, ExegesisError) as error:
-        if not done[0]:
-            raise
-        kind = Interrupted if isinstance(error, KeyboardInterrupt) else type(error)
-        said = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        raise kind(f"{said}; {done[0]} of {whole} texts are done: the same command with --resume goes on") from error
 
 
 def _fitting(path: Path, view: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,20 +4,56 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exegesis.core.errors import FileError, UsageError
+from exegesis.cli.complaints import Interrupted
+from exegesis.core.errors import ExegesisError, FileError, UsageError
 from exegesis.core.files import partial_of, write_whole
 
 if TYPE_CHECKING:
     from exegesis.data.examples import Example
 
 
-def digest(values: object) -> str:
-    """A short name for the options that results depend on."""
-    return hashlib.blake2b(repr(values).encode(), digest_size=6).hexdigest()
+@dataclass
+class Run:
+    """A run over the ``texts`` of a file: a name for the options on which its results depend, and the rows that an
+    earlier run has written, ``each`` of them of a text."""
+
+    name: str
+    texts: int
+    each: int
+    rows: list[dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        self.done = len(self.rows) // self.each
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Say, where work ends early, how many texts are done, and how to go on."""
+        try:
+            yield
+        except (KeyboardInterrupt, ExegesisError) as error:
+            if not self.done:
+                raise
+            kind = Interrupted if isinstance(error, KeyboardInterrupt) else type(error)
+            said = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+            where = f"{self.done} of {self.texts} texts are done: the same command with --resume goes on"
+            raise kind(f"{said}; {where}") from error
+
+
+def begun(place: Path, resume: bool, options: object, examples: Sequence[Example], each: int) -> Run | None:
+    """The run that writes a file of JSON lines; None where no such file can be gone on with (a pipe, a device).
+
+    Raises the errors of ``earlier``.
+    """
+    if place.exists() and not place.is_file():
+        return None
+    name = hashlib.blake2b(repr(options).encode(), digest_size=6).hexdigest()
+    return Run(name, len(examples), each, earlier(place, resume, name, examples, each))
 
 
 def earlier(path: Path, resume: bool, run: str, examples: Sequence[Example], each: int) -> list[dict[str, Any]]:
@@ -29,9 +65,7 @@ def earlier(path: Path, resume: bool, run: str, examples: Sequence[Example], eac
     part = partial_of(path)
     if not resume:
         if part.exists():
-            raise UsageError(
-                f"{part} holds results of a run that did not end: go on with --resume, or remove that file"
-            )
+            raise UsageError(f"{part} holds results of a run that did not end: go on with --resume, or remove it")
         return []
     source = part if part.exists() else path
     if not source.exists():
