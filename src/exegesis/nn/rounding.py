@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 SIZE = 64  # units of the measured layer
 TIMES = 32.0  # growth of a product's error over steps and layers
+FLOATS = {torch.bfloat16: 8, torch.float16: 11, torch.float32: 24, torch.float64: 53}  # binary digits of each
 TIES = 64.0  # roundings within which two numbers are a tie
 
 
@@ -26,15 +27,29 @@ def _stated(values: Tensor, *, double: float, single: float, half: float) -> flo
     return {torch.float64: double, torch.float32: single}.get(values.dtype, half)
 
 
-def agree(first: Tensor, second: Tensor, *, double: float, single: float, half: float = 1e-2) -> bool:
-    """True if two results agree within ``near``, which is measured only if it decides."""
+def agree(
+    first: Tensor, second: Tensor, *, double: float, single: float, half: float = 1e-2, of: nn.Module | None = None
+) -> bool:
+    """True if two results agree within ``near``, which is measured only if it decides.
+
+    If they are results ``of`` a module, the least precise type of its weights says how closely: logits that a module
+    of bfloat16 casts to float32 are no more exact.
+    """
     if first.shape != second.shape:
         return False
+    if of is not None:
+        first, second = (value.to(coarsest(of, value.dtype)) for value in (first, second))
     for within in (_stated, near):
         tight = within(first, double=double, single=single, half=half)
         if torch.allclose(first, second, rtol=tight, atol=tight):
             return True
     return False
+
+
+def coarsest(module: nn.Module, dtype: torch.dtype) -> torch.dtype:
+    """The least precise of a type and the floating-point types of a module's weights."""
+    kinds = {dtype, *(weight.dtype for weight in module.parameters())} & FLOATS.keys()
+    return min(kinds, key=lambda kind: FLOATS[kind], default=dtype)
 
 
 def tie(outputs: Tensor) -> Tensor:

@@ -104,7 +104,7 @@ class _Search:
                     self.complaint = error
                 continue
             try:
-                if plan.rows != 1 and _near(self._try(plan, probe), alone):
+                if plan.rows != 1 and self._near(self._try(plan, probe), alone):
                     return plan, alone.shape[1], probe
             except Exception:  # a module that takes texts of one length only
                 pass
@@ -142,7 +142,7 @@ class _Search:
             longest = length + plan.least - 1
             batch = self.probing((min(longest, plan.most) if plan.most else longest,) * texts)
             alone = [self._try(plan, batch.take(torch.tensor([row]))) for row in range(texts)]
-            if not _near(self._try(plan, batch), torch.cat(alone)):
+            if not self._near(self._try(plan, batch), torch.cat(alone)):
                 return False
         return all(self._bears(plan, texts) for texts in self.watch.kept.sizes if 1 < texts <= MAX_COMPANY)
 
@@ -153,7 +153,7 @@ class _Search:
         """
         batch = self.probing((plan.least + 1 if not plan.most else plan.least,))
         together = self._try(plan, batch.take(torch.zeros(texts, dtype=torch.long)))
-        return _near(together, self._try(plan, batch).expand_as(together))
+        return self._near(together, self._try(plan, batch).expand_as(together))
 
     def _takes(self, plan: Plan, width: int) -> bool:
         """True if the module runs on a text of ``width`` pieces."""
@@ -180,7 +180,7 @@ class _Search:
         if not bool(torch.isfinite(outputs).all()):
             raise _RanError("the module's outputs are not finite (NaN or infinity): check its weights")
         again = torch.cat([self._try(plan, probe.take(torch.tensor([row]))) for row in range(len(probe))])
-        if not _near(again, outputs):
+        if not self._near(again, outputs):
             raise _RanError(
                 "the module gives the same text other outputs each time: let it be deterministic in eval mode "
                 "(F.dropout needs training=self.training, nn.Dropout is made in __init__, a state to begin with is not "
@@ -196,15 +196,18 @@ class _Search:
             if out_of_memory(error):
                 raise
             return replace(plan, rows=1), outputs
-        if not _near(twice, outputs[[0, 0]]) and self.watch.kept.sizes:  # it keeps a state for one text
+        if not self._near(twice, outputs[[0, 0]]) and self.watch.kept.sizes:  # it keeps a state for one text
             self.mixing = True
             return replace(plan, rows=1), outputs
-        if not _near(twice, outputs[[0, 0]]):
+        if not self._near(twice, outputs[[0, 0]]):
             raise _RanError(
                 "the module's outputs for a text depend on its batch (is batch_first right, does every view or reshape "
                 "keep the texts apart?)"
             )
         return plan, outputs
+
+    def _near(self, first: Tensor, second: Tensor) -> bool:
+        return agree(first, second, double=1e-9, single=1e-5, of=self.watch.module)
 
     def _try(self, plan: Plan, batch: Batch) -> Tensor:
         return logits(self._run(plan, batch), len(batch), plan.part)
@@ -237,7 +240,3 @@ def _widths(outputs: Sequence[Tensor]) -> str:
 
 def _listed(numbers: Tensor) -> str:
     return ", ".join(map(str, numbers.tolist()))
-
-
-def _near(first: Tensor, second: Tensor) -> bool:
-    return agree(first, second, double=1e-9, single=1e-5)

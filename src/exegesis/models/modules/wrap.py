@@ -278,7 +278,7 @@ def _check_vectors(model: TorchClassifier, batch: Batch) -> None:
                     "or behind a detach(); hand it the module before it was quantised, or without that"
                 ) from error
         outputs = outputs.detach()
-    if not agree(outputs, model.outputs(batch), double=1e-9, single=1e-4):
+    if not agree(outputs, model.outputs(batch), double=1e-9, single=1e-4, of=model.module):
         raise UnsupportedError("its outputs do not follow from its word vectors alone")
 
 

@@ -80,7 +80,7 @@ def _alike(model: HuggingFaceClassifier, module: nn.Module) -> bool:
     compiled = any(hasattr(part, "_orig_mod") for part in module.modules())
     with _eager() if compiled else nullcontext():
         return all(
-            agree(model.outputs(part), around.outputs(part), double=1e-9, single=1e-5)
+            agree(model.outputs(part), around.outputs(part), double=1e-9, single=1e-5, of=module)
             for part in (batch.take(torch.tensor([0])), batch)
         )
 
