@@ -17,6 +17,7 @@ import typer
 
 from exegesis import _interrupt
 from exegesis._version import __version__
+from exegesis.cli.attention import AttentionTest
 from exegesis.cli.complaints import Interrupted, complaint
 from exegesis.cli.evaluate import Compare, Evaluate
 from exegesis.cli.explain import Explain
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 for _command in (Explain, Influence, Evaluate, Compare, Recommend, Predict, Methods, Train):
     app.command()(unfolded(_command))
+app.command("attention-test")(unfolded(AttentionTest))
 app.add_typer(study, name="study")
 
 
@@ -68,6 +70,7 @@ def root(
     exegesis recommend --data reviews.tsv --budget 20 --out best.json
     exegesis methods --for bundled
     exegesis train sst2/ --arch bigru --out my-model
+    exegesis attention-test --model my-model --data reviews.tsv
     exegesis study words reviews.tsv --report classes.html
     exegesis COMMAND --help
     """

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import exegesis.results.attention
+import exegesis.results.attention_test
 import exegesis.results.attribution
 import exegesis.results.evaluation
 import exegesis.results.faults

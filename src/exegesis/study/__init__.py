@@ -1,5 +1,6 @@
-"""Questions asked over a corpus: word classes, one word, failures, substitutions, a summary, repair."""
+"""Questions asked over a corpus: word classes, one word, failures, substitutions, a summary, repair, attention."""
 
+from exegesis.study.attention import attention_test
 from exegesis.study.candidates import read_synonyms
 from exegesis.study.classes import words
 from exegesis.study.faults import failures
@@ -8,4 +9,4 @@ from exegesis.study.substitutions import substitute
 from exegesis.study.summaries import summary
 from exegesis.study.uses import word
 
-__all__ = ["failures", "propose", "read_synonyms", "repair", "substitute", "summary", "word", "words"]
+__all__ = ["attention_test", "failures", "propose", "read_synonyms", "repair", "substitute", "summary", "word", "words"]
