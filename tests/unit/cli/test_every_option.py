@@ -26,6 +26,8 @@ explain "a fine film" -m bundled -M lime -p samples=20 -t positive -l all --trus
 explain "a fine film" -m bundled --hierarchy acd --palette blue-orange --color
 explain "a fine film" -m bundled --interactions removal -q --figure out.png
 explain "a fine film" -m bundled --relevance --html out.html --most 100
+explain "a fine film" -m bundled --gates --figure out.svg
+explain -m pairs "Two dogs run." --pair "Dogs move." --attention attention-saliency -p form=signed --json out.json
 explain "a fine film" -m bundled -M best --recommendation best.json
 explain -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out
 explain -m pairs -f p.tsv --column premise --pair-column hypothesis -M leave-one-out
@@ -53,6 +55,10 @@ train n.tsv -o model --no-header --neutral 2 --vectors v.txt --freeze --min-coun
 train t.tsv -o model --dropout 0.1 --embedding-dropout 0.1 --word-dropout 0.1 --lr 0.01 --batch 2 --patience 1 TINY
 train t.tsv -o model --clip 0.5 --weight-decay 0.1 --label-smoothing 0.1 --average 0.5 --device cpu --resume -q TINY
 train t.tsv -o small --overwrite TINY
+attention-test --data p.tsv --column premise --pair-column hypothesis -m pairs --attention 1 --searched 1 --limit 2 TASK
+attention-test --data folder --split test -m pairs --limit 2 --searched 0 --seed 1 --device cpu --json out.json -q
+attention-test --data t.tsv --column text -m pairs --limit 2 --searched 0 --report out.html --figure out.svg --color
+attention-test --data t.tsv -m pairs --limit 2 --searched 0 --no-color --palette blue-orange
 study words t.tsv --column text --limit 3 -m bundled -M reat -t positive --tags penn --seed 1 --json out.json
 study words folder --split test -M lime -p samples=20 --report out.html --figure out.svg --palette blue-orange --color
 study words t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color

@@ -11,9 +11,10 @@ from exegesis.show.wording import decimal, visible
 
 READ = (
     "Each number is a mean over texts with its 95 % interval (a bootstrap over texts). A test is passed if the "
-    "interval of what decides lies above zero: the number less its control (agreement: less half of it), or for the adversary "
-    "half the largest divergence less its number. Agreement is Kendall's tau, erasure and adversary are Jensen-Shannon "
-    "divergences in nats, permutation and uniform are total variations of the probabilities, flips are shares of texts."
+    "interval of what decides lies above zero: the number less its control (agreement: less half of it), or for the "
+    "adversary half the largest divergence less its number. Agreement is Kendall's tau, erasure and adversary are "
+    "Jensen-Shannon divergences in nats, permutation and uniform are total variations of the probabilities, flips "
+    "are shares of texts."
 )
 MIXED = (
     "The states that attention weighs already mix words: a weight without effect does not say that its word has none, "
