@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         hierarchy,
         influence,
         influence_methods,
+        information,
         interactions,
         language,
         load,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from exegesis.results.gates import Gates
     from exegesis.results.hierarchy import Hierarchy
     from exegesis.results.influence import Influence
+    from exegesis.results.information import Information
     from exegesis.results.interactions import Interactions
     from exegesis.results.recommendation import Recommendation
     from exegesis.results.relevance import Relevance
@@ -82,6 +84,7 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
     "exegesis.results.gates": "Gates",
     "exegesis.results.hierarchy": "Hierarchy",
     "exegesis.results.influence": "Influence",
+    "exegesis.results.information": "Information",
     "exegesis.results.interactions": "Interactions",
     "exegesis.results.recommendation": "Recommendation",
     "exegesis.results.relevance": "Relevance",
@@ -102,6 +105,7 @@ __all__ = [
     "Gates",
     "Hierarchy",
     "Influence",
+    "Information",
     "Interactions",
     "MissingExtraError",
     "ModelError",
@@ -122,6 +126,7 @@ __all__ = [
     "hierarchy",
     "influence",
     "influence_methods",
+    "information",
     "interactions",
     "language",
     "levels",

@@ -63,6 +63,7 @@ RESULTS = {
     **{f"inside {make.__name__}": make for make in (matrix_samples.relevance, matrix_samples.of_pair)},
     **{f"inside {make.__name__}": make for make in (matrix_samples.attention_of_pair, matrix_samples.gates)},
     **{f"training texts {make.__name__}": make for make in (influence_samples.influence, influence_samples.nothing)},
+    "inside information_of_pair": matrix_samples.information_of_pair,
     **{f"trust {make.__name__}": make for make in corpus_samples.EVALUATIONS},
     **{f"study {make.__name__}": make for make in corpus_samples.STUDIES},
 }

@@ -168,6 +168,7 @@ EVERY: dict[str, Callable[[], object]] = {
     "interactions": matrix_samples.pairs,
     "estimated interactions": matrix_samples.estimated,
     "relevance": matrix_samples.relevance,
+    "information": matrix_samples.information,
     "attention": matrix_samples.attention,
     "gates": matrix_samples.gates,
     "evaluation": evaluation,

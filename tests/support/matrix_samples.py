@@ -8,6 +8,7 @@ from exegesis.core.text import Text
 from exegesis.results.attention import AttentionMap, AttentionMaps
 from exegesis.results.gates import GateCurves, Gates
 from exegesis.results.header import Account, Origin, Prediction, Subject
+from exegesis.results.information import Information
 from exegesis.results.interactions import Interactions
 from exegesis.results.relevance import Relevance
 from tests.support import samples
@@ -115,3 +116,23 @@ def gates(raw: str | Text = samples.FIGHT) -> Gates:
         for number, way, cell in ((1, "forward", "lstm"), (1, "reverse", "lstm"), (2, "forward", "gru"))
     )
     return Gates(subject(text), Origin("gates", "GateSignals()", 0.01), curves)
+
+
+def information(raw: str | Text = samples.FIGHT, *, settled: bool = True) -> Information:
+    """Two layers, in the second of which a word is discarded, and another has no minimum unless all is ``settled``."""
+    text = samples.words_of(raw) if isinstance(raw, str) else raw
+    count, rng = len(text.words), np.random.default_rng(4)
+    sigma = np.exp(rng.normal(-1.0, 0.5, (2, count)))
+    sigma[1, 0] = 9.0
+    states = [["minimum"] * count, ["discarded", *["minimum"] * (count - 1)]]
+    if not settled:
+        states[0][-1], states[1][-1], sigma[1, -1] = "unsettled", "none", 9.0
+    origin = Origin("information", "Measure(rate=0.01)", 0.2)
+    return Information(
+        subject(text), origin, ("layer 1", "pooled"), sigma, 0.9 * sigma, 0.01 + 0 * sigma, 1 + 0 * sigma,
+        0.02 + 0 * sigma, tuple(map(tuple, states)), (2.5, 0.75), (12, 4), 0.01, 3, 9.0, "words drawn from 3 texts",
+    )  # fmt: skip
+
+
+def information_of_pair() -> Information:
+    return information(samples.pair().text, settled=False)

@@ -7,6 +7,7 @@ from exegesis.api.inputs import each_method, lengths_of, read_text
 from exegesis.api.insides import attention, gates
 from exegesis.api.models import as_model, blackbox, bundled_folder, language, load, methods, preferred
 from exegesis.api.recommended import Place, best, chosen, each_chosen
+from exegesis.api.states import information
 from exegesis.api.training_texts import influence, influence_methods
 from exegesis.api.trust import candidates, evaluate, measures, randomisation, recommend, refuse_best, sensitivity
 from exegesis.models.modules.wrap import wrap
@@ -32,6 +33,7 @@ __all__ = [
     "hierarchy",
     "influence",
     "influence_methods",
+    "information",
     "interactions",
     "language",
     "lengths_of",
@@ -50,6 +52,6 @@ __all__ = [
 ]
 
 for _name in ("attention", "blackbox", "evaluate", "explain", "gates", "hierarchy", "influence", "influence_methods",
-              "interactions", "language", "load", "measures", "methods", "predict", "randomisation", "recommend",
-              "relevance", "sensitivity", "wrap"):  # fmt: skip
+              "information", "interactions", "language", "load", "measures", "methods", "predict", "randomisation",
+              "recommend", "relevance", "sensitivity", "wrap"):  # fmt: skip
     globals()[_name].__module__ = "exegesis"  # the address of every public function, whichever file defines it

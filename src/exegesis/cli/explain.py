@@ -13,7 +13,7 @@ from exegesis.cli.inputs import assigned, chosen, load, noted, parameters_of, re
 from exegesis.cli.options import NUMBERS, OUTPUT, QUIET, TARGET, Command, Look, Recommended, Texts, option
 from exegesis.cli.outputs import JSON, PAGES, PICTURES, Files, check_files, progress, stream
 from exegesis.cli.resume import begun
-from exegesis.core.errors import UsageError
+from exegesis.core.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from exegesis.core.text import Text
@@ -52,6 +52,7 @@ class Explain(Command, Output, Recommended, Texts):
     exegesis explain "A fine film." -M lime --trust
     exegesis explain "Not a good film." --hierarchy acd --html tree.html
     exegesis explain "Not a good film." --interactions shapley --figure pairs.png
+    exegesis explain "Not a good film." --inside information --layers all
     exegesis explain --file reviews.tsv --model my-model --json results.jsonl
     exegesis explain "Two dogs run." --pair "Dogs move." --model nli-model
     exegesis explain "Two dogs run." --attention attention-saliency --model my-encoder
@@ -74,6 +75,11 @@ class Explain(Command, Output, Recommended, Texts):
         "rollout, flow, value-zeroing, norm-weighted or globenc.", metavar="METHOD",
     )  # fmt: skip
     gates: bool = option("Instead of scores, the gates of an LSTM or GRU at each word.", "--gates", default=False)
+    inside: str | None = option(
+        "Instead of scores, what hidden states hold: information (of each word, layer by layer).", metavar="KIND"
+    )
+    layers: str | None = option("The layers for --inside: all, or names such as 'layer 1,pooled'.", metavar="NAMES")
+    reference: Path | None = option("Texts whose words normalise the states for --inside.", metavar="FILE")
     relevance: bool = option("Instead of scores, the relevance by lrp in every layer.", "--relevance", default=False)
     trust: bool = option(
         "Add a line: the effect of the top words beside random words, and how far methods agree.", "--trust",
@@ -128,8 +134,11 @@ class Explain(Command, Output, Recommended, Texts):
         if self.trust and self.hierarchy is not None:
             raise UsageError("--trust belongs to explanations of words; leave it out of a hierarchy")
         kinds = {"--interactions": self.interactions is not None, "--attention": self.attention is not None,
-                 "--gates": self.gates, "--relevance": self.relevance}  # fmt: skip
+                 "--gates": self.gates, "--inside": self.inside is not None,
+                 "--relevance": self.relevance}  # fmt: skip
         other = next((name for name, given in kinds.items() if given), "")
+        if self.inside is None and (self.layers is not None or self.reference is not None):
+            raise UsageError("--layers and --reference belong to --inside; leave them out, or say --inside information")
         beside = {**{name: given and name != other for name, given in kinds.items()}, "--hierarchy": self.hierarchy,
                   "--trust": self.trust, "--method": self.method, "--recommendation": self.recommendation,
                   "--level": self.level != "word"}  # fmt: skip
@@ -148,6 +157,8 @@ def _runs(model: Classifier, names: list[str], asked: Explain) -> dict[str, Run]
         return {asked.attention: _attention(model, asked.attention, asked)}
     if asked.gates:
         return {"gates": _gates(model, asked)}
+    if asked.inside is not None:
+        return {asked.inside: _inside(model, asked.inside, asked)}
     if asked.relevance:
         return {"relevance": _relevance(model, asked)}
     if asked.hierarchy is not None:
@@ -209,6 +220,27 @@ def _gates(model: Classifier, asked: Explain) -> Run:
         raise UsageError(f"--param {asked.param[0]}: no parameters belong to gates; leave it out")
     number = ask(asked.target, model.labels, model.link)
     return lambda texts, advance: in_order(gate_curves(model, texts, number), advance)
+
+
+def _inside(model: Classifier, kind: str, asked: Explain) -> Run:
+    from exegesis.api import read_text
+    from exegesis.api.inputs import in_order
+    from exegesis.core.parameters import hints
+    from exegesis.data.examples import read_examples
+    from exegesis.protocols.target import ask
+    from exegesis.questions.inside.information import Measure, information
+
+    if kind != "information":
+        raise unknown("kind of --inside", kind, ("information",))
+    owners = dict.fromkeys(hints(Measure), Measure)
+    measure = Measure(**assigned(asked.param, {kind: owners})[kind])
+    number = ask(asked.target, model.labels, model.link)
+    drawn = None
+    if asked.reference is not None:
+        drawn = [read_text(model, example.text) for example in read_examples(str(asked.reference))]
+    return lambda texts, advance: in_order(
+        information(model, texts, measure, number, asked.layers or "all", drawn), advance
+    )
 
 
 def _relevance(model: Classifier, asked: Explain) -> Run:

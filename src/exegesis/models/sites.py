@@ -153,6 +153,8 @@ class _Trial:
         stacked = len(calls[2]) - len(calls[0]) == self.change and len(calls[0]) > 0 and site.call == 0
         if not stacked and any(len(values) <= site.call for values in calls):
             return None
+        if not calls[0][site.call].requires_grad:  # the same for all words, or what the vectors stand in for
+            return None
         first, more, longer = (values[site.call].shape for values in calls)
         if not len(first) == len(more) == len(longer):
             return None

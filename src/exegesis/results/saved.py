@@ -20,6 +20,7 @@ import exegesis.results.faults
 import exegesis.results.gates
 import exegesis.results.hierarchy
 import exegesis.results.influence
+import exegesis.results.information
 import exegesis.results.interactions
 import exegesis.results.recommendation
 import exegesis.results.relevance  # noqa: F401 - all of these, so that every kind of result can be read

@@ -21,6 +21,7 @@ from exegesis.results.evaluation import Evaluation
 from exegesis.results.gates import Gates
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.influence import Influence
+from exegesis.results.information import Information
 from exegesis.results.interactions import Interactions
 from exegesis.results.relevance import Relevance
 from exegesis.results.result import Result, each
@@ -39,6 +40,7 @@ DOCUMENTS: dict[type[Result], str] = {
     Relevance: "relevance",
     AttentionMaps: "attention",
     Gates: "gates",
+    Information: "information",
     Evaluation: "evaluation",
     Study: "study",
 }

@@ -64,7 +64,10 @@ def test_other_values_by_the_names_of_properties(made) -> None:
 def test_other_programs_find_words_and_numbers_on_top() -> None:
     """The fields that files had in version 1; those that are large stand in the result alone."""
     for name, made in every_result.EVERY.items():
-        before = json.loads((FOLDER / f"{name.replace(' ', '-')}.json").read_text())
+        path = FOLDER / f"{name.replace(' ', '-')}.json"
+        if not path.exists():  # a kind that version 1 did not have
+            continue
+        before = json.loads(path.read_text())
         values = json.loads(json.dumps(made().to_dict()))
         gone = {"reading", "dimensions", "states"} if "result" in values else set()
         assert before.keys() - values.keys() <= gone

@@ -1,0 +1,1 @@
+"""How much noise each word bears before a hidden state changes: the information that the state holds of the word."""
