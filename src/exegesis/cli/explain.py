@@ -94,7 +94,7 @@ class Explain(Command, Output, Recommended, Texts):
         self.check()
         examples = read_given(self)
         self.view()
-        check_files(self.files(), [self.file, self.recommendation])
+        check_files(self.files(), [self.file, self.recommendation, self.reference])
 
         from exegesis.api import Bar, each_method, read_text
         from exegesis.engine.cost import allowed
@@ -235,9 +235,8 @@ def _inside(model: Classifier, kind: str, asked: Explain) -> Run:
     owners = dict.fromkeys(hints(Measure), Measure)
     measure = Measure(**assigned(asked.param, {kind: owners})[kind])
     number = ask(asked.target, model.labels, model.link)
-    drawn = None
-    if asked.reference is not None:
-        drawn = [read_text(model, example.text) for example in read_examples(str(asked.reference))]
+    source = asked.reference or asked.file  # one for all texts, whatever parts they are explained in
+    drawn = None if source is None else [read_text(model, one.text) for one in read_examples(str(source))]
     return lambda texts, advance: in_order(
         information(model, texts, measure, number, asked.layers or "all", drawn), advance
     )
