@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Annotated, Any, overload
+from typing import Annotated, Any, cast, overload
 
 from exegesis.api.bars import Advance
 from exegesis.api.inputs import Column, answered, in_order
@@ -45,6 +45,9 @@ def influence(
     target: Wish = None,
     *,
     top: int = 5,
+    words: bool = False,
+    word: int | str | None = None,
+    saliency: str = "x-input",
     progress: bool = False,
     **parameters: Any,
 ) -> Influence | list[Influence]:
@@ -56,6 +59,13 @@ def influence(
     value. Every training text gets a score, above zero if it **helps** (it makes the number explained larger) and below
     if it **hurts**, whatever the method; ``top`` of each kind are named in the result.
 
+    ``words`` scores the words of the training texts named: the part of the text's score that goes when the word is left
+    out. ``word`` asks which training texts make the model look at a word of the text (by its number from 0, its
+    characters, or ``"top"``, the most salient one): the number explained is then the word's saliency for the target
+    (by default the logit),
+    ``saliency`` one of ``x-input``, ``l2`` and ``integrated`` (survey of Sun et al. 2021, Sec. 5, Eqs. 28 to 31). Both
+    need a method whose scores are products of gradients.
+
     ``target`` is one number: by default the log-probability of each text's predicted label; a label means its
     log-probability; ``logit:LABEL``, ``probability:LABEL`` and ``margin:A,B`` are as for ``explain``.
 
@@ -66,16 +76,20 @@ def influence(
     from exegesis.questions.sources.method import Training as Read
     from exegesis.questions.sources.number import asked
     from exegesis.questions.sources.run import influences
+    from exegesis.questions.sources.words import Word
 
     import_methods()
     classifier = as_model(model)
     chosen = METHODS.make(method, parameters)
-    choice = asked(target, classifier.labels, classifier.link)
+    choice = asked(target, classifier.labels, classifier.link, plain=word is not None)
     count = fitting("top", Annotated[int, at_least(1)], top)
     training = Read.of(classifier, examples_of(train))
 
+    salient = None if word is None else Word(cast(Any, word), cast(Any, saliency))
+
     def work(read: Sequence[Text], advance: Advance) -> list[Influence]:
-        return in_order(influences(classifier, training, read, chosen, choice, count), advance)
+        found = influences(classifier, training, read, chosen, choice, count, salient, words)
+        return in_order(found, advance)
 
     return answered(classifier, text, work, "influence", progress)
 

@@ -33,6 +33,9 @@ class Influence(opt.Command, Output, opt.Model, opt.Texts):
         "--target", "-t", metavar="TARGET",
     )  # fmt: skip
     top: int = opt.option("How many texts that help, and that hurt, are named.", metavar="N", min=1, default=5)
+    words: bool = opt.option("Mark the words of the training texts.", "--words", default=False)
+    word: str | None = opt.option("Explain why the model looks at this word: the word, or top.", metavar="WORD")
+    saliency: str = opt.choice("How far it looks at it.", ("x-input", "l2", "integrated"), "x-input")
     param: list[str] | None = opt.PARAM()
 
     def run(self) -> None:
@@ -50,7 +53,10 @@ class Influence(opt.Command, Output, opt.Model, opt.Texts):
         cls = METHODS[self.method].cls
         own = assigned(self.param, {self.method: dict.fromkeys(hints(cls), cls)})[self.method]
         examples = read_training(str(self.train), self.train_column, self.label, self.train_pair) or []
-        options: dict[str, Any] = {"target": self.target, "top": self.top, "progress": progress(self.quiet), **own}
+        options: dict[str, Any] = {
+            "target": self.target, "top": self.top, "words": self.words, "word": self.word, "saliency": self.saliency,
+            "progress": progress(self.quiet), **own,
+        }  # fmt: skip
         results = api.influence(load(self), examples, cast(list[Any], raws), self.method, **options)
         with stream(self) as add:
             add([[result] for result in results])

@@ -49,7 +49,7 @@ class Layout:
 @dataclass(frozen=True, eq=False)
 class Part:
     """The factors of one use of a weight: ``delta[k, n, ...]`` the gradients of k numbers at n positions, ``owner[n]``
-    the row of the text that a position belongs to, ``inputs`` as in ``Site``; each position's gradient is their
+    the row of the text that a position belongs to, ``inputs`` as in ``Use``; each position's gradient is their
     product."""
 
     weight: str

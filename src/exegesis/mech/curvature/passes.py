@@ -16,7 +16,7 @@ from torch import Tensor
 from exegesis.core.errors import ModelError, UnsupportedError, UsageError
 from exegesis.core.text import Text
 from exegesis.mech.curvature.factors import Factors, Layout, Part
-from exegesis.mech.curvature.watch import Site, Watch
+from exegesis.mech.curvature.watch import Use, Watch
 from exegesis.protocols.batch import Batch, groups
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.trained import Trained
@@ -28,13 +28,15 @@ FAINT = 1e-4  # share of the largest gradient below which rounding may hide whos
 class Passes:
     """The passes of one model, with gradients to some of its weights: all, or those that ``chosen`` names.
 
-    A name is that of a weight (``recurrent.weight_hh_l0``) or the start of some (``recurrent``, ``output``).
+    A name is that of a weight (``recurrent.weight_hh_l0``) or the start of some (``recurrent``, ``output``). Values
+    given ``by`` name stand in for the weights: those of another time of training.
 
     Raises UsageError for a name that no weight has, UnsupportedError if the model shows no weights.
     """
 
-    def __init__(self, model: Trained, chosen: Sequence[str] = ()) -> None:
-        self.model, weights = model, model.weights
+    def __init__(self, model: Trained, chosen: Sequence[str] = (), by: Mapping[str, Tensor] | None = None) -> None:
+        self.model, self.places = model, model.weights
+        weights = self.places if by is None else {name: by[name] for name in self.places}
         for start in chosen:
             if not any(_within(name, start) for name in weights):
                 listed = ", ".join(list(weights)[:20]) + (", ..." if len(weights) > 20 else "")
@@ -59,14 +61,12 @@ class Passes:
                 yield numbers[part.cpu()], batch.take(part)
 
     def run(
-        self, batch: Batch, *, twice: bool = False, by: Mapping[str, Tensor] | None = None, gradients: bool = True
-    ) -> tuple[Tensor, Watch]:
-        """The outputs of a batch, with gradients to live weights: the model's own, or others given ``by`` name."""
-        live = {
-            name: (self.weights[name].detach() if by is None else by[name]).clone().requires_grad_()
-            for name in self.weights
-        }
-        watch = Watch(self.model.weights, live, len(batch), twice=twice)
+        self, batch: Batch, *, twice: bool = False, gradients: bool = True, words: Tensor | None = None,
+        shrink: float = 1.0,
+    ) -> tuple[Tensor, Watch]:  # fmt: skip
+        """The outputs of a batch, with gradients to live weights; the options are those of ``Watch``."""
+        live = {name: weight.detach().clone().requires_grad_() for name, weight in self.weights.items()}
+        watch = Watch(self.places, live, len(batch), twice=twice, words=words, shrink=shrink)
         with torch.set_grad_enabled(gradients), watch:
             outputs = self.model.outputs_by_weights(batch)
         return outputs, watch
@@ -85,22 +85,22 @@ class Passes:
                 "can be seen"
             )
         slopes = cotangents(outputs.detach())
-        sites = [site for site in watch.sites if site.out.requires_grad]
-        unsited = watch.unsited | self.slow
-        form = tuple((site.weight, site.kind, site.out.dim(), _axis(site, len(batch))) for site in sites)
+        uses = [use for use in watch.uses if use.out.requires_grad]
+        unnoted = watch.unnoted | self.slow
+        form = tuple((use.weight, use.kind, use.out.dim(), _axis(use, len(batch))) for use in uses)
         trial = form not in self.tried
-        deltas, wholes = self._backward(outputs, slopes, sites, watch if trial else None)
-        owners = self._owners(outputs, slopes, sites, deltas, trial)
+        deltas, wholes = self._backward(outputs, slopes, uses, watch if trial else None)
+        owners = self._owners(outputs, slopes, uses, deltas, trial)
         parts = [
-            _part(site, [delta[n] for delta in deltas], owner)
-            for n, (site, owner) in enumerate(zip(sites, owners, strict=True))
+            _part(use, [delta[n] for delta in deltas], owner)
+            for n, (use, owner) in enumerate(zip(uses, owners, strict=True))
             if owner is not None
         ]
-        mixed = {site.weight for site, owner in zip(sites, owners, strict=True) if owner is None}
+        mixed = {use.weight for use, owner in zip(uses, owners, strict=True) if owner is None}
         if trial:
-            self.slow |= mixed | self._wrong(parts, wholes, unsited | mixed, slopes, len(batch))
+            self.slow |= mixed | self._wrong(parts, wholes, unnoted | mixed, slopes, len(batch))
             self.tried.add(form)
-        apart = (unsited | self.slow | mixed) & self.weights.keys()
+        apart = (unnoted | self.slow | mixed) & self.weights.keys()
         kept = tuple(part for part in parts if part.weight not in apart)
         made = Factors(self.layout, len(batch), len(slopes), kept, self._apart(outputs, slopes, watch, apart))
         for values in (*(part.delta for part in kept), *made.apart.values()):
@@ -109,40 +109,40 @@ class Passes:
         return outputs.detach(), made
 
     def _backward(
-        self, outputs: Tensor, slopes: Tensor, sites: Sequence[Site], watch: Watch | None
+        self, outputs: Tensor, slopes: Tensor, uses: Sequence[Use], watch: Watch | None
     ) -> tuple[list[list[Tensor]], dict[str, Tensor]]:
-        """The gradients at the sites for each number, and (for a trial) those of the weights, summed over texts."""
+        """The gradients at the uses for each number, and (for a trial) those of the weights, summed over texts."""
         names = [] if watch is None else [name for name in self.weights if name in watch.used]
-        asked = [site.out for site in sites] + ([] if watch is None else [watch.live[name] for name in names])
+        asked = [use.out for use in uses] + ([] if watch is None else [watch.live[name] for name in names])
         deltas, wholes = [], []
         for slope in slopes:
             found = torch.autograd.grad(outputs, asked, slope, retain_graph=True, allow_unused=True) if asked else ()
             filled = [torch.zeros_like(a) if g is None else g for a, g in zip(asked, found, strict=True)]
-            deltas.append(filled[: len(sites)])
-            wholes.append(filled[len(sites) :])
+            deltas.append(filled[: len(uses)])
+            wholes.append(filled[len(uses) :])
         return deltas, {name: torch.stack([whole[n] for whole in wholes]) for n, name in enumerate(names)}
 
     def _owners(
-        self, outputs: Tensor, slopes: Tensor, sites: Sequence[Site], deltas: list[list[Tensor]], trial: bool
+        self, outputs: Tensor, slopes: Tensor, uses: Sequence[Use], deltas: list[list[Tensor]], trial: bool
     ) -> list[Int[Tensor, " n"] | None]:
-        """The text of every position of each site; None for a site where texts are mixed."""
+        """The text of every position of each use; None for a use where texts are mixed."""
         count = len(outputs)
-        guesses = [_guess(site, count) for site in sites]
+        guesses = [_guess(use, count) for use in uses]
         if not (trial or self.by_value) and all(guess is not None for guess in guesses):
             return list(guesses)
         if count == 1:
-            return [torch.zeros(_positions(site), dtype=torch.long, device=site.out.device) for site in sites]
+            return [torch.zeros(_positions(use), dtype=torch.long, device=use.out.device) for use in uses]
         codes = 1 + torch.arange(count, device=outputs.device) / count
-        coded = [[torch.zeros_like(site.out) for site in sites] for _ in slopes]
+        coded = [[torch.zeros_like(use.out) for use in uses] for _ in slopes]
         for k, slope in enumerate(slopes):
             found = torch.autograd.grad(
-                outputs, [site.out for site in sites], slope * codes[:, None].to(slope), retain_graph=True,
+                outputs, [use.out for use in uses], slope * codes[:, None].to(slope), retain_graph=True,
                 allow_unused=True,
             )  # fmt: skip
             coded[k] = [zero if g is None else g for zero, g in zip(coded[k], found, strict=True)]
         owners: list[Int[Tensor, " n"] | None] = []
-        for n, (site, guess) in enumerate(zip(sites, guesses, strict=True)):
-            owner, sure, pure = _by_value(site, [d[n] for d in deltas], [c[n] for c in coded], count)
+        for n, (use, guess) in enumerate(zip(uses, guesses, strict=True)):
+            owner, sure, pure = _by_value(use, [d[n] for d in deltas], [c[n] for c in coded], count)
             if not pure:
                 owners.append(None)
             elif guess is None or self.by_value or not bool((guess == owner)[sure].all()):
@@ -193,32 +193,32 @@ def _within(name: str, start: str) -> bool:
     return name == start or name.startswith(f"{start.rstrip('.')}.")
 
 
-def _positions(site: Site) -> int:
-    shape = site.out.shape[: site.out.dim() - site.features]
+def _positions(use: Use) -> int:
+    shape = use.out.shape[: use.out.dim() - use.features]
     return torch.Size(shape).numel()
 
 
-def _axis(site: Site, texts: int) -> int | None:
+def _axis(use: Use, texts: int) -> int | None:
     """The axis over the texts, as far as the shape of the output tells."""
-    shape = site.out.shape[: site.out.dim() - site.features]
+    shape = use.out.shape[: use.out.dim() - use.features]
     fit = [axis for axis, size in enumerate(shape[:2]) if size == texts]
     return fit[0] if len(fit) == 1 else None
 
 
-def _guess(site: Site, texts: int) -> Int[Tensor, " n"] | None:
-    axis = _axis(site, texts)
+def _guess(use: Use, texts: int) -> Int[Tensor, " n"] | None:
+    axis = _axis(use, texts)
     if axis is None:
         return None
-    shape = site.out.shape[: site.out.dim() - site.features]
-    rows = torch.arange(texts, device=site.out.device)
+    shape = use.out.shape[: use.out.dim() - use.features]
+    rows = torch.arange(texts, device=use.out.device)
     return rows.reshape([-1 if n == axis else 1 for n in range(len(shape))]).expand(shape).reshape(-1)
 
 
 def _by_value(
-    site: Site, plain: Sequence[Tensor], coded: Sequence[Tensor], texts: int
+    use: Use, plain: Sequence[Tensor], coded: Sequence[Tensor], texts: int
 ) -> tuple[Int[Tensor, " n"], Tensor, bool]:
     """The text of each position by the growth of its gradient; where that is sure; if no position serves two texts."""
-    count = _positions(site)
+    count = _positions(use)
     first, second = (torch.stack(list(side)).reshape(len(plain), count, -1).double() for side in (plain, coded))
     sizes = first.square().sum((0, 2))
     ratio = (first * second).sum((0, 2)) / sizes.clamp_min(1e-300)
@@ -232,17 +232,17 @@ def _by_value(
     return owner, sure, pure
 
 
-def _part(site: Site, deltas: Sequence[Tensor], owner: Int[Tensor, " n"]) -> Part:
+def _part(use: Use, deltas: Sequence[Tensor], owner: Int[Tensor, " n"]) -> Part:
     count = len(owner)
-    shape = site.out.shape[site.out.dim() - site.features :]
+    shape = use.out.shape[use.out.dim() - use.features :]
     delta = torch.stack(list(deltas)).reshape(len(deltas), count, *shape)
-    inputs = site.inputs
-    if site.kind == "rows":
+    inputs = use.inputs
+    if use.kind == "rows":
         assert inputs is not None
         inputs = inputs.detach().reshape(-1)
-        if site.skipped is not None:
-            delta = delta * (inputs != site.skipped)[:, None]
+        if use.skipped is not None:
+            delta = delta * (inputs != use.skipped)[:, None]
     elif inputs is not None:
         inputs = inputs.detach()
-        inputs = inputs.reshape(count, *(shape if site.kind == "scale" else inputs.shape[-1:]))
-    return Part(site.weight, site.kind, owner, delta, inputs, site.transposed)
+        inputs = inputs.reshape(count, *(shape if use.kind == "scale" else inputs.shape[-1:]))
+    return Part(use.weight, use.kind, owner, delta, inputs, use.transposed)

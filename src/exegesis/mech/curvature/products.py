@@ -133,11 +133,14 @@ class GaussNewton(Losses):
         total = 0.0
         for number in range(len(self.parts)):
             raw, factors = self.outputs(number)
-            bend = self.bend(number, raw)
-            values, axes = torch.linalg.eigh(bend)
-            roots = (axes * values.clamp_min(0).sqrt()[:, None]).permute(2, 0, 1)
-            total += float(factors.weighted(roots).squares().sum())
+            total += float(factors.weighted(self.roots(number, raw)).squares().sum())
         return total / self.count
+
+    def roots(self, number: int, raw: Float[Tensor, "b c"]) -> Float[Tensor, "r b k"]:
+        """Vectors u_r of each text of a batch of which Σ u_r u_rᵀ is the curvature of its loss in its outputs."""
+        values, axes = torch.linalg.eigh(self.bend(number, raw))
+        made: Tensor = axes * values.clamp_min(0).sqrt()[:, None]
+        return made.permute(2, 0, 1)
 
     def _summed(self, number: int, vectors: Tensor) -> Tensor:
         raw, factors = self.outputs(number)

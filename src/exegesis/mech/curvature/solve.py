@@ -49,7 +49,7 @@ def conjugate_gradients(
         direction = torch.where(open_rows[:, None], rest + (new / squares.clamp_min(1e-300))[:, None] * direction, 0.0)
         squares = new
         open_rows = open_rows & (new > tolerance**2 * sizes)
-    return Solved(solutions, _residual(times, solutions, vectors, damping), count + 1)
+    return Solved(solutions, residual(times, solutions, vectors, damping), count + 1)
 
 
 def lissa(
@@ -84,10 +84,10 @@ def lissa(
     sizes = vectors.norm(dim=1).clamp_min(1e-300)
     if not bool(torch.isfinite(total).all()):
         raise ModelError(f"lissa diverges with a scale of {scale:g}: give a larger scale, or take solver=cg")
-    residual = _residual(product.times, total, vectors, damping)
-    if bool((residual > 10 + 1e3 * (sizes == 0)).any()):
+    left = residual(product.times, total, vectors, damping)
+    if bool((left > 10 + 1e3 * (sizes == 0)).any()):
         raise ModelError(f"lissa diverges with a scale of {scale:g}: give a larger scale, or take solver=cg")
-    return Solved(total, residual, spent + 1)
+    return Solved(total, left, spent + 1)
 
 
 def largest(product: Product, like: Tensor, draws: torch.Generator, rounds: int = 8) -> tuple[float, float]:
@@ -107,7 +107,8 @@ def largest(product: Product, like: Tensor, draws: torch.Generator, rounds: int 
     return max(tops, default=0.0) * 1.1, rounds + 3.0
 
 
-def _residual(times: Times, solutions: Tensor, vectors: Tensor, damping: float) -> Float[Tensor, " q"]:
+def residual(times: Times, solutions: Tensor, vectors: Tensor, damping: float) -> Float[Tensor, " q"]:
+    """The share of each vector that a solution leaves: |(H + λ)h - v| / |v|."""
     left: Tensor = torch.linalg.vector_norm(times(solutions) + damping * solutions - vectors, dim=1)
     sizes: Tensor = torch.linalg.vector_norm(vectors, dim=1).clamp_min(1e-300)
     return left / sizes

@@ -2,9 +2,9 @@
 
 While a ``Watch`` is active it sees every torch function that the model calls. A function that receives a weight gets a
 *live* tensor in its place, with a gradient. Where the gradient of one text's weight is made of two things that the run
-has, the input of the function and the gradient at its output, the call is noted as a ``Site``: a linear map, a
+has, the input of the function and the gradient at its output, the call is noted as a ``Use``: a linear map, a
 convolution, a row of a table, a scale, a shift, and each product of a recurrent layer. Functions of weights that have
-no such form still carry their gradients, which are then taken one example at a time (``unsited``).
+no such form still carry their gradients, which are then taken one example at a time (``unnoted``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ASIDE = ("requires_grad_", "__set__", "is_inference")  # what is asked of a weig
 
 
 @dataclass(frozen=True, eq=False)
-class Site:
+class Use:
     """One use of a weight. Its gradient is, over positions, the product of ``inputs`` and the gradient at ``out``.
 
     ``out`` is the tensor whose gradient is asked for, with its features last. ``linear``: inputs are vectors and the
@@ -46,18 +46,28 @@ class Site:
 class Watch(TorchFunctionMode):
     """A run of a model on ``rows`` texts with live weights; ``live`` maps names to the tensors that replace them.
 
-    If ``twice``, functions whose kernels have no second derivative (attention) are computed from parts.
+    If ``twice``, functions whose kernels have no second derivative (attention) are computed from parts. Vectors that a
+    table has for the ids ``words`` are kept in ``vectors``, after they were multiplied by ``shrink``.
     """
 
     def __init__(
-        self, weights: Mapping[str, Tensor], live: Mapping[str, Tensor], rows: int, *, twice: bool = False
+        self,
+        weights: Mapping[str, Tensor],
+        live: Mapping[str, Tensor],
+        rows: int,
+        *,
+        twice: bool = False,
+        words: Tensor | None = None,
+        shrink: float = 1.0,
     ) -> None:
         super().__init__()
         self.names = {id(weight): name for name, weight in weights.items() if name in live}
         self.live, self.rows, self.twice = live, rows, twice
-        self.sites: list[Site] = []
+        self.words, self.shrink = words, shrink
+        self.vectors: list[Tensor] = []
+        self.uses: list[Use] = []
         self.used: set[str] = set()
-        self.unsited: set[str] = set()
+        self.unnoted: set[str] = set()
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -74,18 +84,18 @@ class Watch(TorchFunctionMode):
         if not held or name in ASIDE:
             return func(*args, **options)
         handler = HANDLERS.get(name)
-        before = len(self.sites)
+        before = len(self.uses)
         if handler is not None:
             result = handler(self, *args, **options)
             if result is not None:
                 self.used |= held
                 return result
-            del self.sites[before:]
+            del self.uses[before:]
         args, options = self._swapped(args), self._swapped(options)
         result = func(*args, **options)
         if any(value.requires_grad for value in _tensors(result)):
             self.used |= held
-            self.unsited |= held
+            self.unnoted |= held
         return result
 
     def name_of(self, value: object) -> str | None:
@@ -110,7 +120,7 @@ class Watch(TorchFunctionMode):
         name = self.name_of(weight)
         if name is not None:
             self.used.add(name)
-            self.sites.append(Site(name, kind, out, inputs, **more))
+            self.uses.append(Use(name, kind, out, inputs, **more))
 
     def _held(self, value: Any) -> set[str]:
         if isinstance(value, Tensor):
@@ -168,6 +178,9 @@ def _embedding(
     skipped = None if padding_idx is None else padding_idx % len(table)
     out = torch.embedding(table, input, -1 if skipped is None else skipped)
     watch.note(weight, "rows", out, input, skipped=skipped)
+    if watch.words is not None and torch.equal(input.reshape(-1), watch.words.reshape(-1)):
+        out = out * watch.shrink
+        watch.vectors.append(out)
     return out
 
 

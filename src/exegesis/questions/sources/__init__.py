@@ -3,6 +3,6 @@
 Importing it registers the methods in ``method.METHODS``.
 """
 
-from exegesis.questions.sources import functions, nearest, similarity
+from exegesis.questions.sources import fast, functions, nearest, projected, similarity
 
-__all__ = ["functions", "nearest", "similarity"]
+__all__ = ["fast", "functions", "nearest", "projected", "similarity"]

@@ -10,9 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.parameters import above, at_least
+from exegesis.mech.curvature.eigen import Eigen
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import GaussNewton, Hessian
-from exegesis.mech.curvature.solve import Solved, conjugate_gradients, lissa
+from exegesis.mech.curvature.solve import Solved, conjugate_gradients, lissa, residual
 from exegesis.protocols.trained import Trained
 from exegesis.questions.sources.method import Queries, Scored, Training, method
 
@@ -29,6 +30,7 @@ LIFT = 0.1  # the damping by default, as a share of the mean eigenvalue
     unit="change of the explained number that the text is responsible for: leaving it out would take it away",
     paper="Koh and Liang, Understanding Black-box Predictions via Influence Functions",
     year=2017,
+    products=True,
 )
 @dataclass(frozen=True)
 class InfluenceFunctions:
@@ -40,12 +42,15 @@ class InfluenceFunctions:
     other texts, a note says so.
 
     ``curvature`` H of the mean training loss: ``gauss-newton``, which is never negative, or ``hessian``. ``damping`` λ
-    is added to its diagonal; by default a tenth of the Gauss-Newton matrix's mean
-    eigenvalue, of those that n texts can keep from being zero. For a model trained
-    with weight decay, give its strength. ``solver``: ``cg``, conjugate gradients of at most ``iterations`` steps, or
-    ``lissa``, ``repeats`` runs of a recursion over ``depth`` random batches (see ``mech.curvature.solve.lissa``; its
-    damping is λ itself). ``details`` has the residual |(H + λ)h - v| / |v| of the solution. ``weights`` names the
-    weights that count as free, several separated by blanks: whole names or their beginnings; all by default.
+    is added to its diagonal; by default a tenth of the Gauss-Newton matrix's mean eigenvalue, of those that n texts can
+    keep from being zero. For a model trained with weight decay, give its strength. ``weights`` names the weights that
+    count as free, several separated by blanks: whole names or their beginnings; all by default.
+
+    ``solver``: ``cg``, conjugate gradients of at most ``iterations`` steps; ``lissa``, ``repeats`` runs of a recursion
+    over ``depth`` random batches (see ``mech.curvature.solve.lissa``; its damping is λ itself); or ``ek-fac``, the
+    inverse of the Gauss-Newton matrix as a Kronecker product for each weight (``mech.curvature.eigen``): no iterations,
+    and many texts for the price of one, but it is another matrix. ``details`` has the residual
+    |(H + λ)h - v| / |v| of the solution.
 
     What the loss does not hold: weight decay, label smoothing, dropout. For a network stopped early the score speaks of
     training on from here, not of training anew.
@@ -53,7 +58,7 @@ class InfluenceFunctions:
 
     curvature: Literal["gauss-newton", "hessian"] = "gauss-newton"
     damping: Annotated[float, at_least(0)] | None = None
-    solver: Literal["cg", "lissa"] = "cg"
+    solver: Literal["cg", "lissa", "ek-fac"] = "cg"
     iterations: Annotated[int, at_least(1)] = 50
     tolerance: Annotated[float, above(0)] = 1e-4
     depth: Annotated[int, at_least(1)] = 1000
@@ -68,24 +73,33 @@ class InfluenceFunctions:
         damping = self.damping
         if damping is None:
             damping = LIFT * matrix.mean_eigenvalue()
-        values, details = list[Tensor](), list[dict[str, Any]]()
+        eigen = Eigen.of(matrix) if self.solver == "ek-fac" else None
+        values, vectors, details = list[Tensor](), list[Tensor](), list[dict[str, Any]]()
         rows, step = len(queries.texts), max(1, AT_ONCE // (6 * passes.layout.size))
         for start in range(0, rows, step):
-            solved = self.solved(matrix, queries.gradients(passes, range(start, min(rows, start + step))), damping)
-            scores = -matrix.products(solved.solutions) / len(training)
+            asked = queries.gradients(passes, range(start, min(rows, start + step)))
+            solved = self.solved(matrix, asked, damping) if eigen is None else by_blocks(eigen, matrix, asked, damping)
+            vectors.append(solved.solutions / len(training))
+            scores = -matrix.products(vectors[-1])
             values.append(scores)
             details += [
                 {"damping": damping, "residual": residual, "products": solved.products, "sum": total}
                 for residual, total in zip(solved.residual.tolist(), scores.sum(1).tolist(), strict=True)
             ]
         notes = [_notes(detail, passes, matrix.drift or 0.0, len(training)) for detail in details]
-        return Scored(torch.cat(values), details, notes)
+        return Scored(torch.cat(values), details, notes, torch.cat(vectors))
 
     def solved(self, matrix: GaussNewton, vectors: Float[Tensor, "q p"], damping: float) -> Solved:
         """The vectors times the inverse of the damped curvature."""
         if self.solver == "cg":
             return conjugate_gradients(matrix.times, vectors, damping, self.iterations, self.tolerance)
         return lissa(matrix, vectors, damping, self.depth, self.repeats, self.scale, self.seed)
+
+
+def by_blocks(eigen: Eigen, matrix: GaussNewton, vectors: Float[Tensor, "q p"], damping: float) -> Solved:
+    """The vectors times the inverse of the blocks; the residual is that to the whole damped matrix."""
+    solutions = eigen.solved(vectors, damping)
+    return Solved(solutions, residual(matrix.times, solutions, vectors, damping), 3.0)
 
 
 def _notes(detail: dict[str, Any], passes: Passes, drift: float, texts: int) -> list[str]:

@@ -16,21 +16,23 @@ from exegesis.core.errors import TextError, UnsupportedError, UsageError
 from exegesis.core.registry import Registry
 from exegesis.core.text import Text
 from exegesis.data.examples import Example
+from exegesis.mech.curvature.factors import Factors
 from exegesis.mech.curvature.passes import Passes
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.loss import gold_of
 from exegesis.protocols.model import Classifier, members, missing
-from exegesis.protocols.target import Target
+from exegesis.protocols.target import Link, Target
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
     """The training texts as a model reads them; ``gold[n]`` is the number of a text's class (a value for a
-    regression)."""
+    regression), ``labels[n]`` the name that the model has for it."""
 
     examples: Sequence[Example]
     texts: Sequence[Text]
     gold: Float[Tensor, " n"]
+    labels: Sequence[str]
 
     @classmethod
     def of(cls, model: Classifier, examples: Sequence[Example]) -> Training:
@@ -51,7 +53,11 @@ class Training:
             except (TextError, UsageError) as error:
                 raise type(error)(f"training text {number} of {len(examples)}: {error}") from error
             texts.append(text)
-        return cls(tuple(examples), tuple(texts), torch.tensor(gold, dtype=torch.float64))
+        names = [
+            example.label or "" if model.link is Link.IDENTITY else model.labels[int(number)]
+            for example, number in zip(examples, gold, strict=True)
+        ]
+        return cls(tuple(examples), tuple(texts), torch.tensor(gold, dtype=torch.float64), names)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -78,14 +84,14 @@ class Queries:
         """The class that each number speaks for."""
         return self.target.index[:, 0]
 
+    def factors(self, passes: Passes, row: int) -> Factors:
+        """The gradient of the number of one text to the weights, as factors."""
+        alone = self.batch.take(torch.tensor([row]))
+        return passes.factors(alone, partial(_same, self.slopes[row : row + 1][None]))[1]
+
     def gradients(self, passes: Passes, rows: range) -> Float[Tensor, "q p"]:
         """The gradients of the numbers of some texts to the weights."""
-        found = []
-        for row in rows:
-            alone = self.batch.take(torch.tensor([row]))
-            slope = self.slopes[row : row + 1]
-            found.append(passes.factors(alone, partial(_same, slope[None]))[1].dense()[0])
-        return torch.cat(found)
+        return torch.cat([self.factors(passes, row).dense()[0] for row in rows])
 
 
 def _same(slopes: Float[Tensor, "1 b c"], _: Float[Tensor, "b c"]) -> Float[Tensor, "1 b c"]:
@@ -95,11 +101,13 @@ def _same(slopes: Float[Tensor, "1 b c"], _: Float[Tensor, "b c"]) -> Float[Tens
 @dataclass(frozen=True, eq=False)
 class Scored:
     """What a method says of q texts: ``values[q, n]`` of every training text, above zero if it helps, NaN if it was not
-    looked at; for each text ``details``, plain values, and ``notes``, sentences for a reader."""
+    looked at; for each text ``details``, plain values, and ``notes``, sentences for a reader. If a score is the
+    product of a vector with minus the gradient of a training text's loss, ``vectors`` has these."""
 
     values: Float[Tensor, "q n"]
     details: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[Sequence[str]] = ()
+    vectors: Float[Tensor, "q p"] | None = None
 
 
 class Method(Protocol):
@@ -110,7 +118,11 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class Card:
-    """The public facts about a method: what its score is (``unit``), its paper, the ability that it needs."""
+    """The public facts about a method: what its score is (``unit``), its paper, the ability that it needs.
+
+    ``products``: it asks for nothing but gradients of the number, and its scores are products with them, so that it can
+    explain the saliency of a word, and score the words of training texts (``Scored.vectors``).
+    """
 
     name: str
     summary: str
@@ -119,13 +131,14 @@ class Card:
     year: int
     needs: type
     cls: type
+    products: bool = False
 
 
 METHODS: Registry[Card] = Registry("method for training texts")
 T = TypeVar("T", bound=type)
 
 
-def method(name: str, *, summary: str, unit: str, paper: str, year: int) -> Callable[[T], T]:
+def method(name: str, *, summary: str, unit: str, paper: str, year: int, products: bool = False) -> Callable[[T], T]:
     """Register a frozen dataclass as a method that scores training texts; the arguments are those of ``Card``.
 
     Raises UsageError if the name is taken, or if ``model`` is not annotated with a protocol.
@@ -135,7 +148,7 @@ def method(name: str, *, summary: str, unit: str, paper: str, year: int) -> Call
         needs = typing.get_type_hints(cls.__call__).get("model")
         if not isinstance(needs, type) or not members(needs) >= members(Classifier):
             raise UsageError(f"method {name!r}: annotate model with Classifier, Trained or another such protocol")
-        METHODS.add(Card(name, summary, unit, paper, year, needs, cls))
+        METHODS.add(Card(name, summary, unit, paper, year, needs, cls, products))
         return cls
 
     return register

@@ -97,7 +97,7 @@ def representations(passes: Passes, texts: Sequence[Text]) -> Float[Tensor, "n d
     rows: list[Tensor] = [torch.empty(0)] * len(texts)
     for numbers, batch in passes.batches(texts):
         _, watch = passes.run(batch, gradients=False)
-        last = [site for site in watch.sites if site.kind == "linear" and site.inputs is not None][-1].inputs
+        last = [use for use in watch.uses if use.kind == "linear" and use.inputs is not None][-1].inputs
         assert last is not None
         last = last.detach()
         if last.dim() > 2:

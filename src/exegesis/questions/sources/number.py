@@ -40,16 +40,18 @@ class Likelihood(Ask):
         return LogProbability(found.kind, found.index, None, link)
 
 
-def asked(target: Wish, labels: Sequence[str], link: Link) -> Ask:
+def asked(target: Wish, labels: Sequence[str], link: Link, *, plain: bool = False) -> Ask:
     """Read a user's words for a number: None or a label mean its log-probability; else as ``explain`` reads them.
+
+    If ``plain``, all is read as ``explain`` reads it: None or a label mean the logit.
 
     A regression has its output. Raises UsageError for several numbers at once, and the errors of ``ask``.
     """
     wanted = scalar(target)
-    if link is Link.IDENTITY:
+    if link is Link.IDENTITY or (plain and not (isinstance(wanted, str) and wanted.startswith(f"{LOG}:"))):
         choice = ask(target, labels, link)
         if choice.count != 1:
-            raise UsageError(f"training texts are scored for one number: name one of {', '.join(labels)}")
+            raise UsageError("training texts are scored for one number: take one label as the target, not all")
         return choice
     if wanted is None or wanted == "predicted":
         return Likelihood("logit")

@@ -19,6 +19,7 @@ from exegesis.questions.sources.method import Queries, Scored, Training, method
     unit="change of the explained number by a step of gradient descent on the text, per unit of its learning rate",
     paper="Charpiat et al., Input Similarity from the Neural Network Perspective",
     year=2019,
+    products=True,
 )
 @dataclass(frozen=True)
 class GradientSimilarity:
@@ -45,4 +46,4 @@ class GradientSimilarity:
                 made = made / factors.squares()[0].sqrt().clamp_min(1e-30)
                 made = made / vectors.norm(dim=1)[:, None].clamp_min(1e-30)
             values[:, rows.to(values.device)] = made
-        return Scored(values.to(torch.float64))
+        return Scored(values.to(torch.float64), vectors=vectors if self.measure == "dot" else None)

@@ -54,9 +54,9 @@ def _own(result: Influence) -> doc.Passage:
 
 
 def _words(source: Source) -> doc.Passage:
-    """A training text with the scores of its words; the strongest is marked."""
+    """A training text with the scores of its words; the one that does most of what the text does is marked."""
     limit = doc.largest([mark.score for mark in source.words]) or 1.0
-    best = max(source.words, key=lambda mark: abs(mark.score))
+    best = max(source.words, key=lambda mark: mark.score if source.helps else -mark.score)
     words = tuple(Word(source.text[mark.start : mark.stop], mark.score, mark == best) for mark in source.words)
     caption = f"no. {source.number}, {visible(source.label)}: {source.effect}"
     return marked(Shown(words, source.label, float("nan"), "", source.number), limit, True, caption)

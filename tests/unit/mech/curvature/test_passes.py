@@ -126,7 +126,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "bert": bert,
     "gpt2": gpt2,
 }
-SLOW = {"attention", "gru without bias"}  # some of their weights have no sites
+SLOW = {"attention", "gru without bias"}  # some of their weights have no factors
 
 
 @pytest.mark.parametrize("name", MODELS)

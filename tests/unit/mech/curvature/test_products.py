@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from exegesis.core.errors import ModelError
+from exegesis.mech.curvature.eigen import Eigen
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import GaussNewton, Hessian, Losses
 from exegesis.mech.curvature.solve import conjugate_gradients, lissa
@@ -85,3 +86,32 @@ def test_no_vector_no_direction():
     down = conjugate_gradients(lambda v: -v, torch.ones(1, 3), 0.0, 5, 1e-6)
     assert not down.solutions.any()
     assert float(down.residual) == pytest.approx(1.0)
+
+
+def test_blocks_of_ek_fac(toy):
+    """Eigenvalues are the diagonal of the Gauss-Newton matrix in the axes; the trace is kept; the inverse is theirs."""
+    passes, texts, newton, _, rows = toy
+    eigen = Eigen.of(GaussNewton(passes, texts, GOLD))
+    assert eigen.trace() == pytest.approx(float(newton.trace()), rel=1e-9)
+    inverse = torch.zeros_like(newton)
+    for name, part in passes.layout.slices().items():
+        block, own = eigen.blocks[name], newton[part, part]
+        axes = torch.eye(len(own), dtype=own.dtype)
+        if block.kind == "linear":
+            axes = torch.kron(block.outputs.contiguous(), block.inputs.contiguous())
+        torch.testing.assert_close(block.values.reshape(-1), (axes.t() @ own @ axes).diagonal())
+        inverse[part, part] = axes @ (1 / (block.values.reshape(-1) + 0.1)).diag() @ axes.t()
+    assert eigen.blocks["rnn.weight_hh_l0"].kind == "linear"
+    assert eigen.blocks["rnn.bias_hh_l0"].kind == "plain"
+    torch.testing.assert_close(eigen.solved(rows, 0.1), rows @ inverse)
+
+
+def test_a_table_in_ek_fac():
+    model = torch_toys.model(Shape("gru", hidden=2, size=2))
+    texts = [model.read(text) for text in [*TEXTS, "w1 w1 w2 w1"]]
+    gold = torch.tensor([0.0, 1, 2, 1, 0, 0, 1], dtype=torch.float64)
+    matrix = GaussNewton(Passes(model, ["embedding"]), texts, gold)
+    whole = matrix.times(torch.eye(matrix.passes.layout.size, dtype=torch.float64))
+    block = Eigen.of(matrix).blocks["embedding.weight"]
+    axes = torch.kron(torch.eye(len(block.values), dtype=torch.float64), block.outputs.contiguous())
+    torch.testing.assert_close(block.values.reshape(-1), (axes.t() @ whole @ axes).diagonal())

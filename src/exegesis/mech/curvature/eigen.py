@@ -1,0 +1,159 @@
+"""The curvature as a Kronecker product for each weight, with its own eigenvalues: EK-FAC (George et al. 2018).
+
+Of a weight whose gradient is a sum of products of inputs and output gradients, the eigenvectors are taken to be those
+of the inputs' and of the output gradients' second moments, one against each of the other (Martens and Grosse 2015). The
+eigenvalues are then those that fit the Gauss-Newton matrix best: its diagonal in these axes, which also makes up for
+positions of a text being added together, as in recurrent layers. A table of vectors needs axes for its columns alone.
+Scales, shifts, and weights without factors have a diagonal. Blocks of different weights are taken to be independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from exegesis.mech.curvature.factors import Factors, Layout, Part
+from exegesis.mech.curvature.products import GaussNewton
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """The curvature of one weight: axes of its outputs and of its inputs (columns), and the eigenvalues [out, in].
+
+    A ``rows`` block has axes for the columns of a table only, a ``plain`` one has none.
+    """
+
+    kind: Literal["linear", "rows", "plain"]
+    values: Float[Tensor, ...]
+    outputs: Float[Tensor, "o o"] | None = None
+    inputs: Float[Tensor, "i i"] | None = None
+    transposed: bool = False
+
+    def turned(self, matrices: Float[Tensor, "q o i"], *, back: bool = False) -> Float[Tensor, "q o i"]:
+        """Matrices in the block's axes, or back in their own."""
+        assert self.outputs is not None
+        assert self.inputs is not None
+        if back:
+            return self.outputs @ matrices @ self.inputs.t()
+        return self.outputs.t() @ matrices @ self.inputs
+
+    def solved(self, vectors: Float[Tensor, "q ..."], damping: float) -> Float[Tensor, "q ..."]:
+        """Vectors times the inverse of the damped block."""
+        if self.kind == "linear":
+            flat = vectors.reshape(len(vectors), vectors.shape[1], -1)
+            matrices = flat.transpose(1, 2) if self.transposed else flat
+            made = self.turned(self.turned(matrices) / (self.values + damping), back=True)
+            return (made.transpose(1, 2) if self.transposed else made).reshape(vectors.shape)
+        if self.kind == "rows":
+            assert self.outputs is not None
+            return (vectors @ self.outputs) / (self.values + damping) @ self.outputs.t()
+        return vectors / (self.values + damping)
+
+
+@dataclass(frozen=True, eq=False)
+class Eigen:
+    """The curvature of all weights, block by block."""
+
+    layout: Layout
+    blocks: dict[str, Block]
+
+    @classmethod
+    def of(cls, matrix: GaussNewton) -> Eigen:
+        """Fit blocks to a Gauss-Newton matrix, in two rounds over the texts: axes, then eigenvalues."""
+        axes = _axes(matrix)
+        values: dict[str, Tensor] = {}
+        for factors in _roots(matrix):
+            for name in matrix.passes.layout.shapes:
+                added = _squares(factors, name, axes.get(name)) / matrix.count
+                values[name] = values[name] + added if name in values else added
+        blocks = {}
+        for name in matrix.passes.layout.shapes:
+            block = axes.get(name, Block("plain", values[name]))
+            blocks[name] = Block(block.kind, values[name], block.outputs, block.inputs, block.transposed)
+        return cls(matrix.passes.layout, blocks)
+
+    def solved(self, vectors: Float[Tensor, "q p"], damping: float) -> Float[Tensor, "q p"]:
+        """Vectors times the inverse of the damped curvature."""
+        named = self.layout.split(vectors)
+        return self.layout.joined({name: self.blocks[name].solved(part, damping) for name, part in named.items()})
+
+    def trace(self) -> float:
+        """The sum of the eigenvalues, which is that of the Gauss-Newton matrix."""
+        return sum(float(block.values.sum()) for block in self.blocks.values())
+
+
+def _roots(matrix: GaussNewton) -> Iterator[Factors]:
+    """For each batch, gradients g_r of which the sum over texts and r of g_r g_rᵀ is the Gauss-Newton matrix."""
+    for number in range(len(matrix.parts)):
+        raw, factors = matrix.outputs(number)
+        yield factors.weighted(matrix.roots(number, raw))
+
+
+def _axes(matrix: GaussNewton) -> dict[str, Block]:
+    """The axes of every weight that has some."""
+    moments: dict[str, tuple[Part, Tensor, Tensor | None]] = {}
+    kinds: dict[str, set[object]] = {}
+    for factors in _roots(matrix):
+        for name in factors.apart:
+            kinds.setdefault(name, set()).add("apart")
+        for part in factors.parts:
+            kinds.setdefault(part.weight, set()).add((part.kind, part.transposed))
+            if part.kind not in ("linear", "rows"):
+                continue
+            outer = torch.einsum("kno,knp->op", part.delta, part.delta)
+            inner = None
+            if part.kind == "linear":
+                assert part.inputs is not None
+                inner = part.inputs.t() @ part.inputs
+            if part.weight in moments and moments[part.weight][1].shape == outer.shape:
+                _, before, under = moments[part.weight]
+                outer, inner = before + outer, inner if inner is None or under is None else under + inner
+            moments[part.weight] = (part, outer, inner)
+    blocks = {}
+    for name, (part, outer, inner) in moments.items():
+        if len(kinds[name]) == 1 and part.kind != "scale":
+            outputs = torch.linalg.eigh(outer)[1]
+            inputs = None if inner is None else torch.linalg.eigh(inner)[1]
+            kind: Literal["linear", "rows"] = "rows" if inputs is None else "linear"
+            shape = matrix.passes.layout.shapes[name] if inputs is None else (len(outputs), len(inputs))
+            blocks[name] = Block(kind, outer.new_zeros(shape), outputs, inputs, part.transposed)
+    return blocks
+
+
+def _squares(factors: Factors, name: str, block: Block | None) -> Tensor:
+    """The sum over texts of the squares of their gradients to a weight, in a block's axes."""
+    if block is None:
+        return factors.each(name).square().sum((0, 1))
+    parts = [part for part in factors.parts if part.weight == name]
+    if not parts:
+        return torch.zeros_like(block.values)
+    if block.kind == "rows":
+        return _row_squares(parts, block, factors)
+    assert block.inputs is not None
+    assert block.outputs is not None
+    total = torch.zeros_like(block.values)
+    for root in range(factors.count):
+        whole = total.new_zeros(factors.texts, *total.shape)
+        for part in parts:
+            assert part.inputs is not None
+            delta = part.padded(part.delta[root : root + 1] @ block.outputs, factors.texts)[0]
+            inputs = part.padded((part.inputs @ block.inputs)[None], factors.texts)[0]
+            whole += delta.transpose(1, 2) @ inputs
+        total += whole.square().sum(0)
+    return total
+
+
+def _row_squares(parts: list[Part], block: Block, factors: Factors) -> Float[Tensor, "v d"]:
+    """Those of a table: the vectors that one text adds to one row are added before they are squared."""
+    rows, width = factors.layout.shapes[parts[0].weight]
+    assert block.outputs is not None
+    keys = torch.cat([part.owner * rows + part.inputs for part in parts if part.inputs is not None])
+    turned = torch.cat([part.delta for part in parts], 1) @ block.outputs
+    found, at = torch.unique(keys, return_inverse=True)
+    summed = turned.new_zeros(len(turned), len(found), width).index_add_(1, at, turned)
+    return turned.new_zeros(rows, width).index_add_(0, found % rows, summed.square().sum(0))

@@ -1,0 +1,76 @@
+"""Methods that save work: in the limit they give what the whole work gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import exegesis
+from exegesis.questions.sources.projected import in_span
+from tests.support import torch_toys
+from tests.support.torch_toys import Shape
+
+TEXTS = torch_toys.texts([4, 3, 5, 2, 6, 3, 4, 5, 3, 4, 2, 5])
+
+
+@pytest.fixture(scope="module")
+def toy():
+    model = torch_toys.model(Shape("lstm", hidden=2, size=2, outputs=2), ["no", "yes"])
+    return model, [(text, ["no", "yes"][n % 3 == 0]) for n, text in enumerate(TEXTS)]
+
+
+def test_fast_influence_in_full(toy):
+    model, train = toy
+    options = {"damping": 0.05, "iterations": 40}
+    full = exegesis.influence(model, train, TEXTS[:2], tolerance=1e-4, **options)
+    fast = exegesis.influence(model, train, TEXTS[:2], "fast-influence", k=99, agreement=1, **options)
+    for one, other in zip(full, fast, strict=True):
+        np.testing.assert_allclose(other.scores, one.scores, rtol=1e-6, atol=1e-12)
+        assert other.details["sample"] == len(train)
+    few = exegesis.influence(model, train, TEXTS[0], "fast-influence", k=4, target="yes", **options)
+    scored = np.flatnonzero(np.isfinite(few.scores))
+    assert [train[n][1] for n in scored].count("yes") == 2  # candidates that may help, and that may hurt
+    assert few.scored == few.details["candidates"] == 4
+
+
+def test_projections_wider_than_the_weights(toy):
+    """Without a loss of dimensions, the score is φ(x)ᵀ(ΦᵀΦ + λ)⁻¹φ(z)(1 - p), written out."""
+    model, train = toy
+    module = model.module.eval()
+    weights = [w for name, w in module.named_parameters() if "start" not in name and "attend" not in name]
+
+    def log_odds(text, label):
+        batch = model.encode([model.read(text)])
+        logits = module(batch.ids, batch.lengths)[0]
+        odds = logits[label] - logits[1 - label]
+        return torch.cat([g.reshape(-1) for g in torch.autograd.grad(odds, weights)]), float(odds.detach().sigmoid())
+
+    rows, chances = zip(*(log_odds(text, int(label == "yes")) for text, label in train), strict=True)
+    features, asked = torch.stack(rows), log_odds(TEXTS[1], 1)[0]
+    inverse = torch.linalg.inv(features.t() @ features + 0.3 * torch.eye(features.shape[1], dtype=torch.float64))
+    expected = (asked @ inverse @ features.t()).numpy() * (1 - np.array(chances))
+    mine = exegesis.influence(
+        model, train, TEXTS[1], "random-projections", target="margin:yes,no", width=10_000, damping=0.3
+    )
+    np.testing.assert_allclose(mine.scores, expected, rtol=1e-8)
+    tall = torch.randn(9, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(in_span(tall, tall[:2], 0.1), in_span(torch.cat([tall, torch.zeros(9, 9)], 1),
+                               torch.cat([tall[:2], torch.zeros(2, 9)], 1), 0.1))  # fmt: skip
+
+
+def test_projections_keep_products(toy):
+    """Projected to few numbers, products of gradients are right in the mean over seeds."""
+    from exegesis.mech.curvature.passes import Passes
+    from exegesis.mech.curvature.projection import Projection
+
+    model, _ = toy
+    passes = Passes(model, ["embedding", "rnn"])
+    ((_, batch),) = list(passes.batches([model.read(text) for text in TEXTS[:3]]))
+    _, factors = passes.factors(batch, lambda raw: torch.ones_like(raw)[None])
+    true = factors.dense()[0] @ factors.dense()[0].t()
+    found = [Projection(passes.layout, 4, seed).of(factors)[0] for seed in range(300)]
+    mean = torch.stack([one @ one.t() for one in found]).mean(0)
+    torch.testing.assert_close(mean, true, rtol=0.15, atol=0.15 * float(true.diagonal().max()))
+    assert found[0].shape[1] < factors.dense().shape[2]
+    torch.testing.assert_close(found[0], Projection(passes.layout, 4, 0).of(factors)[0])
