@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -15,6 +15,7 @@ from exegesis.core.shown import Catalogue
 from exegesis.engine.methods import Card, cards, lacking
 from exegesis.models.blackbox import BlackBox
 from exegesis.models.modules.wrap import wrap
+from exegesis.models.pipelines import asked_of, is_estimator, is_pipeline
 from exegesis.models.text.words import Words, worded
 from exegesis.nn.context import entry
 from exegesis.protocols.labels import Labels
@@ -50,6 +51,11 @@ def load(
     """
     from exegesis.models.trained.folder import is_model_folder, load_folder
 
+    if is_pipeline(model) or is_estimator(model):
+        way = "wrap" if is_pipeline(model) else "blackbox"
+        raise UsageError(
+            f"load takes a name or a folder; a {type(model).__name__} is taken by exegesis.{way}(pipeline)"
+        )
     path = as_path(model, "load takes 'bundled', a folder, or the name of a Hugging Face model")
     path = bundled_folder() if str(model) == BUNDLED else path
     if task not in (None, "text-classification") and (is_model_folder(path) or _is_trained(path)):
@@ -79,15 +85,29 @@ def _is_trained(path: Path) -> bool:
 
 
 @entry
-def blackbox(function: Callable[[list[str]], Any], labels: Labels, **options: Any) -> BlackBox:
-    """A model made of any function from a list of texts to an array of probabilities (see ``BlackBox``)."""
+def blackbox(function: Callable[[list[str]], Any], labels: Labels | None = None, **options: Any) -> BlackBox:
+    """A model made of any function from a list of texts to an array of probabilities (see ``BlackBox``).
+
+    A fitted pipeline of scikit-learn is asked for its ``predict_proba`` (a regressor for its ``predict``), a pipeline
+    of transformers for the scores of all labels; their ``labels`` are their own by default. Raises UnsupportedError,
+    with the way, for a pipeline that gives no probabilities.
+    """
+    if is_pipeline(function) or is_estimator(function):
+        asked = asked_of(function, labels)
+        return BlackBox(asked.function, asked.labels, **{"name": type(function).__name__, **asked.options, **options})
+    if labels is None:
+        raise UsageError("a black box needs labels=[...]: the names of the numbers that the function gives")
     return BlackBox(function, labels, **options)
 
 
 def as_model(model: Classifier | str | os.PathLike[str]) -> Classifier:
-    """A model to explain, from a model, a name or a folder. Raises UsageError, with advice, for any other value."""
+    """A model to explain, from a model, a name, a folder or a pipeline. Raises UsageError, with advice, for others."""
     if isinstance(model, str | os.PathLike):
         return load(model)
+    if is_pipeline(model):
+        return wrap(cast(Any, model))
+    if is_estimator(model):
+        return blackbox(cast(Any, model))
     if isinstance(model, nn.Module):
         raise UsageError(
             f"a bare {type(model).__name__} reads no text: explain exegesis.wrap(module, vocabulary=..., labels=[...])"

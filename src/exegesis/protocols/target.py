@@ -18,7 +18,10 @@ from exegesis.protocols.labels import number_of
 
 Wish = str | float | SupportsIndex | Enum | None  # a user's words for a target; labels in the type they were given in
 KINDS = ("logit", "probability", "margin")
-LOG = "log-probability"  # the name of the kind "logit" if the model's outputs are log-probabilities
+LOG, OUTPUT = (
+    "log-probability",
+    "output",
+)  # the names of the kind "logit" if outputs are log-probabilities; plain numbers
 
 
 class Link(Enum):
@@ -56,8 +59,9 @@ class Link(Enum):
         return raw if self is Link.IDENTITY else self.probabilities(raw)
 
     def called(self, kind: str) -> str:
-        """The name of a kind of number: a ``logit`` of a model that gives log-probabilities is a log-probability."""
-        return LOG if self is Link.LOG_SOFTMAX and kind == "logit" else kind
+        """The name of a kind of number: a ``logit`` of a model that gives log-probabilities is a log-probability, of a
+        regression an output."""
+        return {Link.LOG_SOFTMAX: LOG, Link.IDENTITY: OUTPUT}.get(self, kind) if kind == "logit" else kind
 
     def decide(self, raw: Float[Tensor, "b c"]) -> Int[Tensor, " b"]:
         """The predicted label of each row."""
@@ -205,7 +209,7 @@ def ask(target: Wish, labels: Sequence[str], link: Link) -> Ask:
     labels. ``"all"``: every class at once. ``"logit:"``, ``"probability:"`` before any of these choose the number;
     ``"margin:A,B"`` is the log odds of A against B. Without a prefix the number is the logit; for a model that gives
     probabilities, the probability; for one that gives log-probabilities, the log-probability (``"log-probability:"``;
-    ``"logit:"`` is refused).
+    ``"logit:"`` is refused); for a regression, its output (``"output:"``, and ``"logit:"`` all the same).
 
     Raises UsageError for an unknown label, and for a whole number that is a label and the number of another class;
     UnsupportedError if the model has no such number.
@@ -225,6 +229,8 @@ def ask(target: Wish, labels: Sequence[str], link: Link) -> Ask:
         if link is not Link.LOG_SOFTMAX:
             raise UnsupportedError("the model does not give log-probabilities: take logit:LABEL or probability:LABEL")
         return _plain("logit", rest, labels, link)
+    if colon and kind == OUTPUT and link is Link.IDENTITY:
+        return _plain("logit", rest, labels, link)
     if kind == "logit" and colon and link is Link.LOG_SOFTMAX:
         raise UnsupportedError(
             "a model that gives log-probabilities has no logits: take the target log-probability:LABEL"
@@ -234,7 +240,7 @@ def ask(target: Wish, labels: Sequence[str], link: Link) -> Ask:
     if kind == "logit" and link.hidden:
         raise UnsupportedError("a model that gives probabilities has no logits: take the target probability:LABEL")
     if kind != "logit" and link is Link.IDENTITY:
-        raise UnsupportedError("a regression has no probabilities: take the target logit:LABEL (its plain output)")
+        raise UnsupportedError("a regression has no probabilities: take the target output:LABEL, its number")
     if kind == "margin":
         return Ask(kind, _pair(rest, labels))
     return _plain(kind, rest, labels, link)

@@ -172,14 +172,14 @@ def test_a_regression(form: Callable[[list[float]], Any]) -> None:
     assert model.link is Link.IDENTITY
     assert exegesis.predict(model, TEXT)["stars"] == pytest.approx(np.ravel(form([10 * chance(TEXT)]))[0])
     result = exegesis.explain(model, TEXT, "leave-one-out")
-    assert result.target == "logit:stars"
+    assert result.target == "output:stars"
 
 
 def test_a_regression_of_several_numbers() -> None:
     model = exegesis.blackbox(lambda texts: [[len(t), -chance(t)] for t in texts], ["long", "dull"], regression=True)
     assert exegesis.predict(model, TEXT) == {"long": len(TEXT), "dull": -chance(TEXT)}
     result = exegesis.explain(model, TEXT, "leave-one-out")
-    assert result.targets == ("logit:long", "logit:dull")
+    assert result.targets == ("output:long", "output:dull")
     np.testing.assert_allclose(result.for_target("dull").scores, [-score for score in EXPECTED])
     with pytest.raises(UsageError, match=r"^[^\n]*one number[^\n]*$"):
         exegesis.hierarchy(model, TEXT)

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from exegesis.core.errors import ExegesisError, ModelError, UnsupportedError, UsageError
+from exegesis.core.escapes import escaped
 from exegesis.core.text import text_of_words
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.wrap import wrap_huggingface
@@ -24,6 +25,7 @@ from exegesis.models.modules.lookups import Lookup, Reading, Table, reads, repla
 from exegesis.models.modules.outputs import advised, are_logs, check_outputs, labels_of, widths_of
 from exegesis.models.modules.trials import find_plan
 from exegesis.models.modules.wrappers import see_through, unwrapped
+from exegesis.models.pipelines import is_estimator, is_pipeline, outputs_of
 from exegesis.models.text.reader import Reader, reader_of
 from exegesis.models.text.words import Words, worded
 from exegesis.models.ways import ELSEWHERE, by_another_way, texts_of, tried_words
@@ -76,12 +78,20 @@ def wrap(
     without ``call`` or ``lowercase``, becomes the model that ``load`` makes of its name, with the labels and the kind
     of outputs of its config by default (not for ``outputs="probabilities"``, which no such model gives by itself). If
     the module returns several parts, the first with as many outputs as labels is used; for a compiled or parallel
-    module, the original one inside; ``task`` says what such a model does, by default its class
-    (``load``). PEFT and wrappers like it around a Hugging Face model keep its labels if their
-    outputs are its own.
+    module, the original one inside; ``task`` says what such a model does, by default its class (``load``), and a
+    pipeline of transformers stands for its model and tokenizer. PEFT and wrappers like it around a Hugging Face model
+    keep its labels if their outputs are its own. How texts are cut, and whether they are looked up in lower case, is
+    what ``print(model)`` shows, and the log.
 
     Raises UsageError for missing or contradicting arguments, ModelError if the module cannot be run.
     """
+    if is_pipeline(module):
+        held: Any = module
+        outputs = outputs or outputs_of(held)
+        return wrap(held.model, tokenizer=tokenizer or held.tokenizer, labels=labels, outputs=outputs, name=name,
+                    words=words, task=task)  # fmt: skip
+    if is_estimator(module):
+        raise UsageError(f"a {type(module).__name__} is no torch module: explain exegesis.blackbox(pipeline)")
     if not isinstance(module, nn.Module):
         raise UsageError(
             f"wrap takes a torch nn.Module, not {type(module).__name__}; for a function use blackbox(), weights alone "
@@ -106,6 +116,7 @@ def wrap(
     seen = _padded(told, [lookup.table for lookup in model.profile.lookups], warn=True)
     if model.profile.lookups and seen.tokens["pad"] != reader.tokens["pad"]:
         model = _explored(module, seen, labels, call, outputs, name)
+    _log.info("%s: %s; tokenizer= and lowercase= say otherwise", escaped(model.name), model.reader)
     return worded(model, words)
 
 
