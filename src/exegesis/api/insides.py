@@ -20,10 +20,16 @@ from exegesis.results.gates import Gates
 
 
 @overload
-def attention(model: Classifier | str, text: Raw, method: str = "attention", **options: Any) -> AttentionMaps: ...
+def attention(
+    model: Classifier | str, text: Raw, method: str | object = "attention", target: Wish = None, **options: Any
+) -> AttentionMaps: ...
 @overload
 def attention(
-    model: Classifier | str, text: list[Raw] | list[str] | Column, method: str = "attention", **options: Any
+    model: Classifier | str,
+    text: list[Raw] | list[str] | Column,
+    method: str | object = "attention",
+    target: Wish = None,
+    **options: Any,
 ) -> list[AttentionMaps]: ...
 
 

@@ -23,6 +23,7 @@ from exegesis.cli.evaluate import Compare, Evaluate
 from exegesis.cli.explain import Explain
 from exegesis.cli.influence import Influence
 from exegesis.cli.listing import Methods, Predict
+from exegesis.cli.nli import Nli
 from exegesis.cli.options import unfolded
 from exegesis.cli.outputs import show_all
 from exegesis.cli.recommend import Recommend
@@ -43,6 +44,7 @@ app = typer.Typer(
 for _command in (Explain, Influence, Evaluate, Compare, Recommend, Predict, Methods, Train):
     app.command()(unfolded(_command))
 app.command("attention-test")(unfolded(AttentionTest))
+app.command()(unfolded(Nli))
 app.add_typer(study, name="study")
 
 

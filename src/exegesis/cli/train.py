@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 _VARIANTS = ("lstm-nondecreasing", "lstm-markov", "lstm-no-gates")
-ARCHS = ("lstm", "gru", "rnn", "bilstm", "bigru", "birnn", *_VARIANTS, *(f"bi{name}" for name in _VARIANTS))
+ARCHS = ("esim", "lstm", "gru", "rnn", "bilstm", "bigru", "birnn", *_VARIANTS, *(f"bi{name}" for name in _VARIANTS))
 READOUTS = ("last", "mean", "max", "attention")
 
 
@@ -37,6 +37,7 @@ class Data(Group, panel="Data"):
     test: str | None = option("Test texts.")
     extra: list[str] | None = option("More training texts, such as phrases; repeatable.")
     text: str | None = option("Column of the text: its name, or its number from 1.")
+    pair: str | None = option("Column of the second text, for esim.")
     label: str | None = option("Column of the label.")
     header: bool | None = option("Say whether row 1 names the columns.", "--header/--no-header")
     names: str | None = option("New names of the sorted labels, such as negative,positive.")
@@ -46,7 +47,7 @@ class Data(Group, panel="Data"):
 class Shape(Group, panel="Model"):
     """The cell of a classifier and its widths."""
 
-    arch: str = choice("Cell; bi- reads both ways.", ARCHS, "gru")
+    arch: str = choice("Cell; bi- reads both ways; esim compares pairs.", ARCHS, "gru")
     embedding: int = option("Width of the embeddings.", min=1, default=100)
     hidden: int = option("Width of one direction.", min=1, default=150)
 
@@ -89,6 +90,10 @@ def network_config(shape: Shape) -> RecurrentConfig:
     """The shape of the classifier that the options ask for."""
     from exegesis.models.trained.network import RecurrentConfig
 
+    if shape.arch == "esim":
+        return RecurrentConfig(
+            **{**_common(RecurrentConfig, shape), "cell": "lstm", "bidirectional": True, "readout": "esim"}
+        )
     cell: Any = shape.arch.removeprefix("bi")
     return RecurrentConfig(cell, shape.arch.startswith("bi"), **_common(RecurrentConfig, shape))
 
@@ -109,7 +114,8 @@ class Train(Command, Regularisation, Training, Layers, Shape, Data):
 
     The classifier has embeddings, one or more recurrent layers, a readout of their states, and a linear layer.
     lstm-nondecreasing, lstm-markov and lstm-no-gates are the LSTMs made for relevance propagation by Arras et al.
-    (2019, Sec. 11.4). The state is saved beside OUT after every epoch, and --resume goes on from there.
+    (2019, Sec. 11.4). esim is the model of pairs of Chen et al. (2017), for natural language inference. The state is
+    saved beside OUT after every epoch, and --resume goes on from there.
 
     \b
     exegesis train sst2/ --arch bigru --out my-model
@@ -177,12 +183,12 @@ def _read(data: Data) -> tuple[dict[str, list[Example]], dict[str, str]]:
     from exegesis.models.trained.corpus import find_labels, renamed
 
     others = {"dev": data.dev, "test": data.test}
-    splits = read_splits(data.data, others, data.text, data.label, header=data.header, datasets=True)
+    splits = read_splits(data.data, others, data.text, data.label, pair=data.pair, header=data.header, datasets=True)
     parts = {split: part.examples for split, part in splits.items()}
     origins = {"train": "", "dev": "a seeded tenth of the training texts"}
     origins |= {split: part.origin for split, part in splits.items()}
     for source in data.extra or []:
-        parts["train"] += read_examples(source, data.text, data.label, header=data.header)
+        parts["train"] += read_examples(source, data.text, data.label, data.pair, header=data.header)
         origins["train"] += f" and {source}"
     if data.names is not None:
         labels, new = find_labels(parts["train"], data.neutral), [name.strip() for name in data.names.split(",")]

@@ -23,6 +23,7 @@ def read_splits(
     text: Column | None = None,
     label: Column | None = None,
     *,
+    pair: Column | None = None,
     header: bool | None = None,
     datasets: bool = False,
 ) -> dict[str, Split]:
@@ -40,7 +41,7 @@ def read_splits(
         source = train if named is None else named
         within = split if Path(source).is_dir() or (datasets and is_dataset_name(source)) else None
         try:
-            examples = read_examples(source, text, label, split=within, header=header)
+            examples = read_examples(source, text, label, pair, within, header=header)
         except UsageError:
             if named is not None or not dataset:
                 raise

@@ -54,11 +54,14 @@ train t.tsv -o model --text text --label label --header --dev t.tsv --test t.tsv
 train n.tsv -o model --no-header --neutral 2 --vectors v.txt --freeze --min-count 1 --cased --about about.md TINY
 train t.tsv -o model --dropout 0.1 --embedding-dropout 0.1 --word-dropout 0.1 --lr 0.01 --batch 2 --patience 1 TINY
 train t.tsv -o model --clip 0.5 --weight-decay 0.1 --label-smoothing 0.1 --average 0.5 --device cpu --resume -q TINY
+train p.tsv -o model --arch esim --text premise --pair hypothesis --dev p.tsv TINY
 train t.tsv -o small --overwrite TINY
 attention-test --data p.tsv --column premise --pair-column hypothesis -m pairs --attention 1 --searched 1 --limit 2 TASK
 attention-test --data folder --split test -m pairs --limit 2 --searched 0 --seed 1 --device cpu --json out.json -q
 attention-test --data t.tsv --column text -m pairs --limit 2 --searched 0 --report out.html --figure out.svg --color
 attention-test --data t.tsv -m pairs --limit 2 --searched 0 --no-color --palette blue-orange
+nli "Two dogs run." "Dogs move." -m pairs -t neutral --device cpu --html out.html --figure out.svg -n --no-color
+nli "Two dogs run." "Dogs move." -m pairs --model pairs -q --palette blue-orange --color
 study words t.tsv --column text --limit 3 -m bundled -M reat -t positive --tags penn --seed 1 --json out.json
 study words folder --split test -M lime -p samples=20 --report out.html --figure out.svg --palette blue-orange --color
 study words t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color

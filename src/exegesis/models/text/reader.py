@@ -97,9 +97,14 @@ class WordReader:
         return len(self.vocabulary)
 
     def read(self, raw: Raw) -> Text:
-        if not isinstance(raw, str):
+        if self.tokenize is not None and not isinstance(raw, str):
             raise UsageError("this model reads one text at a time, not a pair of texts")
-        text = self.vocabulary.read(raw) if self.tokenize is None else self._tokenized(raw, self.tokenize)
+        if self.tokenize is None or not isinstance(raw, str):
+            text = self.vocabulary.read(raw)
+        else:
+            text = self._tokenized(raw, self.tokenize)
+        if not isinstance(raw, str):
+            return text
         return text if self.segment is None else _regrouped(text, words_in(raw, self.segment))
 
     def _tokenized(self, raw: str, tokenize: Tokenize) -> Text:

@@ -11,11 +11,12 @@ from functools import cached_property
 from typing import Self
 
 from exegesis.core.errors import FileError, TextError, UsageError
-from exegesis.core.text import Text, refuse_split_pairs, text_of_words
+from exegesis.core.text import Span, Text, refuse_split_pairs, text_of_words
 from exegesis.models.text.guesses import PADS, UNKNOWNS, capitals, is_special
 from exegesis.models.text.tokenizer import is_clustered, tokenize
 
 PAD, UNKNOWN = PADS[0], UNKNOWNS[0]
+PAIR, PAIR_NUMBER = "<pair>", 2  # stands between the texts of a pair, in vocabularies made of pairs
 LONGEST = 40  # characters of an entry whose other forms are looked for
 _log = logging.getLogger("exegesis.vocabulary")
 
@@ -58,15 +59,47 @@ class Vocabulary:
                 numbers.setdefault(token, number)
         return numbers
 
-    def read(self, raw: str) -> Text:
-        """The text as its tokens, one word each (see ``tokenizer`` for the rules).
+    @property
+    def pairs(self) -> bool:
+        """True for the vocabulary of a model of pairs, which lists what stands between two texts."""
+        return self.tokens[PAIR_NUMBER : PAIR_NUMBER + 1] == (PAIR,)
 
-        Raises TextError for a text without any token, and for an unlisted word if there is no unknown token.
+    def read(self, raw: str | tuple[str, str]) -> Text:
+        """The text as its tokens, one word each (see ``tokenizer`` for the rules); a pair as two segments.
+
+        Raises TextError for a text without any token, and for an unlisted word if there is no unknown token, UsageError
+        for a pair if the vocabulary is not one of pairs, and for a single text if it is.
         """
+        if self.pairs:
+            return self._paired(raw)
+        if not isinstance(raw, str):
+            raise UsageError("this model reads one text at a time, not a pair of texts")
         words = tokenize(raw, lowercase=self.lowercase, clusters=not self._lists_clauses)
         if not words:
             raise TextError("the text is empty or blank; give a text with at least one word")
         return text_of_words(raw, words, [self._number(word.string) for word in words])
+
+    def _paired(self, raw: str | tuple[str, str]) -> Text:
+        """Two texts as one, the token of pairs between them, which belongs to neither."""
+        if isinstance(raw, str):
+            raise UsageError("this model reads pairs of texts: give two, as a tuple or with --pair")
+        sides = [tokenize(part, lowercase=self.lowercase, clusters=not self._lists_clauses) for part in raw]
+        for words, which in zip(sides, ("first", "second"), strict=True):
+            if not words:
+                raise TextError(f"the {which} text of the pair is empty or blank; give a text with at least one word")
+        size, (first, second) = len(raw[0]), sides
+        count, at = len(first), size + 1
+        return Text(
+            raw="\n".join(raw),
+            pieces=(*(word.string for word in first), PAIR, *(word.string for word in second)),
+            ids=(*(self._number(word.string) for word in first), PAIR_NUMBER,
+                 *(self._number(word.string) for word in second)),
+            offsets=(*((word.start, word.stop) for word in first), (size, size),
+                     *((word.start + at, word.stop + at) for word in second)),
+            words=tuple(Span(n, n + 1) for n in (*range(count), *range(count + 1, count + 1 + len(second)))),
+            segments=(Span(0, count), Span(count + 1, count + 1 + len(second))),
+            special=tuple(n == count for n in range(count + 1 + len(second))),
+        )  # fmt: skip
 
     @cached_property
     def _lists_clauses(self) -> bool:
@@ -88,14 +121,16 @@ class Vocabulary:
         minimum: int = 1,
         limit: int | None = None,
         extra: Iterable[str] = (),
+        pairs: bool = False,
     ) -> Self:
         """The words that occur at least ``minimum`` times, the most frequent first (ties: code points), at
         most ``limit`` of them, after pad (0) and unknown (1). ``extra`` words are added whatever their count.
+        With ``pairs`` the token that stands between the texts of a pair comes third.
         """
         counts = Counter(word.string for text in texts for word in tokenize(text, lowercase=lowercase))
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         frequent = [word for word, count in ranked if count >= minimum][:limit]
-        return cls(tuple(dict.fromkeys((PAD, UNKNOWN, *frequent, *extra))), lowercase)
+        return cls(tuple(dict.fromkeys((PAD, UNKNOWN, *([PAIR] if pairs else []), *frequent, *extra))), lowercase)
 
     @classmethod
     def of(

@@ -57,7 +57,7 @@ class Corpus:
             if example.label not in numbers:
                 raise unknown("label", example.label, labels)
             try:
-                ids = vocabulary.read(single(example)).ids
+                ids = vocabulary.read(pair(example) if vocabulary.pairs else single(example)).ids
             except TextError as error:
                 raise TextError(f"example {example.id}: {error}") from None
             texts.append(torch.tensor(ids))
@@ -105,6 +105,13 @@ def single(example: Example) -> str:
     if isinstance(example.text, str):
         return example.text
     raise UsageError("the examples are pairs of texts; give a column with a single text (--text)")
+
+
+def pair(example: Example) -> tuple[str, str]:
+    """The example's two texts. Raises UsageError for a single text, which a classifier of pairs does not read."""
+    if isinstance(example.text, tuple):
+        return example.text
+    raise UsageError("the examples are single texts; give the column of the second text (--pair)")
 
 
 def find_labels(examples: Iterable[Example], neutral: str | None = None) -> tuple[str, ...]:

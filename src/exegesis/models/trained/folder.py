@@ -25,6 +25,7 @@ from exegesis.core.errors import ExegesisError, FileError, ModelError, UsageErro
 from exegesis.core.files import inside, try_writing
 from exegesis.core.folders import replacing
 from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.models.trained.esim import network
 from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
 
 FORMAT = "exegesis-recurrent-classifier"
@@ -142,7 +143,7 @@ def load_folder(folder: str | Path) -> TrainedClassifier:
     weights = _read_weights(path)
     _compare(path, _outline(config), weights)
     with torch.device("meta"):  # draws no random numbers
-        module = RecurrentClassifier(config)
+        module = network(config)
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     _compare(path, expected, weights, complete=True)
     module.load_state_dict(_checked(weights), assign=True)

@@ -18,7 +18,7 @@ from exegesis.core.errors import UsageError, unknown
 from exegesis.nn.lstm_variants import GATES, Kind, VariantLSTM
 
 Cell = Literal["lstm", "gru", "rnn", "lstm-nondecreasing", "lstm-markov", "lstm-no-gates"]
-Readout = Literal["last", "mean", "max", "attention"]
+Readout = Literal["last", "mean", "max", "attention", "esim"]
 _LIBRARY: dict[str, type[nn.LSTM | nn.GRU | nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
@@ -29,7 +29,7 @@ class RecurrentConfig:
     ``embedding`` and ``hidden`` are widths (``hidden`` of one direction); ``vocabulary`` is the number of rows
     of the embedding. A ``cell`` lstm-KIND is a variant of Arras et al. 2019, Sec. 11.4 (``nn.variants``).
     ``dropout`` acts between layers and on the readout, ``embedding_dropout`` on whole features of a text's
-    embeddings, both while training only.
+    embeddings, both while training only. The readout esim is a network of its own, of pairs (``esim.Esim``).
     """
 
     cell: Cell = "gru"
@@ -54,6 +54,8 @@ class RecurrentConfig:
         for name in ("dropout", "embedding_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)!r}; give a number from 0 to below 1")
+        if self.pairs and (self.cell, self.bidirectional, self.layers) != ("lstm", True, 1):
+            raise UsageError("the readout esim needs one bidirectional layer of an LSTM (--arch esim)")
         if len(self.labels) < 2 or len(set(self.labels)) < len(self.labels):
             raise UsageError(f"labels are {', '.join(self.labels) or 'missing'}; give two or more different ones")
 
@@ -61,6 +63,11 @@ class RecurrentConfig:
     def width(self) -> int:
         """The width of the readout."""
         return self.hidden * (2 if self.bidirectional else 1)
+
+    @property
+    def pairs(self) -> bool:
+        """True for a classifier of pairs of texts (``esim``)."""
+        return self.readout == "esim"
 
     @property
     def variant(self) -> Kind | None:

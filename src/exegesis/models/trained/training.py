@@ -20,9 +20,10 @@ from torch.nn import functional
 
 from exegesis.core.errors import ModelError, UsageError
 from exegesis.data.examples import Example
-from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.models.text.vocabulary import PAIR_NUMBER, Vocabulary
 from exegesis.models.trained.checkpoint import read_checkpoint, write_checkpoint
-from exegesis.models.trained.corpus import NEUTRAL, Batch, Corpus, find_labels, single, split_off
+from exegesis.models.trained.corpus import NEUTRAL, Batch, Corpus, find_labels, pair, single, split_off
+from exegesis.models.trained.esim import network
 from exegesis.models.trained.folder import TrainedClassifier
 from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
@@ -83,8 +84,9 @@ def train(
         examples, dev = split_off(examples, options.development, options.seed)
     everything = [*examples, *extra]
     labels = find_labels(everything, options.neutral)
+    texts = [part for one in everything for part in pair(one)] if config.pairs else map(single, everything)
     vocabulary = Vocabulary.from_texts(
-        map(single, everything), lowercase=options.lowercase, minimum=options.minimum_count
+        texts, lowercase=options.lowercase, minimum=options.minimum_count, pairs=config.pairs
     )
     width, vectors = read_vectors(options.vectors, vocabulary.numbers) if options.vectors else (0, {})
     config = replace(config, vocabulary=len(vocabulary), labels=labels, embedding=width or config.embedding)
@@ -96,7 +98,7 @@ def train(
     beside = {"devices": [where], "device_type": where.type} if where.type != "cpu" else {"devices": []}
     with _seeded, torch.random.fork_rng(**beside):
         torch.manual_seed(options.seed)
-        module = RecurrentClassifier(config).float()
+        module = network(config).float()
         with torch.no_grad():
             for word, vector in vectors.items():
                 module.embedding.weight[vocabulary.numbers[word]] = torch.from_numpy(vector)
@@ -176,7 +178,9 @@ class _Run:
         ids = batch.ids
         if self.options.word_dropout:
             draws = torch.rand(ids.shape, generator=self.generator, dtype=torch.float32).to(ids.device)
-            ids = ids.masked_fill(draws < self.options.word_dropout, self.unknown)
+            dropped = draws < self.options.word_dropout
+            dropped = dropped & (ids != PAIR_NUMBER) if self.module.config.pairs else dropped
+            ids = ids.masked_fill(dropped, self.unknown)
         logits = self.module(ids, batch.lengths)
         targets = functional.one_hot(batch.classes.clamp(min=0), logits.shape[1]).to(logits)
         targets[batch.classes == NEUTRAL] = 1 / logits.shape[1]

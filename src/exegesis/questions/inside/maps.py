@@ -193,8 +193,8 @@ def _shared_scores(found: Read) -> list[tuple[int, int]]:
             if one is None or other is None or one.shape != other.transpose(1, 2).shape or one.shape[1] == 1:
                 continue
             ends, turned = found.layout.axes(first), found.layout.axes(second)
-            swapped = ends.down == turned.across and ends.across == turned.down
-            if swapped and ends.columns != turned.columns and torch.equal(one, other.transpose(1, 2)):
+            swapped = ends.down == turned.across and ends.across == turned.down and ends.down != ends.across
+            if swapped and torch.equal(one, other.transpose(1, 2)):
                 pairs.append((first, second))
     return pairs
 
