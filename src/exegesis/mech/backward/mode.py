@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -55,6 +56,7 @@ PLAIN = (
     "numel",
     "is_floating_point",
 )
+LOOKING_UP = ("embedding", "__getitem__", "narrow", "select")
 IN_PLACE = ("iadd", "isub", "imul", "itruediv", "idiv")
 ALIASES = {
     "radd": "add", "rmul": "mul", "truediv": "div", "multiply": "mul", "subtract": "sub", "divide": "div",
@@ -64,7 +66,7 @@ ALIASES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)  # made for every tensor: a frozen one would take three times as long
 class Shadow:
     """Facts about a live tensor beside its values (see the module's docstring), each in the tensor's shape.
 
@@ -81,7 +83,7 @@ class Shadow:
     weights: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Call:
     """A call of a torch function that touches live tensors."""
 
@@ -106,6 +108,16 @@ class Call:
     def shadow(self, value: Tensor) -> Shadow:
         """The shadow of a live tensor."""
         return self.mode.shadow(value)
+
+    def rows(self, shape: torch.Size, *values: Tensor) -> Int[Tensor, "*shape"]:
+        """The rows of an elementwise function of live values."""
+        if self.mode.single is not None:
+            return self.mode.single_rows(shape)
+        total = self.mode.shadow(values[0]).rows.expand(shape)
+        for value in values[1:]:
+            rows = self.mode.shadow(value).rows
+            total = total if rows is total else torch.maximum(total, rows.expand(shape))
+        return total
 
     def swapped(self, pick: Callable[[Tensor], Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with each live tensor replaced by ``pick`` of it."""
@@ -132,6 +144,7 @@ class Mode(TorchFunctionMode):
         self._shadows: dict[int, tuple[Tensor, Shadow]] = {}
         self._names: dict[int, tuple[Tensor, str]] = {}
         self.single: Tensor | None = None
+        self._single_rows: dict[torch.Size, Tensor] = {}
         self._refusal: UnsupportedError | None = None
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
@@ -169,8 +182,22 @@ class Mode(TorchFunctionMode):
     def note(self, value: Tensor, shadow: Shadow) -> Tensor:
         """Remember a live tensor's shadow and return the tensor."""
         if value.requires_grad:
-            self._shadows[id(value)] = (value, replace(shadow, rows=shadow.rows.expand(value.shape)))
+            shape = value.shape
+            if self.single is not None:
+                rows = self.single_rows(shape)
+                shadow = shadow if rows is shadow.rows else replace(shadow, rows=rows)
+            elif shadow.rows.shape != shape:
+                shadow = replace(shadow, rows=shadow.rows.expand(shape))
+            self._shadows[id(value)] = (value, shadow)
         return value
+
+    def single_rows(self, shape: torch.Size) -> Int[Tensor, "*shape"]:
+        """The rows of a tensor of a run of one text."""
+        assert self.single is not None
+        rows = self._single_rows.get(shape)
+        if rows is None:
+            rows = self._single_rows[shape] = self.single.expand(shape)
+        return rows
 
     def shadow(self, value: Tensor) -> Shadow:
         """The shadow of a live tensor. Raises UnsupportedError if the function that made it is invisible to torch."""
@@ -194,12 +221,12 @@ class Mode(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         options = kwargs or {}
-        raw = func.__name__ if hasattr(func, "__name__") else ""
+        raw = getattr(func, "__name__", "")
         if raw in PLAIN or (raw == "__get__" and func.__self__.__name__ in PLAIN):
             return func(*args, **options)
-        given = list(tensors((args, options)))
-        if not any(value.requires_grad and self._comes_from_words(value) for value in given):
-            return self._constant(func, raw, given, args, options)
+        present = given(args, options)
+        if not any(value.requires_grad and self._comes_from_words(value) for value in present):
+            return self._constant(func, raw, present, args, options)
         try:
             return self._live(func, args, options)
         except UnsupportedError as error:
@@ -207,13 +234,15 @@ class Mode(TorchFunctionMode):
             raise
 
     def _constant(
-        self, func: Any, raw: str, given: list[Tensor], args: tuple[Any, ...], options: dict[str, Any]
+        self, func: Any, raw: str, present: list[Tensor], args: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
         """The result of a function of constants, under the name of those that have one."""
         result = func(*args, **options)
-        if self._namer is None or not isinstance(result, Tensor) or not result.is_floating_point():
+        if self._namer is None or (not self._names and raw not in LOOKING_UP):
             return result
-        names = [self._names[id(value)][1] for value in given if id(value) in self._names]
+        if not isinstance(result, Tensor) or not result.is_floating_point():
+            return result
+        names = [self._names[id(value)][1] for value in present if id(value) in self._names]
         name = names[0] if names else self._namer(raw, args, options)
         return result if name is None else self.name(result, name)
 
@@ -267,8 +296,11 @@ class Mode(TorchFunctionMode):
 def canonical(func: Any) -> tuple[str, bool]:
     """A function's name without the marks of its variants, and whether it writes over its first argument."""
     raw = getattr(func, "__name__", "")
-    if raw == "__get__":
-        return str(func.__self__.__name__), False
+    return (str(func.__self__.__name__), False) if raw == "__get__" else _canonical(raw)
+
+
+@cache
+def _canonical(raw: str) -> tuple[str, bool]:
     name = raw.strip("_")
     written = name in IN_PLACE or name == "setitem" or (raw.endswith("_") and not raw.endswith("__"))
     return ALIASES.get(name, name), written
@@ -278,6 +310,17 @@ def named(func: Any) -> str:
     """A function's name as users know it."""
     name = torch.overrides.resolve_name(func)
     return str(name) if name else str(getattr(func, "__name__", func))
+
+
+def given(args: tuple[Any, ...], options: dict[str, Any]) -> list[Tensor]:
+    """The tensors among arguments: ``tensors``, for what is asked at every call."""
+    found: list[Tensor] = []
+    for value in (*args, *options.values()) if options else args:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, list | tuple | dict):
+            found.extend(tensors(value))
+    return found
 
 
 def tensors(value: Any) -> Iterator[Tensor]:

@@ -15,7 +15,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
-from exegesis.mech.backward.mode import Call, Rule, Shadow, named, tensors
+from exegesis.mech.backward.mode import Call, Rule, Shadow, given, named, tensors
 
 
 def reduced(rows: Int[Tensor, "*shape"], dims: Sequence[int], *, keep: bool = True) -> Int[Tensor, "*less"]:
@@ -44,7 +44,12 @@ def merged(shape: torch.Size, rows: Sequence[Tensor]) -> Int[Tensor, "*shape"]:
 def moved(call: Call) -> Any:
     """Elements are only moved: views, transposes, selections, copies."""
     result = call.native()
-    sources = [call.shadow(value) for value in tensors((call.args, call.kwargs)) if value.requires_grad]
+    sources = [call.shadow(value) for value in given(call.args, call.kwargs) if value.requires_grad]
+    plain = all(source.before is None and source.baseline is None for source in sources)
+    if plain and call.mode.single is not None:
+        for value in (result,) if isinstance(result, Tensor) else tensors(result):
+            call.mode.note(value, Shadow(call.mode.single_rows(value.shape)))
+        return result
     rows = _rows(call, result)
     before = baseline = None
     if any(source.before is not None for source in sources):
@@ -64,7 +69,7 @@ def _rows(call: Call, result: Any) -> Any:
     """The rows of moved elements; those of one text, and those of a copy, are known without moving any."""
     single = call.mode.single
     if single is not None:
-        return [single.expand(value.shape) for value in tensors(result)]
+        return [call.mode.single_rows(value.shape) for value in tensors(result)]
     if call.name in ("contiguous", "clone") and len(call.args) == 1:
         return call.shadow(call.args[0]).rows
     return _on_shadows(call, lambda value: call.shadow(value).rows)
@@ -100,7 +105,7 @@ def _or(value: Tensor | None, default: Tensor) -> Tensor:
 
 def scaled(call: Call) -> Any:
     """Multiplied by a constant or unchanged: linear, and the constant has no share. A masked gate remains a gate."""
-    sources = [value for value in tensors((call.args, call.kwargs)) if value.requires_grad]
+    sources = [value for value in given(call.args, call.kwargs) if value.requires_grad]
     if len(sources) > 1:
         raise UnsupportedError(
             f"the module computes with {named(call.func)} of two tensors that both depend on the words, which has no "
@@ -110,10 +115,11 @@ def scaled(call: Call) -> Any:
     shadow = call.shadow(sources[0])
     gate = shadow.gate and _masks(call)
     same = result.shape == sources[0].shape and result.device == sources[0].device
-    before = shadow.before if same and (gate or _stretches(call)) else None
-    rows = shadow.rows.to(result.device)
-    source = _or(shadow.source, sources[0]) if call.name in ("mul", "neg", "div", *CASTS) and same else None
-    return call.mode.note(result, Shadow(rows, before, gate and before is not None, _baseline(call), source))
+    before = shadow.before if same and shadow.before is not None and (gate or _stretches(call)) else None
+    rows = shadow.rows if result.device == shadow.rows.device else shadow.rows.to(result.device)
+    source = _or(shadow.source, sources[0]) if same and call.name in LINEAR else None
+    baseline = None if shadow.baseline is None else _baseline(call)
+    return call.mode.note(result, Shadow(rows, before, gate and before is not None, baseline, source))
 
 
 def _masks(call: Call) -> bool:
@@ -250,7 +256,7 @@ def added(call: Call) -> Any:
     first, second = call.argument(0, "input"), call.argument(1, "other")
     if call.name == "rsub":
         first, second = second, first
-    alpha = call.kwargs.get("alpha", 1)
+    alpha, names = call.kwargs.get("alpha", 1), [constant_name(call, value) for value in (first, second)]
     if alpha != 1:
         second = call.mode.run(torch.mul, second, alpha) if call.live(second) else second * alpha
     minus = call.name in ("sub", "rsub")
@@ -258,13 +264,13 @@ def added(call: Call) -> Any:
     shape = broadcast(first, second)
     rows = merged(shape, [call.shadow(value).rows for value in live])
     parts = []
-    for value, sign in ((first, 1), (second, -1 if minus else 1)):
+    for value, sign, name in zip((first, second), (1, -1 if minus else 1), names, strict=True):
         if call.live(value):
             parts.append(value if sign == 1 else -value)
             continue
         plain = torch.as_tensor(value, dtype=live[0].dtype, device=live[0].device) * sign
-        parts.append(call.mode.constant(plain.expand(shape), rows, constant_name(call, value)))
-    return call.mode.note(parts[0] + parts[1], Shadow(rows, baseline=_baseline(call), source=common(call)))
+        parts.append(call.mode.constant(plain.expand(shape), rows, name))
+    return call.mode.note(parts[0] + parts[1], Shadow(rows, baseline=_baseline(call), source=common(call, shape)))
 
 
 def constant_name(call: Call, value: object) -> str:
@@ -273,13 +279,16 @@ def constant_name(call: Call, value: object) -> str:
     return named_ or ("biases" if isinstance(value, torch.nn.Parameter) else "fixed parts")
 
 
-def common(call: Call) -> Tensor | None:
-    """The tensor of which all live arguments are elementwise functions, None if they differ."""
-    live = [value for value in call.args if call.live(value)]
-    sources = [_or(call.shadow(value).source, value) for value in live]
-    same = bool(sources) and all(source is sources[0] for source in sources[1:])
-    fits = same and sources[0].shape == broadcast(*(value for value in call.args if isinstance(value, Tensor)))
-    return sources[0] if fits else None
+def common(call: Call, shape: torch.Size) -> Tensor | None:
+    """The tensor of this shape of which all live arguments are elementwise functions, None if there is none."""
+    found: Tensor | None = None
+    for value in call.args:
+        if call.live(value):
+            source = _or(call.shadow(value).source, value)
+            if found is not None and source is not found:
+                return None
+            found = source
+    return found if found is not None and found.shape == shape else None
 
 
 def chosen(call: Call) -> Any:
@@ -357,6 +366,7 @@ def written(call: Call) -> None:
 
 
 CASTS = ("to", "float", "double", "half", "bfloat16", "type", "cpu", "cuda")
+LINEAR = frozenset(("mul", "neg", "div", *CASTS))
 MOVING = (
     "view reshape view_as reshape_as flatten unflatten squeeze unsqueeze transpose permute t T mT movedim contiguous "
     "clone expand expand_as broadcast_to repeat repeat_interleave tile flip reversed roll narrow select index_select "

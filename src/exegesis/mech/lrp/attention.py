@@ -172,8 +172,7 @@ def _masks(
 ) -> tuple[Tensor | None, Tensor | None, str | None]:
     """What a mask adds to the scores, which keys it closes, and the name of what it adds if that has a share."""
     if call.argument(5, "is_causal", False):
-        shape = (query.shape[-2], key.shape[-2])
-        return None, torch.ones(shape, dtype=torch.bool, device=query.device).tril().logical_not(), None
+        return None, state.later(query.shape[-2], key.shape[-2], query.device), None
     if mask is None:
         return None, None, None
     if mask.dtype == torch.bool:

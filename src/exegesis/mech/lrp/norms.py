@@ -70,7 +70,7 @@ def rms_norm(state: State, call: Call) -> Tensor:
 def _normalized(state: State, call: Call, x: Tensor, y: Tensor, rule: Normalized) -> Tensor:
     state.attends = True
     rows = call.shadow(x).rows
-    return call.mode.note(state.propagated(rule, y, (x,), rows, state.place("norm")), Shadow(rows))
+    return call.mode.note(state.propagated(rule, y, (x,), rows, state.spot("norm")), Shadow(rows))
 
 
 def _plain(value: Tensor | None) -> Tensor | None:
@@ -90,13 +90,22 @@ def length(state: State, call: Call) -> Any:
 
 
 def power(activation: Callable[[State, Call], Any]) -> Callable[[State, Call], Any]:
-    """pow: one over a root of x is a length, any other power with a constant exponent is an activation."""
+    """pow: one over a root of x is a length, any other power with a constant exponent is an activation.
+
+    The quotient of a power n and its base is its slope over n.
+    """
 
     def rule(state: State, call: Call) -> Any:
-        exponent = call.argument(1, "exponent")
-        if isinstance(exponent, int | float) and exponent < 0:
+        exponent = call.argument(1, "exponent", 2)
+        plain = isinstance(exponent, int | float)
+        if plain and exponent < 0:
             return length(state, call)
-        return activation(state, call)
+        if not (plain and exponent >= 1 and state.options.exact):
+            return activation(state, call)
+        y, x = call.native(), call.argument(0, "input")
+        y.register_hook(lambda arriving: None if arriving is None else arriving / exponent)
+        shadow = call.shadow(x)
+        return call.mode.note(y, Shadow(shadow.rows, x, source=x if shadow.source is None else shadow.source))
 
     return rule
 

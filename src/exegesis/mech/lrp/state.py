@@ -29,6 +29,7 @@ class State:
     attends: bool = False
     recurs: bool = False
     _numbers: dict[str, int] = field(default_factory=dict)
+    _later: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     _masks: dict[int, tuple[Tensor, Tensor | None, Tensor | None]] = field(default_factory=dict)
 
     def number(self, kind: str) -> int:
@@ -40,6 +41,10 @@ class State:
         """The place of the next part of a kind: conv1d 1, conv1d 2, and so on."""
         return Place(kind, self.number(kind))
 
+    def spot(self, kind: str) -> Place | None:
+        """The place of the next part of a kind, None unless relevance in between is asked for."""
+        return None if self.ledger.states is None else self.place(kind)
+
     def mask(self, value: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Where a term of scores closes them (None: nowhere), and what it adds elsewhere (None: nothing)."""
         if id(value) not in self._masks:
@@ -49,11 +54,18 @@ class State:
             self._masks[id(value)] = (value, *found)
         return self._masks[id(value)][1:]
 
+    def later(self, queries: int, keys: int, device: torch.device) -> Tensor:
+        """The keys that stand behind each query."""
+        if (queries, keys) not in self._later:
+            every = torch.ones((queries, keys), dtype=torch.bool, device=device)
+            self._later[queries, keys] = every.triu(1)
+        return self._later[queries, keys]
+
     def kept(
         self,
         value: Tensor,
         rows: Tensor,
-        constant: Tensor | None = None,
+        constant: Tensor | float | None = None,
         name: str = "biases",
         kind: str | None = None,
     ) -> None:
@@ -61,8 +73,8 @@ class State:
 
         It is done by a hook on the tensor, whose slopes remain its own: for sums without epsilon.
         """
-        place = None if kind is None else self.place(kind)
-        noted = value.detach() if place is not None and self.ledger.states is not None else None
+        place = None if kind is None else self.spot(kind)
+        noted = None if place is None else value.detach()
         if constant is None and noted is None:
             return
 
@@ -71,9 +83,12 @@ class State:
                 return
             if noted is not None and place is not None:
                 self.ledger.note(place, torch.where(arriving == 0, 0.0, noted * arriving))
-            if constant is not None and constant.ndim == 1 and rows.stride(-1) == 0 and arriving.ndim > 1:
+            vector = isinstance(constant, Tensor) and constant.ndim == 1 and len(constant) == arriving.shape[-1]
+            if constant is None:
+                return
+            if isinstance(constant, Tensor) and vector and rows.stride(-1) == 0 and arriving.ndim > 1:
                 self.ledger.book(name, arriving @ constant.to(arriving), rows[..., 0])
-            elif constant is not None:
+            else:
                 self.ledger.book(name, arriving * constant, rows)
 
         value.register_hook(hook)  # type: ignore[no-untyped-call]

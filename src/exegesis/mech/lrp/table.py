@@ -60,7 +60,7 @@ def signed_linear(state: State, call: Call) -> Tensor:
         return sums
 
     rule = SignedMap(state.options, weight, bias, function)
-    return call.mode.note(state.propagated(rule, z.detach(), (x,), rows, state.place(call.name)), Shadow(rows))
+    return call.mode.note(state.propagated(rule, z.detach(), (x,), rows, state.spot(call.name)), Shadow(rows))
 
 
 def even_linear(state: State, call: Call) -> Tensor:
@@ -68,7 +68,7 @@ def even_linear(state: State, call: Call) -> Tensor:
     z, _, rows = _weighted(call)
     x, weight, bias = (call.argument(position, name) for position, name in enumerate(("input", "weight", "bias")))
     rule = EvenMap(state.options.epsilon, weight.detach(), None if bias is None else bias.detach())
-    return call.mode.note(state.propagated(rule, z.detach(), (x,), rows, state.place("linear")), Shadow(rows))
+    return call.mode.note(state.propagated(rule, z.detach(), (x,), rows, state.spot("linear")), Shadow(rows))
 
 
 def _weighted(call: Call) -> tuple[Tensor, Tensor | None, Int[Tensor, "*shape"]]:
@@ -109,7 +109,7 @@ def _by_epsilon(
 ) -> Tensor:
     """A sum that torch computed, under the epsilon rule."""
     rule = Epsilon(state.options.epsilon, bias, counts)
-    return call.mode.note(state.propagated(rule, z.detach(), (z,), rows, state.place(kind)), Shadow(rows))
+    return call.mode.note(state.propagated(rule, z.detach(), (z,), rows, state.spot(kind)), Shadow(rows))
 
 
 def activation(state: State, call: Call) -> Tensor:
@@ -137,10 +137,12 @@ def total(state: State, call: Call) -> Any:
     first, second = call.argument(0, "input"), call.argument(1, "other")
     first, second = (second, first) if call.name == "rsub" else (first, second)
     if call.live(first) and call.live(second):
-        z = added(call)
         if state.options.exact:
-            state.kept(z, call.shadow(z).rows, kind="sum")
-            return z
+            z = call.native()
+            rows = call.rows(z.shape, first, second)
+            state.kept(z, rows, kind="sum")
+            return call.mode.note(z, Shadow(rows, source=common(call, z.shape)))
+        z = added(call)
         counts = ((first != 0) & (second != 0)).expand(z.shape)
         return _by_epsilon(state, call, z, call.shadow(z).rows, "sum", counts=counts)
     opened = call.shadow(second) if call.live(second) else None
@@ -157,18 +159,16 @@ def total(state: State, call: Call) -> Any:
 def _shifted(state: State, call: Call, value: Tensor, constant: Any, last: bool) -> Any:
     """A live term and a constant one, which keeps its share, by torch's own sum."""
     z = call.native()
-    rows = merged(z.shape, [call.shadow(value).rows])
-    if isinstance(constant, Tensor) and not isinstance(constant, torch.nn.Parameter):
-        _, share = state.mask(constant) if constant.is_floating_point() else (None, constant)
-    else:
-        share = torch.as_tensor(constant, device=z.device).detach()
+    rows = call.rows(z.shape, value)
+    share = constant.detach() if isinstance(constant, Tensor) else constant
+    if isinstance(constant, Tensor) and constant.is_floating_point() and not isinstance(constant, torch.nn.Parameter):
+        _, share = state.mask(constant)
     if share is not None:
         alpha = call.kwargs.get("alpha", 1) if last else 1
-        share = share.to(z.dtype) * (
-            -alpha if (call.name == "sub" and last) or (call.name == "rsub" and not last) else alpha
-        )
-        state.kept(z, rows, share, constant_name(call, constant))
-    return call.mode.note(z, Shadow(rows, source=common(call)))
+        share = share.to(z.dtype) if isinstance(share, Tensor) else share
+        sign = -alpha if call.name != "add" and last else alpha
+        state.kept(z, rows, share if sign == 1 else share * sign, constant_name(call, constant))
+    return call.mode.note(z, Shadow(rows, source=common(call, z.shape)))
 
 
 def even_total(state: State, call: Call) -> Any:
@@ -180,7 +180,7 @@ def even_total(state: State, call: Call) -> Any:
     rows = call.shadow(z).rows
     first, second = (second, first) if call.name == "rsub" else (first, second)
     rule = EvenSum(state.options.epsilon, 1 if call.name == "add" else -1)
-    return call.mode.note(state.propagated(rule, z.detach(), (first, second), rows, state.place("sum")), Shadow(rows))
+    return call.mode.note(state.propagated(rule, z.detach(), (first, second), rows, state.spot("sum")), Shadow(rows))
 
 
 def _is_one(value: object) -> bool:
@@ -195,8 +195,9 @@ def product(state: State, call: Call) -> Any:
     if not (call.live(a) and call.live(b)):
         return scaled(call)
     first, second = call.shadow(a), call.shadow(b)
-    rows = merged(broadcast(a, b), [first.rows, second.rows])
-    source = common(call)
+    shape = broadcast(a, b) if a.shape != b.shape else a.shape
+    rows = call.rows(shape, a, b)
+    source = common(call, shape) if call.live(call.args[0]) and call.live(call.args[-1]) else None
     if source is not None and state.options.exact and state.options.product in ("all", "half"):
         with torch.no_grad():
             value = call.native()
@@ -334,7 +335,7 @@ OWN: dict[str, Callable[[State, Call], Any]] = {
     "rms_norm": rms_norm,
     "normalize": normalize,
     "cosine_similarity": cosine,
-    "pow": power(activation),
+    **dict.fromkeys(("pow", "square"), power(activation)),
     **dict.fromkeys(LENGTHS.split(), length),
     **dict.fromkeys(("div", "rdiv", "rtruediv", "reciprocal"), divided),
     "einsum": einsum,

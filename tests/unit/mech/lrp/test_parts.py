@@ -551,6 +551,18 @@ def test_whatever_a_module_does_with_its_tensors(name):
                 np.testing.assert_allclose(kept[part][row], one, rtol=0, atol=1e-10, err_msg=part)
 
 
+@pytest.mark.parametrize("name", ["positions taken away", "a bias by hand", "residual", "matrices added", "gated"])
+def test_without_epsilon_sums_keep_their_own_slopes(name):
+    """The account that hooks book is that of the rule with an epsilon too small to count."""
+    seen = Plain(made(Does(DOES[name]), 4))
+    raw = texts([3, 5, 1])
+    exact, near = (generally(seen, raw, Lrp(epsilon)) for epsilon in (0.0, 1e-13))
+    np.testing.assert_allclose(exact[0], near[0], rtol=0, atol=1e-8)
+    np.testing.assert_allclose(exact[2], 0, atol=1e-9)
+    for part, amount in exact[1].items():
+        np.testing.assert_allclose(amount, near[1][part], rtol=0, atol=1e-8, err_msg=part)
+
+
 class Doubling(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
