@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         evaluate,
         explain,
         gates,
+        generation,
         hierarchy,
         influence,
         influence_methods,
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from exegesis.results.attribution import Attribution
     from exegesis.results.evaluation import Evaluation
     from exegesis.results.gates import Gates
+    from exegesis.results.generation import Generation
     from exegesis.results.hierarchy import Hierarchy
     from exegesis.results.influence import Influence
     from exegesis.results.information import Information
@@ -82,6 +84,7 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
     "exegesis.results.attribution": "Attribution",
     "exegesis.results.evaluation": "Evaluation",
     "exegesis.results.gates": "Gates",
+    "exegesis.results.generation": "Generation",
     "exegesis.results.hierarchy": "Hierarchy",
     "exegesis.results.influence": "Influence",
     "exegesis.results.information": "Information",
@@ -103,6 +106,7 @@ __all__ = [
     "ExegesisError",
     "FileError",
     "Gates",
+    "Generation",
     "Hierarchy",
     "Influence",
     "Information",
@@ -123,6 +127,7 @@ __all__ = [
     "evaluate",
     "explain",
     "gates",
+    "generation",
     "hierarchy",
     "influence",
     "influence_methods",

@@ -62,6 +62,7 @@ RESULTS = {
     **{f"pairs {make.__name__}": make for make in (matrix_samples.pairs, matrix_samples.estimated)},
     **{f"inside {make.__name__}": make for make in (matrix_samples.relevance, matrix_samples.of_pair)},
     **{f"inside {make.__name__}": make for make in (matrix_samples.attention_of_pair, matrix_samples.gates)},
+    **{f"answers {make.__name__}": make for make in (matrix_samples.generation, matrix_samples.contrast)},
     **{f"training texts {make.__name__}": make for make in (influence_samples.influence, influence_samples.nothing)},
     "inside information_of_pair": matrix_samples.information_of_pair,
     **{f"trust {make.__name__}": make for make in corpus_samples.EVALUATIONS},

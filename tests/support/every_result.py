@@ -171,6 +171,7 @@ EVERY: dict[str, Callable[[], object]] = {
     "information": matrix_samples.information,
     "attention": matrix_samples.attention,
     "gates": matrix_samples.gates,
+    "generation": matrix_samples.generation,
     "evaluation": evaluation,
     "recommendation": recommendation,
     "study of classes": classes,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from exegesis.core.text import Text
 from exegesis.results.attention import AttentionMap, AttentionMaps
 from exegesis.results.gates import GateCurves, Gates
+from exegesis.results.generation import Generation
 from exegesis.results.header import Account, Origin, Prediction, Subject
 from exegesis.results.information import Information
 from exegesis.results.interactions import Interactions
@@ -136,3 +139,26 @@ def information(raw: str | Text = samples.FIGHT, *, settled: bool = True) -> Inf
 
 def information_of_pair() -> Information:
     return information(samples.pair().text, settled=False)
+
+
+def generation(raw: str = samples.FIGHT, *, first: int = 4, complete: bool = True) -> Generation:
+    """An answer of which every word has scores of the words before it."""
+    text = samples.words_of(raw)
+    outputs, rng = text.words[first:], np.random.default_rng(5)
+    values = np.tril(rng.normal(0, 1, (len(outputs), len(text.words))), first - 1)
+    targets = tuple(f"log-probability:{n}" for n in range(len(outputs)))
+    explained = tuple((values.sum(1) + 0.25).tolist())
+    return Generation(
+        replace(subject(text), targets=targets, explained=explained),
+        Origin("lrp", "Lrp()", 0.01),
+        text.words,
+        outputs,
+        values,
+        first,
+        remainder=Account({"special tokens": (0.25,) * len(outputs)}, complete),
+    )
+
+
+def contrast() -> Generation:
+    """One number for a whole answer."""
+    return generation(first=len(samples.words_of(samples.FIGHT).words) - 1, complete=False)

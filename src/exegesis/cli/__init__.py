@@ -21,6 +21,7 @@ from exegesis.cli.attention import AttentionTest
 from exegesis.cli.complaints import Interrupted, complaint
 from exegesis.cli.evaluate import Compare, Evaluate
 from exegesis.cli.explain import Explain
+from exegesis.cli.generate import Generate
 from exegesis.cli.influence import Influence
 from exegesis.cli.listing import Methods, Predict
 from exegesis.cli.nli import Nli
@@ -41,7 +42,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (Explain, Influence, Evaluate, Compare, Recommend, Predict, Methods, Train):
+for _command in (Explain, Generate, Influence, Evaluate, Compare, Recommend, Predict, Methods, Train):
     app.command()(unfolded(_command))
 app.command("attention-test")(unfolded(AttentionTest))
 app.command()(unfolded(Nli))
@@ -67,6 +68,7 @@ def root(
     exegesis explain "The fight scenes are fun but it grows tedious"
     exegesis explain "A fine film." --level all --figure why.svg
     exegesis influence "A fine film." --model my-model --train sst2/
+    exegesis generate "The capital of France is" --model my-language-model
     exegesis predict --file reviews.txt
     exegesis evaluate --data reviews.tsv --methods reat,lime --report trust.html
     exegesis recommend --data reviews.tsv --budget 20 --out best.json

@@ -18,6 +18,7 @@ import exegesis.results.attribution
 import exegesis.results.evaluation
 import exegesis.results.faults
 import exegesis.results.gates
+import exegesis.results.generation
 import exegesis.results.hierarchy
 import exegesis.results.influence
 import exegesis.results.information

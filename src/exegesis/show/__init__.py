@@ -19,6 +19,7 @@ from exegesis.results.attention import AttentionMaps
 from exegesis.results.attribution import Attribution
 from exegesis.results.evaluation import Evaluation
 from exegesis.results.gates import Gates
+from exegesis.results.generation import Generation
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.influence import Influence
 from exegesis.results.information import Information
@@ -41,6 +42,7 @@ DOCUMENTS: dict[type[Result], str] = {
     AttentionMaps: "attention",
     Gates: "gates",
     Information: "information",
+    Generation: "generation",
     Evaluation: "evaluation",
     Study: "study",
 }

@@ -21,6 +21,10 @@ predict --file t.tsv --column text --limit 2 --encoding utf-8 --device cpu --jso
 predict -m pairs --file p.tsv --column premise --pair-column hypothesis TASK --skip-blank
 predict -m pairs "Two dogs run." --pair "Dogs move."
 methods --for bundled --json
+generate "a fine film" -m writer --continuation " and more" --unit piece --number logit -M smoothgrad -p samples=2 -q
+generate "a fine film" -m writer --continuation " and more" --contrast " good" --at 0 --json out.json --html out.html
+generate "a film" -m writer --chat --most-pieces 3 --device cpu --numbers --figure out.svg --palette blue-orange --color
+generate "a film" -m writer --continuation " good" --truncate --task text-generation --no-color
 explain -f t.tsv --encoding utf-8 --column 1 --limit 2 --skip-blank --json out.jsonl --html out.html --figure out.svg
 explain "a fine film" -m bundled -M lime -p samples=20 -t positive -l all --trust --device cpu TASK -n --no-color
 explain "a fine film" -m bundled --hierarchy acd --palette blue-orange --color
@@ -102,6 +106,19 @@ def given(line: str) -> list[str]:
 LINES = [line for line in COMMANDS.splitlines() if line]
 
 
+def writer(folder: Path) -> None:
+    """A small model that writes text."""
+    transformers = pytest.importorskip("transformers")
+    from tests.support import hf_toys
+
+    config = transformers.GPT2Config(vocab_size=330, n_embd=8, n_layer=1, n_head=1, n_positions=64, bos_token_id=0,
+                                     eos_token_id=0)  # fmt: skip
+    tokenizer = hf_toys.byte_bpe()
+    tokenizer.chat_template = "{% for m in messages %}<{{ m['role'] }}> {{ m['content'] }}{% endfor %}<answer>"
+    hf_toys._made(transformers.GPT2LMHeadModel, config).float().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, pairs: Path) -> Path:
     """A folder with all that the commands read."""
@@ -146,6 +163,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, pairs: Path) -
     options = ["--measures", "deletion", "--out", str(here / "best.json"), "-q"]
     assert run(["recommend", "-f", str(here / "t.tsv"), "-M", "lrp", *options]) == 0
     shutil.copytree(folder, here / "small")
+    writer(here / "writer")
     shutil.copytree(pairs, here / "pairs")
     return here
 

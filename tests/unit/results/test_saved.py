@@ -19,7 +19,8 @@ from tests.support import every_result, influence_samples, matrix_samples, neste
 
 FOLDER = Path(every_result.__file__).parent / "saved" / "version1"
 RESULTS = [samples.hierarchy, samples.pair, samples.targets, *nested_samples.EVERY, *matrix_samples.PAIRS,
-           *matrix_samples.PLACES, influence_samples.influence, influence_samples.nothing]  # fmt: skip
+           *matrix_samples.PLACES, matrix_samples.contrast,
+           influence_samples.influence, influence_samples.nothing]  # fmt: skip
 
 
 @pytest.mark.parametrize("ending", [".json", ".jsonl"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,13 +10,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from exegesis.core.errors import UnsupportedError
+from exegesis.core.errors import UnsupportedError, out_of_memory
 from exegesis.core.progress import counted
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import Budget, budget_for
 from exegesis.protocols.model import Differentiable
 from exegesis.protocols.target import Target
 
+TOGETHER = 16  # numbers that go back together
 MANY = 32  # numbers of a text from which each is a row of its own, instead of a backward pass of its own
 Reduce = Callable[[Tensor, Tensor], Tensor]  # from gradients [n, t, d] and the numbers of their rows to what is kept
 
@@ -30,9 +32,12 @@ def gradients(
     """The explained numbers, and the gradient of each with respect to every word vector.
 
     ``reduce`` says what is kept of the gradients of one number, so that those of all are never in memory together.
-    Raises UnsupportedError for a module that overwrites numbers which its own gradient needs.
+    A model that says ``one_graph`` (many numbers of few long texts) runs forward once, and backward for many numbers at
+    a time. Raises UnsupportedError for a module that overwrites numbers which its own gradient needs.
     """
     try:
+        if getattr(model, "one_graph", False) and target.count > 1:
+            return _together(model, embeds, batch, target, reduce)
         return (
             _apart(model, embeds, batch, target, reduce)
             if target.count > MANY
@@ -59,6 +64,39 @@ def _each(
             for k in range(target.count)
         ]
     return numbers.detach(), torch.stack(kept, 1)
+
+
+def _together(
+    model: Differentiable, embeds: Tensor, batch: Batch, target: Target, reduce: Reduce
+) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b k t *rest"]]:
+    """One forward pass of all rows, and backward passes of several numbers each (a batched product with the Jacobian).
+
+    A module with a function that has no batched backward pass goes back once for each number.
+    """
+    leaf, rows = embeds.detach().requires_grad_(True), torch.arange(len(batch), device=embeds.device)
+    at_once = budget_for("gradients", batch.device).rows_of(len(batch) * embeds.shape[1])
+    with torch.enable_grad():
+        numbers = target.of(model.outputs_from(leaf, batch))
+        kept = []
+        for part in torch.split(
+            torch.eye(target.count, device=numbers.device, dtype=numbers.dtype), min(at_once, TOGETHER)
+        ):
+            ways = part[:, None].expand(-1, len(batch), -1)
+            kept += [reduce(slope, rows) for slope in _slopes(numbers, leaf, ways)]
+    return numbers.detach(), torch.stack(kept, 1)
+
+
+def _slopes(numbers: Tensor, leaf: Tensor, ways: Float[Tensor, "n b k"]) -> Float[Tensor, "n b t d"]:
+    """The gradients of several sums of the numbers."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="There is a performance drop")
+            batched: Tensor = torch.autograd.grad(numbers, leaf, ways, retain_graph=True, is_grads_batched=True)[0]
+            return batched
+    except RuntimeError as error:
+        if out_of_memory(error) or "inplace" in str(error):
+            raise
+    return torch.stack([torch.autograd.grad(numbers, leaf, way, retain_graph=True)[0] for way in ways])
 
 
 def _apart(

@@ -256,8 +256,13 @@ class HuggingFaceClassifier:
             if self.reader.types is not None:
                 arguments["token_type_ids"] = self._types(batch, self.reader.types)
             arguments = {name: value for name, value in arguments.items() if name in self._accepted}
+            arguments |= self._further(batch)
             with self._one_line(), self._replacing(ids, embeds):
                 return self.module(ids, **arguments)
+
+    def _further(self, batch: Batch) -> dict[str, Any]:
+        """Further arguments of the module for a batch."""
+        return {}
 
     @contextmanager
     def _one_line(self) -> Iterator[None]:

@@ -7,15 +7,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from exegesis.core.text import Span, Text
+from exegesis.models.huggingface.views.places import PARTS
 from exegesis.protocols.batch import Batch
 
 
 def apart(batch: Batch, part: int, filling: int) -> tuple[Batch, Int[Tensor, "b s"]]:
-    """One part of every row as a batch, and the places of its pieces in the rows.
+    """One part of every row as a batch, and the places of its pieces in the rows; ``segments`` are as they were.
 
     A row without this part has one piece of the id ``filling`` instead.
     """
-    keep = batch.mask & (batch.segments == part)
+    keep = batch.mask & (batch.segments % PARTS == part)
     order = torch.argsort((~keep).to(torch.uint8), dim=1, stable=True)
     lengths = keep.sum(1)
     width = max(int(lengths.max()), 1) if len(batch) else 0
@@ -23,7 +24,7 @@ def apart(batch: Batch, part: int, filling: int) -> tuple[Batch, Int[Tensor, "b 
     mask = torch.arange(width, device=batch.device) < lengths.clamp_min(1)[:, None]
     inside = torch.arange(width, device=batch.device) < lengths[:, None]
     ids = batch.ids.gather(1, order).masked_fill(~inside, filling)
-    return Batch(ids, mask, torch.zeros_like(ids)), order
+    return Batch(ids, mask, batch.segments.gather(1, order).masked_fill(~inside, 0)), order
 
 
 def taken(embeds: Float[Tensor, "b t d"] | None, order: Int[Tensor, "b s"]) -> Float[Tensor, "b s d"] | None:

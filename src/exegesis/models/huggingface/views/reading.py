@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from exegesis.core.errors import ModelError
+from exegesis.core.text import Span, Text
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.protocols.batch import Batch
 
@@ -42,6 +44,22 @@ def last_pieces(batch: Batch) -> Int[Tensor, " b"]:
 def at_pieces(logits: Float[Tensor, "b t c"], places: Int[Tensor, " b"]) -> Float[Tensor, "b c"]:
     """The outputs of one piece of each row."""
     return logits[torch.arange(len(logits), device=logits.device), places]
+
+
+def open_ended(text: Text) -> Text:
+    """A text without the special pieces at its end."""
+    count = len(text)
+    while count > 1 and text.special[count - 1]:
+        count -= 1
+    segments = tuple(Span(part.start, min(part.stop, count)) for part in text.segments)
+    return replace(
+        text,
+        pieces=text.pieces[:count],
+        ids=text.ids[:count],
+        offsets=text.offsets[:count],
+        special=text.special[:count],
+        segments=segments,
+    )
 
 
 def vocabulary(tokenizer: Any, size: int) -> tuple[str, ...]:

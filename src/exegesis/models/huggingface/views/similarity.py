@@ -57,7 +57,7 @@ class SimilarityClassifier(HuggingFaceClassifier):
 
     def looked_up(self, row: Batch) -> SimilarityClassifier:
         """The model with the lookups of its words, found while it reads the first part of a row."""
-        first, _ = apart(row, 0, self.tokens["pad"])
+        first, _ = apart(row, 0, self.tokens["pad"])  # the first part has number 0 for its segment
         lookups = find_lookups(self.module, first.ids, lambda: super(SimilarityClassifier, self)._run(first, None))
         return replace(self, profile=replace(self.profile, lookups=lookups))
 
@@ -67,7 +67,8 @@ class SimilarityClassifier(HuggingFaceClassifier):
         vectors = []
         for part in (0, 1):
             own, order = apart(batch, part, self.tokens["pad"])
-            vectors.append(super()._run(own, taken(embeds, order)))
+            single = replace(own, segments=torch.zeros_like(own.ids))
+            vectors.append(super()._run(single, taken(embeds, order)))
         return torch.nn.functional.cosine_similarity(vectors[0], vectors[1], dim=1)[:, None]
 
     def _read_off(self, answer: Any, batch: Batch) -> Float[Tensor, "b d"]:

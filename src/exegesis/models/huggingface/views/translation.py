@@ -11,19 +11,21 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from exegesis.core.errors import TextError
+from exegesis.core.errors import TextError, UnsupportedError
 from exegesis.core.text import Span, Text
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.vectors import Lookup, find_lookups, replaced, word_vectors
 from exegesis.models.huggingface.views.apart import apart, joined, taken
-from exegesis.models.huggingface.views.reading import at_pieces, every_logit, last_pieces
-from exegesis.models.huggingface.views.words import open_ended
+from exegesis.models.huggingface.views.places import PARTS
+from exegesis.models.huggingface.views.prompts import answered, generated, given
+from exegesis.models.huggingface.views.reading import at_pieces, every_logit, last_pieces, open_ended
 from exegesis.nn.alone import alone
 from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import Work
-from exegesis.protocols.model import Differentiable, Raw, refuse_denied
+from exegesis.protocols.generative import Number, Prompt
+from exegesis.protocols.model import Classifier, Differentiable, Raw, refuse_denied
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,6 +97,32 @@ class AnswerWordClassifier(HuggingFaceClassifier):
             return [self._first(), *ids[:-1]]
         return [int(number) for number in make(labels=torch.tensor([list(ids)], device=self.device))[0].tolist()]
 
+    def prompted(self, prompt: Prompt) -> Text:
+        """The source of an answer (see ``Generative``). Raises UnsupportedError for the messages of a chat."""
+        if not isinstance(prompt, str):
+            raise UnsupportedError(f"model {self.name} answers to a text, not to the messages of a chat")
+        return self.read(prompt)
+
+    @ability
+    def continued(self, text: Text, answer: str | Sequence[int] | None, most: int) -> Text:
+        """A text with an answer behind it (see ``Generative``)."""
+        border = text.segments[0].stop
+        if answer is None:
+            source = torch.tensor([text.ids[:border]], device=self.device)
+            inputs = {"input_ids": source, "attention_mask": torch.ones_like(source)}
+            answer = generated(self, most, inputs, text.ids[border:])
+        if isinstance(answer, str):
+            with _as_target(self.tokenizer):
+                return given(self, text, answer)
+        return answered(self, text, list(answer))
+
+    def steps(self, text: Text, parts: Mapping[str, Span], number: Number) -> Classifier:
+        """The parts of an answer as numbers (see ``Generative``)."""
+        from exegesis.models.huggingface.views.steps import AnswerSteps
+
+        fields = (self.module, self.reader, self.profile, self.answer_lookups)
+        return AnswerSteps(*fields, text=text, parts=parts, number=number)
+
     def _first(self) -> int:
         config = self.module.config
         first = getattr(config, "decoder_start_token_id", None)
@@ -120,7 +148,7 @@ class AnswerWordClassifier(HuggingFaceClassifier):
             source, answer = (
                 word_vectors(self.module, lookups, ids) for lookups in (self.profile.lookups, self.answer_lookups)
             )
-        vectors = torch.where((batch.segments == 0)[..., None], source, answer)
+        vectors = torch.where((batch.segments % PARTS == 0)[..., None], source, answer)
         return vectors.float() if vectors.dtype in (torch.float16, torch.bfloat16) else vectors
 
     def _called(self, batch: Batch, embeds: Float[Tensor, "b t d"] | None) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,9 +14,13 @@ from exegesis.core.errors import TextError
 from exegesis.core.text import Span, Text
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.views.places import PlacedClassifier, places_of, word_named
-from exegesis.models.huggingface.views.reading import at_pieces, every_logit, last_pieces
+from exegesis.models.huggingface.views.prompts import answered, chat_text, generated, given
+from exegesis.models.huggingface.views.reading import at_pieces, every_logit, last_pieces, open_ended
+from exegesis.models.huggingface.views.steps import Steps
+from exegesis.nn.context import ability
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import Work
+from exegesis.protocols.generative import Number, Prompt
 from exegesis.protocols.model import Raw
 
 
@@ -81,18 +86,18 @@ class NextWordClassifier(HuggingFaceClassifier):
     def _read_off(self, answer: Any, batch: Batch) -> Float[Tensor, "b c"]:
         return at_pieces(every_logit(self, answer, batch, len(self.labels)), last_pieces(batch))
 
+    def prompted(self, prompt: Prompt) -> Text:
+        """A prompt, or the messages of a chat in the tokenizer's template (see ``Generative``)."""
+        return self.read(prompt) if isinstance(prompt, str) else chat_text(self.reader, prompt)
 
-def open_ended(text: Text) -> Text:
-    """A text without the special pieces at its end."""
-    count = len(text)
-    while count > 1 and text.special[count - 1]:
-        count -= 1
-    segments = tuple(Span(part.start, min(part.stop, count)) for part in text.segments)
-    return replace(
-        text,
-        pieces=text.pieces[:count],
-        ids=text.ids[:count],
-        offsets=text.offsets[:count],
-        special=text.special[:count],
-        segments=segments,
-    )
+    @ability
+    def continued(self, text: Text, answer: str | Sequence[int] | None, most: int) -> Text:
+        """A text with an answer behind it (see ``Generative``)."""
+        if answer is None:
+            ids = torch.tensor([text.ids], device=self.device)
+            answer = generated(self, most, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, text.ids)
+        return given(self, text, answer) if isinstance(answer, str) else answered(self, text, list(answer))
+
+    def steps(self, text: Text, parts: Mapping[str, Span], number: Number) -> Steps:
+        """The parts of an answer as numbers (see ``Generative``)."""
+        return Steps(self.module, self.reader, self.profile, text=text, parts=parts, number=number)

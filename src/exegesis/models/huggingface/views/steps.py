@@ -1,0 +1,154 @@
+"""The steps of an answer as the outputs of a classifier: every piece's log-probability from one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from exegesis.core.errors import UsageError
+from exegesis.core.text import Span, Text
+from exegesis.models.huggingface.adapter import HuggingFaceClassifier
+from exegesis.models.huggingface.views.places import PARTS
+from exegesis.models.huggingface.views.reading import every_logit
+from exegesis.models.huggingface.views.translation import AnswerWordClassifier
+from exegesis.nn.context import ability
+from exegesis.protocols.batch import Batch, pad
+from exegesis.protocols.budget import Work
+from exegesis.protocols.generative import Number
+from exegesis.protocols.target import Link
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Steps(HuggingFaceClassifier):
+    """The parts of one answer as numbers (see ``Generative.steps``), of a causal model.
+
+    In a batch every piece carries its number in the whole text (``segments``), so that in a text without some pieces
+    the answer's pieces are still known: each is scored at the last piece that is left before it. A text that has lost
+    all pieces before the answer is read after the tokenizer's beginning-of-text piece.
+    """
+
+    text: Text = field(kw_only=True)
+    parts: Mapping[str, Span] = field(kw_only=True)
+    number: Number = field(kw_only=True)
+
+    work: ClassVar[Work] = "language"
+    one_graph: ClassVar[bool] = True  # many numbers of few texts: their gradients share a forward pass
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self.parts)
+
+    @property
+    def link(self) -> Link:
+        return Link.IDENTITY
+
+    @ability
+    def encode(self, texts: Sequence[Text]) -> Batch:
+        """Copies of the one text, each piece with its number. Raises UsageError for another text."""
+        if any(text.ids != self.text.ids for text in texts):
+            raise UsageError("the steps of an answer are those of one text; ask for the other text's own")
+        return _numbered(pad(texts, self.tokens["pad"])).to(self.device)
+
+    def _filled(self, batch: Batch) -> Batch:
+        batch = super()._filled(batch)
+        lost = ~(batch.mask & (_numbers(batch) < span_of(self.parts).start)).any(1)
+        if not bool(lost.any()):
+            return batch
+        special = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id, self.tokens["pad"])
+        first = next(number for number in special if number is not None)
+        old = [torch.nn.functional.pad(part, (0, 1)) for part in (batch.ids, batch.mask, batch.segments)]
+        new = [part.roll(1, 1) for part in old]
+        for part, value in zip(new, (first, True, 0), strict=True):
+            part[:, 0] = value
+        ids, mask, segments = (torch.where(lost[:, None], b, a) for a, b in zip(old, new, strict=True))
+        return Batch(ids, mask, segments, batch.texts)
+
+    def _types(self, batch: Batch, parts: tuple[int, int]) -> Int[Tensor, "b t"]:
+        return super()._types(replace(batch, segments=batch.segments % PARTS), parts)
+
+    def _further(self, batch: Batch) -> dict[str, Any]:
+        """Ask for the logits of the places that are read alone, if the module can."""
+        return {"logits_to_keep": torch.unique(self._places(batch))} if "logits_to_keep" in self._accepted else {}
+
+    def _places(self, batch: Batch) -> Int[Tensor, "b n"]:
+        """The place in each row at which each piece of the answer is scored."""
+        return scored_places(batch, span_of(self.parts))
+
+    def _read_off(self, answer: Any, batch: Batch) -> Float[Tensor, "b c"]:
+        places = self._places(batch)
+        if "logits_to_keep" in self._accepted:
+            kept = torch.unique(places)
+            logits, at = answer.logits, torch.searchsorted(kept, places)
+        else:
+            logits, at = every_logit(self, answer, batch, None), places
+        return summed(logits, at, self)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AnswerSteps(AnswerWordClassifier):
+    """The parts of one answer as numbers (see ``Generative.steps``), of an encoder-decoder."""
+
+    text: Text = field(kw_only=True)
+    parts: Mapping[str, Span] = field(kw_only=True)
+    number: Number = field(kw_only=True)
+
+    one_graph: ClassVar[bool] = True
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self.parts)
+
+    @property
+    def link(self) -> Link:
+        return Link.IDENTITY
+
+    @ability
+    def encode(self, texts: Sequence[Text]) -> Batch:
+        """Copies of the one text, each piece with its number. Raises UsageError for another text."""
+        if any(text.ids != self.text.ids for text in texts):
+            raise UsageError("the steps of an answer are those of one text; ask for the other text's own")
+        return _numbered(pad(texts, self.tokens["pad"])).to(self.device)
+
+    def _read_off(self, answer: Any, batch: Batch) -> Float[Tensor, "b c"]:
+        own, _ = self._parted(batch)[1]
+        logits = every_logit(self, answer, own, None)
+        return summed(logits, scored_places(own, span_of(self.parts)), self)
+
+
+def span_of(parts: Mapping[str, Span]) -> Span:
+    """The pieces from the first to the last part."""
+    return Span(min(part.start for part in parts.values()), max(part.stop for part in parts.values()))
+
+
+def scored_places(batch: Batch, answer: Span) -> Int[Tensor, "b n"]:
+    """The place in each row of the last piece that is left before each piece of the answer."""
+    pieces = torch.arange(answer.start, answer.stop, device=batch.device)
+    before: Bool[Tensor, "b n t"] = (_numbers(batch)[:, None] < pieces[None, :, None]) & batch.mask[:, None]
+    return (before.sum(2) - 1).clamp_min(0)
+
+
+def summed(logits: Float[Tensor, "b t v"], at: Int[Tensor, "b n"], model: Steps | AnswerSteps) -> Float[Tensor, "b c"]:
+    """The numbers of the answer's parts, from logits and the places at which its pieces are scored."""
+    span = span_of(model.parts)
+    ids = torch.tensor(model.text.ids[span.start : span.stop], device=logits.device)
+    chosen = logits.gather(1, at[..., None].expand(-1, -1, logits.shape[-1]))
+    chosen = chosen.float() if chosen.dtype in (torch.float16, torch.bfloat16) else chosen
+    scores = chosen.log_softmax(-1) if model.number == "log-probability" else chosen
+    scores = scores.gather(2, ids.expand(len(scores), -1)[..., None])[..., 0]
+    starts, stops = ([edge - span.start for edge in edges] for edges in zip(*model.parts.values(), strict=True))
+    return torch.stack([scores[:, first:last].sum(1) for first, last in zip(starts, stops, strict=True)], 1)
+
+
+def _numbered(batch: Batch) -> Batch:
+    numbers = torch.arange(1, batch.ids.shape[1] + 1).expand_as(batch.ids)
+    return replace(batch, segments=(batch.segments + PARTS * numbers).masked_fill(~batch.mask, 0))
+
+
+def _numbers(batch: Batch) -> Int[Tensor, "b t"]:
+    """The number of each piece in the whole text, -1 for a piece that is not of it."""
+    return torch.div(batch.segments, PARTS, rounding_mode="floor") - 1
