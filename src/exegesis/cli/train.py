@@ -124,6 +124,7 @@ class Train(Command, Regularisation, Training, Layers, Shape, Data):
     out: Path = option("The model folder to write.", "--out", "-o", default=...)
     about: Path | None = option("Markdown to put into the model card.")
     half: bool = option("Save in float16.", "--half", default=False)
+    keep: Path | None = option("A folder for the weights after every epoch, for influence -M tracin.", metavar="FOLDER")
     resume: bool = option("Go on with an interrupted run.", "--resume", default=False)
     overwrite: bool = option("Replace an existing model folder.", "--overwrite", default=False)
     quiet: bool = option("No progress, no tables.", "--quiet", "-q", default=False)
@@ -150,7 +151,7 @@ class Train(Command, Regularisation, Training, Layers, Shape, Data):
             try:
                 result = fit(
                     parts["train"], parts.get("dev"), parts.get("test"), config=config, options=options,
-                    checkpoint=self.state, resume=self.resume, watcher=_Watcher(advance, self.quiet),
+                    checkpoint=self.state, resume=self.resume, keep=self.keep, watcher=_Watcher(advance, self.quiet),
                 )  # fmt: skip
             except KeyboardInterrupt:
                 raise Interrupted("interrupted; give the same command with --resume to go on") from None

@@ -59,7 +59,14 @@ train n.tsv -o model --no-header --neutral 2 --vectors v.txt --freeze --min-coun
 train t.tsv -o model --dropout 0.1 --embedding-dropout 0.1 --word-dropout 0.1 --lr 0.01 --batch 2 --patience 1 TINY
 train t.tsv -o model --clip 0.5 --weight-decay 0.1 --label-smoothing 0.1 --average 0.5 --device cpu --resume -q TINY
 train p.tsv -o model --arch esim --text premise --pair hypothesis --dev p.tsv TINY
-train t.tsv -o small --overwrite TINY
+train t.tsv -o small --overwrite --keep kept TINY
+influence "a fine film" --train t.tsv -m bundled -p iterations=2 --top 1 --words --word fine --saliency l2
+influence -f t.tsv --column text --encoding utf-8 --limit 2 --skip-blank --train folder -M nearest --json o.jsonl -q
+influence "a fine film" --train t.tsv --train-column text --label label -m small -M tracin -p checkpoints=kept --color
+influence "a film" --train t.tsv -M nearest -t 1 --device cpu TASK --html out.html --palette blue-orange
+influence "a film" --train t.tsv -M nearest --figure out.svg -n --no-color
+influence -m pairs "Two dogs run." --pair "Dogs move." --train p.tsv --train-column premise PAIRS
+influence -m pairs -f p.tsv --column premise --pair-column hypothesis --train p.tsv --train-column premise PAIRS
 attention-test --data p.tsv --column premise --pair-column hypothesis -m pairs --attention 1 --searched 1 --limit 2 TASK
 attention-test --data folder --split test -m pairs --limit 2 --searched 0 --seed 1 --device cpu --json out.json -q
 attention-test --data t.tsv --column text -m pairs --limit 2 --searched 0 --report out.html --figure out.svg --color
@@ -100,6 +107,7 @@ WRITING = ("--json", "--html", "--report", "--figure", "--out", "-o", "--new")
 
 def given(line: str) -> list[str]:
     line = line.replace("TINY", "--embedding 4 --hidden 4 --epochs 1").replace("SMALL", SMALL)
+    line = line.replace("PAIRS", "--train-pair hypothesis --label label -M nearest")
     return shlex.split(line.replace("TASK", "--truncate --task text-classification"))
 
 

@@ -47,6 +47,17 @@ def write_checkpoint(path: Path, run: _Run, identity: dict[str, Any]) -> None:
     write_whole(path, save(copies, {"state": json.dumps(state)}))
 
 
+def write_weights(folder: Path, epoch: int, weights: dict[str, Tensor], rate: float) -> None:
+    """Write the weights after an epoch into a folder, with the learning rate in the metadata, for TracIn.
+
+    Raises FileError if that fails.
+    """
+    copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in weights.items()}
+    path = folder / f"epoch-{epoch:03d}.safetensors"
+    make_parent(path)
+    write_whole(path, save(copies, {"learning_rate": repr(rate), "epoch": str(epoch)}))
+
+
 def read_checkpoint(path: Path, run: _Run, identity: dict[str, Any]) -> None:
     """Put a run into the state of a checkpoint.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from torch.nn import functional
 from exegesis.core.errors import ModelError, UsageError
 from exegesis.data.examples import Example
 from exegesis.models.text.vocabulary import PAIR_NUMBER, Vocabulary
-from exegesis.models.trained.checkpoint import read_checkpoint, write_checkpoint
+from exegesis.models.trained.checkpoint import read_checkpoint, write_checkpoint, write_weights
 from exegesis.models.trained.corpus import NEUTRAL, Batch, Corpus, find_labels, pair, single, split_off
 from exegesis.models.trained.esim import network
 from exegesis.models.trained.folder import TrainedClassifier
@@ -67,6 +67,10 @@ def train(
     options: TrainOptions | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
+    keep: Path | None = None,
+    absent: Collection[int] = (),
+    last: bool = False,
+    vocabulary: Vocabulary | None = None,
     watcher: Watcher | None = None,
 ) -> TrainResult:
     """Train a classifier on ``examples`` and ``extra`` ones, keep the epoch best on ``dev``, score ``test``.
@@ -74,7 +78,11 @@ def train(
     ``vocabulary`` and ``labels`` of the config are filled in from the examples, ``embedding`` from a vector
     file. Without ``dev``, a seeded share of ``examples`` is set aside. With ``checkpoint`` the state is kept in
     that file after every epoch; ``resume`` goes on from it (or starts, if there is none yet) and needs the
-    same examples, config and options, though ``epochs`` and ``patience`` may have changed. Trainings in several threads
+    same examples, config and options, though ``epochs`` and ``patience`` may have changed. ``keep`` is a folder that
+    gets the weights after every epoch, with their learning rate (epoch-001.safetensors, ...). ``absent`` are numbers of
+    texts (of ``examples``, then ``extra``) whose loss counts nothing: they are left out, and the order of all others
+    stays. ``last`` takes the weights of the last epoch instead of the best. ``vocabulary`` is used instead of one made
+    of the texts. Trainings in several threads
     come one after the other: dropout draws from torch's one random state, which is put back at the end.
     Raises UsageError for unusable examples or options, ModelError if the loss is no longer finite.
     """
@@ -85,7 +93,7 @@ def train(
     everything = [*examples, *extra]
     labels = find_labels(everything, options.neutral)
     texts = [part for one in everything for part in pair(one)] if config.pairs else map(single, everything)
-    vocabulary = Vocabulary.from_texts(
+    vocabulary = vocabulary or Vocabulary.from_texts(
         texts, lowercase=options.lowercase, minimum=options.minimum_count, pairs=config.pairs
     )
     width, vectors = read_vectors(options.vectors, vocabulary.numbers) if options.vectors else (0, {})
@@ -103,8 +111,9 @@ def train(
             for word, vector in vectors.items():
                 module.embedding.weight[vocabulary.numbers[word]] = torch.from_numpy(vector)
         run = _Run(module, corpora["train"], corpora["dev"], options, vocabulary.unknown or 0)
+        run.keep, run.absent = keep, frozenset(absent)
         run.go(checkpoint, resume, watcher)
-    module.load_state_dict(run.best)
+    module.load_state_dict(run.average.state_dict() if last else run.best)
     module.cpu().eval().requires_grad_(True)
     return TrainResult(
         model=TrainedClassifier(module, vocabulary),
@@ -133,6 +142,8 @@ class _Run:
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
+        self.keep: Path | None = None
+        self.absent: frozenset[int] = frozenset()
 
     def go(self, checkpoint: Path | None, resume: bool, watcher: Watcher | None) -> None:
         if checkpoint is not None and resume and checkpoint.exists():
@@ -146,6 +157,8 @@ class _Run:
                 self.best = {name: tensor.clone() for name, tensor in self.average.state_dict().items()}
             if checkpoint is not None:
                 write_checkpoint(checkpoint, self, self.identity())
+            if self.keep is not None:
+                write_weights(self.keep, epoch.number, self.module.state_dict(), self.options.lr)
             if watcher is not None:
                 watcher.epoch(epoch, best=best)
 
@@ -166,7 +179,8 @@ class _Run:
         batches = self.train.shuffled(self.options.batch, self.generator)
         self.module.train()
         for done, rows in enumerate(batches, 1):
-            loss = self._step(self.train.batch(rows).to(torch.device(self.options.device)))
+            present = [row not in self.absent for row in rows] if self.absent else None
+            loss = self._step(self.train.batch(rows).to(torch.device(self.options.device)), present)
             total += loss * len(rows)
             if watcher is not None:
                 watcher.step(number, done, len(batches), loss)
@@ -174,7 +188,7 @@ class _Run:
         seconds = time.perf_counter() - start
         return Epoch(number, total / len(self.train), result.accuracy, result.loss, seconds)
 
-    def _step(self, batch: Batch) -> float:
+    def _step(self, batch: Batch, present: list[bool] | None = None) -> float:
         ids = batch.ids
         if self.options.word_dropout:
             draws = torch.rand(ids.shape, generator=self.generator, dtype=torch.float32).to(ids.device)
@@ -184,7 +198,12 @@ class _Run:
         logits = self.module(ids, batch.lengths)
         targets = functional.one_hot(batch.classes.clamp(min=0), logits.shape[1]).to(logits)
         targets[batch.classes == NEUTRAL] = 1 / logits.shape[1]
-        loss = functional.cross_entropy(logits, targets, label_smoothing=self.options.label_smoothing)
+        smoothing = self.options.label_smoothing
+        if present is None:
+            loss = functional.cross_entropy(logits, targets, label_smoothing=smoothing)
+        else:
+            each = functional.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
+            loss = (each * torch.tensor(present).to(each)).mean()
         if not torch.isfinite(loss):
             raise ModelError("the training loss is no longer finite; lower the learning rate (--lr)")
         self.optimizer.zero_grad()

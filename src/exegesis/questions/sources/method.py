@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -72,13 +72,6 @@ class Queries:
     raw: Float[Tensor, "b c"]
     target: Target
 
-    @cached_property
-    def slopes(self) -> Float[Tensor, "b c"]:
-        """The gradient of each number to the outputs."""
-        leaf = self.raw.detach().requires_grad_()
-        (found,) = torch.autograd.grad(self.target.of(leaf)[:, 0].sum(), leaf)
-        return found
-
     @property
     def classes(self) -> Int[Tensor, " b"]:
         """The class that each number speaks for."""
@@ -87,15 +80,18 @@ class Queries:
     def factors(self, passes: Passes, row: int) -> Factors:
         """The gradient of the number of one text to the weights, as factors."""
         alone = self.batch.take(torch.tensor([row]))
-        return passes.factors(alone, partial(_same, self.slopes[row : row + 1][None]))[1]
+        return passes.factors(alone, partial(_slopes, self.target.take(torch.tensor([row]))))[1]
 
     def gradients(self, passes: Passes, rows: range) -> Float[Tensor, "q p"]:
         """The gradients of the numbers of some texts to the weights."""
         return torch.cat([self.factors(passes, row).dense()[0] for row in rows])
 
 
-def _same(slopes: Float[Tensor, "1 b c"], _: Float[Tensor, "b c"]) -> Float[Tensor, "1 b c"]:
-    return slopes
+def _slopes(target: Target, raw: Float[Tensor, "b c"]) -> Float[Tensor, "1 b c"]:
+    """The gradient of the number of each text to the outputs, at these outputs."""
+    leaf = raw.detach().requires_grad_()
+    (found,) = torch.autograd.grad(target.of(leaf)[:, 0].sum(), leaf)
+    return found[None]
 
 
 @dataclass(frozen=True, eq=False)
