@@ -283,5 +283,28 @@ class Repair(Command, Output, Training, Shape):
         return words
 
 
-for _command in (Words, Word, Summary, Failures, Substitute, Repair):
+class Heads(Command, Output, opt.Model):
+    """Show what each attention head of an encoder finds in a treebank, beside fixed offsets, and what it is worth.
+
+    \b
+    exegesis study heads en_ewt-ud-dev.conllu --model my-encoder --limit 300 --report heads.html
+    """
+
+    data: str = argument("Sentences with dependencies, in CoNLL-U.", "TREEBANK")
+    limit: int | None = opt.LIMIT()
+    minimum: int = NUMBER("Leave out relations of fewer words.", min=1, default=20)
+    tried: int = NUMBER("Sentences on which heads are left out.", min=0, default=20)
+    seed: int = opt.SEED("Seed of the bootstrap.")
+
+    def run(self) -> None:
+        self.check(self.data)
+
+        from exegesis.study import heads
+
+        shown = progress(self.quiet)
+        self.put(heads(load(self), self.data, limit=self.limit, minimum=self.minimum, tried=self.tried, seed=self.seed,
+                       progress=shown))  # fmt: skip
+
+
+for _command in (Heads, Words, Word, Summary, Failures, Substitute, Repair):
     app.command()(unfolded(_command))

@@ -19,6 +19,7 @@ import exegesis.results.evaluation
 import exegesis.results.faults
 import exegesis.results.gates
 import exegesis.results.generation
+import exegesis.results.heads
 import exegesis.results.hierarchy
 import exegesis.results.influence
 import exegesis.results.information

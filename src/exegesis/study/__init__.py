@@ -1,12 +1,24 @@
-"""Questions asked over a corpus: word classes, one word, failures, substitutions, a summary, repair, attention."""
+"""Questions asked over a corpus: word classes, one word, failures, swaps, a summary, repair, attention, heads."""
 
 from exegesis.study.attention import attention_test
 from exegesis.study.candidates import read_synonyms
 from exegesis.study.classes import words
 from exegesis.study.faults import failures
+from exegesis.study.relations import heads
 from exegesis.study.repairs import propose, repair
 from exegesis.study.substitutions import substitute
 from exegesis.study.summaries import summary
 from exegesis.study.uses import word
 
-__all__ = ["attention_test", "failures", "propose", "read_synonyms", "repair", "substitute", "summary", "word", "words"]
+__all__ = [
+    "attention_test",
+    "failures",
+    "heads",
+    "propose",
+    "read_synonyms",
+    "repair",
+    "substitute",
+    "summary",
+    "word",
+    "words",
+]

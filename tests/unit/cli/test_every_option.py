@@ -94,6 +94,9 @@ study substitute "a fine film" --synonyms s.txt --language bundled --seed 1 -m b
 study substitute "a fine film" fine --data folder --split test --vectors v.txt --neighbours 1 --json out.json
 study substitute "a fine film" fine --synonyms s.txt --report out.html --figure out.svg --palette blue-orange
 study substitute "a fine film" --synonyms s.txt -M best --recommendation best.json --device cpu TASK -q --no-color
+study heads u.conllu -m pairs --limit 9 --minimum 2 --tried 1 --seed 1 --device cpu TASK --json out.json --color
+study heads u.conllu -m pairs --minimum 2 --tried 0 --report out.html --figure out.svg --no-color -q
+study heads u.conllu -m pairs --minimum 2 --tried 0 --palette blue-orange
 study repair t.tsv --swap film=movie --test x.tsv --dev t.tsv --column text --label label --most 2 --seeds 1 SMALL
 study repair folder --swap fine=good --vectors v.txt --lr 0.01 --device cpu --seeds 1 --new new.tsv SMALL
 study repair t.tsv --swap film=movie --json out.json --report out.html --color --palette blue-orange -q
@@ -157,6 +160,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, pairs: Path) -
     (here / "three.tsv").write_text("text\tlabel\n" + "".join(three))
     (here / "v.txt").write_text("".join(f"{word} {n} 1 0 0.5\n" for n, word in enumerate(("fine", "film", "dull"))))
     (here / "s.txt").write_text("fine: good, dull\n")
+    tree = "\n".join(f"{n}\t{w}\t_\t{t}\t_\t_\t{h}\t{r}\t_\t_" for n, w, t, h, r in (
+        (1, "two", "NUM", 2, "nummod"), (2, "dogs", "NOUN", 3, "nsubj"), (3, "run", "VERB", 0, "root")))  # fmt: skip
+    (here / "u.conllu").write_text(f"{tree}\n\n" * 4)
     (here / "plus.txt").write_text("fine\n")
     (here / "minus.txt").write_text("dull\n")
     (here / "about.md").write_text("Ours.\n")

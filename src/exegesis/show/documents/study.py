@@ -8,10 +8,12 @@ from typing import Any
 
 from exegesis.results.attention_test import AttentionTest
 from exegesis.results.faults import Failures, Repair, Substitution, Summary
+from exegesis.results.heads import HeadStudy
 from exegesis.results.study import Study, WordClasses, WordUses
 from exegesis.show.document import Chart, Document, Section
 from exegesis.show.documents import classes, faults, swaps
 from exegesis.show.documents.attention_test import attention_test
+from exegesis.show.documents.heads import heads
 from exegesis.show.wording import visible
 
 # a kind of study -> the function that makes its section, and the attribute whose values are the rows of its table
@@ -23,6 +25,7 @@ SECTIONS: dict[type[Study], tuple[Callable[[Any], Section], str]] = {
     Substitution: (swaps.substitution, "swaps"),
     Repair: (swaps.repair, "added"),
     AttentionTest: (attention_test, "tests"),
+    HeadStudy: (heads, "relations"),
 }
 
 

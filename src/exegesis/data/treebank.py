@@ -1,0 +1,73 @@
+"""Sentences with their dependencies, from files of Universal Dependencies (CoNLL-U)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from exegesis.core.errors import FileError
+from exegesis.core.files import read_text
+
+COLUMNS = 10
+WORD, TAG, HEAD, RELATION = 1, 3, 6, 7
+
+
+class Sentence(NamedTuple):
+    """The words of a sentence with their universal tags, the number of each word's head (-1: the root), and the
+    relation to it without its subtype."""
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+    heads: tuple[int, ...]
+    relations: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The words with blanks between."""
+        return " ".join(self.words)
+
+    def characters(self) -> list[tuple[int, int]]:
+        """The range of characters of each word in ``text``."""
+        ends, at = [], 0
+        for word in self.words:
+            ends.append((at, at + len(word)))
+            at += len(word) + 1
+        return ends
+
+
+def read_treebank(path: str | os.PathLike[str]) -> list[Sentence]:
+    """The sentences of a file in the form CoNLL-U; ranges of words (3-4) and empty words (5.1) are left out.
+
+    Raises FileError if the file is missing, holds no sentence, or has a row that is not of this form, named by its
+    line.
+    """
+    sentences: list[Sentence] = []
+    rows: list[tuple[str, str, int, str]] = []
+    for number, line in enumerate([*read_text(path).split("\n"), ""], 1):
+        line = line.rstrip("\r")
+        if not line.strip():
+            if rows:
+                sentences.append(_sentence(rows, f"{Path(path)}, line {number}"))
+            rows = []
+            continue
+        if line.startswith("#"):
+            continue
+        cells = line.split("\t")
+        if len(cells) != COLUMNS:
+            raise FileError(f"{path}, line {number}: {len(cells)} columns, where CoNLL-U has {COLUMNS}")
+        if not cells[0].isdecimal():
+            continue
+        if int(cells[0]) != len(rows) + 1 or not cells[HEAD].isdecimal():
+            raise FileError(f"{path}, line {number}: words are numbered from 1 and name their head by number")
+        rows.append((cells[WORD], cells[TAG], int(cells[HEAD]) - 1, cells[RELATION].partition(":")[0]))
+    if not sentences:
+        raise FileError(f"{path}: holds no sentence; give a file of a treebank in CoNLL-U")
+    return sentences
+
+
+def _sentence(rows: list[tuple[str, str, int, str]], where: str) -> Sentence:
+    words, tags, heads, relations = zip(*rows, strict=True)
+    if any(head >= len(rows) or head == number for number, head in enumerate(heads)):
+        raise FileError(f"{where}: a word's head is not a word of its sentence")
+    return Sentence(words, tags, heads, relations)
