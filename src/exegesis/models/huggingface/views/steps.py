@@ -15,7 +15,6 @@ from exegesis.core.text import Span, Text
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.views.places import PARTS
 from exegesis.models.huggingface.views.reading import every_logit
-from exegesis.models.huggingface.views.translation import AnswerWordClassifier
 from exegesis.nn.context import ability
 from exegesis.protocols.batch import Batch, pad
 from exegesis.protocols.budget import Work
@@ -50,9 +49,7 @@ class Steps(HuggingFaceClassifier):
     @ability
     def encode(self, texts: Sequence[Text]) -> Batch:
         """Copies of the one text, each piece with its number. Raises UsageError for another text."""
-        if any(text.ids != self.text.ids for text in texts):
-            raise UsageError("the steps of an answer are those of one text; ask for the other text's own")
-        return _numbered(pad(texts, self.tokens["pad"])).to(self.device)
+        return numbered(texts, self.text, self.tokens["pad"]).to(self.device)
 
     def _filled(self, batch: Batch) -> Batch:
         batch = super()._filled(batch)
@@ -86,38 +83,7 @@ class Steps(HuggingFaceClassifier):
             logits, at = answer.logits, torch.searchsorted(kept, places)
         else:
             logits, at = every_logit(self, answer, batch, None), places
-        return summed(logits, at, self)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class AnswerSteps(AnswerWordClassifier):
-    """The parts of one answer as numbers (see ``Generative.steps``), of an encoder-decoder."""
-
-    text: Text = field(kw_only=True)
-    parts: Mapping[str, Span] = field(kw_only=True)
-    number: Number = field(kw_only=True)
-
-    one_graph: ClassVar[bool] = True
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return tuple(self.parts)
-
-    @property
-    def link(self) -> Link:
-        return Link.IDENTITY
-
-    @ability
-    def encode(self, texts: Sequence[Text]) -> Batch:
-        """Copies of the one text, each piece with its number. Raises UsageError for another text."""
-        if any(text.ids != self.text.ids for text in texts):
-            raise UsageError("the steps of an answer are those of one text; ask for the other text's own")
-        return _numbered(pad(texts, self.tokens["pad"])).to(self.device)
-
-    def _read_off(self, answer: Any, batch: Batch) -> Float[Tensor, "b c"]:
-        own, _ = self._parted(batch)[1]
-        logits = every_logit(self, answer, own, None)
-        return summed(logits, scored_places(own, span_of(self.parts)), self)
+        return summed(logits, at, self.text, self.parts, self.number)
 
 
 def span_of(parts: Mapping[str, Span]) -> Span:
@@ -132,19 +98,25 @@ def scored_places(batch: Batch, answer: Span) -> Int[Tensor, "b n"]:
     return (before.sum(2) - 1).clamp_min(0)
 
 
-def summed(logits: Float[Tensor, "b t v"], at: Int[Tensor, "b n"], model: Steps | AnswerSteps) -> Float[Tensor, "b c"]:
-    """The numbers of the answer's parts, from logits and the places at which its pieces are scored."""
-    span = span_of(model.parts)
-    ids = torch.tensor(model.text.ids[span.start : span.stop], device=logits.device)
+def summed(
+    logits: Float[Tensor, "b t v"], at: Int[Tensor, "b n"], text: Text, parts: Mapping[str, Span], number: Number
+) -> Float[Tensor, "b c"]:
+    """The numbers of an answer's parts, from logits and the places at which its pieces are scored."""
+    span = span_of(parts)
+    ids = torch.tensor(text.ids[span.start : span.stop], device=logits.device)
     chosen = logits.gather(1, at[..., None].expand(-1, -1, logits.shape[-1]))
     chosen = chosen.float() if chosen.dtype in (torch.float16, torch.bfloat16) else chosen
-    scores = chosen.log_softmax(-1) if model.number == "log-probability" else chosen
+    scores = chosen.log_softmax(-1) if number == "log-probability" else chosen
     scores = scores.gather(2, ids.expand(len(scores), -1)[..., None])[..., 0]
-    starts, stops = ([edge - span.start for edge in edges] for edges in zip(*model.parts.values(), strict=True))
+    starts, stops = ([edge - span.start for edge in edges] for edges in zip(*parts.values(), strict=True))
     return torch.stack([scores[:, first:last].sum(1) for first, last in zip(starts, stops, strict=True)], 1)
 
 
-def _numbered(batch: Batch) -> Batch:
+def numbered(texts: Sequence[Text], one: Text, filling: int) -> Batch:
+    """Copies of one text, each piece with its number. Raises UsageError for another text."""
+    if any(text.ids != one.ids for text in texts):
+        raise UsageError("the steps of an answer are those of one text; ask for the other text's own")
+    batch = pad(texts, filling)
     numbers = torch.arange(1, batch.ids.shape[1] + 1).expand_as(batch.ids)
     return replace(batch, segments=(batch.segments + PARTS * numbers).masked_fill(~batch.mask, 0))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -19,6 +19,7 @@ from exegesis.models.huggingface.views.apart import apart, joined, taken
 from exegesis.models.huggingface.views.places import PARTS
 from exegesis.models.huggingface.views.prompts import answered, generated, given
 from exegesis.models.huggingface.views.reading import at_pieces, every_logit, last_pieces, open_ended
+from exegesis.models.huggingface.views.steps import numbered, scored_places, span_of, summed
 from exegesis.nn.alone import alone
 from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
@@ -26,6 +27,7 @@ from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import Work
 from exegesis.protocols.generative import Number, Prompt
 from exegesis.protocols.model import Classifier, Differentiable, Raw, refuse_denied
+from exegesis.protocols.target import Link
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,8 +120,6 @@ class AnswerWordClassifier(HuggingFaceClassifier):
 
     def steps(self, text: Text, parts: Mapping[str, Span], number: Number) -> Classifier:
         """The parts of an answer as numbers (see ``Generative``)."""
-        from exegesis.models.huggingface.views.steps import AnswerSteps
-
         fields = (self.module, self.reader, self.profile, self.answer_lookups)
         return AnswerSteps(*fields, text=text, parts=parts, number=number)
 
@@ -176,6 +176,35 @@ class AnswerWordClassifier(HuggingFaceClassifier):
     def _read_off(self, answer: Any, batch: Batch) -> Float[Tensor, "b c"]:
         own, _ = self._parted(batch)[1]
         return at_pieces(every_logit(self, answer, own, len(self.labels)), last_pieces(own))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AnswerSteps(AnswerWordClassifier):
+    """The parts of one answer as numbers (see ``Generative.steps``), of an encoder-decoder."""
+
+    text: Text = field(kw_only=True)
+    parts: Mapping[str, Span] = field(kw_only=True)
+    number: Number = field(kw_only=True)
+
+    one_graph: ClassVar[bool] = True
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self.parts)
+
+    @property
+    def link(self) -> Link:
+        return Link.IDENTITY
+
+    @ability
+    def encode(self, texts: Sequence[Text]) -> Batch:
+        """Copies of the one text, each piece with its number. Raises UsageError for another text."""
+        return numbered(texts, self.text, self.tokens["pad"]).to(self.device)
+
+    def _read_off(self, answer: Any, batch: Batch) -> Float[Tensor, "b c"]:
+        own, _ = self._parted(batch)[1]
+        logits = every_logit(self, answer, own, None)
+        return summed(logits, scored_places(own, span_of(self.parts)), self.text, self.parts, self.number)
 
 
 @contextmanager
