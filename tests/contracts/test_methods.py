@@ -142,7 +142,8 @@ def test_repr_rebuilds_the_method(card):
         value = make(card.name, options)
         assert make(repr(value)) == value
         assert hash(value) == hash(make(card.name, options))
-    result = explain(built("lstm"), "w1 w2", make(card.name))
+    able = {served.name for served in methods(built("lstm"))}
+    result = explain(built("lstm" if card.name in able else "transformer"), "w1 w2", make(card.name))
     assert make(result.method) == make(card.name)
     assert result.name == card.name
 

@@ -1,6 +1,7 @@
 """Methods that score words: one file per method; importing this package registers them all."""
 
 from exegesis.questions.words import (
+    attention_relevance,
     decomposition,
     deeplift,
     gradient,
@@ -16,6 +17,7 @@ from exegesis.questions.words import (
 )
 
 __all__ = [
+    "attention_relevance",
     "decomposition",
     "deeplift",
     "gradient",
