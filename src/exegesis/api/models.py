@@ -85,7 +85,7 @@ def _is_trained(path: Path) -> bool:
 
 
 @entry
-def blackbox(function: Callable[[list[str]], Any], labels: Labels | None = None, **options: Any) -> BlackBox:
+def blackbox(function: Callable[[list[str]], Any] | Any, labels: Labels | None = None, **options: Any) -> BlackBox:
     """A model made of any function from a list of texts to an array of probabilities (see ``BlackBox``).
 
     A fitted pipeline of scikit-learn is asked for its ``predict_proba`` (a regressor for its ``predict``), a pipeline

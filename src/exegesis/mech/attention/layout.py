@@ -246,9 +246,9 @@ class Read:
     """
 
     layout: Layout
-    weights: tuple[Float[Tensor, "h q k"], ...]
-    by_weights: tuple[Float[Tensor, "h q k"], ...] = ()
-    by_scores: tuple[Float[Tensor, "h q k"], ...] = ()
+    weights: tuple[Float[Tensor, "_ _ _"], ...]
+    by_weights: tuple[Float[Tensor, "_ _ _"], ...] = ()
+    by_scores: tuple[Float[Tensor, "_ _ _"], ...] = ()
     seen: tuple[Seen, ...] = ()
 
 

@@ -116,7 +116,7 @@ def sensitivities(
 
 
 def _squares(
-    texts: Texts, sites: Sequence[Site], probes: Sequence[Float[Tensor, "k d"]], width: int
+    texts: Texts, sites: Sequence[Site], probes: Sequence[Float[Tensor, "_ _"]], width: int
 ) -> list[Float[Tensor, "b k w"]]:
     """‖J_iᵀv‖² for every word and every probe of each state, from one run of the network."""
     count = len(texts.batch)

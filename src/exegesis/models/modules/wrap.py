@@ -47,7 +47,7 @@ ROWS = (0, 8, 1)  # rows per call that are tried for a module that may mix up it
 
 @entry
 def wrap(
-    module: nn.Module,
+    module: nn.Module | Any,
     *,
     vocabulary: object = None,
     tokenizer: object = None,
