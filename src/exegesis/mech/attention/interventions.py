@@ -21,12 +21,12 @@ CEILING = math.log(2)  # the largest Jensen-Shannon divergence, in nats
 TINY = 1e-12
 
 
-def total_variation(first: Float[Tensor, "*#b c"], second: Float[Tensor, "*#b c"]) -> Float[Tensor, "..."]:
+def total_variation(first: Float[Tensor, "*#b c"], second: Float[Tensor, "*#b c"]) -> Float[Tensor, "*b"]:
     """Half the sum of absolute differences of two distributions: 0 if they are equal, at most 1."""
     return (first - second).abs().sum(-1) / 2
 
 
-def jensen_shannon(first: Float[Tensor, "*#b c"], second: Float[Tensor, "*#b c"]) -> Float[Tensor, "..."]:
+def jensen_shannon(first: Float[Tensor, "*#b c"], second: Float[Tensor, "*#b c"]) -> Float[Tensor, "*b"]:
     """The Jensen-Shannon divergence of two distributions in nats, from 0 to ln 2."""
     middle = (first + second) / 2
 
