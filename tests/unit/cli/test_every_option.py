@@ -62,7 +62,8 @@ train p.tsv -o model --arch esim --text premise --pair hypothesis --dev p.tsv TI
 train t.tsv -o small --overwrite --keep kept TINY
 influence "a fine film" --train t.tsv -m bundled -p iterations=2 --top 1 --words --word fine --saliency l2
 influence -f t.tsv --column text --encoding utf-8 --limit 2 --skip-blank --train folder -M nearest --json o.jsonl -q
-influence "a fine film" --train t.tsv --train-column text --label label -m small -M tracin -p checkpoints=kept --color
+influence -f t.tsv --column text --delimiter tab --train t.tsv -M nearest --csv out.csv -q
+influence "a fine film" --train t.tsv --train-column text --label label -m small -M tracin -p checkpoints=small --color
 influence "a film" --train t.tsv -M nearest -t 1 --device cpu TASK --html out.html --palette blue-orange
 influence "a film" --train t.tsv -M nearest --figure out.svg -n --no-color
 influence -m pairs "Two dogs run." --pair "Dogs move." --train p.tsv --train-column premise PAIRS
