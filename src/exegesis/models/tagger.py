@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from exegesis.core.checksums import check_checksums
 from exegesis.core.errors import FileError, MissingExtraError, ModelError, UnsupportedError
+from exegesis.nn.blank import blank
 
 if TYPE_CHECKING:
     from exegesis.nn.tag_network import TagNetwork
@@ -88,7 +89,6 @@ def load_tagger(folder: Path) -> BundledTagger:
     The global random state, default dtype and default device of torch are neither used nor changed. Raises FileError
     if the folder is missing or damaged.
     """
-    import torch
     from safetensors.torch import load_file
 
     from exegesis.nn.context import own_context
@@ -101,7 +101,7 @@ def load_tagger(folder: Path) -> BundledTagger:
             weights = load_file(folder / "model.safetensors", device="cpu")
             if not all(value.is_floating_point() and bool(value.isfinite().all()) for value in weights.values()):
                 raise ValueError("its weights hold NaN or infinity, or are no floating-point numbers")
-            with torch.device("meta"):  # draws no random numbers
+            with blank():
                 network = TagNetwork(config["rows"], config["width"], config["hidden"], len(tags))
             network.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
         check_checksums(folder / "README.md")

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from exegesis.core.errors import UnsupportedError
+from exegesis.nn.blank import blank
 from exegesis.nn.kernels import linear
 from exegesis.nn.rounding import agree, near
 from exegesis.protocols.recurrent import Direction
@@ -201,13 +202,14 @@ def continue_from(
     size, hidden = direction.inputs.shape[-1], direction.hidden.shape[-1]
     bias = direction.bias_ih is not None
     single: nn.RNNBase
-    if direction.cell.startswith("rnn"):
-        kind = direction.cell.removeprefix("rnn_")
-        single = nn.RNN(size, hidden, nonlinearity=kind, bias=bias, batch_first=True, device="meta")
-    elif direction.cell == "lstm":
-        single = nn.LSTM(size, hidden, bias=bias, batch_first=True, device="meta")
-    else:
-        single = nn.GRU(size, hidden, bias=bias, batch_first=True, device="meta")
+    with blank():
+        if direction.cell.startswith("rnn"):
+            kind = direction.cell.removeprefix("rnn_")
+            single = nn.RNN(size, hidden, nonlinearity=kind, bias=bias, batch_first=True)
+        elif direction.cell == "lstm":
+            single = nn.LSTM(size, hidden, bias=bias, batch_first=True)
+        else:
+            single = nn.GRU(size, hidden, bias=bias, batch_first=True)
     for name in _WEIGHTS if bias else _WEIGHTS[:2]:
         weight = getattr(direction, name)
         setattr(single, f"{name}_l0", nn.Parameter(weight, requires_grad=False))

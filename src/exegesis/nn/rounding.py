@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from exegesis.nn.blank import blank
+
 SIZE = 64  # units of the measured layer
 TIMES = 32.0  # growth of a product's error over steps and layers
 FLOATS = {torch.bfloat16: 8, torch.float16: 11, torch.float32: 24, torch.float64: 53}  # binary digits of each
@@ -71,8 +73,8 @@ def product_error(device: torch.device) -> float:
     weight = weight / (inputs @ weight.t()).abs().max()
     expected = inputs @ weight.t()
     x, w = inputs.float().to(device), weight.float().to(device)
-    layer = nn.RNN(SIZE, SIZE, nonlinearity="relu", bias=False, device="meta", dtype=torch.float32)
-    layer.to_empty(device=device)
+    with blank(device):
+        layer = nn.RNN(SIZE, SIZE, nonlinearity="relu", bias=False, dtype=torch.float32)
     layer.get_parameter("weight_ih_l0").copy_(w)
     layer.get_parameter("weight_hh_l0").zero_()
     mapped, stepped = torch.nn.functional.linear(x, w), layer(x[None])[0][0]

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Integer
-from scipy.special import ndtr, stdtrit
 
 LEVEL = 0.95  # of every interval
 MIN_TEXTS = 6  # with fewer texts, even unanimous differences occur by chance more than 5 % of the time
@@ -63,6 +62,8 @@ def interval(resampled: Float[np.ndarray, " samples"], texts: int) -> tuple[floa
     finite = resampled[np.isfinite(resampled)]
     if texts < MIN_TEXTS or not len(finite):
         return np.nan, np.nan
+    from scipy.special import ndtr, stdtrit  # takes long to load
+
     tail = float(ndtr(np.sqrt(texts / (texts - 1)) * stdtrit(texts - 1, (1 - LEVEL) / 2)))
     low, high = np.quantile(finite, [tail, 1 - tail])
     return float(low), float(high)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_flow
 
 UNIT = 1 << 26  # capacities as whole numbers: one is so many
 Square = Float[np.ndarray, "t t"]
@@ -69,6 +67,9 @@ def _flow(layers: Sequence[Int[np.ndarray, "t t"]], source: int, sink: int) -> i
             starts.append(np.repeat(below - size + places, size))
             stops.append(np.tile(below + places, size))
             sizes.append(matrix.ravel())
+    from scipy.sparse import csr_array  # take long to load
+    from scipy.sparse.csgraph import maximum_flow
+
     graph = csr_array(
         (np.concatenate(sizes).astype(np.int32), (np.concatenate(starts), np.concatenate(stops))),
         shape=(last + 1, last + 1),

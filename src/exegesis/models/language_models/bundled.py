@@ -35,6 +35,7 @@ from exegesis.core.progress import counted
 from exegesis.models.language_models.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
 from exegesis.models.text.tokenizer import tokenize
 from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.nn.blank import blank
 from exegesis.nn.context import ability
 from exegesis.protocols.language import Filling, Words, generator
 
@@ -142,7 +143,7 @@ def load_language(folder: str | Path, *, name: str | None = None) -> ClozeLangua
             raise ValueError("a weight is no floating-point number")
         weights = {key: value.to(torch.float32, copy=True) for key, value in found.items()}
         shapes = {key: value.shape for key, value in weights.items()}
-        with torch.device("meta"):  # draws no random numbers
+        with blank():
             network = ClozeNetwork(config)
         if shapes != {key: value.shape for key, value in network.state_dict().items()}:
             raise ValueError(f"{WEIGHTS} does not fit {CONFIG}")

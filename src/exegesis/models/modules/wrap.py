@@ -28,6 +28,7 @@ from exegesis.models.modules.wrappers import see_through, unwrapped
 from exegesis.models.pipelines import is_estimator, is_pipeline, outputs_of
 from exegesis.models.text.reader import Reader, reader_of
 from exegesis.models.text.words import Words, worded
+from exegesis.models.trained.network import RecurrentClassifier
 from exegesis.models.ways import ELSEWHERE, by_another_way, texts_of, tried_words
 from exegesis.nn.context import entry
 from exegesis.nn.frozen import frozen
@@ -293,8 +294,18 @@ def _check_vectors(model: TorchClassifier, batch: Batch) -> None:
         raise UnsupportedError("its outputs do not follow from its word vectors alone")
 
 
+def _hooked(part: nn.Module) -> bool:
+    """True for a part with hooks, or with a forward of its own."""
+    return bool(part._forward_hooks or part._forward_pre_hooks) or "forward" in vars(part)
+
+
 def _check_words(model: TorchClassifier) -> None:
-    """Raise UnsupportedError if words reach the outputs by another way than their vectors (see ``models.ways``)."""
+    """Raise UnsupportedError if words reach the outputs by another way than their vectors (see ``models.ways``).
+
+    A network that Exegesis trains has no other way, whatever its weights; what a user has hung on it may.
+    """
+    if type(model.module) is RecurrentClassifier and not any(map(_hooked, model.module.modules())):
+        return
     tables = [lookup.table for lookup in model.profile.lookups]
     pads = {table.padding_idx for table in tables}
     words = tried_words(model.module, [word for word in model.reader.words if word not in pads], tables)
