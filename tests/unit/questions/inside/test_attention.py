@@ -245,3 +245,10 @@ def test_refusals(models) -> None:
         exegesis.attention(models["sdpa"], TEXT, layer=7)
     with pytest.raises(UsageError, match="did you mean 'rollout'"):
         exegesis.attention(models["sdpa"], TEXT, "roll-out")
+
+
+def test_a_decoder_reads_moved_words_and_is_left_out() -> None:
+    model = exegesis.wrap(hf_toys.bart().double().eval(), tokenizer=hf_toys.wordpiece(inputs=hf_toys.UNTYPED))
+    found = exegesis.attention(model, "a fine film")
+    assert found.layers == (1,)  # of the encoder, before the two of the decoder
+    assert found.heads(1) == (1, 2)
