@@ -24,6 +24,7 @@ from exegesis.show import register
 if TYPE_CHECKING:
     from exegesis.api import (
         attention,
+        attributes,
         blackbox,
         evaluate,
         explain,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from exegesis.models.tagger import default_tagger, spacy_tagger
     from exegesis.questions.phrases.levels import levels
     from exegesis.results.attention import AttentionMaps
+    from exegesis.results.attributes import Attributes
     from exegesis.results.attribution import Attribution
     from exegesis.results.evaluation import Evaluation
     from exegesis.results.gates import Gates
@@ -81,6 +83,7 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
     "exegesis.models.tagger": "default_tagger spacy_tagger",
     "exegesis.questions.phrases.levels": "levels",
     "exegesis.results.attention": "AttentionMaps",
+    "exegesis.results.attributes": "Attributes",
     "exegesis.results.attribution": "Attribution",
     "exegesis.results.evaluation": "Evaluation",
     "exegesis.results.gates": "Gates",
@@ -99,6 +102,7 @@ _ADDRESS = {name: module for module, names in _HOMES.items() for name in names.s
 
 __all__ = [
     "AttentionMaps",
+    "Attributes",
     "Attribution",
     "CapacityError",
     "Evaluation",
@@ -121,6 +125,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "attention",
+    "attributes",
     "blackbox",
     "comparison",
     "default_tagger",

@@ -8,6 +8,7 @@ import numpy as np
 
 from exegesis.core.text import Text
 from exegesis.results.attention import AttentionMap, AttentionMaps
+from exegesis.results.attributes import Attributes
 from exegesis.results.gates import GateCurves, Gates
 from exegesis.results.generation import Generation
 from exegesis.results.header import Account, Origin, Prediction, Subject
@@ -162,3 +163,14 @@ def generation(raw: str = samples.FIGHT, *, first: int = 4, complete: bool = Tru
 def contrast() -> Generation:
     """One number for a whole answer."""
     return generation(first=len(samples.words_of(samples.FIGHT).words) - 1, complete=False)
+
+
+def attributes() -> Attributes:
+    """Two layers and three concepts."""
+    rng, text = np.random.default_rng(5), samples.words_of("tension and unhappiness")
+    alone, shared, error = rng.random(2) + 2, rng.random((2, 3)), rng.random((2, 3)) / 9
+    origin = Origin("attributes", "Measure(rate=0.01)", 0.1)
+    return Attributes(
+        subject(text), origin, 2, ("layer 1", "pooled"), ("emotion", "noun", "all words"), alone, shared, error,
+        (20, 24, 30), "substitution", 0.01, 5,
+    )  # fmt: skip

@@ -8,7 +8,7 @@ from exegesis.api.inputs import each_method, lengths_of, read_text
 from exegesis.api.insides import attention, gates
 from exegesis.api.models import as_model, blackbox, bundled_folder, language, load, methods, preferred
 from exegesis.api.recommended import Place, best, chosen, each_chosen
-from exegesis.api.states import information
+from exegesis.api.states import attributes, information
 from exegesis.api.training_texts import influence, influence_methods
 from exegesis.api.trust import candidates, evaluate, measures, randomisation, recommend, refuse_best, sensitivity
 from exegesis.models.modules.wrap import wrap
@@ -20,6 +20,7 @@ __all__ = [
     "Plan",
     "as_model",
     "attention",
+    "attributes",
     "bar",
     "best",
     "blackbox",
@@ -53,7 +54,7 @@ __all__ = [
     "wrap",
 ]
 
-for _name in ("attention", "blackbox", "evaluate", "explain", "gates", "generation", "hierarchy", "influence",
-              "influence_methods", "information", "interactions", "language", "load", "measures", "methods", "predict",
-              "randomisation", "recommend", "relevance", "sensitivity", "wrap"):  # fmt: skip
+for _name in ("attention", "attributes", "blackbox", "evaluate", "explain", "gates", "generation", "hierarchy",
+              "influence", "influence_methods", "information", "interactions", "language", "load", "measures",
+              "methods", "predict", "randomisation", "recommend", "relevance", "sensitivity", "wrap"):  # fmt: skip
     globals()[_name].__module__ = "exegesis"  # the address of every public function, whichever file defines it

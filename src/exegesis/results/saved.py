@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import exegesis.results.attention
 import exegesis.results.attention_test
+import exegesis.results.attributes
 import exegesis.results.attribution
 import exegesis.results.evaluation
 import exegesis.results.faults

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.shown import Catalogue, Shown, register_views
 from exegesis.results.attention import AttentionMaps
+from exegesis.results.attributes import Attributes
 from exegesis.results.attribution import Attribution
 from exegesis.results.evaluation import Evaluation
 from exegesis.results.gates import Gates
@@ -43,6 +44,7 @@ DOCUMENTS: dict[type[Result], str] = {
     Gates: "gates",
     Information: "information",
     Generation: "generation",
+    Attributes: "attributes",
     Evaluation: "evaluation",
     Study: "study",
 }

@@ -13,7 +13,7 @@ from exegesis.results.result import FORMS
 from exegesis.results.study import Study
 from tests.support import every_result
 
-SINCE_2 = {"attention", "gates", "generation", "information"}  # kinds that version 1 did not have
+SINCE_2 = {"attention", "attributes", "gates", "generation", "information"}  # kinds that version 1 did not have
 VERSION_1 = {name: make for name, make in every_result.EVERY.items() if name not in SINCE_2}
 FOLDER = Path(every_result.__file__).parent / "saved" / "version1"
 

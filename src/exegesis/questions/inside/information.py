@@ -83,17 +83,7 @@ def information(
     states of the model are out of sight, UsageError, which lists the sites that exist, for a layer that does not exist,
     ModelError if states are not finite, CapacityError if a single text needs too much memory.
     """
-    for name, reason in missing(model, Layered).items():  # the first, if there are any
-        raise UnsupportedError(f"the model {model.name} is not {name.lower()}: {reason}")
-    drawn = pieces_of(reference if reference is not None else texts)
-    if len(set(drawn.tolist())) < 2:
-        raise UsageError("the normaliser draws other words, and there is one word only: give texts as the reference")
-    words = f"words drawn from {len(reference if reference is not None else texts)} texts"
-    named = tuple(layers.split(",")) if isinstance(layers, str) else tuple(map(str, layers))
-    named = tuple(name.strip() for name in named if name.strip())
-    if not named:
-        raise UsageError("no layer is named; take layers='all', or names such as 'layer 1' and 'pooled'")
-    yield from answer(model, texts, Held(measure, named, drawn, words), choice)
+    yield from answer(model, texts, Held.of(model, measure, layers, texts if reference is None else reference), choice)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +94,22 @@ class Held:
     layers: tuple[str, ...]
     drawn: Tensor
     reference: str
+
+    @classmethod
+    def of(cls, model: Classifier, measure: Measure, layers: Layers, reference: Sequence[Text]) -> Held:
+        """The question for checked arguments. Raises UnsupportedError and UsageError as ``information``."""
+        for name, reason in missing(model, Layered).items():  # the first, if there are any
+            raise UnsupportedError(f"the model {model.name} is not {name.lower()}: {reason}")
+        drawn = pieces_of(reference)
+        if len(set(drawn.tolist())) < 2:
+            raise UsageError(
+                "the normaliser draws other words, and there is one word only: give texts as the reference"
+            )
+        named = tuple(layers.split(",")) if isinstance(layers, str) else tuple(map(str, layers))
+        named = tuple(name.strip() for name in named if name.strip())
+        if not named:
+            raise UsageError("no layer is named; take layers='all', or names such as 'layer 1' and 'pooled'")
+        return cls(measure, named, drawn, f"words drawn from {len(reference)} texts")
 
     @property
     def name(self) -> str:
@@ -125,15 +131,7 @@ class Held:
         return [bodies[row] for row in range(len(lengths))]
 
     def _alike(self, task: Task, rows: Tensor) -> Iterator[_Body]:
-        model = cast(Layered, task.model)
-        texts = Texts.of(model, task.batch.take(rows))
-        sites = _sites(model, texts, self.layers)
-        finite(texts.vectors, model, "word vectors")
-        with torch.no_grad():
-            states = texts.states(sites, texts.vectors, torch.arange(len(texts.batch)))
-        for site, state in zip(sites, states, strict=True):
-            finite(state.detach(), model, f"states at {site.place}")
-        spread = variances(texts, sites, self.drawn, self.measure.samples, self.measure.seed)
+        texts, sites, states, spread = self.seen(task, rows)
         cap = SPREADS * components(texts, self.drawn)
         found = minima(texts, sites, self.measure.rate * spread, cap, self.measure.search)
         for row, text in enumerate(texts.batch.texts):
@@ -147,6 +145,18 @@ class Held:
                 texts.vectors.shape[2],
                 cap,
             )
+
+    def seen(self, task: Task, rows: Tensor) -> tuple[Texts, list[Site], list[Tensor], Tensor]:
+        """Texts of one length with the sites that are asked for, their states there, and σ_S² of each site and text."""
+        model = cast(Layered, task.model)
+        texts = Texts.of(model, task.batch.take(rows))
+        sites = _sites(model, texts, self.layers)
+        finite(texts.vectors, model, "word vectors")
+        with torch.no_grad():
+            states = [state.detach() for state in texts.states(sites, texts.vectors, torch.arange(len(texts.batch)))]
+        for site, state in zip(sites, states, strict=True):
+            finite(state, model, f"states at {site.place}")
+        return texts, sites, states, variances(texts, sites, self.drawn, self.measure.samples, self.measure.seed)
 
     def result(self, subject: Subject, origin: Origin, body: _Body) -> Information:
         """The information of one text."""

@@ -1,0 +1,114 @@
+"""Information in hidden states beside a plain transcription of the released scheme, on one core.
+
+    python benchmarks/information.py --out benchmarks/results/information.json [--texts FILE]
+
+The transcription (``tests/reference/information.py``) is that of the code that came with the paper: Adam with a step
+of 0.01 on a squashed σ, one draw a step, one layer and one text at a time. Both seek the σ of every word at the pooled
+vector of the bundled model, over the same states, normaliser, λ and cap. The truth is our own search at a quarter of
+the usual tolerance and other draws; the error is the largest |log σ / σ_true| of a text's words, averaged over texts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import exegesis
+from exegesis.data.examples import read_examples
+from exegesis.mech.information.minimum import Search, minima
+from exegesis.mech.information.spread import components, pieces_of, variances
+from exegesis.mech.information.states import Texts
+from exegesis.protocols.insides import site_of
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.reference.information import released
+
+SENTENCES = (
+    "The fight scenes are fun but it grows tedious .",
+    "A rare bird with more than enough charm to make it memorable .",
+    "It is a dull and long film that never comes alive .",
+    "Domestic tension and unhappiness .",
+)
+RATE, CAP, STEPS = 0.01, 10.0, (150, 1500)
+
+
+def measured(texts: Texts, site: Any, allowed: torch.Tensor, cap: float, search: Search) -> tuple[torch.Tensor, float]:
+    start = time.perf_counter()
+    (found,) = minima(texts, [site], allowed[None], cap, search)
+    return found.sigma, time.perf_counter() - start
+
+
+def against_released(model: Any, read: list[Any], layer: str) -> dict[str, Any]:
+    errors: dict[str, list[float]] = {"ours": [], **{f"released, {steps} steps": [] for steps in STEPS}}
+    seconds: dict[str, list[float]] = {name: [] for name in errors}
+    for text in read:
+        batch = model.encode([text])
+        site = site_of(layer, model.sites(batch))
+        texts, pool = Texts.of(model, batch), pieces_of(read)
+        allowed = RATE * variances(texts, [site], pool, 64, 0)[0]
+        cap = CAP * components(texts, pool)
+        truth, _ = measured(texts, site, allowed, cap, Search(pairs=256, most=1024, tolerance=0.005, seed=99))
+        ours, took = measured(texts, site, allowed, cap, Search())
+        errors["ours"].append(float((ours / truth).log().abs().max()))
+        seconds["ours"].append(took)
+
+        def state(x: torch.Tensor, batch: Any = batch, site: Any = site) -> torch.Tensor:
+            (one,) = model.states_from(x[None], batch, [site])
+            return one.flatten()
+
+        for steps in STEPS:
+            start = time.perf_counter()
+            sigma = released(state, texts.vectors[0], float(allowed[0]), cap, steps)
+            seconds[f"released, {steps} steps"].append(time.perf_counter() - start)
+            errors[f"released, {steps} steps"].append(float((sigma.double() / truth[0]).log().abs().max()))
+    rows = {
+        name: {"seconds_per_text_and_layer": sum(seconds[name]) / len(read), "worst_log_error": sum(found) / len(read)}
+        for name, found in errors.items()
+    }
+    fast = rows["ours"]["seconds_per_text_and_layer"]
+    for row in rows.values():
+        row["times_ours"] = row["seconds_per_text_and_layer"] / fast
+    return rows
+
+
+def growth(model: Any, raws: list[str]) -> dict[str, float]:
+    """Seconds of whole calls as texts, words and layers grow."""
+
+    def timed(texts: list[str], layers: str) -> float:
+        start = time.perf_counter()
+        exegesis.information(model, texts, layers, reference=raws)
+        return time.perf_counter() - start
+
+    long = " ".join(raws[:3])
+    return {
+        "one text, pooled": timed(raws[:1], "pooled"),
+        "one text, all layers": timed(raws[:1], "all"),
+        "eight texts of one length, pooled": timed(raws[:1] * 8, "pooled"),
+        "a text of three times as many words, pooled": timed([long], "pooled"),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--texts", help="a file of texts instead of the four sentences")
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    model = exegesis.load()
+    raws = [str(one.text) for one in read_examples(given.texts)] if given.texts else list(SENTENCES)
+    read = [model.read(raw) for raw in raws]
+    found = {"model": model.name, "rate": RATE, "texts": len(raws), "layer": "pooled"}
+    found["beside the released scheme"] = against_released(model, read, "pooled")
+    found["growth, seconds"] = growth(model, raws)
+    given.out.write_text(json.dumps(found, indent=1) + "\n")
+    print(given.out.read_text())
+
+
+if __name__ == "__main__":
+    main()
