@@ -33,15 +33,14 @@ SENTENCES = (
     "The fight scenes are fun but it grows tedious .",
     "A rare bird with more than enough charm to make it memorable .",
     "It is a dull and long film that never comes alive .",
-    "Domestic tension and unhappiness .",
 )
-RATE, CAP, STEPS = 0.01, 10.0, (150, 1500)
+RATE, CAP, STEPS = 0.01, 10.0, (150, 1500, 5000)
 
 
 def measured(texts: Texts, site: Any, allowed: torch.Tensor, cap: float, search: Search) -> tuple[torch.Tensor, float]:
-    start = time.perf_counter()
+    start = time.process_time()
     (found,) = minima(texts, [site], allowed[None], cap, search)
-    return found.sigma, time.perf_counter() - start
+    return found.sigma, time.process_time() - start
 
 
 def against_released(model: Any, read: list[Any], layer: str) -> dict[str, Any]:
@@ -63,9 +62,9 @@ def against_released(model: Any, read: list[Any], layer: str) -> dict[str, Any]:
             return one.flatten()
 
         for steps in STEPS:
-            start = time.perf_counter()
+            start = time.process_time()
             sigma = released(state, texts.vectors[0], float(allowed[0]), cap, steps)
-            seconds[f"released, {steps} steps"].append(time.perf_counter() - start)
+            seconds[f"released, {steps} steps"].append(time.process_time() - start)
             errors[f"released, {steps} steps"].append(float((sigma.double() / truth[0]).log().abs().max()))
     rows = {
         name: {"seconds_per_text_and_layer": sum(seconds[name]) / len(read), "worst_log_error": sum(found) / len(read)}
@@ -81,9 +80,9 @@ def growth(model: Any, raws: list[str]) -> dict[str, float]:
     """Seconds of whole calls as texts, words and layers grow."""
 
     def timed(texts: list[str], layers: str) -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         exegesis.information(model, texts, layers, reference=raws)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     long = " ".join(raws[:3])
     return {
@@ -96,7 +95,7 @@ def growth(model: Any, raws: list[str]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", help="a file of texts instead of the four sentences")
+    parser.add_argument("--texts", help="a file of texts instead of the three sentences")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)

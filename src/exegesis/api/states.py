@@ -84,9 +84,9 @@ def attributes(
     ``word`` is a word of the text, at its first place, or its number from 0. ``concepts`` are words by the name of
     each concept, or files or a folder of word lists (see ``exegesis.data.concepts.read_concepts``). ``reading`` says
     what the likelihood of other words is: ``substitution`` puts them in and runs the model, ``gaussian`` takes the
-    fitted noise (``Attributes`` has the formulas). ``random`` are the words of the expectation over all words, by default those of
-    all concepts. ``reference`` are texts for the normaliser, by default the text and the concepts' words; ``layers``,
-    ``target`` and ``parameters`` are those of ``information``.
+    fitted noise (``Attributes`` has the formulas). ``random`` are the words of the expectation over all words, by
+    default those of all concepts. ``reference`` are texts for the normaliser, by default the text and the concepts'
+    words; ``layers``, ``target`` and ``parameters`` are those of ``information``.
 
     Raises the errors of ``information``, TextError for a concept none of whose words can stand in the word's place.
     """
