@@ -97,7 +97,7 @@ class Described:
         every = torch.cat([*self.sets.values(), self.others])
         distances = self._distances(texts, sites, states, spread[:, 0], every)
         sizes = [len(ids) for ids in self.sets.values()]
-        *concepts, others = distances.split([*sizes, len(self.others)], 1)
+        *concepts, others = torch.split(distances, [*sizes, len(self.others)], 1)
         mean = torch.stack([found.mean(1) for found in concepts], 1)
         error = torch.stack([found.std(1, correction=0) / max(found.shape[1] - 1, 1) ** 0.5 for found in concepts], 1)
         alone = others.mean(1)  # log p(x_i|s) is 0 up to the constant

@@ -34,6 +34,7 @@ def _section(result: Attributes) -> Section:
     used = ", ".join(f"{name} ({many(count, 'word')})" for name, count in zip(names, result.counts, strict=True))
     notes = sentences(
         [
+            f"The text: {visible(' '.join(result.text.raw.split()))}",
             "The log-likelihood of the word given the state, less the mean over the words of a concept: where little "
             "is left, the state holds of the word hardly more than the concept.",
             f"By the {visible(result.reading)} reading, at K λ = {number(result.rate)}; ± is the standard error over "
