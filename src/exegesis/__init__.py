@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from exegesis.data.examples import Example, read_examples
+    from exegesis.jobs.runs import run
     from exegesis.models.tagger import default_tagger, spacy_tagger
     from exegesis.questions.phrases.levels import levels
     from exegesis.results.attention import AttentionMaps
@@ -80,6 +81,7 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
     "exegesis.core.errors": "CapacityError ExegesisError FileError MissingExtraError ModelError SpanError TextError "
     "UnsupportedError UsageError",
     "exegesis.data.examples": "Example read_examples",
+    "exegesis.jobs.runs": "run",
     "exegesis.models.tagger": "default_tagger spacy_tagger",
     "exegesis.questions.phrases.levels": "levels",
     "exegesis.results.attention": "AttentionMaps",
@@ -149,6 +151,7 @@ __all__ = [
     "read_examples",
     "recommend",
     "relevance",
+    "run",
     "save",
     "sensitivity",
     "spacy_tagger",

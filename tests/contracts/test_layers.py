@@ -72,6 +72,7 @@ WITHOUT_CIRCLES = (
     "show",
     "api",
     "study",
+    "jobs",
     "cli",
 )
 

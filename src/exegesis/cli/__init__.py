@@ -19,6 +19,7 @@ from exegesis import _interrupt
 from exegesis._version import __version__
 from exegesis.cli.attention import AttentionTest
 from exegesis.cli.complaints import Interrupted, complaint
+from exegesis.cli.corpus import Run
 from exegesis.cli.evaluate import Compare, Evaluate
 from exegesis.cli.explain import Explain
 from exegesis.cli.generate import Generate
@@ -42,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (Explain, Generate, Influence, Evaluate, Compare, Recommend, Predict, Methods, Train):
+for _command in (Explain, Generate, Influence, Evaluate, Compare, Recommend, Predict, Methods, Train, Run):
     app.command()(unfolded(_command))
 app.command("attention-test")(unfolded(AttentionTest))
 app.command()(unfolded(Nli))
@@ -76,6 +77,7 @@ def root(
     exegesis train sst2/ --arch bigru --out my-model
     exegesis attention-test --model my-model --data reviews.tsv
     exegesis study words reviews.tsv --report classes.html
+    exegesis run reviews.tsv --store explained --processes 4
     exegesis COMMAND --help
     """
 

@@ -28,7 +28,7 @@ Put = Callable[[str | bytes], object]
 def writing(path: str | os.PathLike[str]) -> Iterator[Put]:
     """Write a file part by part: ``put`` appends to a temporary file beside it, which takes the name at the end of the
     block. After an error nothing is left behind, and a previous file is unchanged; leftovers of a killed process are
-    removed by the next that writes the same name (``_clear``).
+    removed by the next that writes the same name (``clear``).
 
     Text is written as UTF-8; characters that UTF-8 cannot hold (lone surrogates) become ``\\udXXX``. A pipe or a
     device (such as /dev/stdout) is written directly. A link is followed. Raises FileError if the file cannot be
@@ -204,7 +204,7 @@ def _discard(file: IO[bytes], temporary: str) -> None:
 def _temporary(final: Path) -> tuple[int, str]:
     """A temporary file beside the target, locked while it is open; leftovers of dead processes are removed first."""
     prefix = f".{_stem(final)}.{zlib.crc32(platform.node().encode()):08x}."
-    _clear(final.parent, prefix)
+    clear(final.parent, prefix)
     while True:
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=SUFFIX, dir=final.parent)
         lock(handle, wait=True)
@@ -213,7 +213,7 @@ def _temporary(final: Path) -> tuple[int, str]:
         os.close(handle)
 
 
-def _clear(folder: Path, prefix: str) -> None:
+def clear(folder: Path, prefix: str) -> None:
     """Remove temporary files of this machine that no process has open: the system releases the locks of dead processes,
     so their locks can be taken."""
     with suppress(OSError):

@@ -68,6 +68,9 @@ influence "a film" --train t.tsv -M nearest -t 1 --device cpu TASK --html out.ht
 influence "a film" --train t.tsv -M nearest --figure out.svg -n --no-color
 influence -m pairs "Two dogs run." --pair "Dogs move." --train p.tsv --train-column premise PAIRS
 influence -m pairs -f p.tsv --column premise --pair-column hypothesis --train p.tsv --train-column premise PAIRS
+run t.tsv --store kept --column text --label label --limit 4 -m bundled -M lime -p samples=20 -t positive -l all
+run folder --split test --store kept --most 1000 --unit 2 --retry --estimate --device cpu TASK
+run p.tsv --store kept -m pairs --column premise --pair-column hypothesis -M leave-one-out --processes 1 -q
 attention-test --data p.tsv --column premise --pair-column hypothesis -m pairs --attention 1 --searched 1 --limit 2 TASK
 attention-test --data folder --split test -m pairs --limit 2 --searched 0 --seed 1 --device cpu --json out.json -q
 attention-test --data t.tsv --column text -m pairs --limit 2 --searched 0 --report out.html --figure out.svg --color

@@ -1,0 +1,77 @@
+"""``exegesis run``: a corpus explained into a store."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from exegesis.cli import options as opt
+from exegesis.cli.inputs import parameters_of
+from exegesis.cli.options import Command, option
+from exegesis.cli.outputs import progress
+from exegesis.cli.study import LabelledCorpus
+
+EVERY = 60.0  # seconds between two lines about progress where there is no bar
+
+
+class Run(Command, LabelledCorpus, opt.Model):
+    """Explain a corpus into a store of parquet files; the same command goes on where it stopped.
+
+    \b
+    exegesis run reviews.tsv --store explained -M integrated-gradients -M leave-one-out --processes 4
+    exegesis run reviews.parquet --store explained --level all --target all --estimate
+    """
+
+    store: Path = option("The folder of the results.", "--store", "-o", metavar="FOLDER", default=..., **opt.OUTPUT)
+    method: list[str] | None = option(
+        "See 'exegesis methods'; by default integrated-gradients.", "--method", "-M", metavar="METHOD"
+    )
+    param: list[str] | None = opt.PARAM()
+    target: str | None = opt.TARGET()
+    level: str = option("word, phrase, clause, text or all of them.", "--level", "-l", metavar="LEVEL", default="word")
+    most: int | None = option("The passes of the model that a text may take.", "--most", metavar="PASSES")
+    processes: int = option("Processes, each with the model.", metavar="N", min=1, default=1)
+    unit: int = option("Texts explained and written together.", metavar="N", min=1, default=256)
+    retry: bool = option("Explain again what failed.", "--retry", default=False)
+    estimate: bool = option("Say what the run takes, and end.", "--estimate", default=False)
+    quiet: bool = opt.QUIET()
+
+    def run(self) -> None:
+        examples = self.read()["data"]
+
+        from exegesis.api import each_method
+        from exegesis.core.progress import heard
+        from exegesis.jobs.runs import run
+
+        names = each_method(self.method or ["integrated-gradients"])
+        loaded = {"device": self.device, "truncate": self.truncate, "task": self.task}
+        bar = progress(self.quiet)
+        with heard(_told(self.quiet or bar)):
+            ran = run(
+                self.model, examples, self.store, parameters_of(self.param, names), self.target, level=self.level,
+                processes=self.processes, unit=self.unit, retry=self.retry, only_estimate=self.estimate, options=loaded,
+                said=lambda found: None if self.quiet else print(found, file=sys.stderr, flush=True), progress=bar,
+                most=self.most,
+            )  # fmt: skip
+        if not self.quiet:
+            print(ran)
+
+
+def _told(silent: bool) -> Callable[[str, int, int], None]:
+    """Says on standard error, now and then, how far a run is, how fast it goes and how long it takes yet."""
+    start = last = time.monotonic()
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if silent or not done or time.monotonic() - last < EVERY:
+            return
+        from exegesis.engine.cost import spoken
+
+        last = time.monotonic()
+        rate = done / (last - start)
+        left = spoken((total - done) / rate)
+        print(f"{what}: {done:,} of {total:,}, {rate:,.1f} a second, {left} left", file=sys.stderr, flush=True)
+
+    return tell

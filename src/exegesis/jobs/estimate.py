@@ -1,0 +1,103 @@
+"""What a run takes, before it: time, memory and size, measured on some of its own texts."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from exegesis.core.text import Text
+from exegesis.data.examples import Example
+from exegesis.engine.cost import spoken
+from exegesis.jobs.plan import Question
+from exegesis.jobs.rows import table_of
+from exegesis.jobs.store import written
+
+SPENT = 3.0  # seconds after which no larger sample is measured
+FIRST, GROWTH = 8, 4  # texts of the first sample, and the factor to the next
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the rest of a run takes.
+
+    ``seconds`` of all processes together side by side, ``bytes`` of new shards, ``memory`` in bytes of all processes,
+    for ``rows`` texts times methods; ``sample`` is how many texts were measured, ``by_method`` the seconds of each
+    method in one process.
+    """
+
+    rows: int
+    seconds: float
+    bytes: int
+    memory: int
+    processes: int
+    sample: int
+    by_method: Mapping[str, float]
+
+    def __str__(self) -> str:
+        if not self.rows:
+            return "nothing is missing"
+        beside = f", {self.memory / 2**20:,.0f} MB of memory" if self.memory else ""
+        many = f" in {self.processes} processes" if self.processes > 1 else ""
+        return (
+            f"{self.rows:,} texts x methods: {spoken(self.seconds)}{many}{beside}, {self.bytes / 2**20:,.1f} MB on the "
+            f"disk (measured on {self.sample} texts)"
+        )
+
+
+def estimate(
+    questions: Sequence[Question], missing: Mapping[int, Sequence[Example]], unit: int, processes: int
+) -> Estimate:
+    """Measure each question on texts of all lengths among those that are missing for it, more of them until it takes
+    some seconds. Raises the error of the texts if all of a sample fail.
+
+    A unit takes the time of its texts; the sample has each length as often as the texts have it. What is measured is
+    thrown away, as the rows of a unit come from the unit as a whole.
+    """
+    seconds, size, sampled = {}, 0.0, 0
+    for number, question in enumerate(questions):
+        texts = sorted(missing.get(number, ()), key=lambda one: len("".join(one.text)))
+        if not texts:
+            continue
+        question.rows(texts[:1])  # what the first text takes alone: it loads, compiles, fills caches
+        count = min(FIRST, len(texts))
+        while True:
+            sample = [texts[(2 * i + 1) * len(texts) // (2 * count)] for i in range(count)]
+            start = time.perf_counter()
+            rows, failed = question.rows(sample)
+            took = time.perf_counter() - start
+            if failed == count:
+                _raise(question, sample)
+            if took * GROWTH > SPENT or count in (unit, len(texts)):
+                break
+            count = min(count * GROWTH, unit, len(texts))
+        start = time.perf_counter()
+        data = len(written(table_of(rows)))
+        took += time.perf_counter() - start
+        empty = len(written(table_of(rows[:0])))
+        key = question.plan.name if question.plan.name not in seconds else f"{question.plan.name} {number}"
+        seconds[key] = took / count * len(texts)
+        size += (data - empty) / count * len(texts) + empty * -(-len(texts) // unit)
+        sampled = max(sampled, count)
+    rows_left = sum(map(len, missing.values()))
+    side = min(processes, max(1, -(-rows_left // unit)))
+    return Estimate(rows_left, sum(seconds.values()) / side, round(size), side * peak_memory(), side, sampled, seconds)
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process has had; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    peak: int = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024)
+
+
+def _raise(question: Question, sample: Sequence[Example]) -> None:
+    """Raise the error of the first text that cannot be explained."""
+    from exegesis.api import read_text
+
+    read: list[Text] = [read_text(question.plan.model, one.text, n, len(sample)) for n, one in enumerate(sample)]
+    question.plan.explain(read[:1])

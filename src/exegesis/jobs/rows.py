@@ -1,0 +1,156 @@
+"""Rows of a store: one for each text, method and target, keyed by what determines it.
+
+The schema (``schema``) is plain parquet, so that pandas, polars and DuckDB read it without this package:
+
+| column | what it holds |
+|---|---|
+| ``key`` | a hash of ``asked``, ``text_id`` and ``target``: what determines the row |
+| ``asked`` | a hash of the model's fingerprint, method, parameters, level, wished target, version and schema |
+| ``text_id`` | a hash of the text (of both texts of a pair) |
+| ``text``, ``pair`` | the text, and the second text of a pair |
+| ``number``, ``name``, ``gold`` | of the first example with this text: its place, its name in the file, its label |
+| ``model``, ``fingerprint`` | the model's name, and a hash of what decides its answers |
+| ``device``, ``version`` | where the model ran, the version of this package |
+| ``method``, ``parameters`` | the method, and its parameters as code |
+| ``level``, ``wish`` | the level and the target asked for |
+| ``target``, ``explained`` | the explained number: its name (``logit:positive``) and value |
+| ``label``, ``probability``, ``labels``, ``probabilities`` | the prediction |
+| ``words``, ``starts``, ``stops``, ``scores`` | the words, their characters in the text, their scores: parallel lists |
+| ``spans`` | phrases, clauses, the text: a list of level, text, start, stop, score |
+| ``account``, ``gap`` | what no word carries, by name; what no term accounts for |
+| ``details`` | further plain values of the result, as JSON |
+| ``error`` | why the text could not be explained; then the numbers are missing |
+
+A pair's characters count from the start of both texts joined by a line break.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from exegesis.core.errors import MissingExtraError
+from exegesis.core.plain import to_plain
+from exegesis.data.examples import Example
+from exegesis.results.attribution import Attribution
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORM = 1  # the version of the schema
+TEXTS = ("key", "asked", "text_id", "text", "pair", "name", "gold", "model", "fingerprint", "device", "version",
+         "method", "parameters", "level", "wish", "target", "label", "details", "error")  # fmt: skip
+NUMBERS = ("explained", "probability", "gap")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question as the rows of its answers name it."""
+
+    model: str
+    fingerprint: str
+    device: str
+    version: str
+    method: str
+    parameters: str
+    level: str
+    wish: str
+
+    @property
+    def id(self) -> str:
+        """A hash of all that determines a row beside its text; the model's name and the device do not."""
+        named = (self.fingerprint, self.version, self.method, self.parameters, self.level, self.wish, FORM)
+        return digest(*named)
+
+
+def digest(*parts: object, size: int = 16) -> str:
+    """A hash of plain values, in hex."""
+    return hashlib.blake2b(json.dumps(parts).encode("ascii"), digest_size=size).hexdigest()
+
+
+def text_id(example: Example) -> str:
+    """A hash of a text, without its label."""
+    return digest(example.text)
+
+
+def arrow() -> Any:
+    """The package pyarrow with its parquet part. Raises MissingExtraError without it."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtraError("pyarrow", "runs", "a store of explanations") from None
+    return pyarrow
+
+
+def schema() -> pa.Schema:
+    """The columns of a store."""
+    pa = arrow()
+    strings, whole, numbers = pa.list_(pa.string()), pa.list_(pa.int32()), pa.list_(pa.float64())
+    span = pa.struct([("level", pa.string()), ("text", pa.string()), ("start", pa.int32()), ("stop", pa.int32()),
+                      ("score", pa.float64())])  # fmt: skip
+    part = pa.struct([("name", pa.string()), ("value", pa.float64())])
+    lists = {"labels": strings, "probabilities": numbers, "words": strings, "starts": whole, "stops": whole,
+             "scores": numbers, "spans": pa.list_(span), "account": pa.list_(part)}  # fmt: skip
+    kinds = {**dict.fromkeys(TEXTS, pa.string()), **dict.fromkeys(NUMBERS, pa.float64()), "number": pa.int64(), **lists}
+    order = ("key", "asked", "text_id", "text", "pair", "number", "name", "gold", "model", "fingerprint", "device",
+             "version", "method", "parameters", "level", "wish", "target", "explained", "label", "probability",
+             "labels", "probabilities", "words", "starts", "stops", "scores", "spans", "account", "gap", "details",
+             "error")  # fmt: skip
+    return pa.schema([(name, kinds[name]) for name in order])
+
+
+def rows_of(asked: Asked, example: Example, result: Attribution | str) -> Iterator[dict[str, Any]]:
+    """The rows of a text's explanation, one for each target; of a failure (the reason as a string) a single one."""
+    first, second = (example.text, None) if isinstance(example.text, str) else example.text
+    own = text_id(example)
+    head = {
+        "asked": asked.id, "text_id": own, "text": first, "pair": second, "number": example.number,
+        "name": example.name, "gold": example.label, **asdict(asked),
+    }  # fmt: skip
+    if isinstance(result, str):
+        yield {**head, "key": digest(asked.id, own, None), "error": result}
+        return
+    predicted = result.prediction
+    head |= {
+        "label": predicted.label, "probability": predicted.probability, "labels": list(predicted.probabilities),
+        "probabilities": list(predicted.probabilities.values()), "details": _json(result.details),
+    }  # fmt: skip
+    for part in result.each_target():
+        words = part.at("word") if "word" in part.levels else None
+        places = [part.text.characters(span) for span in words.spans] if words is not None else []
+        yield {
+            **head, "key": digest(asked.id, own, part.target), "target": part.target,
+            "explained": float(part.explained), "gap": float(part.gap),
+            "account": [{"name": name, "value": float(value)} for name, value in part.account.items()],
+            "words": list(part.words), "starts": [start for start, _ in places], "stops": [stop for _, stop in places],
+            "scores": words.scores.tolist() if words is not None else [],
+            "spans": [_span(part, i) for i, level in enumerate(part.levels) if level != "word"],
+        }  # fmt: skip
+
+
+def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows as a table of the schema; a lone surrogate, which UTF-8 cannot hold, becomes ``\\udXXX``."""
+    names = schema()
+    return arrow().Table.from_pylist([{name: _utf8(row.get(name)) for name in names.names} for row in rows], names)
+
+
+def _span(part: Attribution, i: int) -> dict[str, Any]:
+    start, stop = part.text.characters(part.spans[i])
+    text, score = part.text.surface(part.spans[i]), float(part.values[0, i])
+    return {"level": part.levels[i], "text": text, "start": start, "stop": stop, "score": score}
+
+
+def _json(details: Mapping[str, Any]) -> str:
+    return json.dumps(to_plain(details), sort_keys=True) if details else ""
+
+
+def _utf8(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [_utf8(part) for part in value]
+    return {name: _utf8(part) for name, part in value.items()} if isinstance(value, dict) else value

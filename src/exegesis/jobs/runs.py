@@ -1,0 +1,216 @@
+"""Runs: the explanations of a corpus, written to a store; what is there already is not done again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from exegesis.api import Bar
+from exegesis.api.models import as_model
+from exegesis.core.containers import items, shown
+from exegesis.core.errors import UsageError
+from exegesis.core.progress import tell
+from exegesis.data.examples import Example, read_examples
+from exegesis.engine.cost import allowed
+from exegesis.engine.methods import Method, make
+from exegesis.jobs.estimate import Estimate, estimate
+from exegesis.jobs.local import Done, Recipe, explain_unit, in_processes
+from exegesis.jobs.plan import Question, Task, questions, unique, units
+from exegesis.jobs.store import SHORT, Store
+from exegesis.nn.context import entry
+from exegesis.protocols.model import Classifier
+from exegesis.protocols.target import Wish
+
+UNIT = 256  # texts that are explained and written together
+_log = logging.getLogger("exegesis.jobs")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run did: ``texts`` of ``given`` are different; ``present`` texts times methods were in the store before,
+    ``done`` were explained now, ``failed`` of them for a reason that their rows name. ``damaged`` shards were found and
+    done again. ``seconds`` is how long the work took, without the estimate."""
+
+    store: str
+    given: int
+    texts: int
+    present: int
+    done: int
+    failed: int
+    damaged: int
+    seconds: float
+    estimate: Estimate
+
+    def __str__(self) -> str:
+        rate = f", {self.done / self.seconds:,.1f} a second" if self.done and self.seconds > 0 else ""
+        broken = f", {self.damaged} damaged shards replaced" if self.damaged else ""
+        return (
+            f"{self.store}: {self.present:,} of {self.present + self.done:,} texts x methods were there, {self.done:,} "
+            f"are new ({self.failed:,} failed{rate}){broken}"
+        )
+
+
+@entry
+def run(
+    model: Classifier | str | os.PathLike[str],
+    data: Any,
+    store: str | os.PathLike[str],
+    methods: str | Method | Sequence[str | Method] | Mapping[str, Mapping[str, Any]] = "integrated-gradients",
+    target: Wish = None,
+    *,
+    level: str = "word",
+    processes: int = 1,
+    unit: int = UNIT,
+    retry: bool = False,
+    only_estimate: bool = False,
+    fingerprint: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    said: Callable[[Estimate], object] | None = None,
+    progress: bool = False,
+    most: int | None = None,
+) -> Ran:
+    """Explain every text of a corpus, and keep the explanations in a store, a folder of parquet files.
+
+    ``data`` is a list of texts or examples, or what ``read_examples`` reads: a file, parquet, the name of a dataset.
+    ``methods`` are names or method values, or names with their parameters; ``target`` and ``level`` are those of
+    ``explain``. A row belongs to one text, method and target (``exegesis.jobs.rows`` has the columns); equal texts have
+    one. Its key is a hash of the text, the method with its parameters, the level, the target, the model's
+    ``fingerprint`` (a hash of its weights, code, labels and reading; ``fingerprint=`` names what is out of sight, such
+    as the version of a black box) and the version of this package. What the store holds under these keys is not done
+    again, so the same call goes on after a kill, and does what is new after texts, methods or weights have changed.
+
+    Texts are explained in units of ``unit`` texts in their order, and the rows of a unit are those of ``explain`` for
+    its texts, bit for bit. A unit's shard is written whole or not at all: a kill loses the units in work. Shards that
+    are not what was written are set aside and done again. A text that cannot be explained has a row with the reason;
+    ``retry`` explains the units that hold such rows again.
+
+    First the run is measured on a sample: ``said`` is called with the ``Estimate``, and ``only_estimate`` ends there.
+    With several ``processes``, each loads the model, given as a name or folder, with ``options`` of ``load``, and
+    computes in an equal share of the cores. ``most`` is that of ``explain``.
+
+    Raises the errors of ``explain`` that concern the whole run, or all texts of the sample; FileError if the store
+    cannot be written or another run writes to it, UsageError for a folder that is no store, MissingExtraError without
+    pyarrow.
+    """
+    for name, count in (("processes", processes), ("unit", unit)):
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise UsageError(f"{name} must be a whole number of at least 1, not {shown(count)}")
+    if processes > 1 and not isinstance(model, str | os.PathLike):
+        raise UsageError("several processes load the model themselves: give its name or folder, or take processes=1")
+    values = _values(methods)
+    examples = _examples(data)
+    if isinstance(model, str | os.PathLike):
+        from exegesis.api import load
+
+        classifier = load(model, **(options or {}))
+    else:
+        classifier = as_model(model)
+    asked = questions(classifier, values, target, level, fingerprint)
+    place = Store.open(store, new=True)
+    with place.held(), allowed(most):
+        damaged = _without_damage(place, retry)
+        texts = unique(examples)
+        missing = [_missing(place, question, texts) for question in asked]
+        _warn_of_others(place, asked)
+        todo = {n: [texts[name] for name in texts if name in left] for n, left in enumerate(missing)}
+        expected = estimate(asked, todo, unit, processes)
+        if said is not None:
+            said(expected)
+        rows = len(texts) * len(asked)
+        ran = partial(Ran, str(place.folder), len(examples), len(texts), rows - expected.rows, damaged=damaged,
+                      estimate=expected)  # fmt: skip
+        if only_estimate or not expected.rows:
+            return ran(done=0, failed=0, seconds=0.0)
+        tasks = _tasks(texts, missing, unit)
+        ids = [question.asked.id for question in asked]
+        start = time.monotonic()
+        if processes > 1:
+            threads = max(1, (os.cpu_count() or 1) // processes)
+            recipe = Recipe(os.fspath(model), dict(options or {}), values, target, level, fingerprint, ids, threads)  # type: ignore[arg-type]
+            found = in_processes(recipe, place, tasks, processes)
+        else:
+            found = (explain_unit(asked, place, task) for task in tasks)
+        done = _counted(found, expected.rows, ", ".join(question.plan.name for question in asked), progress)
+        return ran(done=done.texts, failed=done.failed, seconds=time.monotonic() - start)
+
+
+def _values(methods: Any) -> list[Method]:
+    """The method values that a user names in any of the ways."""
+    if isinstance(methods, Mapping):
+        return [make(name, own) for name, own in methods.items()]
+    listed = methods if isinstance(methods, list | tuple) else [methods]
+    return [make(one) for one in listed]
+
+
+def _examples(data: Any) -> list[Example]:
+    """A user's texts as examples. Raises UsageError if there are none."""
+    if isinstance(data, str | os.PathLike):
+        return read_examples(os.fspath(data))
+    listed = items(data, "texts")
+    if not listed:
+        raise UsageError(f"a run takes a list of texts or examples, or a file, not {shown(data)}")
+    return [one if isinstance(one, Example) else Example.of(one) for one in listed]
+
+
+def _without_damage(place: Store, retry: bool) -> int:
+    """Set aside the shards that are not what was written, and with ``retry`` those with failures; count the former."""
+    damaged = 0
+    for shard in place.shards():
+        if not shard.whole:
+            _log.warning("%s is damaged and set aside", shard.path)
+            place.set_aside(shard, "damaged")
+            damaged += 1
+        elif retry and (errors := shard.read(["error"])["error"]).null_count < len(errors):
+            place.set_aside(shard, "retried")
+    return damaged
+
+
+def _missing(place: Store, question: Question, texts: Mapping[str, Example]) -> set[str]:
+    """The texts, by their hashes, without a row of a question."""
+    left = set(texts)
+    for shard in place.shards(question.asked.id):
+        table = shard.read(["asked", "text_id"])
+        if table.num_rows and table["asked"][0].as_py() == question.asked.id:
+            left.difference_update(table["text_id"].to_pylist())
+    return left
+
+
+def _warn_of_others(place: Store, asked: Sequence[Question]) -> None:
+    """Say if the store holds rows of these methods from another model, level, target or version."""
+    known, names = {question.asked.id[:SHORT] for question in asked}, {question.plan.name for question in asked}
+    others = {shard.asked for shard in place.shards() if shard.method in names} - known
+    if others:
+        _log.warning(
+            "%s also holds rows of %d other questions by these methods (another model, level, target or version): they "
+            "stay beside the new ones, and the columns asked and fingerprint tell them apart",
+            place.folder,
+            len(others),
+        )
+
+
+def _tasks(texts: Mapping[str, Example], missing: Sequence[set[str]], size: int) -> Iterator[Task]:
+    """The units, and of units that are there in part the texts that are missing."""
+    for name, unit in units(texts, size):
+        for number, left in enumerate(missing):
+            part = {key: one for key, one in unit.items() if key in left}
+            if part:
+                own = name if len(part) == len(unit) else next(units(part, size))[0]
+                yield Task(number, own, tuple(part.values()))
+
+
+def _counted(found: Iterator[Done], rows: int, what: str, progress: bool) -> Done:
+    """Go through finished units with a progress bar, and add them up."""
+    texts = failed = size = 0
+    with Bar(progress, rows, what).running() as advance:
+        for done in found:
+            texts, failed, size = texts + done.texts, failed + done.failed, size + done.bytes
+            for _ in range(done.texts):
+                advance()
+            if not progress:
+                tell(what, texts, rows)
+    return Done(texts, failed, size)
