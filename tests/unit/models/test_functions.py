@@ -158,9 +158,11 @@ def test_nothing_at_all_is_refused_with_what_to_do() -> None:
 
 def test_a_users_own_text_is_never_replaced() -> None:
     model = exegesis.blackbox(fails(SERVICES["words"][0]), LABELS, empty="thing")
-    for texts in ("!!!", ["good", "!!!"]):
-        with pytest.raises(ModelError, match="cannot read"):
-            exegesis.predict(model, texts)
+    for _ in range(2):
+        for texts in ("!!!", ["good", "!!!"]):
+            with pytest.raises(ModelError, match="cannot read"):
+                exegesis.predict(model, texts)
+        exegesis.explain(model, "good !", "leave-one-out")  # now a text without words counts as empty
     assert exegesis.predict(model, "good")["yes"] == pytest.approx(chance("good"))
 
 
