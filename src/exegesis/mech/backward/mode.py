@@ -111,12 +111,12 @@ class Call:
 
     def rows(self, shape: torch.Size, *values: Tensor) -> Int[Tensor, "*shape"]:
         """The rows of an elementwise function of live values."""
+        parts = [self.mode.shadow(value).rows for value in values]  # refuses what is out of sight
         if self.mode.single is not None:
             return self.mode.single_rows(shape)
-        total = self.mode.shadow(values[0]).rows.expand(shape)
-        for value in values[1:]:
-            rows = self.mode.shadow(value).rows
-            total = total if rows is total else torch.maximum(total, rows.expand(shape))
+        total = parts[0].expand(shape)
+        for rows in parts[1:]:
+            total = total if rows is parts[0] else torch.maximum(total, rows.expand(shape))
         return total
 
     def swapped(self, pick: Callable[[Tensor], Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -225,7 +225,8 @@ class Mode(TorchFunctionMode):
         if raw in PLAIN or (raw == "__get__" and func.__self__.__name__ in PLAIN):
             return func(*args, **options)
         present = given(args, options)
-        if not any(value.requires_grad and self._comes_from_words(value) for value in present):
+        live = any(value.requires_grad and self._comes_from_words(value) for value in present)
+        if not live or not torch.is_grad_enabled():  # what a module computes without gradients is a constant
             return self._constant(func, raw, present, args, options)
         try:
             return self._live(func, args, options)

@@ -159,11 +159,11 @@ def scaled_dot_product(state: State, call: Call) -> Any:
 
 def _rows(call: Call, *inputs: Tensor) -> Int[Tensor, "*b t 1"]:
     """The rows of an attention's output: of the query's positions, whose text the keys share."""
-    rows = call.shadow(inputs[0]).rows[..., :1]
-    if call.mode.single is not None:
-        return rows
-    for other in inputs[1:]:
-        rows = torch.maximum(rows, call.shadow(other).rows[..., :1, :1])
+    first, *others = (call.shadow(value).rows for value in inputs)
+    rows = first[..., :1]
+    if call.mode.single is None:
+        for other in others:
+            rows = torch.maximum(rows, other[..., :1, :1])
     return rows
 
 

@@ -80,8 +80,8 @@ def _weighted(call: Call) -> tuple[Tensor, Tensor | None, Int[Tensor, "*shape"]]
         )
     z = call.native()
     space = {"linear": 0, "conv1d": 1, "conv2d": 2}[call.name]
-    single = call.mode.single
-    rows = reduced(call.shadow(x).rows, range(-1 - space, 0)) if single is None else single
+    single, rows = call.mode.single, call.shadow(x).rows
+    rows = reduced(rows, range(-1 - space, 0)) if single is None else single
     shaped = None if bias is None else bias.detach().reshape(-1, *[1] * space)
     return z, shaped, rows.expand(z.shape)
 
@@ -310,7 +310,8 @@ def refused(state: State, call: Call) -> Any:
 
 ACTIVATIONS = (
     "relu relu6 tanh sigmoid gelu silu mish leaky_relu elu selu celu softplus hardtanh hardswish hardsigmoid softsign "
-    "logsigmoid prelu clamp clamp_min clamp_max abs square sqrt pow exp expm1 log1p tanhshrink softshrink hardshrink"
+    "logsigmoid prelu clamp clamp_min clamp_max abs square sqrt pow exp erf expm1 log1p tanhshrink softshrink "
+    "hardshrink"
 )
 LENGTHS = "rsqrt var std norm linalg_norm linalg_vector_norm"
 LIMITS = ("clamp", "clamp_min", "clamp_max")

@@ -11,6 +11,7 @@ import transformers
 from torch import nn
 
 import exegesis
+from exegesis.core.errors import UnsupportedError
 from exegesis.models.huggingface.wrap import wrap_huggingface
 from exegesis.questions.words.lrp import Lrp
 from tests.reference import attnlrp
@@ -221,6 +222,26 @@ def test_without_anything_that_bends_it_is_gradient_times_input_and_leave_one_ou
     for other in others:
         np.testing.assert_allclose(ours.scores, other.scores, rtol=0, atol=1e-12)
     np.testing.assert_allclose(ours.scores.sum(1), ours.explained, rtol=0, atol=1e-12)
+
+
+class Hidden(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, slope):
+        return 2 * slope
+
+
+@pytest.mark.parametrize(
+    "before", [lambda m, x: m.inner(x), lambda m, x: x + x, lambda m, x: x * 2, lambda m, x: x + 1]
+)
+def test_what_is_out_of_sight_is_refused_of_one_text_too(before):
+    module = made(Composed(False), 3)
+    module.run = lambda vectors, mask: module.out(before(module, Hidden.apply(nn.functional.silu(vectors))).mean(1))
+    with pytest.raises(UnsupportedError, match="out of sight"):
+        exegesis.explain(Plain(module, alone=True), "w1 w2", Lrp(0.0))
 
 
 def test_layers_and_heads_hold_the_number():
