@@ -24,6 +24,7 @@ from exegesis.cli.evaluate import Compare, Evaluate
 from exegesis.cli.explain import Explain
 from exegesis.cli.generate import Generate
 from exegesis.cli.influence import Influence
+from exegesis.cli.information import Information
 from exegesis.cli.listing import Methods, Predict
 from exegesis.cli.nli import Nli
 from exegesis.cli.options import unfolded
@@ -47,6 +48,7 @@ for _command in (Explain, Generate, Influence, Evaluate, Compare, Recommend, Pre
     app.command()(unfolded(_command))
 app.command("attention-test")(unfolded(AttentionTest))
 app.command()(unfolded(Nli))
+study.command()(unfolded(Information))
 app.add_typer(study, name="study")
 
 

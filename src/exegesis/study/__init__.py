@@ -4,6 +4,7 @@ from exegesis.study.attention import attention_test
 from exegesis.study.candidates import read_synonyms
 from exegesis.study.classes import words
 from exegesis.study.faults import failures
+from exegesis.study.information import information
 from exegesis.study.relations import heads
 from exegesis.study.repairs import propose, repair
 from exegesis.study.substitutions import substitute
@@ -14,6 +15,7 @@ __all__ = [
     "attention_test",
     "failures",
     "heads",
+    "information",
     "propose",
     "read_synonyms",
     "repair",

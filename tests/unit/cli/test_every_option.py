@@ -31,6 +31,7 @@ explain "a fine film" -m bundled --hierarchy acd --palette blue-orange --color
 explain "a fine film" -m bundled --interactions removal -q --figure out.png
 explain "a fine film" -m bundled --relevance --html out.html --most 100
 explain "a fine film" -m bundled --gates --figure out.svg
+explain "a fine film" -m bundled --inside information --layers pooled --reference t.tsv -p pairs=2 -p most=2
 explain -m pairs "Two dogs run." --pair "Dogs move." --attention attention-saliency -p form=signed --json out.json
 explain "a fine film" -m bundled -M best --recommendation best.json
 explain -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out
@@ -101,6 +102,10 @@ study substitute "a fine film" --synonyms s.txt -M best --recommendation best.js
 study heads u.conllu -m pairs --limit 9 --minimum 2 --tried 1 --seed 1 --device cpu TASK --json out.json --color
 study heads u.conllu -m pairs --minimum 2 --tried 0 --report out.html --figure out.svg --no-color -q
 study heads u.conllu -m pairs --minimum 2 --tried 0 --palette blue-orange
+study information t.tsv --column text --limit 2 -m bundled --layers pooled --beside small -p most=2 --json out.json
+study information folder --split test --layers pooled -p most=2 --report out.html --figure out.svg --color -q TASK
+study information t.tsv --limit 2 --layers pooled -p most=2 --no-color --palette blue-orange --device cpu
+study information p.tsv -m pairs --column premise --pair-column hypothesis --layers pooled -p most=2
 study repair t.tsv --swap film=movie --test x.tsv --dev t.tsv --column text --label label --most 2 --seeds 1 SMALL
 study repair folder --swap fine=good --vectors v.txt --lr 0.01 --device cpu --seeds 1 --new new.tsv SMALL
 study repair t.tsv --swap film=movie --json out.json --report out.html --color --palette blue-orange -q

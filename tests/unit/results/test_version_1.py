@@ -26,7 +26,11 @@ def test_there_is_a_file_of_every_kind() -> None:
     values = [json.loads(path(name).read_text()) for name in VERSION_1]
     later = {every_result.EVERY[name]().to_dict()["format"] for name in SINCE_2}
     assert {one["format"] for one in values} == set(FORMS) - later
-    assert {one["study"] for one in values if "study" in one} == set(Study.kinds()) - {"attention-test", "heads"}
+    assert {one["study"] for one in values if "study" in one} == set(Study.kinds()) - {
+        "attention-test",
+        "heads",
+        "information",
+    }
     assert {one["version"] for one in values} == {1}
     assert {one.name for one in FOLDER.iterdir()} == {path(name).name for name in VERSION_1}
 
