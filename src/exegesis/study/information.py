@@ -51,8 +51,8 @@ def information(
 
     Raises like ``exegesis.information``, and UsageError for no models, no texts, or two models of one name.
     """
-    single = isinstance(models, str) or not isinstance(models, Sequence)
-    opened = [as_model(model) for model in ([models] if single else models)]  # type: ignore[list-item]
+    listed: list[Any] = list(models) if isinstance(models, list | tuple) else [models]
+    opened = [as_model(model) for model in listed]
     names = [model.name for model in opened]
     if not names or len(set(names)) < len(names):
         raise UsageError(f"a study takes models of different names, not {', '.join(names) or 'none'}")

@@ -43,7 +43,7 @@ def information_study(result: InformationStudy) -> doc.Section:
         for model in models
     ]
     rate = doc.facts({"K λ": number(result.rate)})
-    parts = (
+    parts: tuple[doc.Part, ...] = (
         rate, doc.Table(columns, tuple(rows)),
         doc.Chart("What layers keep of a word", "nats of each dimension", dots, signed=False),
         *survivors, doc.Prose(READ, "muted"),
