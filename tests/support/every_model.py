@@ -67,7 +67,7 @@ def variant(kind: str) -> Classifier:
     return wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
 
 
-ANY = {"leave-one-out", "lime", "input-reduction", "shapley", "soc"}
+ANY = {"context-cite", "leave-one-out", "lime", "input-reduction", "shapley", "soc"}
 GRADIENTS = ANY | {"deeplift", "gradient", "gradient-x-input", "integrated-gradients", "smoothgrad"}
 PARTS = GRADIENTS | {"lrp"}  # every part has a rule of relevance propagation
 RECURRENT = PARTS | {"naive-reat", "contextual-decomposition", "scd"}
@@ -98,7 +98,7 @@ MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
     "transformer": (PARTS, hugging_face),
 }
 MECHANISMS: dict[str, tuple[str, ...]] = {  # how scores are computed; the methods of a mechanism share their code
-    "removal": ("leave-one-out", "lime", "input-reduction", "shapley"),
+    "removal": ("leave-one-out", "lime", "context-cite", "input-reduction", "shapley"),
     "contexts": ("soc", "scd"),
     "gradients": ("gradient", "gradient-x-input", "integrated-gradients", "smoothgrad"),
     "deeplift": ("deeplift",),
@@ -115,6 +115,7 @@ built = lru_cache(None)(lambda name: MODELS[name][1]())
 OPTIONS: dict[str, dict[str, object]] = {
     "integrated-gradients": {"points": 3, "limit": 6},
     "lime": {"samples": 15},
+    "context-cite": {"samples": 15},
     "smoothgrad": {"samples": 2},
     "soc": {"samples": 2, "neighbours": 1},
     "scd": {"samples": 2, "neighbours": 1},

@@ -1,7 +1,7 @@
 """The public functions: load or wrap a model, explain texts, look at phrases, trust and predictions."""
 
 import exegesis.questions.words  # noqa: F401 - registers the methods, here and nowhere else
-from exegesis.api.answers import generation
+from exegesis.api.answers import citations, generation
 from exegesis.api.bars import Bar, bar
 from exegesis.api.explanations import Growth, Plan, explain, hierarchy, interactions, predict, relevance
 from exegesis.api.inputs import each_method, lengths_of, read_text
@@ -27,6 +27,7 @@ __all__ = [
     "bundled_folder",
     "candidates",
     "chosen",
+    "citations",
     "each_chosen",
     "each_method",
     "evaluate",
@@ -54,7 +55,8 @@ __all__ = [
     "wrap",
 ]
 
-for _name in ("attention", "attributes", "blackbox", "evaluate", "explain", "gates", "generation", "hierarchy",
-              "influence", "influence_methods", "information", "interactions", "language", "load", "measures",
-              "methods", "predict", "randomisation", "recommend", "relevance", "sensitivity", "wrap"):  # fmt: skip
+for _name in ("attention", "attributes", "blackbox", "citations", "evaluate", "explain", "gates", "generation",
+              "hierarchy", "influence", "influence_methods", "information", "interactions", "language", "load",
+              "measures", "methods", "predict", "randomisation", "recommend", "relevance", "sensitivity",
+              "wrap"):  # fmt: skip
     globals()[_name].__module__ = "exegesis"  # the address of every public function, whichever file defines it

@@ -10,7 +10,7 @@ from exegesis.protocols.model import Classifier
 
 Message = Mapping[str, str]  # one turn of a chat: its role and its content
 Prompt = str | Sequence[Message]
-Number = Literal["log-probability", "logit"]
+Number = Literal["log-probability", "logit", "log-odds"]
 
 
 class Generative(Classifier, Protocol):
@@ -21,7 +21,8 @@ class Generative(Classifier, Protocol):
     likeliest one (None) of at most ``most`` pieces. Its last segment is the answer; a further answer may follow it.
 
     ``steps`` shows the answer's pieces as the outputs of a classifier of that one text, with a column for each of
-    ``parts``: the sum over the part's pieces of their log-probability, or logit, given all pieces before them. All
+    ``parts``: the sum over the part's pieces of their log-probability, or logit, given all pieces before them; or the
+    log odds of the part, of which the sum of log-probabilities is the logarithm of the probability. All
     columns of a row come from one pass. Pieces that are removed are not read; the answer that is scored stays the same.
     """
 

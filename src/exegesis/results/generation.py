@@ -25,9 +25,10 @@ class Generation(Accounted):
     ``text`` is the prompt with the answer behind it. ``outputs`` are the parts that are explained, as spans of its
     pieces: the words of the answer (``unit`` is ``word``), its pieces (``piece``), or the whole (``answer``).
     ``explained[k]`` is the number of part k, the log-probability of its pieces or their logits given all before them;
-    ``values[k, i]`` is the score of ``inputs[i]``, a span of the prompt or of the answer, for it. A score of words that
-    come after a part is 0. What a part's own words do to each other stands in the account, as do special pieces, among
-    them all that a chat's template adds. ``first`` is the number of the answer's first word among ``text.words``.
+    ``values[k, i]`` is the score of ``inputs[i]``, a word of the prompt or of the answer, or a source, for it. A score
+    of words that come after a part is 0. What a part's own words do to each other stands in the account, as do special
+    pieces, among them all that a chat's template adds. ``first`` is the number of the answer's first word among
+    ``text.words``.
 
     Sums: the scores for a run of parts are those of its number, if the method is signed (``over``).
 
@@ -75,6 +76,11 @@ class Generation(Accounted):
     def words(self) -> tuple[str, ...]:
         """The words that have scores, as written."""
         return tuple(self.text.surface(span) for span in self.inputs)
+
+    @property
+    def cites(self) -> bool:
+        """True if whole sources of the prompt have scores, instead of words."""
+        return not set(self.inputs) <= set(self.text.words) or "sources" in self.details
 
     @property
     def signed(self) -> bool:

@@ -24,6 +24,7 @@ methods --for bundled --json
 generate "a fine film" -m writer --continuation " and more" --unit piece --number logit -M smoothgrad -p samples=2 -q
 generate "a fine film" -m writer --continuation " and more" --contrast " good" --at 0 --json out.json --html out.html
 generate "a film" -m writer --chat --most-pieces 3 --device cpu --numbers --figure out.svg --palette blue-orange --color
+generate "a film" -m writer --sources s.txt --continuation " good" -p samples=8
 generate "a film" -m writer --continuation " good" --truncate --task text-generation --no-color
 explain -f t.tsv --encoding utf-8 --column 1 --limit 2 --skip-blank --json out.jsonl --html out.html --figure out.svg
 explain "a fine film" -m bundled -M lime -p samples=20 -t positive -l all --trust --device cpu TASK -n --no-color

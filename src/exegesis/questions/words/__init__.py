@@ -2,6 +2,7 @@
 
 from exegesis.questions.words import (
     attention_relevance,
+    context_cite,
     decomposition,
     deeplift,
     gradient,
@@ -18,6 +19,7 @@ from exegesis.questions.words import (
 
 __all__ = [
     "attention_relevance",
+    "context_cite",
     "decomposition",
     "deeplift",
     "gradient",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,11 @@ from exegesis.show import document as doc
 from exegesis.show.documents.account import account_line
 from exegesis.show.documents.header import assembled, title_of
 from exegesis.show.documents.passage import Strand, passage, scale_of, tables
-from exegesis.show.wording import clipped, duration, model_name, number, percent, target_phrase, visible
+from exegesis.show.wording import clipped, duration, model_name, number, percent, signed, target_phrase, visible
 
 COLUMNS = ("example", "model", "method", "part", "target", "number", "text", "start", "stop", "score")
 BRIEF, ROWS, CELLS = 12, 60, 2400  # parts in a terminal and on a page, and cells of a map
-NAME = 24  # characters of a part's name
+NAME, SOURCE = 24, 90  # characters of a part's name, and of a source
 
 
 def document(results: Sequence[Generation]) -> doc.Document:
@@ -27,6 +27,9 @@ def document(results: Sequence[Generation]) -> doc.Document:
 
 def _section(result: Generation) -> doc.Section:
     header = _facts(result)
+    if result.cites:
+        notes = doc.Legend(None, doc.sentences(_trust(result)))
+        return doc.Section(title_of(result.text), (header, _sources(result), notes))
     whole, brief = (_passage(result, most) for most in (ROWS, BRIEF))
     legend, shorter = (
         doc.Legend(scale_of(shown), doc.sentences(_notes(result, len(shown.blocks)))) for shown in (whole, brief)
@@ -96,6 +99,37 @@ def _matrix(result: Generation) -> doc.Matrix | None:
     )
     limit = doc.largest(np.abs(result.values).ravel().tolist())
     return doc.Matrix(down, across, result.values, limit, result.signed, title="parts of the answer by words")
+
+
+def _sources(result: Generation) -> doc.Table:
+    """The sources by their scores, the largest first."""
+    limit = doc.largest(result.values[0].tolist())
+    rows = [
+        (f"{i + 1}", clipped(visible(" ".join(result.words[i].split())), SOURCE),
+         doc.Gauge(signed(float(result.values[0, i]), limit, sign=result.signed),
+                   doc.share(float(result.values[0, i]), limit), result.signed))
+        for i in np.argsort(-result.values[0], kind="stable").tolist()
+    ]  # fmt: skip
+    return doc.table(("", "source", "score"), rows, words=2)
+
+
+def _trust(result: Generation) -> Iterator[str]:
+    """Sentences that say what the scores add up to, and what removing the top sources does."""
+    yield account_line(result.over())
+    told = result.details.get("sources")
+    if not isinstance(told, Mapping):
+        return
+    top, count = int(told["top"]), len(result.inputs)
+    which = "the top source" if top == 1 else f"the {top} top sources"
+    yield (
+        f"Without {which} of {count}, the log-probability of the answer falls by {number(float(told['fall']))}; "
+        f"without as many random ones, by {number(float(told['random']))} on average."
+    )
+    held = told["held_out"]
+    agree = (
+        "no rank correlation, as one side does not vary" if held is None else f"a rank correlation of {number(held)}"
+    )
+    yield f"In {told['prompts']} further prompts with half of the sources, sums of scores and the answer have {agree}."
 
 
 def _notes(result: Generation, shown: int) -> Iterator[str]:

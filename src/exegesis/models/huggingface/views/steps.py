@@ -106,10 +106,11 @@ def summed(
     ids = torch.tensor(text.ids[span.start : span.stop], device=logits.device)
     chosen = logits.gather(1, at[..., None].expand(-1, -1, logits.shape[-1]))
     chosen = chosen.float() if chosen.dtype in (torch.float16, torch.bfloat16) else chosen
-    scores = chosen.log_softmax(-1) if number == "log-probability" else chosen
+    scores = chosen if number == "logit" else chosen.log_softmax(-1)
     scores = scores.gather(2, ids.expand(len(scores), -1)[..., None])[..., 0]
     starts, stops = ([edge - span.start for edge in edges] for edges in zip(*parts.values(), strict=True))
-    return torch.stack([scores[:, first:last].sum(1) for first, last in zip(starts, stops, strict=True)], 1)
+    sums = torch.stack([scores[:, first:last].sum(1) for first, last in zip(starts, stops, strict=True)], 1)
+    return sums - (-torch.expm1(sums)).log() if number == "log-odds" else sums
 
 
 def numbered(texts: Sequence[Text], one: Text, filling: int) -> Batch:
