@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _VARIANTS = ("lstm-nondecreasing", "lstm-markov", "lstm-no-gates")
+HEARD = 16  # texts of the study of what layers hold
 ARCHS = ("esim", "lstm", "gru", "rnn", "bilstm", "bigru", "birnn", *_VARIANTS, *(f"bi{name}" for name in _VARIANTS))
 READOUTS = ("last", "mean", "max", "attention")
 
@@ -125,6 +126,10 @@ class Train(Command, Regularisation, Training, Layers, Shape, Data):
     about: Path | None = option("Markdown to put into the model card.")
     half: bool = option("Save in float16.", "--half", default=False)
     keep: Path | None = option("A folder for the weights after every epoch, for influence -M tracin.", metavar="FOLDER")
+    information: Path | None = option(
+        "A study of what the layers hold after every epoch, of 16 development texts: .json, .html, .svg ...",
+        metavar="FILE",
+    )
     resume: bool = option("Go on with an interrupted run.", "--resume", default=False)
     overwrite: bool = option("Replace an existing model folder.", "--overwrite", default=False)
     quiet: bool = option("No progress, no tables.", "--quiet", "-q", default=False)
@@ -147,16 +152,24 @@ class Train(Command, Regularisation, Training, Layers, Shape, Data):
         parts, origins = _read(self)
         make_parent(self.out)
         self.check_state()
+        each = None
+        if self.information is not None:
+            from exegesis.study.information import Epochs
+
+            each = Epochs([one.text for one in (parts.get("dev") or parts["train"])[:HEARD]])
         with bar(progress(self.quiet), self.epochs, "epochs") as advance:
             try:
                 result = fit(
                     parts["train"], parts.get("dev"), parts.get("test"), config=config, options=options,
                     checkpoint=self.state, resume=self.resume, keep=self.keep, watcher=_Watcher(advance, self.quiet),
+                    each=each,
                 )  # fmt: skip
             except KeyboardInterrupt:
                 raise Interrupted("interrupted; give the same command with --resume to go on") from None
         command = shlex.join(["exegesis", *sys.argv[1:]])
         card = card_text(self.out.name, result, command=command, data=origins, seed=self.seed, about=about)
+        if each is not None:
+            each.study.save(str(self.information))
         save_folder(self.out, result.model, card, overwrite=self.overwrite, half=self.half, spent=self.state)
         if not self.quiet:
             _report(result, self.out)

@@ -13,7 +13,9 @@ from exegesis.api import as_model, bar
 from exegesis.api.inputs import in_order, read_texts
 from exegesis.core.errors import UsageError
 from exegesis.core.parameters import fitted
+from exegesis.models.modules.wrap import wrap
 from exegesis.models.tagger import Tagger, default_tagger, universal
+from exegesis.models.trained.folder import TrainedClassifier
 from exegesis.nn.context import entry
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import ask
@@ -69,6 +71,34 @@ def information(
             survivors += _survivors(results)
     asked = Asked(" · ".join(names), repr(measure), "information", "logit:predicted", len(corpus), words, False)
     return InformationStudy(asked, measure.rate, tuple(rows), tuple(survivors))
+
+
+class Epochs:
+    """Hears of every epoch of a training, and measures what the layers hold then (Guan et al. 2019, Figure 9).
+
+    ``exegesis.models.trained.training.train(..., each=Epochs(texts))``; ``study`` has the epochs so far in the place of
+    models. ``layers`` and ``parameters`` are those of ``information``, ``data`` the texts, which also normalise.
+    """
+
+    def __init__(self, data: Data, layers: Layers = "all", *, tagger: Tagger | None = None, **parameters: Any) -> None:
+        self.data, self.layers, self.tagger, self.parameters = data, layers, tagger, parameters
+        self._studies: list[InformationStudy] = []
+
+    def __call__(self, number: int, trained: TrainedClassifier) -> None:
+        name = f"epoch {number}"
+        model = wrap(trained.module, vocabulary=trained.vocabulary, labels=trained.labels, name=name)
+        self._studies.append(information(model, self.data, self.layers, tagger=self.tagger, **self.parameters))
+
+    @property
+    def study(self) -> InformationStudy:
+        """The epochs so far. Raises UsageError before the first."""
+        if not self._studies:
+            raise UsageError("no epoch is over; give this to a training as each=")
+        first = self._studies[0]
+        asked = first.asked._replace(model=" · ".join(study.asked.model for study in self._studies))
+        rows = tuple(row for study in self._studies for row in study.rows)
+        survivors = tuple(one for study in self._studies for one in study.survivors)
+        return InformationStudy(asked, first.rate, rows, survivors)
 
 
 def _rows(results: Sequence[Information], assign: Tagger, samples: int, seed: int) -> Iterator[LayerHeld]:

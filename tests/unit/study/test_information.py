@@ -7,6 +7,11 @@ import pytest
 
 import exegesis
 from exegesis.core.errors import UsageError
+from exegesis.data.examples import Example
+from exegesis.models.trained.network import RecurrentConfig
+from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.training import train
+from exegesis.study.information import Epochs
 from tests.support.every_model import MODELS
 
 RAWS = ["w1 w2 w3", "w4 w5 w6", "w2 w7 w1"]
@@ -38,3 +43,18 @@ def test_means_over_texts_are_those_of_single_texts(tmp_path):
     assert "layer 2" in study.table()
     with pytest.raises(UsageError, match="different names"):
         exegesis.study.information([model, model], RAWS)
+
+
+def test_a_training_is_heard_epoch_by_epoch_and_goes_as_without():
+    examples = [Example.of(raw, label) for raw, label in zip(RAWS * 3, ["a", "b", "a"] * 3, strict=True)]
+    config = RecurrentConfig(cell="lstm", embedding=4, hidden=3, readout="max")
+    options = TrainOptions(epochs=2, batch=4)
+    heard = Epochs(RAWS, "pooled", tagger=tagger, pairs=8, most=8)
+    first = train(examples, examples, config=config, options=options, each=heard)
+    second = train(examples, examples, config=config, options=options)
+    assert [row.model for row in heard.study.rows] == ["epoch 0", "epoch 1", "epoch 2"]
+    assert len({row.discarded for row in heard.study.rows}) == 3
+    for one, other in zip(first.model.module.parameters(), second.model.module.parameters(), strict=True):
+        assert np.array_equal(one.detach().numpy(), other.detach().numpy())
+    with pytest.raises(UsageError, match="no epoch is over"):
+        Epochs(RAWS).study  # noqa: B018

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,6 +43,11 @@ class Watcher(Protocol):
     def epoch(self, epoch: Epoch, *, best: bool) -> None: ...
 
 
+Each = Callable[
+    [int, TrainedClassifier], object
+]  # hears of every epoch that is over, with the classifier as it is then
+
+
 @dataclass(frozen=True, eq=False)
 class TrainResult:
     """The classifier of the best epoch (counted from 1), its scores, and the sizes of its data sets."""
@@ -72,6 +77,7 @@ def train(
     last: bool = False,
     vocabulary: Vocabulary | None = None,
     watcher: Watcher | None = None,
+    each: Each | None = None,
 ) -> TrainResult:
     """Train a classifier on ``examples`` and ``extra`` ones, keep the epoch best on ``dev``, score ``test``.
 
@@ -82,7 +88,8 @@ def train(
     gets the weights after every epoch, with their learning rate (epoch-001.safetensors, ...). ``absent`` are numbers of
     texts (of ``examples``, then ``extra``) whose loss counts nothing: they are left out, and the order of all others
     stays. ``last`` takes the weights of the last epoch instead of the best. ``vocabulary`` is used instead of one made
-    of the texts. Trainings in several threads
+    of the texts. ``each`` is called with the number of every epoch that is over, 0 before the first, and the classifier
+    as it is then; it draws nothing from the run's random state. Trainings in several threads
     come one after the other: dropout draws from torch's one random state, which is put back at the end.
     Raises UsageError for unusable examples or options, ModelError if the loss is no longer finite.
     """
@@ -112,7 +119,13 @@ def train(
                 module.embedding.weight[vocabulary.numbers[word]] = torch.from_numpy(vector)
         run = _Run(module, corpora["train"], corpora["dev"], options, vocabulary.unknown or 0)
         run.keep, run.absent = keep, frozenset(absent)
-        run.go(checkpoint, resume, watcher)
+
+        def told(number: int) -> None:
+            if each is not None:
+                with torch.random.fork_rng(**beside):
+                    each(number, TrainedClassifier(run.average, vocabulary))
+
+        run.go(checkpoint, resume, watcher, told)
     module.load_state_dict(run.average.state_dict() if last else run.best)
     module.cpu().eval().requires_grad_(True)
     return TrainResult(
@@ -145,9 +158,10 @@ class _Run:
         self.keep: Path | None = None
         self.absent: frozenset[int] = frozenset()
 
-    def go(self, checkpoint: Path | None, resume: bool, watcher: Watcher | None) -> None:
+    def go(self, checkpoint: Path | None, resume: bool, watcher: Watcher | None, told: Callable[[int], None]) -> None:
         if checkpoint is not None and resume and checkpoint.exists():
             read_checkpoint(checkpoint, self, self.identity())
+        told(len(self.history))
         while len(self.history) < self.options.epochs and self.waited < self.options.patience:
             epoch = self._epoch(watcher)
             best = not self.best_epoch or epoch.dev_accuracy > self.history[self.best_epoch - 1].dev_accuracy
@@ -161,6 +175,7 @@ class _Run:
                 write_weights(self.keep, epoch.number, self.module.state_dict(), self.options.lr)
             if watcher is not None:
                 watcher.epoch(epoch, best=best)
+            told(epoch.number)
 
     @property
     def waited(self) -> int:
