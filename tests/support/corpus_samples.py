@@ -26,6 +26,7 @@ from exegesis.results.faults import (
     Transfer,
     Unfaithful,
 )
+from exegesis.results.mislabels import Cured, Mislabels, Sign, Suspect
 from exegesis.results.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
 from exegesis.statistics.bootstrap import Spread
 from tests.support import samples
@@ -167,5 +168,12 @@ def untrained() -> Repair:
     return Repair("", (("tedious", "slow"),), (Added("slow", "negative", "tedious"),), 1, (), none, none, none)
 
 
+def suspects() -> Mislabels:
+    signs = (Sign("self-influence", "its own", 0.8, 0.7, 0.9, 0.95), Sign("random", "drawn", 0.1, 0.0, 0.2, 0.5))
+    listed = (Suspect(3, "a fine film", "negative", "positive", 1.5, 2.25, 0.1),)
+    asked = Asked("lstm-sst2", "self-influence", "self-influence", "loss:its own label", 40, 90, False)
+    return Mislabels(asked, 4, 2, signs, (Cured(0, 0.7, 0.75, 0.8),), listed)
+
+
 EVALUATIONS = (evaluation, check)
-STUDIES = (classes, uses, failures, right, summary, substitution, repair, untrained)
+STUDIES = (classes, uses, failures, right, summary, substitution, repair, untrained, suspects)

@@ -283,6 +283,38 @@ class Repair(Command, Output, Training, Shape):
         return words
 
 
+class Mislabels(Command, Output, Training, Shape):
+    """Find training texts that may have a wrong label, and try the signs on labels that are made wrong.
+
+    \b
+    exegesis study mislabels train.tsv --report labels.html
+    exegesis study mislabels sst2/ --model my-model --seeds 0
+    """
+
+    data: str = argument("Training texts with labels; of a folder its train file.", "TRAIN")
+    model: str | None = option("The model that was trained on them; by default one is trained.", "--model", "-m",
+                               metavar="MODEL")  # fmt: skip
+    test: str | None = option("Test texts, to train without the suspects.", metavar="DATA", **TEXTS)
+    column: str | None = opt.COLUMN(**TEXTS)
+    label: str | None = opt.LABEL(**TEXTS)
+    planted: float = NUMBER("Share of the labels that are made wrong.", default=0.1)
+    seeds: int = NUMBER("Trainings with wrong labels; 0 for none.", min=0, default=3, rich_help_panel="Training")
+    most: int = NUMBER("Texts listed.", min=1, default=20)
+
+    def run(self) -> None:
+        self.check(self.data, self.test, self.vectors)
+
+        from exegesis import study
+
+        examples = read_training(self.data, self.column, self.label) or []
+        tests = read_training(self.test, self.column, self.label)
+        result = study.mislabels(
+            examples, self.model, tests, planted=self.planted, seeds=range(self.seeds), most=self.most,
+            config=network_config(self), options=train_options(self), progress=progress(self.quiet),
+        )  # fmt: skip
+        self.put(result)
+
+
 class Heads(Command, Output, opt.Model):
     """Show what each attention head of an encoder finds in a treebank, beside fixed offsets, and what it is worth.
 
@@ -306,5 +338,5 @@ class Heads(Command, Output, opt.Model):
                        progress=shown))  # fmt: skip
 
 
-for _command in (Heads, Words, Word, Summary, Failures, Substitute, Repair):
+for _command in (Heads, Words, Word, Summary, Failures, Substitute, Repair, Mislabels):
     app.command()(unfolded(_command))

@@ -26,6 +26,7 @@ import exegesis.results.influence
 import exegesis.results.information
 import exegesis.results.information_study
 import exegesis.results.interactions
+import exegesis.results.mislabels
 import exegesis.results.recommendation
 import exegesis.results.relevance  # noqa: F401 - all of these, so that every kind of result can be read
 from exegesis.core.errors import FileError

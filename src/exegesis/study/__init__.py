@@ -1,10 +1,11 @@
-"""Questions asked over a corpus: word classes, one word, failures, swaps, a summary, repair, attention, heads."""
+"""Questions asked over a corpus: word classes, a word, failures, swaps, a summary, repair, attention, heads, labels."""
 
 from exegesis.study.attention import attention_test
 from exegesis.study.candidates import read_synonyms
 from exegesis.study.classes import words
 from exegesis.study.faults import failures
 from exegesis.study.information import information
+from exegesis.study.mislabels import mislabels
 from exegesis.study.relations import heads
 from exegesis.study.repairs import propose, repair
 from exegesis.study.substitutions import substitute
@@ -16,6 +17,7 @@ __all__ = [
     "failures",
     "heads",
     "information",
+    "mislabels",
     "propose",
     "read_synonyms",
     "repair",

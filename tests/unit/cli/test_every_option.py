@@ -111,6 +111,9 @@ study repair t.tsv --swap film=movie --test x.tsv --dev t.tsv --column text --la
 study repair folder --swap fine=good --vectors v.txt --lr 0.01 --device cpu --seeds 1 --new new.tsv SMALL
 study repair t.tsv --swap film=movie --json out.json --report out.html --color --palette blue-orange -q
 study repair folder --swap film=movie --no-color --seeds 2 --figure out.svg SMALL
+study mislabels t.tsv -m small --column text --label label --seeds 0 --most 2 --report out.html --json out.json --color
+study mislabels three.tsv --test three.tsv --planted 0.1 --seeds 1 --lr 0.01 --device cpu --figure out.svg -q SMALL
+study mislabels t.tsv --seeds 0 --vectors v.txt --no-color --palette blue-orange SMALL
 """
 LABELS = ("bad", "good", "so-so")
 NOT_RUN = {("study substitute", "--pair-column")}  # swaps are tried on single texts

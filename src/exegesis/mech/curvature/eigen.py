@@ -82,6 +82,25 @@ class Eigen:
         named = self.layout.split(vectors)
         return self.layout.joined({name: self.blocks[name].solved(part, damping) for name, part in named.items()})
 
+    def lengths(self, factors: Factors, damping: float) -> Float[Tensor, "k b"]:
+        """gᵀ (H + λ)⁻¹ g of every gradient g, without writing it out in all weights at once."""
+        total = torch.zeros(factors.count, factors.texts, dtype=torch.float64)
+        for name, block in self.blocks.items():
+            parts = [part for part in factors.parts if part.weight == name]
+            if block.kind == "plain" or not parts:
+                found = (factors.each(name).square() / (block.values + damping)).flatten(2).sum(2)
+            elif block.kind == "rows":
+                keys, summed = _by_row(parts, block, factors)
+                rows = len(block.values)
+                weighted = (summed.square() / (block.values + damping)[keys % rows]).sum(2)
+                found = weighted.new_zeros(factors.count, factors.texts).index_add_(1, keys // rows, weighted)
+            else:
+                each = [(_rotated(parts, block, factors, root).square() / (block.values + damping)).sum((1, 2))
+                        for root in range(factors.count)]  # fmt: skip
+                found = torch.stack(each)
+            total += found.double().cpu()
+        return total
+
     def trace(self) -> float:
         """The sum of the eigenvalues, which is that of the Gauss-Newton matrix."""
         return sum(float(block.values.sum()) for block in self.blocks.values())
@@ -134,26 +153,37 @@ def _squares(factors: Factors, name: str, block: Block | None) -> Tensor:
         return torch.zeros_like(block.values)
     if block.kind == "rows":
         return _row_squares(parts, block, factors)
-    assert block.inputs is not None
-    assert block.outputs is not None
     total = torch.zeros_like(block.values)
     for root in range(factors.count):
-        whole = total.new_zeros(factors.texts, *total.shape)
-        for part in parts:
-            assert part.inputs is not None
-            delta = part.padded(part.delta[root : root + 1] @ block.outputs, factors.texts)[0]
-            inputs = part.padded((part.inputs @ block.inputs)[None], factors.texts)[0]
-            whole += delta.transpose(1, 2) @ inputs
-        total += whole.square().sum(0)
+        total += _rotated(parts, block, factors, root).square().sum(0)
     return total
 
 
+def _rotated(parts: list[Part], block: Block, factors: Factors, root: int) -> Float[Tensor, "b o i"]:
+    """One gradient of every text to a matrix, in a block's axes."""
+    assert block.inputs is not None
+    assert block.outputs is not None
+    whole = block.values.new_zeros(factors.texts, *block.values.shape)
+    for part in parts:
+        assert part.inputs is not None
+        delta = part.padded(part.delta[root : root + 1] @ block.outputs, factors.texts)[0]
+        inputs = part.padded((part.inputs @ block.inputs)[None], factors.texts)[0]
+        whole += delta.transpose(1, 2) @ inputs
+    return whole
+
+
 def _row_squares(parts: list[Part], block: Block, factors: Factors) -> Float[Tensor, "v d"]:
-    """Those of a table: the vectors that one text adds to one row are added before they are squared."""
+    """Those of a table."""
+    keys, summed = _by_row(parts, block, factors)
+    rows, width = factors.layout.shapes[parts[0].weight]
+    return summed.new_zeros(rows, width).index_add_(0, keys % rows, summed.square().sum(0))
+
+
+def _by_row(parts: list[Part], block: Block, factors: Factors) -> tuple[Tensor, Float[Tensor, "k u d"]]:
+    """What each text adds to each row of a table, in the block's axes, before it is squared; text · rows + row."""
     rows, width = factors.layout.shapes[parts[0].weight]
     assert block.outputs is not None
     keys = torch.cat([part.owner * rows + part.inputs for part in parts if part.inputs is not None])
     turned = torch.cat([part.delta for part in parts], 1) @ block.outputs
     found, at = torch.unique(keys, return_inverse=True)
-    summed = turned.new_zeros(len(turned), len(found), width).index_add_(1, at, turned)
-    return turned.new_zeros(rows, width).index_add_(0, found % rows, summed.square().sum(0))
+    return found, turned.new_zeros(len(turned), len(found), width).index_add_(1, at, turned)

@@ -66,19 +66,21 @@ class FastInfluence:
         start = time.perf_counter()
         texts, steps = self.tuned(inverse, asked[:1], _losses(passes, training, chosen[0]))
         tuning = time.perf_counter() - start
+        solutions, left = inverse(asked, texts, steps)
+        union = torch.unique(torch.cat(chosen))
+        scores = -_losses(passes, training, union).products(solutions / len(training))
         values = torch.full((len(asked), len(training)), torch.nan, dtype=torch.float64)
-        vectors, details = list[Tensor](), list[dict[str, Any]]()
         for row, numbers in enumerate(chosen):
-            solution, left = inverse(asked[row : row + 1], texts, steps)
-            scores = -_losses(passes, training, numbers).products(solution)[0] / len(training)
-            values[row, numbers] = scores.double().cpu()
-            vectors.append(solution / len(training))
-            details.append({"candidates": len(numbers), "sample": texts, "steps": steps, "residual": left,
-                            "damping": inverse.damping, "tuning_seconds": tuning})  # fmt: skip
+            values[row, numbers] = scores[row, torch.searchsorted(union, numbers)].double().cpu()
+        details: list[dict[str, Any]] = [
+            {"candidates": len(numbers), "sample": texts, "steps": steps, "residual": rest,
+             "damping": inverse.damping, "tuning_seconds": tuning}
+            for numbers, rest in zip(chosen, left.tolist(), strict=True)
+        ]  # fmt: skip
         notes = [
             (f"The inverse is that of {texts:,} texts in {steps} steps, tuned in {tuning:.1f} s.",) for _ in details
         ]
-        return Scored(values, details, notes, torch.cat(vectors))
+        return Scored(values, details, notes)
 
     def candidates(self, distances: Float[Tensor, " n"], training: Training, label: float) -> Int[Tensor, " k"]:
         """The nearest texts with a label, and as many of the nearest with others."""
@@ -114,8 +116,8 @@ class _Inverse:
         self.given, self.damping = damping, damping or 0.0
         self._matrix: tuple[int, GaussNewton] | None = None
 
-    def __call__(self, vectors: Float[Tensor, "q p"], texts: int, steps: int) -> tuple[Float[Tensor, "q p"], float]:
-        """The vectors times the inverse, and the residual of the first."""
+    def __call__(self, vectors: Float[Tensor, "q p"], texts: int, steps: int) -> tuple[Float[Tensor, "q p"], Tensor]:
+        """The vectors times the inverse, and the residual of each."""
         if self._matrix is None or self._matrix[0] != texts:
             rows = self.order[:texts].sort().values
             chosen = [self.training.texts[row] for row in rows.tolist()]
@@ -123,7 +125,7 @@ class _Inverse:
             if self.given is None:
                 self.damping = LIFT * self._matrix[1].mean_eigenvalue()
         solved = conjugate_gradients(self._matrix[1].times, vectors, self.damping, steps, 1e-4)
-        return solved.solutions, float(solved.residual[0])
+        return solved.solutions, solved.residual
 
 
 def _losses(passes: Passes, training: Training, rows: Int[Tensor, " k"]) -> Losses:

@@ -63,7 +63,7 @@ class Nearest:
         values = values.masked_fill(values == 0, torch.nan) if not self.itself else values
         details: list[dict[str, Any]] = [{"neighbours": count} for _ in queries.texts]
         if model.link is not Link.IDENTITY:
-            own = self._own(states, classes, labels, count)
+            own = self.own_label(states, classes, count)
             details = [
                 {"neighbours": count, **trust(conformities(classes[row], labels), own, int(label))}
                 for row, label in zip(order, queries.classes.tolist(), strict=True)
@@ -80,7 +80,7 @@ class Nearest:
         found: Tensor = torch.cdist(asked.double(), states.double())
         return found
 
-    def _own(self, states: Tensor, classes: Int[Tensor, " n"], labels: int, count: int) -> Float[Tensor, " n"]:
+    def own_label(self, states: Tensor, classes: Int[Tensor, " n"], count: int) -> Float[Tensor, " n"]:
         """How many of each training text's neighbours, but for itself, have its own label, as a share."""
         shares = []
         for start in range(0, len(states), 1024):

@@ -10,12 +10,14 @@ from exegesis.results.attention_test import AttentionTest
 from exegesis.results.faults import Failures, Repair, Substitution, Summary
 from exegesis.results.heads import HeadStudy
 from exegesis.results.information_study import InformationStudy
+from exegesis.results.mislabels import Mislabels
 from exegesis.results.study import Study, WordClasses, WordUses
 from exegesis.show.document import Chart, Document, Section
 from exegesis.show.documents import classes, faults, swaps
 from exegesis.show.documents.attention_test import attention_test
 from exegesis.show.documents.heads import heads
 from exegesis.show.documents.information_study import information_study
+from exegesis.show.documents.mislabels import mislabels
 from exegesis.show.wording import visible
 
 # a kind of study -> the function that makes its section, and the attribute whose values are the rows of its table
@@ -25,6 +27,7 @@ SECTIONS: dict[type[Study], tuple[Callable[[Any], Section], str]] = {
     Failures: (faults.failures, "causes"),
     Summary: (faults.summary, "words"),
     Substitution: (swaps.substitution, "swaps"),
+    Mislabels: (mislabels, "suspects"),
     Repair: (swaps.repair, "added"),
     AttentionTest: (attention_test, "tests"),
     HeadStudy: (heads, "relations"),
