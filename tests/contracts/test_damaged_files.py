@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from exegesis.core.errors import ExegesisError
+from exegesis.core.errors import ExegesisError, FileError
 from exegesis.core.text import text_of_words
 from exegesis.data.examples import Example, read_examples
 from exegesis.models.language_models.bundled import ClozeLanguageModel, load_language, save_language
@@ -278,3 +278,9 @@ def test_the_damage_is_quick() -> None:
     for seed in range(200):
         damaged(LINES["explanations"][0], seed)
     assert time.process_time() - start < 2
+
+
+def test_the_text_of_marks_is_a_string(tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").write_text(json.dumps({"text": [RAWS[0]], "marks": [0, 1, 0]}))
+    with pytest.raises(FileError, match=r"line 1: give an object with text \(a string\) and marks"):
+        marks(tmp_path / "m.jsonl")

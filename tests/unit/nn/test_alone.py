@@ -123,6 +123,33 @@ def test_a_thread_that_runs_the_module_itself_is_not_recorded(pair: tuple[Review
     assert not failures
 
 
+def test_what_another_thread_looks_up_meanwhile_is_its_own() -> None:
+    """The other thread reads its words just when the vectors of this one's are replaced."""
+    torch.manual_seed(0)
+    own, ids, found = threading.get_ident(), torch.tensor([[3, 4, 5, 6, 7]]), []
+
+    class Meanwhile(Reviews):
+        def forward(self, ids: Tensor) -> Tensor:
+            if threading.get_ident() == own:
+                thread = threading.Thread(target=other)
+                thread.start()
+                thread.join()
+            return super().forward(ids)
+
+    def other() -> None:
+        with torch.no_grad():
+            found.append(module(ids))
+
+    module = Meanwhile().eval()
+    model = wrapped(module)
+    right = Reviews.forward(module, ids).detach()
+    found.clear()
+    scores(model, "integrated-gradients")
+    assert found
+    for one in found:
+        torch.testing.assert_close(one, right)
+
+
 def test_other_threads_wait_while_weights_are_shuffled(pair: tuple[Reviews, Reviews]) -> None:
     model = wrapped(pair[0])
     right = chances(model)
