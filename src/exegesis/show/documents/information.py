@@ -54,7 +54,7 @@ def _found(result: Information, layer: int) -> Iterator[str]:
     states = result.states[layer]
     total = float(result.discarded[layer])
     if not math.isnan(total):
-        yield f"discards {number(total)} nats in all"
+        yield f"entropy of all words, given this layer, {number(total)} nats (the less, the more of them it holds)"
     for state, says in ((DISCARDED, "discarded"), (NONE, "no minimum at this rate"), (UNSETTLED, "not settled")):
         words = [visible(word) for word, found in zip(result.words, states, strict=True) if found == state]
         if words:

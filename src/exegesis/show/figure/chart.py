@@ -213,7 +213,7 @@ def _curves(chart: Chart, canvas: Canvas, y: float) -> float:
         y = canvas.under([chart.axis], y - 3) + 4
     xs = [x for curve in curves for x, _ in curve.points] or [0.0, 1.0]
     ys = [value for curve in curves for _, value in curve.points if math.isfinite(value)] or [0.0, 1.0]
-    marks = _levels(min(ys), max(ys))
+    marks = _levels(0.0 if chart.words and not chart.signed else min(ys), max(ys))  # sizes of words start at zero
     across = _Axis(canvas.left + 26, canvas.right - 6, min(xs), max(xs))
     bottom = y + HIGH * canvas.room
     upwards = _Axis(bottom, y, marks[0], marks[-1])
