@@ -18,7 +18,7 @@ import typer
 from exegesis import _interrupt
 from exegesis._version import __version__
 from exegesis.cli.attention import AttentionTest
-from exegesis.cli.complaints import Interrupted, complaint
+from exegesis.cli.complaints import Interrupted, OnceEach, complaint, spoken
 from exegesis.cli.corpus import Run
 from exegesis.cli.evaluate import Compare, Evaluate
 from exegesis.cli.explain import Explain
@@ -45,7 +45,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _command in (Explain, Generate, Influence, Evaluate, Compare, Recommend, Predict, Methods, Train, Run):
-    app.command()(unfolded(_command))
+    app.command(cls=OnceEach)(unfolded(_command))
 app.command("attention-test")(unfolded(AttentionTest))
 app.command()(unfolded(Nli))
 study.command()(unfolded(Information))
@@ -73,12 +73,12 @@ def root(
     exegesis influence "A fine film." --model my-model --train sst2/
     exegesis generate "The capital of France is" --model my-language-model
     exegesis predict --file reviews.txt
-    exegesis evaluate --data reviews.tsv --methods reat,lime --report trust.html
+    exegesis evaluate --data reviews.tsv --methods reat,lime --html trust.html
     exegesis recommend --data reviews.tsv --budget 20 --out best.json
-    exegesis methods --for bundled
+    exegesis methods --model bundled
     exegesis train sst2/ --arch bigru --out my-model
     exegesis attention-test --model my-model --data reviews.tsv
-    exegesis study words reviews.tsv --report classes.html
+    exegesis study words reviews.tsv --html classes.html
     exegesis run reviews.tsv --store explained --processes 4
     exegesis COMMAND --help
     """
@@ -120,7 +120,7 @@ def run(arguments: list[str]) -> int:
 def _ended(error: BaseException) -> int:
     """The exit code of a command that ended with an error, which is said in one line."""
     if isinstance(error, ExegesisError):
-        return _say(str(error), 2 if isinstance(error, UsageError) else 1)
+        return _say(spoken(str(error)), 2 if isinstance(error, UsageError) else 1)
     if isinstance(error, typer.Exit):
         return int(error.exit_code)
     if isinstance(error, BrokenPipeError | SystemExit):  # the reader of a pipe left, as `head` does

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from exegesis.core.errors import ExegesisError
+from typer.core import TyperCommand
 
+from exegesis.core.errors import ExegesisError, UsageError
+
+_SPOKEN = (  # what the functions of Python call an option, and what the command line calls it
+    (r"\b(truncate|skip_blank)=True\b", lambda found: f"--{found[1].replace('_', '-')}"),
+    (r"\bmost=(\d*)", lambda found: f"--most {found[1]}".rstrip()),
+    (r"\bencoding='([\w-]+)'", lambda found: f"--encoding {found[1]}"),
+    (r"\b(baseline|how)='(\w+)'", lambda found: f"--param {found[1]}={found[2]}"),
+    (r"recommendation=FILE, (?=--rec)", lambda found: ""),
+)
+_INSTEAD = {  # commands that people look for
+    "serve": "there is no server: a page is written by --html FILE, and studies write theirs likewise",
+    "page": "a page is written by --html FILE",
+    "loo": "did you mean: exegesis explain -M leave-one-out?",
+}
 _NUMBERS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
 class Interrupted(ExegesisError):
     """The user ended the work; the message says how to go on."""
+
+
+def spoken(message: str) -> str:
+    """An error in the words of the command line, whose options stand for arguments of functions."""
+    for pattern, said in _SPOKEN:
+        message = re.sub(pattern, said, message)
+    return message
 
 
 def complaint(error: Any) -> str:
@@ -23,4 +45,20 @@ def complaint(error: Any) -> str:
         wanted = number if bound is None else f"a number of {bound} or more"
         if wanted is not None:
             return f"{option} {detail['input']}: give {wanted}"
-    return str(error.format_message())
+    message = str(error.format_message())
+    named = re.search(r"[Nn]o such command '([^']*)'", message)
+    hint = _INSTEAD.get(named[1]) if named else None
+    return f"{message} {hint}" if hint else message
+
+
+class OnceEach(TyperCommand):
+    """A command of the parser that refuses an option given twice where it has one value: the first would be lost."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = [word.partition("=")[0] for word in (args[: args.index("--")] if "--" in args else args)]
+        for parameter in self.params:
+            twice = [word for word in given if word in parameter.opts and word.startswith("-")]
+            single = getattr(parameter, "nargs", 1) == 1 and not getattr(parameter, "multiple", False)
+            if single and not getattr(parameter, "is_flag", False) and len(twice) > 1:
+                raise UsageError(f"{twice[1]} is given twice and takes one value: give it once")
+        return super().parse_args(ctx, args)

@@ -49,7 +49,7 @@ class Evaluate(Command, opt.Report, Trust, opt.Recommended, opt.Collection):
     """Measure how far explanations can be trusted: methods beside random scores, leave-one-out and greedy removal.
 
     \b
-    exegesis evaluate --data reviews.tsv --methods reat,lime --report trust.html
+    exegesis evaluate --data reviews.tsv --methods reat,lime --html trust.html
     exegesis evaluate --data reviews.tsv --how drop,pad --json numbers.json
     exegesis evaluate --data reviews.tsv --explanations other-tool.jsonl
     exegesis evaluate --data test.tsv -M reat,lrp --sanity --train train.tsv

@@ -179,8 +179,8 @@ class Report(Group, panel="Output"):
     """Files of one result."""
 
     json: Path | None = option("All numbers, for exegesis.read.", "--json", metavar="FILE")
-    report: Path | None = option("A self-contained .html page.", "--report", metavar="FILE")
+    report: Path | None = option("A self-contained .html page.", "--html", "--report", metavar="FILE")
 
     def files(self) -> Files:
         """The files by option, with the endings that they may have."""
-        return {"--json": (self.json, JSON[:1]), "--report": (self.report, PAGES[:1])}
+        return {"--json": (self.json, JSON[:1]), "--html": (self.report, PAGES[:1])}

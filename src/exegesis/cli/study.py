@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from exegesis.cli import options as opt
+from exegesis.cli.complaints import OnceEach
 from exegesis.cli.inputs import chosen, listed, load, read_training
 from exegesis.cli.options import Command, Group, argument, option, unfolded
 from exegesis.cli.outputs import PICTURES, Files, check_files, progress, say
@@ -150,7 +151,7 @@ class Words(Corpus, ModelStudy):
 
     \b
     exegesis study words reviews.tsv --figure classes.svg
-    exegesis study words sst2/ --split test -M lrp --report classes.html
+    exegesis study words sst2/ --split test -M lrp --html classes.html
     """
 
     target: str | None = opt.TARGET()
@@ -176,7 +177,7 @@ class Summary(TrainedCorpus, ModelStudy):
     """Show the strongest words of each label, doubtful explanations, and words that contradict the training texts.
 
     \b
-    exegesis study summary test.tsv --train train.tsv --report summary.html
+    exegesis study summary test.tsv --train train.tsv --html summary.html
     """
 
     most: int = NUMBER("Words of each label.", min=1, default=12)
@@ -188,7 +189,7 @@ class Failures(TrainedCorpus, ModelStudy):
     """Sort wrong predictions by the words that caused them, and check the training data.
 
     \b
-    exegesis study failures test.tsv --train train.tsv --report failures.html
+    exegesis study failures test.tsv --train train.tsv --html failures.html
     exegesis study failures sst2/ --split test --train sst2/ --model my-model
     """
 
@@ -218,7 +219,7 @@ class Repair(Command, Output, Training, Shape):
     """Make training texts against a fault, and measure what retraining with them changes there and on the test texts.
 
     \b
-    exegesis study repair sst2/ --swap terribly=very --report repair.html
+    exegesis study repair sst2/ --swap terribly=very --html repair.html
     exegesis study repair train.tsv --swap dumb=silly --new more.tsv
     """
 
@@ -319,7 +320,7 @@ class Heads(Command, Output, opt.Model):
     """Show what each attention head of an encoder finds in a treebank, beside fixed offsets, and what it is worth.
 
     \b
-    exegesis study heads en_ewt-ud-dev.conllu --model my-encoder --limit 300 --report heads.html
+    exegesis study heads en_ewt-ud-dev.conllu --model my-encoder --limit 300 --html heads.html
     """
 
     data: str = argument("Sentences with dependencies, in CoNLL-U.", "TREEBANK")
@@ -339,4 +340,4 @@ class Heads(Command, Output, opt.Model):
 
 
 for _command in (Heads, Words, Word, Summary, Failures, Substitute, Repair, Mislabels):
-    app.command()(unfolded(_command))
+    app.command(cls=OnceEach)(unfolded(_command))

@@ -27,11 +27,11 @@ class Registry(Generic[C]):
     """The registered classes of one ``kind`` ("method", "search", "measure"), each with a card.
 
     A class is a frozen dataclass of its parameters. One class may have several names, each with parameters that are
-    set beforehand. Iteration gives the cards by name.
+    set beforehand. Iteration gives the cards by name. ``known_as`` has what to say of names that people try.
     """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, known_as: Mapping[str, str] | None = None) -> None:
+        self.kind, self.known_as = kind, known_as or {}
         self._cards: dict[str, C] = {}
         self._presets: dict[str, Mapping[str, Any]] = {}
 
@@ -60,6 +60,9 @@ class Registry(Generic[C]):
     def __getitem__(self, name: str) -> C:
         """The card of a name. Raises UsageError, which lists the names and suggests the nearest, for others."""
         if name not in self._cards:
+            also = self.known_as.get(name.lower()) if isinstance(name, str) else None
+            if also is not None:
+                raise UsageError(f"unknown {self.kind} {name!r}; {also} (known: {', '.join(self.names)})")
             raise unknown(self.kind, name, self.names)
         return self._cards[name]
 

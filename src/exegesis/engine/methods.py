@@ -110,7 +110,15 @@ class Card:
 
 
 BEST = "best"  # the method that a saved recommendation names (``api.recommended``)
-METHODS: Registry[Card] = Registry("method")
+KNOWN_AS = {  # the names that other tools have, or that say what somebody looks for
+    **dict.fromkeys(("shap", "kernelshap", "kernel-shap"), "did you mean 'shapley'?"),
+    **dict.fromkeys(("saliency", "grad"), "did you mean 'gradient'?"),
+    **dict.fromkeys(("ig", "integrated_gradients"), "did you mean 'integrated-gradients'?"),
+    **dict.fromkeys(("loo", "occlusion", "erasure"), "did you mean 'leave-one-out'?"),
+    **dict.fromkeys(("cd", "agcd"), "did you mean 'contextual-decomposition'?"),
+    "attention": "attention is shown by its own question: explain --attention, exegesis.attention",
+}
+METHODS: Registry[Card] = Registry("method", KNOWN_AS)
 T = TypeVar("T", bound=type)
 
 

@@ -85,12 +85,13 @@ class Row(NamedTuple):
     """Cells that do not overlap, in reading order.
 
     The text of a ``fine`` row is coloured itself, since each cell covers at most a word; other rows are boxes or
-    brackets beside the words, each with its score.
+    brackets beside the words, each with its score. ``limit`` is the score of the deepest colour, 0 for the block's.
     """
 
     level: str
     cells: tuple[Cell, ...]
     fine: bool = True
+    limit: float = 0.0
 
     def cell_at(self, atom: int) -> Cell | None:
         """The cell that covers an atom."""
@@ -445,7 +446,7 @@ class Chart:
 
 class Scale(NamedTuple):
     """A colour scale: the numbers at its ends (``−1.62``, ``+1.62``; ``−max`` if rows differ in theirs), whether there
-    are signed scores and sizes, a note beside it, and whether a cell is too faint for a number."""
+    are signed scores and sizes, a note beside it, whether a cell is too faint for a number, what scores speak for."""
 
     low: str
     high: str
@@ -453,11 +454,13 @@ class Scale(NamedTuple):
     sizes: bool
     note: str = ""
     faint: bool = False
+    label: str = ""
 
     @property
     def ramps(self) -> list[tuple[str, str, bool]]:
         """The text before and after each ramp of colours, and whether its scores are signed."""
-        signed = [(f"against {self.low}", f"{self.high} for", True)] if self.signs else []
+        label = f" {self.label}" * bool(self.label)
+        signed = [(f"against{label} {self.low}", f"{self.high} for{label}", True)] if self.signs else []
         return [*signed, *([("size 0", self.high.lstrip("+"), False)] if self.sizes else [])]
 
 

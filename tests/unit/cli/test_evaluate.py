@@ -66,7 +66,7 @@ def test_another_tool_marks_and_word_lists(data, tmp_path, capsys):
         (["--methods", "reap"], "unknown method 'reap'; did you mean 'reat'?"),
         (["--words", "a,b"], "--words names two files and a label"),
         (["--json", "numbers.txt"], "--json numbers.txt: the name must end in .json"),
-        (["--report", "page.pdf"], "--report page.pdf: the name must end in .html"),
+        (["--report", "page.pdf"], "--html page.pdf: the name must end in .html"),
         (["--other", "bundled"], "--other belongs to --sanity"),
         (["--explanations", "/nowhere.jsonl"], "cannot read /nowhere.jsonl"),
     ],

@@ -17,16 +17,18 @@ import typer
 from exegesis.cli import app
 
 COMMANDS = """
-predict --file t.tsv --column text --limit 2 --encoding utf-8 --device cpu --json
+predict --file t.tsv --column text --delimiter tab --limit 2 --encoding utf-8 --device cpu --json
 predict -m pairs --file p.tsv --column premise --pair-column hypothesis TASK --skip-blank
 predict -m pairs "Two dogs run." --pair "Dogs move."
 methods --for bundled --json
+methods lime
 generate "a fine film" -m writer --continuation " and more" --unit piece --number logit -M smoothgrad -p samples=2 -q
 generate "a fine film" -m writer --continuation " and more" --contrast " good" --at 0 --json out.json --html out.html
 generate "a film" -m writer --chat --most-pieces 3 --device cpu --numbers --figure out.svg --palette blue-orange --color
 generate "a film" -m writer --sources s.txt --continuation " good" -p samples=8
-generate "a film" -m writer --continuation " good" --truncate --task text-generation --no-color
+generate "a film" -m writer --continuation " good" --truncate --task text-generation --no-color --csv out.csv
 explain -f t.tsv --encoding utf-8 --column 1 --limit 2 --skip-blank --json out.jsonl --html out.html --figure out.svg
+explain -f t.tsv --delimiter tab --json out.jsonl --resume --csv out.csv
 explain "a fine film" -m bundled -M lime -p samples=20 -t positive -l all --trust --device cpu TASK -n --no-color
 explain "a fine film" -m bundled --hierarchy acd --palette blue-orange --color
 explain "a fine film" -m bundled --interactions removal -q --figure out.png
@@ -45,6 +47,7 @@ evaluate "a fine film" "a dull film" -M best --recommendation best.json --measur
 evaluate "a fine film" "a dull film" --measures deletion --sanity --other bundled
 evaluate "a fine film" "a dull film" --measures deletion --sanity --train three.tsv -m small
 evaluate -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out --measures deletion
+evaluate -f t.tsv --delimiter tab -M lrp --measures deletion
 evaluate -m pairs -f p.tsv --column premise --pair-column hypothesis -M leave-one-out --measures deletion
 compare "a fine film" -m bundled -M reat,lime -p samples=20 --measures deletion --how pad --seed 2 --target positive
 compare "a fine film" -M best,lrp --recommendation best.json --measures deletion --json out.json --report out.html
@@ -54,6 +57,7 @@ recommend -f t.tsv --encoding utf-8 --column 1 --limit 3 --skip-blank -M reat,li
 recommend "a fine film" "a dull film" -M reat --measures deletion --how pad -t positive --seed 2 -q TASK
 recommend "a fine film" "a dull film" -M reat --measures deletion --budget 9000 --device cpu
 recommend -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out --measures deletion
+recommend -f t.tsv --delimiter tab -M lrp --measures deletion
 recommend -m pairs -f p.tsv --column premise --pair-column hypothesis -M leave-one-out --measures deletion
 train folder --out model --arch bilstm --layers 2 --embedding 4 --hidden 4 --readout mean --epochs 2 --seed 1 --half
 train t.tsv -o model --text text --label label --header --dev t.tsv --test t.tsv --extra t.tsv --names bad,good TINY
@@ -78,7 +82,7 @@ attention-test --data folder --split test -m pairs --limit 2 --searched 0 --seed
 attention-test --data t.tsv --column text -m pairs --limit 2 --searched 0 --report out.html --figure out.svg --color
 attention-test --data t.tsv -m pairs --limit 2 --searched 0 --no-color --palette blue-orange
 nli "Two dogs run." "Dogs move." -m pairs -t neutral --device cpu --html out.html --figure out.svg -n --no-color
-nli "Two dogs run." "Dogs move." -m pairs --model pairs -q --palette blue-orange --color
+nli "Two dogs run." "Dogs move." -m pairs -q --palette blue-orange --color
 study words t.tsv --column text --limit 3 -m bundled -M reat -t positive --tags penn --seed 1 --json out.json
 study words folder --split test -M lime -p samples=20 --report out.html --figure out.svg --palette blue-orange --color
 study words t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color
@@ -247,7 +251,7 @@ def test_a_page_of_another_ending_is_refused_before_the_work(call, monkeypatch):
     for command in (["evaluate", "a film"], ["compare", "a film"]):
         said = call(*command, "--report", "x.htm")
         assert (said.code, said.out) == (2, "")
-        assert said.err == "exegesis: --report x.htm: the name must end in .html\n"
+        assert said.err == "exegesis: --html x.htm: the name must end in .html\n"
 
 
 def test_standard_output_is_offered_only_where_it_is_taken(call):

@@ -96,7 +96,7 @@ def test_colour_where_the_terminal_has_it(monkeypatch, environment, tty, coloure
 
 def test_the_header_and_the_account():
     drawn = plain(samples.hierarchy())
-    assert drawn.startswith("negative 99.5 % · logit of negative 1.56 · reat · lstm-sst2 · 3.1 ms\n")
+    assert drawn.startswith("negative 99.5 % · logit of negative 1.56 · reat · lstm-sst2\n")
     assert "The words' scores add up to 1.45; with output bias 0.11 they make the logit of negative, 1.56." in drawn
 
 

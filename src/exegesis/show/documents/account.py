@@ -12,6 +12,7 @@ from exegesis.results.attribution import Attribution
 from exegesis.show.wording import adding, decimal, number, percent, target_phrase, visible
 
 ROUNDING = 1e-6  # share of the number up to which a gap is rounding
+SEEN = 1e-4  # share of the number or the sum from which a gap shows in the digits that are written
 CANCELLING = 50  # times the number: scores of such sizes are said to cancel
 NAMED = 4  # words that are named one by one
 
@@ -23,7 +24,7 @@ class Sum:
         with np.errstate(all="ignore"):  # scores that are not finite have no sum, which the caller says
             self.gap = explained - total - sum(account.values())
         self.finite = math.isfinite(total + self.gap)
-        self.closed = abs(self.gap) <= ROUNDING * max(1.0, abs(explained))
+        self.closed = abs(self.gap) <= max(ROUNDING, SEEN * max(abs(explained), abs(total)))
         large = [self.gap] if abs(self.gap) > 5e-4 * abs(explained) else []
         self._more = adding(explained, [total, *account.values(), *large])
         self.what, self.total, self.whole = target_phrase(target), self._number(total), self._number(explained)

@@ -12,7 +12,7 @@ from typing import Any
 from exegesis.results.attribution import Attribution
 from exegesis.show.document import Block, Document, Legend, Note, Passage, Section
 from exegesis.show.documents.account import account_line, account_short, estimate_line, trust_line, unknown_line
-from exegesis.show.documents.header import assembled, facts, together
+from exegesis.show.documents.header import assembled, facts, labelled, together
 from exegesis.show.documents.header import section as text_section
 from exegesis.show.documents.passage import Aside, Strand, check_scale, passage, scale_of, tables
 from exegesis.show.wording import common, model_name, number, prediction_phrase, target_phrase, visible
@@ -41,7 +41,7 @@ def section(results: Sequence[Attribution], scale: str | None = None) -> Section
         for result, (label, note) in zip(results, _labels(results), strict=True)
     ]  # fmt: skip
     words, asides = passage(strands, shared)
-    legend = Legend(scale_of(words), tuple(_notes(results, words, asides, shared)))
+    legend = Legend(labelled(scale_of(words), results), tuple(_notes(results, words, asides, shared)))
     header = facts(results, [result.name for result in results])
     return text_section(results, (header, words, legend, *tables(words, asides)))
 

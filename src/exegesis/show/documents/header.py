@@ -10,9 +10,9 @@ from typing import TypeVar
 from exegesis.core.text import Text
 from exegesis.results.header import TextResult
 from exegesis.show import wording
-from exegesis.show.document import Document, Fact, Facts, Part, Section
+from exegesis.show.document import Document, Fact, Facts, Part, Scale, Section
 
-TITLE = 120  # characters of a title
+TITLE, LABEL = 120, 24  # characters of a title, of a label beside a scale
 NUMBERED, TEXT = 10, "text "  # texts from which on they are numbered; the word before a number
 One = TypeVar("One", bound=TextResult)
 
@@ -36,7 +36,6 @@ def _facts(result: TextResult, method: str) -> dict[str, str]:
         "target": f"{target} {wording.number(result.explained)}" if math.isfinite(result.explained) else target,
         "method": wording.visible(method),
         "model": wording.model_name(result.model),
-        "time": wording.duration(result.seconds),
     }
 
 
@@ -49,6 +48,15 @@ def section(results: Sequence[TextResult], parts: Sequence[Part]) -> Section:
         keys["wrong first"] = float(gold != first.prediction.label)
     finite = tuple((name, float(value)) for name, value in keys.items() if math.isfinite(value))
     return Section(title_of(first.text), tuple(parts), keys=finite)
+
+
+def labelled(scale: Scale | None, results: Sequence[TextResult]) -> Scale | None:
+    """A scale that names the label which scores speak for, if all results explain a number of it alone."""
+    targets = {target for result in results for target in result.targets}
+    kind, _, label = targets.pop().partition(":") if len(targets) == 1 else ("", "", "")
+    if scale is None or kind in ("", "margin", "output"):
+        return scale
+    return scale._replace(label=wording.clipped(wording.visible(label), LABEL))
 
 
 def together(results: Iterable[One]) -> list[list[One]]:

@@ -13,7 +13,7 @@ from typing import Any
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.show import document as doc
 from exegesis.show.documents.account import Sum
-from exegesis.show.documents.header import assembled, facts, section
+from exegesis.show.documents.header import assembled, facts, labelled, section
 from exegesis.show.documents.passage import FOLD
 from exegesis.show.layout import laid_out, parts_of
 from exegesis.show.wording import clipped, number, target_phrase, visible
@@ -41,7 +41,7 @@ def _section(result: Hierarchy) -> doc.Section:
     signs = phrases.signed
     faint = any(node.low == 0 and abs(node.cell.share) < doc.FAINT for node in phrases.nodes)
     scale = doc.scale_to(phrases.limit, signs, not signs, faint=faint)
-    legend = doc.Legend(scale, doc.sentences(_notes(result, phrases)))
+    legend = doc.Legend(labelled(scale, [result]), doc.sentences(_notes(result, phrases)))
     rows = (
         ("  " * depth + phrases.layout.surface(node.cell.start, node.cell.stop),
          phrases.joint(node), doc.Gauge(phrases.written(node.cell.score), node.cell.share, signs))

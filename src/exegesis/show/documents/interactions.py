@@ -10,7 +10,7 @@ import numpy as np
 from exegesis.results.interactions import Interactions, Pair
 from exegesis.show import document as doc
 from exegesis.show.documents.account import estimate_line
-from exegesis.show.documents.header import assembled, facts, section
+from exegesis.show.documents.header import assembled, facts, labelled, section
 from exegesis.show.wording import clipped, signed, target_phrase, visible
 
 COLUMNS = ("example", "model", "kind", "target", "first", "first_start", "first_stop", "second", "second_start",
@@ -35,7 +35,7 @@ def _section(result: Interactions) -> doc.Section:
     pairs = [pair for pair in result.top(LISTED + 1) if pair.strength]
     faint = bool((np.abs(result.values[np.tril_indices(len(words), -1)]) < doc.FAINT * limit).any())
     scale = doc.scale_to(limit, True, False, faint=faint)
-    legend = doc.Legend(scale, doc.sentences(_notes(result, words, pairs, limit)))
+    legend = doc.Legend(labelled(scale, [result]), doc.sentences(_notes(result, words, pairs, limit)))
     rows = [
         (f"{words[i]} ~ {words[j]}", doc.Gauge(signed(pair.strength, limit), pair.strength / limit))
         for pair in pairs[:LISTED]

@@ -50,17 +50,26 @@ def passage(strands: Sequence[Strand], shared: bool) -> tuple[doc.Passage, tuple
     cuts = {edge for group in (*places, words) for place in group for edge in place}
     starts, layout = laid_out(first.raw, cuts, parts_of(first))
     covers = [[(bisect_left(starts, start), bisect_left(starts, stop)) for start, stop in place] for place in places]
-    limits = [
-        doc.largest([float(score) for score, (start, stop) in zip(strand.scores, cover, strict=True) if start < stop])
-        for strand, cover in zip(strands, covers, strict=True)
-    ]
+    limits = [_limits(strand, cover) for strand, cover in zip(strands, covers, strict=True)]
     if shared:
-        limits = [max(limits, default=0.0)] * len(limits)
+        levels = {level for limit in limits for level in limit}
+        limits = [{level: max(limit.get(level, 0.0) for limit in limits) for level in levels}] * len(limits)
     blocks = [_block(*entry, layout) for entry in zip(strands, covers, limits, strict=True)]
     return doc.Passage(layout, tuple(block for block, _ in blocks)), tuple(aside for _, aside in blocks)
 
 
-def _block(strand: Strand, covers: list[tuple[int, int]], limit: float, layout: Layout) -> tuple[doc.Block, Aside]:
+def _limits(strand: Strand, covers: list[tuple[int, int]]) -> dict[str, float]:
+    """The largest score of each level: a clause is more than its words, whose colours would fade beside it."""
+    scored = list(zip(strand.of_level, strand.scores, covers, strict=True))
+    return {
+        level: doc.largest([float(score) for own, score, (start, stop) in scored if own == level and start < stop])
+        for level in dict.fromkeys(strand.of_level)
+    }
+
+
+def _block(
+    strand: Strand, covers: list[tuple[int, int]], limits: dict[str, float], layout: Layout
+) -> tuple[doc.Block, Aside]:
     rows, aside = list[doc.Row](), Aside({}, {})
     for level in strand.levels if len(strand.spans) else ():
         cells = []
@@ -69,7 +78,7 @@ def _block(strand: Strand, covers: list[tuple[int, int]], limit: float, layout: 
                 continue
             score = float(strand.scores[i])
             if stop > start:
-                cells.append(doc.Cell(start, stop, score, doc.share(score, limit)))
+                cells.append(doc.Cell(start, stop, score, doc.share(score, limits[level])))
             else:
                 name = visible(" ".join(strand.text.pieces[slice(*strand.spans[i])]))
                 aside.outside.setdefault(level, []).append((name, score))
@@ -77,7 +86,8 @@ def _block(strand: Strand, covers: list[tuple[int, int]], limit: float, layout: 
         aside.hidden.update({level: hidden} if hidden else {})
         for lane in lanes or [[]]:
             fine = level == "word" or all(layout.whole(cell.start, cell.stop) for cell in lane)
-            rows.append(doc.Row(level, tuple(lane), fine))
+            rows.append(doc.Row(level, tuple(lane), fine, limits.get(level, 0.0)))
+    limit = max(limits.values(), default=0.0)
     return doc.Block(strand.label, strand.note, tuple(rows) or (doc.Row("word", ()),), limit, strand.signed), aside
 
 
@@ -116,7 +126,7 @@ def scale_of(part: doc.Passage) -> doc.Scale | None:
     signs, sizes = any(block.signed for block in blocks), any(not block.signed for block in blocks)
     fine = [row for block in part.blocks for row in block.rows if row.fine]
     faint = any(abs(cell.share) < doc.FAINT for row in fine for cell in row.cells)
-    if len({block.limit for block in blocks}) > 1:
+    if len({row.limit or block.limit for block in blocks for row in block.rows if row.cells}) > 1:
         return doc.Scale(f"{MINUS}max", "+max" if signs else "max", signs, sizes, "each row to its own maximum", faint)
     return doc.scale_to(blocks[0].limit, signs, sizes, "one scale for all rows" if len(part.blocks) > 1 else "", faint)
 

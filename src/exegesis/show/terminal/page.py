@@ -61,10 +61,13 @@ def _facts(facts: doc.Facts, look: Look) -> list[Line]:
     lines: list[Line] = [[]]
     used = 0
     for value, strong in facts.texts:
-        text = hyphened(value)
-        if used and used + 3 + cell_len(text) > look.width:
+        *folded, text = fold(value, look.width) if cell_len(value) > look.width else [hyphened(value)]
+        if used and (folded or used + 3 + cell_len(text) > look.width):
             lines.append([])
             used = 0
+        for line in folded:
+            lines[-1].append(Segment(line, BOLD if strong else MUTED if facts.named else PLAIN))
+            lines.append([])
         if used:
             lines[-1].append(Segment(" · ", MUTED))
             used += 3
@@ -99,14 +102,19 @@ def _signs(scale: doc.Scale, picture: doc.Part | None) -> str:
     """The meaning of signs and of words without numbers, if there is no colour."""
     if isinstance(picture, doc.Matrix):
         return "A dot weighs less than 5 % of the largest." if scale.faint else ""
-    sides = "+ speaks for, - against" if isinstance(picture, doc.Tree) else "word(+) speaks for, word(-) against"
+    label = f" {scale.label}" * bool(scale.label)
+    plus, minus = ("+", "-") if isinstance(picture, doc.Tree) else ("word(+)", "word(-)")
+    sides = f"{plus} speaks for{label}, {minus} against{' it' * bool(label)}"
     return "; ".join(filter(None, (sides * scale.signs, BARE * scale.faint)))
 
 
 def _scale(scale: doc.Scale, look: Look) -> list[Line]:
     """The scale from against to for, with the scores at its ends."""
     line: Line = []
-    wide = 2 if len(f"against {scale.low}  {scale.high} for") + 2 * 13 <= look.width else 1
+    if cell_len(f"{scale.label}{scale.label}  against {scale.low}  {scale.high} for") + 15 > look.width:
+        scale = scale._replace(label="")
+    label = f" {scale.label} {scale.label}" * bool(scale.label)
+    wide = 2 if cell_len(f"against {scale.low}  {scale.high} for{label}") + 2 * 13 <= look.width else 1
     for before, after, signs in scale.ramps:
         steps = [_step(look, k / 6, signs, wide) for k in range(-6 if signs else 0, 7)]
         start = Segment(" · " * bool(line) + hyphened(before) + " ", MUTED)

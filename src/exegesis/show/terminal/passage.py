@@ -127,6 +127,8 @@ class _Drawing:
         for cell in row.cells if self.look.color is None and row.fine else ():
             if abs(cell.share) >= FAINT or math.isnan(cell.score):
                 texts[cell.stop - 1] += f"({_score(block, cell)})"
+                if cell.start and not self.layout.atoms[cell.start].space and texts[cell.start - 1].endswith(")"):
+                    texts[cell.start] = f" {texts[cell.start]}"  # a sign after a word that has a score too
             if cell.marked:
                 texts[cell.start] = f"[{texts[cell.start]}"
                 texts[cell.stop - 1] += "]"

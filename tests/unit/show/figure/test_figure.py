@@ -123,7 +123,7 @@ def test_methods_and_models_are_named_rows():
 def test_the_sum_and_the_scale_are_said():
     found = texts(svg(samples.hierarchy()))
     assert "The words' scores add up to 1.45; with output bias 0.11 they make the logit of negative, 1.56." in found
-    assert {"against −1.62", "+1.62 for", "+1.54"} <= set(found)
+    assert {"against negative −max", "+max for negative", "+1.54"} <= set(found)
 
 
 def test_dollars_are_not_mathematics():
