@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     )
     from exegesis.data.examples import Example, read_examples
     from exegesis.jobs.runs import run
+    from exegesis.jobs.summary import corpus
     from exegesis.models.tagger import default_tagger, spacy_tagger
     from exegesis.questions.phrases.levels import levels
     from exegesis.results.attention import AttentionMaps
@@ -83,6 +84,7 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
     "UnsupportedError UsageError",
     "exegesis.data.examples": "Example read_examples",
     "exegesis.jobs.runs": "run",
+    "exegesis.jobs.summary": "corpus",
     "exegesis.models.tagger": "default_tagger spacy_tagger",
     "exegesis.questions.phrases.levels": "levels",
     "exegesis.results.attention": "AttentionMaps",
@@ -132,6 +134,7 @@ __all__ = [
     "blackbox",
     "citations",
     "comparison",
+    "corpus",
     "default_tagger",
     "evaluate",
     "explain",

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from exegesis.core.errors import FileError, UsageError
+from exegesis.results.corpus import CorpusSummary
 from exegesis.results.header import TextResult
 from exegesis.results.result import Result
 from exegesis.results.study import Study
@@ -204,6 +205,8 @@ def words_of(result: Result) -> list[str]:
     """Words that a reader looks for."""
     if isinstance(result, TextResult):
         return list(result.text.word_strings())
+    if isinstance(result, CorpusSummary):
+        return [row.text for row in result.strong]
     if isinstance(result, Study):
         return [result.asked.model] if getattr(result, "asked", None) else [result.added[0].text]
     return list(result.names)

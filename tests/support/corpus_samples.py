@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from exegesis.results.corpus import Agreeing, Answered, CorpusSummary, Moved, Same, Shifted, Slice, Strong
 from exegesis.results.evaluation import Evaluation, Measurand, Measured
 from exegesis.results.faults import (
     Added,
@@ -168,6 +169,20 @@ def untrained() -> Repair:
     return Repair("", (("tedious", "slow"),), (Added("slow", "negative", "tedious"),), 1, (), none, none, none)
 
 
+def store() -> CorpusSummary:
+    """Two methods of a store, beside another store."""
+    return CorpusSummary(
+        "explained", "target", "word", 5,
+        (Answered("reat", "Reat()", "lstm-sst2", "0a1b2c3d", "word", "logit:predicted", "1f2e3d4c", 120, 2, 118, 101),
+         Answered("lrp", "Lrp()", "lstm-sst2", "0a1b2c3d", "word", "logit:predicted", "5a6b7c8d", 120, 2, 0, 0)),
+        (Slice("reat", "logit:positive", 70, 0.93, 70, 61), Slice("lrp", "", 50, math.nan, 0, 0)),
+        (Strong("reat", "logit:positive", "tedious", -1.2, 17), Strong("lrp", "", "fun", 0.4, 5)),
+        (Agreeing("reat", "lrp", 0.61, 0.7, 118),), {"the text is empty": 4}, "last-week",
+        (Moved("reat", "logit:positive", "slow", 0.1, -0.8, 12, 9),), (Shifted("reat", "logit:positive", 0.6, 0.4),),
+        (Same("reat", 0, 0, math.nan),),
+    )  # fmt: skip
+
+
 def suspects() -> Mislabels:
     signs = (Sign("self-influence", "its own", 0.8, 0.7, 0.9, 0.95), Sign("random", "drawn", 0.1, 0.0, 0.2, 0.5))
     listed = (Suspect(3, "a fine film", "negative", "positive", 1.5, 2.25, 0.1),)
@@ -176,4 +191,4 @@ def suspects() -> Mislabels:
 
 
 EVALUATIONS = (evaluation, check)
-STUDIES = (classes, uses, failures, right, summary, substitution, repair, untrained, suspects)
+STUDIES = (store, classes, uses, failures, right, summary, substitution, repair, untrained, suspects)

@@ -19,7 +19,7 @@ from exegesis import _interrupt
 from exegesis._version import __version__
 from exegesis.cli.attention import AttentionTest
 from exegesis.cli.complaints import Interrupted, OnceEach, complaint, spoken
-from exegesis.cli.corpus import Run
+from exegesis.cli.corpus import Corpus, Run
 from exegesis.cli.evaluate import Compare, Evaluate
 from exegesis.cli.explain import Explain
 from exegesis.cli.generate import Generate
@@ -44,7 +44,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (Explain, Generate, Influence, Evaluate, Compare, Recommend, Predict, Methods, Train, Run):
+for _command in (Explain, Generate, Influence, Evaluate, Compare, Recommend, Predict, Methods, Train, Run, Corpus):
     app.command(cls=OnceEach)(unfolded(_command))
 app.command("attention-test")(unfolded(AttentionTest))
 app.command()(unfolded(Nli))
@@ -80,6 +80,7 @@ def root(
     exegesis attention-test --model my-model --data reviews.tsv
     exegesis study words reviews.tsv --html classes.html
     exegesis run reviews.tsv --store explained --processes 4
+    exegesis corpus explained --by label
     exegesis COMMAND --help
     """
 

@@ -1,4 +1,4 @@
-"""``exegesis run``: a corpus explained into a store."""
+"""``exegesis run`` and ``exegesis corpus``: a corpus explained into a store, and what a store says."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exegesis.cli import options as opt
-from exegesis.cli.inputs import parameters_of
-from exegesis.cli.options import Command, option
+from exegesis.cli.inputs import listed, parameters_of
+from exegesis.cli.options import Command, argument, option
 from exegesis.cli.outputs import progress
-from exegesis.cli.study import LabelledCorpus
+from exegesis.cli.study import LabelledCorpus, Output
 
 EVERY = 60.0  # seconds between two lines about progress where there is no bar
 
@@ -57,6 +57,38 @@ class Run(Command, LabelledCorpus, opt.Model):
             )  # fmt: skip
         if not self.quiet:
             print(ran)
+
+
+class Corpus(Command, Output):
+    """Summarise a store of exegesis run: strongest words, slices, failures, agreement, and the drift to another store.
+
+    \b
+    exegesis corpus explained
+    exegesis corpus explained --by label --level phrase --html corpus.html
+    exegesis corpus this-week --against last-week
+    """
+
+    store: str = argument("The folder of the store.", "STORE")
+    by: str = option("The column whose values make the slices.", metavar="COLUMN", default="target")
+    level: str = option("word, phrase, clause or text.", "--level", "-l", metavar="LEVEL", default="word")
+    methods: str | None = opt.methods("Only these methods.")
+    asked: str | None = option("Only these questions, by the start of their hash.", metavar="A,B")
+    words: str | None = option("Only these words.", metavar="A,B")
+    against: Path | None = option("Another store to compare with.", metavar="STORE")
+    most: int = option("Words named of each slice.", metavar="N", min=1, default=12)
+    minimum: int = option("Uses that a word needs.", metavar="N", min=1, default=5)
+
+    def run(self) -> None:
+        self.check()
+
+        from exegesis.jobs.summary import corpus
+
+        self.put(
+            corpus(
+                self.store, by=self.by, level=self.level, methods=listed(self.methods), asked=listed(self.asked),
+                words=listed(self.words), against=self.against, most=self.most, minimum=self.minimum,
+            )
+        )  # fmt: skip
 
 
 def _told(silent: bool) -> Callable[[str, int, int], None]:

@@ -80,6 +80,7 @@ def arrow() -> Any:
     """The package pyarrow with its parquet part. Raises MissingExtraError without it."""
     try:
         import pyarrow
+        import pyarrow.compute
         import pyarrow.parquet
     except ImportError:
         raise MissingExtraError("pyarrow", "runs", "a store of explanations") from None

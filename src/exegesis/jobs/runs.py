@@ -6,7 +6,8 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,7 @@ from exegesis.jobs.local import Done, Recipe, explain_unit, in_processes
 from exegesis.jobs.plan import Question, Task, questions, unique, units
 from exegesis.jobs.store import SHORT, Store
 from exegesis.nn.context import entry
+from exegesis.protocols.labels import number_of
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Wish
 
@@ -114,7 +116,7 @@ def run(
     place = Store.open(store, new=True)
     with place.held(), allowed(most):
         damaged = _without_damage(place, retry)
-        texts = unique(examples)
+        texts = unique([_labelled(one, classifier.labels) for one in examples])
         missing = [_missing(place, question, texts) for question in asked]
         _warn_of_others(place, asked)
         todo = {n: [texts[name] for name in texts if name in left] for n, left in enumerate(missing)}
@@ -155,6 +157,13 @@ def _examples(data: Any) -> list[Example]:
     if not listed:
         raise UsageError(f"a run takes a list of texts or examples, or a file, not {shown(data)}")
     return [one if isinstance(one, Example) else Example.of(one) for one in listed]
+
+
+def _labelled(example: Example, labels: Sequence[str]) -> Example:
+    """An example whose label, if it is one of the model's, is called as the model calls it."""
+    with suppress(UsageError):
+        return example if example.label is None else replace(example, label=labels[number_of(example.label, labels)])
+    return example
 
 
 def _without_damage(place: Store, retry: bool) -> int:

@@ -16,6 +16,7 @@ import exegesis.results.attention
 import exegesis.results.attention_test
 import exegesis.results.attributes
 import exegesis.results.attribution
+import exegesis.results.corpus
 import exegesis.results.evaluation
 import exegesis.results.faults
 import exegesis.results.gates

@@ -76,6 +76,9 @@ influence -m pairs "Two dogs run." --pair "Dogs move." --train p.tsv --train-col
 influence -m pairs -f p.tsv --column premise --pair-column hypothesis --train p.tsv --train-column premise PAIRS
 run t.tsv --store kept --column text --label label --limit 4 -m bundled -M lime -p samples=20 -t positive -l all
 run folder --split test --store kept --most 1000 --unit 2 --retry --estimate --device cpu TASK
+corpus store --by label --level word --words film,fine --methods leave-one-out --most 2 --minimum 1 --json out.json
+corpus store --against store --html out.html --figure out.svg --palette blue-orange --color
+corpus store --no-color --json out.json -q
 run p.tsv --store kept -m pairs --column premise --pair-column hypothesis -M leave-one-out --processes 1 -q
 attention-test --data p.tsv --column premise --pair-column hypothesis -m pairs --attention 1 --searched 1 --limit 2 TASK
 attention-test --data folder --split test -m pairs --limit 2 --searched 0 --seed 1 --device cpu --json out.json -q
@@ -120,7 +123,10 @@ study mislabels three.tsv --test three.tsv --planted 0.1 --seeds 1 --lr 0.01 --d
 study mislabels t.tsv --seeds 0 --vectors v.txt --no-color --palette blue-orange SMALL
 """
 LABELS = ("bad", "good", "so-so")
-NOT_RUN = {("study substitute", "--pair-column")}  # swaps are tried on single texts
+NOT_RUN = {
+    ("study substitute", "--pair-column"),  # swaps are tried on single texts
+    ("corpus", "--asked"),  # the hash of a question
+}
 SMALL = "--arch gru --embedding 4 --hidden 4 --epochs 1"
 WRITING = ("--json", "--html", "--report", "--figure", "--out", "-o", "--new")
 
@@ -193,6 +199,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, pairs: Path) -
 
     options = ["--measures", "deletion", "--out", str(here / "best.json"), "-q"]
     assert run(["recommend", "-f", str(here / "t.tsv"), "-M", "lrp", *options]) == 0
+    assert run(["run", str(here / "t.tsv"), "--store", str(here / "store"), "-M", "leave-one-out", "-q"]) == 0
     shutil.copytree(folder, here / "small")
     writer(here / "writer")
     shutil.copytree(pairs, here / "pairs")

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from exegesis.results.attention_test import AttentionTest
+from exegesis.results.corpus import CorpusSummary
 from exegesis.results.faults import Failures, Repair, Substitution, Summary
 from exegesis.results.heads import HeadStudy
 from exegesis.results.information_study import InformationStudy
 from exegesis.results.mislabels import Mislabels
 from exegesis.results.study import Study, WordClasses, WordUses
 from exegesis.show.document import Chart, Document, Section
-from exegesis.show.documents import classes, faults, swaps
+from exegesis.show.documents import classes, faults, store, swaps
 from exegesis.show.documents.attention_test import attention_test
 from exegesis.show.documents.heads import heads
 from exegesis.show.documents.information_study import information_study
@@ -30,6 +31,7 @@ SECTIONS: dict[type[Study], tuple[Callable[[Any], Section], str]] = {
     Mislabels: (mislabels, "suspects"),
     Repair: (swaps.repair, "added"),
     AttentionTest: (attention_test, "tests"),
+    CorpusSummary: (store.summary, "strong"),
     HeadStudy: (heads, "relations"),
     InformationStudy: (information_study, "rows"),
 }
