@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from exegesis.cli.complaints import spoken
 from tests.support.command import TEXT
 
 
@@ -201,3 +202,22 @@ def test_a_text_for_which_memory_does_not_do(call, monkeypatch: pytest.MonkeyPat
         "reat needs more memory than there is for a text of 9 words ('The fight",
         "shorter",
     )
+
+
+def test_an_option_of_one_value_is_not_given_twice(call) -> None:
+    for first, second in (("--figure", "--figure"), ("--model", "-m"), ("--html", "--report")):
+        said = call("explain", TEXT, first, "a.svg", f"{second}=b.svg" if second[1] == "-" else second, "b.svg")
+        refused(said, 2, f"{second} is given twice and takes one value: give it once")
+    refused(call("methods", "--", "--for", "--for"), 2)  # texts after the two dashes are no options
+
+
+def test_what_people_look_for_is_named(call) -> None:
+    refused(call("serve"), 2, "there is no server: a page is written by --html FILE")
+    refused(call("explain", TEXT, "-M", "shap"), 2, "unknown method 'shap'; did you mean 'shapley'? (known: ")
+    refused(call("explain", TEXT, "-M", "attention"), 2, "explain --attention")
+    refused(call("methods", "nolime"), 2, "did you mean 'lime'?")
+
+
+def test_errors_speak_of_the_options_of_the_command_line() -> None:
+    assert spoken("give truncate=True, or encoding='cp1252'") == "give --truncate, or --encoding cp1252"
+    assert spoken("most=12, unless most= says; how='pad'") == "--most 12, unless --most says; --param how=pad"

@@ -195,3 +195,10 @@ def test_words_join_what_was_cut_and_texts_of_a_pair_stay_apart():
     assert layout.words(layout.texts[0]) == [(False, "so"), (True, "x" * 60)]
     assert layout.words(layout.texts[1]) == [(False, "no")]
     assert [part for text in layout.texts for part in text] == list(range(len(layout.atoms)))
+
+
+def test_words_keep_their_colour_beside_clauses():
+    (panel,) = panels(samples.hierarchy())
+    strongest = {row.level: max(abs(cell.share) for cell in row.cells) for row in panel.passage.blocks[0].rows}
+    assert set(strongest.values()) == {1.0}
+    assert len(strongest) == 4

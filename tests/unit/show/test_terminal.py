@@ -158,3 +158,15 @@ def test_two_blank_lines_part_two_texts(made):
     two = one.replace(text=replace(one.text, raw=one.text.raw.swapcase()))
     drawn = [plain(result, numbers=True) for result in (one, two)]
     assert plain([one, two], numbers=True) == "\n\n".join(drawn)
+
+
+def test_scores_speak_for_a_named_label_and_signs_stand_apart():
+    drawn = plain(samples.hierarchy())
+    assert "word(+) speaks for negative, word(-) against it" in drawn
+    text = samples.text_of_words("fine.", [("fine", 0, 4), (".", 4, 5)], [0, 1])
+    assert "fine(+1.00) .(+0.50)" in plain(samples.result(text, [1.0, 0.5]))
+
+
+def test_a_gap_below_the_digits_that_are_written_is_not_said():
+    assert "gap" not in plain(samples.result("a b", [1.0, 2.0], bias=0.5, gap=1e-5))
+    assert "gap of 0.0100" in plain(samples.result("a b", [1.0, 2.0], bias=0.5, gap=0.01))

@@ -21,7 +21,7 @@ from exegesis.models.huggingface.wrap import wrap_huggingface
 from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import usable_device
 
-PATIENCE = 10.0  # seconds to wait for the hub's first answer
+PATIENCE = 4.0  # seconds to wait for the hub's first answer
 TRIAL = (("a word",), ("a word", "and some more"))  # texts that a damaged tokenizer may break down at
 
 
