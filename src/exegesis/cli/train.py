@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _VARIANTS = ("lstm-nondecreasing", "lstm-markov", "lstm-no-gates")
 HEARD = 16  # texts of the study of what layers hold
+HF = "hf:"
 ARCHS = ("esim", "lstm", "gru", "rnn", "bilstm", "bigru", "birnn", *_VARIANTS, *(f"bi{name}" for name in _VARIANTS))
 READOUTS = ("last", "mean", "max", "attention")
 
@@ -48,7 +49,8 @@ class Data(Group, panel="Data"):
 class Shape(Group, panel="Model"):
     """The cell of a classifier and its widths."""
 
-    arch: str = choice("Cell; bi- reads both ways; esim compares pairs.", ARCHS, "gru")
+    arch: str = choice("Cell; bi- reads both ways; esim compares pairs; hf:FOLDER fine-tunes an encoder.", ARCHS, "gru",
+                       HF)  # fmt: skip
     embedding: int = option("Width of the embeddings.", min=1, default=100)
     hidden: int = option("Width of one direction.", min=1, default=150)
 
@@ -67,7 +69,7 @@ class Training(Group, panel="Training"):
 
     vectors: Path | None = option("Word vectors to start from, in the text format of GloVe or word2vec.")
     epochs: int = option("At most so many.", min=1, default=20)
-    lr: float = option("Step size of Adam.", default=1e-3)
+    lr: float | None = option("Step size of Adam; by default 0.001, of hf:FOLDER 5e-5.")
     device: str = option("cpu, or cuda.", default="cpu")
 
 
@@ -107,7 +109,8 @@ def train_options(training: Training, **more: Any) -> TrainOptions:
 
 
 def _common(kind: type, group: Group) -> dict[str, Any]:
-    return {field.name: getattr(group, field.name) for field in fields(kind) if hasattr(group, field.name)}
+    values = {field.name: getattr(group, field.name, None) for field in fields(kind)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 class Train(Command, Regularisation, Training, Layers, Shape, Data):
@@ -120,8 +123,11 @@ class Train(Command, Regularisation, Training, Layers, Shape, Data):
 
     \b
     exegesis train sst2/ --arch bigru --out my-model
+    exegesis train sst2/ --arch hf:my-encoder --epochs 3 --out my-model
+    exegesis train wnut17/ --arch hf:my-encoder --tags --out my-tagger
     """
 
+    tags: bool = option("With hf:FOLDER: DATA has a word and its tag in each line.", "--tags", default=False)
     out: Path = option("The model folder to write.", "--out", "-o", default=...)
     about: Path | None = option("Markdown to put into the model card.")
     half: bool = option("Save in float16.", "--half", default=False)
@@ -148,6 +154,11 @@ class Train(Command, Regularisation, Training, Layers, Shape, Data):
         refuse_existing(self.out, overwrite=self.overwrite)
         try_parent(self.out)
         about = read_text(self.about) if self.about is not None else ""
+        if self.arch.startswith(HF):
+            self.finetune(about)
+            return
+        if self.tags:
+            raise UsageError("--tags belongs to --arch hf:FOLDER; leave it out")
         config, options = network_config(self), train_options(self, lowercase=not self.cased)
         parts, origins = _read(self)
         make_parent(self.out)
@@ -173,6 +184,43 @@ class Train(Command, Regularisation, Training, Layers, Shape, Data):
         save_folder(self.out, result.model, card, overwrite=self.overwrite, half=self.half, spent=self.state)
         if not self.quiet:
             _report(result, self.out)
+
+    def finetune(self, about: str) -> None:
+        """Fine-tune an encoder (see ``models.huggingface.finetuning``)."""
+        from exegesis.api import bar
+        from exegesis.data.tagged import read_tagged_splits, tags_of
+        from exegesis.models.huggingface import finetuning
+        from exegesis.models.trained.corpus import find_labels
+        from exegesis.models.trained.folder import make_parent
+
+        if self.tags:
+            tagged = read_tagged_splits(self.data, {"dev": self.dev, "test": self.test})
+            parts: dict[str, Any] = dict(tagged)
+            origins, labels = dict.fromkeys(parts, self.data), tags_of(tagged["train"])
+        else:
+            parts, origins = _read(self)
+            labels = find_labels(parts["train"])
+        make_parent(self.out)
+        self.check_state()
+        options = finetuning.FineTuning(**_common(finetuning.FineTuning, self))
+        command = shlex.join(["exegesis", *sys.argv[1:]])
+
+        def card(result: finetuning.FineTuned) -> str:
+            return finetuning.card_text(
+                self.out.name, result, command=command, origins=origins, seed=self.seed, about=about
+            )
+
+        with bar(progress(self.quiet), self.epochs, "epochs") as advance:
+            try:
+                result = finetuning.finetune(
+                    self.arch.removeprefix(HF), parts, labels, self.out, options, state=self.state, resume=self.resume,
+                    card=card, told=lambda _: advance(),
+                )  # fmt: skip
+            except KeyboardInterrupt:
+                raise Interrupted("interrupted; give the same command with --resume to go on") from None
+        if not self.quiet:
+            told = ", ".join(f"{split} accuracy {share:.2%}" for split, share in result.accuracy.items())
+            print(f"{escaped(self.out)}: {escaped(result.base)} fine-tuned in {result.epochs} epochs, {told}")
 
     @property
     def state(self) -> Path:

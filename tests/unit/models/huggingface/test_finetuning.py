@@ -1,0 +1,93 @@
+"""Encoders fine-tuned through the command line: read again as classifiers and taggers, resumed where interrupted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("transformers")
+
+import transformers
+
+import exegesis
+import tests.support.hf_toys as hf_toys
+from exegesis.cli import run
+from exegesis.core.errors import FileError, UsageError
+from exegesis.data.tagged import Tagged, read_tagged, read_tagged_splits, tags_of
+
+SHAPE = ("--epochs", "4", "--batch", "8", "--lr", "0.005")
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "encoder"
+    transformers.BertModel(hf_toys.bert().config).float().save_pretrained(folder)
+    hf_toys.wordpiece().save_pretrained(folder)
+    return folder
+
+
+def test_a_classifier_is_resumed_and_read_again(encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("accelerate")
+    from exegesis.models.huggingface import finetuning
+
+    rows = [f"{text} {word} film\t{label}" for text in ("a", "it's a", "really a", "some")
+            for word, label in (("fine", "good"), ("dull", "bad"))]  # fmt: skip
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.tsv").write_text(
+            "text\tlabel\n" + "\n".join(rows * (8 if split == "train" else 2)) + "\n"
+        )
+    out = tmp_path / "film"
+    command = ["train", str(tmp_path), "--arch", f"hf:{encoder}", "--out", str(out), *SHAPE, "-q"]
+    original = finetuning._accuracy
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(finetuning, "_accuracy", stopped)
+    assert run(command) != 0
+    assert not out.exists()
+    assert list((tmp_path / "film.checkpoint").glob("checkpoint-*"))
+    monkeypatch.setattr(finetuning, "_accuracy", original)
+    assert run([*command, "--resume"]) == 0
+    assert not (tmp_path / "film.checkpoint").exists()
+    model = exegesis.load(out)
+    assert model.labels == ("bad", "good")
+    predicted = exegesis.predict(model, ["a fine film", "some dull film"])
+    assert [max(row, key=row.__getitem__) for row in predicted] == ["good", "bad"]
+    assert "test: 100.00% of 16 texts" in (out / "README.md").read_text()
+    assert run(command) == 1  # the folder exists
+
+
+def test_a_tagger_is_trained_and_viewed(encoder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("accelerate")
+    lines = "a\tDET\nfine\tADJ\nfilm\tNOUN\n\nsome\tDET\ndull\tADJ\nplot\tNOUN\n\n"
+    (tmp_path / "train.conll").write_text(lines * 32)
+    (tmp_path / "dev.conll").write_text(lines)
+    out = tmp_path / "tagger"
+    assert run(["train", str(tmp_path), "--arch", f"hf:{encoder}", "--tags", "--out", str(out), *SHAPE, "-q"]) == 0
+    model = exegesis.load(out)
+    assert model.labels == ("ADJ", "DET", "NOUN")
+    assert exegesis.explain(model, ("a dull film", "film"), "leave-one-out").prediction.label == "NOUN"
+
+
+def test_tagged_sentences_of_files(tmp_path: Path) -> None:
+    columns, lines = tmp_path / "a.conll", tmp_path / "a.jsonl"
+    columns.write_text("# text = a film\na DT B\nfilm NN I\n\n-DOCSTART- O\n\nit PRP O\n")
+    expected = [Tagged(("a", "film"), ("B", "I")), Tagged(("it",), ("O",))]
+    assert read_tagged(columns) == expected
+    lines.write_text("".join(json.dumps({"tokens": s.words, "tags": s.tags}) + "\n" for s in expected))
+    assert read_tagged(lines) == expected
+    assert tags_of(expected) == ("B", "I", "O")
+    assert read_tagged_splits(columns, {"dev": str(lines)}).keys() == {"train", "dev"}
+    columns.write_text("film\n")
+    with pytest.raises(FileError, match="line 1: give a word and its tag"):
+        read_tagged(columns)
+    lines.write_text('{"words": ["a"], "tags": []}\n')
+    with pytest.raises(FileError, match="line 1: no tagged sentence"):
+        read_tagged(lines)
+    with pytest.raises(UsageError, match="at least two"):
+        tags_of([Tagged(("a",), ("O",))])
+    with pytest.raises(FileError, match="no file of tagged training sentences"):
+        read_tagged_splits(tmp_path, {})
