@@ -28,7 +28,7 @@ and segments, the weights of attention that is held constant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -114,10 +114,7 @@ class Call:
         parts = [self.mode.shadow(value).rows for value in values]  # refuses what is out of sight
         if self.mode.single is not None:
             return self.mode.single_rows(shape)
-        total = parts[0].expand(shape)
-        for rows in parts[1:]:
-            total = total if rows is parts[0] else torch.maximum(total, rows.expand(shape))
-        return total
+        return merged(shape, parts)
 
     def swapped(self, pick: Callable[[Tensor], Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with each live tensor replaced by ``pick`` of it."""
@@ -311,6 +308,20 @@ def named(func: Any) -> str:
     """A function's name as users know it."""
     name = torch.overrides.resolve_name(func)
     return str(name) if name else str(getattr(func, "__name__", func))
+
+
+def merged(shape: torch.Size, rows: Sequence[Tensor]) -> Int[Tensor, "*shape"]:
+    """The rows of an elementwise function of several live tensors."""
+    total = rows[0].expand(shape)
+    for part in rows[1:]:
+        wide = part.expand(shape)
+        total = total if same_memory(wide, total) else torch.maximum(total, wide)
+    return total
+
+
+def same_memory(first: Tensor, second: Tensor) -> bool:
+    """True if two tensors are views of the same elements in the same places."""
+    return (first.data_ptr(), first.stride(), first.shape) == (second.data_ptr(), second.stride(), second.shape)
 
 
 def given(args: tuple[Any, ...], options: dict[str, Any]) -> list[Tensor]:

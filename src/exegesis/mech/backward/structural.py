@@ -15,7 +15,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
-from exegesis.mech.backward.mode import Call, Rule, Shadow, given, named, tensors
+from exegesis.mech.backward.mode import Call, Rule, Shadow, given, merged, named, same_memory, tensors
 
 
 def reduced(rows: Int[Tensor, "*shape"], dims: Sequence[int], *, keep: bool = True) -> Int[Tensor, "*less"]:
@@ -30,15 +30,6 @@ def reduced(rows: Int[Tensor, "*shape"], dims: Sequence[int], *, keep: bool = Tr
 def broadcast(*values: object) -> torch.Size:
     """The shape of an elementwise function of several values; plain numbers have no shape."""
     return torch.Size(np.broadcast_shapes(*(value.shape for value in values if isinstance(value, Tensor))))
-
-
-def merged(shape: torch.Size, rows: Sequence[Tensor]) -> Int[Tensor, "*shape"]:
-    """The rows of an elementwise function of several live tensors."""
-    total = rows[0].expand(shape)
-    for part in rows[1:]:
-        if part is not rows[0]:
-            total = torch.maximum(total, part.expand(shape))
-    return total
 
 
 def moved(call: Call) -> Any:
@@ -72,7 +63,19 @@ def _rows(call: Call, result: Any) -> Any:
         return [call.mode.single_rows(value.shape) for value in tensors(result)]
     if call.name in ("contiguous", "clone") and len(call.args) == 1:
         return call.shadow(call.args[0]).rows
-    return _on_shadows(call, lambda value: call.shadow(value).rows)
+    rows = _on_shadows(call, lambda value: call.shadow(value).rows)
+    return _folded(rows) if call.name in CHOOSING and isinstance(rows, Tensor) else rows
+
+
+def _folded(rows: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
+    """Rows that were copied, as one number for all elements along the last dimensions where these are equal."""
+    shape = rows.shape
+    for dim in range(rows.ndim - 1, 0, -1):
+        first = rows.narrow(dim, 0, 1) if rows.shape[dim] else rows
+        if not bool((rows == first).all()):
+            break
+        rows = first
+    return rows.expand(shape)
 
 
 def _listed(values: Any, result: Any) -> list[Any]:
@@ -242,13 +245,9 @@ def _joined_rows(
         return call.mode.single.expand(result.shape)
     if call.name == "cat" and all(part.stride(dim) == 0 and part.shape[dim] for part in rows):
         heads = [part.narrow(dim, 0, 1) for part in rows]
-        if all(_same_memory(head, heads[0]) for head in heads[1:]):
+        if all(same_memory(head, heads[0]) for head in heads[1:]):
             return heads[0].expand(result.shape)
     return join(rows)
-
-
-def _same_memory(first: Tensor, second: Tensor) -> bool:
-    return (first.data_ptr(), first.stride(), first.shape) == (second.data_ptr(), second.stride(), second.shape)
 
 
 def added(call: Call) -> Any:
@@ -366,6 +365,7 @@ def written(call: Call) -> None:
 
 
 CASTS = ("to", "float", "double", "half", "bfloat16", "type", "cpu", "cuda")
+CHOOSING = ("getitem", "index_select", "gather", "take_along_dim")
 LINEAR = frozenset(("mul", "neg", "div", *CASTS))
 MOVING = (
     "view reshape view_as reshape_as flatten unflatten squeeze unsqueeze transpose permute t T mT movedim contiguous "

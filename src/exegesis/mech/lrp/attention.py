@@ -18,7 +18,7 @@ from torch import Tensor
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.place import Place
 from exegesis.mech.backward.attention import dot_product
-from exegesis.mech.backward.mode import Call, Shadow
+from exegesis.mech.backward.mode import Call, Shadow, merged
 from exegesis.mech.backward.structural import constant_name
 from exegesis.mech.lrp.functions import Shared
 from exegesis.mech.lrp.state import State
@@ -161,10 +161,9 @@ def _rows(call: Call, *inputs: Tensor) -> Int[Tensor, "*b t 1"]:
     """The rows of an attention's output: of the query's positions, whose text the keys share."""
     first, *others = (call.shadow(value).rows for value in inputs)
     rows = first[..., :1]
-    if call.mode.single is None:
-        for other in others:
-            rows = torch.maximum(rows, other[..., :1, :1])
-    return rows
+    if call.mode.single is not None:
+        return rows
+    return merged(rows.shape, [rows, *(other[..., :1, :1] for other in others)])
 
 
 def _masks(

@@ -18,14 +18,13 @@ from torch import Tensor
 from exegesis.core.errors import UnsupportedError
 from exegesis.mech.backward.attention import ATTENTION
 from exegesis.mech.backward.compound import COMPOUND
-from exegesis.mech.backward.mode import Call, Rule, Shadow, named
+from exegesis.mech.backward.mode import Call, Rule, Shadow, merged, named
 from exegesis.mech.backward.structural import (
     STRUCTURAL,
     added,
     broadcast,
     common,
     constant_name,
-    merged,
     reduced,
     scaled,
 )
