@@ -104,7 +104,7 @@ class Passes:
         kept = tuple(part for part in parts if part.weight not in apart)
         made = Factors(self.layout, len(batch), len(slopes), kept, self._apart(outputs, slopes, watch, apart))
         for values in (*(part.delta for part in kept), *made.apart.values()):
-            if not bool(torch.isfinite(values).all()):
+            if not bool(torch.isfinite(values.sum())):
                 raise ModelError(f"the gradients of model {self.model.name} are not finite: check its weights")
         return outputs.detach(), made
 
@@ -210,7 +210,7 @@ def _guess(use: Use, texts: int) -> Int[Tensor, " n"] | None:
     if axis is None:
         return None
     shape = use.out.shape[: use.out.dim() - use.features]
-    rows = torch.arange(texts, device=use.out.device)
+    rows = torch.arange(texts, device=use.out.device) if use.order is None else use.order
     return rows.reshape([-1 if n == axis else 1 for n in range(len(shape))]).expand(shape).reshape(-1)
 
 

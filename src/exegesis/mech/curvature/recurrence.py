@@ -41,6 +41,7 @@ def run_layers(watch: Watch, cell: str, args: Sequence[Any], options: dict[str, 
     if weights[1].shape[1] != len(weights[0]) // len(_GATES[cell]):
         return None
     inputs, real = _steps(data, sizes, turned)
+    watch.order = watch.sorted if packed else None
     states = first if cell == "lstm" else (first, None)
     ends: list[State] = []
     for layer in range(count):
@@ -53,6 +54,7 @@ def run_layers(watch: Watch, cell: str, args: Sequence[Any], options: dict[str, 
             outputs.append(made)
             ends.append(end)
         inputs = torch.cat(outputs, -1)
+    watch.order = None
     if sizes is not None:
         assert real is not None
         inputs = inputs[real]

@@ -31,7 +31,8 @@ class Use:
     ``out`` is the tensor whose gradient is asked for, with its features last. ``linear``: inputs are vectors and the
     weight, turned by ``transposed``, is a matrix; ``rows``: inputs are the numbers of rows, ``skipped`` is one without
     a gradient; ``scale``: inputs are multiplied number by number; ``shift``: no inputs. ``features`` is the number of
-    last axes of ``out`` that are features.
+    last axes of ``out`` that are features. ``order`` has the texts in the order in which ``out`` seems to hold them, if
+    that is not the batch's (packed sequences are sorted).
     """
 
     weight: str
@@ -41,6 +42,7 @@ class Use:
     features: int = 1
     transposed: bool = False
     skipped: int | None = None
+    order: Tensor | None = None
 
 
 class Watch(TorchFunctionMode):
@@ -65,6 +67,8 @@ class Watch(TorchFunctionMode):
         self.live, self.rows, self.twice = live, rows, twice
         self.words, self.shrink = words, shrink
         self.vectors: list[Tensor] = []
+        self.sorted: Tensor | None = None  # the rows of the last choice of all rows, as packing makes one
+        self.order: Tensor | None = None  # that of the packed sequences that are running
         self.uses: list[Use] = []
         self.used: set[str] = set()
         self.unnoted: set[str] = set()
@@ -76,6 +80,8 @@ class Watch(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if self.twice and name == "scaled_dot_product_attention":
             return attention(*args, **options)
+        if name == "index_select" and len(args) > 2 and isinstance(args[2], Tensor) and args[2].numel() == self.rows:
+            self.sorted = args[2]
         if name in RECURRENT:
             made = run_layers(self, name, args, options)
             if made is not None:
@@ -120,7 +126,7 @@ class Watch(TorchFunctionMode):
         name = self.name_of(weight)
         if name is not None:
             self.used.add(name)
-            self.uses.append(Use(name, kind, out, inputs, **more))
+            self.uses.append(Use(name, kind, out, inputs, order=self.order, **more))
 
     def _held(self, value: Any) -> set[str]:
         if isinstance(value, Tensor):
