@@ -20,9 +20,10 @@ from exegesis.core.errors import UnsupportedError
 from exegesis.core.text import Span, Text
 from exegesis.mech.attention.watch import Seen, Watch
 from exegesis.protocols.batch import Batch
-from exegesis.protocols.model import Classifier, Differentiable
+from exegesis.protocols.model import Classifier, Differentiable, missing, offers
 
 COPIES = 3
+LONGEST, PLAINLY = 64, 2.0  # pieces of a text on which places are tried; times more slope that is plain
 UNSEEN = (
     "no softmax over the pieces of a text, and no attention function of torch, is seen as it runs: it has none, or it "
     "runs in a kernel of its own (load a Hugging Face model with attn_implementation='sdpa' or 'eager')"
@@ -147,7 +148,45 @@ def learned(model: Classifier, batch: Batch) -> Layout:
     calls = [None if n in outside else axes for n, axes in enumerate(calls)]
     if not any(axes is not None for axes in calls):
         raise UnsupportedError(f"the model {model.name} shows no attention: {UNSEEN}")
-    return Layout(tuple(calls))
+    found = Layout(tuple(calls))
+    if offers(model, Differentiable):
+        _check_aligned(model, row, found)
+    elif not hasattr(model.module, "config"):  # of Hugging Face, whose tokenizers number the positions
+        reason = next(iter(missing(model, Differentiable).values()))
+        raise UnsupportedError(f"the words of model {model.name} cannot be followed to its attention: {reason}")
+    return found
+
+
+def _check_aligned(model: Any, row: Batch, layout: Layout) -> None:
+    """Raise UnsupportedError if the first attention has its words elsewhere: turned round, or moved by one place.
+
+    A column hangs most on its own word: the slopes of what stands there (its scores, or its value) by the word's own
+    vector are held to those by the vectors of the words that would stand there. Only what is plainly elsewhere is
+    refused, because states that mix words hang on others, too. Texts of fewer than three or of very many pieces tell
+    nothing here.
+    """
+    width, axes = int(row.lengths[0]), layout.axes(0)
+    if axes.across is not WHOLE or not 3 <= width <= LONGEST:
+        return
+    with torch.enable_grad(), Watch(values=True) as watch:
+        vectors = model.embed(row).detach().requires_grad_()
+        model.outputs_from(vectors, row)
+    seen = watch.seen[layout.places[0]]
+    held, axis = (seen.scores, axes.columns) if seen.scores is not None else (seen.values, -2)
+    if held is None or not held.requires_grad or held.shape[axis] != width:
+        return
+    noise = torch.randn(held.shape, generator=torch.Generator().manual_seed(0)).to(held)
+    with torch.enable_grad():
+        columns = (held * noise).movedim(axis, 0).flatten(1).sum(1)
+        found = [torch.autograd.grad(one, vectors, retain_graph=True)[0][0, :width].norm(dim=-1) for one in columns]
+    slopes = torch.stack(found)
+    own = float(slopes.diagonal().mean())
+    others = (slopes.flip(1).diagonal().mean(), slopes.diagonal(1).mean(), slopes.diagonal(-1).mean())
+    if max(map(float, others)) > PLAINLY * own:
+        raise UnsupportedError(
+            f"the attention of model {model.name} has the words at other places than the text (turned round, or behind "
+            "a token put in front), so that weights and words do not match: let it read the text as it stands"
+        )
 
 
 def _run(model: Classifier, batch: Batch) -> list[Seen]:

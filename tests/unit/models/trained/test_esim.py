@@ -9,6 +9,7 @@ import torch
 import exegesis
 from exegesis.core.errors import TextError, UsageError
 from exegesis.data.examples import Example
+from exegesis.mech.attention.layout import layout_of, outputs_with
 from exegesis.models.trained.esim import Esim
 from exegesis.models.trained.folder import save_folder
 from exegesis.models.trained.network import RecurrentConfig
@@ -78,6 +79,20 @@ def test_attention_runs_between_the_texts(model) -> None:
     first, second = signed.map(1).values, signed.map(2).values
     np.testing.assert_array_equal(first, second.T)  # both softmaxes read the same scores: the whole derivative
     assert abs(first.sum()) < 1e-12 < np.abs(first).max()
+    batch = model.encode([text])
+    layout = layout_of(model, batch)
+    for i, j in ((0, 1), (4, 2)):  # a score nudged where both softmaxes read it
+        ends = []
+        for step in (1e-5, -1e-5):
+
+            def change(place, rows, given, i=i, j=j, step=step):
+                moved = given.log()
+                moved[(0, 0, i, j) if place == 0 else (0, 0, j, i)] += step
+                return torch.softmax(moved, -1)
+
+            raw = outputs_with(model, batch, layout, change)
+            ends.append(float(raw[0, model.labels.index(signed.prediction.label)]))
+        assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(first[i, j], rel=1e-5, abs=1e-10)
     scaled = exegesis.attention(model, PAIR, "attention-saliency", form="normalised")
     np.testing.assert_allclose(scaled.map(1).values, np.abs(first) / np.abs(first).max())
 

@@ -230,6 +230,28 @@ def test_every_method_is_saved_and_drawn(models, tmp_path) -> None:
     assert result.target == "logit:LABEL_1"
 
 
+class Elsewhere(Pooled):
+    """Reads the vectors of the text from its end, or moved by one place."""
+
+    def __init__(self, moved: bool) -> None:
+        super().__init__()
+        self.moved = moved
+
+    def forward(self, text: torch.Tensor) -> torch.Tensor:
+        vectors = self.embedding(text)
+        states, _ = self.rnn(vectors.roll(1, 0) if self.moved else vectors.flip(0))
+        weights = torch.softmax(self.score(states), 0)
+        return self.output(torch.einsum("tbr,tbh->brh", weights, states).flatten(1))
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_words_at_other_places_are_refused(moved: bool) -> None:
+    torch.manual_seed(1)
+    model = exegesis.wrap(Elsewhere(moved).double().eval(), vocabulary=WORDS, labels=["a", "b", "c"])
+    with pytest.raises(UnsupportedError, match="other places"):
+        exegesis.attention(model, texts([8])[0])
+
+
 def test_refusals(models) -> None:
     with pytest.raises(UnsupportedError, match="pools them"):
         exegesis.attention(models["pooled"], texts([6])[0], "rollout")
