@@ -26,7 +26,7 @@ from exegesis.protocols.model import Classifier
 MOST = 10_000_000  # passes for one text unless the caller allows more
 LONG = 30.0  # seconds from which the time is said
 ENDLESS = 7 * 24 * 3600.0  # seconds from which the caller must allow the passes by ``most``
-SAMPLE = 32  # rows of the pass that is timed
+SAMPLE, TRIAL = 32, 2.0  # rows of the pass that is timed, and the seconds that they may take one by one
 _log = logging.getLogger("exegesis.cost")
 _most: ContextVar[int | None] = ContextVar("most", default=None)
 
@@ -107,7 +107,7 @@ def announce(
     pieces = sum(count * len(text) for count, text in zip(counts, texts, strict=True)) / batch.ids.shape[1]
     if pieces * seconds < LONG:
         return
-    took = pieces * min(seconds, _timed(model, batch))
+    took = pieces * min(seconds, _timed(model, batch, seconds))
     if took > ENDLESS and _most.get() is None:
         raise UsageError(
             f"{name} would take {spoken(took)} here, for {sum(counts):,} passes of the model: take a shorter text, "
@@ -125,10 +125,13 @@ def spoken(seconds: float) -> str:
     return f"about {math.ceil(seconds / 86400):,} days"
 
 
-def _timed(model: Classifier, batch: Batch) -> float:
-    """Seconds of one of many rows: the longest text without one of its pieces, as often as rows run together."""
+def _timed(model: Classifier, batch: Batch, seconds: float) -> float:
+    """Seconds of one of many rows: the longest text without one of its pieces, as often as rows run together.
+
+    Of rows that take long, of ``seconds`` each alone, fewer are run: the trial must not cost what it measures.
+    """
     width = batch.ids.shape[1]
-    rows = min(SAMPLE, width, budget_for("perturbed", batch.device).rows_of(width))
+    rows = min(SAMPLE, width, budget_for("perturbed", batch.device).rows_of(width), max(1, int(TRIAL / seconds)))
     longest = batch.take(torch.full((rows,), int(batch.lengths.argmax()), dtype=torch.long))
     keep = longest.mask.clone()
     if width > 1:

@@ -78,8 +78,8 @@ class Steps(HuggingFaceClassifier):
 
     def _read_off(self, answer: Any, batch: Batch) -> Float[Tensor, "b c"]:
         places = self._places(batch)
-        if "logits_to_keep" in self._accepted:
-            kept = torch.unique(places)
+        kept = torch.unique(places)
+        if "logits_to_keep" in self._accepted and answer.logits.shape[1] == len(kept):
             logits, at = answer.logits, torch.searchsorted(kept, places)
         else:
             logits, at = every_logit(self, answer, batch, None), places
