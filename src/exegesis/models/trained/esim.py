@@ -81,7 +81,7 @@ def _sides(ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> list[tuple[Te
     start = torch.where(paired, at + 1, torch.zeros_like(at))
     return [
         (torch.zeros_like(at), at.clamp_min(1)),
-        (start.clamp(max=ids.shape[1] - 1), (lengths - start).clamp_min(1)),
+        (torch.minimum(start, lengths - 1), (lengths - start).clamp_min(1)),
     ]
 
 
