@@ -14,8 +14,8 @@ from exegesis.jobs.plan import Question
 from exegesis.jobs.rows import table_of
 from exegesis.jobs.store import written
 
-SPENT = 3.0  # seconds after which no larger sample is measured
-FIRST, GROWTH = 8, 4  # texts of the first sample, and the factor to the next
+SPENT, SHARE = 3.0, 0.03  # what a sample may take: seconds, or a share of the whole
+FIRST, GROWTH = 8, 2  # texts of the first sample, and the factor to the next
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def estimate(
     questions: Sequence[Question], missing: Mapping[int, Sequence[Example]], unit: int, processes: int
 ) -> Estimate:
     """Measure each question on texts of all lengths among those that are missing for it, more of them until it takes
-    some seconds. Raises the error of the texts if all of a sample fail.
+    some seconds or a small share of the whole, at most a unit. Raises the error of the texts if all of a sample fail.
 
     A unit takes the time of its texts; the sample has each length as often as the texts have it. What is measured is
     thrown away, as the rows of a unit come from the unit as a whole.
@@ -69,9 +69,10 @@ def estimate(
             took = time.perf_counter() - start
             if failed == count:
                 _raise(question, sample)
-            if took * GROWTH > SPENT or count in (unit, len(texts)):
+            following = min(count * GROWTH, unit, len(texts))
+            if following == count or took / count * following > max(SPENT, SHARE * took / count * len(texts)):
                 break
-            count = min(count * GROWTH, unit, len(texts))
+            count = following
         start = time.perf_counter()
         data = len(written(table_of(rows)))
         took += time.perf_counter() - start

@@ -30,6 +30,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from exegesis.core.errors import MissingExtraError
@@ -59,11 +60,16 @@ class Asked:
     level: str
     wish: str
 
-    @property
+    @cached_property
     def id(self) -> str:
         """A hash of all that determines a row beside its text; the model's name and the device do not."""
         named = (self.fingerprint, self.version, self.method, self.parameters, self.level, self.wish, FORM)
         return digest(*named)
+
+    @cached_property
+    def columns(self) -> dict[str, str]:
+        """The columns of a row that name the question."""
+        return {"asked": self.id, **asdict(self)}
 
 
 def digest(*parts: object, size: int = 16) -> str:
@@ -109,8 +115,8 @@ def rows_of(asked: Asked, example: Example, result: Attribution | str) -> Iterat
     first, second = (example.text, None) if isinstance(example.text, str) else example.text
     own = text_id(example)
     head = {
-        "asked": asked.id, "text_id": own, "text": first, "pair": second, "number": example.number,
-        "name": example.name, "gold": example.label, **asdict(asked),
+        "text_id": own, "text": first, "pair": second, "number": example.number,
+        "name": example.name, "gold": example.label, **asked.columns,
     }  # fmt: skip
     if isinstance(result, str):
         yield {**head, "key": digest(asked.id, own, None), "error": result}
@@ -121,22 +127,27 @@ def rows_of(asked: Asked, example: Example, result: Attribution | str) -> Iterat
         "probabilities": list(predicted.probabilities.values()), "details": _json(result.details),
     }  # fmt: skip
     for part in result.each_target():
-        words = part.at("word") if "word" in part.levels else None
-        places = [part.text.characters(span) for span in words.spans] if words is not None else []
+        own_words = [i for i, level in enumerate(part.levels) if level == "word"]
+        places = [part.text.characters(part.spans[i]) for i in own_words]
         yield {
             **head, "key": digest(asked.id, own, part.target), "target": part.target,
             "explained": float(part.explained), "gap": float(part.gap),
             "account": [{"name": name, "value": float(value)} for name, value in part.account.items()],
-            "words": list(part.words), "starts": [start for start, _ in places], "stops": [stop for _, stop in places],
-            "scores": words.scores.tolist() if words is not None else [],
+            "words": [part.text.raw[start:stop] for start, stop in places],
+            "starts": [start for start, _ in places], "stops": [stop for _, stop in places],
+            "scores": part.values[0, own_words].tolist(),
             "spans": [_span(part, i) for i, level in enumerate(part.levels) if level != "word"],
         }  # fmt: skip
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows as a table of the schema; a lone surrogate, which UTF-8 cannot hold, becomes ``\\udXXX``."""
-    names = schema()
-    return arrow().Table.from_pylist([{name: _utf8(row.get(name)) for name in names.names} for row in rows], names)
+    names, package = schema(), arrow()
+    columns = {name: [row.get(name) for row in rows] for name in names.names}
+    try:
+        return package.Table.from_pydict(columns, names)
+    except UnicodeEncodeError:
+        return package.Table.from_pydict({name: _utf8(column) for name, column in columns.items()}, names)
 
 
 def _span(part: Attribution, i: int) -> dict[str, Any]:
