@@ -114,7 +114,7 @@ def rows_of(asked: Asked, example: Example, result: Attribution | str) -> Iterat
     """The rows of a text's explanation, one for each target; of a failure (the reason as a string) a single one."""
     first, second = (example.text, None) if isinstance(example.text, str) else example.text
     own = text_id(example)
-    head = {
+    head: dict[str, Any] = {
         "text_id": own, "text": first, "pair": second, "number": example.number,
         "name": example.name, "gold": example.label, **asked.columns,
     }  # fmt: skip
