@@ -20,8 +20,8 @@ class Run(Command, LabelledCorpus, opt.Model):
     """Explain a corpus into a store of parquet files; the same command goes on where it stopped.
 
     \b
-    exegesis run reviews.tsv --store explained -M integrated-gradients -M leave-one-out --processes 4
-    exegesis run reviews.parquet --store explained --level all --target all --estimate
+    exegesis run reviews.tsv --store explained -M lrp -M reat --processes 4
+    exegesis run reviews.parquet --store explained --level all --estimate
     """
 
     store: Path = option("The folder of the results.", "--store", "-o", metavar="FOLDER", default=..., **opt.OUTPUT)

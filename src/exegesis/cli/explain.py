@@ -55,7 +55,7 @@ class Explain(Command, Output, Recommended, Texts):
     exegesis explain "Not a good film." --inside information --layers all
     exegesis explain --file reviews.tsv --model my-model --json results.jsonl
     exegesis explain "Two dogs run." --pair "Dogs move." --model nli-model
-    exegesis explain "Two dogs run." --attention attention-saliency --model my-encoder
+    exegesis explain "Two dogs run." --attention attention-saliency -m my-encoder
     """
 
     method: list[str] | None = option(

@@ -17,9 +17,9 @@ class Generate(Command, Output, Model):
 
     \b
     exegesis generate "The capital of France is" --model my-language-model
-    exegesis generate "The capital of France is" -m lm --continuation " Paris." --html why.html
+    exegesis generate "The capital of France is" -m lm --continuation " Paris."
     exegesis generate "The capital of France is" -m lm --contrast " Rome" --at 0
-    exegesis generate "Who was first?" -m lm --chat --unit answer -M gradient-x-input
+    exegesis generate "Who was first?" -m lm --chat --unit answer -M gradient
     exegesis generate "Who was first?" -m lm --chat --sources documents.txt
     """
 

@@ -17,8 +17,8 @@ class Influence(opt.Command, Output, opt.Model, opt.Texts):
 
     \b
     exegesis influence "A dull film." --model my-model --train sst2/
-    exegesis influence --file wrong.tsv --train train.tsv -M nearest -p k=50 --html where.html
-    exegesis influence "A dull film." --train train.tsv -M influence-functions -p damping=0.01 --json all.json
+    exegesis influence --file wrong.tsv --train train.tsv -M nearest -p k=50
+    exegesis influence "A dull film." --train train.tsv -p damping=0.01
     """
 
     train: Path | None = opt.option("The training texts with labels: a file, or a folder with a train file.",

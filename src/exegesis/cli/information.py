@@ -15,7 +15,7 @@ class Information(Corpus, Command, Output, Model):
 
     \b
     exegesis study information reviews.tsv --limit 100
-    exegesis study information reviews.tsv --model my-lstm --beside my-transformer --report layers.html
+    exegesis study information reviews.tsv --model my-lstm --beside my-transformer
     """
 
     beside: list[str] | None = option("A further model; repeatable.", "--beside", metavar="MODEL")

@@ -17,7 +17,7 @@ class Nli(Command, Look):
     """Show how models read a premise and a hypothesis: attention, its saliency, and gates, one model under another.
 
     \b
-    exegesis nli "A kid is playing in the garden" "A kid is taking a nap in the garden" --model esim-50 --model esim-300
+    exegesis nli "A kid plays" "A kid sleeps" --model esim-50 --model esim-300
     """
 
     premise: str = argument("The first text.", "PREMISE")

@@ -320,7 +320,7 @@ class Heads(Command, Output, opt.Model):
     """Show what each attention head of an encoder finds in a treebank, beside fixed offsets, and what it is worth.
 
     \b
-    exegesis study heads en_ewt-ud-dev.conllu --model my-encoder --limit 300 --html heads.html
+    exegesis study heads en_ewt-ud-dev.conllu -m my-encoder --html heads.html
     """
 
     data: str = argument("Sentences with dependencies, in CoNLL-U.", "TREEBANK")
