@@ -63,18 +63,18 @@ if TYPE_CHECKING:
     from exegesis.jobs.summary import corpus
     from exegesis.models.tagger import default_tagger, spacy_tagger
     from exegesis.questions.phrases.levels import levels
-    from exegesis.results.attention import AttentionMaps
-    from exegesis.results.attributes import Attributes
     from exegesis.results.attribution import Attribution
     from exegesis.results.evaluation import Evaluation
-    from exegesis.results.gates import Gates
     from exegesis.results.generation import Generation
     from exegesis.results.hierarchy import Hierarchy
     from exegesis.results.influence import Influence
-    from exegesis.results.information import Information
     from exegesis.results.interactions import Interactions
+    from exegesis.results.internals.attention import AttentionMaps
+    from exegesis.results.internals.attributes import Attributes
+    from exegesis.results.internals.gates import Gates
+    from exegesis.results.internals.information import Information
+    from exegesis.results.internals.relevance import Relevance
     from exegesis.results.recommendation import Recommendation
-    from exegesis.results.relevance import Relevance
     from exegesis.results.result import save
     from exegesis.results.saved import read
     from exegesis.show import comparison
@@ -87,18 +87,18 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
     "exegesis.jobs.summary": "corpus",
     "exegesis.models.tagger": "default_tagger spacy_tagger",
     "exegesis.questions.phrases.levels": "levels",
-    "exegesis.results.attention": "AttentionMaps",
-    "exegesis.results.attributes": "Attributes",
+    "exegesis.results.internals.attention": "AttentionMaps",
+    "exegesis.results.internals.attributes": "Attributes",
     "exegesis.results.attribution": "Attribution",
     "exegesis.results.evaluation": "Evaluation",
-    "exegesis.results.gates": "Gates",
+    "exegesis.results.internals.gates": "Gates",
     "exegesis.results.generation": "Generation",
     "exegesis.results.hierarchy": "Hierarchy",
     "exegesis.results.influence": "Influence",
-    "exegesis.results.information": "Information",
+    "exegesis.results.internals.information": "Information",
     "exegesis.results.interactions": "Interactions",
     "exegesis.results.recommendation": "Recommendation",
-    "exegesis.results.relevance": "Relevance",
+    "exegesis.results.internals.relevance": "Relevance",
     "exegesis.results.result": "save",
     "exegesis.results.saved": "read",
     "exegesis.show": "comparison",

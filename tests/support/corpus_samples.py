@@ -27,6 +27,9 @@ from exegesis.results.faults import (
     Transfer,
     Unfaithful,
 )
+from exegesis.results.internals.attention_test import AttentionTest, Tested
+from exegesis.results.internals.heads import HeadStudy, Relation
+from exegesis.results.internals.information_study import InformationStudy, LayerHeld, Survivor
 from exegesis.results.mislabels import Cured, Mislabels, Sign, Suspect
 from exegesis.results.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
 from exegesis.statistics.bootstrap import Spread
@@ -191,4 +194,39 @@ def suspects() -> Mislabels:
 
 
 EVALUATIONS = (evaluation, check)
-STUDIES = (store, classes, uses, failures, right, summary, substitution, repair, untrained, suspects)
+
+
+def attention_test() -> AttentionTest:
+    """Two tests that decide, one for and one against, and one that does not."""
+    row = ("Does it?", 0.25, 0.125, 0.5, "drawn words", 0.5, 0.25, 0.75, -0.5, 0.25)
+    tests = (
+        Tested("erasure", *row, False, True, 9),
+        Tested("agreement", *row, True, True, 9),
+        Tested("equal weights", *row[:-2], math.nan, math.nan, False, False, 9),
+    )
+    return AttentionTest(ASKED, "recurrent 1", False, 0.01, tests)
+
+
+def heads() -> HeadStudy:
+    """Two layers of two heads, one of which finds the subject."""
+    relation = Relation("nsubj", 30, 1, 2, "to head", 0.75, 0.5, 0.875, 1, 0.25, 0.125, 0.5, 0.25, 0.75)
+    rarely = Relation("obj", 12, 2, 1, "to dependent", 0.25, 0.0, 0.5, -1, 0.5, 0.25, 0.75, -0.5, 0.125)
+    shares = np.array([[0.1, 0.25], [0.5, 0.75]])
+    offsets = {"previous": shares, "same": shares / 2, "next": shares / 4}
+    return HeadStudy(ASKED, (relation, rarely), shares, offsets, {"NOUN": shares}, shares, shares / 8, 3)
+
+
+def information() -> InformationStudy:
+    """Two layers of a model, the first of which has no layer before it."""
+    none, rest = (math.nan,) * 3, (2.0, 2.5, 1.5, 1.0, 0.5, 1.5, 0.875, 0.125)
+    rows = (
+        LayerHeld("lstm-sst2", "layer 1", 9, -300.0, -320.0, -280.0, *none, *rest),
+        LayerHeld("lstm-sst2", "pooled", 9, -250.0, -260.0, -240.0, 50.0, 40.0, 60.0, *rest),
+    )
+    return InformationStudy(ASKED, 0.01, rows, (Survivor("lstm-sst2", "tedious", 5, 6),))
+
+
+STUDIES = (
+    store, classes, uses, failures, right, summary, substitution, repair, untrained, suspects, attention_test, heads,
+    information,
+)  # fmt: skip

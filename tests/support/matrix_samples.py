@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from exegesis.core.text import Text
-from exegesis.results.attention import AttentionMap, AttentionMaps
-from exegesis.results.attributes import Attributes
-from exegesis.results.gates import GateCurves, Gates
 from exegesis.results.generation import Generation
 from exegesis.results.header import Account, Origin, Prediction, Subject
-from exegesis.results.information import Information
 from exegesis.results.interactions import Interactions
-from exegesis.results.relevance import Relevance
+from exegesis.results.internals.attention import AttentionMap, AttentionMaps
+from exegesis.results.internals.attributes import Attributes
+from exegesis.results.internals.gates import GateCurves, Gates
+from exegesis.results.internals.information import Information
+from exegesis.results.internals.relevance import Relevance
 from tests.support import samples
 
 SAID = Prediction("positive", 0.9, {"positive": 0.9, "negative": 0.1}, 2)

@@ -37,7 +37,7 @@ from exegesis.questions.phrases.search import Search, grow, one_number
 from exegesis.results.attribution import Attribution
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.interactions import Interactions
-from exegesis.results.relevance import Relevance
+from exegesis.results.internals.relevance import Relevance
 
 
 @overload

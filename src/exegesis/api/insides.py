@@ -15,8 +15,8 @@ from exegesis.protocols.target import Wish, ask
 from exegesis.questions.inside.attention import attention_maps
 from exegesis.questions.inside.gates import gate_curves
 from exegesis.questions.inside.maps import MAPS
-from exegesis.results.attention import AttentionMaps
-from exegesis.results.gates import Gates
+from exegesis.results.internals.attention import AttentionMaps
+from exegesis.results.internals.gates import Gates
 
 
 @overload

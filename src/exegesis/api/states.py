@@ -18,8 +18,8 @@ from exegesis.protocols.target import Wish, ask
 from exegesis.questions.inside.attributes import attributes as described
 from exegesis.questions.inside.information import Layers, Measure
 from exegesis.questions.inside.information import information as informed
-from exegesis.results.attributes import SUBSTITUTION, Attributes
-from exegesis.results.information import Information
+from exegesis.results.internals.attributes import SUBSTITUTION, Attributes
+from exegesis.results.internals.information import Information
 
 
 @overload

@@ -12,24 +12,6 @@ import os
 from pathlib import Path
 from typing import Any, cast
 
-import exegesis.results.attention
-import exegesis.results.attention_test
-import exegesis.results.attributes
-import exegesis.results.attribution
-import exegesis.results.corpus
-import exegesis.results.evaluation
-import exegesis.results.faults
-import exegesis.results.gates
-import exegesis.results.generation
-import exegesis.results.heads
-import exegesis.results.hierarchy
-import exegesis.results.influence
-import exegesis.results.information
-import exegesis.results.information_study
-import exegesis.results.interactions
-import exegesis.results.mislabels
-import exegesis.results.recommendation
-import exegesis.results.relevance  # noqa: F401 - all of these, so that every kind of result can be read
 from exegesis.core.errors import FileError
 from exegesis.core.files import read_text
 from exegesis.core.values import published

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.shown import Catalogue, Shown, register_views
-from exegesis.results.attention import AttentionMaps
-from exegesis.results.attributes import Attributes
 from exegesis.results.attribution import Attribution
 from exegesis.results.evaluation import Evaluation
-from exegesis.results.gates import Gates
 from exegesis.results.generation import Generation
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.influence import Influence
-from exegesis.results.information import Information
 from exegesis.results.interactions import Interactions
-from exegesis.results.relevance import Relevance
+from exegesis.results.internals.attention import AttentionMaps
+from exegesis.results.internals.attributes import Attributes
+from exegesis.results.internals.gates import Gates
+from exegesis.results.internals.information import Information
+from exegesis.results.internals.relevance import Relevance
 from exegesis.results.result import Result, each
 from exegesis.results.study import Study
 from exegesis.statistics.agreement import Comparison
@@ -39,14 +39,14 @@ DOCUMENTS: dict[type[Result], str] = {
     Hierarchy: "hierarchy",
     Influence: "influence",
     Interactions: "interactions",
-    Relevance: "relevance",
-    AttentionMaps: "attention",
-    Gates: "gates",
-    Information: "information",
+    Relevance: "networks.relevance",
+    AttentionMaps: "networks.attention",
+    Gates: "networks.gates",
+    Information: "networks.information",
     Generation: "generation",
-    Attributes: "attributes",
+    Attributes: "networks.attributes",
     Evaluation: "evaluation",
-    Study: "study",
+    Study: "corpora.study",
 }
 OTHERS: dict[type, str] = {Comparison: "comparison", Catalogue: "catalogue"}  # what shows itself but is no result
 

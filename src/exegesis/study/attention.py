@@ -21,7 +21,7 @@ from exegesis.protocols.batch import compact
 from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Link
-from exegesis.results.attention_test import AttentionTest, Tested
+from exegesis.results.internals.attention_test import AttentionTest, Tested
 from exegesis.results.study import Asked
 from exegesis.statistics.bootstrap import draw_texts, interval, owners_of, resampled_means
 from exegesis.study.corpus import Corpus, Data

@@ -21,8 +21,8 @@ from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import ask
 from exegesis.questions.inside.information import Layers, Measure
 from exegesis.questions.inside.information import information as informed
-from exegesis.results.information import DISCARDED, MINIMUM, NONE, Information
-from exegesis.results.information_study import InformationStudy, LayerHeld, Survivor
+from exegesis.results.internals.information import DISCARDED, MINIMUM, NONE, Information
+from exegesis.results.internals.information_study import InformationStudy, LayerHeld, Survivor
 from exegesis.results.study import Asked
 from exegesis.statistics.bootstrap import Spread, spread
 from exegesis.study.corpus import Corpus, Data, normal

@@ -24,7 +24,7 @@ from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Classifier, Differentiable, offers
 from exegesis.protocols.target import Ask
-from exegesis.results.heads import HeadStudy, Relation
+from exegesis.results.internals.heads import HeadStudy, Relation
 from exegesis.results.study import Asked
 from exegesis.statistics.bootstrap import draw_texts, interval
 

@@ -58,7 +58,8 @@ def saved() -> dict[str, object]:
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory) -> dict[str, object]:
     path = tmp_path_factory.mktemp("saved") / "r.json"
-    values = {name: json.loads(result.save(path).read_text()) for name, result in saved().items()}
+    found = saved() | {f"by hand: {name}": make() for name, make in every_result.EVERY.items()}
+    values = {name: json.loads(result.save(path).read_text()) for name, result in found.items()}
     before = Path(every_result.__file__).parent / "saved" / "version1"
     return values | {f"version 1 of {file.stem}": json.loads(file.read_text()) for file in sorted(before.iterdir())}
 

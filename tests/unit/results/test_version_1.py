@@ -13,7 +13,14 @@ from exegesis.results.result import FORMS
 from exegesis.results.study import Study
 from tests.support import every_result
 
-SINCE_2 = {"attention", "attributes", "gates", "generation", "information"}  # kinds that version 1 did not have
+SINCE_2 = {
+    "attention",
+    "attributes",
+    "gates",
+    "generation",
+    "influence",
+    "information",
+}  # kinds that version 1 did not have
 VERSION_1 = {name: make for name, make in every_result.EVERY.items() if name not in SINCE_2}
 FOLDER = Path(every_result.__file__).parent / "saved" / "version1"
 
@@ -28,8 +35,10 @@ def test_there_is_a_file_of_every_kind() -> None:
     assert {one["format"] for one in values} == set(FORMS) - later
     assert {one["study"] for one in values if "study" in one} == set(Study.kinds()) - {
         "attention-test",
+        "corpus",
         "heads",
         "information",
+        "mislabels",
     }
     assert {one["version"] for one in values} == {1}
     assert {one.name for one in FOLDER.iterdir()} == {path(name).name for name in VERSION_1}

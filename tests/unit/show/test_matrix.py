@@ -16,7 +16,7 @@ import exegesis
 from exegesis.core.errors import UsageError
 from exegesis.results.result import save
 from exegesis.show import render, written
-from exegesis.show.documents import relevance as inside
+from exegesis.show.documents.networks import relevance as inside
 from tests.support import matrix_samples as made
 from tests.support import samples
 from tests.support.drawn import panels

@@ -28,8 +28,13 @@ Heads = Float[Tensor, "*b t s"]
 
 
 def softmax(state: State, call: Call) -> Tensor:
-    """softmax: its own slopes, or a constant of this text."""
-    state.attends = True
+    """softmax: its own slopes, or a constant of this text.
+
+    Weights by which a text is pooled, of one query or none, make no transformer of a module.
+    """
+    shape = call.argument(0, "input").shape
+    state.attends |= len(shape) > 3 or (len(shape) == 3 and min(shape[1:]) > 1)
+    state.unclear |= len(shape) == 3 and shape[1:] == (1, 1)
     if not state.options.through_attention:
         with torch.no_grad():
             weights: Tensor = call.native()

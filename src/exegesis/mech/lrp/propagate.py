@@ -44,6 +44,7 @@ def propagate(
     guess = _guess(model)
     options = settle(guess)
     raw, leaf, ledger, found = _run(model, batch, options, states)
+    found = guess if found is None else found
     if found != guess:
         _remember(model, found)
         if settle(found) != options:
@@ -77,8 +78,12 @@ def _remember(model: Differentiable, transformer: bool) -> None:
         _transformers[model] = transformer
 
 
-def _run(model: Differentiable, batch: Batch, options: LrpOptions, states: bool) -> tuple[Tensor, Tensor, Ledger, bool]:
-    """The outputs of a run by the rules, its word vectors and ledger, and whether the model is a transformer."""
+def _run(
+    model: Differentiable, batch: Batch, options: LrpOptions, states: bool
+) -> tuple[Tensor, Tensor, Ledger, bool | None]:
+    """The outputs of a run by the rules, its word vectors and ledger, and whether the model is a transformer (None if
+    the texts of the run do not tell).
+    """
     leaf = model.embed(batch).detach().requires_grad_(True)
     ledger = Ledger(len(batch), states={} if states else None)
     state = State(options, ledger, leaf)
@@ -86,7 +91,7 @@ def _run(model: Differentiable, batch: Batch, options: LrpOptions, states: bool)
     with torch.enable_grad():
         with mode, layers_noted(model, mode, ledger):
             raw = model.outputs_from(mode.start(leaf), batch)
-        found = state.attends and not state.recurs
+        found = None if state.unclear and not state.attends else state.attends and not state.recurs
         if not raw.requires_grad:
             if options.attention == "propagated" or not found:
                 raise UnsupportedError("the outputs do not depend on the words' vectors")

@@ -20,7 +20,8 @@ KINDS = {"h": STATES, "c": "cells", "above": "from above"}  # kinds of places in
 class State:
     """The state of a run: the rules' options, the ledger, and the word vectors as the anchor of constants.
 
-    ``attends`` and ``recurs``: the run met attention or a norm, or a recurrent layer.
+    ``attends`` and ``recurs``: the run met attention or a norm, or a recurrent layer; ``unclear``: it met weights that
+    in a text of one piece may be either of attention or of a pooling.
     """
 
     options: LrpOptions
@@ -28,6 +29,7 @@ class State:
     anchor: Tensor
     attends: bool = False
     recurs: bool = False
+    unclear: bool = False
     _numbers: dict[str, int] = field(default_factory=dict)
     _later: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     _masks: dict[int, tuple[Tensor, Tensor | None, Tensor | None]] = field(default_factory=dict)

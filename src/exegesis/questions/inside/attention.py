@@ -15,8 +15,8 @@ from exegesis.engine.answer import Task, answer
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask
 from exegesis.questions.inside.maps import Card, Found, require
-from exegesis.results.attention import AttentionMap, AttentionMaps
 from exegesis.results.header import Origin, Subject
+from exegesis.results.internals.attention import AttentionMap, AttentionMaps
 
 CELL = 60  # bytes of a cell of a map while a result is put together
 

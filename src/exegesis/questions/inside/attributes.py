@@ -21,8 +21,8 @@ from exegesis.protocols.insides import Site
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask
 from exegesis.questions.inside.information import SPREADS, Held, Layers, Measure
-from exegesis.results.attributes import GAUSSIAN, READINGS, Attributes
 from exegesis.results.header import Origin, Subject
+from exegesis.results.internals.attributes import GAUSSIAN, READINGS, Attributes
 
 
 class _Body(NamedTuple):

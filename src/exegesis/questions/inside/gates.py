@@ -13,8 +13,8 @@ from exegesis.engine.answer import Task, answer, array, finite
 from exegesis.mech.gates import NAMES, Reading, gate_slopes
 from exegesis.protocols.model import Classifier, Differentiable, missing
 from exegesis.protocols.target import Ask
-from exegesis.results.gates import GateCurves, Gates
 from exegesis.results.header import Origin, Subject
+from exegesis.results.internals.gates import GateCurves, Gates
 
 
 def gate_curves(model: Classifier, texts: Sequence[Text], choice: Ask) -> Iterator[tuple[int, Gates]]:

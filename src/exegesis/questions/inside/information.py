@@ -21,7 +21,7 @@ from exegesis.protocols.insides import Layered, Site, site_of
 from exegesis.protocols.model import Classifier, missing
 from exegesis.protocols.target import Ask
 from exegesis.results.header import Origin, Subject
-from exegesis.results.information import DISCARDED, MINIMUM, NONE, UNSETTLED, Information
+from exegesis.results.internals.information import DISCARDED, MINIMUM, NONE, UNSETTLED, Information
 
 SPREADS = 10.0  # the cap is as many standard deviations of the components of the word vectors
 Layers = str | Sequence[str]

@@ -24,7 +24,7 @@ from exegesis.protocols.recurrent import Unrolled
 from exegesis.protocols.target import Ask
 from exegesis.questions.words.lrp import Lrp, reads_vectors
 from exegesis.results.header import Account, Origin, Subject
-from exegesis.results.relevance import Relevance
+from exegesis.results.internals.relevance import Relevance
 
 Propagated = tuple[Float[Tensor, "b k t d"], Mapping[str, Float[Tensor, "b k"]], Mapping[Place, Tensor]]
 

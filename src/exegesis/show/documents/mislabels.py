@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exegesis.results.mislabels import Mislabels
 from exegesis.show import document as doc
-from exegesis.show.documents import corpus
+from exegesis.show.documents.corpora import corpus
 from exegesis.show.wording import clipped, decimal, many, percent, signed, visible
 
 LONG = 160  # characters of a text in the table

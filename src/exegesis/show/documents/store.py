@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from exegesis.results.corpus import CorpusSummary, Strong
 from exegesis.show import document as doc
-from exegesis.show.documents import corpus
-from exegesis.show.documents.corpus import MAX_ROWS, number, usual
+from exegesis.show.documents.corpora import corpus
+from exegesis.show.documents.corpora.corpus import MAX_ROWS, number, usual
 from exegesis.show.wording import decimal, percent, visible
 
 

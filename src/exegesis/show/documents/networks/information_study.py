@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from exegesis.results.information_study import InformationStudy
+from exegesis.results.internals.information_study import InformationStudy
 from exegesis.show import document as doc
-from exegesis.show.documents import corpus
+from exegesis.show.documents.corpora import corpus
 from exegesis.show.wording import decimal, number, percent, visible
 
 READ = (

@@ -6,19 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from exegesis.results.attention_test import AttentionTest
 from exegesis.results.corpus import CorpusSummary
 from exegesis.results.faults import Failures, Repair, Substitution, Summary
-from exegesis.results.heads import HeadStudy
-from exegesis.results.information_study import InformationStudy
+from exegesis.results.internals.attention_test import AttentionTest
+from exegesis.results.internals.heads import HeadStudy
+from exegesis.results.internals.information_study import InformationStudy
 from exegesis.results.mislabels import Mislabels
 from exegesis.results.study import Study, WordClasses, WordUses
 from exegesis.show.document import Chart, Document, Section
-from exegesis.show.documents import classes, faults, store, swaps
-from exegesis.show.documents.attention_test import attention_test
-from exegesis.show.documents.heads import heads
-from exegesis.show.documents.information_study import information_study
+from exegesis.show.documents import store
+from exegesis.show.documents.corpora import classes, faults, swaps
 from exegesis.show.documents.mislabels import mislabels
+from exegesis.show.documents.networks.attention_test import attention_test
+from exegesis.show.documents.networks.heads import heads
+from exegesis.show.documents.networks.information_study import information_study
 from exegesis.show.wording import visible
 
 # a kind of study -> the function that makes its section, and the attribute whose values are the rows of its table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from exegesis.results.attributes import Attributes
+from exegesis.results.internals.attributes import Attributes
 from exegesis.show.document import Chart, Curve, Document, Key, Legend, Section, sentences, table
 from exegesis.show.documents.header import assembled, facts, title_of
 from exegesis.show.wording import many, number, visible

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from exegesis.results.relevance import WORDS, Relevance
+from exegesis.results.internals.relevance import WORDS, Relevance
 from exegesis.show.document import Document, Legend, Note, Section
 from exegesis.show.documents.account import Sum
 from exegesis.show.documents.header import assembled, facts, section, together

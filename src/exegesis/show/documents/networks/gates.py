@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from exegesis.results.gates import GateCurves, Gates
+from exegesis.results.internals.gates import GateCurves, Gates
 from exegesis.show import document as doc
 from exegesis.show.documents.header import assembled, facts, title_of
 from exegesis.show.wording import target_phrase, visible

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from exegesis.results.attention import AttentionMap, AttentionMaps
+from exegesis.results.internals.attention import AttentionMap, AttentionMaps
 from exegesis.show import document as doc
 from exegesis.show.documents.header import assembled, facts, title_of
 from exegesis.show.wording import decimal, signed, target_phrase, visible

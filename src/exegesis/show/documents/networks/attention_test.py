@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from exegesis.results.attention_test import AttentionTest, Tested
+from exegesis.results.internals.attention_test import AttentionTest, Tested
 from exegesis.show import document as doc
-from exegesis.show.documents import corpus
+from exegesis.show.documents.corpora import corpus
 from exegesis.show.wording import decimal, visible
 
 READ = (

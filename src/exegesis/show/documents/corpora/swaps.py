@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from exegesis.results.faults import Mean, Pair, Repair, Retrained, Substitution, Swap, Transfer
 from exegesis.results.study import Shown
 from exegesis.show import document as doc
-from exegesis.show.documents import corpus
+from exegesis.show.documents.corpora import corpus
 from exegesis.show.wording import decimal, many, percent, visible
 
 SOURCES = {

@@ -8,8 +8,8 @@ from functools import partial
 
 from exegesis.results.study import Absent, Asked, Gap, Shown, Uses, WordClass, WordClasses, WordUses
 from exegesis.show import document as doc
-from exegesis.show.documents import corpus
-from exegesis.show.documents.corpus import interval, number
+from exegesis.show.documents.corpora import corpus
+from exegesis.show.documents.corpora.corpus import interval, number
 from exegesis.show.wording import many, percent, visible
 
 RARE = 10  # words below which a class is left out of the picture

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from exegesis.results.information import DISCARDED, NONE, UNSETTLED, Information
+from exegesis.results.internals.information import DISCARDED, NONE, UNSETTLED, Information
 from exegesis.show.document import Document, Legend, Note, Section
 from exegesis.show.documents.header import assembled, facts, title_of
 from exegesis.show.documents.passage import Strand, check_scale, passage, scale_of, tables

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from exegesis.results.heads import HeadStudy
+from exegesis.results.internals.heads import HeadStudy
 from exegesis.show import document as doc
-from exegesis.show.documents import corpus
+from exegesis.show.documents.corpora import corpus
 from exegesis.show.wording import decimal, visible
 
 READ = (

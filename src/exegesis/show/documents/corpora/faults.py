@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from exegesis.results.faults import FINDINGS, Cause, Failures, Summary, Training, Unfaithful
 from exegesis.show import document as doc
-from exegesis.show.documents import corpus
-from exegesis.show.documents.corpus import interval, number
+from exegesis.show.documents.corpora import corpus
+from exegesis.show.documents.corpora.corpus import interval, number
 from exegesis.show.wording import counted, decimal, many, percent, visible
 
 

@@ -1,0 +1,1 @@
+"""Results about the inside of a network: attention, gates, heads, states, and what these hold of words."""

@@ -1,0 +1,1 @@
+"""Documents of what goes on inside a network."""
