@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -82,10 +83,10 @@ def test_a_reader_that_leaves(folder: Path, texts: Path) -> None:
 
 
 def wait_for_part(process: subprocess.Popen, folder: Path) -> None:
-    """Until the first results lie in a temporary file."""
+    """Until the first results lie in the file of a run that is not over."""
     for _ in range(600):
         assert process.poll() is None, process.communicate()
-        if any(path.name.startswith(".out") and path.stat().st_size for path in folder.iterdir()):
+        if any(path.name.endswith(".partial") and path.stat().st_size for path in folder.iterdir()):
             return
         time.sleep(0.1)
     raise AssertionError("no results")
@@ -101,9 +102,10 @@ def test_an_end_in_the_middle(folder: Path, texts: Path, tmp_path: Path, end: si
     process.send_signal(end)
     said = process.communicate(timeout=60)
     assert out.read_text() == "what stood there before\n"
+    assert sorted(path.name for path in out.parent.iterdir()) == ["out.jsonl", "out.jsonl.partial"]
     if end != signal.SIGKILL:
-        assert (process.returncode, *said) == (130, "", "exegesis: interrupted\n")
-        assert list(out.parent.iterdir()) == [out]
+        assert (process.returncode, said[0]) == (130, "")
+        assert re.fullmatch(r"exegesis: interrupted; \d+ of \d+ texts are done: [^\n]*--resume goes on\n", said[1])
 
 
 EARLY = """
