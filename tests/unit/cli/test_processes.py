@@ -139,7 +139,7 @@ def test_an_interrupt_that_became_another_error(call, monkeypatch: pytest.Monkey
             raise ImportError("cannot import name 'x'") from None
 
     monkeypatch.setattr(_interrupt, "_came", [])
-    monkeypatch.setattr(exegesis.api, "load", lost)
+    monkeypatch.setattr("exegesis.api.load", lost)
     assert call("explain", TEXT) == (130, "", "exegesis: interrupted\n")
 
 
