@@ -72,7 +72,7 @@ def test_a_repair_says_first_how_many_trainings_it_takes(call, data, tmp_path) -
     ("given", "code", "says"),
     [
         (["words", "nowhere.tsv"], 1, "nowhere.tsv"),
-        (["words", "DATA", "--report", "a.pdf"], 2, "--report"),
+        (["words", "DATA", "--report", "a.pdf"], 2, "--html"),
         (["words", "DATA", "--tags", "x"], 2, "unknown choice of tags"),
         (["words", "DATA", "--param", "x=1"], 2, "unknown parameter 'x'"),
         (["word", "DATA", "zzz"], 2, "no text holds the word"),

@@ -53,8 +53,8 @@ def refused(said, code: int, *parts: str) -> str:
         (["--pair", "b"], 2, ["one text at a time"]),
         (["another", "--pair", "b"], 2, ["--pair goes with one text"]),
         (["-"], 2, ["'-' is standard input and goes alone"]),
-        (["--column", "x"], 2, ["belong to --file"]),
-        (["--pair-column", "x"], 2, ["belong to --file"]),
+        (["--column", "x"], 2, ["belongs to --file"]),
+        (["--pair-column", "x"], 2, ["belongs to --file"]),
         (["--file", "x.txt"], 2, ["not both"]),
         (["--limit", "0"], 2, ["--limit"]),
         (["--limit", "many"], 2, ["--limit"]),
@@ -143,7 +143,7 @@ def test_files_that_are_none(call, tmp_path: Path) -> None:
 def test_methods_that_a_model_cannot_serve(call, pairs: Path) -> None:
     for method in ("reat", "naive-reat"):
         said = call("explain", TEXT, "--model", pairs, "--method", method)
-        refused(said, 1, f"{method} needs a ", "this model can serve: deeplift, gradient")
+        refused(said, 1, f"{method} needs a ", "this model can serve: attention-relevance, ")
 
 
 def test_a_wrong_method_among_good_ones_stops_all(call, pairs: Path, tmp_path: Path) -> None:

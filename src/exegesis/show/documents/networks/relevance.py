@@ -20,7 +20,8 @@ from exegesis.show.wording import number, visible
 
 COLUMNS = ("example", "model", "target", "place", "index", "text", "start", "stop", "relevance")
 USUAL = (
-    "Lrp(epsilon=0.001, product='all', stabilizer=None, bias='keep', rule='epsilon', gamma=0.25, alpha=2.0, beta=1.0)"
+    "Lrp(epsilon=None, product='all', stabilizer=None, bias='keep', rule='epsilon', gamma=0.25, alpha=2.0, beta=1.0, "
+    "attention=None)"
 )
 READ = (
     "Each row is the text at one place of the network; a word's score is the sum over the components of its vector "
