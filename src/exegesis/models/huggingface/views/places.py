@@ -20,6 +20,7 @@ from exegesis.core.text import Span, Text
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.nn.context import ability
 from exegesis.protocols.batch import Batch, pad
+from exegesis.protocols.model import Raw
 
 BEFORE, AT, AFTER = range(3)
 PARTS, ZONES = 2, 3  # the parts of a pair, and the zones of one place
@@ -29,6 +30,15 @@ _NUMBERED = re.compile(r"(.*)#(\d{1,6})", re.DOTALL)
 
 class PlacedClassifier(HuggingFaceClassifier):
     """A model with an output for every piece, read at the ``places`` of each text."""
+
+    @classmethod
+    def probes(cls) -> Sequence[Raw]:
+        return [
+            ("a word", "#0"),
+            ("a word or", "#1"),
+            ("a word and some", "#2"),
+            ("a word and some more of them", "#4"),
+        ]
 
     @ability
     def encode(self, texts: Sequence[Text]) -> Batch:

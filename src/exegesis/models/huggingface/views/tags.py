@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,15 +24,6 @@ class TagClassifier(PlacedClassifier):
     the word of that number, from 0. The word itself has a score like any other; a method that removes it lets the
     model read its mask token instead (see ``places``).
     """
-
-    @classmethod
-    def probes(cls) -> Sequence[Raw]:
-        return [
-            ("a word", "#0"),
-            ("a word or", "#1"),
-            ("a word and some", "#2"),
-            ("a word and some more of them", "#4"),
-        ]
 
     def read(self, raw: Raw) -> Text:
         """Read a text and the word whose tag is explained.

@@ -34,15 +34,6 @@ class MaskedWordClassifier(PlacedClassifier):
 
     work: ClassVar[Work] = "language"
 
-    @classmethod
-    def probes(cls) -> Sequence[Raw]:
-        return [
-            ("a word", "#0"),
-            ("a word or", "#1"),
-            ("a word and some", "#2"),
-            ("a word and some more of them", "#4"),
-        ]
-
     def read(self, raw: Raw) -> Text:
         """Read a text with a mask, or a text and the word to mask.
 
