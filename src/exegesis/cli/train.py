@@ -62,6 +62,8 @@ class Layers(Group, panel="Model"):
     readout: str = choice("How the states become one vector.", READOUTS, "last")
     dropout: float = option("Dropout of the readout.", default=0.5)
     embedding_dropout: float = option("Dropout of features of the embeddings.", default=0.0)
+    turn_over: bool = option("Instead of dropout, train on each text with a half of the units that is its own, for "
+                             "influence -M turn-over-dropout.", "--turn-over", default=False)  # fmt: skip
 
 
 class Training(Group, panel="Training"):
@@ -110,6 +112,8 @@ def train_options(training: Training, **more: Any) -> TrainOptions:
 
 def _common(kind: type, group: Group) -> dict[str, Any]:
     values = {field.name: getattr(group, field.name, None) for field in fields(kind)}
+    if values.get("turn_over") and "dropout" in values:
+        values |= {"dropout": 0.0, "embedding_dropout": 0.0}
     return {name: value for name, value in values.items() if value is not None}
 
 

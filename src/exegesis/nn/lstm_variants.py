@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from exegesis.core.errors import UsageError, unknown
+from exegesis.nn.halves import factors
 from exegesis.nn.recurrent import reading_order
 
 Kind = Literal["nondecreasing", "markov", "no-gates"]
@@ -64,12 +65,14 @@ class VariantCell(nn.Module):
             self.register_parameter(f"weight_{gate}", nn.Parameter(torch.empty(hidden, hidden).uniform_(-bound, bound)))
             self.register_parameter(f"bias_{gate}", _bias(gate, hidden))
 
-    def forward(self, inputs: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:
+    def forward(
+        self, inputs: Float[Tensor, "b t d"], kept: Float[Tensor, "b h"] | None = None
+    ) -> Float[Tensor, "b t h"]:
         """Outputs y_t at every position, in the order of ``inputs``."""
-        return self.trace(inputs).y
+        return (self.trace(inputs) if kept is None else self.trace(inputs, kept)).y
 
-    def trace(self, inputs: Float[Tensor, "b t d"]) -> Trace:
-        """The pass with all of its values.
+    def trace(self, inputs: Float[Tensor, "b t d"], kept: Float[Tensor, "b h"] | None = None) -> Trace:
+        """The pass with all of its values; outputs are multiplied by ``kept``, where halves run (``nn.halves``).
 
         Zero times the first cell input is added to the initial state, so that it counts as depending on the text and
         the first step is computed like every other: its gates receive relevance too.
@@ -83,6 +86,7 @@ class VariantCell(nn.Module):
             c = c + (now["i"] * z_t if "i" in now else z_t)
             y = torch.tanh(c)
             y = a_h * (now["o"] * y if "o" in now else y)
+            y = y if kept is None else y * kept
             for name, value in (now | {"c": c, "y": y}).items():
                 values[name].append(value)
         stacked = {name: torch.stack(steps, 1) for name, steps in values.items()}
@@ -135,10 +139,14 @@ class VariantLSTM(nn.Module):
 
     def _layer(self, layer: int, inputs: Tensor, lengths: Tensor) -> Tensor:
         if not self.bidirectional:
-            return cast(Tensor, self.cells[layer](inputs))
-        normal, reverse = self.cells[2 * layer], self.cells[2 * layer + 1]
-        turned = reading_order(reverse(reading_order(inputs, lengths, True)), lengths, True)
-        return torch.cat([normal(inputs), turned], -1)
+            return self._run(layer, inputs)
+        turned = reading_order(self._run(2 * layer + 1, reading_order(inputs, lengths, True)), lengths, True)
+        return torch.cat([self._run(2 * layer, inputs), turned], -1)
+
+    def _run(self, number: int, inputs: Tensor) -> Tensor:
+        cell = cast(VariantCell, self.cells[number])
+        kept = factors(f"cell {number}", cell.hidden, inputs)
+        return cast(Tensor, cell(inputs) if kept is None else cell(inputs, kept))
 
     def constrain(self) -> None:
         """Keep the biases of all cells below zero (``VariantCell.constrain``)."""

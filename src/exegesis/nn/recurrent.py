@@ -21,6 +21,7 @@ from exegesis.protocols.recurrent import Direction
 
 Way = tuple[int, int]  # the number of a layer, from the bottom, and of its direction
 Weights = Sequence[Sequence[Sequence[Tensor | None]]]  # by layer and direction: W_x, W_h, b_x, b_h (None: no bias)
+State = tuple[Tensor, Tensor | None]  # h, and c of an LSTM
 GATES = {"lstm": "ifgo", "gru": "rzn", "rnn_tanh": "n", "rnn_relu": "n"}
 
 
@@ -250,3 +251,18 @@ def weights_of(
     parts = [[part.detach() for part in flat[at : at + per_way]] for at in range(0, len(flat), per_way)]
     full: list[list[Tensor | None]] = [[*part] if biased else [*part, None, None] for part in parts]
     return [full[layer * ways : (layer + 1) * ways] for layer in range(count)]
+
+
+def next_state(cell: str, from_x: Tensor, from_h: Tensor, hidden: Tensor, memory: Tensor | None) -> State:
+    """The state after a step, from the parts of the gates' arguments that come from the input and from the state."""
+    if cell == "lstm":
+        assert memory is not None
+        i, f, g, o = (from_x + from_h).chunk(4, -1)
+        memory = f.sigmoid() * memory + i.sigmoid() * g.tanh()
+        return o.sigmoid() * memory.tanh(), memory
+    if cell == "gru":
+        (r_x, z_x, n_x), (r_h, z_h, n_h) = from_x.chunk(3, -1), from_h.chunk(3, -1)
+        new = (n_x + (r_x + r_h).sigmoid() * n_h).tanh()
+        return new + (z_x + z_h).sigmoid() * (hidden - new), None
+    whole = from_x + from_h
+    return (whole.tanh() if cell == "rnn_tanh" else whole.relu()), None

@@ -66,6 +66,7 @@ train t.tsv -o model --dropout 0.1 --embedding-dropout 0.1 --word-dropout 0.1 --
 train t.tsv -o model --clip 0.5 --weight-decay 0.1 --label-smoothing 0.1 --average 0.5 --device cpu --resume -q TINY
 train p.tsv -o model --arch esim --text premise --pair hypothesis --dev p.tsv TINY
 train t.tsv -o small --overwrite --keep kept --information layers.json TINY
+train t.tsv -o model --turn-over TINY
 influence "a fine film" --train t.tsv -m bundled -p iterations=2 --top 1 --words --word fine --saliency l2
 influence -f t.tsv --column text --encoding utf-8 --limit 2 --skip-blank --train folder -M nearest --json o.jsonl -q
 influence -f t.tsv --column text --delimiter tab --train t.tsv -M nearest --csv out.csv -q

@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from exegesis.nn.recurrent import GATES, State, next_state
+
 if TYPE_CHECKING:
     from exegesis.mech.curvature.watch import Watch
 
 RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
-State = tuple[Tensor, Tensor | None]
 
 
 def run_layers(watch: Watch, cell: str, args: Sequence[Any], options: dict[str, Any]) -> Any:
@@ -38,7 +39,7 @@ def run_layers(watch: Watch, cell: str, args: Sequence[Any], options: dict[str, 
     each = 4 if biased else 2
     if len(weights) != each * count * ways or data.dim() != (2 if packed else 3):
         return None
-    if weights[1].shape[1] != len(weights[0]) // len(_GATES[cell]):
+    if weights[1].shape[1] != len(weights[0]) // len(GATES[cell]):
         return None
     inputs, real = _steps(data, sizes, turned)
     watch.order = watch.sorted if packed else None
@@ -76,13 +77,10 @@ def run_cell(cell: str) -> Callable[..., Any]:
         if inputs.dim() != 2:
             return None
         from_x, from_h = watch.linear(inputs, w_x, b_x), watch.linear(hidden, w_h, b_h)
-        new, memory = _next(cell, from_x, from_h, hidden, memory)
+        new, memory = next_state(cell, from_x, from_h, hidden, memory)
         return (new, memory) if cell == "lstm" else new
 
     return step
-
-
-_GATES = {"lstm": "ifgo", "gru": "rzn", "rnn_tanh": "n", "rnn_relu": "n"}
 
 
 def _steps(data: Tensor, sizes: Int[Tensor, " t"] | None, turned: bool) -> tuple[Float[Tensor, "t b d"], Tensor | None]:
@@ -116,7 +114,7 @@ def _direction(
     for t in reversed(steps) if reverse else steps:
         before.append(hidden)
         from_h = torch.nn.functional.linear(hidden, matrix, bias) + apart[t]
-        new, kept = _next(cell, from_x[t], from_h, hidden, memory)
+        new, kept = next_state(cell, from_x[t], from_h, hidden, memory)
         if real is not None:
             new = torch.where(real[t][:, None], new, hidden)
             kept = None if kept is None or memory is None else torch.where(real[t][:, None], kept, memory)
@@ -127,18 +125,3 @@ def _direction(
     watch.note(w_h, "linear", apart, torch.stack(before))
     watch.note(b_h, "shift", apart)
     return torch.stack(states), (hidden, memory)
-
-
-def _next(cell: str, from_x: Tensor, from_h: Tensor, hidden: Tensor, memory: Tensor | None) -> State:
-    """The state after a step, from the parts of the gates' arguments that come from the input and from the state."""
-    if cell == "lstm":
-        assert memory is not None
-        i, f, g, o = (from_x + from_h).chunk(4, -1)
-        memory = f.sigmoid() * memory + i.sigmoid() * g.tanh()
-        return o.sigmoid() * memory.tanh(), memory
-    if cell == "gru":
-        (r_x, z_x, n_x), (r_h, z_h, n_h) = from_x.chunk(3, -1), from_h.chunk(3, -1)
-        new = (n_x + (r_x + r_h).sigmoid() * n_h).tanh()
-        return new + (z_x + z_h).sigmoid() * (hidden - new), None
-    whole = from_x + from_h
-    return (whole.tanh() if cell == "rnn_tanh" else whole.relu()), None

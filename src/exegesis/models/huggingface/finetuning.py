@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +20,7 @@ from exegesis.data.examples import Example
 from exegesis.data.tagged import Tagged
 from exegesis.models.huggingface.files import check_files
 from exegesis.models.huggingface.load import fetching
+from exegesis.nn.halves import halved, in_place_of_dropout
 from exegesis.protocols.model import usable_device
 
 IGNORED = -100  # of pieces that no tag belongs to
@@ -26,7 +29,11 @@ Item = Example | Tagged
 
 @dataclass(frozen=True)
 class FineTuning:
-    """Options of fine-tuning; their names and meanings are those of ``TrainOptions``."""
+    """Options of fine-tuning; their names and meanings are those of ``TrainOptions``.
+
+    With ``turn_over`` each training text trains a half of the units of every dropout layer, its own (``nn.halves``);
+    nothing else is dropped. The saved config says so.
+    """
 
     epochs: int = 3
     batch: int = 32
@@ -38,6 +45,7 @@ class FineTuning:
     seed: int = 0
     device: str = "cpu"
     development: float = 0.1
+    turn_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,8 @@ def finetune(
             raise UsageError(f"the tokenizer of {base} has no pad token: take an encoder, which has one")
         data = {split: _encoded(tokenizer, rows, labels, module) for split, rows in _split(parts, options).items()}
         trainer = _trainer(transformers, module, tokenizer, data, options, state, device, told)
-        trainer.train(resume_from_checkpoint=_latest(state) if resume else None)
+        with _turned_over(trainer.model) if options.turn_over else nullcontext():
+            trainer.train(resume_from_checkpoint=_latest(state) if resume else None)
         scores = {split: _accuracy(trainer, rows) for split, rows in data.items() if split != "train"}
         history = [entry for entry in trainer.state.log_history if "eval_accuracy" in entry]
         best = max(history, key=lambda entry: entry["eval_accuracy"], default={"epoch": options.epochs})
@@ -240,6 +249,27 @@ def _trainer(
     )
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
+
+
+@contextmanager
+def _turned_over(module: Any) -> Iterator[None]:
+    """Train on each text with its own half of the units; the config says so for good."""
+    module.config.turn_over = True
+
+    def halved_forward(*args: Any, **options: Any) -> Any:
+        if not module.training:
+            return forward(*args, **options)
+        ids, mask = options["input_ids"], options["attention_mask"].bool()
+        with halved([tuple(row[real].tolist()) for row, real in zip(ids, mask, strict=True)]):
+            return forward(*args, **options)
+
+    forward = module.forward
+    module.forward = functools.wraps(forward)(halved_forward)  # the Trainer reads its parameters
+    try:
+        with in_place_of_dropout(module):
+            yield
+    finally:
+        del module.forward
 
 
 def _accuracy(trainer: Any, rows: list[dict[str, Any]]) -> tuple[float, int]:

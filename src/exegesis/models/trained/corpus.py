@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -66,6 +67,11 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @cached_property
+    def contents(self) -> tuple[tuple[int, ...], ...]:
+        """The ids of each text, as values that can be compared."""
+        return tuple(tuple(text.tolist()) for text in self.texts)
 
     def batch(self, rows: Sequence[int]) -> Batch:
         """Some texts, in the order given."""

@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from exegesis.models.text.vocabulary import PAIR_NUMBER
 from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
+from exegesis.nn.halves import active, half, run_halved
 
 
 class Esim(RecurrentClassifier):
@@ -43,11 +44,11 @@ class Esim(RecurrentClassifier):
 
     def forward(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "b c"]:
         """Logits of pairs padded on the right; every length is at least 1."""
-        embeds, lengths = self.embedding(ids), lengths.to(ids.device)
+        embeds, lengths = half(self.embedding(ids), "embedding"), lengths.to(ids.device)
         (first, n_a), (second, n_b) = ((_part(embeds, start, count), count) for start, count in _sides(ids, lengths))
         a, b = (
-            self._read(self.recurrent, self.dropout(first), n_a),
-            self._read(self.recurrent, self.dropout(second), n_b),
+            self._read("recurrent", self.dropout(first), n_a),
+            self._read("recurrent", self.dropout(second), n_b),
         )
         real_a, real_b = _real(a, n_a), _real(b, n_b)
         scores = a @ b.transpose(1, 2)
@@ -56,16 +57,20 @@ class Esim(RecurrentClassifier):
         pooled = []
         for own, other, count, real in ((a, to_b @ b, n_a, real_a), (b, to_a @ a, n_b, real_b)):
             joined = torch.cat([own, other, own - other, own * other], -1)
-            states = self._read(self.inference, self.dropout(torch.relu(self.project(joined))), count)
+            projected = half(torch.relu(self.project(joined)), "project")
+            states = self._read("inference", self.dropout(projected), count)
             pooled += [
                 states.masked_fill(~real[..., None], 0.0).sum(1) / count[:, None].to(states),
                 states.masked_fill(~real[..., None], -torch.inf).amax(1),
             ]
-        return cast(Tensor, self.output(self.dropout(torch.tanh(self.hidden(self.dropout(torch.cat(pooled, -1)))))))
+        hidden = half(torch.tanh(self.hidden(self.dropout(torch.cat(pooled, -1)))), "hidden")
+        return cast(Tensor, self.output(self.dropout(hidden)))
 
-    @staticmethod
-    def _read(layer: nn.Module, inputs: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "b t h"]:
+    def _read(self, name: str, inputs: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "b t h"]:
         """The states of a layer; packs only where lengths differ."""
+        layer = cast(nn.LSTM, getattr(self, name))
+        if active():
+            return run_halved(layer, inputs, lengths, name)[0]
         if bool((lengths == inputs.shape[1]).all()):
             return cast(Tensor, layer(inputs)[0])
         packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)

@@ -32,6 +32,7 @@ from exegesis.nn.blank import blank
 FORMAT = "exegesis-recurrent-classifier"
 VERSION = 1
 CONFIG, WEIGHTS, WORDS, CARD = "config.json", "model.safetensors", "vocabulary.json", "README.md"
+LATER = "turn_over"  # an entry of the config that only the folders of some models have
 SPENT = "checkpoint"  # the name of the checksum of a run's last checkpoint
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
@@ -154,6 +155,8 @@ def load_folder(folder: str | Path) -> TrainedClassifier:
 
 def _config_json(config: RecurrentConfig) -> bytes:
     shape = {**asdict(config), "labels": list(config.labels)}
+    if not config.turn_over:
+        del shape[LATER]  # so that earlier versions read the folder
     return json.dumps({"format": FORMAT, "version": VERSION, **shape}, indent=2).encode("ascii") + b"\n"
 
 
@@ -188,7 +191,7 @@ def _read_config(folder: Path) -> RecurrentConfig:
         raise FileError(f"{path}: the format {kind!r} is not known here; expected {FORMAT!r}")
     if version != VERSION:
         raise FileError(f"{path}: version {version!r} is not known (this is {VERSION}); upgrade exegesis")
-    wrong = {field.name for field in fields(RecurrentConfig)} ^ set(data)
+    wrong = ({field.name for field in fields(RecurrentConfig)} ^ set(data)) - {LATER}
     if wrong:
         raise FileError(f"{path}: missing or unknown entry {sorted(wrong)[0]!r}; train or copy the model again")
     try:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from exegesis.core.errors import UsageError, unknown
+from exegesis.nn.halves import active, half, run_halved
 from exegesis.nn.lstm_variants import GATES, Kind, VariantLSTM
 
 Cell = Literal["lstm", "gru", "rnn", "lstm-nondecreasing", "lstm-markov", "lstm-no-gates"]
@@ -29,7 +30,9 @@ class RecurrentConfig:
     ``embedding`` and ``hidden`` are widths (``hidden`` of one direction); ``vocabulary`` is the number of rows
     of the embedding. A ``cell`` lstm-KIND is a variant of Arras et al. 2019, Sec. 11.4 (``nn.variants``).
     ``dropout`` acts between layers and on the readout, ``embedding_dropout`` on whole features of a text's
-    embeddings, both while training only. The readout esim is a network of its own, of pairs (``esim.Esim``).
+    embeddings, both while training only. With ``turn_over`` each training text trains a half of all units instead, its
+    own (``nn.halves``), and nothing else is dropped. The readout esim is a network of its own, of pairs
+    (``esim.Esim``).
     """
 
     cell: Cell = "gru"
@@ -42,6 +45,7 @@ class RecurrentConfig:
     readout: Readout = "last"
     vocabulary: int = 2
     labels: tuple[str, ...] = ("negative", "positive")
+    turn_over: bool = False
 
     def __post_init__(self) -> None:
         if self.cell not in get_args(Cell):
@@ -54,6 +58,8 @@ class RecurrentConfig:
         for name in ("dropout", "embedding_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)!r}; give a number from 0 to below 1")
+        if self.turn_over and (self.dropout or self.embedding_dropout):
+            raise UsageError("turn_over takes the place of dropout: give dropout=0 and embedding_dropout=0")
         if self.pairs and (self.cell, self.bidirectional, self.layers) != ("lstm", True, 1):
             raise UsageError("the readout esim needs one bidirectional layer of an LSTM (--arch esim)")
         if len(self.labels) < 2 or len(set(self.labels)) < len(self.labels):
@@ -100,7 +106,7 @@ class AdditiveAttention(nn.Module):
         self.softmax = nn.Softmax(dim=1)  # a separate part, so that hooks can see its weights
 
     def forward(self, states: Float[Tensor, "b t h"], real: Bool[Tensor, "b t"]) -> Float[Tensor, "b h"]:
-        scores = self.score(torch.tanh(self.hidden(states))).squeeze(-1)
+        scores = self.score(half(torch.tanh(self.hidden(states)), "attention")).squeeze(-1)
         weights = self.softmax(scores.masked_fill(~real, -torch.inf))
         return torch.einsum("bt,bth->bh", weights, states)
 
@@ -135,7 +141,7 @@ class RecurrentClassifier(nn.Module):
 
     def forward(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "b c"]:
         """Logits of texts padded on the right; every length is at least 1."""
-        embeds = self.embedding(ids)
+        embeds = half(self.embedding(ids), "embedding")
         if self.config.embedding_dropout and self.training:
             features = embeds.transpose(1, 2)
             embeds = functional.dropout1d(features, self.config.embedding_dropout).transpose(1, 2)
@@ -154,6 +160,8 @@ class RecurrentClassifier(nn.Module):
         source: Tensor | PackedSequence = embeds[:, :longest]
         if isinstance(self.recurrent, VariantLSTM):
             return self._run_variant(self.recurrent, embeds[:, :longest], lengths)
+        if active():
+            return run_halved(self.recurrent, embeds[:, :longest], lengths, "recurrent")
         if not self.config.bidirectional:
             states_read = cast(Tensor, self.recurrent(source)[0])
             return states_read, states_read[

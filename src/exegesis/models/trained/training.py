@@ -10,6 +10,7 @@ import copy
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +31,7 @@ from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.scores import Epoch, Score, score
 from exegesis.models.trained.vectors import read_vectors
 from exegesis.nn.context import entry
+from exegesis.nn.halves import halved
 from exegesis.nn.lstm_variants import VariantLSTM
 from exegesis.protocols.model import usable_device
 
@@ -185,7 +187,10 @@ class _Run:
     def identity(self) -> dict[str, Any]:
         """The values that must be equal for a checkpoint to fit."""
         options = {k: str(v) for k, v in asdict(self.options).items() if k not in ("epochs", "patience")}
-        shape = {f"config.{k}": str(v) for k, v in asdict(self.module.config).items()}
+        own = asdict(self.module.config)
+        if not own["turn_over"]:
+            del own["turn_over"]  # as in the checkpoints of earlier versions
+        shape = {f"config.{k}": str(v) for k, v in own.items()}
         data = {"training texts": self.train.fingerprint(), "development texts": self.dev.fingerprint()}
         return {**options, **shape, **data}
 
@@ -195,7 +200,10 @@ class _Run:
         self.module.train()
         for done, rows in enumerate(batches, 1):
             present = [row not in self.absent for row in rows] if self.absent else None
-            loss = self._step(self.train.batch(rows).to(torch.device(self.options.device)), present)
+            batch = self.train.batch(rows).to(torch.device(self.options.device))
+            texts = [self.train.contents[row] for row in rows] if self.module.config.turn_over else None
+            with nullcontext() if texts is None else halved(texts):
+                loss = self._step(batch, present)
             total += loss * len(rows)
             if watcher is not None:
                 watcher.step(number, done, len(batches), loss)

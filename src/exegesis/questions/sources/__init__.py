@@ -3,6 +3,6 @@
 Importing it registers the methods in ``method.METHODS``.
 """
 
-from exegesis.questions.sources import fast, functions, nearest, projected, retrain, similarity, tracin
+from exegesis.questions.sources import fast, functions, nearest, projected, retrain, similarity, tracin, turnover
 
-__all__ = ["fast", "functions", "nearest", "projected", "retrain", "similarity", "tracin"]
+__all__ = ["fast", "functions", "nearest", "projected", "retrain", "similarity", "tracin", "turnover"]

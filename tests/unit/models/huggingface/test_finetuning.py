@@ -63,6 +63,38 @@ def test_a_classifier_is_resumed_and_read_again(encoder: Path, tmp_path: Path, m
     assert run(command) == 1  # the folder exists
 
 
+def test_an_encoder_in_halves(encoder: Path, tmp_path: Path) -> None:
+    """Each text trains its own half of what dropout layers pass on; the saved model knows, and predicts as a whole."""
+    pytest.importorskip("accelerate")
+    from exegesis.models.huggingface import finetuning
+    from exegesis.nn.halves import _ACTIVE
+
+    rows = [(f"{text} {word} film", label) for text in ("a", "it's a", "really a", "some")
+            for word, label in (("fine", "good"), ("dull", "bad"))]  # fmt: skip
+    parts = {"train": [exegesis.Example.of(*row) for row in rows]} | {"dev": [exegesis.Example.of(*rows[0])]}
+    seen = set()
+    drawn = finetuning.halved
+
+    def watched(texts, *, other=False):
+        seen.update(texts)
+        return drawn(texts, other=other)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finetuning, "halved", watched)
+        finetuning.finetune(str(encoder), parts, ["bad", "good"], tmp_path / "out",
+                            finetuning.FineTuning(epochs=2, batch=3, lr=0.005, turn_over=True),
+                            state=tmp_path / "state", card=lambda _: "")  # fmt: skip
+    model = exegesis.load(tmp_path / "out")
+    assert seen == {tuple(model.read(text).ids) for text, _ in rows}  # padding left out
+    assert model.module.config.turn_over
+    before = exegesis.predict(model, rows[0][0])
+    found = exegesis.influence(model, rows, rows[0][0], "turn-over-dropout", target="good")
+    assert len(set(found.scores.tolist())) == len(rows)
+    assert found.details["noise"] > 0
+    assert exegesis.predict(model, rows[0][0]) == before
+    assert _ACTIVE.get() is None
+
+
 def test_a_tagger_is_trained_and_viewed(encoder: Path, tmp_path: Path) -> None:
     pytest.importorskip("accelerate")
     lines = "a\tDET\nfine\tADJ\nfilm\tNOUN\n\nsome\tDET\ndull\tADJ\nplot\tNOUN\n\n"
