@@ -28,6 +28,7 @@ from exegesis.results.faults import (
     Unfaithful,
 )
 from exegesis.results.internals.attention_test import AttentionTest, Tested
+from exegesis.results.internals.concepts import ConceptAt, ConceptStudy
 from exegesis.results.internals.heads import HeadStudy, Relation
 from exegesis.results.internals.information_study import InformationStudy, LayerHeld, Survivor
 from exegesis.results.mislabels import Cured, Mislabels, Sign, Suspect
@@ -226,7 +227,19 @@ def information() -> InformationStudy:
     return InformationStudy(ASKED, 0.01, rows, (Survivor("lstm-sst2", "tedious", 5, 6),))
 
 
+def concepts() -> ConceptStudy:
+    """Two concepts at two layers, one of which is followed, and one of which has too few examples for halves."""
+    way, least = np.array([0.5, -1 / 3]), (-0.25, 0.125, 1.0)
+    rows = (
+        ConceptAt("warm", "layer 1", 8, 0.875, 1.0, 0.0, 1.0, 0.5, 1.5, -0.5, 0.5, 0.004, way),
+        ConceptAt("warm", "pooled", 8, 0.75, 0.9, 0.1, 0.95, 0.5, 0.75, -0.5, 0.5, 0.004, way[:1]),
+        ConceptAt("cold", "layer 1", 2, math.nan, 0.5, 0.0, 1.0, 1.0, 0.01, *least, way),
+        ConceptAt("cold", "pooled", 2, math.nan, 0.4, 0.0, 1.0, 1.0, -0.01, *least, way[:1]),
+    )
+    return ConceptStudy(ASKED, 40, 500, True, rows)
+
+
 STUDIES = (
     store, classes, uses, failures, right, summary, substitution, repair, untrained, suspects, attention_test, heads,
-    information,
+    information, concepts,
 )  # fmt: skip

@@ -19,6 +19,7 @@ from exegesis import _interrupt
 from exegesis._version import __version__
 from exegesis.cli.attention import AttentionTest
 from exegesis.cli.complaints import Interrupted, OnceEach, complaint, spoken
+from exegesis.cli.concepts import Concepts
 from exegesis.cli.corpus import Corpus, Run
 from exegesis.cli.evaluate import Compare, Evaluate
 from exegesis.cli.explain import Explain
@@ -49,6 +50,7 @@ for _command in (Explain, Generate, Influence, Evaluate, Compare, Recommend, Pre
 app.command("attention-test")(unfolded(AttentionTest))
 app.command()(unfolded(Nli))
 study.command()(unfolded(Information))
+study.command()(unfolded(Concepts))
 app.add_typer(study, name="study")
 
 

@@ -9,7 +9,6 @@ of a convolution's kernel, what the last linear layer reads.
 from __future__ import annotations
 
 import re
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,22 +19,15 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from exegesis.core.errors import ModelError, UnsupportedError, UsageError
 from exegesis.core.place import DIRECTIONS, STATES, WORD_VECTORS, Place
-from exegesis.nn.rounding import agree
+from exegesis.models.layers import agreeing, first_tensor, inner
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.insides import Site
 
 COPIES = (3, 5)  # rows of the trials: the axis of texts is the one that grows so
 _MEMBER = re.compile(r"(?:(?P<stack>.*)\.)?(?P<number>[0-9]+)")
-_KERNELS: Mapping[str, Callable[..., Any]] = {
-    "LSTM": torch.lstm,
-    "GRU": torch.gru,
-    "RNN_TANH": torch.rnn_tanh,
-    "RNN_RELU": torch.rnn_relu,
-}
 Run = Callable[[Float[Tensor, "b t d"], Batch], object]  # runs the module on vectors in place of the batch's own
 Vectors = Callable[[Batch], Float[Tensor, "b t d"]]
 Key = tuple[
@@ -60,7 +52,7 @@ class _Seen:
 
     def keep(self, key: Key, value: Any) -> None:
         if self.wanted is None or key in self.wanted:
-            tensor = _tensor(value)
+            tensor = first_tensor(value)
             if tensor is not None:
                 self.values.setdefault(key, []).append(tensor)
 
@@ -280,7 +272,7 @@ def _watched(module: nn.Module, wanted: Mapping[Key, int] | None) -> Iterator[_S
                 return
             seen.keep((path, True, 0), args[0] if args else next(iter(kwargs.values()), None))
             if inside and wanted is not None:
-                for layer, states in enumerate(_inner(part, *args[:2], **kwargs)[:most], 1):
+                for layer, states in enumerate(inner(part, *args[:2], **kwargs)[:most], 1):
                     seen.keep((path, False, layer), states)
             seen.stop()
 
@@ -293,7 +285,7 @@ def _watched(module: nn.Module, wanted: Mapping[Key, int] | None) -> Iterator[_S
             seen.order.append(path)
             seen.keep((path, False, 0), result)
             if inside and wanted is None:
-                for layer, states in enumerate(_agreeing(part, args, kwargs, result), 1):
+                for layer, states in enumerate(agreeing(part, args, kwargs, result), 1):
                     seen.keep((path, False, layer), states)
             seen.stop()
 
@@ -304,54 +296,3 @@ def _watched(module: nn.Module, wanted: Mapping[Key, int] | None) -> Iterator[_S
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _agreeing(part: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> list[Any]:
-    """The states of every layer of a recurrence, computed one by one; none if the last are not its own output."""
-    states = _inner(part, *args[:2], **kwargs)
-    own, last = _tensor(result), _tensor(states[-1]) if states else None
-    fits = own is not None and last is not None and agree(own, last, double=1e-7, single=1e-3)
-    return states if fits else []
-
-
-def _inner(part: Any, input: Any, hx: Any = None) -> list[Any]:
-    """The states of each layer of a torch recurrence from below, in the layout of its output."""
-    packed = isinstance(input, PackedSequence)
-    data = input.data if packed else input
-    if not packed and data.dim() != 3:
-        return []
-    rows = int(input.batch_sizes[0]) if packed else data.shape[0 if part.batch_first else 1]
-    ways, cell = 2 if part.bidirectional else 1, part.mode == "LSTM"
-    if hx is None:
-        sizes = (getattr(part, "proj_size", 0) or part.hidden_size, part.hidden_size)[: 2 if cell else 1]
-        start = tuple(data.new_zeros(part.num_layers * ways, rows, size) for size in sizes)
-    else:
-        start = tuple(part.permute_hidden(hx, input.sorted_indices if packed else None)) if cell else (
-            part.permute_hidden(hx, input.sorted_indices if packed else None),)  # fmt: skip
-    layers = []
-    for layer in range(part.num_layers):
-        at = slice(layer * ways, (layer + 1) * ways)
-        weights = [weight for way in part.all_weights[at] for weight in way]
-        first = [value[at] for value in start]
-        options = (weights, part.bias, 1, 0.0, part.training, part.bidirectional)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that the weights of one layer do not lie in one block
-            if packed:
-                data = _KERNELS[part.mode](data, input.batch_sizes, first if cell else first[0], *options)[0]
-            else:
-                data = _KERNELS[part.mode](data, first if cell else first[0], *options, part.batch_first)[0]
-        layers.append(input._replace(data=data) if packed else data)
-    return layers
-
-
-def _tensor(value: Any) -> Tensor | None:
-    """The first tensor of numbers in what a submodule gives, packed ones padded; None if there is none."""
-    if isinstance(value, PackedSequence):
-        padded: Tensor = pad_packed_sequence(value, batch_first=True)[0]
-        return padded
-    if isinstance(value, Mapping):
-        value = tuple(value.values())
-    if isinstance(value, tuple | list) and value:
-        return _tensor(value[0])
-    fits = isinstance(value, Tensor) and value.is_floating_point() and not value.is_nested and value.dim() > 0
-    return value if fits else None

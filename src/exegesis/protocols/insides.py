@@ -64,6 +64,23 @@ class Layered(Differentiable, Protocol):
     ) -> list[Float[Tensor, "b s h"]]: ...
 
 
+class Movable(Layered, Protocol):
+    """A layered model whose outputs can be had for hidden states that are moved while it runs.
+
+    ``outputs_moved(embeds, batch, sites, shifts)`` are the outputs when every state at a site, at its step or at all
+    steps, has moved by its shift ``[text, dimension]``; they carry a gradient to the shifts. What stands above reads
+    the moved states. Shifts of zero change nothing. All rows of the batch have the same number of pieces.
+    """
+
+    def outputs_moved(
+        self,
+        embeds: Float[Tensor, "b t d"],
+        batch: Batch,
+        sites: Sequence[Site],
+        shifts: Sequence[Float[Tensor, "b _"]],
+    ) -> Float[Tensor, "b c"]: ...
+
+
 def site_of(name: str | Place, found: Mapping[Place, Site]) -> Site:
     """The site of a name: one that was found, or ``NAME step 3`` and ``NAME last step`` for one of its time steps.
 

@@ -116,6 +116,15 @@ def certain(differing: Float[np.ndarray, "rows groups"], samples: int, seed: int
     return decided
 
 
+def holm(values: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
+    """p values in Holm's correction (1979): those at most ``a`` are all right with a chance of at least ``1 - a``."""
+    order = np.argsort(values, kind="stable")
+    scaled = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    corrected = np.empty(len(values))
+    corrected[order] = np.minimum(scaled, 1.0)
+    return corrected
+
+
 def _largest(
     scaled: Float[np.ndarray, "rows groups"], signs: Float[np.ndarray, "groups samples"]
 ) -> Float[np.ndarray, " samples"]:

@@ -1,8 +1,9 @@
-"""Questions asked over a corpus: word classes, a word, failures, swaps, a summary, repair, attention, heads, labels."""
+"""Questions asked over a corpus: words and their classes, failures, swaps, repair, attention, heads, concepts."""
 
 from exegesis.study.attention import attention_test
 from exegesis.study.candidates import read_synonyms
 from exegesis.study.classes import words
+from exegesis.study.concepts import concepts
 from exegesis.study.faults import failures
 from exegesis.study.information import information
 from exegesis.study.mislabels import mislabels
@@ -14,6 +15,7 @@ from exegesis.study.uses import word
 
 __all__ = [
     "attention_test",
+    "concepts",
     "failures",
     "heads",
     "information",

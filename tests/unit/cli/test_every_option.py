@@ -115,6 +115,11 @@ study information t.tsv --column text --limit 2 -m bundled --layers pooled --bes
 study information folder --split test --layers pooled -p most=2 --report out.html --figure out.svg --color -q TASK
 study information t.tsv --limit 2 --layers pooled -p most=2 --no-color --palette blue-orange --device cpu
 study information p.tsv -m pairs --column premise --pair-column hypothesis --layers pooled -p most=2
+study concepts t.tsv --column text --limit 5 --concepts w.txt --layers pooled -p sets=19 --json out.json --color
+study concepts folder --split test --concepts w.txt --compared other.txt --sentences --report out.html -q TASK
+study concepts t.tsv --concepts w.txt --target positive -m bundled --no-color --palette blue-orange --device cpu
+study concepts p.tsv -m pairs --column premise --pair-column hypothesis --concepts w.txt ENTAIL
+study concepts t.tsv --concepts w.txt --layers pooled --within -p sets=19 -p most=2 --figure out.svg
 study repair t.tsv --swap film=movie --test x.tsv --dev t.tsv --column text --label label --most 2 --seeds 1 SMALL
 study repair folder --swap fine=good --vectors v.txt --lr 0.01 --device cpu --seeds 1 --new new.tsv SMALL
 study repair t.tsv --swap film=movie --json out.json --report out.html --color --palette blue-orange -q
@@ -136,6 +141,7 @@ WRITING = ("--json", "--html", "--report", "--figure", "--out", "-o", "--new")
 def given(line: str) -> list[str]:
     line = line.replace("TINY", "--embedding 4 --hidden 4 --epochs 1").replace("SMALL", SMALL)
     line = line.replace("PAIRS", "--train-pair hypothesis --label label -M nearest")
+    line = line.replace("ENTAIL", "--target entailment --compared other.txt -p sets=19")
     return shlex.split(line.replace("TASK", "--truncate --task text-classification"))
 
 
@@ -190,6 +196,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, pairs: Path) -
     (here / "u.conllu").write_text(f"{tree}\n\n" * 4)
     (here / "plus.txt").write_text("fine\n")
     (here / "minus.txt").write_text("dull\n")
+    (here / "w.txt").write_text("fine\nwarm\ngood\n")
+    (here / "other.txt").write_text("film\nmovie\na\nthe\n")
     (here / "about.md").write_text("Ours.\n")
     said = [{"text": text, "words": text.split(), "scores": [0, 1, 0], "target": "positive",
              "marks": [False, True, False]} for text in ("a fine film", "a dull film")]  # fmt: skip

@@ -18,6 +18,7 @@ from exegesis.core.place import Place
 from exegesis.core.text import Text
 from exegesis.models.huggingface.text import Reader, pad_id, widened
 from exegesis.models.huggingface.vectors import Lookup, find_lookups, replaced, word_vectors
+from exegesis.models.moved import moved_outputs
 from exegesis.models.sites import found_sites, read_states
 from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
@@ -201,6 +202,24 @@ class HuggingFaceClassifier:
             runs.append(read_states(self.module, lambda e, b: self._forward(b, e), embeds[rows], part, sites))
         order = torch.argsort(torch.cat(parts))
         return [torch.cat(states)[order] for states in zip(*runs, strict=True)]
+
+    @ability
+    def outputs_moved(
+        self,
+        embeds: Float[Tensor, "b t d"],
+        batch: Batch,
+        sites: Sequence[Site],
+        shifts: Sequence[Float[Tensor, "b _"]],
+    ) -> Float[Tensor, "b c"]:
+        """Return the logits when the states at sites have moved (see ``Movable``)."""
+        refuse_denied(self.name, self.lacks, Differentiable)
+        batch, embeds, runs = batch.to(self.device), embeds.to(self.device), []
+        parts = [torch.tensor(rows, device=self.device) for rows in self._parts(batch)]
+        for rows in parts:
+            own = [shift.to(self.device)[rows] for shift in shifts]
+            part = self._filled(batch.take(rows))
+            runs.append(moved_outputs(self.module, lambda e, b: self._forward(b, e), embeds[rows], part, sites, own))
+        return torch.cat(runs)[torch.argsort(torch.cat(parts))]
 
     def _run(self, batch: Batch, embeds: Float[Tensor, "b t d"] | None) -> Float[Tensor, "b c"]:
         if not len(batch):

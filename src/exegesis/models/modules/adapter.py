@@ -20,6 +20,7 @@ from exegesis.models.modules.calls import Plan
 from exegesis.models.modules.hooks import join, readouts, unroll, watching
 from exegesis.models.modules.lookups import Lookup, Reading, bagged, gathered, placed, reads, replacing
 from exegesis.models.modules.readout import Readout, settle
+from exegesis.models.moved import moved_outputs
 from exegesis.models.sites import COPIES, found_sites, read_states
 from exegesis.models.text.reader import Reader
 from exegesis.nn.alone import alone
@@ -212,6 +213,23 @@ class TorchClassifier:
             runs.append(read_states(self.module, self._call_from, vectors, batch.take(rows), sites))
         order = torch.argsort(torch.cat(parts)).to(embeds.device)
         return [torch.cat(states)[order] for states in zip(*runs, strict=True)]
+
+    @ability
+    def outputs_moved(
+        self,
+        embeds: Float[Tensor, "b t d"],
+        batch: Batch,
+        sites: Sequence[Site],
+        shifts: Sequence[Float[Tensor, "b _"]],
+    ) -> Float[Tensor, "b c"]:
+        """Return the outputs when the states at sites have moved (see ``Movable``)."""
+        refuse_denied(self.name, self.lacks, Differentiable)
+        parts, runs = self._parts(batch) or [torch.arange(len(batch))], []
+        for rows in parts:
+            at = rows.to(embeds.device)
+            own = [shift[at] for shift in shifts]
+            runs.append(moved_outputs(self.module, self._call_from, embeds[at], batch.take(rows), sites, own))
+        return torch.cat(runs)[torch.argsort(torch.cat(parts)).to(embeds.device)]
 
     @ability
     def unroll(self, batch: Batch) -> Unrolled:

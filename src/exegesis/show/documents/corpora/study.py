@@ -9,6 +9,7 @@ from typing import Any
 from exegesis.results.corpus import CorpusSummary
 from exegesis.results.faults import Failures, Repair, Substitution, Summary
 from exegesis.results.internals.attention_test import AttentionTest
+from exegesis.results.internals.concepts import ConceptStudy
 from exegesis.results.internals.heads import HeadStudy
 from exegesis.results.internals.information_study import InformationStudy
 from exegesis.results.mislabels import Mislabels
@@ -18,6 +19,7 @@ from exegesis.show.documents import store
 from exegesis.show.documents.corpora import classes, faults, swaps
 from exegesis.show.documents.mislabels import mislabels
 from exegesis.show.documents.networks.attention_test import attention_test
+from exegesis.show.documents.networks.concepts import concepts
 from exegesis.show.documents.networks.heads import heads
 from exegesis.show.documents.networks.information_study import information_study
 from exegesis.show.wording import visible
@@ -34,6 +36,7 @@ SECTIONS: dict[type[Study], tuple[Callable[[Any], Section], str]] = {
     AttentionTest: (attention_test, "tests"),
     CorpusSummary: (store.summary, "strong"),
     HeadStudy: (heads, "relations"),
+    ConceptStudy: (concepts, "rows"),
     InformationStudy: (information_study, "rows"),
 }
 
