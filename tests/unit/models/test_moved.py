@@ -56,6 +56,18 @@ def test_what_moves_is_what_is_read_above():
     torch.testing.assert_close(moved - model.outputs(batch), 3 * way @ last.weight.t(), atol=1e-9, rtol=0)
 
 
+def test_a_direction_is_its_half_of_the_layer():
+    model = MODELS["two bilstms max"][1]()
+    batch = model.encode([model.read(text) for text in TEXTS])
+    vectors, found = model.embed(batch), model.sites(batch)
+    (state,) = model.states_from(vectors, batch, [site_of("layer 1 forward", found)])
+    way = torch.linspace(-1, 1, 2 * state.shape[-1], dtype=torch.float64).view(2, -1)
+    for name, halves in (("forward", [way, 0 * way]), ("reverse", [0 * way, way])):
+        whole = model.outputs_moved(vectors, batch, [site_of("layer 1", found)], [torch.cat(halves, 1)])
+        half = model.outputs_moved(vectors, batch, [site_of(f"layer 1 {name}", found)], [way])
+        torch.testing.assert_close(half, whole, atol=1e-12, rtol=0)
+
+
 def test_a_step_that_is_not_there_is_named():
     model = MODELS["lstm"][1]()
     batch = model.encode([model.read("w1 w2")])
