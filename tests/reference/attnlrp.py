@@ -1,8 +1,8 @@
 """AttnLRP through transformer blocks, relevance by relevance: each rule as the paper writes it, with its denominators.
 
 Achtibat et al. 2024: linear maps and sums share in proportion (ε-LRP with ε = 0), activations pass relevance on (the
-identity rule), normalisation is such a rule per component of x / length (Prop. 3.4) after a linear centring, softmax
-follows Prop. 3.1, R_i = x_i (R_i^out - s_i Σ R^out), and a product of matrices Prop. 3.3, half to either factor.
+identity rule), normalisation is such a rule per component of x / length after a linear centring, softmax follows
+R_i = x_i (R_i^out - s_i Σ R^out), and a product of matrices gives half to either factor.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class AttnLrp:
         return x * ((R / centred) @ (np.eye(n) - 1 / n))
 
     def softmax(self, S, R):
-        """Prop. 3.1; scores under a mask are -inf and get nothing."""
+        """The rule for softmax; scores under a mask are -inf and get nothing."""
         P = softmax(S)
         found = np.where(P > 0, np.where(P > 0, S, 0.0) * (R - P * R.sum(-1, keepdims=True)), 0.0)
         self.keep("absorbed by softmax", R.sum() - found.sum())

@@ -13,6 +13,7 @@ from torch import nn
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.nn.offloaded import refuse_offloaded
 from exegesis.protocols.model import Classifier
 
 PROBES = ("A fine film, but it grows TEDIOUS.", "Not 3.5 % of naïve co-ops: don't!", "日本 ничего 🎬 zzyzx")
@@ -23,12 +24,13 @@ def fingerprint(model: Classifier, given: str | None = None) -> str:
     labels, and how it reads texts (its vocabulary or tokenizer, and the pieces of a few texts).
 
     ``given`` takes the place of what is out of sight; a model without a module, such as a black box, needs it. Raises
-    UnsupportedError for one without it.
+    UnsupportedError for one without it, and for a module that is offloaded.
     """
     module = getattr(model, "module", None)
     seen = hashlib.sha256()
     _add(seen, type(model).__name__, list(model.labels), model.link.name, dict(model.tokens), given)
     if isinstance(module, nn.Module):
+        refuse_offloaded(module, model.name)
         _add(seen, repr(module), _code(module))
         for name, weight in sorted({**dict(module.named_parameters()), **dict(module.named_buffers())}.items()):
             values = weight.detach().cpu().contiguous()

@@ -32,6 +32,7 @@ def frozen(module: nn.Module) -> Iterator[None]:
     No process-wide flag changes. cuDNN (and other devices' kernels) refuse the backward pass of a recurrent layer that
     ran in evaluation mode; there the layer alone runs in training mode with its dropout at zero, which computes the
     same numbers.
+    Parts that were compiled run as they are written.
     At the end every attribute of every submodule is restored: training flags, dropout rates, values that ``forward``
     stored on ``self`` (a hidden state kept for the next call, say), and the rows that an embedding with ``max_norm``
     shortened. Tensors that ``forward`` changes in place are not restored.
@@ -68,6 +69,7 @@ def _frozen(module: nn.Module) -> Iterator[None]:
             weight.requires_grad_(False)
         for part in modules:
             part.training = False
+            _eager(part)
             if isinstance(part, nn.RNNBase) and torch.is_grad_enabled() and _off_cpu(part):
                 part.training, part.dropout = True, 0.0
         yield
@@ -78,6 +80,15 @@ def _frozen(module: nn.Module) -> Iterator[None]:
             rows.copy_(old)
         for part, attributes, members in saved:
             _restore(part, attributes, members)
+
+
+def _eager(part: nn.Module) -> None:
+    """Let a part that was compiled run as it is written: what hooks and modes see of it is then all that it does."""
+    if part.__dict__.get("_compiled_call_impl") is not None:  # module.compile()
+        part.__dict__["_compiled_call_impl"] = None
+    inside = part._modules.get("_orig_mod")
+    if inside is not None:  # torch.compile(module)
+        part.__dict__["forward"] = inside
 
 
 def _off_cpu(layer: nn.RNNBase) -> bool:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from exegesis.core.errors import UnsupportedError
+from exegesis.nn.offloaded import refuse_offloaded
 
 
 def weights_in(module: nn.Module, name: str) -> dict[str, Tensor]:
@@ -13,9 +14,10 @@ def weights_in(module: nn.Module, name: str) -> dict[str, Tensor]:
 
     Those that are held fixed (without ``requires_grad``) are left out, unless all are.
 
-    Raises UnsupportedError for a module whose functions or weights are out of sight: scripted parts, weights of half
-    precision, none at all.
+    Raises UnsupportedError for a module whose functions or weights are out of sight: scripted parts, weights that are
+    offloaded or of half precision, none at all.
     """
+    refuse_offloaded(module, name)
     scripted = [path for path, part in module.named_modules() if isinstance(part, torch.jit.ScriptModule)]
     if scripted:
         raise UnsupportedError(

@@ -201,8 +201,9 @@ class Mode(TorchFunctionMode):
         entry = self._shadows.get(id(value))
         if entry is None:
             raise UnsupportedError(
-                "the module computes with a function that is out of sight (a custom autograd function, compiled or "
-                "scripted code): write it in torch functions"
+                "the module computes with a function that is out of sight (a custom autograd function, as of flash "
+                "attention or quantised layers; scripted code): write it in torch functions, or load the model with "
+                "attn_implementation='sdpa' and its weights as they were trained"
             )
         return entry[1]
 

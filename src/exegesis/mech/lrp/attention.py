@@ -1,8 +1,8 @@
 """Attention by the rules of AttnLRP (Achtibat et al. 2024), and with its weights held constant (Ali et al. 2022).
 
-Where relevance passes through the weights, each factor of a product of live tensors receives half (Prop. 3.3), and the
-softmax keeps its own slopes (Prop. 3.1), by which it absorbs Σ P ∂P - Σ S ∂S of the relevance at its output P, S being
-its scores. ``absorbed by softmax`` is that amount, so that the account closes.
+Where relevance passes through the weights, each factor of a product of live tensors receives half (the paper's rule for
+matrix products), and the softmax keeps its own slopes (its rule for softmax), by which it absorbs Σ P ∂P - Σ S ∂S of
+the relevance at its output P, S being its scores. ``absorbed by softmax`` is that amount, so that the account closes.
 """
 
 from __future__ import annotations

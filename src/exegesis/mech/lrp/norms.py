@@ -1,4 +1,4 @@
-"""Normalisation: the mean passes relevance on, what divides is constant (Achtibat et al. 2024, Prop. 3.4).
+"""Normalisation: the mean passes relevance on, what divides is constant (Achtibat et al. 2024, rule for normalisation).
 
 A function that measures the length of a vector (a root of a mean of squares, a standard deviation) is therefore a
 constant of this text; dividing by it scales. Norms that a module writes out in such functions give the same numbers as

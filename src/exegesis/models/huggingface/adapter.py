@@ -22,6 +22,7 @@ from exegesis.models.moved import moved_outputs
 from exegesis.models.sites import found_sites, read_states
 from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
+from exegesis.nn.offloaded import running_device
 from exegesis.nn.weights import weights_in
 from exegesis.protocols.batch import Batch, groups, pad
 from exegesis.protocols.budget import Work, budget_for
@@ -120,7 +121,7 @@ class HuggingFaceClassifier:
 
     @property
     def device(self) -> torch.device:
-        return next(self.module.parameters()).device
+        return running_device(self.module)
 
     @property
     def tokenizer(self) -> Any:
@@ -348,4 +349,6 @@ def _advice(line: str) -> str:
     """A remedy for an error of a module's own."""
     if "Double" in line or "Half" in line or "BFloat16" in line:
         return "it does not run with weights of this type: take it in float32"
+    if "flex" in line.lower() or "flash" in line.lower():
+        return "load it with attn_implementation='sdpa'"
     return "see whether it runs by itself on what its tokenizer gives"

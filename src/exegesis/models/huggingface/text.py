@@ -18,7 +18,7 @@ from exegesis.nn.alone import alone
 from exegesis.protocols.batch import Batch
 
 _ABSENT = object()
-_UNPAIRED = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+UNPAIRED = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Reader:
         missing).
         """
         parts = parts_of(raw)
-        encoding = self._encoding(tuple(part.translate(_UNPAIRED) for part in parts))
+        encoding = self._encoding(tuple(part.translate(UNPAIRED) for part in parts))
         cut = bool(encoding.overflowing)
         if self.limit is not None and len(encoding.ids) > self.limit:
             raise TextError(

@@ -303,5 +303,10 @@ def _without_gradient(model: HuggingFaceClassifier, row: Batch) -> str | None:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         if out_of_memory(error):
             raise
+        quantised = next((part for part in model.module.modules() if "quantized" in type(part).__module__), None)
+        if quantised is not None:
+            return (
+                f"no gradient passes its quantised layers ({type(quantised).__name__}): take the model they come from"
+            )
         return f"it has no gradient in evaluation mode ({' '.join(str(error).split())[:100]})"
     return None

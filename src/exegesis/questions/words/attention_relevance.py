@@ -31,15 +31,15 @@ NAME = "attention-relevance"
 class AttentionRelevance:
     """The relevance of each word by the weights of attention and their gradients; never negative, without a unit.
 
-    In every layer Ā is the mean over heads of the positive part of A ⊙ ∂f/∂A (Chefer et al. 2021, Eq. 5), and relevance
-    goes on by R ← R + Ā R (Eq. 6), from the identity. A word's score is the sum over its pieces of the row of R that
-    the number is read from. Nothing is promised to add up: what goes around attention counts as the identity, and the
+    In every layer Ā is the mean over heads of the positive part of A ⊙ ∂f/∂A (Chefer et al. 2021), and relevance goes
+    on by R ← R + Ā R, from the identity. A word's score is the sum over its pieces of the row of R that the number is
+    read from. Nothing is promised to add up: what goes around attention counts as the identity, and the
     values that are attended to do not count at all.
 
     Deviations: the paper takes the row of [CLS]. Here it is every row of the last layer that has a gradient, which is
     [CLS] alone in encoders that classify by it, the last piece in causal models, and the mean of all rows where states
     are averaged. The identity with which R begins is left out of the scores. The rules for two modalities and for
-    cross-attention (Eqs. 7 to 11) are not here: encoder-decoders are refused.
+    cross-attention are not here: encoder-decoders are refused.
 
     Raises UnsupportedError for a model that shows no attention from all pieces to all pieces in every layer.
     """

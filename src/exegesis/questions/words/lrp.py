@@ -75,15 +75,15 @@ class Lrp:
     A module that has attention of several queries or normalises, and has no recurrent layer, is a transformer. It
     follows AttnLRP (Achtibat et al. 2024, "AttnLRP: Attention-Aware Layer-Wise Relevance Propagation for
     Transformers"): what divides in a LayerNorm or an RMSNorm, or as a vector's length, is constant, while the mean
-    passes relevance on (Prop. 3.4); each factor of a product of two tensors receives half (Prop. 3.3), so of queries
-    and keys, weights and values, and a gated map whose gate is no sigmoid; the softmax keeps its own slopes (Prop.
-    3.1). The softmax thereby absorbs relevance, which may be most of the number: ``absorbed by softmax`` says how much.
-    ``attention="constant"`` holds the weights of attention constant instead, and the gates of products that come out of
-    an activation (CP-LRP: Ali et al. 2022, "XAI for Transformers"); then nothing is absorbed, and what is not biases,
-    positions or segments is the words'. ``epsilon`` is 0 in a transformer unless it is given, because slopes and
-    quotients z / x need none, and no sum divides. An activation written out (x σ(1.7 x), the GELU with tanh) is one
-    function, whose constants are no biases. Where the paper has ε-LRP for linear maps with a small ε, the default here
-    is LRP-0, its limit.
+    passes relevance on (their rule for normalisation); each factor of a product of two tensors receives half (their
+    rule for matrix products), so of queries and keys, weights and values, and a gated map whose gate is no sigmoid; the
+    softmax keeps its own slopes (their rule for softmax). The softmax thereby absorbs relevance, which may be most of
+    the number: ``absorbed by softmax`` says how much. ``attention="constant"`` holds the weights of attention constant
+    instead, and the gates of products that come out of an activation (CP-LRP: Ali et al. 2022, "XAI for Transformers");
+    then nothing is absorbed, and what is not biases, positions or segments is the words'. ``epsilon`` is 0 in a
+    transformer unless it is given, because slopes and quotients z / x need none, and no sum divides. An activation
+    written out (x σ(1.7 x), the GELU with tanh) is one function, whose constants are no biases. Where the paper has
+    ε-LRP for linear maps with a small ε, the default here is LRP-0, its limit.
 
     Beyond the chapter: stacked layers; a GRU in PyTorch's form, where 1 - z has the value -a_z before activation, the
     products with the signals n and h_{t-1} both reach z, ``r q`` is one input of n's map beside x_t, and q = U h_{t-1}

@@ -11,7 +11,7 @@ import torch
 from exegesis.core.errors import ModelError, TextError, UnsupportedError, UsageError
 from exegesis.core.text import Span, Text
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
-from exegesis.models.huggingface.text import Reader, encoding_of
+from exegesis.models.huggingface.text import UNPAIRED, Reader, encoding_of
 from exegesis.models.huggingface.words import align
 from exegesis.models.text.words import words_in
 from exegesis.nn.frozen import frozen
@@ -167,7 +167,8 @@ def generated(model: HuggingFaceClassifier, most: int, inputs: Mapping[str, Any]
 
 
 def _encoded(reader: Reader, raw: str) -> Any:
-    """The encoding of a text without the tokenizer's own special pieces."""
+    """The encoding of a text without the tokenizer's own special pieces; a lone surrogate is read as U+FFFD."""
+    raw = raw.translate(UNPAIRED)
     if getattr(reader.tokenizer, "is_fast", False):
         return reader.tokenizer(raw, add_special_tokens=False, return_offsets_mapping=True, verbose=False).encodings[0]
     encoding = encoding_of(reader.tokenizer, (raw,))

@@ -21,6 +21,7 @@ from exegesis.core.text import Text
 from exegesis.engine.methods import Method, make, require
 from exegesis.engine.run import run
 from exegesis.nn.alone import alone
+from exegesis.nn.offloaded import refuse_offloaded
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.protocols.target import Ask, Wish, ask
 from exegesis.questions.trust.explanations import Explanations
@@ -211,6 +212,8 @@ def shuffled(model: Classifier, seed: int = 0) -> Iterator[None]:
 def _changed(module: nn.Module | None, weights: Sequence[Tensor], change: Callable[[Tensor], Tensor]) -> Iterator[None]:
     """Give weights of a module other values, while no other thread may run it; the old values come back in the end."""
     with alone(module):
+        if module is not None:
+            refuse_offloaded(module, type(module).__name__)
         saved = [(weight, weight.detach().clone()) for weight in weights]
         try:
             with torch.inference_mode():  # where weights that were made in this mode may be written, too
