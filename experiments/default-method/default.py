@@ -25,7 +25,7 @@ import exegesis
 from exegesis.data.examples import Example, read_examples
 from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.models.trained.card import machine
-from exegesis.models.trained.network import RecurrentConfig
+from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.protocols.model import Classifier

@@ -16,7 +16,7 @@ from pathlib import Path
 import exegesis
 from exegesis.core.files import write_whole
 from exegesis.core.plain import to_plain
-from exegesis.models.trained.network import RecurrentConfig
+from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 
 SWAPS = {"terribly": ["extremely", "very"]}  # Table 6

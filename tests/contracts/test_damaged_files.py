@@ -22,9 +22,10 @@ from exegesis.models.language_models.cloze import BLANK, START, STOP, ClozeConfi
 from exegesis.models.tagger import load_tagger
 from exegesis.models.text.tokenizer import tokenize
 from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.folder import TrainedClassifier, load_folder, save_folder
-from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.recurrent import RecurrentClassifier
 from exegesis.models.trained.training import train
 from exegesis.models.trained.vectors import read_vectors
 from exegesis.nn.tag_network import TagNetwork

@@ -14,7 +14,8 @@ import tests.support.text_cnns as text_cnns
 from exegesis.api import blackbox
 from exegesis.engine.methods import cards, make
 from exegesis.models.modules.wrap import wrap
-from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.recurrent import RecurrentClassifier
 from exegesis.protocols.model import Classifier
 from tests.support.torch_toys import WORDS, Bag, Shape, model
 from tests.support.user_modules import ZOO

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from exegesis.cli.complaints import Interrupted
 from exegesis.cli.options import Command, Group, argument, choice, option
@@ -18,17 +18,20 @@ from exegesis.core.progress import tell
 
 if TYPE_CHECKING:
     from exegesis.data.examples import Example
-    from exegesis.models.trained.network import RecurrentConfig
+    from exegesis.models.trained.config import NetworkConfig
     from exegesis.models.trained.options import TrainOptions
     from exegesis.models.trained.scores import Epoch
     from exegesis.models.trained.training import TrainResult
 
 
 _VARIANTS = ("lstm-nondecreasing", "lstm-markov", "lstm-no-gates")
+SHAPES = ("hidden", "layers", "readout", "hops", "heads", "feedforward", "kernels", "turn_over")  # not of every network
 HEARD = 16  # texts of the study of what layers hold
 HF = "hf:"
-ARCHS = ("esim", "lstm", "gru", "rnn", "bilstm", "bigru", "birnn", *_VARIANTS, *(f"bi{name}" for name in _VARIANTS))
-READOUTS = ("last", "mean", "max", "attention")
+RECURRENT = ("lstm", "gru", "rnn", "bilstm", "bigru", "birnn", *_VARIANTS, *(f"bi{name}" for name in _VARIANTS))
+ARCHS = ("esim", "transformer", "cnn", *RECURRENT)
+ATTENTIONS = ("attention", "attention-dot", "attention-general", "attention-concat", "structured")
+READOUTS = ("last", "first", "mean", "max", *ATTENTIONS)
 
 
 class Data(Group, panel="Data"):
@@ -47,20 +50,26 @@ class Data(Group, panel="Data"):
 
 
 class Shape(Group, panel="Model"):
-    """The cell of a classifier and its widths."""
+    """The kind of a classifier and its widths; None is the default of the kind."""
 
-    arch: str = choice("Cell; bi- reads both ways; esim compares pairs; hf:FOLDER fine-tunes an encoder.", ARCHS, "gru",
-                       HF)  # fmt: skip
-    embedding: int = option("Width of the embeddings.", min=1, default=100)
-    hidden: int = option("Width of one direction.", min=1, default=150)
+    arch: str = choice("Cell (bi- reads both ways), or a whole network; esim compares pairs; hf:FOLDER fine-tunes an "
+                       "encoder.", ARCHS, "gru", HF)  # fmt: skip
+    embedding: int | None = option("Width of the embeddings: 100, of transformer 256.", min=1, default=None)
+    hidden: int | None = option("Width of one direction, or filters of each width: 150.", min=1, default=None)
 
 
 class Layers(Group, panel="Model"):
     """The rest of the shape of a classifier."""
 
-    layers: int = option("Number of recurrent layers.", min=1, default=1)
-    readout: str = choice("How the states become one vector.", READOUTS, "last")
-    dropout: float = option("Dropout of the readout.", default=0.5)
+    layers: int | None = option("Number of layers: 1, of transformer 3.", min=1, default=None)
+    readout: str | None = choice("How the states become one vector: last, of transformer first.", READOUTS, None)
+    hops: int | None = option("Rows of weights of the readout structured: 4.", min=1, default=None)
+    heads: int | None = option("Heads of a layer of transformer: 4.", min=1, default=None)
+    feedforward: int | None = option("Width inside a layer of transformer: 1024.", min=1, default=None)
+    kernels: str | None = option(
+        "Widths of the convolutions of cnn, odd numbers: 1,3,5,7.", metavar="A,B", default=None
+    )
+    dropout: float | None = option("Dropout of the readout: 0.5, of transformer 0.1.", default=None)
     embedding_dropout: float = option("Dropout of features of the embeddings.", default=0.0)
     turn_over: bool = option("Instead of dropout, train on each text with a half of the units that is its own, for "
                              "influence -M turn-over-dropout.", "--turn-over", default=False)  # fmt: skip
@@ -86,21 +95,39 @@ class Regularisation(Group, panel="Training"):
     patience: int = option("Stop after so many epochs without a gain.", min=1, default=3)
     clip: float = option("Bound on the norm of the gradient.", default=1.0)
     weight_decay: float = option("L2 penalty.", default=0.0)
+    attention_penalty: float = option("Weight of what keeps the rows of the readout structured apart.", default=1.0)
     label_smoothing: float = option("Share of the label spread over all labels.", default=0.0)
     average: float = option("Decay of a moving average of the weights.", default=0.0)
     seed: int = option("Seed of the first weights and of the order of texts.", min=0, default=0)
 
 
-def network_config(shape: Shape) -> RecurrentConfig:
-    """The shape of the classifier that the options ask for."""
-    from exegesis.models.trained.network import RecurrentConfig
+def network_config(shape: Shape) -> NetworkConfig:
+    """The shape of the classifier that the options ask for. Raises UsageError for an option that it does not have."""
+    from exegesis.models.trained.config import ConvolutionalConfig, RecurrentConfig, TransformerConfig
 
+    kind: type[NetworkConfig] = {"transformer": TransformerConfig, "cnn": ConvolutionalConfig}.get(
+        shape.arch, RecurrentConfig
+    )
+    asked = {name: getattr(shape, name, None) for name in SHAPES}
+    for name, value in asked.items():
+        if value not in (None, False) and name not in {field.name for field in fields(kind)}:
+            raise UsageError(f"--{name.replace('_', '-')} does not belong to --arch {shape.arch}; leave it out")
+    own = _common(kind, shape)
+    if asked["kernels"] is not None:
+        own["kernels"] = _widths(str(asked["kernels"]))
     if shape.arch == "esim":
-        return RecurrentConfig(
-            **{**_common(RecurrentConfig, shape), "cell": "lstm", "bidirectional": True, "readout": "esim"}
-        )
-    cell: Any = shape.arch.removeprefix("bi")
-    return RecurrentConfig(cell, shape.arch.startswith("bi"), **_common(RecurrentConfig, shape))
+        return RecurrentConfig(**{**own, "cell": "lstm", "bidirectional": True, "readout": "esim"})
+    if kind is RecurrentConfig:
+        return RecurrentConfig(cast(Any, shape.arch.removeprefix("bi")), shape.arch.startswith("bi"), **own)
+    return kind(**own)
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    """The whole numbers of a list. Raises UsageError for anything else."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise UsageError(f"--kernels is {text!r}; give widths such as 1,3,5,7")
+    return tuple(map(int, parts))
 
 
 def train_options(training: Training, **more: Any) -> TrainOptions:
@@ -118,15 +145,17 @@ def _common(kind: type, group: Group) -> dict[str, Any]:
 
 
 class Train(Command, Regularisation, Training, Layers, Shape, Data):
-    """Train a recurrent text classifier and save it as a model folder.
+    """Train a text classifier and save it as a model folder.
 
     The classifier has embeddings, one or more recurrent layers, a readout of their states, and a linear layer.
+    transformer is an encoder (Vaswani et al. 2017), cnn has convolutions of several widths (Kim 2014).
     lstm-nondecreasing, lstm-markov and lstm-no-gates are the LSTMs made for relevance propagation by Arras et al.
     (2019, Sec. 11.4). esim is the model of pairs of Chen et al. (2017), for natural language inference. The state is
     saved beside OUT after every epoch, and --resume goes on from there.
 
     \b
     exegesis train sst2/ --arch bigru --out my-model
+    exegesis train sst2/ --arch transformer --layers 2 --lr 2e-4 --out my-model
     exegesis train sst2/ --arch hf:my-encoder --epochs 3 --out my-model
     exegesis train wnut17/ --arch hf:my-encoder --tags --out my-tagger
     """

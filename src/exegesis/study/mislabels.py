@@ -15,8 +15,8 @@ from exegesis.api import as_model, bar
 from exegesis.core.errors import UsageError
 from exegesis.data.examples import Example
 from exegesis.models.modules.wrap import wrap
+from exegesis.models.trained.config import NetworkConfig
 from exegesis.models.trained.corpus import find_labels, split_off
-from exegesis.models.trained.network import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train as fit
 from exegesis.nn.context import entry
@@ -38,7 +38,7 @@ def mislabels(
     test: Data | None = None,
     *,
     planted: float = 0.1,
-    config: RecurrentConfig | None = None,
+    config: NetworkConfig | None = None,
     options: TrainOptions | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     most: int = 20,

@@ -17,9 +17,9 @@ from exegesis.data.examples import Example
 from exegesis.models.modules.wrap import wrap
 from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.models.trained.card import describe
+from exegesis.models.trained.config import NetworkConfig
 from exegesis.models.trained.corpus import find_labels, single, split_off
 from exegesis.models.trained.folder import TrainedClassifier
-from exegesis.models.trained.network import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.scores import Epoch
 from exegesis.models.trained.training import train as fit
@@ -43,7 +43,7 @@ def repair(
     test: Data | None = None,
     *,
     dev: Data | None = None,
-    config: RecurrentConfig | None = None,
+    config: NetworkConfig | None = None,
     options: TrainOptions | None = None,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     most: int = 200,
@@ -104,7 +104,7 @@ class _Trainer:
     """Trains the three classifiers of a seed: without new texts, with their originals again, and with them."""
 
     def __init__(
-        self, examples: list[Example], development: list[Example], config: RecurrentConfig | None,
+        self, examples: list[Example], development: list[Example], config: NetworkConfig | None,
         options: TrainOptions, added: Sequence[Added],
     ) -> None:  # fmt: skip
         self.examples, self.development, self.config, self.options = examples, development, config, options

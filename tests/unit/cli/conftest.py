@@ -10,8 +10,9 @@ import torch
 
 from exegesis.cli import run
 from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.folder import TrainedClassifier, save_folder
-from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.recurrent import RecurrentClassifier
 from tests.support.command import TEXT, Said
 
 

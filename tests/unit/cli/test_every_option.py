@@ -64,6 +64,9 @@ train t.tsv -o model --text text --label label --header --dev t.tsv --test t.tsv
 train n.tsv -o model --no-header --neutral 2 --vectors v.txt --freeze --min-count 1 --cased --about about.md TINY
 train t.tsv -o model --dropout 0.1 --embedding-dropout 0.1 --word-dropout 0.1 --lr 0.01 --batch 2 --patience 1 TINY
 train t.tsv -o model --clip 0.5 --weight-decay 0.1 --label-smoothing 0.1 --average 0.5 --device cpu --resume -q TINY
+train t.tsv -o model --arch transformer --heads 2 --feedforward 4 --layers 1 --embedding 4 --epochs 1 --readout first
+train t.tsv -o model --arch cnn --kernels 1,3 TINY
+train t.tsv -o model --readout structured --hops 2 --attention-penalty 0.5 TINY
 train p.tsv -o model --arch esim --text premise --pair hypothesis --dev p.tsv TINY
 train t.tsv -o small --overwrite --keep kept --information layers.json TINY
 train t.tsv -o model --turn-over TINY

@@ -20,8 +20,9 @@ from exegesis.jobs.plan import unique, units
 from exegesis.jobs.rows import rows_of, schema
 from exegesis.jobs.store import Store
 from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.folder import TrainedClassifier, save_folder
-from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.recurrent import RecurrentClassifier
 
 pq = pytest.importorskip("pyarrow.parquet")
 WORDS = ["a", "fine", "dull", "warm", "film", "not", "so", "good", "bad", ",", "very"]

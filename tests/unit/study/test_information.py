@@ -8,7 +8,7 @@ import pytest
 import exegesis
 from exegesis.core.errors import UsageError
 from exegesis.data.examples import Example
-from exegesis.models.trained.network import RecurrentConfig
+from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.study.information import Epochs

@@ -13,7 +13,7 @@ from exegesis.data.examples import Example
 from exegesis.mech.curvature.eigen import Eigen
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import GaussNewton
-from exegesis.models.trained.network import RecurrentConfig
+from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.questions.sources.suspects import SIGNS
 from exegesis.study import mislabels

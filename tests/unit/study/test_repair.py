@@ -14,7 +14,7 @@ from exegesis.core.errors import UsageError
 from exegesis.core.plain import from_plain, to_plain
 from exegesis.core.progress import heard
 from exegesis.data.examples import Example
-from exegesis.models.trained.network import RecurrentConfig
+from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.results.faults import Added, Mean, Repair, Retrained
 from exegesis.study import repairs as repairing

@@ -28,7 +28,7 @@ from exegesis.models.modules.wrappers import see_through, unwrapped
 from exegesis.models.pipelines import is_estimator, is_pipeline, outputs_of
 from exegesis.models.text.reader import Reader, reader_of
 from exegesis.models.text.words import Words, worded
-from exegesis.models.trained.network import RecurrentClassifier
+from exegesis.models.trained.recurrent import RecurrentClassifier
 from exegesis.models.ways import ELSEWHERE, by_another_way, texts_of, tried_words
 from exegesis.nn.context import entry
 from exegesis.nn.frozen import frozen

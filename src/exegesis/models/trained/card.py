@@ -10,8 +10,11 @@ import torch
 
 from exegesis._version import __version__
 from exegesis.core.escapes import code, markdown
+from exegesis.models.trained.config import ConvolutionalConfig, RecurrentConfig, TransformerConfig
 from exegesis.models.trained.scores import Score
 from exegesis.models.trained.training import TrainResult
+
+READOUTS = {"last": "last state", "first": "first state"}
 
 
 def card_text(
@@ -50,14 +53,25 @@ def card_text(
 def describe(result: TrainResult) -> str:
     """The shape of a model in one phrase."""
     config = result.model.module.config
+    words = f"{config.embedding} wide embeddings of {config.vocabulary:,} words"
+    if isinstance(config, TransformerConfig):
+        shape = f"{_layers(config.layers)} of {config.heads} heads, {config.feedforward} wide inside"
+        return f"Transformer encoder, {shape}, {words}, readout: {READOUTS.get(config.readout, config.readout)}"
+    if isinstance(config, ConvolutionalConfig):
+        widths = ", ".join(map(str, config.kernels))
+        return f"CNN, kernels of the widths {widths} with {config.hidden} filters each, {words}"
+    if not isinstance(config, RecurrentConfig):
+        return f"{config.family} network, {words}"
     cell = {"rnn": "tanh-RNN", "lstm": "LSTM", "gru": "GRU"}.get(config.cell, f"{config.cell} (Arras et al. 2019)")
     name = f"bidirectional {cell}" if config.bidirectional else cell
-    layers = "1 layer" if config.layers == 1 else f"{config.layers} layers"
-    readout = "last state" if config.readout == "last" else config.readout
     return (
-        f"{name}, {layers}, {config.embedding} wide embeddings of {config.vocabulary:,} words, hidden size "
-        f"{config.hidden}, readout: {readout}"
+        f"{name}, {_layers(config.layers)}, {words}, hidden size {config.hidden}, "
+        f"readout: {READOUTS.get(config.readout, config.readout)}"
     )
+
+
+def _layers(count: int) -> str:
+    return "1 layer" if count == 1 else f"{count} layers"
 
 
 def machine() -> str:

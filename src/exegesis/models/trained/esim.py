@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from exegesis.models.text.vocabulary import PAIR_NUMBER
-from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.network import TextClassifier
+from exegesis.models.trained.recurrent import RecurrentClassifier
 from exegesis.nn.halves import active, half, run_halved
 
 
@@ -30,25 +32,25 @@ class Esim(RecurrentClassifier):
     """
 
     def __init__(self, config: RecurrentConfig) -> None:
-        nn.Module.__init__(self)
+        TextClassifier.__init__(self)
         self.config = config
-        hidden, width = config.hidden, config.width
+        hidden, width = config.hidden, config.states
         self.embedding = nn.Embedding(config.vocabulary, config.embedding)
         self.recurrent = nn.LSTM(config.embedding, hidden, batch_first=True, bidirectional=True)
         self.project = nn.Linear(4 * width, hidden)
         self.inference = nn.LSTM(hidden, hidden, batch_first=True, bidirectional=True)
         self.hidden = nn.Linear(4 * width, width)
-        self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(width, len(config.labels))
-        self._initialise()
+        self.attention = None
+        self._frame(config)
+        self._remember()
 
     def forward(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "b c"]:
         """Logits of pairs padded on the right; every length is at least 1."""
         embeds, lengths = half(self.embedding(ids), "embedding"), lengths.to(ids.device)
         (first, n_a), (second, n_b) = ((_part(embeds, start, count), count) for start, count in _sides(ids, lengths))
         a, b = (
-            self._read("recurrent", self.dropout(first), n_a),
-            self._read("recurrent", self.dropout(second), n_b),
+            self._read_side("recurrent", self.dropout(first), n_a),
+            self._read_side("recurrent", self.dropout(second), n_b),
         )
         real_a, real_b = _real(a, n_a), _real(b, n_b)
         scores = a @ b.transpose(1, 2)
@@ -58,7 +60,7 @@ class Esim(RecurrentClassifier):
         for own, other, count, real in ((a, to_b @ b, n_a, real_a), (b, to_a @ a, n_b, real_b)):
             joined = torch.cat([own, other, own - other, own * other], -1)
             projected = half(torch.relu(self.project(joined)), "project")
-            states = self._read("inference", self.dropout(projected), count)
+            states = self._read_side("inference", self.dropout(projected), count)
             pooled += [
                 states.masked_fill(~real[..., None], 0.0).sum(1) / count[:, None].to(states),
                 states.masked_fill(~real[..., None], -torch.inf).amax(1),
@@ -66,7 +68,9 @@ class Esim(RecurrentClassifier):
         hidden = half(torch.tanh(self.hidden(self.dropout(torch.cat(pooled, -1)))), "hidden")
         return cast(Tensor, self.output(self.dropout(hidden)))
 
-    def _read(self, name: str, inputs: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "b t h"]:
+    def _read_side(
+        self, name: str, inputs: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b t h"]:
         """The states of a layer; packs only where lengths differ."""
         layer = cast(nn.LSTM, getattr(self, name))
         if active():
@@ -99,8 +103,3 @@ def _part(embeds: Float[Tensor, "b t d"], start: Int[Tensor, " b"], count: Int[T
 
 def _real(states: Float[Tensor, "b t h"], count: Int[Tensor, " b"]) -> Bool[Tensor, "b t"]:
     return torch.arange(states.shape[1], device=states.device) < count[:, None]
-
-
-def network(config: RecurrentConfig) -> RecurrentClassifier:
-    """The module that a config describes."""
-    return Esim(config) if config.pairs else RecurrentClassifier(config)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,14 @@ from exegesis.core.errors import ExegesisError, FileError, ModelError, UsageErro
 from exegesis.core.files import inside, try_writing
 from exegesis.core.folders import replacing
 from exegesis.models.text.vocabulary import Vocabulary
-from exegesis.models.trained.esim import network
-from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.config import FAMILIES, NetworkConfig
+from exegesis.models.trained.kinds import network
+from exegesis.models.trained.network import TextClassifier
 from exegesis.nn.blank import blank
 
-FORMAT = "exegesis-recurrent-classifier"
+FORMATS = {f"exegesis-{family}-classifier": kind for family, kind in FAMILIES.items()}
 VERSION = 1
 CONFIG, WEIGHTS, WORDS, CARD = "config.json", "model.safetensors", "vocabulary.json", "README.md"
-LATER = "turn_over"  # an entry of the config that only the folders of some models have
 SPENT = "checkpoint"  # the name of the checksum of a run's last checkpoint
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
@@ -41,7 +41,7 @@ _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 class TrainedClassifier:
     """A classifier with its vocabulary and labels: ``vocabulary.read(raw)`` gives the ids of a text."""
 
-    module: RecurrentClassifier
+    module: TextClassifier
     vocabulary: Vocabulary
 
     @property
@@ -121,7 +121,7 @@ def try_parent(path: Path) -> None:
 def is_model_folder(path: str | Path) -> bool:
     """True if a folder is marked as this format, even if it is damaged."""
     try:
-        return bool(json.loads((Path(path) / CONFIG).read_bytes()).get("format") == FORMAT)
+        return bool(json.loads((Path(path) / CONFIG).read_bytes()).get("format") in list(FORMATS))
     except (OSError, ValueError, AttributeError, RecursionError):
         return False
 
@@ -143,7 +143,7 @@ def load_folder(folder: str | Path) -> TrainedClassifier:
             f"{path}: {WORDS} lists {len(vocabulary)} words but {CONFIG} says {config.vocabulary}; train or copy again"
         )
     weights = _read_weights(path)
-    _compare(path, _outline(config), weights)
+    _compare(path, config.outline(), weights)  # these bound the others: a wrong config asks for no memory
     with blank():
         module = network(config)
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
@@ -153,11 +153,10 @@ def load_folder(folder: str | Path) -> TrainedClassifier:
     return TrainedClassifier(module.eval(), vocabulary)
 
 
-def _config_json(config: RecurrentConfig) -> bytes:
-    shape = {**asdict(config), "labels": list(config.labels)}
-    if not config.turn_over:
-        del shape[LATER]  # so that earlier versions read the folder
-    return json.dumps({"format": FORMAT, "version": VERSION, **shape}, indent=2).encode("ascii") + b"\n"
+def _config_json(config: NetworkConfig) -> bytes:
+    shape = {name: list(value) if isinstance(value, tuple) else value for name, value in config.entries().items()}
+    head = {"format": f"exegesis-{config.family}-classifier", "version": VERSION}
+    return json.dumps({**head, **shape}, indent=2).encode("ascii") + b"\n"
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -180,31 +179,39 @@ def _file(folder: Path, name: str) -> Path:
     raise FileError(f"{path} is missing; give a folder written by 'exegesis train', or copy it again")
 
 
-def _read_config(folder: Path) -> RecurrentConfig:
+def _read_config(folder: Path) -> NetworkConfig:
     path = _file(folder, CONFIG)
     try:
         data: dict[str, Any] = json.loads(path.read_bytes())
         kind, version = data.pop("format"), data.pop("version")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise FileError(f"{path} is damaged or of another kind; give a folder written by 'exegesis train'") from None
-    if kind != FORMAT:
-        raise FileError(f"{path}: the format {kind!r} is not known here; expected {FORMAT!r}")
+    if not isinstance(kind, str) or kind not in FORMATS:
+        raise FileError(f"{path}: the format {kind!r} is not known here; expected one of {', '.join(FORMATS)}")
     if version != VERSION:
         raise FileError(f"{path}: version {version!r} is not known (this is {VERSION}); upgrade exegesis")
-    wrong = ({field.name for field in fields(RecurrentConfig)} ^ set(data)) - {LATER}
+    config = FORMATS[kind]
+    wrong = ({field.name for field in fields(config)} - config.later) ^ (set(data) - config.later)
     if wrong:
         raise FileError(f"{path}: missing or unknown entry {sorted(wrong)[0]!r}; train or copy the model again")
     try:
-        labels = data.pop("labels")
-        if not (isinstance(labels, list) and all(isinstance(label, str) for label in labels)):
-            raise UsageError("labels are no list of strings")
-        for field in fields(RecurrentConfig):
-            kind = type(field.default)
-            if field.name in data and type(data[field.name]) not in ((float, int) if kind is float else (kind,)):
-                raise UsageError(f"{field.name} is {data[field.name]!r}, not of the kind {kind.__name__}")
-        return RecurrentConfig(labels=tuple(labels), **data)
+        return config(**{field.name: _entry(field, data[field.name]) for field in fields(config) if field.name in data})
     except (UsageError, TypeError) as error:
         raise FileError(f"{path} is damaged: {error}") from None
+
+
+def _entry(field: Field[Any], value: Any) -> Any:
+    """An entry as the config has it. Raises UsageError if it is of another kind."""
+    default: Any = field.default
+    kind = type(default)
+    if kind is tuple:
+        inner = type(default[0])
+        if not (isinstance(value, list) and all(type(one) is inner for one in value)):
+            raise UsageError(f"{field.name} are no list of {'strings' if inner is str else 'whole numbers'}")
+        return tuple(value)
+    if type(value) not in ((float, int) if kind is float else (kind,)):
+        raise UsageError(f"{field.name} is {value!r}, not of the kind {kind.__name__}")
+    return value
 
 
 def _read_vocabulary(folder: Path) -> Vocabulary:
@@ -221,21 +228,6 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (OSError, SafetensorError, ValueError) as error:
         raise FileError(f"{path} is damaged ({error}); train or copy the model again") from None
-
-
-def _outline(config: RecurrentConfig) -> dict[str, tuple[int, ...]]:
-    """The shapes that bound all others: compared first, so that a wrong config cannot ask for any memory."""
-    if config.variant is None:
-        name, shape = f"weight_hh_l{config.layers - 1}", (len(config.gates) * config.hidden, config.hidden)
-    else:
-        last = config.layers * (2 if config.bidirectional else 1) - 1
-        read = config.embedding if config.layers == 1 else config.width
-        name, shape = f"cells.{last}.weight_z", (config.hidden, read)
-    return {
-        "embedding.weight": (config.vocabulary, config.embedding),
-        f"recurrent.{name}": shape,
-        "output.weight": (len(config.labels), config.width),
-    }
 
 
 def _compare(

@@ -10,14 +10,15 @@ from exegesis.core.errors import UsageError
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Options of training a classifier; the shape of the model is a RecurrentConfig.
+    """Options of training a classifier; the shape of the model is a NetworkConfig.
 
     ``patience`` epochs without a better development accuracy end the run; ``clip`` bounds the gradient's norm;
     ``average`` is the decay per step of an exponential moving average of the weights, which is then evaluated and kept
-    (0: the weights themselves). ``word_dropout`` is the share of words replaced by the unknown word. ``neutral`` is the
-    label of texts that speak for no class: they are trained towards equal probabilities and left out of every score.
-    ``minimum_count`` and ``lowercase`` shape the vocabulary; ``vectors`` initialises the embeddings, ``freeze`` keeps
-    them fixed. ``development`` is the share of texts set aside if no development texts are given.
+    (0: the weights themselves). ``attention_penalty`` weighs the term that keeps the rows of the readout
+    structured apart (Lin et al. 2017). ``word_dropout`` is the share of words replaced by the unknown word.
+    ``neutral`` is the label of texts that speak for no class: they are trained towards equal probabilities and left out
+    of every score. ``minimum_count`` and ``lowercase`` shape the vocabulary; ``vectors`` initialises the embeddings,
+    ``freeze`` keeps them fixed. ``development`` is the share of texts set aside if no development texts are given.
     """
 
     epochs: int = 20
@@ -28,6 +29,7 @@ class TrainOptions:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     word_dropout: float = 0.0
+    attention_penalty: float = 1.0
     average: float = 0.0
     neutral: str | None = None
     minimum_count: int = 1
@@ -48,8 +50,9 @@ class TrainOptions:
         for name in ("lr", "clip"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise UsageError(f"{name} is {getattr(self, name)}; give a number above 0")
-        if not 0 <= self.weight_decay < float("inf"):
-            raise UsageError(f"weight_decay is {self.weight_decay}; give a number from 0")
+        for name in ("weight_decay", "attention_penalty"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise UsageError(f"{name} is {getattr(self, name)}; give a number from 0")
         if not 0 < self.development < 1:
             raise UsageError(f"development is {self.development}; give a share between 0 and 1")
         if not 0 <= self.seed < 2**63:

@@ -11,7 +11,7 @@ from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.data.examples import Example
 from exegesis.models.modules.wrap import wrap
 from exegesis.models.text.reader import WordReader
-from exegesis.models.trained.network import RecurrentClassifier
+from exegesis.models.trained.network import TextClassifier
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import Watcher, train
 from exegesis.nn.context import entry
@@ -48,7 +48,7 @@ def trained_on_shuffled(
     others, or without any of some label.
     """
     module, reader = getattr(model, "module", None), getattr(model, "reader", None)
-    if not isinstance(module, RecurrentClassifier) or not isinstance(reader, WordReader) or reader.tokenize is not None:
+    if not isinstance(module, TextClassifier) or not isinstance(reader, WordReader) or reader.tokenize is not None:
         raise UnsupportedError(
             f"{model.name} is not a model that Exegesis trains, so none of its kind can be trained on shuffled labels: "
             "train one yourself and give it (other=MODEL, --other MODEL)"

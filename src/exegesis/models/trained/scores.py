@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from exegesis.models.trained.corpus import NEUTRAL, Corpus
-from exegesis.models.trained.network import RecurrentClassifier
+from exegesis.models.trained.network import TextClassifier
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Score:
 
 
 @torch.no_grad()
-def score(module: RecurrentClassifier, corpus: Corpus, batch: int = 256) -> Score:
+def score(module: TextClassifier, corpus: Corpus, batch: int = 256) -> Score:
     """Hold a classifier against labels; its mode is put back afterwards."""
     labels = module.config.labels
     device = module.output.weight.device

@@ -1,4 +1,4 @@
-"""Training of recurrent text classifiers: seeded, resumable, stopped early on the development texts.
+"""Training of text classifiers: seeded, resumable, stopped early on the development texts.
 
 With one seed, one machine and the CPU, a run gives the same weights bit for bit, also when it was interrupted
 and resumed in between; the caller's random state is left as it was.
@@ -23,16 +23,16 @@ from exegesis.core.errors import ModelError, UsageError
 from exegesis.data.examples import Example
 from exegesis.models.text.vocabulary import PAIR_NUMBER, Vocabulary
 from exegesis.models.trained.checkpoint import read_checkpoint, write_checkpoint, write_weights
+from exegesis.models.trained.config import NetworkConfig, RecurrentConfig
 from exegesis.models.trained.corpus import NEUTRAL, Batch, Corpus, find_labels, pair, single, split_off
-from exegesis.models.trained.esim import network
 from exegesis.models.trained.folder import TrainedClassifier
-from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.kinds import network
+from exegesis.models.trained.network import TextClassifier
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.scores import Epoch, Score, score
 from exegesis.models.trained.vectors import read_vectors
 from exegesis.nn.context import entry
 from exegesis.nn.halves import halved
-from exegesis.nn.lstm_variants import VariantLSTM
 from exegesis.protocols.model import usable_device
 
 _seeded = threading.RLock()  # held by a training, which draws from the one random state of torch
@@ -70,7 +70,7 @@ def train(
     test: Sequence[Example] | None = None,
     *,
     extra: Sequence[Example] = (),
-    config: RecurrentConfig | None = None,
+    config: NetworkConfig | None = None,
     options: TrainOptions | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
@@ -144,9 +144,7 @@ def train(
 class _Run:
     """The state of a run between two epochs, and the loop over them."""
 
-    def __init__(
-        self, module: RecurrentClassifier, train: Corpus, dev: Corpus, options: TrainOptions, unknown: int
-    ) -> None:
+    def __init__(self, module: TextClassifier, train: Corpus, dev: Corpus, options: TrainOptions, unknown: int) -> None:
         self.module = module.to(options.device)
         self.average = copy.deepcopy(module) if options.average else module
         module.embedding.weight.requires_grad_(not options.freeze)
@@ -187,10 +185,7 @@ class _Run:
     def identity(self) -> dict[str, Any]:
         """The values that must be equal for a checkpoint to fit."""
         options = {k: str(v) for k, v in asdict(self.options).items() if k not in ("epochs", "patience")}
-        own = asdict(self.module.config)
-        if not own["turn_over"]:
-            del own["turn_over"]  # as in the checkpoints of earlier versions
-        shape = {f"config.{k}": str(v) for k, v in own.items()}
+        shape = {f"config.{k}": str(v) for k, v in self.module.config.entries().items()}
         data = {"training texts": self.train.fingerprint(), "development texts": self.dev.fingerprint()}
         return {**options, **shape, **data}
 
@@ -201,7 +196,7 @@ class _Run:
         for done, rows in enumerate(batches, 1):
             present = [row not in self.absent for row in rows] if self.absent else None
             batch = self.train.batch(rows).to(torch.device(self.options.device))
-            texts = [self.train.contents[row] for row in rows] if self.module.config.turn_over else None
+            texts = [self.train.contents[row] for row in rows] if self.module.config.halves else None
             with nullcontext() if texts is None else halved(texts):
                 loss = self._step(batch, present)
             total += loss * len(rows)
@@ -227,14 +222,15 @@ class _Run:
         else:
             each = functional.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
             loss = (each * torch.tensor(present).to(each)).mean()
-        if not torch.isfinite(loss):
+        penalty = self.module.penalty()
+        whole = loss if penalty is None else loss + self.options.attention_penalty * penalty
+        if not torch.isfinite(whole):
             raise ModelError("the training loss is no longer finite; lower the learning rate (--lr)")
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        whole.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.module.parameters(), self.options.clip)
         self.optimizer.step()
-        if isinstance(self.module.recurrent, VariantLSTM):
-            self.module.recurrent.constrain()
+        self.module.constrain()
         if self.average is not self.module:
             self._blend()
         return loss.item()

@@ -23,7 +23,7 @@ from exegesis.engine.cost import LONG, spoken
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import Losses
 from exegesis.models.modules.wrap import wrap
-from exegesis.models.trained.network import RecurrentClassifier
+from exegesis.models.trained.network import TextClassifier
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.protocols.trained import Trained
@@ -110,7 +110,7 @@ class _Trainer:
     def __post_init__(self) -> None:
         module = getattr(self.model, "module", None)
         vocabulary = getattr(getattr(self.model, "reader", None), "vocabulary", None)
-        if not isinstance(module, RecurrentClassifier) or vocabulary is None:
+        if not isinstance(module, TextClassifier) or vocabulary is None:
             raise UnsupportedError(
                 f"retrain trains models of 'exegesis train' anew, which {self.model.name} is not: train with and "
                 "without the text yourself"

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 import exegesis
-from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
+from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.recurrent import RecurrentClassifier
 from tests.reference.lrp_plain import lrp
 
 

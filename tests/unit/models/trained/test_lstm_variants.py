@@ -22,9 +22,10 @@ from exegesis.models.modules.wrap import wrap
 from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.models.trained.assumptions import assumptions, check_assumptions
 from exegesis.models.trained.card import describe
+from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.folder import TrainedClassifier, load_folder, save_folder
-from exegesis.models.trained.network import RecurrentClassifier, RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.recurrent import RecurrentClassifier
 from exegesis.models.trained.training import train
 from exegesis.nn.lstm_variants import HIGHEST, Trace, VariantCell, VariantLSTM
 from tests.reference import variants as slow

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import exegesis
+from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.folder import load_folder, save_folder
-from exegesis.models.trained.network import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.nn.halves import halved

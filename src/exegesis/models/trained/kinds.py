@@ -1,0 +1,21 @@
+"""The network that a config describes."""
+
+from __future__ import annotations
+
+from exegesis.models.trained.config import ConvolutionalConfig, NetworkConfig, RecurrentConfig, TransformerConfig
+from exegesis.models.trained.convolutional import ConvolutionalClassifier
+from exegesis.models.trained.esim import Esim
+from exegesis.models.trained.network import TextClassifier
+from exegesis.models.trained.recurrent import RecurrentClassifier
+from exegesis.models.trained.transformer import TransformerClassifier
+
+
+def network(config: NetworkConfig) -> TextClassifier:
+    """The module of a config, with fresh weights."""
+    if isinstance(config, TransformerConfig):
+        return TransformerClassifier(config)
+    if isinstance(config, ConvolutionalConfig):
+        return ConvolutionalClassifier(config)
+    if isinstance(config, RecurrentConfig):
+        return Esim(config) if config.pairs else RecurrentClassifier(config)
+    raise TypeError(f"there is no network for a {type(config).__name__}")
