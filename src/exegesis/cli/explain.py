@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from exegesis.protocols.model import Classifier
 
 PART, FIRST, SECONDS = 2048, 32, 5.0  # texts explained before their results go out: at most, at first; as long takes
+ATTRIBUTES = "attributes"  # a kind of --inside
 Run = Callable[["Sequence[Text]", Callable[..., object]], list[Any]]  # calls its second argument after each text
 
 
@@ -53,6 +54,7 @@ class Explain(Command, Output, Recommended, Texts):
     exegesis explain "Not a good film." --hierarchy acd --html tree.html
     exegesis explain "Not a good film." --interactions shapley --figure pairs.png
     exegesis explain "Not a good film." --inside information --layers all
+    exegesis explain "Tension and unhappiness." --inside attributes --word unhappiness --concepts words/
     exegesis explain --file reviews.tsv --model my-model --json results.jsonl
     exegesis explain "Two dogs run." --pair "Dogs move." --model nli-model
     exegesis explain "Two dogs run." --attention attention-saliency -m my-encoder
@@ -76,10 +78,19 @@ class Explain(Command, Output, Recommended, Texts):
     )  # fmt: skip
     gates: bool = option("Instead of scores, the gates of an LSTM or GRU at each word.", "--gates", default=False)
     inside: str | None = option(
-        "Instead of scores, what hidden states hold: information (of each word, layer by layer).", metavar="KIND"
-    )
+        "Instead of scores, what hidden states hold, layer by layer: information (of each word), or attributes (of "
+        "--word beyond --concepts).", metavar="KIND",
+    )  # fmt: skip
     layers: str | None = option("The layers for --inside: all, or names such as 'layer 1,pooled'.", metavar="NAMES")
     reference: Path | None = option("Texts whose words normalise the states for --inside.", metavar="FILE")
+    word: str | None = option("The word of the text for --inside attributes.", metavar="WORD")
+    concepts: list[str] | None = option(
+        "A list of words for --inside attributes, one a line, or a folder of such lists; repeatable.", metavar="FILE"
+    )
+    reading: str | None = option(
+        "For --inside attributes: substitution (other words put in and run; the default) or gaussian (the fitted "
+        "noise).", metavar="NAME",
+    )  # fmt: skip
     relevance: bool = option("Instead of scores, the relevance by lrp in every layer.", "--relevance", default=False)
     trust: bool = option(
         "Add a line: the effect of the top words beside random words, and how far methods agree.", "--trust",
@@ -139,6 +150,12 @@ class Explain(Command, Output, Recommended, Texts):
         other = next((name for name, given in kinds.items() if given), "")
         if self.inside is None and (self.layers is not None or self.reference is not None):
             raise UsageError("--layers and --reference belong to --inside; leave them out, or say --inside information")
+        described: dict[str, object] = {"--word": self.word, "--concepts": self.concepts, "--reading": self.reading}
+        for name, value in described.items():
+            if self.inside != ATTRIBUTES and value is not None:
+                raise UsageError(f"{name} belongs to --inside attributes; leave it out")
+            if self.inside == ATTRIBUTES and value is None and name != "--reading":
+                raise UsageError(f"--inside attributes needs {name}: a word of the text, and lists of words to compare")
         beside = {**{name: given and name != other for name, given in kinds.items()}, "--hierarchy": self.hierarchy,
                   "--trust": self.trust, "--method": self.method, "--recommendation": self.recommendation,
                   "--level": self.level != "word"}  # fmt: skip
@@ -230,16 +247,40 @@ def _inside(model: Classifier, kind: str, asked: Explain) -> Run:
     from exegesis.protocols.target import ask
     from exegesis.questions.inside.information import Measure, information
 
-    if kind != "information":
-        raise unknown("kind of --inside", kind, ("information",))
+    if kind not in ("information", ATTRIBUTES):
+        raise unknown("kind of --inside", kind, ("information", ATTRIBUTES))
     owners = dict.fromkeys(hints(Measure), Measure)
-    measure = Measure(**assigned(asked.param, {kind: owners})[kind])
-    number = ask(asked.target, model.labels, model.link)
+    own = assigned(asked.param, {kind: owners})[kind]
+    if kind == ATTRIBUTES:
+        return _attributes(model, own, asked)
+    measure, number = Measure(**own), ask(asked.target, model.labels, model.link)
     source = asked.reference or asked.file  # one for all texts, whatever parts they are explained in
     drawn = None if source is None else [read_text(model, one.text) for one in read_examples(str(source))]
     return lambda texts, advance: in_order(
         information(model, texts, measure, number, asked.layers or "all", drawn), advance
     )
+
+
+def _attributes(model: Classifier, own: dict[str, Any], asked: Explain) -> Run:
+    from exegesis.api.states import attributes
+    from exegesis.data.concepts import read_concepts
+    from exegesis.data.examples import read_examples
+
+    source = asked.reference or asked.file
+    drawn: Any = None if source is None else [one.text for one in read_examples(str(source))]
+    sets, reading = read_concepts(asked.concepts), {} if asked.reading is None else {"reading": asked.reading}
+
+    def run(texts: Sequence[Text], advance: Callable[..., object]) -> list[Any]:
+        found = []
+        for text in texts:
+            found.append(attributes(
+                model, text.raw, str(asked.word), sets, asked.layers or "all", asked.target,
+                reference=drawn, **reading, **own,
+            ))  # fmt: skip
+            advance()
+        return found
+
+    return run
 
 
 def _relevance(model: Classifier, asked: Explain) -> Run:

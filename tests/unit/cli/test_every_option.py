@@ -35,6 +35,7 @@ explain "a fine film" -m bundled --interactions removal -q --figure out.png
 explain "a fine film" -m bundled --relevance --html out.html --most 100
 explain "a fine film" -m bundled --gates --figure out.svg
 explain "a fine film" -m bundled --inside information --layers pooled --reference t.tsv -p pairs=2 -p most=2
+explain "a fine film" -m bundled --inside attributes --word fine --concepts words.txt --reading gaussian -p most=32
 explain -m pairs "Two dogs run." --pair "Dogs move." --attention attention-saliency -p form=signed --json out.json
 explain "a fine film" -m bundled -M best --recommendation best.json
 explain -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out
@@ -194,6 +195,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, pairs: Path) -
     (here / "three.tsv").write_text("text\tlabel\n" + "".join(three))
     (here / "v.txt").write_text("".join(f"{word} {n} 1 0 0.5\n" for n, word in enumerate(("fine", "film", "dull"))))
     (here / "s.txt").write_text("fine: good, dull\n")
+    (here / "words.txt").write_text("good\nwarm\n")
     tree = "\n".join(f"{n}\t{w}\t_\t{t}\t_\t_\t{h}\t{r}\t_\t_" for n, w, t, h, r in (
         (1, "two", "NUM", 2, "nummod"), (2, "dogs", "NOUN", 3, "nsubj"), (3, "run", "VERB", 0, "root")))  # fmt: skip
     (here / "u.conllu").write_text(f"{tree}\n\n" * 4)

@@ -35,6 +35,18 @@ def test_relevance_is_shown_and_saved(call, tmp_path: Path) -> None:
         assert str(place) in (tmp_path / "r.svg").read_text()
 
 
+def test_attributes_of_a_word_beyond_lists_of_words(call, tmp_path: Path) -> None:
+    word, *others = dict.fromkeys(TEXT.split())
+    (tmp_path / "some.txt").write_text("\n".join(others))
+    asked = ("--inside", "attributes", "--word", word, "--concepts", tmp_path / "some.txt", "--layers", "pooled")
+    said = call("explain", TEXT, *asked, "--reading", "gaussian", "-p", "most=32", "--json", tmp_path / "a.json")
+    assert (said.code, "is left of" in said.out) == (0, True)
+    found = exegesis.read(tmp_path / "a.json")
+    assert (found.described, found.concepts, found.layers, found.reading) == (word, ("some",), ("pooled",), "gaussian")
+    said = call("explain", TEXT, *asked, "--json", tmp_path / "b.json", "-q")
+    assert exegesis.read(tmp_path / "b.json").reading == "substitution"
+
+
 def test_several_texts(call) -> None:
     said = call("explain", TEXT, "a bad one", "--interactions", "alone", "--json", "-")
     assert said.out.count('"format": "exegesis.interactions"') == 2
@@ -48,6 +60,9 @@ def test_several_texts(call) -> None:
         (("--interactions", "shaply"), "did you mean 'shapley'"),
         (("--interactions", ""), "unknown kind of interaction ''"),
         (("--interactions", "alone", "-p", "sample=3"), "did you mean 'samples'"),
+        (("--inside", "attributes", "--word", "film"), "--inside attributes needs --concepts"),
+        (("--inside", "information", "--word", "film"), "--word belongs to --inside attributes"),
+        (("--inside", "atributes"), "did you mean 'attributes'"),
         (("--interactions", "alone", "-p", "samples=3"), "an even number"),
         (("--interactions", "shapley", "-p", "samples=abc"), "samples must be an even number of at least 4, not 'abc'"),
         (("--interactions", "alone", "-p", "kind=removal"), "unknown parameter 'kind'"),
