@@ -32,7 +32,13 @@ MARKING = {"big_bird", "bigbird_pegasus", "funnel"}  # change themselves when th
 HIDDEN = {"canine": "hashes", "reformer": "no gradient"}
 
 
-@functools.cache
+@pytest.fixture(params=KINDS, scope="module")
+def kind(request: pytest.FixtureRequest) -> str:
+    """All tests of one architecture run before those of the next, and share its model."""
+    return str(request.param)
+
+
+@functools.lru_cache(1)
 def wrapped(kind: str) -> tuple[HuggingFaceClassifier, dict[str, Any], float]:
     """A model in float64 where the architecture runs in it, with its state before and its rounding."""
     tokenizer = transformers.CanineTokenizer() if kind == "canine" else wordpiece(inputs=UNTYPED)
@@ -79,7 +85,6 @@ def by_hand(model: HuggingFaceClassifier, ids: list[int]) -> Tensor:
         return module(row, **more).logits
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_outputs_are_the_modules_own(kind: str) -> None:
     """One text at a time, in a batch, from its vectors; and the vectors of other words give what these words give."""
     model, before, near = wrapped(kind)
@@ -103,7 +108,6 @@ def test_outputs_are_the_modules_own(kind: str) -> None:
     assert state(model.module) == before
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_leave_one_out_runs_the_text_without_the_word(kind: str) -> None:
     model, before, near = wrapped(kind)
     result = exegesis.explain(model, TEXTS[1], "leave-one-out", target=0)
@@ -125,9 +129,10 @@ def test_long_texts_beside_short_ones(kind: str) -> None:
     torch.testing.assert_close(model.outputs(model.encode(texts)), alone, rtol=0, atol=near)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in HIDDEN])
 def test_gradients(kind: str) -> None:
     """Gradient times input is the slope along the vectors; integrated gradients account for the whole number."""
+    if kind in HIDDEN:
+        return
     model, before, _ = wrapped(kind)
     assert offers(model, Differentiable)
     result = exegesis.explain(model, TEXTS[1], "gradient-x-input", target=0)
