@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -112,10 +114,27 @@ def net(shape: Shape | None = None, dtype: torch.dtype = torch.float64) -> Net:
 
 
 def model(shape: Shape | None = None, labels: list[str] | None = None, **options: object) -> TorchClassifier:
-    """The same, wrapped."""
+    """The same, wrapped: a module and an adapter of the caller's own.
+
+    Trials find out how a module is built, and take far longer than most tests, so they run once for all modules that
+    differ in their weights alone. What is handed out is a copy of what they gave, with the weights of its seed.
+    """
     shape = shape or Shape()
     labels = labels or [f"c{i}" for i in range(shape.outputs)]
-    return wrap(net(shape), vocabulary=WORDS, tokenizer=str.split, labels=labels, **options)  # type: ignore[arg-type]
+    built = _wrapped(wrap, replace(shape, seed=0, scale=1.0), tuple(labels), tuple(options.items()))
+    found = copy.deepcopy(built)
+    module = net(shape)
+    found.module.load_state_dict(module.state_dict())
+    found.module.shape = module.shape  # type: ignore[assignment]
+    return found
+
+
+@lru_cache(256)
+def _wrapped(
+    wrapping: Callable[..., TorchClassifier], shape: Shape, labels: tuple[str, ...], options: tuple[tuple[str, object]]
+) -> TorchClassifier:
+    """By the function that wraps too, which tests of devices replace."""
+    return wrapping(net(shape), vocabulary=WORDS, tokenizer=str.split, labels=list(labels), **dict(options))
 
 
 class Bag(nn.Module):

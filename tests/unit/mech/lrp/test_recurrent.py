@@ -109,10 +109,12 @@ def check(shape, method, lengths=None, tolerance=1e-10, seed=None, activation=np
 @pytest.mark.parametrize("product", PRODUCTS)
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_layers_and_directions(cell, product):
-    for seed, (layers, both, starts, bias) in enumerate(
-        [(1, False, False, "keep"), (1, True, True, "spread"), (2, True, False, "keep"), (3, True, True, "spread")]
-    ):
-        check(Shape(cell, layers, both, "last", starts=starts, seed=seed), Lrp(product=product, bias=bias))
+    """Each product with a shallow and a deep network, and with both fates of the biases."""
+    turn = PRODUCTS.index(product) % 2
+    for layers, both, starts, bias in (
+        [(1, False, False, "keep"), (3, True, True, "spread")], [(1, True, True, "spread"), (2, True, False, "keep")]
+    )[turn]:  # fmt: skip
+        check(Shape(cell, layers, both, "last", starts=starts, seed=layers), Lrp(product=product, bias=bias))
 
 
 @pytest.mark.parametrize("readout", READOUTS)
