@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -64,6 +64,23 @@ class Question(Protocol[Body, Answer]):
     def result(self, subject: Subject, origin: Origin, body: Body) -> Answer:
         """A result from its header and its body."""
         ...
+
+
+class ByMethod:
+    """The base of questions that a registered method answers: called as its card is, with the method's parameters."""
+
+    method: Any
+    card: Any
+
+    @property
+    def name(self) -> str:
+        """The method's name."""
+        return str(self.card.name)
+
+    @property
+    def parameters(self) -> str:
+        """The method with its parameters, as code."""
+        return repr(self.method)
 
 
 def answer(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from exegesis.core.text import Span, Text
-from exegesis.engine.answer import Task, answer, array, finite
+from exegesis.engine.answer import ByMethod, Task, answer, array, finite
 from exegesis.engine.methods import Card, Method, Scores, require
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask, Target
@@ -46,22 +46,12 @@ class _Scored(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Words:
+class Words(ByMethod):
     """The question which words, and which further ``spans``, carry a number, answered by a method."""
 
     method: Method
     card: Card
     spans: Spans | None = None
-
-    @property
-    def name(self) -> str:
-        """The method's name."""
-        return self.card.name
-
-    @property
-    def parameters(self) -> str:
-        """The method with its parameters, as code."""
-        return repr(self.method)
 
     def passes(self, text: Text, numbers: int) -> int | None:
         """The passes that the method states for a text and its further spans; None if it states none."""

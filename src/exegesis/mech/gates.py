@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from exegesis.core.errors import ModelError, UnsupportedError
 from exegesis.mech.attention.layout import Part, sizes_of, varied, which_part
-from exegesis.nn.recurrent import weights_of
+from exegesis.nn.recurrent import step_of, weights_of
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Differentiable
@@ -119,18 +119,8 @@ def _read(cell: str, inputs: Tensor, starts: list[Tensor], weights: Sequence[Ten
     state, values = starts, {letter: [torch.empty(0)] * steps for letter in NAMES[cell]}
     for step in range(steps - 1, -1, -1) if reverse else range(steps):
         from_h = torch.nn.functional.linear(state[0], w_h, b_h)
-        if cell == "lstm":
-            i, f, g, o = (from_x[:, step] + from_h).chunk(4, -1)
-            i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
-            c = f * state[1] + i * g
-            h = o * c.tanh()
-            made, state = {"i": i, "f": f, "g": g, "o": o, "c": c, "h": h}, [h, c]
-        else:
-            (x_r, x_z, x_n), (h_r, h_z, h_n) = from_x[:, step].chunk(3, -1), from_h.chunk(3, -1)
-            r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
-            n = (x_n + r * h_n).tanh()
-            h = (1 - z) * n + z * state[0]
-            made, state = {"r": r, "z": z, "n": n, "h": h}, [h]
+        made = step_of(cell, from_x[:, step], from_h, *state)
+        state = [made[letter] for letter in "hc" if letter in made]
         for letter, value in made.items():
             values[letter][step] = value
     return Reading(cell, 0, 0, reverse, steps, values)

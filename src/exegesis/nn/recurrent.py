@@ -253,16 +253,30 @@ def weights_of(
     return [full[layer * ways : (layer + 1) * ways] for layer in range(count)]
 
 
-def next_state(cell: str, from_x: Tensor, from_h: Tensor, hidden: Tensor, memory: Tensor | None) -> State:
-    """The state after a step, from the parts of the gates' arguments that come from the input and from the state."""
+def step_of(
+    cell: str, from_x: Tensor, from_h: Tensor, hidden: Tensor, memory: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Every gate and state of one step by its letter, by torch's formulas: h, an LSTM's c, and the gates.
+
+    ``from_x`` and ``from_h`` are the parts of the gates' arguments that come from the input and from the state before,
+    with their biases, gates side by side in torch's order; ``hidden`` and ``memory`` are h and c of the step before.
+    """
     if cell == "lstm":
         assert memory is not None
         i, f, g, o = (from_x + from_h).chunk(4, -1)
-        memory = f.sigmoid() * memory + i.sigmoid() * g.tanh()
-        return o.sigmoid() * memory.tanh(), memory
+        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+        c = f * memory + i * g
+        return {"i": i, "f": f, "g": g, "o": o, "c": c, "h": o * c.tanh()}
     if cell == "gru":
         (r_x, z_x, n_x), (r_h, z_h, n_h) = from_x.chunk(3, -1), from_h.chunk(3, -1)
-        new = (n_x + (r_x + r_h).sigmoid() * n_h).tanh()
-        return new + (z_x + z_h).sigmoid() * (hidden - new), None
+        r, z = (r_x + r_h).sigmoid(), (z_x + z_h).sigmoid()
+        n = (n_x + r * n_h).tanh()
+        return {"r": r, "z": z, "n": n, "h": n + z * (hidden - n)}
     whole = from_x + from_h
-    return (whole.tanh() if cell == "rnn_tanh" else whole.relu()), None
+    return {"h": whole.tanh() if cell == "rnn_tanh" else whole.relu()}
+
+
+def next_state(cell: str, from_x: Tensor, from_h: Tensor, hidden: Tensor, memory: Tensor | None) -> State:
+    """The state after a step, from the parts of the gates' arguments that come from the input and from the state."""
+    made = step_of(cell, from_x, from_h, hidden, memory)
+    return made["h"], made.get("c")

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from exegesis.core.errors import ModelError, UsageError, unknown
 from exegesis.core.text import Span, Text
-from exegesis.engine.answer import Task, answer
+from exegesis.engine.answer import ByMethod, Task, answer
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask
 from exegesis.questions.inside.maps import Card, Found, require
@@ -49,7 +49,7 @@ class _Body(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Maps:
+class Maps(ByMethod):
     """The question of the maps of attention, of all layers and heads or of one, over words or over ``pieces``."""
 
     method: Any
@@ -57,16 +57,6 @@ class Maps:
     layer: int | None = None
     head: int | None = None
     pieces: bool = False
-
-    @property
-    def name(self) -> str:
-        """The method's name."""
-        return self.card.name
-
-    @property
-    def parameters(self) -> str:
-        """The method with its parameters, as code."""
-        return repr(self.method)
 
     def passes(self, text: Text, numbers: int) -> int | None:
         """The passes that the method states."""

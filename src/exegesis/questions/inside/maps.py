@@ -121,6 +121,28 @@ def _shaped(values: Float[torch.Tensor, "h q k"], form: Form) -> Float[torch.Ten
     return torch.where(largest > 0, sizes / largest, sizes)
 
 
+class _OnePass:
+    """A method that reads what a single run of the model shows."""
+
+    def passes(self, words: int, numbers: int) -> int:
+        return 1
+
+
+@dataclass(frozen=True)
+class _OfSlopes:
+    """A method of derivatives by attention, given as they are or by their sizes."""
+
+    form: Form = "absolute"
+
+    @property
+    def signed(self) -> bool:
+        """True for numbers that keep their signs."""
+        return self.form == "signed"
+
+    def passes(self, words: int, numbers: int) -> int:
+        return 3
+
+
 @maps(
     "attention",
     summary="the weights of attention, each row of which sums to 1",
@@ -129,7 +151,7 @@ def _shaped(values: Float[torch.Tensor, "h q k"], form: Form) -> Float[torch.Ten
     weights=True,
 )
 @dataclass(frozen=True)
-class Attention:
+class Attention(_OnePass):
     """The weights themselves: how much row i takes of column j. They do not depend on the number that is explained.
 
     Weights of kernels that keep them (SDPA) are computed beside, so that the outputs keep every bit.
@@ -139,9 +161,6 @@ class Attention:
         found = read(model, batch)
         return _each(found, batch, found.weights)
 
-    def passes(self, words: int, numbers: int) -> int:
-        return 1
-
 
 @maps(
     "attention-saliency",
@@ -150,7 +169,7 @@ class Attention:
     year=2018,
 )
 @dataclass(frozen=True)
-class AttentionSaliency:
+class AttentionSaliency(_OfSlopes):
     """The saliency of the score e_ij before the softmax: ``absolute`` |dS/de_ij|, the ``signed`` derivative, or the
     absolute one ``normalised`` to the largest of its map, as in the paper's figures.
 
@@ -161,11 +180,6 @@ class AttentionSaliency:
 
     form: Form = "absolute"
 
-    @property
-    def signed(self) -> bool:
-        """True for signed derivatives."""
-        return self.form == "signed"
-
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> list[Found]:
         found = read(model, batch, target.of)
         slopes = list(found.by_scores)
@@ -173,9 +187,6 @@ class AttentionSaliency:
             whole = slopes[first] + slopes[second].transpose(1, 2)
             slopes[first], slopes[second] = whole, whole.transpose(1, 2)
         return _each(found, batch, [_shaped(values, self.form) for values in slopes])
-
-    def passes(self, words: int, numbers: int) -> int:
-        return 3
 
 
 def _shared_scores(found: Read) -> list[tuple[int, int]]:
@@ -207,24 +218,16 @@ def _shared_scores(found: Read) -> list[tuple[int, int]]:
     signed=True,
 )
 @dataclass(frozen=True)
-class AttentionTimesGradient:
+class AttentionTimesGradient(_OfSlopes):
     """A_ij dS/dA_ij, ``signed``, ``absolute`` or ``normalised``. Its sum over a head is the derivative of the number by
     a gate on that head (Michel et al. 2019)."""
 
     form: Form = "signed"
 
-    @property
-    def signed(self) -> bool:
-        """True for signed products."""
-        return self.form == "signed"
-
     def __call__(self, model: Differentiable, batch: Batch, target: Target) -> list[Found]:
         found = read(model, batch, target.of)
         products = [weights * slopes for weights, slopes in zip(found.weights, found.by_weights, strict=True)]
         return _each(found, batch, [_shaped(values, self.form) for values in products])
-
-    def passes(self, words: int, numbers: int) -> int:
-        return 3
 
 
 @maps(
@@ -235,7 +238,7 @@ class AttentionTimesGradient:
     weights=True,
 )
 @dataclass(frozen=True)
-class Rollout:
+class Rollout(_OnePass):
     """The product of the layers' matrices up to each layer, each (mean over heads + I) / 2 (with ``residual``), or the
     mean alone. Each row sums to 1."""
 
@@ -245,9 +248,6 @@ class Rollout:
         layers = [mixed(weights, self.residual) for weights in _squares("rollout", model, batch)]
         return _whole(batch, rollout(layers))
 
-    def passes(self, words: int, numbers: int) -> int:
-        return 1
-
 
 @maps(
     "flow",
@@ -256,7 +256,7 @@ class Rollout:
     year=2020,
 )
 @dataclass(frozen=True)
-class Flow:
+class Flow(_OnePass):
     """The maximal flow from a position of the last layer to one of the input, in a graph whose edges have the
     capacities (mean over heads + I) / 2, or the mean alone without ``residual``; ``source`` takes all positions or the
     first alone.
@@ -282,9 +282,6 @@ class Flow:
         """The share of flows at their bound."""
         first = mixed(_squares("flow", model, batch)[0], self.residual)
         return {"at_bound": plain_share(found[0].values, first)}
-
-    def passes(self, words: int, numbers: int) -> int:
-        return 1
 
 
 @maps(
@@ -320,7 +317,7 @@ class ValueZeroing:
     year=2020,
 )
 @dataclass(frozen=True)
-class NormWeighted:
+class NormWeighted(_OnePass):
     """||A_ij v_j W_O|| of each head, or of the sum over heads if not ``by_head``. The vectors (not their sizes) add up
     to what attention gives, but for the projection's bias, which is checked in every run."""
 
@@ -337,9 +334,6 @@ class NormWeighted:
             for head, values in enumerate(layer.by_head.norm(dim=-1).cpu().numpy(), 1)
         ]
 
-    def passes(self, words: int, numbers: int) -> int:
-        return 1
-
 
 @maps(
     "globenc",
@@ -349,7 +343,7 @@ class NormWeighted:
     weights=True,
 )
 @dataclass(frozen=True)
-class GlobEnc:
+class GlobEnc(_OnePass):
     """Norms of the vectors from piece j to piece i behind both norms of a block, each row divided by its sum;
     ``rolled`` multiplies the layers up to each. For blocks with their norms behind the sums (BERT); what the
     feed-forward part adds is left out, as in the paper, but for the scale of the second norm."""
@@ -359,9 +353,6 @@ class GlobEnc:
     def __call__(self, model: Classifier, batch: Batch, target: Target) -> list[Found]:
         layers = [_by_row(one.norm(dim=-1).cpu().numpy()) for one in through_norms(model, batch, "globenc")]
         return _whole(batch, rollout(layers) if self.rolled else layers)
-
-    def passes(self, words: int, numbers: int) -> int:
-        return 1
 
 
 def _by_row(values: Float[np.ndarray, "t t"]) -> Float[np.ndarray, "t t"]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.text import Text
-from exegesis.engine.answer import Task, answer, array, finite
+from exegesis.engine.answer import ByMethod, Task, answer, array, finite
 from exegesis.mech.curvature.passes import Passes
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask
@@ -33,7 +33,7 @@ class _Told(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class Asked(ByMethod):
     """The question, with the training texts and how many of them to name on either side.
 
     ``word`` explains the saliency of a word instead of the number; ``words`` scores the words of the texts named.
@@ -45,16 +45,6 @@ class Asked:
     top: int
     word: Word | None = None
     words: bool = False
-
-    @property
-    def name(self) -> str:
-        """The method's name."""
-        return self.card.name
-
-    @property
-    def parameters(self) -> str:
-        """The method with its parameters, as code."""
-        return repr(self.method)
 
     def answer(self, task: Task) -> list[_Told]:
         """The scores of all training texts for each text of a batch."""

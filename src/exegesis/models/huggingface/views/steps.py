@@ -23,13 +23,8 @@ from exegesis.protocols.target import Link
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Steps(HuggingFaceClassifier):
-    """The parts of one answer as numbers (see ``Generative.steps``), of a causal model.
-
-    In a batch every piece carries its number in the whole text (``segments``), so that in a text without some pieces
-    the answer's pieces are still known: each is scored at the last piece that is left before it. A text that has lost
-    all pieces before the answer is read after the tokenizer's beginning-of-text piece.
-    """
+class AnswerParts(HuggingFaceClassifier):
+    """The base of models whose labels are the parts of one answer, and which read copies of its one text."""
 
     text: Text = field(kw_only=True)
     parts: Mapping[str, Span] = field(kw_only=True)
@@ -50,6 +45,16 @@ class Steps(HuggingFaceClassifier):
     def encode(self, texts: Sequence[Text]) -> Batch:
         """Copies of the one text, each piece with its number. Raises UsageError for another text."""
         return numbered(texts, self.text, self.tokens["pad"]).to(self.device)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Steps(AnswerParts):
+    """The parts of one answer as numbers (see ``Generative.steps``), of a causal model.
+
+    In a batch every piece carries its number in the whole text (``segments``), so that in a text without some pieces
+    the answer's pieces are still known: each is scored at the last piece that is left before it. A text that has lost
+    all pieces before the answer is read after the tokenizer's beginning-of-text piece.
+    """
 
     def _filled(self, batch: Batch) -> Batch:
         batch = super()._filled(batch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -19,7 +19,7 @@ from exegesis.models.huggingface.views.apart import apart, joined, taken
 from exegesis.models.huggingface.views.places import PARTS
 from exegesis.models.huggingface.views.prompts import answered, generated, given
 from exegesis.models.huggingface.views.reading import at_pieces, every_logit, last_pieces, open_ended
-from exegesis.models.huggingface.views.steps import numbered, scored_places, span_of, summed
+from exegesis.models.huggingface.views.steps import AnswerParts, scored_places, span_of, summed
 from exegesis.nn.alone import alone
 from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
@@ -27,7 +27,6 @@ from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import Work
 from exegesis.protocols.generative import Number, Prompt
 from exegesis.protocols.model import Classifier, Differentiable, Raw, refuse_denied
-from exegesis.protocols.target import Link
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -179,27 +178,8 @@ class AnswerWordClassifier(HuggingFaceClassifier):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AnswerSteps(AnswerWordClassifier):
+class AnswerSteps(AnswerParts, AnswerWordClassifier):
     """The parts of one answer as numbers (see ``Generative.steps``), of an encoder-decoder."""
-
-    text: Text = field(kw_only=True)
-    parts: Mapping[str, Span] = field(kw_only=True)
-    number: Number = field(kw_only=True)
-
-    one_graph: ClassVar[bool] = True
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return tuple(self.parts)
-
-    @property
-    def link(self) -> Link:
-        return Link.IDENTITY
-
-    @ability
-    def encode(self, texts: Sequence[Text]) -> Batch:
-        """Copies of the one text, each piece with its number. Raises UsageError for another text."""
-        return numbered(texts, self.text, self.tokens["pad"]).to(self.device)
 
     def _read_off(self, answer: Any, batch: Batch) -> Float[Tensor, "b c"]:
         own, _ = self._parted(batch)[1]
