@@ -31,6 +31,7 @@ from exegesis.cli.nli import Nli
 from exegesis.cli.options import unfolded
 from exegesis.cli.outputs import show_all
 from exegesis.cli.recommend import Recommend
+from exegesis.cli.serve import Serve
 from exegesis.cli.study import app as study
 from exegesis.cli.train import Train
 from exegesis.core.errors import ExegesisError, UsageError
@@ -45,7 +46,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (Explain, Generate, Influence, Evaluate, Compare, Recommend, Predict, Methods, Train, Run, Corpus):
+for _command in (Explain, Generate, Influence, Evaluate, Compare, Recommend, Predict, Methods, Train, Run, Corpus,
+                 Serve):  # fmt: skip
     app.command(cls=OnceEach)(unfolded(_command))
 app.command("attention-test")(unfolded(AttentionTest))
 app.command()(unfolded(Nli))
@@ -83,6 +85,7 @@ def root(
     exegesis study words reviews.tsv --html classes.html
     exegesis run reviews.tsv --store explained --processes 4
     exegesis corpus explained --by label
+    exegesis serve
     exegesis COMMAND --help
     """
 

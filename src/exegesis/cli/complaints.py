@@ -17,8 +17,7 @@ _SPOKEN = (  # what the functions of Python call an option, and what the command
     (r"recommendation=FILE, (?=--rec)", lambda found: ""),
 )
 _INSTEAD = {  # commands that people look for
-    "serve": "there is no server: a page is written by --html FILE, and studies write theirs likewise",
-    "page": "a page is written by --html FILE",
+    "page": "a page is written by --html FILE, or served: exegesis serve",
     "loo": "did you mean: exegesis explain -M leave-one-out?",
 }
 _NUMBERS = {"int": "a whole number", "float": "a number", "bool": "true or false"}

@@ -4,19 +4,17 @@ process that started it."""
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.connection import wait as either
 from typing import Any, NamedTuple
 
 import torch
 
 from exegesis.api import load
 from exegesis.core.errors import CapacityError, ModelError
+from exegesis.core.processes import end_with_parent
 from exegesis.engine.methods import Method
 from exegesis.jobs.plan import Advance, Question, Task, questions
 from exegesis.jobs.rows import table_of
@@ -92,18 +90,10 @@ _state: dict[str, Any] = {}  # of a process: its questions and its store
 
 
 def _begin(recipe: Recipe, store: Store) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(recipe.threads)
     _state.update(questions=recipe.questions(), store=store)
 
 
 def _work(task: Task) -> Done:
     return explain_unit(_state["questions"], _state["store"], task)
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it has ended, whatever ended it."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        either([parent.sentinel])
-        os._exit(1)

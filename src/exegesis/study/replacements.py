@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from exegesis.core.text import Span, Text
 from exegesis.protocols.model import Raw
@@ -30,16 +30,38 @@ def _in_one_part(text: Text, start: int, width: int) -> bool:
 
 def replaced(raw: Raw, text: Text, places: Iterable[int], new: str, width: int = 1) -> Raw:
     """The raw text with ``new`` instead of the ``width`` words from each of ``places`` on, capitalised alike."""
+    changes = {}
+    for place in places:
+        span = Span(place, place + width)
+        start, stop = _characters(text, span)
+        changes[span] = _cased(text.raw[start:stop], new)
+    return edited(raw, text, changes)
+
+
+def edited(raw: Raw, text: Text, changes: Mapping[Span, str]) -> Raw:
+    """The raw text with other characters in the place of some spans of words, which must not overlap.
+
+    Where nothing takes the place of words, the blank before them goes too (that behind them at the start of a text).
+    """
     whole, shift = text.raw, 0
     first = len(raw[0]) if isinstance(raw, tuple) else -1
-    for place in sorted(places):
-        start, stop = text.characters(text.words[place])[0], text.characters(text.words[place + width - 1])[1]
-        word = _cased(whole[start + shift : stop + shift], new)
-        if first >= 0 and start + shift < first:
-            first += len(word) - (stop - start)
-        whole = whole[: start + shift] + word + whole[stop + shift :]
-        shift += len(word) - (stop - start)
+    for span, new in sorted(changes.items()):
+        start, stop = (edge + shift for edge in _characters(text, span))
+        if not new:
+            opens = start == 0 or start == first + 1
+            if not opens and whole[start - 1 : start] == " ":
+                start -= 1
+            elif opens and whole[stop : stop + 1] == " ":
+                stop += 1
+        if first >= 0 and start < first:
+            first += len(new) - (stop - start)
+        whole = whole[:start] + new + whole[stop:]
+        shift += len(new) - (stop - start)
     return whole if first < 0 else (whole[:first], whole[first + 1 :])
+
+
+def _characters(text: Text, span: Span) -> tuple[int, int]:
+    return text.characters(text.words[span.start])[0], text.characters(text.words[span.stop - 1])[1]
 
 
 def inserted_words(after: Text, before: Text, place: int) -> tuple[str, ...]:

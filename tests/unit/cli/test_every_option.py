@@ -256,6 +256,8 @@ def test_every_option_of_every_command_is_run():
         run.setdefault(name, set()).update(words)
     missing = set()
     for name, command in commands(typer.main.get_command(app)):
+        if name == "serve":  # it does not end: tests/unit/web/test_server.py
+            continue
         for parameter in command.params:
             if parameter.param_type_name != "option" or "--help" in parameter.opts:
                 continue

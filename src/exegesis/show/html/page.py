@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from itertools import groupby
+from typing import get_args
 
 from markupsafe import Markup
 
@@ -17,6 +18,7 @@ from exegesis.show.palette import DARK, LIGHT, PALETTES, Palette, palette_named
 from exegesis.show.wording import visible
 
 MANY = 10  # sections from which on a page can be searched
+KINDS = frozenset(kind.__name__.lower() for kind in get_args(Part))
 
 
 def page(document: Document, *, palette: str | Palette = "green-red", title: str = "") -> str:
@@ -46,16 +48,40 @@ def _keys(document: Document) -> list[str]:
 
 def fragment(document: Document, *, palette: str | Palette = "green-red") -> str:
     """A document as one ``<div>`` with its own style, for a notebook or another page."""
+    kinds = frozenset(type(part).__name__.lower() for section in document.sections for part in section.parts)
+    return _fragment(document, palette_named(palette), kinds, own=True)
+
+
+def inserted(document: Document, palette: str | Palette = "green-red") -> str:
+    """A document as one ``<div>`` for a page that has the ``stylesheet`` of the palette.
+
+    What would be style attributes, which the policy of such a page forbids, are ``data-style``: its script sets them.
+    """
+    return _fragment(document, palette_named(palette), KINDS, own=False).replace(' style="', ' data-style="')
+
+
+def stylesheet(palette: str | Palette = "green-red") -> str:
+    """The style of ``inserted`` documents, for a page's own ``.css`` file."""
     chosen = palette_named(palette)
-    second = next(known for known in (*PALETTES.values(), chosen) if known.name != chosen.name)
+    return str(styled(chosen, _second(chosen), KINDS)[1])
+
+
+def _fragment(document: Document, chosen: Palette, kinds: frozenset[str], own: bool) -> str:
+    second = _second(chosen)
+    root, style = styled(chosen, second, kinds)
     parts = [part for section in document.sections for part in section.parts]
-    root, style = styled(chosen, second, frozenset(type(part).__name__.lower() for part in parts))
     sections = [
         (section.title, section.keys, Markup("").join(_groups(section.parts, chosen))) for section in document.sections
     ]
     return templates().get_template("fragment.html.j2").render(
-        root=root, style=style, kind=document.kind, sections=sections, other=second.title, numbers=_numbers(parts)
+        root=root, style=style if own else "", kind=document.kind, sections=sections, other=second.title,
+        numbers=_numbers(parts),
     )  # fmt: skip
+
+
+def _second(chosen: Palette) -> Palette:
+    """The palette that the reader can switch to."""
+    return next(known for known in (*PALETTES.values(), chosen) if known.name != chosen.name)
 
 
 def _groups(parts: Sequence[Part], palette: Palette) -> Iterator[Markup]:
