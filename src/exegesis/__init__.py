@@ -23,6 +23,7 @@ from exegesis.show import register
 
 if TYPE_CHECKING:
     from exegesis.api import (
+        adversarial,
         attention,
         attributes,
         blackbox,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from exegesis.results.hierarchy import Hierarchy
     from exegesis.results.influence import Influence
     from exegesis.results.interactions import Interactions
+    from exegesis.results.internals.adversary import Adversary
     from exegesis.results.internals.attention import AttentionMaps
     from exegesis.results.internals.attributes import Attributes
     from exegesis.results.internals.gates import Gates
@@ -87,6 +89,7 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
     "exegesis.jobs.summary": "corpus",
     "exegesis.models.tagger": "default_tagger spacy_tagger",
     "exegesis.questions.phrases.levels": "levels",
+    "exegesis.results.internals.adversary": "Adversary",
     "exegesis.results.internals.attention": "AttentionMaps",
     "exegesis.results.internals.attributes": "Attributes",
     "exegesis.results.attribution": "Attribution",
@@ -106,6 +109,7 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
 _ADDRESS = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "Adversary",
     "AttentionMaps",
     "Attributes",
     "Attribution",
@@ -129,6 +133,7 @@ __all__ = [
     "UnsupportedError",
     "UsageError",
     "__version__",
+    "adversarial",
     "attention",
     "attributes",
     "blackbox",

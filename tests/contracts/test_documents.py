@@ -66,6 +66,7 @@ RESULTS = {
     **{f"answers {make.__name__}": make for make in (matrix_samples.generation, matrix_samples.contrast)},
     **{f"training texts {make.__name__}": make for make in (influence_samples.influence, influence_samples.nothing)},
     "inside information_of_pair": matrix_samples.information_of_pair,
+    "inside adversary": matrix_samples.adversary,
     "inside attributes": matrix_samples.attributes,
     **{f"trust {make.__name__}": make for make in corpus_samples.EVALUATIONS},
     **{f"study {make.__name__}": make for make in corpus_samples.STUDIES},

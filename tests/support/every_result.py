@@ -169,6 +169,7 @@ EVERY: dict[str, Callable[[], object]] = {
     "estimated interactions": matrix_samples.estimated,
     "relevance": matrix_samples.relevance,
     "information": matrix_samples.information,
+    "adversary": matrix_samples.adversary,
     "attributes": matrix_samples.attributes,
     "attention": matrix_samples.attention,
     "gates": matrix_samples.gates,

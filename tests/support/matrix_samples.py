@@ -10,6 +10,7 @@ from exegesis.core.text import Text
 from exegesis.results.generation import Generation
 from exegesis.results.header import Account, Origin, Prediction, Subject
 from exegesis.results.interactions import Interactions
+from exegesis.results.internals.adversary import Adversary, Pull, Rewrite
 from exegesis.results.internals.attention import AttentionMap, AttentionMaps
 from exegesis.results.internals.attributes import Attributes
 from exegesis.results.internals.gates import GateCurves, Gates
@@ -163,6 +164,15 @@ def generation(raw: str = samples.FIGHT, *, first: int = 4, complete: bool = Tru
 def contrast() -> Generation:
     """One number for a whole answer."""
     return generation(first=len(samples.words_of(samples.FIGHT).words) - 1, complete=False)
+
+
+def adversary() -> Adversary:
+    """Two words pulled, one that is not, and a sentence that flips the decision."""
+    text = samples.words_of("a <fine> film")
+    pulls = ((Pull("the", 0.5, 1.5), Pull("an", -0.25, 2.0)), (Pull("dull & dark", 1.25, 3.0),), ())
+    flip = Rewrite("a dull & dark film", ((1, "dull & dark"),), "bad", 1.5)
+    origin = Origin("adversarial", "Moving(budget=1.0)", 0.1)
+    return Adversary(subject(text), origin, "good", 1.5, 0.25, 0.75, np.array([0.5, 1.25, 0.0]), pulls, flip)
 
 
 def attributes() -> Attributes:

@@ -1,6 +1,7 @@
 """The public functions: load or wrap a model, explain texts, look at phrases, trust and predictions."""
 
 import exegesis.questions.words  # noqa: F401 - registers the methods, here and nowhere else
+from exegesis.api.adversaries import adversarial
 from exegesis.api.answers import citations, generation
 from exegesis.api.bars import Bar, bar
 from exegesis.api.explanations import Growth, Plan, explain, hierarchy, interactions, predict, relevance
@@ -18,6 +19,7 @@ __all__ = [
     "Growth",
     "Place",
     "Plan",
+    "adversarial",
     "as_model",
     "attention",
     "attributes",
@@ -55,8 +57,8 @@ __all__ = [
     "wrap",
 ]
 
-for _name in ("attention", "attributes", "blackbox", "citations", "evaluate", "explain", "gates", "generation",
-              "hierarchy", "influence", "influence_methods", "information", "interactions", "language", "load",
-              "measures", "methods", "predict", "randomisation", "recommend", "relevance", "sensitivity",
+for _name in ("adversarial", "attention", "attributes", "blackbox", "citations", "evaluate", "explain", "gates",
+              "generation", "hierarchy", "influence", "influence_methods", "information", "interactions", "language",
+              "load", "measures", "methods", "predict", "randomisation", "recommend", "relevance", "sensitivity",
               "wrap"):  # fmt: skip
     globals()[_name].__module__ = "exegesis"  # the address of every public function, whichever file defines it

@@ -54,6 +54,7 @@ class Explain(Command, Output, Recommended, Texts):
     exegesis explain "Not a good film." --hierarchy acd --html tree.html
     exegesis explain "Not a good film." --interactions shapley --figure pairs.png
     exegesis explain "Not a good film." --inside information --layers all
+    exegesis explain "Not a good film." --adversarial -p budget=2
     exegesis explain "Tension and unhappiness." --inside attributes --word unhappiness --concepts words/
     exegesis explain --file reviews.tsv --model my-model --json results.jsonl
     exegesis explain "Two dogs run." --pair "Dogs move." --model nli-model
@@ -90,6 +91,10 @@ class Explain(Command, Output, Recommended, Texts):
     reading: str | None = option(
         "For --inside attributes: substitution (other words put in and run; the default) or gaussian (the fitted "
         "noise).", metavar="NAME",
+    )  # fmt: skip
+    adversarial: bool = option(
+        "Instead of scores, the words that each word is pulled to where the prediction is to fall.", "--adversarial",
+        default=False,
     )  # fmt: skip
     relevance: bool = option("Instead of scores, the relevance by lrp in every layer.", "--relevance", default=False)
     trust: bool = option(
@@ -146,7 +151,7 @@ class Explain(Command, Output, Recommended, Texts):
             raise UsageError("--trust belongs to explanations of words; leave it out of a hierarchy")
         kinds = {"--interactions": self.interactions is not None, "--attention": self.attention is not None,
                  "--gates": self.gates, "--inside": self.inside is not None,
-                 "--relevance": self.relevance}  # fmt: skip
+                 "--adversarial": self.adversarial, "--relevance": self.relevance}  # fmt: skip
         other = next((name for name, given in kinds.items() if given), "")
         if self.inside is None and (self.layers is not None or self.reference is not None):
             raise UsageError("--layers and --reference belong to --inside; leave them out, or say --inside information")
@@ -176,6 +181,8 @@ def _runs(model: Classifier, names: list[str], asked: Explain) -> dict[str, Run]
         return {"gates": _gates(model, asked)}
     if asked.inside is not None:
         return {asked.inside: _inside(model, asked.inside, asked)}
+    if asked.adversarial:
+        return {"adversarial": _adversarial(model, asked)}
     if asked.relevance:
         return {"relevance": _relevance(model, asked)}
     if asked.hierarchy is not None:
@@ -281,6 +288,21 @@ def _attributes(model: Classifier, own: dict[str, Any], asked: Explain) -> Run:
         return found
 
     return run
+
+
+def _adversarial(model: Classifier, asked: Explain) -> Run:
+    from exegesis.api.inputs import in_order
+    from exegesis.core.parameters import hints
+    from exegesis.models.lexicon import lexicon_of
+    from exegesis.protocols.target import ask
+    from exegesis.questions.inside.adversary import Moving, adversaries, require_movable
+
+    owners = dict.fromkeys(hints(Moving), Moving)
+    moving = Moving(**assigned(asked.param, {"adversarial": owners})["adversarial"])
+    number = ask(asked.target, model.labels, model.link)
+    require_movable(model, number)
+    lexicon = lexicon_of(model)
+    return lambda texts, advance: in_order(adversaries(model, texts, moving, number, lexicon), advance)
 
 
 def _relevance(model: Classifier, asked: Explain) -> Run:

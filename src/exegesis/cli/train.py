@@ -96,6 +96,9 @@ class Regularisation(Group, panel="Training"):
     clip: float = option("Bound on the norm of the gradient.", default=1.0)
     weight_decay: float = option("L2 penalty.", default=0.0)
     attention_penalty: float = option("Weight of what keeps the rows of the readout structured apart.", default=1.0)
+    adversarial: float = option("Move word vectors so far to where the loss grows, and train on that loss too; 5, say.",
+                                default=0.0)  # fmt: skip
+    adversary: str = choice("To any side, or towards other words only.", ("any", "words"), "any")
     label_smoothing: float = option("Share of the label spread over all labels.", default=0.0)
     average: float = option("Decay of a moving average of the weights.", default=0.0)
     seed: int = option("Seed of the first weights and of the order of texts.", min=0, default=0)

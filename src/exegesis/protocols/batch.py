@@ -70,6 +70,13 @@ def pad(texts: Sequence[Text], pad_id: int, device: torch.device | str = "cpu") 
     return Batch(ids.to(device), mask.to(device), segments.to(device), tuple(texts))
 
 
+def filled(ids: Int[Tensor, " n"], width: int) -> Batch:
+    """Rows of a width that hold all of some ids in their order, the first ones again at the end."""
+    rows = max(1, -(-len(ids) // width))
+    table = ids.repeat(-(-rows * width // max(1, len(ids))))[: rows * width].view(rows, width)
+    return Batch(table, torch.ones_like(table, dtype=torch.bool), torch.zeros_like(table))
+
+
 def compact(batch: Batch, keep: Bool[Tensor, "b t"], pad_id: int) -> Batch:
     """Each row without the pieces for which ``keep`` is false; the other pieces move up in their order."""
     keep = keep & batch.mask

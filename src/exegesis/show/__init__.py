@@ -21,6 +21,7 @@ from exegesis.results.generation import Generation
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.influence import Influence
 from exegesis.results.interactions import Interactions
+from exegesis.results.internals.adversary import Adversary
 from exegesis.results.internals.attention import AttentionMaps
 from exegesis.results.internals.attributes import Attributes
 from exegesis.results.internals.gates import Gates
@@ -45,6 +46,7 @@ DOCUMENTS: dict[type[Result], str] = {
     Information: "networks.information",
     Generation: "generation",
     Attributes: "networks.attributes",
+    Adversary: "networks.adversary",
     Evaluation: "evaluation",
     Study: "corpora.study",
 }

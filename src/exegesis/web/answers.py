@@ -11,6 +11,7 @@ import exegesis
 from exegesis.api import preferred, read_text
 from exegesis.core.errors import ExegesisError, UnsupportedError, UsageError, unknown
 from exegesis.core.parameters import hints
+from exegesis.core.rewriting import edited
 from exegesis.core.text import Span
 from exegesis.engine.cost import allowed
 from exegesis.engine.methods import METHODS
@@ -19,7 +20,6 @@ from exegesis.protocols.model import Classifier, Raw, offers
 from exegesis.questions.inside.maps import MAPS
 from exegesis.questions.phrases.catalogue import SEARCHES
 from exegesis.results.result import Result
-from exegesis.study.replacements import edited
 from exegesis.web.asks import Ask
 
 PROBES: tuple[Raw, ...] = ("a fine film", ("a fine film", "a good film"))

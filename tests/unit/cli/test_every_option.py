@@ -35,6 +35,7 @@ explain "a fine film" -m bundled --interactions removal -q --figure out.png
 explain "a fine film" -m bundled --relevance --html out.html --most 100
 explain "a fine film" -m bundled --gates --figure out.svg
 explain "a fine film" -m bundled --inside information --layers pooled --reference t.tsv -p pairs=2 -p most=2
+explain "a fine film" -m bundled --adversarial -p budget=2 -p steps=2
 explain "a fine film" -m bundled --inside attributes --word fine --concepts words.txt --reading gaussian -p most=32
 explain -m pairs "Two dogs run." --pair "Dogs move." --attention attention-saliency -p form=signed --json out.json
 explain "a fine film" -m bundled -M best --recommendation best.json
@@ -67,6 +68,7 @@ train t.tsv -o model --dropout 0.1 --embedding-dropout 0.1 --word-dropout 0.1 --
 train t.tsv -o model --clip 0.5 --weight-decay 0.1 --label-smoothing 0.1 --average 0.5 --device cpu --resume -q TINY
 train t.tsv -o model --arch transformer --heads 2 --feedforward 4 --layers 1 --embedding 4 --epochs 1 --readout first
 train t.tsv -o model --arch cnn --kernels 1,3 TINY
+train t.tsv -o model --adversarial 1 --adversary words TINY
 train t.tsv -o model --readout structured --hops 2 --attention-penalty 0.5 TINY
 train p.tsv -o model --arch esim --text premise --pair hypothesis --dev p.tsv TINY
 train t.tsv -o small --overwrite --keep kept --information layers.json TINY

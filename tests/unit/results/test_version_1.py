@@ -14,6 +14,7 @@ from exegesis.results.study import Study
 from tests.support import every_result
 
 SINCE_2 = {
+    "adversary",
     "attention",
     "attributes",
     "gates",

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from exegesis.core.text import Text
 from exegesis.mech.information.states import Texts, parts
+from exegesis.protocols.batch import filled
 from exegesis.protocols.draws import generator
 from exegesis.protocols.insides import Site
 
@@ -45,16 +46,7 @@ def variances(
 def components(texts: Texts, pool: Int[Tensor, " n"]) -> float:
     """The standard deviation of the components of the vectors of all pieces in ``pool``, each as often as it occurs."""
     ids, counts = torch.unique(pool, return_counts=True)
-    width = texts.owner.shape[1]
-    rows = -(-len(ids) // width)
-    filled = ids.repeat(-(-rows * width // len(ids)))[: rows * width].view(rows, width).to(texts.batch.device)
-    batch = replace(
-        texts.batch,
-        ids=filled,
-        mask=torch.ones_like(filled, dtype=torch.bool),
-        segments=torch.zeros_like(filled),
-        texts=(),
-    )
+    batch = filled(ids.to(texts.batch.device), texts.owner.shape[1])
     vectors = texts.model.embed(batch).flatten(0, 1)[: len(ids)].double()
     weights = (counts / counts.sum()).to(vectors)[:, None] / vectors.shape[1]
     mean = (weights * vectors).sum()

@@ -10,18 +10,22 @@ import copy
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
 from exegesis.core.errors import ModelError, UsageError
 from exegesis.data.examples import Example
+from exegesis.models.text.guesses import is_special
 from exegesis.models.text.vocabulary import PAIR_NUMBER, Vocabulary
+from exegesis.models.trained.adversarial import Opponent
 from exegesis.models.trained.checkpoint import read_checkpoint, write_checkpoint, write_weights
 from exegesis.models.trained.config import NetworkConfig, RecurrentConfig
 from exegesis.models.trained.corpus import NEUTRAL, Batch, Corpus, find_labels, pair, single, split_off
@@ -119,7 +123,7 @@ def train(
         with torch.no_grad():
             for word, vector in vectors.items():
                 module.embedding.weight[vocabulary.numbers[word]] = torch.from_numpy(vector)
-        run = _Run(module, corpora["train"], corpora["dev"], options, vocabulary.unknown or 0)
+        run = _Run(module, corpora["train"], corpora["dev"], options, vocabulary)
         run.keep, run.absent = keep, frozenset(absent)
 
         def told(number: int) -> None:
@@ -144,11 +148,18 @@ def train(
 class _Run:
     """The state of a run between two epochs, and the loop over them."""
 
-    def __init__(self, module: TextClassifier, train: Corpus, dev: Corpus, options: TrainOptions, unknown: int) -> None:
+    def __init__(
+        self, module: TextClassifier, train: Corpus, dev: Corpus, options: TrainOptions, vocabulary: Vocabulary
+    ) -> None:
         self.module = module.to(options.device)
         self.average = copy.deepcopy(module) if options.average else module
         module.embedding.weight.requires_grad_(not options.freeze)
-        self.train, self.dev, self.options, self.unknown = train, dev, options, unknown
+        self.train, self.dev, self.options, self.unknown = train, dev, options, vocabulary.unknown or 0
+        self.opponent = (
+            None
+            if not options.adversarial
+            else Opponent(self.module, options.adversarial, options.adversary, _plain(vocabulary).to(options.device))
+        )
         trained = [p for p in module.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(trained, lr=options.lr, weight_decay=options.weight_decay, fused=True)
         self.generator = torch.Generator().manual_seed(options.seed)
@@ -193,6 +204,8 @@ class _Run:
         start, number, total = time.perf_counter(), len(self.history) + 1, 0.0
         batches = self.train.shuffled(self.options.batch, self.generator)
         self.module.train()
+        if self.opponent is not None:
+            self.opponent.begin()
         for done, rows in enumerate(batches, 1):
             present = [row not in self.absent for row in rows] if self.absent else None
             batch = self.train.batch(rows).to(torch.device(self.options.device))
@@ -213,17 +226,14 @@ class _Run:
             dropped = draws < self.options.word_dropout
             dropped = dropped & (ids != PAIR_NUMBER) if self.module.config.pairs else dropped
             ids = ids.masked_fill(dropped, self.unknown)
-        logits = self.module(ids, batch.lengths)
-        targets = functional.one_hot(batch.classes.clamp(min=0), logits.shape[1]).to(logits)
-        targets[batch.classes == NEUTRAL] = 1 / logits.shape[1]
-        smoothing = self.options.label_smoothing
-        if present is None:
-            loss = functional.cross_entropy(logits, targets, label_smoothing=smoothing)
-        else:
-            each = functional.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
-            loss = (each * torch.tensor(present).to(each)).mean()
+        opponent, run = self.opponent, partial(self._loss, ids, batch, present)
+        with ExitStack() as watched:
+            seen = [] if opponent is None else watched.enter_context(opponent.watching())
+            loss = run()
         penalty = self.module.penalty()
         whole = loss if penalty is None else loss + self.options.attention_penalty * penalty
+        if opponent is not None:
+            whole = whole + opponent.loss(loss, seen[0], ids, batch.lengths, run)
         if not torch.isfinite(whole):
             raise ModelError("the training loss is no longer finite; lower the learning rate (--lr)")
         self.optimizer.zero_grad()
@@ -235,6 +245,17 @@ class _Run:
             self._blend()
         return loss.item()
 
+    def _loss(self, ids: Int[Tensor, "b t"], batch: Batch, present: list[bool] | None) -> Float[Tensor, ""]:
+        """The mean loss of a batch whose words are those of ``ids``."""
+        logits = self.module(ids, batch.lengths)
+        targets = functional.one_hot(batch.classes.clamp(min=0), logits.shape[1]).to(logits)
+        targets[batch.classes == NEUTRAL] = 1 / logits.shape[1]
+        smoothing = self.options.label_smoothing
+        if present is None:
+            return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
+        each = functional.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
+        return (each * torch.tensor(present).to(each)).mean()
+
     @torch.no_grad()
     def _blend(self) -> None:
         """Move the average towards the weights; slowly later, faster over the first steps."""
@@ -243,3 +264,10 @@ class _Run:
         pairs = zip(self.average.parameters(), self.module.parameters(), strict=True)
         for mean, weight in pairs:
             mean.lerp_(weight, share)
+
+
+def _plain(vocabulary: Vocabulary) -> Bool[Tensor, " v"]:
+    """True for the numbers that words have: not those of padding, of the unknown word, and other special tokens."""
+    special = {vocabulary.pad, vocabulary.unknown}
+    named = enumerate(vocabulary.tokens)
+    return torch.tensor([bool(token) and n not in special and not is_special(token) for n, token in named])

@@ -12,11 +12,13 @@ import exegesis
 from exegesis.cli.train import Layers, Shape, network_config
 from exegesis.core.errors import ExegesisError, FileError, UsageError
 from exegesis.data.examples import Example
+from exegesis.models.trained.adversarial import Opponent
 from exegesis.models.trained.config import ConvolutionalConfig, RecurrentConfig, TransformerConfig
 from exegesis.models.trained.folder import load_folder, save_folder
 from exegesis.models.trained.kinds import network
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
+from tests.reference import adversary as plain_adversary
 from tests.reference import networks as plain
 
 WORDS = ["<pad>", "<unk>", "a", "good", "bad", "film", "very", "not"]
@@ -168,3 +170,68 @@ def test_options_that_a_network_does_not_have_are_refused() -> None:
             network_config(Asked(**wrong))
     with pytest.raises(UsageError, match="--heads does not belong to --arch gru; leave it out"):
         network_config(Asked(arch="gru", heads=2))
+
+
+def _weights(adversarial: float, adversary: str = "any", **more):
+    examples = [Example.of(f"{a} {b} film", "good" if b == "good" else "bad") for a in ("a", "very", "not")
+                for b in ("good", "bad")]  # fmt: skip
+    options = TrainOptions(epochs=2, batch=3, adversarial=adversarial, adversary=adversary, **more)
+    result = train(examples, examples, config=replace(recurrent("max"), dropout=0.0), options=options, last=True)
+    return result.model.module.state_dict()
+
+
+def test_adversarial_training_without_a_budget_is_plain_training() -> None:
+    usual, none = _weights(0.0), _weights(0.0, "words")
+    for kind in ("any", "words"):
+        moved = _weights(2.0, kind)
+        for name, weight in usual.items():
+            assert torch.equal(weight, none[name])
+            assert not torch.equal(weight, moved[name])
+    frozen = _weights(2.0, "words", freeze=True)  # the vectors stay, their moves do not
+    assert not torch.equal(frozen["output.weight"], _weights(0.0, freeze=True)["output.weight"])
+
+
+@pytest.mark.parametrize("kind", ["any", "words"])
+def test_word_vectors_move_as_in_the_papers(kind) -> None:
+    torch.manual_seed(0)
+    module = network(replace(recurrent("max"), dropout=0.0)).double()
+    usable = torch.tensor([False, False, *[True] * 6])
+    opponent = Opponent(module, 0.5, kind, usable)
+    opponent.begin()
+    ids, lengths, gold = torch.tensor([[2, 3, 5], [7, 1, 0]]), torch.tensor([3, 2]), torch.tensor([0, 1])
+
+    def loss(shift=0.0):
+        handle = module.embedding.register_forward_hook(lambda _, __, given: given + shift)
+        out = torch.nn.functional.cross_entropy(module(ids, lengths), gold)
+        handle.remove()
+        return out
+
+    with opponent.watching() as seen:
+        own = loss()
+    grown = opponent.loss(own, seen[0], ids, lengths, loss)
+    table = module.embedding.weight.detach()
+    vectors = table[ids].requires_grad_()
+    slopes = torch.autograd.grad(loss_from(module, vectors, lengths, gold), vectors)[0]
+    budget = 0.5 * float(table[2:].std(correction=0))
+    shift = torch.zeros_like(slopes)
+    for row, length in enumerate(lengths.tolist()):
+        places = [t for t in range(length) if kind == "any" or usable[ids[row, t]]]
+        if kind == "any":
+            moves = plain_adversary.any_side([slopes[row, t] for t in places], budget)
+        else:
+            near = [table[plain_adversary.nearest(table, int(ids[row, t]), 10, usable.tolist())] for t in places]
+            moves = plain_adversary.first_step(table[ids[row, places]], [slopes[row, t] for t in places], near, budget)[
+                1
+            ]
+        for t, move in zip(places, moves, strict=True):
+            shift[row, t] = move
+    assert grown.item() == pytest.approx(loss(shift).item(), rel=1e-10)
+    assert grown.item() > own.item()
+
+
+def loss_from(module, vectors, lengths, gold):
+    """The loss by word vectors that are given."""
+    handle = module.embedding.register_forward_hook(lambda _, __, ___: vectors)
+    out = torch.nn.functional.cross_entropy(module(torch.zeros(vectors.shape[:2], dtype=torch.long), lengths), gold)
+    handle.remove()
+    return out
