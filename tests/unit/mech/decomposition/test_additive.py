@@ -13,7 +13,7 @@ from exegesis.mech.decomposition.additive import all_spans
 from tests.reference import cells, reat
 from tests.support.torch_toys import READOUTS, WORDS, Shape, model, texts
 
-LENGTHS = [7, 1, 12, 2, 5, 12, 3]
+LENGTHS = [6, 1, 9, 2, 4, 9, 3]
 
 
 def pooled(shape, steps, outputs, module):
@@ -123,7 +123,7 @@ POOLED = [
     Shape(cell, 1 + (number % 2), both, readout, seed=number, starts=bool(number % 3 == 0))
     for cell in ("lstm", "gru")
     for number, readout in enumerate(READOUTS[1:])
-    for both in ((True,) if readout in ("summed", "averaged") else (False, True))
+    for both in (readout in ("summed", "averaged") or (number + (cell == "gru")) % 2 == 1,)
 ]
 
 
@@ -140,8 +140,8 @@ def test_every_phrase_of_other_readouts(shape):
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize(("both", "readout"), [(False, "last"), (True, "last"), (True, "mean"), (True, "max")])
 def test_naive_is_equation_9(cell, both, readout):
-    for starts in (False, True):
-        check(Shape(cell, 2, both, readout, starts=starts, seed=5), naive=True)
+    starts = readout in ("mean", "max") if cell == "lstm" else readout == "last"
+    check(Shape(cell, 2, both, readout, starts=starts, seed=5), naive=True)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -97,15 +97,20 @@ def test_gradients_are_finite_differences(shape, target):
 
 
 BASELINES = {"zero": None, "pad": [0] * 9, "unknown": [1] * 9, "text:w3 w9": [6, 12] + [0] * 9}
+TURNS = [
+    (shape, target, (number + turn) % 2) for number, shape in enumerate(SHAPES) for turn, target in enumerate(TARGETS)
+]
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda s: f"{s.cell}-{s.readout}")
-def test_integrated_gradients_are_the_path_integral(shape, target):
-    """One panel is Gauss's sum over its points, by a loop; the account closes up to the gap that the result states."""
+@pytest.mark.parametrize(("shape", "target", "turn"), TURNS)
+def test_integrated_gradients_are_the_path_integral(shape, target, turn):
+    """One panel is Gauss's sum over its points, by a loop; the account closes up to the gap that the result states.
+
+    Each shape and each target meets every baseline, two a time.
+    """
     seen = model(shape)
     raw = texts(LENGTHS, 2)
-    for baseline, ids in BASELINES.items():
+    for baseline, ids in list(BASELINES.items())[turn::2]:
         options = {"baseline": baseline, "points": 5, "limit": 5, "tolerance": 1e-9}
         for result in explain(seen, raw, "integrated-gradients", target, **options):
             vectors, functions = numbers_of(seen, result.text, target)
@@ -159,9 +164,11 @@ def test_points_grow_only_for_the_texts_that_need_them(target):
 PATHS = [
     Shape(cell, 1, both, readout, seed=number, starts=number % 2 == 0)
     for number, readout in enumerate(("last", "first", "mean", "sum", "concat", "summed", "averaged", "max"))
-    for cell, both in (("lstm", True), ("gru", True), ("rnn", True), ("lstm", False), ("gru", False), ("relu", False))
-    if both or readout not in ("summed", "averaged")
-]
+    for turn, (cell, both) in enumerate(
+        (("lstm", True), ("gru", False), ("rnn", True), ("lstm", False), ("gru", True), ("relu", False))
+    )
+    if (number // 2 + turn) % 2 == 0 and (both or readout not in ("summed", "averaged"))
+]  # each readout over half of the cells, each cell under half of the readouts: they are separate steps
 
 
 @pytest.mark.parametrize("shape", PATHS, ids=lambda s: f"{s.cell}-{s.both}-{s.readout}")
