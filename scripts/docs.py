@@ -41,6 +41,7 @@ NEEDS = {  # of a model, by the name of the ability
     "Differentiable": "gradients",
     "Recurrent": "an LSTM, GRU or RNN",
     "Gated": "an LSTM or GRU",
+    "Selective": "a selector of its own",
 }
 
 

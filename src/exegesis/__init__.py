@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         methods,
         predict,
         randomisation,
+        rationale,
         recommend,
         relevance,
         sensitivity,
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from exegesis.results.internals.gates import Gates
     from exegesis.results.internals.information import Information
     from exegesis.results.internals.relevance import Relevance
+    from exegesis.results.rationale import Rationale
     from exegesis.results.recommendation import Recommendation
     from exegesis.results.result import save
     from exegesis.results.saved import read
@@ -100,6 +102,7 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
     "exegesis.results.influence": "Influence",
     "exegesis.results.internals.information": "Information",
     "exegesis.results.interactions": "Interactions",
+    "exegesis.results.rationale": "Rationale",
     "exegesis.results.recommendation": "Recommendation",
     "exegesis.results.internals.relevance": "Relevance",
     "exegesis.results.result": "save",
@@ -126,6 +129,7 @@ __all__ = [
     "Interactions",
     "MissingExtraError",
     "ModelError",
+    "Rationale",
     "Recommendation",
     "Relevance",
     "SpanError",
@@ -157,6 +161,7 @@ __all__ = [
     "methods",
     "predict",
     "randomisation",
+    "rationale",
     "read",
     "read_examples",
     "recommend",

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from exegesis.core.errors import ExegesisError, FileError
 from exegesis.core.text import text_of_words
 from exegesis.data.examples import Example, read_examples
+from exegesis.data.marks import marks_of, read_marks
 from exegesis.models.language_models.bundled import ClozeLanguageModel, load_language, save_language
 from exegesis.models.language_models.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
 from exegesis.models.tagger import load_tagger
@@ -30,7 +31,6 @@ from exegesis.models.trained.training import train
 from exegesis.models.trained.vectors import read_vectors
 from exegesis.nn.tag_network import TagNetwork
 from exegesis.questions.trust.explanations import read_explanations
-from exegesis.questions.trust.measures.marks import marks_of, read_marks
 from exegesis.results.recommendation import read_recommendation
 from exegesis.study.candidates import read_synonyms
 from tests.support import every_result
@@ -78,7 +78,7 @@ def vocabulary(*more: str) -> Vocabulary:
 
 
 def marks(path: Path) -> None:
-    for text, given in zip(TEXTS, read_marks(path, TEXTS), strict=True):
+    for text, given in zip(TEXTS, read_marks(path, [text.raw for text in TEXTS]), strict=True):
         if given is not None:
             marks_of(text, given)
 

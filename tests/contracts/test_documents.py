@@ -51,7 +51,14 @@ from exegesis.show.document import (
 from exegesis.show.figure.fonts import spelled
 from exegesis.show.layout import laid_out
 from exegesis.show.wording import visible
-from tests.support import corpus_samples, influence_samples, matrix_samples, nested_samples, samples
+from tests.support import (
+    corpus_samples,
+    influence_samples,
+    matrix_samples,
+    nested_samples,
+    rationale_samples,
+    samples,
+)
 from tests.support.strategies import ink
 
 HOSTILE = "<b>&amp;\x1b[31m$x_{1}%\\z"  # markup, a control character, TeX
@@ -66,6 +73,7 @@ RESULTS = {
     **{f"inside {make.__name__}": make for make in (matrix_samples.attention_of_pair, matrix_samples.gates)},
     **{f"answers {make.__name__}": make for make in (matrix_samples.generation, matrix_samples.contrast)},
     **{f"training texts {make.__name__}": make for make in (influence_samples.influence, influence_samples.nothing)},
+    **{f"rationales {make.__name__}": make for make in (rationale_samples.rationale, rationale_samples.nothing)},
     "inside information_of_pair": matrix_samples.information_of_pair,
     "inside adversary": matrix_samples.adversary,
     "inside attributes": matrix_samples.attributes,

@@ -31,7 +31,7 @@ from exegesis.results.faults import (
 from exegesis.results.recommendation import Ranked, Recommendation
 from exegesis.results.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
 from exegesis.statistics.bootstrap import Spread
-from tests.support import influence_samples, matrix_samples, nested_samples, samples
+from tests.support import influence_samples, matrix_samples, nested_samples, rationale_samples, samples
 
 ASKED = Asked("lstm-sst2", "Reat()", "reat", "logit:predicted", 3, 9, True)
 SPREAD = Spread(9, 3, -1.0, -0.5, 0.1, 0.75, 2.0, math.nan, math.nan, 0.3, math.nan, math.nan, 5 / 9)
@@ -175,6 +175,8 @@ EVERY: dict[str, Callable[[], object]] = {
     "gates": matrix_samples.gates,
     "generation": matrix_samples.generation,
     "influence": influence_samples.influence,
+    "rationale": rationale_samples.rationale,
+    "empty rationale": rationale_samples.nothing,
     "evaluation": evaluation,
     "recommendation": recommendation,
     "study of classes": classes,

@@ -8,6 +8,7 @@ from exegesis.api.explanations import Growth, Plan, explain, hierarchy, interact
 from exegesis.api.inputs import each_method, lengths_of, read_text
 from exegesis.api.insides import attention, gates
 from exegesis.api.models import as_model, blackbox, bundled_folder, language, load, methods, preferred
+from exegesis.api.rationales import rationale
 from exegesis.api.recommended import Place, best, chosen, each_chosen
 from exegesis.api.states import attributes, information
 from exegesis.api.training_texts import influence, influence_methods
@@ -49,6 +50,7 @@ __all__ = [
     "predict",
     "preferred",
     "randomisation",
+    "rationale",
     "read_text",
     "recommend",
     "refuse_best",
@@ -59,6 +61,7 @@ __all__ = [
 
 for _name in ("adversarial", "attention", "attributes", "blackbox", "citations", "evaluate", "explain", "gates",
               "generation", "hierarchy", "influence", "influence_methods", "information", "interactions", "language",
-              "load", "measures", "methods", "predict", "randomisation", "recommend", "relevance", "sensitivity",
+              "load", "measures", "methods", "predict", "randomisation", "rationale", "recommend", "relevance",
+              "sensitivity",
               "wrap"):  # fmt: skip
     globals()[_name].__module__ = "exegesis"  # the address of every public function, whichever file defines it

@@ -23,7 +23,8 @@ from exegesis.protocols.language import LanguageModel
 from exegesis.protocols.model import Classifier, offers, usable_device
 
 BUNDLED = "bundled"
-PREFERRED = ("integrated-gradients", "leave-one-out")  # by the measures of experiments/default-method
+OWN = "rationale"  # the method of a model that selects the words it reads
+PREFERRED = (OWN, "integrated-gradients", "leave-one-out")  # the others by the measures of experiments/default-method
 
 
 @entry
@@ -49,6 +50,9 @@ def load(
     straddles two words joins them. Nothing is ever unpickled. Raises FileError if files are missing or damaged,
     UsageError for labels that do not fit.
     """
+    from exegesis.models.modules.adapter import TorchClassifier
+    from exegesis.models.rationales.model import RationaleClassifier
+    from exegesis.models.rationales.network import RationaleNetwork
     from exegesis.models.trained.folder import is_model_folder, load_folder
 
     if is_pipeline(model) or is_estimator(model):
@@ -65,7 +69,10 @@ def load(
         module = trained.module.to(usable_device(device))
         name = BUNDLED if str(model) == BUNDLED else path.name
         names = trained.labels if labels is None else labels
-        return wrap(module, vocabulary=trained.vocabulary, labels=names, name=name, outputs=outputs, words=words)
+        wrapped = wrap(module, vocabulary=trained.vocabulary, labels=names, name=name, outputs=outputs, words=words)
+        if isinstance(wrapped, TorchClassifier) and isinstance(module, RationaleNetwork):
+            return RationaleClassifier.of(wrapped)
+        return wrapped
     from exegesis.models.huggingface.load import load_huggingface
 
     found = load_huggingface(

@@ -56,6 +56,7 @@ class Explain(Command, Output, Recommended, Texts):
     exegesis explain "Not a good film." --inside information --layers all
     exegesis explain "Not a good film." --adversarial -p budget=2
     exegesis explain "Tension and unhappiness." --inside attributes --word unhappiness --concepts words/
+    exegesis explain "Not a good film." --rationale -M lime --share 0.4
     exegesis explain --file reviews.tsv --model my-model --json results.jsonl
     exegesis explain "Two dogs run." --pair "Dogs move." --model nli-model
     exegesis explain "Two dogs run." --attention attention-saliency -m my-encoder
@@ -96,6 +97,12 @@ class Explain(Command, Output, Recommended, Texts):
         "Instead of scores, the words that each word is pulled to where the prediction is to fall.", "--adversarial",
         default=False,
     )  # fmt: skip
+    rationale: bool = option(
+        "Instead of scores, the words on which the decision rests: the model's own choice, or the top of -M.",
+        "--rationale", default=False,
+    )  # fmt: skip
+    share: float = option("With --rationale -M: the share of the words.", "--share", default=0.2)
+    contiguous: bool = option("With --rationale -M: one run of words.", "--contiguous", default=False)
     relevance: bool = option("Instead of scores, the relevance by lrp in every layer.", "--relevance", default=False)
     trust: bool = option(
         "Add a line: the effect of the top words beside random words, and how far methods agree.", "--trust",
@@ -149,6 +156,14 @@ class Explain(Command, Output, Recommended, Texts):
             raise UsageError("--resume goes on with the --json FILE.jsonl of the texts of a --file")
         if self.trust and self.hierarchy is not None:
             raise UsageError("--trust belongs to explanations of words; leave it out of a hierarchy")
+        if not self.rationale and (self.share != 0.2 or self.contiguous):
+            raise UsageError("--share and --contiguous belong to --rationale; leave them out")
+        if self.rationale:
+            own: dict[str, object] = {"--hierarchy": self.hierarchy, "--trust": self.trust}
+            own["--level"] = self.level != "word"
+            wrong = next((name for name, given in own.items() if given), None)
+            if wrong is not None:
+                raise UsageError(f"{wrong} does not go with --rationale; leave one of them out")
         kinds = {"--interactions": self.interactions is not None, "--attention": self.attention is not None,
                  "--gates": self.gates, "--inside": self.inside is not None,
                  "--adversarial": self.adversarial, "--relevance": self.relevance}  # fmt: skip
@@ -162,7 +177,8 @@ class Explain(Command, Output, Recommended, Texts):
             if self.inside == ATTRIBUTES and value is None and name != "--reading":
                 raise UsageError(f"--inside attributes needs {name}: a word of the text, and lists of words to compare")
         beside = {**{name: given and name != other for name, given in kinds.items()}, "--hierarchy": self.hierarchy,
-                  "--trust": self.trust, "--method": self.method, "--recommendation": self.recommendation,
+                  "--trust": self.trust, "--method": self.method, "--rationale": self.rationale,
+                  "--recommendation": self.recommendation,
                   "--level": self.level != "word"}  # fmt: skip
         for name, value in beside.items():
             if other and value:
@@ -172,6 +188,7 @@ class Explain(Command, Output, Recommended, Texts):
 def _runs(model: Classifier, names: list[str], asked: Explain) -> dict[str, Run]:
     """The functions that explain texts which the model has read, by name. Raises as the functions of ``exegesis``."""
     from exegesis.api import Plan, preferred
+    from exegesis.api.models import OWN
 
     if asked.interactions is not None:
         return {"interactions": _interactions(model, asked.interactions, asked)}
@@ -185,9 +202,14 @@ def _runs(model: Classifier, names: list[str], asked: Explain) -> dict[str, Run]
         return {"adversarial": _adversarial(model, asked)}
     if asked.relevance:
         return {"relevance": _relevance(model, asked)}
+    if asked.rationale:
+        return _rationales(model, names, asked)
     if asked.hierarchy is not None:
         return {asked.hierarchy: _hierarchy(model, names, asked.hierarchy, asked)}
-    parameters = chosen(model, names or [preferred(model)], asked)
+    default = preferred(model)
+    if default == OWN and OWN not in names:  # a model that selects its words shows its own choice first
+        names = [OWN, *names]
+    parameters = chosen(model, names or [default], asked)
     return {
         name: Plan.of(model, name, own, asked.target, asked.level, trust=asked.trust).explain
         for name, own in parameters.items()
@@ -303,6 +325,26 @@ def _adversarial(model: Classifier, asked: Explain) -> Run:
     require_movable(model, number)
     lexicon = lexicon_of(model)
     return lambda texts, advance: in_order(adversaries(model, texts, moving, number, lexicon), advance)
+
+
+def _rationales(model: Classifier, names: list[str], asked: Explain) -> dict[str, Run]:
+    from exegesis.api.inputs import in_order
+    from exegesis.api.models import OWN, preferred
+    from exegesis.engine.methods import make
+    from exegesis.protocols.target import ask
+    from exegesis.questions.rationales.run import rationales
+
+    number = ask(asked.target, model.labels, model.link)
+    own = [OWN] if preferred(model) == OWN or not names else []
+    parameters = chosen(model, list(dict.fromkeys([*own, *names])), asked)
+
+    def one(name: str, values: dict[str, Any]) -> Run:
+        method = make(name, values)
+        return lambda texts, advance: in_order(
+            rationales(model, texts, number, method, asked.share, asked.contiguous), advance
+        )
+
+    return {name: one(name, values) for name, values in parameters.items()}
 
 
 def _relevance(model: Classifier, asked: Explain) -> Run:

@@ -6,12 +6,14 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from exegesis.cli.complaints import Interrupted
 from exegesis.cli.options import Command, Group, argument, choice, option
 from exegesis.cli.outputs import progress
+from exegesis.cli.selecting import Selecting, fit_selecting, selecting_config
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.escapes import escaped
 from exegesis.core.progress import tell
@@ -29,7 +31,8 @@ SHAPES = ("hidden", "layers", "readout", "hops", "heads", "feedforward", "kernel
 HEARD = 16  # texts of the study of what layers hold
 HF = "hf:"
 RECURRENT = ("lstm", "gru", "rnn", "bilstm", "bigru", "birnn", *_VARIANTS, *(f"bi{name}" for name in _VARIANTS))
-ARCHS = ("esim", "transformer", "cnn", *RECURRENT)
+RATIONALE = "rationale"
+ARCHS = ("esim", RATIONALE, "transformer", "cnn", *RECURRENT)
 ATTENTIONS = ("attention", "attention-dot", "attention-general", "attention-concat", "structured")
 READOUTS = ("last", "first", "mean", "max", *ATTENTIONS)
 
@@ -52,8 +55,8 @@ class Data(Group, panel="Data"):
 class Shape(Group, panel="Model"):
     """The kind of a classifier and its widths; None is the default of the kind."""
 
-    arch: str = choice("Cell (bi- reads both ways), or a whole network; esim compares pairs; hf:FOLDER fine-tunes an "
-                       "encoder.", ARCHS, "gru", HF)  # fmt: skip
+    arch: str = choice("Cell (bi- reads both ways), or a whole network; esim compares pairs; rationale selects "
+                       "the words it reads; hf:FOLDER fine-tunes an encoder.", ARCHS, "gru", HF)  # fmt: skip
     embedding: int | None = option("Width of the embeddings: 100, of transformer 256.", min=1, default=None)
     hidden: int | None = option("Width of one direction, or filters of each width: 150.", min=1, default=None)
 
@@ -108,6 +111,8 @@ def network_config(shape: Shape) -> NetworkConfig:
     """The shape of the classifier that the options ask for. Raises UsageError for an option that it does not have."""
     from exegesis.models.trained.config import ConvolutionalConfig, RecurrentConfig, TransformerConfig
 
+    if shape.arch == RATIONALE:
+        raise UsageError("--arch rationale is trained by 'exegesis train' alone; take another --arch here")
     kind: type[NetworkConfig] = {"transformer": TransformerConfig, "cnn": ConvolutionalConfig}.get(
         shape.arch, RecurrentConfig
     )
@@ -147,18 +152,20 @@ def _common(kind: type, group: Group) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-class Train(Command, Regularisation, Training, Layers, Shape, Data):
+class Train(Command, Regularisation, Training, Selecting, Layers, Shape, Data):
     """Train a text classifier and save it as a model folder.
 
     The classifier has embeddings, one or more recurrent layers, a readout of their states, and a linear layer.
     transformer is an encoder (Vaswani et al. 2017), cnn has convolutions of several widths (Kim 2014).
     lstm-nondecreasing, lstm-markov and lstm-no-gates are the LSTMs made for relevance propagation by Arras et al.
-    (2019, Sec. 11.4). esim is the model of pairs of Chen et al. (2017), for natural language inference. The state is
-    saved beside OUT after every epoch, and --resume goes on from there.
+    (2019, Sec. 11.4). esim is the model of pairs of Chen et al. (2017), for natural language inference. rationale reads
+    only the words that its --selector keeps; 'exegesis explain' shows them first. The state is saved beside OUT after
+    every epoch, and --resume goes on from there.
 
     \b
     exegesis train sst2/ --arch bigru --out my-model
     exegesis train sst2/ --arch transformer --layers 2 --lr 2e-4 --out my-model
+    exegesis train sst2/ --arch rationale --selector hardkuma:share=0.2 --out my-model
     exegesis train sst2/ --arch hf:my-encoder --epochs 3 --out my-model
     exegesis train wnut17/ --arch hf:my-encoder --tags --out my-tagger
     """
@@ -195,7 +202,9 @@ class Train(Command, Regularisation, Training, Layers, Shape, Data):
             return
         if self.tags:
             raise UsageError("--tags belongs to --arch hf:FOLDER; leave it out")
-        config, options = network_config(self), train_options(self, lowercase=not self.cased)
+        selects = self.arch == RATIONALE
+        config = selecting_config(self) if selects else network_config(self)
+        options = train_options(self, lowercase=not self.cased)
         parts, origins = _read(self)
         make_parent(self.out)
         self.check_state()
@@ -206,10 +215,10 @@ class Train(Command, Regularisation, Training, Layers, Shape, Data):
             each = Epochs([one.text for one in (parts.get("dev") or parts["train"])[:HEARD]])
         with bar(progress(self.quiet), self.epochs, "epochs") as advance:
             try:
-                result = fit(
+                fitted = fit_selecting(self, parts) if selects else partial(fit, each=each)
+                result = fitted(
                     parts["train"], parts.get("dev"), parts.get("test"), config=config, options=options,
                     checkpoint=self.state, resume=self.resume, keep=self.keep, watcher=_Watcher(advance, self.quiet),
-                    each=each,
                 )  # fmt: skip
             except KeyboardInterrupt:
                 raise Interrupted("interrupted; give the same command with --resume to go on") from None
@@ -311,9 +320,19 @@ class _Watcher:
         if not self._quiet:
             print(
                 f"epoch {epoch.number}: loss {epoch.loss:.4f}, development accuracy {epoch.dev_accuracy:.2%}"
-                f"{' (best so far)' if best else ''}, {epoch.seconds:.1f} s",
+                f"{' (best so far)' if best else ''}, {epoch.seconds:.1f} s{_shares(epoch)}",
                 file=sys.stderr,
             )
+
+
+def _shares(epoch: Epoch) -> str:
+    """What an epoch of a classifier that selects its words keeps of the development texts."""
+    shares = epoch.shares
+    if shares is None:
+        return ""
+    kept = f", kept {shares.selected:.1%} of the words"
+    said = f"{kept}, all of {shares.whole:.0%} and none of {shares.none:.0%} of the texts"
+    return said + (f"; {shares.collapse}" if shares.collapse else "")
 
 
 def _report(result: TrainResult, out: Path) -> None:

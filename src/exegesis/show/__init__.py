@@ -27,6 +27,7 @@ from exegesis.results.internals.attributes import Attributes
 from exegesis.results.internals.gates import Gates
 from exegesis.results.internals.information import Information
 from exegesis.results.internals.relevance import Relevance
+from exegesis.results.rationale import Rationale
 from exegesis.results.result import Result, each
 from exegesis.results.study import Study
 from exegesis.statistics.agreement import Comparison
@@ -45,6 +46,7 @@ DOCUMENTS: dict[type[Result], str] = {
     Gates: "networks.gates",
     Information: "networks.information",
     Generation: "generation",
+    Rationale: "rationale",
     Attributes: "networks.attributes",
     Adversary: "networks.adversary",
     Evaluation: "evaluation",

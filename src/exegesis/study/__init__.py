@@ -7,6 +7,7 @@ from exegesis.study.concepts import concepts
 from exegesis.study.faults import failures
 from exegesis.study.information import information
 from exegesis.study.mislabels import mislabels
+from exegesis.study.rationales import collusion, train_selecting
 from exegesis.study.relations import heads
 from exegesis.study.repairs import propose, repair
 from exegesis.study.substitutions import substitute
@@ -15,6 +16,7 @@ from exegesis.study.uses import word
 
 __all__ = [
     "attention_test",
+    "collusion",
     "concepts",
     "failures",
     "heads",
@@ -25,6 +27,7 @@ __all__ = [
     "repair",
     "substitute",
     "summary",
+    "train_selecting",
     "word",
     "words",
 ]

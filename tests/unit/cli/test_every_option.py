@@ -33,6 +33,7 @@ explain "a fine film" -m bundled -M lime -p samples=20 -t positive -l all --trus
 explain "a fine film" -m bundled --hierarchy acd --palette blue-orange --color
 explain "a fine film" -m bundled --interactions removal -q --figure out.png
 explain "a fine film" -m bundled --relevance --html out.html --most 100
+explain "a fine film" -m bundled --rationale -M leave-one-out --share 0.4 --contiguous --html out.html --json out.json
 explain "a fine film" -m bundled --gates --figure out.svg
 explain "a fine film" -m bundled --inside information --layers pooled --reference t.tsv -p pairs=2 -p most=2
 explain "a fine film" -m bundled --adversarial -p budget=2 -p steps=2
@@ -70,6 +71,8 @@ train t.tsv -o model --arch transformer --heads 2 --feedforward 4 --layers 1 --e
 train t.tsv -o model --arch cnn --kernels 1,3 TINY
 train t.tsv -o model --adversarial 1 --adversary words TINY
 train t.tsv -o model --readout structured --hops 2 --attention-penalty 0.5 TINY
+train t.tsv -o model --arch rationale --selector lei:samples=1 --encoder cnn --marks marks.jsonl --supervision 2 TINY
+train folder -o model --arch rationale --selector fresh:method=gradient --support bundled TINY
 train p.tsv -o model --arch esim --text premise --pair hypothesis --dev p.tsv TINY
 train t.tsv -o small --overwrite --keep kept --information layers.json TINY
 train t.tsv -o model --turn-over TINY

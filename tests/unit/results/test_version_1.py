@@ -21,6 +21,8 @@ SINCE_2 = {
     "generation",
     "influence",
     "information",
+    "rationale",
+    "empty rationale",
 }  # kinds that version 1 did not have
 VERSION_1 = {name: make for name, make in every_result.EVERY.items() if name not in SINCE_2}
 FOLDER = Path(every_result.__file__).parent / "saved" / "version1"

@@ -10,6 +10,7 @@ import torch
 
 from exegesis._version import __version__
 from exegesis.core.escapes import code, markdown
+from exegesis.models.rationales.shape import RationaleConfig
 from exegesis.models.trained.config import ConvolutionalConfig, RecurrentConfig, TransformerConfig
 from exegesis.models.trained.scores import Score
 from exegesis.models.trained.training import TrainResult
@@ -60,6 +61,8 @@ def describe(result: TrainResult) -> str:
     if isinstance(config, ConvolutionalConfig):
         widths = ", ".join(map(str, config.kernels))
         return f"CNN, kernels of the widths {widths} with {config.hidden} filters each, {words}"
+    if isinstance(config, RationaleConfig):
+        return f"{config.describe()} on {words}"
     if not isinstance(config, RecurrentConfig):
         return f"{config.family} network, {words}"
     cell = {"rnn": "tanh-RNN", "lstm": "LSTM", "gru": "GRU"}.get(config.cell, f"{config.cell} (Arras et al. 2019)")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.files import write_whole
-from exegesis.core.plain import from_plain
+from exegesis.core.plain import from_plain, to_plain
 from exegesis.models.trained.folder import make_parent
 from exegesis.models.trained.scores import Epoch
 
@@ -39,7 +38,7 @@ def write_checkpoint(path: Path, run: _Run, identity: dict[str, Any]) -> None:
     state = {
         "version": VERSION,
         "identity": identity,
-        "history": [asdict(epoch) for epoch in run.history],
+        "history": to_plain(run.history),
         "best_epoch": run.best_epoch,
         "checksum": _checksum(copies),
     }

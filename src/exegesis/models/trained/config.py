@@ -212,8 +212,3 @@ class ConvolutionalConfig(NetworkConfig):
         widest = max(range(len(self.kernels)), key=lambda number: self.kernels[number])
         shape = (self.hidden, self.embedding, self.kernels[widest])
         return {f"convolutions.{widest}.weight": shape}
-
-
-FAMILIES: dict[str, type[NetworkConfig]] = {
-    kind.family: kind for kind in (RecurrentConfig, TransformerConfig, ConvolutionalConfig)
-}

@@ -6,15 +6,17 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from exegesis.core.errors import TextError, UsageError, unknown
+from exegesis.core.text import Text
 from exegesis.data.examples import Example
+from exegesis.data.marks import marks_of
 from exegesis.models.text.vocabulary import Vocabulary
 
 NEUTRAL = -1  # the class number of a text that speaks for no class
@@ -22,24 +24,27 @@ NEUTRAL = -1  # the class number of a text that speaks for no class
 
 @dataclass(frozen=True)
 class Batch:
-    """``ids`` are padded on the right; ``classes`` are numbers of labels, or NEUTRAL."""
+    """``ids`` are padded on the right; ``classes`` are numbers of labels, or NEUTRAL; ``marks`` as in ``Lesson``."""
 
     ids: Int[Tensor, "b t"]
     lengths: Int[Tensor, " b"]
     classes: Int[Tensor, " b"]
+    marks: Float[Tensor, "b t"] | None = None
 
     def to(self, device: torch.device) -> Self:
         """Copy the batch to a device; lengths stay on the CPU, where packing needs them."""
-        return type(self)(self.ids.to(device), self.lengths, self.classes.to(device))
+        marks = None if self.marks is None else self.marks.to(device)
+        return type(self)(self.ids.to(device), self.lengths, self.classes.to(device), marks)
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Texts as ids, each with the number of its class."""
+    """Texts as ids, each with the number of its class, and the marks of its pieces if there are any."""
 
     texts: tuple[Int[Tensor, " _"], ...]
     classes: tuple[int, ...]
     pad: int
+    marks: tuple[Float[Tensor, " _"], ...] = ()
 
     @classmethod
     def of(
@@ -48,22 +53,29 @@ class Corpus:
         vocabulary: Vocabulary,
         labels: Sequence[str],
         neutral: str | None = None,
+        marks: Sequence[Any] | None = None,
     ) -> Self:
-        """Read the texts. Raises TextError for a text without words, UsageError for a label not in ``labels``."""
+        """Read the texts, and what people marked in each (see ``data.marks``; None for a text without marks).
+
+        Raises TextError for a text without words, UsageError for a label not in ``labels`` and for marks that do not
+        fit.
+        """
         numbers = {label: n for n, label in enumerate(labels)}
         if neutral is not None:
             numbers[neutral] = NEUTRAL
-        texts, classes = [], []
-        for example in examples:
+        texts, classes, marked = [], [], []
+        for at, example in enumerate(examples):
             if example.label not in numbers:
                 raise unknown("label", example.label, labels)
             try:
-                ids = vocabulary.read(pair(example) if vocabulary.pairs else single(example)).ids
+                text = vocabulary.read(pair(example) if vocabulary.pairs else single(example))
             except TextError as error:
                 raise TextError(f"example {example.id}: {error}") from None
-            texts.append(torch.tensor(ids))
+            texts.append(torch.tensor(text.ids))
             classes.append(numbers[example.label])
-        return cls(tuple(texts), tuple(classes), vocabulary.pad)
+            if marks is not None:
+                marked.append(_pieces_marked(text, marks[at], f"example {at + 1}"))
+        return cls(tuple(texts), tuple(classes), vocabulary.pad, tuple(marked))
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -80,6 +92,7 @@ class Corpus:
             ids=pad_sequence(texts, batch_first=True, padding_value=self.pad),
             lengths=torch.tensor([len(text) for text in texts]),
             classes=torch.tensor([self.classes[i] for i in rows]),
+            marks=pad_sequence([self.marks[i] for i in rows], batch_first=True) if self.marks else None,
         )
 
     def in_order(self, size: int) -> Iterator[Batch]:
@@ -103,7 +116,19 @@ class Corpus:
         for text, number in zip(self.texts, self.classes, strict=True):
             digest.update(f"{number} {len(text)} ".encode())
             digest.update(text.numpy().tobytes())
+        for marks in self.marks:
+            digest.update(marks.numpy().tobytes())
         return digest.hexdigest()
+
+
+def _pieces_marked(text: Text, given: Any, where: str) -> Float[Tensor, " _"]:
+    """1 for each piece of a marked word, 0 for the others; NaN everywhere in a text without marks."""
+    if given is None:
+        return torch.full((len(text),), torch.nan, dtype=torch.float32)
+    pieces = torch.zeros(len(text), dtype=torch.float32)
+    for word, told in zip(text.words, marks_of(text, given, where).tolist(), strict=True):
+        pieces[word.start : word.stop] = float(told)
+    return pieces
 
 
 def single(example: Example) -> str:

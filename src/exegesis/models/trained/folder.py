@@ -25,8 +25,8 @@ from exegesis.core.errors import ExegesisError, FileError, ModelError, UsageErro
 from exegesis.core.files import inside, try_writing
 from exegesis.core.folders import replacing
 from exegesis.models.text.vocabulary import Vocabulary
-from exegesis.models.trained.config import FAMILIES, NetworkConfig
-from exegesis.models.trained.kinds import network
+from exegesis.models.trained.config import NetworkConfig
+from exegesis.models.trained.kinds import FAMILIES, network
 from exegesis.models.trained.network import TextClassifier
 from exegesis.nn.blank import blank
 

@@ -1,7 +1,9 @@
-"""The network that a config describes."""
+"""The kinds of networks that are trained here, and the network that a config describes."""
 
 from __future__ import annotations
 
+from exegesis.models.rationales.network import RationaleNetwork
+from exegesis.models.rationales.shape import RationaleConfig
 from exegesis.models.trained.config import ConvolutionalConfig, NetworkConfig, RecurrentConfig, TransformerConfig
 from exegesis.models.trained.convolutional import ConvolutionalClassifier
 from exegesis.models.trained.esim import Esim
@@ -9,9 +11,14 @@ from exegesis.models.trained.network import TextClassifier
 from exegesis.models.trained.recurrent import RecurrentClassifier
 from exegesis.models.trained.transformer import TransformerClassifier
 
+KINDS = (RecurrentConfig, TransformerConfig, ConvolutionalConfig, RationaleConfig)
+FAMILIES: dict[str, type[NetworkConfig]] = {kind.family: kind for kind in KINDS}
+
 
 def network(config: NetworkConfig) -> TextClassifier:
     """The module of a config, with fresh weights."""
+    if isinstance(config, RationaleConfig):
+        return RationaleNetwork(config)
     if isinstance(config, TransformerConfig):
         return TransformerClassifier(config)
     if isinstance(config, ConvolutionalConfig):

@@ -5,6 +5,7 @@ Plain modules: nothing here knows of explanations.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from exegesis.models.trained.config import NetworkConfig
+from exegesis.models.trained.taught import Lesson, Shares
 from exegesis.nn.halves import half
 
 
@@ -45,6 +47,22 @@ class TextClassifier(nn.Module):
     def _read(self, embeds: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "b h"]:
         """The vector that sums up a text."""
         raise NotImplementedError
+
+    def loss(self, lesson: Lesson) -> Float[Tensor, ""]:
+        """The number that a step of training makes smaller, without its ``penalty``: by default the cross-entropy."""
+        return lesson.cross_entropy(self(lesson.ids, lesson.lengths))
+
+    def start(self, number: int, vector: Float[Tensor, " d"]) -> None:
+        """Give a word a vector from which its training starts."""
+        self.embedding.weight[number] = vector
+
+    def watch(self, batches: Iterable[tuple[Int[Tensor, "b t"], Int[Tensor, " b"]]]) -> Shares | None:
+        """What the network keeps of texts; None for one that selects no words."""
+        return None
+
+    def fits(self, shares: Shares | None) -> bool:
+        """True if an epoch with these shares may be the best one."""
+        return True
 
     def constrain(self) -> None:
         """Put weights that a step has moved too far back to where they must be."""

@@ -9,17 +9,29 @@ from torch.nn import functional
 
 from exegesis.models.trained.corpus import NEUTRAL, Corpus
 from exegesis.models.trained.network import TextClassifier
+from exegesis.models.trained.taught import Shares
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """The record of an epoch: its number from 1, mean training loss in nats, development accuracy and loss, seconds."""
+    """The record of an epoch: its number from 1, mean training loss in nats, development accuracy and loss, seconds.
+
+    ``shares`` are those of the development texts that a network keeps if it selects words, and ``fits`` is false if
+    they are far from what was wanted: such an epoch is kept only if there is no other.
+    """
 
     number: int
     loss: float
     dev_accuracy: float
     dev_loss: float
     seconds: float
+    shares: Shares | None = None
+    fits: bool = True
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """What is larger for a better epoch."""
+        return self.fits, self.dev_accuracy
 
 
 @dataclass(frozen=True)

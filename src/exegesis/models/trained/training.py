@@ -19,7 +19,6 @@ from typing import Any, Protocol
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional
 
 from exegesis.core.errors import ModelError, UsageError
 from exegesis.data.examples import Example
@@ -34,6 +33,7 @@ from exegesis.models.trained.kinds import network
 from exegesis.models.trained.network import TextClassifier
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.scores import Epoch, Score, score
+from exegesis.models.trained.taught import Lesson, Shares, full_targets
 from exegesis.models.trained.vectors import read_vectors
 from exegesis.nn.context import entry
 from exegesis.nn.halves import halved
@@ -80,6 +80,7 @@ def train(
     resume: bool = False,
     keep: Path | None = None,
     absent: Collection[int] = (),
+    marks: Sequence[Any] | None = None,
     last: bool = False,
     vocabulary: Vocabulary | None = None,
     watcher: Watcher | None = None,
@@ -93,14 +94,18 @@ def train(
     same examples, config and options, though ``epochs`` and ``patience`` may have changed. ``keep`` is a folder that
     gets the weights after every epoch, with their learning rate (epoch-001.safetensors, ...). ``absent`` are numbers of
     texts (of ``examples``, then ``extra``) whose loss counts nothing: they are left out, and the order of all others
-    stays. ``last`` takes the weights of the last epoch instead of the best. ``vocabulary`` is used instead of one made
-    of the texts. ``each`` is called with the number of every epoch that is over, 0 before the first, and the classifier
-    as it is then; it draws nothing from the run's random state. Trainings in several threads
-    come one after the other: dropout draws from torch's one random state, which is put back at the end.
+    stays. ``marks`` has for each text (of ``examples``, then ``extra``) what people marked in it (see ``data.marks``),
+    or None; a network that selects words learns from them, with ``dev`` given. ``last`` takes the weights of the last
+    epoch instead of the best. ``vocabulary`` is used instead of one made of the texts. ``each`` is called with the
+    number of every epoch that is over, 0 before the first, and the classifier as it is then; it draws nothing from the
+    run's random state. Trainings in several threads come one after the other: dropout draws from torch's one random
+    state, which is put back at the end.
     Raises UsageError for unusable examples or options, ModelError if the loss is no longer finite.
     """
     options, config = options or TrainOptions(), config or RecurrentConfig()
     usable_device(options.device)
+    if marks is not None and (len(marks) != len(examples) + len(extra) or dev is None):
+        raise UsageError("marks need one entry for each training text, and development texts of their own (--dev)")
     if dev is None:
         examples, dev = split_off(examples, options.development, options.seed)
     everything = [*examples, *extra]
@@ -112,7 +117,10 @@ def train(
     width, vectors = read_vectors(options.vectors, vocabulary.numbers) if options.vectors else (0, {})
     config = replace(config, vocabulary=len(vocabulary), labels=labels, embedding=width or config.embedding)
     parts = {"train": everything, "dev": dev, "test": test or ()}
-    corpora = {name: Corpus.of(part, vocabulary, labels, options.neutral) for name, part in parts.items()}
+    corpora = {
+        name: Corpus.of(part, vocabulary, labels, options.neutral, marks if name == "train" else None)
+        for name, part in parts.items()
+    }
     if not any(number != NEUTRAL for number in corpora["dev"].classes):
         raise UsageError("the development split holds no text with a class; give one (--dev)")
     where = torch.device(options.device)
@@ -122,7 +130,7 @@ def train(
         module = network(config).float()
         with torch.no_grad():
             for word, vector in vectors.items():
-                module.embedding.weight[vocabulary.numbers[word]] = torch.from_numpy(vector)
+                module.start(vocabulary.numbers[word], torch.from_numpy(vector))
         run = _Run(module, corpora["train"], corpora["dev"], options, vocabulary)
         run.keep, run.absent = keep, frozenset(absent)
 
@@ -175,7 +183,7 @@ class _Run:
         told(len(self.history))
         while len(self.history) < self.options.epochs and self.waited < self.options.patience:
             epoch = self._epoch(watcher)
-            best = not self.best_epoch or epoch.dev_accuracy > self.history[self.best_epoch - 1].dev_accuracy
+            best = not self.best_epoch or epoch.rank > self.history[self.best_epoch - 1].rank
             self.history.append(epoch)
             if best:
                 self.best_epoch = epoch.number
@@ -190,8 +198,9 @@ class _Run:
 
     @property
     def waited(self) -> int:
-        """Epochs since the best one."""
-        return len(self.history) - self.best_epoch
+        """Epochs since the best one; none as long as no epoch fits (see ``Epoch.fits``)."""
+        fitting = bool(self.best_epoch) and self.history[self.best_epoch - 1].fits
+        return len(self.history) - self.best_epoch if fitting else 0
 
     def identity(self) -> dict[str, Any]:
         """The values that must be equal for a checkpoint to fit."""
@@ -216,8 +225,18 @@ class _Run:
             if watcher is not None:
                 watcher.step(number, done, len(batches), loss)
         result = score(self.average, self.dev)
+        shares = self._watched()
         seconds = time.perf_counter() - start
-        return Epoch(number, total / len(self.train), result.accuracy, result.loss, seconds)
+        fits = self.average.fits(shares)
+        return Epoch(number, total / len(self.train), result.accuracy, result.loss, seconds, shares, fits)
+
+    def _watched(self) -> Shares | None:
+        """What the network keeps of the development texts, if it selects words."""
+        where, training = self.module.output.weight.device, self.average.training
+        self.average.eval()
+        shares = self.average.watch((part.ids.to(where), part.lengths) for part in self.dev.in_order(256))
+        self.average.train(training)
+        return shares
 
     def _step(self, batch: Batch, present: list[bool] | None = None) -> float:
         ids = batch.ids
@@ -247,14 +266,10 @@ class _Run:
 
     def _loss(self, ids: Int[Tensor, "b t"], batch: Batch, present: list[bool] | None) -> Float[Tensor, ""]:
         """The mean loss of a batch whose words are those of ``ids``."""
-        logits = self.module(ids, batch.lengths)
-        targets = functional.one_hot(batch.classes.clamp(min=0), logits.shape[1]).to(logits)
-        targets[batch.classes == NEUTRAL] = 1 / logits.shape[1]
+        targets = full_targets(batch.classes, len(self.module.config.labels), NEUTRAL)
+        counted = None if present is None else torch.tensor(present, dtype=torch.float32, device=ids.device)
         smoothing = self.options.label_smoothing
-        if present is None:
-            return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
-        each = functional.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
-        return (each * torch.tensor(present).to(each)).mean()
+        return self.module.loss(Lesson(ids, batch.lengths, targets, smoothing, counted, batch.marks))
 
     @torch.no_grad()
     def _blend(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from exegesis.core.containers import items, shown
 from exegesis.core.errors import UsageError, unknown
 from exegesis.core.text import Span, Text
+from exegesis.data.marks import marks_of, read_marks
 from exegesis.engine.methods import Method, card_of, make, require
 from exegesis.engine.run import Spans, run
 from exegesis.protocols.model import Classifier
@@ -19,7 +20,6 @@ from exegesis.questions.trust.explanations import Explanations, place, read_expl
 from exegesis.questions.trust.measure import WAYS, Measure
 from exegesis.questions.trust.measure import make as make_measure
 from exegesis.questions.trust.measures.eraser import Faithfulness, units
-from exegesis.questions.trust.measures.marks import marks_of, read_marks
 from exegesis.questions.trust.measures.people import Interpretability
 from exegesis.questions.trust.run import evaluate as measured
 from exegesis.results.attribution import Attribution
@@ -163,7 +163,10 @@ def _given(texts: Sequence[Text], explanations: Given, target: Wish) -> list[Exp
 def _marks(texts: Sequence[Text], marks: Sequence[Any] | str | os.PathLike[str] | None) -> list[Any] | None:
     if marks is None:
         return None
-    listed = read_marks(Path(marks), texts) if isinstance(marks, str | os.PathLike) else items(marks, "marks")
+    if isinstance(marks, str | os.PathLike):
+        listed: list[Any] | None = read_marks(Path(marks), [text.raw for text in texts])
+    else:
+        listed = items(marks, "marks")
     if listed is None:
         raise UsageError(f"marks are a list with the marked words of each text, or a file, not {shown(marks)}")
     if len(listed) != len(texts):

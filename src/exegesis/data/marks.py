@@ -49,16 +49,16 @@ def _range(text: Text, pair: Any, where: str) -> Bool[np.ndarray, " words"]:
     return touched
 
 
-def read_marks(path: str | Path, texts: Sequence[Text]) -> list[Any]:
+def read_marks(path: str | Path, raws: Sequence[str]) -> list[Any]:
     """Read the marks of texts from JSON lines: objects with ``text``, as in the data, and ``marks``.
 
-    Returns the marks of each text, None for a text that the file does not mention. Raises FileError, with the number of
-    the line, for a damaged file, UsageError for a text that is not among ``texts``.
+    Returns the marks of each text, given by its characters in ``raws``, None for one that the file does not mention.
+    Raises FileError, with the number of the line, for a damaged file, UsageError for a text that is not among ``raws``.
     """
     rows: dict[str, list[int]] = {}
-    for i, text in enumerate(texts):
-        rows.setdefault(text.raw, []).append(i)
-    marks: list[Any] = [None] * len(texts)
+    for i, raw in enumerate(raws):
+        rows.setdefault(raw, []).append(i)
+    marks: list[Any] = [None] * len(raws)
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
@@ -69,7 +69,7 @@ def read_marks(path: str | Path, texts: Sequence[Text]) -> list[Any]:
         if not isinstance(values, Mapping) or not isinstance(values.get("text"), str) or "marks" not in values:
             raise FileError(f"{path}, line {number}: give an object with text (a string) and marks")
         if values["text"] not in rows:
-            raise UsageError(f"{path}, line {number}: marks a text that is not among those evaluated")
+            raise UsageError(f"{path}, line {number}: marks a text that is not among those of the data")
         for row in rows[values["text"]]:
             marks[row] = values["marks"]
     return marks

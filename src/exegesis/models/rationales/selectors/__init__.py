@@ -1,0 +1,8 @@
+"""Selectors, a file for each paper: what chooses the words that a classifier reads, and how it is trained."""
+
+from exegesis.models.rationales.selectors import (  # noqa: F401 - each registers itself
+    bottleneck,
+    fresh,
+    hardkuma,
+    lei,
+)

@@ -1,0 +1,166 @@
+"""What a selector is: a frozen dataclass of its parameters, registered by name, which builds the part that chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from exegesis.core.registry import Registry
+from exegesis.models.trained.taught import Lesson, Shares
+from exegesis.protocols.selective import Selection
+
+SLACK, ROOM = 1.25, 0.02  # a share of words may be so much above the wanted one, by a factor and by a sum
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What a selector sees of a batch: its states ``[b, t, h]``, and the vectors that the classifier would read."""
+
+    states: Float[Tensor, "b t h"]
+    vectors: Float[Tensor, "b t d"]
+    real: Bool[Tensor, "b t"]
+    lengths: Int[Tensor, " b"]
+
+
+class Reads(Protocol):
+    """A network as a selector's objective sees it: ``read`` gives the logits of what gates leave of a text."""
+
+    def read(
+        self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b c"]: ...
+
+
+class Chooser(nn.Module):
+    """The trained part of a selector. ``wanted`` is the share of words that it is to keep; None for no such wish."""
+
+    wanted: float | None = None
+
+    def choose(self, look: Look) -> Selection:
+        """The words that are kept when the model is used; nothing is drawn."""
+        raise NotImplementedError
+
+    def chances(self, look: Look) -> Float[Tensor, "b t"]:
+        """The probability of each word to be selected, with a gradient."""
+        raise NotImplementedError
+
+    def loss(self, network: Reads, look: Look, lesson: Lesson) -> Float[Tensor, ""]:
+        """The number that a step of training makes smaller, in nats a text and what is added to them."""
+        raise NotImplementedError
+
+    def answer(self, network: Reads, look: Look) -> tuple[Float[Tensor, "b c"], Selection]:
+        """The logits of texts and what is kept of them; the logits are those of the kept words alone."""
+        selection = self.choose(look)
+        return network.read(look.vectors, selection.gates, look.lengths), selection
+
+    def fits(self, shares: Shares) -> bool:
+        """True if the selection has not collapsed and is about as small as wanted."""
+        limit = 1.0 if self.wanted is None else self.wanted * SLACK + ROOM
+        return shares.collapse is None and shares.selected <= limit
+
+
+class Selector(Protocol):
+    """The parameters of a selector. ``apart``: its states are made of word vectors of their own."""
+
+    @property
+    def apart(self) -> bool: ...
+    def build(self, shape: Sizes) -> Chooser: ...
+
+
+class Sizes(Protocol):
+    """The sizes of the network that a selector is part of."""
+
+    @property
+    def encoder(self) -> str: ...
+    @property
+    def embedding(self) -> int: ...
+    @property
+    def hidden(self) -> int: ...
+    @property
+    def dropout(self) -> float: ...
+    @property
+    def states(self) -> int: ...
+    @property
+    def classes(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Card:
+    """The public facts about a selector."""
+
+    name: str
+    summary: str
+    paper: str
+    year: int
+    cls: type
+
+
+SELECTORS: Registry[Card] = Registry("selector")
+T = TypeVar("T", bound=type)
+
+
+def selector(name: str, *, summary: str, paper: str, year: int) -> Callable[[T], T]:
+    """Register a frozen dataclass as a selector; its parameters are checked by their annotations from then on."""
+
+    def register(cls: T) -> T:
+        SELECTORS.add(Card(name, summary, paper, year, cls))
+        return cls
+
+    return register
+
+
+class Scorer(Chooser):
+    """A chooser with one logit for each word: a linear layer on its state."""
+
+    def __init__(self, states: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(states, 1)
+
+    def logits(self, look: Look) -> Float[Tensor, "b t"]:
+        """The logit of each word to be selected."""
+        scores: Tensor = self.score(look.states).squeeze(-1)
+        return scores
+
+    def chances(self, look: Look) -> Float[Tensor, "b t"]:
+        return torch.sigmoid(self.logits(look)) * look.real
+
+
+class Constraint(nn.Module):
+    """A Lagrange multiplier that holds a number at or below a wanted value (Bastings et al. 2019, Sec. 4.2).
+
+    With v the violation (the number of the batch less the wanted value) and m its moving average, the multiplier is
+    ``lambda <- lambda exp(rate m)`` after each batch, within bounds, and the loss gets ``lambda v``: its value is that
+    of the average, its gradient that of the batch. The multiplier takes no gradient, and starts small, so that words
+    are told apart before they are counted. Both are part of the saved state.
+    """
+
+    multiplier: Tensor
+    average: Tensor
+
+    def __init__(self, wanted: float, rate: float = 0.01, keep: float = 0.99, first: float = 0.01) -> None:
+        super().__init__()
+        self.wanted, self.rate, self.keep = wanted, rate, keep
+        self.register_buffer("multiplier", torch.tensor(first, dtype=torch.float32))
+        self.register_buffer("average", torch.zeros((), dtype=torch.float32))
+
+    def forward(self, value: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """The penalty for a batch; moves the multiplier."""
+        violation = value - self.wanted
+        with torch.no_grad():
+            self.average.mul_(self.keep).add_(violation.detach().to(self.average) * (1 - self.keep))
+            self.multiplier.mul_(torch.exp(self.rate * self.average)).clamp_(1e-5, 100.0)
+        return self.multiplier * (violation + (self.average - violation.detach()))
+
+
+def supervised(chances: Float[Tensor, "b t"], marks: Float[Tensor, "b t"]) -> Float[Tensor, ""]:
+    """The mean cross-entropy of the chances with marks in nats a word, over texts that have marks; else zero."""
+    marked = torch.isfinite(marks) & (chances > 0)
+    losses = functional.binary_cross_entropy(
+        chances.clamp(1e-6, 1 - 1e-6), torch.nan_to_num(marks).to(chances), reduction="none"
+    )
+    return (losses * marked).sum() / marked.sum().clamp(min=1)

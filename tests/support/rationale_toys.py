@@ -1,0 +1,52 @@
+"""Small classifiers that select their words, and texts of which one word decides."""
+
+from __future__ import annotations
+
+import random
+
+import torch
+
+from exegesis.data.examples import Example
+from exegesis.models.modules.wrap import wrap
+from exegesis.models.rationales.model import RationaleClassifier
+from exegesis.models.rationales.network import RationaleNetwork
+from exegesis.models.rationales.shape import RationaleConfig
+from exegesis.models.text.vocabulary import Vocabulary
+
+GOOD, BAD = ("good", "great", "fine"), ("bad", "dull", "awful")
+FILLING = tuple(f"w{n}" for n in range(20))
+
+
+def examples(count: int, seed: int = 0) -> list[Example]:
+    """Texts of fillers with one word that gives the label away."""
+    draw, found = random.Random(seed), []
+    for n in range(count):
+        words = draw.choices(FILLING, k=draw.randint(4, 9))
+        words[draw.randrange(len(words))] = draw.choice(GOOD if n % 2 else BAD)
+        found.append(Example.of(" ".join(words), "positive" if n % 2 else "negative"))
+    return found
+
+
+def marks(given: list[Example]) -> list[list[bool]]:
+    """The words that decide."""
+    return [[word in (*GOOD, *BAD) for word in str(one.text).split()] for one in given]
+
+
+def network(selector: str = "hardkuma", encoder: str = "gru", seed: int = 0, double: bool = True) -> RationaleNetwork:
+    """A network with drawn weights whose selector keeps some words and not others."""
+    torch.manual_seed(seed)
+    module = RationaleNetwork(RationaleConfig(selector, encoder, 6, 5, 0.0, vocabulary=30))
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.mul_(2.0)
+        module.embedding.weight.normal_()
+    return (module.double() if double else module.float()).eval()
+
+
+def model(selector: str = "bottleneck:share=0.4", encoder: str = "gru") -> RationaleClassifier:
+    """A model of such a network."""
+    module = network(selector, encoder)
+    vocabulary = Vocabulary.from_texts([" ".join((*FILLING, *GOOD, *BAD))])
+    module.embedding = torch.nn.Embedding(len(vocabulary), module.embedding.embedding_dim).double()
+    torch.nn.init.normal_(module.embedding.weight)
+    return RationaleClassifier.of(wrap(module, vocabulary=vocabulary, labels=["negative", "positive"], name="toy"))

@@ -1,0 +1,81 @@
+"""Training through the public function: planted words found, marks of methods and of people, collusion seen."""
+
+from __future__ import annotations
+
+import pytest
+
+import exegesis
+from exegesis.models.rationales.model import RationaleClassifier
+from exegesis.models.rationales.selectors.fresh import Fresh
+from exegesis.models.rationales.shape import RationaleConfig
+from exegesis.models.trained.network import RecurrentConfig
+from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.training import TrainResult
+from exegesis.study.rationales import collusion, marks_by, train_selecting
+from tests.support import rationale_toys as toys
+
+OPTIONS = TrainOptions(epochs=12, batch=16, lr=0.01, patience=6)
+TRAIN, DEV, TEST = toys.examples(240), toys.examples(60, 1), toys.examples(60, 2)
+
+
+def as_model(result: TrainResult) -> RationaleClassifier:
+    trained = result.model
+    wrapped = exegesis.wrap(trained.module, vocabulary=trained.vocabulary, labels=list(trained.labels), name="m")
+    return RationaleClassifier.of(wrapped)
+
+
+def token_f1(model: RationaleClassifier) -> float:
+    """Token F1 of the words kept in the test texts against those planted, over all words."""
+    hits = kept = planted = 0
+    for result, marks in zip(exegesis.rationale(model, [str(one.text) for one in TEST]), toys.marks(TEST), strict=True):
+        hits += sum(marks[n] for n in result.kept)
+        kept, planted = kept + len(result.kept), planted + sum(marks)
+    return 2 * hits / (kept + planted)
+
+
+def test_fresh_learns_what_a_method_finds_and_a_fresh_reader_understands_it() -> None:
+    config = RationaleConfig(selector="fresh:share=0.15:method=leave-one-out", encoder="gru", embedding=12, hidden=12, dropout=0.1)
+    result = train_selecting(TRAIN, DEV, TEST, config=config, options=OPTIONS)
+    model = as_model(result)
+    assert result.test is not None
+    assert result.test.accuracy > 0.95
+    assert token_f1(model) > 0.95
+    shape = RecurrentConfig(embedding=12, hidden=12)
+    told = collusion(model, TRAIN, DEV, TEST, config=shape, options=TrainOptions(epochs=6, batch=16, lr=0.02))
+    assert told.rationale > 0.9
+    assert told.complement < 0.7
+    assert told.model == result.test.accuracy
+    assert (told.empty, told.whole) == (0.0, 0.0)
+
+
+def test_marks_of_people_are_followed_even_where_other_words_decide() -> None:
+    """Half of the texts have their first word marked, which says nothing of the label: it is kept then, not before."""
+    marks = [[place == 0 for place in range(len(str(one.text).split()))] if n % 2 else None
+             for n, one in enumerate(TRAIN)]  # fmt: skip
+    options = TrainOptions(epochs=4, batch=16, lr=0.02, patience=9)
+    found = []
+    for given in (None, marks):
+        config = RationaleConfig(selector="bottleneck:share=0.1", encoder="gru", embedding=12, hidden=12, dropout=0.0, supervision=20.0)
+        model = as_model(train_selecting(TRAIN, DEV, config=config, options=options, marks=given))
+        kept = [result.kept for result in exegesis.rationale(model, [str(one.text) for one in TEST])]
+        found.append(kept.count((0,)) / len(kept))
+    assert found[0] < 0.5
+    assert found[1] > 0.9
+
+
+def test_marks_by_a_method_are_ranges_of_characters() -> None:
+    model = exegesis.load()
+    given = Fresh(0.3, method="leave-one-out")
+    (marks,) = marks_by(model, ["a truly fine film"], given)
+    (result,) = exegesis.rationale(model, ["a truly fine film"], "leave-one-out", share=0.3)
+    assert marks == [list(result.text.characters(span)) for span in result.spans]
+
+
+def test_marks_follow_their_texts_when_development_texts_are_set_aside() -> None:
+    data = toys.examples(40)
+    config = RationaleConfig(selector="bottleneck:share=0.15", encoder="gru", embedding=4, hidden=4)
+    options = TrainOptions(epochs=1, batch=16)
+    result = train_selecting(data, None, config=config, options=options, marks=toys.marks(data))
+    assert result.sizes == {"train": 36, "dev": 4, "test": 0}
+    with pytest.raises(exegesis.UsageError, match="3 marks of 40 training texts"):
+        train_selecting(data, None, config=config, options=options, marks=toys.marks(data)[:3])
