@@ -14,9 +14,11 @@ import tests.support.text_cnns as text_cnns
 from exegesis.api import blackbox
 from exegesis.engine.methods import cards, make
 from exegesis.models.modules.wrap import wrap
+from exegesis.models.rationales.model import RationaleClassifier
 from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.recurrent import RecurrentClassifier
 from exegesis.protocols.model import Classifier
+from tests.support import rationale_toys
 from tests.support.torch_toys import WORDS, Bag, Shape, model
 from tests.support.user_modules import ZOO
 
@@ -68,6 +70,13 @@ def variant(kind: str) -> Classifier:
     return wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
 
 
+def selecting() -> Classifier:
+    """A classifier that reads only some of the words."""
+    module = rationale_toys.network("bottleneck:share=0.5", labels=("c0", "c1", "c2"), vocabulary=len(WORDS))
+    wrapped = wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
+    return RationaleClassifier.of(wrapped)
+
+
 ANY = {"context-cite", "leave-one-out", "lime", "input-reduction", "shapley", "soc"}
 GRADIENTS = ANY | {"deeplift", "gradient", "gradient-x-input", "integrated-gradients", "smoothgrad"}
 PARTS = GRADIENTS | {"lrp"}  # every part has a rule of relevance propagation
@@ -97,6 +106,7 @@ MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
     "one probability": (GRADIENTS, lambda: zoo("one probability")),
     "black box": (ANY, lambda: blackbox(probabilities, ["a", "b", "c"])),
     "transformer": (PARTS, hugging_face),
+    "selects its words": (GRADIENTS, selecting),
 }
 MECHANISMS: dict[str, tuple[str, ...]] = {  # how scores are computed; the methods of a mechanism share their code
     "removal": ("leave-one-out", "lime", "context-cite", "input-reduction", "shapley"),
@@ -109,8 +119,8 @@ MECHANISMS: dict[str, tuple[str, ...]] = {  # how scores are computed; the metho
 }
 # one model of each kind, on which every method is tried; the other models are tried with each mechanism
 KINDS = ("linear bag", "bigru attention", "two bilstms max", "tanh rnn", "text cnn", "one probability", "black box",
-         "transformer")  # fmt: skip
-QUICK = ("two bilstms max", "text cnn", "transformer")  # one recurrent, one convolutional, one transformer
+         "transformer", "selects its words")  # fmt: skip
+QUICK = ("two bilstms max", "text cnn", "transformer", "selects its words")  # one of each way to read
 built = lru_cache(None)(lambda name: MODELS[name][1]())
 # few points and samples, so that the whole table is quick
 OPTIONS: dict[str, dict[str, object]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import torch
 
@@ -15,6 +16,13 @@ from exegesis.models.text.vocabulary import Vocabulary
 
 GOOD, BAD = ("good", "great", "fine"), ("bad", "dull", "awful")
 FILLING = tuple(f"w{n}" for n in range(20))
+
+
+def shape(selector: str, size: int = 12, dropout: float = 0.0, **more: Any) -> RationaleConfig:
+    """A small shape."""
+    return RationaleConfig(
+        selector=selector, **{"encoder": "gru", "embedding": size, "hidden": size, "dropout": dropout, **more}
+    )
 
 
 def examples(count: int, seed: int = 0) -> list[Example]:
@@ -32,15 +40,15 @@ def marks(given: list[Example]) -> list[list[bool]]:
     return [[word in (*GOOD, *BAD) for word in str(one.text).split()] for one in given]
 
 
-def network(selector: str = "hardkuma", encoder: str = "gru", seed: int = 0, double: bool = True) -> RationaleNetwork:
-    """A network with drawn weights whose selector keeps some words and not others."""
+def network(selector: str = "hardkuma", encoder: str = "gru", seed: int = 0, **sizes: Any) -> RationaleNetwork:
+    """A network with drawn weights whose selector keeps some words and not others, in float64."""
     torch.manual_seed(seed)
-    module = RationaleNetwork(RationaleConfig(selector, encoder, 6, 5, 0.0, vocabulary=30))
+    module = RationaleNetwork(RationaleConfig(selector, encoder, 6, 5, 0.0, **{"vocabulary": 30, **sizes}))
     with torch.no_grad():
         for weight in module.parameters():
             weight.mul_(2.0)
         module.embedding.weight.normal_()
-    return (module.double() if double else module.float()).eval()
+    return module.double().eval()
 
 
 def model(selector: str = "bottleneck:share=0.4", encoder: str = "gru") -> RationaleClassifier:

@@ -42,9 +42,7 @@ def selecting_config(asked: Any) -> RationaleConfig:
         raise UsageError(f"--{wrong} does not belong to --arch rationale; leave it out")
     sizes = {name: getattr(asked, name) for name in ("embedding", "hidden", "dropout")}
     given = {name: value for name, value in sizes.items() if value is not None}
-    return RationaleConfig(
-        selector=asked.selector, encoder=asked.encoder, supervision=asked.supervision, **given
-    )
+    return RationaleConfig(selector=asked.selector, encoder=asked.encoder, supervision=asked.supervision, **given)
 
 
 def fit_selecting(asked: Selecting, parts: Mapping[str, Sequence[Example]]) -> Callable[..., TrainResult]:

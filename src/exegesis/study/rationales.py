@@ -14,9 +14,9 @@ from exegesis.data.examples import Example
 from exegesis.engine.methods import make
 from exegesis.models.rationales.selectors.fresh import Fresh
 from exegesis.models.rationales.shape import RationaleConfig
+from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.corpus import single, split_off
 from exegesis.models.trained.folder import TrainedClassifier
-from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import TrainResult, Watcher, train
 from exegesis.nn.context import entry
@@ -153,7 +153,9 @@ def _support(
     from exegesis.models.modules.wrap import wrap
 
     cell: Any = "gru" if config.encoder == "cnn" else config.encoder
-    shape = RecurrentConfig(cell=cell, bidirectional=True, embedding=config.embedding, hidden=config.hidden, dropout=config.dropout)
+    shape = RecurrentConfig(
+        cell=cell, bidirectional=True, embedding=config.embedding, hidden=config.hidden, dropout=config.dropout
+    )
     place = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}.support")
     result = train(examples, dev, config=shape, options=replace(options), checkpoint=place, resume=resume)
     trained: TrainedClassifier = result.model

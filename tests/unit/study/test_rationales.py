@@ -34,7 +34,9 @@ def token_f1(model: RationaleClassifier) -> float:
 
 
 def test_fresh_learns_what_a_method_finds_and_a_fresh_reader_understands_it() -> None:
-    config = RationaleConfig(selector="fresh:share=0.15:method=leave-one-out", encoder="gru", embedding=12, hidden=12, dropout=0.1)
+    config = RationaleConfig(
+        selector="fresh:share=0.15:method=leave-one-out", encoder="gru", embedding=12, hidden=12, dropout=0.1
+    )
     result = train_selecting(TRAIN, DEV, TEST, config=config, options=OPTIONS)
     model = as_model(result)
     assert result.test is not None
@@ -55,7 +57,9 @@ def test_marks_of_people_are_followed_even_where_other_words_decide() -> None:
     options = TrainOptions(epochs=4, batch=16, lr=0.02, patience=9)
     found = []
     for given in (None, marks):
-        config = RationaleConfig(selector="bottleneck:share=0.1", encoder="gru", embedding=12, hidden=12, dropout=0.0, supervision=20.0)
+        config = RationaleConfig(
+            selector="bottleneck:share=0.1", encoder="gru", embedding=12, hidden=12, dropout=0.0, supervision=20.0
+        )
         model = as_model(train_selecting(TRAIN, DEV, config=config, options=options, marks=given))
         kept = [result.kept for result in exegesis.rationale(model, [str(one.text) for one in TEST])]
         found.append(kept.count((0,)) / len(kept))
@@ -73,7 +77,7 @@ def test_marks_by_a_method_are_ranges_of_characters() -> None:
 
 def test_marks_follow_their_texts_when_development_texts_are_set_aside() -> None:
     data = toys.examples(40)
-    config = RationaleConfig(selector="bottleneck:share=0.15", encoder="gru", embedding=4, hidden=4)
+    config = toys.shape("bottleneck:share=0.15", 4, 0.2)
     options = TrainOptions(epochs=1, batch=16)
     result = train_selecting(data, None, config=config, options=options, marks=toys.marks(data))
     assert result.sizes == {"train": 36, "dev": 4, "test": 0}

@@ -83,7 +83,9 @@ def test_gated_steps_are_removal_and_have_the_gradient_of_a_word_that_comes_in(k
 def test_training_resumes_to_the_same_numbers_and_is_saved_and_loaded(tmp_path: Path) -> None:
     """All that a run carries is in its checkpoint: multipliers and moving averages too; marks are part of its data."""
     data, dev = toys.examples(60), toys.examples(20, 1)
-    config = RationaleConfig(selector="hardkuma:share=0.3:changes=0.5", encoder="gru", embedding=6, hidden=6, dropout=0.1)
+    config = RationaleConfig(
+        selector="hardkuma:share=0.3:changes=0.5", encoder="gru", embedding=6, hidden=6, dropout=0.1
+    )
     options = TrainOptions(epochs=4, batch=16, lr=0.02, patience=9)
     marks = [one if n % 2 else None for n, one in enumerate(toys.marks(data))]
     whole = train(data, dev, config=config, options=options, marks=marks)
@@ -113,7 +115,10 @@ def test_the_best_epoch_is_one_whose_selection_has_not_collapsed() -> None:
     assert not chooser.fits(Shares(0.4, 0.1, 0.1))
     data, dev = toys.examples(60), toys.examples(20, 1)
     told = train(
-        data, dev, config=RationaleConfig(selector="hardkuma:share=0.2", encoder="gru", embedding=6, hidden=6), options=TrainOptions(epochs=3, batch=16)
+        data,
+        dev,
+        config=toys.shape("hardkuma:share=0.2", 6, 0.2),
+        options=TrainOptions(epochs=3, batch=16),
     )
     ranks = [epoch.rank for epoch in told.history]
     assert ranks[told.best_epoch - 1] == max(ranks)
