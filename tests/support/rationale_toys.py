@@ -43,7 +43,7 @@ def marks(given: list[Example]) -> list[list[bool]]:
 def network(selector: str = "hardkuma", encoder: str = "gru", seed: int = 0, **sizes: Any) -> RationaleNetwork:
     """A network with drawn weights whose selector keeps some words and not others, in float64."""
     torch.manual_seed(seed)
-    module = RationaleNetwork(RationaleConfig(selector, encoder, 6, 5, 0.0, **{"vocabulary": 30, **sizes}))
+    module = RationaleNetwork(shape(selector, 6, encoder=encoder, hidden=5, **{"vocabulary": 30, **sizes}))
     with torch.no_grad():
         for weight in module.parameters():
             weight.mul_(2.0)

@@ -8,7 +8,7 @@ import exegesis
 from exegesis.models.rationales.model import RationaleClassifier
 from exegesis.models.rationales.selectors.fresh import Fresh
 from exegesis.models.rationales.shape import RationaleConfig
-from exegesis.models.trained.network import RecurrentConfig
+from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import TrainResult
 from exegesis.study.rationales import collusion, marks_by, train_selecting
