@@ -41,9 +41,9 @@ def load(
     """Load a model to explain: ``"bundled"``, a folder that ``exegesis train`` wrote, or a Hugging Face name or folder.
 
     A Hugging Face model needs safetensors weights. Its ``task`` is read from its files, or named: text-classification,
-    token-classification, question-answering, fill-mask, text-generation, text2text-generation, sentence-similarity
-    (docs/huggingface.md says which texts each of them takes). ``truncate`` lets it cut texts
-    that are longer than its positions. ``labels`` and ``outputs`` are those of ``wrap``, by default the model's own:
+    token-classification, question-answering, fill-mask, text-generation, text2text-generation, sentence-similarity,
+    feature-extraction (docs/huggingface.md says which texts each of them takes). ``truncate`` lets it cut texts that
+    are longer than its positions. ``labels`` and ``outputs`` are those of ``wrap``, by default the model's own:
     ``labels=["no", "yes"]`` makes a single output that of a sigmoid, ``outputs="multi-label"`` gives every label a
     probability of its own, ``outputs="regression"`` a plain number. ``words`` is a function from a text
     to its words, or to their (start, stop), for scripts without blanks and other notions of a word; a piece that

@@ -23,7 +23,7 @@ from exegesis.nn.context import entry
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Classifier, Differentiable, offers
-from exegesis.protocols.target import Ask
+from exegesis.protocols.target import Ask, Link
 from exegesis.results.internals.heads import HeadStudy, Relation
 from exegesis.results.study import Asked
 from exegesis.statistics.bootstrap import draw_texts, interval
@@ -57,12 +57,13 @@ def heads(
     Also, for each head: the share of attention to special pieces, to each part of speech, how often the most attended
     word is the previous one, the next or the word itself; and on the first ``tried`` sentences, what it is worth: the
     size of the derivative of the predicted class by a gate on it, and how far the prediction moves (total variation)
-    without it.
+    without it (not for a regression, which predicts no class).
 
     Raises UsageError if no relation is frequent enough; UnsupportedError for a model whose attention does not run from
     all pieces to all; and the errors of ``read_treebank``.
     """
     classifier = as_model(model)
+    decides = classifier.link is not Link.IDENTITY
     sentences = list(read_treebank(data) if isinstance(data, str | os.PathLike) else data)[:limit]
     hits: Hits = defaultdict(list)
     near: dict[str, list[np.ndarray]] = {name: [] for name in NEAR}
@@ -77,7 +78,7 @@ def heads(
             except ExegesisError:  # longer than the model takes, or nothing that it reads
                 continue
             batch = classifier.encode([text])
-            slopes = number < tried and offers(classifier, Differentiable)
+            slopes = number < tried and decides and offers(classifier, Differentiable)
             target = Ask("logit" if not classifier.link.hidden else "probability")
             asked: Any = (lambda raw, target=target: target.of(raw, classifier.link).of(raw)) if slopes else None
             found = read(classifier, batch, asked)

@@ -95,7 +95,7 @@ def wrap_huggingface(
     if chosen.labels is None:
         names, link = _meaning(config, labels, outputs, name)
     else:
-        names, link = meaning_of(chosen, tokenizer, _width(module, config, size), labels or outputs)
+        names, link = meaning_of(chosen, tokenizer, _width(module, config, size), config, labels or outputs)
     profile = Profile(name, names, link, _tokens(config, tokenizer, size), size, padded=True)
     return _tried(chosen.view(module, reader, profile))
 

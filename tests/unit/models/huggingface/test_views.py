@@ -76,6 +76,10 @@ def alike(model: HuggingFaceClassifier, raw: Any) -> Tensor:
     return torch.nn.functional.cosine_similarity(*vectors)[:, None]
 
 
+def features(model: HuggingFaceClassifier, raw: Raw) -> Tensor:
+    return model.module(ids(model, raw)).last_hidden_state.mean(1)
+
+
 PAIRED = list(zip(TEXTS, SECONDS, strict=True))
 TOYS: dict[str, tuple[str, dict[str, Any], list[Raw], Callable[..., Tensor]]] = {
     "token-classification": ("Bert:BertForTokenClassification", BERT | {"num_labels": 4},
@@ -85,7 +89,11 @@ TOYS: dict[str, tuple[str, dict[str, Any], list[Raw], Callable[..., Tensor]]] = 
     "text-generation": ("GPT2:GPT2LMHeadModel", GPT2, TEXTS, following),
     "text2text-generation": ("Bart:BartForConditionalGeneration", BART, PAIRED, answered),
     "sentence-similarity": ("Bert:BertModel", BERT, PAIRED, alike),
+    "feature-extraction": ("Bert:BertModel", BERT, TEXTS, features),
 }  # fmt: skip
+
+
+HEADLESS = ("sentence-similarity", "feature-extraction")  # no class says so
 
 
 def made(task: str) -> Any:
@@ -101,7 +109,7 @@ def views() -> dict[str, HuggingFaceClassifier]:
     words = hf_toys.wordpiece()
     return {
         task: wrap_huggingface(
-            made(task), tokenizers.get(task, words), name=task, task=task if task == "sentence-similarity" else None
+            made(task), tokenizers.get(task, words), name=task, task=task if task in HEADLESS else None
         )
         for task in TOYS
     }

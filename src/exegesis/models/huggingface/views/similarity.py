@@ -11,12 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.errors import ModelError, TextError, UnsupportedError
+from exegesis.core.errors import TextError, UnsupportedError
 from exegesis.core.text import Text
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.files import Files
 from exegesis.models.huggingface.vectors import find_lookups
 from exegesis.models.huggingface.views.apart import apart, joined, taken
+from exegesis.models.huggingface.views.features import pooled_states
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Raw
 
@@ -72,15 +73,7 @@ class SimilarityClassifier(HuggingFaceClassifier):
         return torch.nn.functional.cosine_similarity(vectors[0], vectors[1], dim=1)[:, None]
 
     def _read_off(self, answer: Any, batch: Batch) -> Float[Tensor, "b d"]:
-        states = getattr(answer, "last_hidden_state", None)
-        if not isinstance(states, Tensor) or states.dim() != 3 or states.shape[1] < batch.ids.shape[1]:
-            raise ModelError(f"model {self.name} gives no last hidden state for each piece: take an encoder of texts")
-        states = states[:, : batch.ids.shape[1]]
-        if self.pooling == "mean":
-            weights = batch.mask[..., None].to(states)
-            return (states * weights).sum(1) / weights.sum(1)
-        places = torch.zeros_like(batch.lengths) if self.pooling == "cls" else batch.lengths - 1
-        return states[torch.arange(len(batch), device=states.device), places]
+        return pooled_states(answer, batch, self.pooling, self.name)
 
 
 def is_sentence_encoder(files: Files) -> bool:

@@ -13,6 +13,7 @@ from exegesis.models.huggingface.adapter import HuggingFaceClassifier, Profile
 from exegesis.models.huggingface.files import CONFIG, Files
 from exegesis.models.huggingface.text import Reader
 from exegesis.models.huggingface.views import answers, similarity
+from exegesis.models.huggingface.views.features import FeatureClassifier, dimensions
 from exegesis.models.huggingface.views.reading import vocabulary
 from exegesis.models.huggingface.views.tags import TagClassifier
 from exegesis.models.huggingface.views.translation import AnswerWordClassifier
@@ -28,7 +29,8 @@ class Task:
 
     ``auto`` is the class of transformers that loads them, ``endings`` are those of the names of their classes.
     ``head`` names what the class adds to a pretrained model, and what to do without it. ``labels`` are the numbers that
-    a view explains: the config's labels (None), names, or the vocabulary (``"vocabulary"``), with their ``link``.
+    a view explains: the config's labels (None), names, the vocabulary (``"vocabulary"``) or the components of hidden
+    states (``"dimensions"``), with their ``link``.
     """
 
     name: str
@@ -42,7 +44,7 @@ class Task:
 
 CLASSIFICATION = "text-classification"
 SIMILARITY = "sentence-similarity"
-WORDS = "vocabulary"
+WORDS, DIMENSIONS = "vocabulary", "dimensions"
 LANGUAGE = "language model", "take a model that was trained to predict words"
 TASKS = {
     task.name: task
@@ -62,6 +64,8 @@ TASKS = {
              AnswerWordClassifier, LANGUAGE, WORDS),
         Task(SIMILARITY, "AutoModel", (), similarity.SimilarityClassifier,
              ("encoder", "take a sentence encoder"), similarity.LABELS, Link.IDENTITY),
+        Task("feature-extraction", "AutoModel", (), FeatureClassifier, ("encoder", "take an encoder of texts"),
+             DIMENSIONS, Link.IDENTITY),
     )
 }  # fmt: skip
 
@@ -98,10 +102,12 @@ def task_of_files(files: Files) -> Task:
     return task
 
 
-def meaning_of(task: Task, tokenizer: Any, size: int, given: object) -> tuple[tuple[str, ...], Link]:
+def meaning_of(task: Task, tokenizer: Any, size: int, config: Any, given: object) -> tuple[tuple[str, ...], Link]:
     """The labels and the link of a view that brings its own. Raises UsageError for a user's labels."""
     if given is not None:
         raise UsageError(f"labels belong to a classifier; a model of the task {task.name} has its own, leave them out")
+    if task.labels == DIMENSIONS:
+        return dimensions(config), task.link
     if isinstance(task.labels, str):
         return vocabulary(tokenizer, size), task.link
     return tuple(task.labels or ()), task.link
@@ -115,7 +121,7 @@ def check_tokenizer(task: Task, tokenizer: Any, name: str) -> None:
 
 def finished(model: HuggingFaceClassifier, files: Files) -> HuggingFaceClassifier:
     """The model with what only the files of its folder say."""
-    if isinstance(model, similarity.SimilarityClassifier):
+    if isinstance(model, similarity.SimilarityClassifier | FeatureClassifier):
         return replace(model, pooling=similarity.pooling_of(files))
     return model
 
