@@ -16,6 +16,7 @@ import pytest
 import exegesis
 from exegesis.cli import run
 from tests.support.doc_pages import ROOT, Block, blocks, commands, furnish, pages
+from tests.support.registries import forgotten
 
 SETUP = ("bash scripts/demo", "bash scripts/test")  # what the CI and a user run from nothing
 LANGUAGES = {"python", "bash", "text"}
@@ -29,13 +30,14 @@ def test_blocks_run(page, tmp_path, monkeypatch, capfd):
     if found:
         furnish(tmp_path)
     names = _names(page)
-    for block in found:
-        if block.language == "python":
-            lines = "\n" * block.line  # so that a traceback names the page's line
-            exec(compile(lines + block.code, str(page), "exec", dont_inherit=True), names)
-        elif block.language == "bash":
-            for command in commands(block.code):
-                _shell(command, monkeypatch)
+    with forgotten():
+        for block in found:
+            if block.language == "python":
+                lines = "\n" * block.line  # so that a traceback names the page's line
+                exec(compile(lines + block.code, str(page), "exec", dont_inherit=True), names)
+            elif block.language == "bash":
+                for command in commands(block.code):
+                    _shell(command, monkeypatch)
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from exegesis.engine.methods import METHODS
+from exegesis.questions.inside.maps import MAPS
 from exegesis.questions.phrases.catalogue import SEARCHES
+from exegesis.questions.sources.method import METHODS as SOURCES
 from exegesis.questions.trust.measure import MEASURES
 
 
 @contextmanager
 def forgotten() -> Iterator[None]:
-    """Methods, searches and measures that are registered inside are unknown again outside."""
-    registries = (METHODS, SEARCHES, MEASURES)
+    """What is registered inside (methods of any question, searches, measures) is unknown again outside."""
+    registries = (METHODS, SEARCHES, MEASURES, MAPS, SOURCES)
     before = [set(registry.names) for registry in registries]
     try:
         yield
