@@ -105,15 +105,32 @@ def _slopes(gold: Float[Tensor, " b"], link: Link, raw: Float[Tensor, "b c"]) ->
 class GaussNewton(Losses):
     """The mean over texts of Jᵀ Λ J: J the gradients of a text's outputs, Λ the curvature of its loss in them.
 
-    It equals the Hessian where outputs are linear in the weights, and is never negative.
+    It equals the Hessian where outputs are linear in the weights, and is never negative. With ``standing``, text n
+    stands for so many of a larger set, whose mean it is then.
     """
+
+    def __init__(
+        self,
+        passes: Passes,
+        texts: Sequence[Text],
+        gold: Float[Tensor, " n"],
+        standing: Float[Tensor, " n"] | None = None,
+    ) -> None:
+        super().__init__(passes, texts, gold)
+        self.standing = standing
+        self.whole = float(len(texts) if standing is None else standing.sum())
+
+    def bend(self, number: int, raw: Float[Tensor, "b c"]) -> Float[Tensor, "b k k"]:
+        """The curvature of the loss of each text of a batch in its outputs (see the class), for all it stands for."""
+        made = super().bend(number, raw)
+        return made if self.standing is None else made * self.standing[self.parts[number][0]].to(made)[:, None, None]
 
     def times(self, vectors: Float[Tensor, "q p"]) -> Float[Tensor, "q p"]:
         """The product with vectors."""
         total = torch.zeros_like(vectors)
         for number in range(len(self.parts)):
             total += self._summed(number, vectors)
-        return total / self.count
+        return total / self.whole
 
     def batches(self) -> int:
         """The number of batches."""
@@ -126,7 +143,7 @@ class GaussNewton(Losses):
     def mean_eigenvalue(self) -> float:
         """The mean of the eigenvalues, of those that n texts can keep from being zero."""
         numbers = self.outputs(0)[1].count
-        return self.trace() / min(self.count * numbers, self.passes.layout.size)
+        return self.trace() / min(self.whole * numbers, self.passes.layout.size)
 
     def trace(self) -> float:
         """The sum of the eigenvalues."""
@@ -134,7 +151,7 @@ class GaussNewton(Losses):
         for number in range(len(self.parts)):
             raw, factors = self.outputs(number)
             total += float(factors.weighted(self.roots(number, raw)).squares().sum())
-        return total / self.count
+        return total / self.whole
 
     def roots(self, number: int, raw: Float[Tensor, "b c"]) -> Float[Tensor, "r b k"]:
         """Vectors u_r of each text of a batch of which Σ u_r u_rᵀ is the curvature of its loss in its outputs."""

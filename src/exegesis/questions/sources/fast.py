@@ -13,14 +13,14 @@ from torch import Tensor
 
 from exegesis.core.parameters import above, at_least, at_most
 from exegesis.mech.curvature.passes import Passes
-from exegesis.mech.curvature.products import GaussNewton, Losses
+from exegesis.mech.curvature.products import GaussNewton
 from exegesis.mech.curvature.solve import conjugate_gradients
 from exegesis.protocols.trained import Trained
 from exegesis.questions.sources.functions import LIFT
 from exegesis.questions.sources.method import Queries, Scored, Training, method
 from exegesis.questions.sources.nearest import nearest, representations
 
-FIRST_TEXTS, FIRST_STEPS = 128, 4  # of the inverse, where tuning begins
+FIRST_STEPS = 4  # of the inverse, where tuning begins
 
 
 @method(
@@ -36,19 +36,24 @@ class FastInfluence:
 
     First neighbours, by L2 distance in the vector that the last linear layer reads. Half of the k are the nearest with
     the label that the number speaks for, half the nearest with others: of the predicted label alone, as in the paper,
-    texts that hurt would be missed. Then the inverse, by conjugate gradients on the Gauss-Newton matrix of a sample of
-    the training texts. Sample and steps are tuned on the first text asked for: they are doubled until the ranks of its
-    scores agree with those of half the effort (Spearman, at least ``agreement``); ``details`` has what was taken, and
-    the seconds of tuning. Then the scores of the candidates in batches. With ``k`` of all texts and ``agreement`` 1 it
-    comes to the numbers of the full run with so many steps.
+    texts that hurt would be missed. Then the inverse, by conjugate gradients on the Gauss-Newton matrix of all texts,
+    in which the k count as themselves and ``sample`` others, drawn by ``seed``, stand for the rest: the curvature that
+    a text adds itself changes its own score most. The steps are tuned for each text: doubled, to at most
+    ``iterations``, until the ranks of its scores agree with those of half the steps (Spearman, at least ``agreement``);
+    ``details`` has what was taken, the agreement that was reached, and the seconds. With ``k`` of all texts and
+    ``agreement`` 1 it comes to the numbers of the full run with so many steps.
 
-    ``damping`` is as for ``influence-functions``. Of the texts that matter most, those outside the k are missed.
+    ``damping`` is as for ``influence-functions``, and so is its default, with the trace estimated from the texts above.
+    How near the scores come to those of the full run depends on it: the less damping, the more the many texts that are
+    left out of the matrix matter (benchmarks/influence.py). Of the texts that matter most, those outside the k are
+    missed.
     """
 
     k: Annotated[int, at_least(2)] = 200
     damping: Annotated[float, at_least(0)] | None = None
     agreement: Annotated[float, above(0), at_most(1)] = 0.98
     iterations: Annotated[int, at_least(1)] = 50
+    sample: Annotated[int, at_least(0)] = 256
     weights: str = ""
     seed: Annotated[int, at_least(0)] = 0
 
@@ -57,29 +62,21 @@ class FastInfluence:
         distances = torch.cdist(
             representations(passes, queries.texts).double(), representations(passes, training.texts).double()
         )
-        labels = queries.classes.cpu()
-        chosen = [self.candidates(row, training, float(label)) for row, label in zip(distances, labels, strict=True)]
-        draws = torch.Generator().manual_seed(self.seed)
-        order = torch.randperm(len(training), generator=draws)
-        inverse = _Inverse(passes, training, order, self.damping)
-        asked = queries.gradients(passes, range(len(queries.texts)))
-        start = time.perf_counter()
-        texts, steps = self.tuned(inverse, asked[:1], _losses(passes, training, chosen[0]))
-        tuning = time.perf_counter() - start
-        solutions, left = inverse(asked, texts, steps)
-        union = torch.unique(torch.cat(chosen))
-        scores = -_losses(passes, training, union).products(solutions / len(training))
-        values = torch.full((len(asked), len(training)), torch.nan, dtype=torch.float64)
-        for row, numbers in enumerate(chosen):
-            values[row, numbers] = scores[row, torch.searchsorted(union, numbers)].double().cpu()
-        details: list[dict[str, Any]] = [
-            {"candidates": len(numbers), "sample": texts, "steps": steps, "residual": rest,
-             "damping": inverse.damping, "tuning_seconds": tuning}
-            for numbers, rest in zip(chosen, left.tolist(), strict=True)
-        ]  # fmt: skip
-        notes = [
-            (f"The inverse is that of {texts:,} texts in {steps} steps, tuned in {tuning:.1f} s.",) for _ in details
-        ]
+        values = torch.full(distances.shape, torch.nan, dtype=torch.float64)
+        details = list[dict[str, Any]]()
+        for row, label in enumerate(queries.classes.tolist()):
+            start = time.perf_counter()
+            chosen = self.candidates(distances[row], training, float(label))
+            matrix, at = self.matrix(passes, training, chosen)
+            damping = self.damping
+            if damping is None:
+                damping = LIFT * matrix.mean_eigenvalue()
+            asked = queries.gradients(passes, range(row, row + 1))
+            scores, told = self.tuned(matrix, asked, damping, at)
+            values[row, chosen] = scores / len(training)
+            told |= {"candidates": len(chosen), "sample": matrix.count, "damping": damping}
+            details.append({**told, "seconds": time.perf_counter() - start})
+        notes = [(_sentence(detail),) for detail in details]
         return Scored(values, details, notes)
 
     def candidates(self, distances: Float[Tensor, " n"], training: Training, label: float) -> Int[Tensor, " k"]:
@@ -93,40 +90,36 @@ class FastInfluence:
         first = min(first, len(halves[0]))
         return torch.cat([halves[0][:first], halves[1][: count - first]]).sort().values
 
-    def tuned(self, inverse: _Inverse, vector: Float[Tensor, "1 p"], losses: Losses) -> tuple[int, int]:
-        """The texts and steps of an inverse with which the ranks of scores no longer change."""
-        texts, steps, before = min(FIRST_TEXTS, inverse.count), min(FIRST_STEPS, self.iterations), None
+    def matrix(
+        self, passes: Passes, training: Training, chosen: Int[Tensor, " k"]
+    ) -> tuple[GaussNewton, Int[Tensor, " k"]]:
+        """The curvature of all texts, by the chosen ones and a sample of the others, and the places of the chosen."""
+        order = torch.randperm(len(training), generator=torch.Generator().manual_seed(self.seed))
+        others = order[~torch.isin(order, chosen)]
+        drawn = others[: self.sample]
+        rows = torch.cat([chosen, drawn]).sort().values
+        own = torch.isin(rows, chosen)
+        standing = torch.where(own, 1.0, len(others) / max(len(drawn), 1))
+        texts = [training.texts[row] for row in rows.tolist()]
+        return GaussNewton(passes, texts, training.gold[rows], standing), own.nonzero()[:, 0]
+
+    def tuned(
+        self, matrix: GaussNewton, vector: Float[Tensor, "1 p"], damping: float, at: Int[Tensor, " k"]
+    ) -> tuple[Float[Tensor, " k"], dict[str, Any]]:
+        """The scores of the chosen texts, with so many steps that their ranks no longer change, and what was taken."""
+        steps, before, rank = min(FIRST_STEPS, self.iterations), None, 0.0
         while True:
-            scores = losses.products(inverse(vector, texts, steps)[0])[0].double().cpu().numpy()
-            full = texts == inverse.count and steps == self.iterations
-            if before is not None and self.agreement < 1 and len(scores) > 1:
+            solved = conjugate_gradients(matrix.times, vector, damping, steps, 1e-4)
+            scores = -matrix.products(solved.solutions)[0][at].double().cpu()
+            if before is not None and len(scores) > 1:
                 rank = float(stats.spearmanr(before, scores)[0])
-                if rank >= self.agreement:
-                    return texts, steps
-            if full:
-                return texts, steps
-            before, texts, steps = scores, min(2 * texts, inverse.count), min(2 * steps, self.iterations)
+            if steps == self.iterations or (self.agreement < 1 and rank >= self.agreement):
+                return scores, {"steps": steps, "agreement": rank, "residual": float(solved.residual)}
+            before, steps = scores, min(2 * steps, self.iterations)
 
 
-class _Inverse:
-    """The damped inverse of the curvature of the first texts of an order; the damping is that of the first sample."""
-
-    def __init__(self, passes: Passes, training: Training, order: Int[Tensor, " n"], damping: float | None) -> None:
-        self.passes, self.training, self.order, self.count = passes, training, order, len(order)
-        self.given, self.damping = damping, damping or 0.0
-        self._matrix: tuple[int, GaussNewton] | None = None
-
-    def __call__(self, vectors: Float[Tensor, "q p"], texts: int, steps: int) -> tuple[Float[Tensor, "q p"], Tensor]:
-        """The vectors times the inverse, and the residual of each."""
-        if self._matrix is None or self._matrix[0] != texts:
-            rows = self.order[:texts].sort().values
-            chosen = [self.training.texts[row] for row in rows.tolist()]
-            self._matrix = (texts, GaussNewton(self.passes, chosen, self.training.gold[rows]))
-            if self.given is None:
-                self.damping = LIFT * self._matrix[1].mean_eigenvalue()
-        solved = conjugate_gradients(self._matrix[1].times, vectors, self.damping, steps, 1e-4)
-        return solved.solutions, solved.residual
-
-
-def _losses(passes: Passes, training: Training, rows: Int[Tensor, " k"]) -> Losses:
-    return Losses(passes, [training.texts[row] for row in rows.tolist()], training.gold[rows])
+def _sentence(detail: dict[str, Any]) -> str:
+    return (
+        f"The inverse is that of {detail['sample']:,} texts in {detail['steps']} steps; the ranks agree with those of "
+        f"half the steps to {detail['agreement']:.2f}."
+    )
