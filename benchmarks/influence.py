@@ -1,12 +1,12 @@
 """fast-influence beside influence functions of the whole training set, in one run, on one thread, in processor time.
 
-    python benchmarks/influence.py --data DATA [--texts 6920] [--queries 3] --out benchmarks/results/influence.json
+    python benchmarks/influence.py --train sst2/train.tsv --dev sst2/dev.tsv --asked sst2/test.tsv --out FILE
 
-An LSTM is trained on SST-2 (``DATA/sst2``; 50 wide, four epochs). Each query is asked alone: by conjugate gradients on
+An LSTM is trained on SST-2 (50 wide, four epochs). Each query is asked alone: by conjugate gradients on
 the whole training set, and by fast-influence, at several dampings (shares of the mean eigenvalue). For each: seconds,
 the rank correlation of the two over the texts that both scored, and how many of the ten strongest of the full run are
 among those that fast-influence looked at. Of the seconds of fast-influence, ``read`` (the training texts as pieces) and
-``index`` (their representations, one forward pass) serve all queries and can be kept: ``times_faster_after`` is without.
+``index`` (their representations, a forward pass) serve all queries and can be kept: ``times_faster_after`` is without.
 """
 
 from __future__ import annotations
@@ -39,19 +39,20 @@ def timed(work: Any) -> tuple[Any, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--texts", type=int, default=6920)
-    parser.add_argument("--queries", type=int, default=3)
+    for name in ("--train", "--dev", "--asked"):
+        parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--texts", type=int, default=100_000)
+    parser.add_argument("--queries", type=int, default=2)
     parser.add_argument("--dampings", default="0.1,1,10")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    examples = read_examples(str(given.data / "sst2" / "train.tsv"))[: given.texts]
-    dev = read_examples(str(given.data / "sst2" / "dev.tsv"))
+    examples = read_examples(str(given.train))[: given.texts]
+    dev = read_examples(str(given.dev))
     config = RecurrentConfig("lstm", embedding=50, hidden=50)
     result = train(examples, dev, config=config, options=TrainOptions(epochs=4))
     model = exegesis.wrap(result.model.module, vocabulary=result.model.vocabulary, labels=result.model.labels)
-    asked = [one.text for one in read_examples(str(given.data / "sst2" / "test.tsv"))[: given.queries]]
+    asked = [one.text for one in read_examples(str(given.asked))[: given.queries]]
     training, read = timed(lambda: Training.of(model, examples))
     passes = Passes(model)
     _, index = timed(lambda: representations(passes, training.texts))

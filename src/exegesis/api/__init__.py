@@ -11,7 +11,7 @@ from exegesis.api.models import as_model, blackbox, bundled_folder, language, lo
 from exegesis.api.rationales import rationale
 from exegesis.api.recommended import Place, best, chosen, each_chosen
 from exegesis.api.states import attributes, information
-from exegesis.api.training_texts import influence, influence_methods
+from exegesis.api.training_texts import index, influence, influence_methods
 from exegesis.api.trust import candidates, evaluate, measures, randomisation, recommend, refuse_best, sensitivity
 from exegesis.models.modules.wrap import wrap
 
@@ -38,6 +38,7 @@ __all__ = [
     "gates",
     "generation",
     "hierarchy",
+    "index",
     "influence",
     "influence_methods",
     "information",

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, cast, overload
 
-from exegesis.api.bars import Advance
+from exegesis.api.bars import Advance, bar
 from exegesis.api.inputs import Column, answered, in_order
 from exegesis.api.models import as_model
 from exegesis.core.containers import shown
-from exegesis.core.errors import UsageError
+from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.parameters import at_least, fitting
 from exegesis.core.text import Text
 from exegesis.data.examples import Example, read_examples
 from exegesis.nn.context import entry
-from exegesis.protocols.model import Classifier, Raw
+from exegesis.protocols.model import Classifier, Raw, missing
 from exegesis.protocols.target import Wish
+from exegesis.protocols.trained import Trained
 from exegesis.results.influence import Influence
 
 Training = str | os.PathLike[str] | Sequence[Example] | Sequence[tuple[str, str]]
@@ -83,7 +85,7 @@ def influence(
     chosen = METHODS.make(method, parameters)
     choice = asked(target, classifier.labels, classifier.link, plain=word is not None)
     count = fitting("top", Annotated[int, at_least(1)], top)
-    training = Read.of(classifier, examples_of(train))
+    training = Read.of(classifier, examples_of(train), later=bool(getattr(chosen, "index", "")))
 
     salient = None if word is None else Word(cast(Any, word), cast(Any, saliency))
 
@@ -92,6 +94,46 @@ def influence(
         return in_order(found, advance)
 
     return answered(classifier, text, work, "influence", progress)
+
+
+@entry
+def index(
+    model: Classifier | str,
+    train: Training,
+    folder: str | os.PathLike[str],
+    *,
+    layers: Sequence[str] = (),
+    gradients: int = 0,
+    weights: str = "",
+    seed: int = 0,
+    progress: bool = False,
+) -> Path:
+    """Write what a model makes of its training texts into a folder, once, for ``influence(..., index=folder)``.
+
+    The folder gets the representation of each text (the vector that the last linear layer reads, and those at
+    ``layers``, named as for ``exegesis.information``) for ``nearest`` and ``fast-influence``, and, with ``gradients``,
+    the gradient of its log odds projected to about so many numbers for each weight (of ``weights``, by ``seed``) for
+    ``random-projections``. Texts are read and written in blocks, so memory does not grow with them; a run that was
+    killed goes on with the same call. The folder belongs to the model as it is (its fingerprint) and to these texts in
+    this order: it is refused for others. Returns the folder.
+
+    Raises the errors of ``influence``, and FileError for a folder that holds something else.
+    """
+    from exegesis.questions.sources.store import Store, Wanted
+
+    classifier = as_model(model)
+    reasons = missing(classifier, Trained)
+    if reasons:
+        raise UnsupportedError(f"an index needs a model whose weights can be seen: {next(iter(reasons.values()))}")
+    examples = examples_of(train)
+    wanted = Wanted(tuple(layers), gradients, weights, seed)
+    with bar(progress, len(examples), "texts") as advance:
+
+        def told(count: int) -> None:
+            for _ in range(count):
+                advance()
+
+        return Store.build(folder, cast(Trained, classifier), examples, wanted, told).folder
 
 
 def influence_methods() -> tuple[Any, ...]:

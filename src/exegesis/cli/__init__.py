@@ -24,7 +24,7 @@ from exegesis.cli.corpus import Corpus, Run
 from exegesis.cli.evaluate import Compare, Evaluate
 from exegesis.cli.explain import Explain
 from exegesis.cli.generate import Generate
-from exegesis.cli.influence import Influence
+from exegesis.cli.influence import Index, Influence
 from exegesis.cli.information import Information
 from exegesis.cli.listing import Methods, Predict
 from exegesis.cli.nli import Nli
@@ -46,8 +46,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (Explain, Generate, Influence, Evaluate, Compare, Recommend, Predict, Methods, Train, Run, Corpus,
-                 Serve):  # fmt: skip
+for _command in (Explain, Generate, Influence, Index, Evaluate, Compare, Recommend, Predict, Methods, Train, Run,
+                 Corpus, Serve):  # fmt: skip
     app.command(cls=OnceEach)(unfolded(_command))
 app.command("attention-test")(unfolded(AttentionTest))
 app.command()(unfolded(Nli))
@@ -75,6 +75,7 @@ def root(
     exegesis explain "The fight scenes are fun but it grows tedious"
     exegesis explain "A fine film." --level all --figure why.svg
     exegesis influence "A fine film." --model my-model --train sst2/
+    exegesis index sst2/ --model my-model --out indexed
     exegesis generate "The capital of France is" --model my-language-model
     exegesis predict --file reviews.txt
     exegesis evaluate --data reviews.tsv --methods reat,lime --html trust.html

@@ -1,4 +1,4 @@
-"""``exegesis influence``: the training texts that made the model say this."""
+"""``exegesis influence``: the training texts that made the model say this; ``exegesis index`` keeps what it takes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from exegesis.cli.explain import Output
 from exegesis.cli.inputs import assigned, load, read_texts, read_training
 from exegesis.cli.outputs import check_files, progress, stream
 from exegesis.core.errors import UsageError
+from exegesis.core.escapes import escaped
+from exegesis.show.wording import many
 
 
 class Influence(opt.Command, Output, opt.Model, opt.Texts):
@@ -19,6 +21,7 @@ class Influence(opt.Command, Output, opt.Model, opt.Texts):
     exegesis influence "A dull film." --model my-model --train sst2/
     exegesis influence --file wrong.tsv --train train.tsv -M nearest -p k=50
     exegesis influence "A dull film." --train train.tsv -p damping=0.01
+    exegesis influence "A dull film." --train train.tsv -M nearest -p index=indexed -p calibration=dev.tsv
     """
 
     train: Path | None = opt.option("The training texts with labels: a file, or a folder with a train file.",
@@ -60,3 +63,41 @@ class Influence(opt.Command, Output, opt.Model, opt.Texts):
         results = api.influence(load(self), examples, cast(list[Any], raws), self.method, **options)
         with stream(self) as add:
             add([[result] for result in results])
+
+
+class Index(opt.Command, opt.Model):
+    """Keep what a model makes of its training texts, so that 'exegesis influence -p index=FOLDER' answers at once.
+
+    The methods nearest and fast-influence use the representations, random-projections the gradients. An interrupted
+    run goes on when the same command is given again.
+
+    \b
+    exegesis index sst2/ --model my-model --out indexed
+    exegesis index train.tsv --model my-model --layers "layer 1,pooled" --gradients 16 --out indexed
+    """
+
+    train: Path = opt.argument("The training texts with labels: a file, or a folder with a train file.", "TRAIN")
+    out: Path = opt.option("The folder to write.", "--out", "-o", metavar="FOLDER", default=..., **opt.OUTPUT)
+    column: str | None = opt.option("Column of the texts.", metavar="COLUMN", rich_help_panel="Texts")
+    pair_column: str | None = opt.option("Column of their second texts.", metavar="COLUMN", rich_help_panel="Texts")
+    label: str | None = opt.option("Column of their labels.", metavar="COLUMN", rich_help_panel="Texts")
+    layers: str = opt.option("More layers, separated by commas: layer 1, pooled ...", metavar="NAMES", default="")
+    gradients: int = opt.option("Numbers for each weight to which gradients are projected; 0: none.", metavar="N",
+                                min=0, default=0)  # fmt: skip
+    weights: str = opt.option("The weights whose gradients are kept; all by default.", metavar="NAMES", default="")
+    seed: int = opt.option("Seed of the projection.", metavar="N", min=0, default=0)
+    quiet: bool = opt.QUIET()
+
+    def run(self) -> None:
+        from exegesis import api
+
+        examples = read_training(str(self.train), self.column, self.label, self.pair_column) or []
+        names = [name.strip() for name in self.layers.split(",") if name.strip()]
+        model = load(self)
+        api.index(
+            model, examples, self.out, layers=names, gradients=self.gradients, weights=self.weights, seed=self.seed,
+            progress=progress(self.quiet),
+        )  # fmt: skip
+        if not self.quiet:
+            size = sum(one.stat().st_size for one in self.out.iterdir())
+            print(f"{escaped(self.out)}: {many(len(examples), 'training text')}, {size / 1e6:.1f} MB")

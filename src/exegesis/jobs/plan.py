@@ -12,8 +12,8 @@ from exegesis.core.errors import MissingExtraError, TextError, UsageError
 from exegesis.core.text import Text
 from exegesis.data.examples import Example
 from exegesis.engine.methods import Method, make
-from exegesis.jobs.fingerprint import fingerprint
 from exegesis.jobs.rows import Asked, digest, rows_of, text_id
+from exegesis.models.fingerprint import fingerprint
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Wish
 from exegesis.results.attribution import Attribution

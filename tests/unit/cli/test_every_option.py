@@ -76,6 +76,8 @@ train folder -o model --arch rationale --selector fresh:method=gradient --suppor
 train p.tsv -o model --arch esim --text premise --pair hypothesis --dev p.tsv TINY
 train t.tsv -o small --overwrite --keep kept --information layers.json TINY
 train t.tsv -o model --turn-over TINY
+index t.tsv --out indexed --column text --label label --layers pooled --gradients 4 --weights output --seed 1 -m bundled
+index p.tsv -o indexed -m pairs --column premise --pair-column hypothesis -q --device cpu TASK
 influence "a fine film" --train t.tsv -m bundled -p iterations=2 --top 1 --words --word fine --saliency l2
 influence -f t.tsv --column text --encoding utf-8 --limit 2 --skip-blank --train folder -M nearest --json o.jsonl -q
 influence -f t.tsv --column text --delimiter tab --train t.tsv -M nearest --csv out.csv -q

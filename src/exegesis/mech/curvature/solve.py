@@ -26,9 +26,16 @@ class Solved:
 
 
 def conjugate_gradients(
-    times: Times, vectors: Float[Tensor, "q p"], damping: float, iterations: int, tolerance: float
+    times: Times,
+    vectors: Float[Tensor, "q p"],
+    damping: float,
+    iterations: int,
+    tolerance: float,
+    enough: Callable[[int, Float[Tensor, "q p"]], bool] = lambda steps, solutions: False,
 ) -> Solved:
     """Solve by conjugate gradients, each vector on its own, all in the same products.
+
+    After each step ``enough`` may end the work, from the number of steps and the solutions so far.
 
     A vector is done where its residual is below ``tolerance``, or where the curvature along its direction is not above
     zero (a Hessian away from a minimum): what is reached by then is kept, and its residual says how good that is.
@@ -49,6 +56,8 @@ def conjugate_gradients(
         direction = torch.where(open_rows[:, None], rest + (new / squares.clamp_min(1e-300))[:, None] * direction, 0.0)
         squares = new
         open_rows = open_rows & (new > tolerance**2 * sizes)
+        if enough(count, solutions):
+            break
     return Solved(solutions, residual(times, solutions, vectors, damping), count + 1)
 
 

@@ -18,9 +18,10 @@ from exegesis.mech.curvature.solve import conjugate_gradients
 from exegesis.protocols.trained import Trained
 from exegesis.questions.sources.functions import LIFT
 from exegesis.questions.sources.method import Queries, Scored, Training, method
-from exegesis.questions.sources.nearest import nearest, representations
+from exegesis.questions.sources.space import nearest, representations
+from exegesis.questions.sources.store import Store
 
-FIRST_STEPS = 4  # of the inverse, where tuning begins
+FIRST_STEPS = 4  # of the inverse, where tuning begins: a power of two
 
 
 @method(
@@ -38,15 +39,16 @@ class FastInfluence:
     the label that the number speaks for, half the nearest with others: of the predicted label alone, as in the paper,
     texts that hurt would be missed. Then the inverse, by conjugate gradients on the Gauss-Newton matrix of all texts,
     in which the k count as themselves and ``sample`` others, drawn by ``seed``, stand for the rest: the curvature that
-    a text adds itself changes its own score most. The steps are tuned for each text: doubled, to at most
-    ``iterations``, until the ranks of its scores agree with those of half the steps (Spearman, at least ``agreement``);
-    ``details`` has what was taken, the agreement that was reached, and the seconds. With ``k`` of all texts and
-    ``agreement`` 1 it comes to the numbers of the full run with so many steps.
+    a text adds itself changes its own score most. The steps are tuned for each text: at 8, 16, 32 ... of them, at most
+    ``iterations``, it is enough if the ranks of its scores agree with those of half the steps (Spearman, at least
+    ``agreement``); ``details`` has what was taken, the agreement that was reached, and the seconds. With ``k`` of all
+    texts and ``agreement`` 1 it comes to the numbers of the full run with so many steps.
 
     ``damping`` is as for ``influence-functions``, and so is its default, with the trace estimated from the texts above.
     How near the scores come to those of the full run depends on it: the less damping, the more the many texts that are
     left out of the matrix matter (benchmarks/influence.py). Of the texts that matter most, those outside the k are
-    missed.
+    missed. ``index`` is a folder that ``exegesis index`` wrote: of the training texts only those that the matrix takes
+    are read again.
     """
 
     k: Annotated[int, at_least(2)] = 200
@@ -56,12 +58,13 @@ class FastInfluence:
     sample: Annotated[int, at_least(0)] = 256
     weights: str = ""
     seed: Annotated[int, at_least(0)] = 0
+    index: str = ""
 
     def __call__(self, model: Trained, training: Training, queries: Queries) -> Scored:
         passes = Passes(model, self.weights.split())
-        distances = torch.cdist(
-            representations(passes, queries.texts).double(), representations(passes, training.texts).double()
-        )
+        kept = Store.of(self.index, model, training).states(()) if self.index else None
+        points = representations(passes, training.texts) if kept is None else kept[0]
+        distances = torch.cdist(representations(passes, queries.texts).to(points), points)
         values = torch.full(distances.shape, torch.nan, dtype=torch.float64)
         details = list[dict[str, Any]]()
         for row, label in enumerate(queries.classes.tolist()):
@@ -107,15 +110,23 @@ class FastInfluence:
         self, matrix: GaussNewton, vector: Float[Tensor, "1 p"], damping: float, at: Int[Tensor, " k"]
     ) -> tuple[Float[Tensor, " k"], dict[str, Any]]:
         """The scores of the chosen texts, with so many steps that their ranks no longer change, and what was taken."""
-        steps, before, rank = min(FIRST_STEPS, self.iterations), None, 0.0
-        while True:
-            solved = conjugate_gradients(matrix.times, vector, damping, steps, 1e-4)
-            scores = -matrix.products(solved.solutions)[0][at].double().cpu()
-            if before is not None and len(scores) > 1:
-                rank = float(stats.spearmanr(before, scores)[0])
-            if steps == self.iterations or (self.agreement < 1 and rank >= self.agreement):
-                return scores, {"steps": steps, "agreement": rank, "residual": float(solved.residual)}
-            before, steps = scores, min(2 * steps, self.iterations)
+        found: dict[int, Tensor] = {}
+        reached = 0.0
+
+        def enough(steps: int, solutions: Tensor) -> bool:
+            nonlocal reached
+            if self.agreement == 1 or steps < FIRST_STEPS or steps & (steps - 1):
+                return False
+            found[steps] = matrix.products(solutions)[0][at]
+            if steps // 2 not in found or len(at) < 2:
+                return False
+            reached = float(stats.spearmanr(found[steps // 2].cpu(), found[steps].cpu())[0])
+            return reached >= self.agreement
+
+        solved = conjugate_gradients(matrix.times, vector, damping, self.iterations, 1e-4, enough)
+        scores = -matrix.products(solved.solutions)[0][at].double().cpu()
+        told = {"steps": int(solved.products) - 1, "agreement": reached, "residual": float(solved.residual)}
+        return scores, told
 
 
 def _sentence(detail: dict[str, Any]) -> str:

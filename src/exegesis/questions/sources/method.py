@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 
 import torch
 from jaxtyping import Float, Int
@@ -35,32 +36,78 @@ class Training:
     labels: Sequence[str]
 
     @classmethod
-    def of(cls, model: Classifier, examples: Sequence[Example]) -> Training:
-        """Read training texts.
+    def of(
+        cls,
+        model: Classifier,
+        examples: Sequence[Example],
+        *,
+        what: str = "training text",
+        first: int = 1,
+        later: bool = False,
+    ) -> Training:
+        """Read training texts; ``later``, each only when it is asked for.
 
         Raises UsageError without one, for a missing label and one that the model does not know, TextError for a text
-        without words; the text is named by its number.
+        without words; the text is named by ``what`` it is and by its number, from ``first``.
         """
         if not examples:
-            raise UsageError("there are no training texts; give at least one")
-        texts, gold = [], []
-        for number, example in enumerate(examples, 1):
-            try:
+            raise UsageError(f"there are no {what}s; give at least one")
+        gold = []
+        for number, example in enumerate(examples):
+            with _named(f"{what} {number + first} of {len(examples) + first - 1}"):
                 gold.append(gold_of(example.label, model.labels, model.link))
-                text = model.read(example.text)
-                if not text.words:
-                    raise TextError("it holds no word that the model reads")
-            except (TextError, UsageError) as error:
-                raise type(error)(f"training text {number} of {len(examples)}: {error}") from error
-            texts.append(text)
+        texts = Texts(model, examples, what, first)
         names = [
             example.label or "" if model.link is Link.IDENTITY else model.labels[int(number)]
             for example, number in zip(examples, gold, strict=True)
         ]
-        return cls(tuple(examples), tuple(texts), torch.tensor(gold, dtype=torch.float64), names)
+        read = texts if later else tuple(texts)
+        return cls(tuple(examples), read, torch.tensor(gold, dtype=torch.float64), names)
+
+    def copies(self, text: Text) -> list[int]:
+        """The numbers of the training texts that are this text."""
+        if isinstance(self.texts, Texts):
+            return [number for number, one in enumerate(self.examples) if _raw(one) == text.raw]
+        return [number for number, one in enumerate(self.texts) if one.ids == text.ids]
 
     def __len__(self) -> int:
         return len(self.texts)
+
+
+class Texts(Sequence[Text]):
+    """Examples as a model reads them, each when it is asked for."""
+
+    def __init__(self, model: Classifier, examples: Sequence[Example], what: str, first: int) -> None:
+        self.model, self.examples, self.what, self.first = model, examples, what, first
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    @overload
+    def __getitem__(self, number: int) -> Text: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Text]: ...
+    def __getitem__(self, number: int | slice) -> Text | Sequence[Text]:
+        if isinstance(number, slice):
+            return [self[one] for one in range(*number.indices(len(self)))]
+        with _named(f"{self.what} {number + self.first} of {len(self.examples) + self.first - 1}"):
+            text = self.model.read(self.examples[number].text)
+            if not text.words:
+                raise TextError("it holds no word that the model reads")
+        return text
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Say in an error which text it is about."""
+    try:
+        yield
+    except (TextError, UsageError) as error:
+        raise type(error)(f"{what}: {error}") from error
+
+
+def _raw(example: Example) -> str:
+    return example.text if isinstance(example.text, str) else "\n".join(example.text)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,12 +10,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from exegesis.core.errors import UsageError
 from exegesis.core.parameters import at_least
-from exegesis.core.text import Text
-from exegesis.mech.curvature.passes import Passes
+from exegesis.data.examples import read_examples
 from exegesis.protocols.target import Link
 from exegesis.protocols.trained import Trained
 from exegesis.questions.sources.method import Queries, Scored, Training, method
+from exegesis.questions.sources.space import Distance, Space, layers_of, states
+from exegesis.questions.sources.store import Store
+
+MOST = 2000  # training texts that stand in for held-out ones
 
 
 @method(
@@ -27,90 +31,101 @@ from exegesis.questions.sources.method import Queries, Scored, Training, method
 )
 @dataclass(frozen=True)
 class Nearest:
-    """The ``k`` training texts nearest to the text in the vector that the last linear layer reads, with weights.
+    """The ``k`` training texts nearest to the text in each of some layers, with weights.
 
-    The weight of a neighbour at distance d is exp(-d/m) over the sum of these, where m is the mean distance of the k
-    (1/k for all of them if they lie at distance 0); weights sum to 1 but for their signs. A neighbour with the label
-    that is explained helps, one with another label hurts. ``distance``: ``l2``, or ``cosine`` (1 less the cosine).
-    Neighbours at equal distances come in the order of the training data. The text itself, where it stands among the
-    training texts, is one of its neighbours unless ``itself`` is false.
+    ``layers``: names separated by commas (``layer 1, pooled``; see ``space.states``); by default the vector that the
+    last linear layer reads. In a layer, the weight of a neighbour at distance d is exp(-d/m) over the sum of these,
+    where m is the mean distance of the k (1/k for all of them if they lie at distance 0), so that layers of any scale
+    count alike; over several layers weights are averaged. Weights sum to 1 but for their signs: a neighbour with the
+    label that is explained helps, one with another label hurts. ``distance``: ``l2``, or ``cosine`` (1 less the
+    cosine). Neighbours at equal distances come in the order of the training data. The text itself, where it stands
+    among the training texts, is one of its neighbours unless ``itself`` is false.
 
-    ``details``: ``conformity`` is the share of the k with the label explained; ``credibility`` the share of training
-    texts, each held against its own neighbours without itself, that conform to their own label no more than this text
-    does; ``confidence`` is one less the credibility of the runner-up. Both are high if training supports this label
-    alone. ``k`` above the number of texts means all of them. Search is exact.
+    ``details``: ``conformity`` is the share of the neighbours, over all layers, with the label explained (Papernot and
+    McDaniel 2018, Wallace et al. 2018). ``credibility`` is the share of held-out labelled texts that conform to their
+    own label no more than this text does to its; ``confidence`` is one less the credibility of the runner-up. Both are
+    high if training supports this label alone. ``calibration`` names the file of held-out texts; without one the
+    training texts stand in (at most 2,000 of them), each held against its own neighbours without itself, and a note
+    says so: a model fits them better than others. ``k`` above the number of texts means all of them.
+
+    ``search``: ``exact``, or ``hnsw``, a graph of faiss (extra ``search``), whose ``recall`` is measured and said.
+    ``index`` is a folder that ``exegesis index`` wrote: the training texts are not read again. Raises UsageError for
+    calibration texts without labels, the errors of ``states`` and, for an index of another model or of other texts,
+    FileError.
     """
 
     k: Annotated[int, at_least(1)] = 20
-    distance: Literal["l2", "cosine"] = "l2"
+    layers: str = ""
+    distance: Distance = "l2"
     itself: bool = True
+    calibration: str = ""
+    search: Literal["exact", "hnsw"] = "exact"
+    index: str = ""
 
     def __call__(self, model: Trained, training: Training, queries: Queries) -> Scored:
-        passes = Passes(model)
-        states = representations(passes, training.texts)
-        asked = representations(passes, queries.texts)
-        classes, labels = training.gold.long(), len(model.labels)
-        distances = self.distances(asked, states)
-        if not self.itself:
-            same = torch.tensor([[text.ids == other.ids for other in training.texts] for text in queries.texts])
-            distances = distances.masked_fill(same, torch.inf)
-        count = min(self.k, len(training))
-        near, order = nearest(distances, count)
-        weights = neighbour_weights(near)
-        sides = torch.where(classes[order] == queries.classes[:, None].to(order.device), 1.0, -1.0)
-        values = torch.full((len(asked), len(training)), torch.nan, dtype=torch.float64)
-        values.scatter_(1, order, weights.double() * sides)
-        values = values.masked_fill(values == 0, torch.nan) if not self.itself else values
-        details: list[dict[str, Any]] = [{"neighbours": count} for _ in queries.texts]
+        layers = layers_of(self.layers)
+        spaces = [Space(one, self.distance, self.search) for one in self._states(model, training, layers)]
+        asked = states(model, queries.texts, layers)
+        classes, count = training.gold.long(), min(self.k, len(training))
+        without = None if self.itself else [training.copies(text) for text in queries.texts]
+        values = torch.zeros(len(queries.texts), len(training), dtype=torch.float64)
+        seen = torch.zeros(len(queries.texts), len(training), dtype=torch.bool)
+        found = list[Tensor]()
+        for space, vectors in zip(spaces, asked, strict=True):
+            near, order = space.near(vectors, count, without)
+            real = near.isfinite()
+            weights = neighbour_weights(near) / len(spaces)
+            sides = torch.where(classes[order] == queries.classes[:, None].to(order.device), 1.0, -1.0)
+            rows = torch.arange(len(order))[:, None].expand_as(order)
+            values.index_put_((rows[real], order[real]), (weights * sides)[real], accumulate=True)
+            seen[rows[real], order[real]] = True
+            found.append(torch.where(real, classes[order], -1))
+        values = values.masked_fill(~seen, torch.nan)
+        recall = {"recall": min(space.recall(count) for space in spaces)} if self.search != "exact" else {}
+        details: list[dict[str, Any]] = [{"neighbours": count, **recall} for _ in queries.texts]
         if model.link is not Link.IDENTITY:
-            own = self.own_label(states, classes, count)
+            own = self._calibrated(model, spaces, classes, layers, count)
+            neighbours = torch.cat(found, 1)
             details = [
-                {"neighbours": count, **trust(conformities(classes[row], labels), own, int(label))}
-                for row, label in zip(order, queries.classes.tolist(), strict=True)
+                {**detail, **trust(conformities(row[row >= 0], len(model.labels)), own, int(label))}
+                for detail, row, label in zip(details, neighbours, queries.classes.tolist(), strict=True)
             ]
-        return Scored(values, details, [(_sentence(detail),) for detail in details])
+        return Scored(values, details, [(_sentence(detail, bool(self.calibration)),) for detail in details])
 
-    def distances(self, asked: Float[Tensor, "q d"], states: Float[Tensor, "n d"]) -> Float[Tensor, "q n"]:
-        """The distance of every text from every training text."""
-        if self.distance == "cosine":
-            first, second = (
-                torch.nn.functional.normalize(side.double(), dim=1, eps=1e-300) for side in (asked, states)
-            )
-            return 1 - first @ second.t()
-        found: Tensor = torch.cdist(asked.double(), states.double())
-        return found
+    def _states(self, model: Trained, training: Training, layers: list[str]) -> list[Tensor]:
+        if self.index:
+            return Store.of(self.index, model, training).states(layers)
+        return states(model, training.texts, layers)
 
-    def own_label(self, states: Tensor, classes: Int[Tensor, " n"], count: int) -> Float[Tensor, " n"]:
-        """How many of each training text's neighbours, but for itself, have its own label, as a share."""
-        shares = []
-        for start in range(0, len(states), 1024):
-            part = self.distances(states[start : start + 1024], states)
-            part[torch.arange(len(part)), torch.arange(start, start + len(part))] = torch.inf
-            _, order = nearest(part, min(count, max(len(states) - 1, 1)))
-            own = classes[start : start + 1024, None]
-            shares.append((classes[order] == own).double().mean(1))
-        return torch.cat(shares)
-
-
-def representations(passes: Passes, texts: Sequence[Text]) -> Float[Tensor, "n d"]:
-    """The vector of each text that the model's last linear map reads (its last position where there are several)."""
-    rows: list[Tensor] = [torch.empty(0)] * len(texts)
-    for numbers, batch in passes.batches(texts):
-        _, watch = passes.run(batch, gradients=False)
-        last = [use for use in watch.uses if use.kind == "linear" and use.inputs is not None][-1].inputs
-        assert last is not None
-        last = last.detach()
-        if last.dim() > 2:
-            last = last[torch.arange(len(batch)), (batch.lengths - 1).clamp_max(last.shape[1] - 1).to(last.device)]
-        for number, row in zip(numbers.tolist(), last.reshape(len(batch), -1), strict=True):
-            rows[number] = row.cpu()
-    return torch.stack(rows)
+    def _calibrated(
+        self, model: Trained, spaces: Sequence[Space], classes: Int[Tensor, " n"], layers: list[str], count: int
+    ) -> Float[Tensor, " c"]:
+        """The conformity of each calibration text to its own label."""
+        if not self.calibration:
+            some = torch.arange(0, len(classes), -(-len(classes) // MOST))
+            return own_label(spaces, classes, count, some)
+        held = Training.of(model, read_examples(self.calibration), what="calibration text")
+        gold = held.gold.long()
+        asked = states(model, held.texts, layers)
+        shares = [
+            (classes[space.near(vectors, count)[1]] == gold[:, None]).double().mean(1)
+            for space, vectors in zip(spaces, asked, strict=True)
+        ]
+        return torch.stack(shares).mean(0)
 
 
-def nearest(distances: Float[Tensor, "q n"], count: int) -> tuple[Float[Tensor, "q k"], Int[Tensor, "q k"]]:
-    """The distances and numbers of the nearest, the nearest first; equal ones in their order."""
-    near, order = torch.sort(distances, dim=1, stable=True)
-    return near[:, :count], order[:, :count]
+def own_label(
+    spaces: Sequence[Space], classes: Int[Tensor, " n"], count: int, some: Int[Tensor, " m"]
+) -> Float[Tensor, " m"]:
+    """How many of some training texts' neighbours, but for themselves, have their label, as a share over all layers."""
+    if len(classes) < 2:
+        return torch.zeros(len(some), dtype=torch.float64)
+    alone, count = [[number] for number in some.tolist()], min(count, len(classes) - 1)
+    shares = [
+        (classes[space.near(space.vectors[some], count, alone)[1]] == classes[some, None]).double().mean(1)
+        for space in spaces
+    ]
+    return torch.stack(shares).mean(0)
 
 
 def neighbour_weights(near: Float[Tensor, "q k"]) -> Float[Tensor, "q k"]:
@@ -123,11 +138,13 @@ def neighbour_weights(near: Float[Tensor, "q k"]) -> Float[Tensor, "q k"]:
 
 def conformities(neighbours: Int[Tensor, " k"], labels: int) -> Float[Tensor, " l"]:
     """The share of neighbours with each label."""
-    return torch.bincount(neighbours, minlength=labels).double() / len(neighbours)
+    return torch.bincount(neighbours, minlength=labels).double() / max(len(neighbours), 1)
 
 
 def trust(shares: Float[Tensor, " l"], own: Float[Tensor, " n"], label: int) -> dict[str, float]:
     """Conformity, credibility and confidence of a label."""
+    if not len(own):
+        raise UsageError("there are no calibration texts; give at least one")
     credible = [float((own <= share).double().mean()) for share in shares]
     others = [value for number, value in enumerate(credible) if number != label]
     return {
@@ -137,10 +154,12 @@ def trust(shares: Float[Tensor, " l"], own: Float[Tensor, " n"], label: int) -> 
     }
 
 
-def _sentence(detail: dict[str, Any]) -> str:
+def _sentence(detail: dict[str, Any], held_out: bool) -> str:
+    found = f" ({detail['recall']:.1%} of the nearest are found)" if "recall" in detail else ""
     if "conformity" not in detail:
-        return f"The {detail['neighbours']} nearest training texts."
+        return f"The {detail['neighbours']} nearest training texts{found}."
+    against = "held-out texts" if held_out else "the training texts themselves, so it is high for what was fitted"
     return (
-        f"Of the {detail['neighbours']} nearest training texts {detail['conformity']:.0%} have this label; "
-        f"credibility {detail['credibility']:.2f}, confidence {detail['confidence']:.2f}."
+        f"Of the {detail['neighbours']} nearest training texts{found} {detail['conformity']:.0%} have this label; "
+        f"credibility {detail['credibility']:.2f}, confidence {detail['confidence']:.2f}, by {against}."
     )

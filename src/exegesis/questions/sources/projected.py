@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.errors import UnsupportedError
+from exegesis.core.errors import FileError, UnsupportedError, UsageError
 from exegesis.core.parameters import at_least
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import Losses
 from exegesis.mech.curvature.projection import Projection
-from exegesis.protocols.loss import loss
 from exegesis.protocols.target import Link
 from exegesis.protocols.trained import Trained
+from exegesis.questions.sources.features import features
 from exegesis.questions.sources.method import Queries, Scored, Training, method
+from exegesis.questions.sources.store import GRADIENTS, MISSED, Store
+from exegesis.questions.sources.tracin import read_checkpoints
 
+# Of a model: the features of the training texts, 1 - p of their labels, the features of the numbers; ΦᵀΦ where kept.
+Sides = tuple[Float[Tensor, "n f"], Float[Tensor, " n"], Float[Tensor, "q f"], Float[Tensor, "f f"] | None]
 LIFT = 1e-3  # of the mean eigenvalue, what is added to the features' products by default
 
 
 @method(
     "random-projections",
-    summary="influence in a space of few random directions: TRAK, of one model",
+    summary="influence in a space of few random directions: TRAK, of one model or several",
     unit="change of the explained number that the text is responsible for, where the model is linear in its weights",
     paper="Park et al., TRAK: Attributing Model Behavior at Scale",
     year=2023,
@@ -37,61 +43,82 @@ class RandomProjections:
     numbers for each weight (see ``mech.curvature.projection``: both sides of a matrix are projected by themselves,
     where the paper projects the whole gradient); Φ has those of all training texts; φ(x) is the gradient of the number
     explained. It is the influence on a model that is linear in its weights, without the weights p(1 - p) of the
-    curvature, as in the paper. Of one model: the paper averages over several. ``damping`` λ, by default a thousandth of
-    the mean eigenvalue of ΦᵀΦ. Raises UnsupportedError for a regression.
+    curvature, as in the paper. ``models`` names folders of weights of other models of the same shape, separated by
+    commas, such as those of ``exegesis train`` with other seeds: both factors, φ(x)ᵀ (ΦᵀΦ + λ)⁻¹ φ(z) and 1 - p(z), are
+    then means over them and over the model itself (the paper's Eq. 13), which names the number. ``damping`` λ, by
+    default a thousandth of the mean eigenvalue of ΦᵀΦ. ``index`` is a folder that ``exegesis index --gradients`` wrote,
+    whose width, weights and seed count: the training texts are not read again. Raises UnsupportedError for a
+    regression, UsageError for a folder without weights of this shape, FileError for a store of another model.
     """
 
     width: Annotated[int, at_least(1)] = 64
     damping: Annotated[float, at_least(0)] | None = None
     weights: str = ""
+    models: str = ""
     seed: Annotated[int, at_least(0)] = 0
+    index: str = ""
 
     def __call__(self, model: Trained, training: Training, queries: Queries) -> Scored:
         if model.link is Link.IDENTITY:
             raise UnsupportedError("random-projections explains log odds, which a regression has not")
-        passes = Passes(model, self.weights.split())
-        projection = Projection(passes.layout, self.width, self.seed)
-        losses = Losses(passes, training.texts, training.gold)
-        features, missed = self._features(losses, projection)
-        asked = torch.cat([
-            projection.of(queries.factors(passes, row))[0] for row in range(len(queries.texts))
-        ]).double()  # fmt: skip
-        damping = self.damping
-        if damping is None:
-            damping = LIFT * float(features.square().sum()) / min(features.shape)
-        values = in_span(features, asked, damping) * missed
-        detail = {"damping": damping, "features": features.shape[1]}
+        others = [name.strip() for name in self.models.split(",") if name.strip()]
+        if self.index and others:
+            raise UsageError("an index is of one model: leave out models, or the index")
+        chances, spans = list[Tensor](), list[Tensor]()
+        detail: dict[str, Any] = {}
+        sides = self._kept(model, training, queries) if self.index else self._sides(model, training, queries, others)
+        for rows, missed, asked, gram in sides:
+            damping = self.damping
+            if damping is None:
+                trace = float(gram.trace() if gram is not None else rows.square().sum())
+                damping = LIFT * trace / min(rows.shape)
+            chances.append(missed)
+            spans.append(in_span(rows, asked, damping, gram))
+            detail = {"damping": damping, "features": rows.shape[1], "models": len(spans)}
+        values = torch.stack(spans).mean(0) * torch.stack(chances).mean(0)
         return Scored(values, [detail for _ in queries.texts])
 
-    def _features(self, losses: Losses, projection: Projection) -> tuple[Float[Tensor, "n f"], Float[Tensor, " n"]]:
-        """The projected gradients of the log odds of every training text, and 1 - p of its label."""
-        link = losses.passes.model.link
-        rows: list[Tensor] = [torch.empty(0)] * losses.count
-        missed = torch.zeros(losses.count, dtype=torch.float64)
-        for number, (numbers, batch) in enumerate(losses.parts):
-            gold = losses.golds(number)
-            kept: list[Tensor] = []
+    def _kept(self, model: Trained, training: Training, queries: Queries) -> Iterator[Sides]:
+        """The sides of a model whose training texts an index has."""
+        store = Store.of(self.index, model, training)
+        wanted = store.wanted
+        if not wanted.width:
+            raise FileError(f"{self.index} holds no gradients: index it with --gradients WIDTH")
+        passes = Passes(model, wanted.weights.split())
+        projection = Projection(passes.layout, wanted.width, wanted.seed)
+        rows, missed = (torch.from_numpy(np.asarray(store.array(name))) for name in (GRADIENTS, MISSED))
+        yield rows, missed[:, 0].double(), _asked(passes, projection, queries), store.gram()
 
-            def slopes(raw: Tensor, gold: Tensor = gold, kept: list[Tensor] = kept) -> Tensor:
-                leaf = raw.detach().double().requires_grad_()
-                chance = -loss(leaf, gold, link)
-                odds = chance - torch.log(-torch.expm1(chance.clamp_max(-1e-12)))
-                kept.append(-torch.expm1(chance.detach()))
-                return torch.autograd.grad(odds.sum(), leaf)[0][None].to(raw)
-
-            _, factors = losses.passes.factors(batch, slopes)
-            missed[numbers] = kept[-1].cpu()
-            for at, row in zip(numbers.tolist(), projection.of(factors)[0], strict=True):
-                rows[at] = row
-        return torch.stack(rows).double(), missed
+    def _sides(self, model: Trained, training: Training, queries: Queries, others: list[str]) -> Iterator[Sides]:
+        """The sides of the model and of each of the others."""
+        kept = [None, *(weights for name in others for _, weights in read_checkpoints(name, model))]
+        for weights in kept:
+            passes = Passes(model, self.weights.split(), by=weights)
+            projection = Projection(passes.layout, self.width, self.seed)
+            rows, missed = features(Losses(passes, training.texts, training.gold), projection)
+            yield rows, missed, _asked(passes, projection, queries), None
 
 
-def in_span(features: Float[Tensor, "n f"], asked: Float[Tensor, "q f"], damping: float) -> Float[Tensor, "q n"]:
-    """φ(x)ᵀ (ΦᵀΦ + λ)⁻¹ Φᵀ, by the smaller of the two matrices of products."""
+def _asked(passes: Passes, projection: Projection, queries: Queries) -> Float[Tensor, "q f"]:
+    return (
+        torch.cat([projection.of(queries.factors(passes, row))[0] for row in range(len(queries.texts))]).double().cpu()
+    )
+
+
+def in_span(
+    features: Float[Tensor, "n f"],
+    asked: Float[Tensor, "q f"],
+    damping: float,
+    gram: Float[Tensor, "f f"] | None = None,
+) -> Float[Tensor, "q n"]:
+    """φ(x)ᵀ (ΦᵀΦ + λ)⁻¹ Φᵀ, by the smaller of the two matrices of products; ``gram`` is ΦᵀΦ where it is known."""
     n, size = features.shape
-    eye = torch.eye(min(n, size), dtype=features.dtype, device=features.device)
+    eye = torch.eye(min(n, size), dtype=asked.dtype, device=asked.device)
     if size <= n:
-        small: Tensor = torch.linalg.solve(features.t() @ features + damping * eye, asked.t())
-        return small.t() @ features.t()
+        small: Tensor = torch.linalg.solve(
+            (features.t() @ features if gram is None else gram) + damping * eye, asked.t()
+        )
+        return (features @ small.to(features)).t().to(asked)
+    features = features.to(asked)
     turned: Tensor = torch.linalg.solve(features @ features.t() + damping * eye, features @ asked.t())
     return turned.t()

@@ -15,7 +15,8 @@ from exegesis.protocols.loss import loss
 from exegesis.protocols.trained import Trained
 from exegesis.questions.sources.functions import LIFT
 from exegesis.questions.sources.method import Training
-from exegesis.questions.sources.nearest import Nearest, representations
+from exegesis.questions.sources.nearest import own_label
+from exegesis.questions.sources.space import Space, representations
 
 SIGNS = {
     "self-influence": "how much of its own loss a text has taken away by being trained on (∇Lᵀ H⁻¹ ∇L, EK-FAC)",
@@ -39,8 +40,8 @@ def suspicion(model: Trained, training: Training, seed: int) -> Mapping[str, Flo
         raw = model.outputs(matrix.parts[number][1])
         losses[rows] = loss(raw, matrix.golds(number), model.link).double().cpu().numpy()
     states = representations(passes, training.texts)
-    near = Nearest(k=NEIGHBOURS)
-    alike = near.own_label(states, training.gold.long(), min(NEIGHBOURS, len(training)))
+    space = Space(states, "l2", "exact")
+    alike = own_label([space], training.gold.long(), NEIGHBOURS, torch.arange(len(training)))
     return {
         "self-influence": own,
         "gradient": lengths,

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 import exegesis
+from exegesis.mech.curvature.passes import Passes
+from exegesis.mech.curvature.products import GaussNewton
 from exegesis.questions.sources.projected import in_span
 from tests.support import torch_toys
 from tests.support.torch_toys import Shape
@@ -32,6 +34,27 @@ def test_fast_influence_in_full(toy):
     scored = np.flatnonzero(np.isfinite(few.scores))
     assert [train[n][1] for n in scored].count("yes") == 2  # candidates that may help, and that may hurt
     assert few.scored == few.details["candidates"] == 4
+
+
+def test_fast_influence_stands_for_all(toy):
+    """The curvature is that of all texts: the candidates themselves, and a sample for the rest."""
+    model, train = toy
+    double = train + train[4:]  # texts 4 to 11 twice: one of each stands for both
+    options = {"damping": 0.05, "tolerance": 1e-10}
+    passes = Passes(model)
+    texts, gold = [model.read(text) for text, _ in train], torch.tensor([float(label == "yes") for _, label in train])
+    standing = torch.tensor([1.0] * 4 + [2.0] * 8)
+    few = GaussNewton(passes, texts, gold, standing)
+    whole = GaussNewton(passes, texts + texts[4:], torch.cat([gold, gold[4:]]))
+    vectors = torch.randn(2, passes.layout.size, dtype=torch.float64)
+    torch.testing.assert_close(few.times(vectors), whole.times(vectors))
+    assert few.mean_eigenvalue() == pytest.approx(whole.mean_eigenvalue())
+    fast = exegesis.influence(model, double, TEXTS[1], "fast-influence", damping=0.05, k=4, sample=99, iterations=90)
+    full = exegesis.influence(model, double, TEXTS[1], **options)
+    seen = np.isfinite(fast.scores)
+    assert seen.sum() == 4
+    np.testing.assert_allclose(fast.scores[seen], full.scores[seen], rtol=1e-2, atol=1e-6)
+    assert fast.details["residual"] < 1e-3
 
 
 def test_projections_wider_than_the_weights(toy):
@@ -61,7 +84,6 @@ def test_projections_wider_than_the_weights(toy):
 
 def test_projections_keep_products(toy):
     """Projected to few numbers, products of gradients are right in the mean over seeds."""
-    from exegesis.mech.curvature.passes import Passes
     from exegesis.mech.curvature.projection import Projection
 
     model, _ = toy
