@@ -8,7 +8,7 @@ from torch import nn
 
 from exegesis.core.errors import UsageError
 from exegesis.models.text.vocabulary import PAIR_NUMBER
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.config import ConvolutionalConfig, RecurrentConfig, TransformerConfig
 from exegesis.models.trained.kinds import network
 from exegesis.nn.halves import half, halved, in_place_of_dropout, kept_units
 
@@ -21,14 +21,19 @@ KINDS = [
     {"cell": "lstm-nondecreasing", "bidirectional": True, "readout": "mean"},
     {"cell": "lstm-no-gates", "layers": 2},
     {"cell": "lstm", "bidirectional": True, "readout": "esim"},
+    {"cell": "gru", "bidirectional": True, "readout": "structured"},
+    {"kernels": (1, 3)},
 ]
+TRANSFORMER = {"heads": 2, "layers": 1, "feedforward": 6}
 
 
 def made(kind):
     torch.manual_seed(3)
-    config = RecurrentConfig(
-        **kind, embedding=5, hidden=4, dropout=0.0, vocabulary=9, labels=("a", "b"), turn_over=True
-    )
+    sizes = {"embedding": 6, "dropout": 0.0, "vocabulary": 9, "labels": ("a", "b"), "turn_over": True}
+    if "heads" in kind:
+        config = TransformerConfig(**kind, **sizes)
+    else:
+        config = (ConvolutionalConfig if "kernels" in kind else RecurrentConfig)(**kind, **sizes, hidden=4)
     module = network(config).double()
     with torch.no_grad():
         module.embedding.weight *= 10
@@ -86,20 +91,22 @@ def test_a_step_on_a_text_moves_nothing_of_its_other_half(kind):
     assert not torch.allclose(say(False), before[1], atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map(str, kind.values())))
+@pytest.mark.parametrize("kind", [*KINDS, TRANSFORMER], ids=lambda kind: "-".join(map(str, kind.values())))
 def test_rows_run_through_their_own_halves(kind):
     """In a batch as alone, padded as unpadded; and where nothing is left out, as torch's own kernels."""
     module = made(kind).eval()
     ids, lengths = batch(kind, TEXTS)
     with torch.no_grad(), halved(TEXTS):
         together = module(ids, lengths)
+    with torch.no_grad(), halved(TEXTS, other=True):
+        assert not torch.allclose(module(ids, lengths), together, atol=1e-4)
     for row, text in enumerate(TEXTS):
         alone = batch(kind, [text])
         with torch.no_grad(), halved([text]):
             torch.testing.assert_close(module(*alone)[0], together[row], rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", KINDS[:4] + KINDS[6:], ids=lambda kind: "-".join(map(str, kind.values())))
+@pytest.mark.parametrize("kind", KINDS[:4] + KINDS[6:8], ids=lambda kind: "-".join(map(str, kind.values())))
 def test_written_out_as_the_kernels(kind, monkeypatch):
     module = made(kind).eval()
     ids, lengths = batch(kind, TEXTS)

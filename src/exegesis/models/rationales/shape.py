@@ -34,6 +34,8 @@ class RationaleConfig(NetworkConfig):
     def __post_init__(self) -> None:
         if self.encoder not in KINDS:
             raise unknown("encoder", self.encoder, KINDS)
+        if self.turn_over:
+            raise UsageError("a network that selects words has no halves: leave turn_over out")
         if not 0 <= self.supervision < float("inf"):
             raise UsageError(f"supervision is {self.supervision!r}; give a number from 0")
         super().__post_init__()

@@ -22,11 +22,14 @@ class NetworkConfig:
 
     ``embedding`` is the width of the word vectors, ``vocabulary`` their number. ``dropout`` acts inside and on the
     vector that the output layer reads, ``embedding_dropout`` on whole features of a text's embeddings, both while
-    training only.
+    training only. With ``turn_over`` each training text trains a half of the units instead, its own (``nn.halves``),
+    and nothing else is dropped.
     """
 
     family: ClassVar[str]
-    later: ClassVar[frozenset[str]] = frozenset()  # entries that a folder has only where they are not the default
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"turn_over"}
+    )  # entries that a folder has only where they are not the default
     whole: ClassVar[tuple[str, ...]] = ("embedding", "vocabulary")
 
     embedding: int = 100
@@ -34,8 +37,11 @@ class NetworkConfig:
     embedding_dropout: float = 0.0
     vocabulary: int = 2
     labels: tuple[str, ...] = ("negative", "positive")
+    turn_over: bool = False
 
     def __post_init__(self) -> None:
+        if self.turn_over and (self.dropout or self.embedding_dropout):
+            raise UsageError("turn_over takes the place of dropout: give dropout=0 and embedding_dropout=0")
         for name in self.whole:
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)!r}; give a whole number from 1")
@@ -58,7 +64,7 @@ class NetworkConfig:
     @property
     def halves(self) -> bool:
         """True if each training text trains a half of the units, its own (``nn.halves``)."""
-        return False
+        return self.turn_over
 
     def entries(self) -> dict[str, Any]:
         """The fields by name, without those of ``later`` that are as usual: earlier versions do not know them."""
@@ -80,10 +86,8 @@ class RecurrentConfig(NetworkConfig):
     """The shape of a recurrent classifier.
 
     ``hidden`` is the width of one direction. A ``cell`` lstm-KIND is a variant of Arras et al. 2019, Sec. 11.4
-    (``nn.variants``). ``dropout`` acts between layers and on the readout. With ``turn_over`` each training text trains
-    a half of all units instead, its own (``nn.halves``), and nothing else is dropped. The readout
-    esim is a network of its own, of pairs (``esim.Esim``); ``hops`` is the number of rows of weights of the readout
-    structured.
+    (``nn.variants``). ``dropout`` acts between layers and on the readout. The readout esim is a network of its own, of
+    pairs (``esim.Esim``); ``hops`` is the number of rows of weights of the readout structured.
     """
 
     family = "recurrent"
@@ -96,7 +100,6 @@ class RecurrentConfig(NetworkConfig):
     hidden: int = 150
     readout: Readout = "last"
     hops: int = 4
-    turn_over: bool = False
 
     def __post_init__(self) -> None:
         if self.cell not in get_args(Cell):
@@ -104,8 +107,6 @@ class RecurrentConfig(NetworkConfig):
         if self.readout not in get_args(Readout):
             raise unknown("readout", self.readout, get_args(Readout))
         super().__post_init__()
-        if self.turn_over and (self.dropout or self.embedding_dropout):
-            raise UsageError("turn_over takes the place of dropout: give dropout=0 and embedding_dropout=0")
         if self.pairs and (self.cell, self.bidirectional, self.layers) != ("lstm", True, 1):
             raise UsageError("the readout esim needs one bidirectional layer of an LSTM (--arch esim)")
 
@@ -121,10 +122,6 @@ class RecurrentConfig(NetworkConfig):
     @property
     def pairs(self) -> bool:
         return self.readout == "esim"
-
-    @property
-    def halves(self) -> bool:
-        return self.turn_over
 
     @property
     def variant(self) -> Kind | None:

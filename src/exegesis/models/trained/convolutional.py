@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from exegesis.models.trained.config import ConvolutionalConfig
 from exegesis.models.trained.network import TextClassifier, pooled, real_places
+from exegesis.nn.halves import half
 
 
 class ConvolutionalClassifier(TextClassifier):
@@ -31,5 +32,8 @@ class ConvolutionalClassifier(TextClassifier):
     def _read(self, embeds: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "b h"]:
         real = real_places(embeds, lengths)
         inputs = embeds.masked_fill(~real[..., None], 0.0).transpose(1, 2)
-        found = [torch.relu(convolution(inputs)).transpose(1, 2) for convolution in self.convolutions]
+        found = [
+            half(torch.relu(convolution(inputs)).transpose(1, 2), f"convolution {number}")
+            for number, convolution in enumerate(self.convolutions)
+        ]
         return torch.cat([pooled(states, real, "max") for states in found], -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 import torch
 from jaxtyping import Float, Int
@@ -10,13 +11,15 @@ from torch import Tensor, nn
 
 from exegesis.models.trained.config import TransformerConfig
 from exegesis.models.trained.network import TextClassifier, pooled, real_places
+from exegesis.nn.halves import active, in_place_of_dropout
 
 
 class TransformerClassifier(TextClassifier):
     """The encoder of Vaswani et al. 2017 with a pooling and a linear layer (Guan et al. 2019, Sec. 4.3).
 
     Word vectors times √d plus sines and cosines of the position (Vaswani et al., Sec. 3.4-3.5), layers of multi-head
-    attention and of a ReLU network, each normalised after its residual. Texts may have any length.
+    attention and of a ReLU network, each normalised after its residual. Texts may have any length. Halves of a text
+    (``nn.halves``) act where dropout would: what the residuals and norms between them carry is shared.
     """
 
     config: TransformerConfig
@@ -30,6 +33,10 @@ class TransformerClassifier(TextClassifier):
         self._frame(config)
 
     def _read(self, embeds: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "b h"]:
+        with in_place_of_dropout(self) if active() else nullcontext():
+            return self._states(embeds, lengths)
+
+    def _states(self, embeds: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "b h"]:
         longest = int(lengths.max())
         states = embeds[:, :longest] * math.sqrt(self.config.embedding)
         states = self.dropout(states + positions(longest, self.config.embedding).to(states))

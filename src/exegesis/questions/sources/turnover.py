@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.parameters import at_least
-from exegesis.models.trained.recurrent import RecurrentClassifier
+from exegesis.models.trained.network import TextClassifier
 from exegesis.nn.halves import Ids, halved, in_place_of_dropout
 from exegesis.protocols.trained import Trained
 from exegesis.questions.sources.method import Queries, Scored, Training, method
@@ -35,8 +35,8 @@ class TurnOverDropout:
     trained so (``exegesis train --turn-over``): the half of a text is drawn from its ids, keeps half of the units of
     every site, and was the only part that was trained on it. In networks that Exegesis trains these are all units
     (features of embeddings, recurrent states, hidden layers), so that z moves nothing of the other half but the output
-    bias; in fine-tuned encoders the units of their dropout layers (as in the paper), so that what lies between them is
-    shared. Units that are kept are doubled.
+    bias; in Transformers, fine-tuned encoders among them, the units of their dropout layers (as in the paper), so that
+    what residuals and norms carry is shared. Units that are kept are doubled.
 
     Halves differ by more than z: a text that was not trained on has a score too. ``details`` has ``noise``, the
     standard deviation of the scores of ``controls`` halves that belong to no text: scores of that size say nothing.
@@ -52,7 +52,7 @@ class TurnOverDropout:
                 f"turn-over-dropout needs a model that was trained so, which {model.name} was not: train it with "
                 "exegesis train --turn-over"
             )
-        own = isinstance(module, RecurrentClassifier)
+        own = isinstance(module, TextClassifier)
         place: AbstractContextManager[None] = nullcontext() if own else in_place_of_dropout(module)
         nobody: list[Ids] = [(-1, number) for number in range(self.controls)]
         with place:
