@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import exegesis
 import tests.reference.generation as reference
 import tests.support.hf_toys as hf_toys
 from exegesis.core.errors import TextError, UnsupportedError, UsageError
+from exegesis.models.huggingface.views.steps import Steps
 from exegesis.models.huggingface.wrap import wrap_huggingface
 from exegesis.results.generation import Generation
 
@@ -84,6 +86,46 @@ def test_removal_of_each_word_takes_one_pass_for_all_steps(writer: Any) -> None:
     gone = [0, *alone.text.ids[count:]]  # the only word of the prompt gone: read after the end-of-text piece
     rest = sum(reference.steps(writer.module, gone, 1))
     assert alone.values[0, 0] == pytest.approx(float(alone.explained) - rest, abs=1e-9)
+
+
+def count(pieces: list[int], layer: Any, ids: Any, vectors: Any) -> None:
+    pieces.append(ids[0].numel())
+
+
+KINDS = {
+    "gpt2": lambda: transformers.GPT2Config(
+        vocab_size=330, n_embd=16, n_layer=2, n_head=2, n_positions=96, bos_token_id=0, eos_token_id=0
+    ),
+    "llama": lambda: transformers.LlamaConfig(
+        vocab_size=330, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        intermediate_size=32, pad_token_id=None,
+    ),
+    "sliding": lambda: transformers.MistralConfig(
+        vocab_size=330, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        intermediate_size=32, sliding_window=40, pad_token_id=None,
+    ),
+    "slopes": lambda: transformers.BloomConfig(vocab_size=330, hidden_size=16, n_layer=2, n_head=2, pad_token_id=0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_without_a_word_go_on_from_the_states_before_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The numbers are those of whole texts, also where a window of attention makes them run as whole texts."""
+    module = hf_toys._made(transformers.AutoModelForCausalLM.from_config, KINDS[kind]())
+    model = wrap_huggingface(module, hf_toys.byte_bpe(), name=kind)
+    prompt = "what a fine film, really, a dull plot and some more of them, it's good"
+    found, read = {}, {}
+    for continued in (True, False):
+        if not continued:
+            monkeypatch.setattr(Steps, "_continues", False)
+        pieces: list[int] = []
+        handle = module.get_input_embeddings().register_forward_hook(partial(count, pieces))
+        found[continued] = exegesis.generation(model, prompt, ANSWER, "leave-one-out", number="log-probability")
+        handle.remove()
+        read[continued] = sum(pieces)
+    np.testing.assert_allclose(found[True].values, found[False].values, rtol=0, atol=1e-9)
+    ratio = read[True] / read[False]
+    assert {"sliding": ratio > 1, "slopes": ratio == 1}.get(kind, ratio < 0.85)  # tried, not offered, used
 
 
 def test_an_account_closes_for_every_part(writer: Any) -> None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from exegesis.core.errors import UsageError
+from exegesis.core.errors import ModelError, UsageError
 from exegesis.core.text import Span, Text
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.views.places import PARTS
+from exegesis.models.huggingface.views.prefixes import Beginning, alike, beginnings, read_once, rest_of, worth
 from exegesis.models.huggingface.views.reading import every_logit
 from exegesis.nn.context import ability
-from exegesis.protocols.batch import Batch, pad
-from exegesis.protocols.budget import Work
+from exegesis.nn.frozen import frozen
+from exegesis.nn.rounding import agree
+from exegesis.protocols.batch import Batch, compact, pad
+from exegesis.protocols.budget import Work, budget_for
 from exegesis.protocols.generative import Number
 from exegesis.protocols.target import Link
 
@@ -55,6 +59,71 @@ class Steps(AnswerParts):
     the answer's pieces are still known: each is scored at the last piece that is left before it. A text that has lost
     all pieces before the answer is read after the tokenizer's beginning-of-text piece.
     """
+
+    @ability
+    @torch.no_grad()
+    def outputs(self, batch: Batch) -> Float[Tensor, "b c"]:
+        """The numbers of the answer's parts; rows that begin as the text does go on from its states, read once."""
+        batch = self._filled(batch.to(self.device))
+        begun = self._begun(batch)
+        if not worth(begun, len(self.text)) or not self._continues:
+            return self._run(batch, None)
+        found = []
+        for rows in alike((batch.lengths - begun).tolist(), len(self.text), budget_for(self.work, self.device)):
+            index = torch.tensor(rows, device=self.device)
+            found.append((index, self._continued(batch.take(index), begun[index])))
+        back = torch.argsort(torch.cat([index for index, _ in found]))
+        return torch.cat([numbers for _, numbers in found])[back]
+
+    def _begun(self, batch: Batch) -> Int[Tensor, " b"]:
+        """How many pieces of each row are known: those before the first that is scored, and the text's own."""
+        whole = torch.tensor(self.text.ids, device=self.device)
+        return beginnings(batch, whole, self._places(batch).amin(1))
+
+    @cached_property
+    def _beginning(self) -> Beginning | None:
+        """The states of the whole text, None from a module that keeps none."""
+        one = numbered([self.text], self.text, self.tokens["pad"]).to(self.device)
+        types = {} if self.reader.types is None else {"token_type_ids": self._types(one, self.reader.types)}
+        with frozen(self.module), self._pad_id(one), self._one_line():
+            return read_once(self.module, partial(self.module, one.ids, **self._taken(types)), len(self.text))
+
+    @cached_property
+    def _continues(self) -> bool:
+        """True if continued rows have the module's own numbers: tried on the text without its second piece.
+
+        That row has the longest rest of all, so that what reaches back so far only (a sliding window) shows.
+        """
+        try:
+            if self._beginning is None:
+                return False
+            one = numbered([self.text], self.text, self.tokens["pad"]).to(self.device)
+            keep = torch.arange(len(self.text), device=self.device) != 1
+            tried = compact(one, keep.expand_as(one.mask), self.tokens["pad"])
+            begun = self._begun(tried)
+            return agree(
+                self._continued(tried, begun), self._run(tried, None), double=1e-9, single=1e-4, of=self.module
+            )
+        except ModelError:
+            return False
+
+    def _continued(self, batch: Batch, begun: Int[Tensor, " b"]) -> Float[Tensor, "b c"]:
+        """The numbers of rows from the states of the text up to where each begins otherwise."""
+        assert self._beginning is not None
+        rest, places = rest_of(batch, begun), self._places(batch) - begun[:, None]
+        more = self._beginning.arguments(rest, begun)
+        if self.reader.types is not None:
+            more["token_type_ids"] = self._types(rest, self.reader.types)
+        kept = torch.unique(places)
+        more["logits_to_keep"] = kept
+        with frozen(self.module), self._pad_id(batch) as fill, self._one_line():
+            answer = self.module(rest.ids.masked_fill(~rest.mask, fill), **self._taken(more))
+        logits = answer.logits
+        at = torch.searchsorted(kept, places) if logits.shape[1] == len(kept) else places
+        return summed(logits, at, self.text, self.parts, self.number)
+
+    def _taken(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in arguments.items() if name in self._accepted}
 
     def _filled(self, batch: Batch) -> Batch:
         batch = super()._filled(batch)
