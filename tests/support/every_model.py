@@ -106,7 +106,7 @@ MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
     "one probability": (GRADIENTS, lambda: zoo("one probability")),
     "black box": (ANY, lambda: blackbox(probabilities, ["a", "b", "c"])),
     "transformer": (PARTS, hugging_face),
-    "selects its words": (GRADIENTS, selecting),
+    "selects its words": (PARTS, selecting),
 }
 MECHANISMS: dict[str, tuple[str, ...]] = {  # how scores are computed; the methods of a mechanism share their code
     "removal": ("leave-one-out", "lime", "context-cite", "input-reduction", "shapley"),

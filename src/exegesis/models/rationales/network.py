@@ -69,7 +69,22 @@ class RationaleNetwork(TextClassifier):
         self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b c"]:
         """Logits of what gates leave of texts."""
-        return cast(Tensor, self.output(self.dropout(self.reader.read(vectors, gate, lengths))))
+        return self.decide(self.represent(vectors, gate, lengths))
+
+    def represent(
+        self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b h"]:
+        """The vector that sums up what gates leave of texts."""
+        return self.reader.read(vectors, gate, lengths)
+
+    def decide(self, vector: Float[Tensor, "b h"]) -> Float[Tensor, "b c"]:
+        """The logits of what such a vector sums up."""
+        return cast(Tensor, self.output(self.dropout(vector)))
+
+    @property
+    def players(self) -> tuple[nn.Module, ...]:
+        """The parts of the classifier."""
+        return self.reader, self.output
 
     def loss(self, lesson: Lesson) -> Float[Tensor, ""]:
         """The selector's objective, and the marks of people if there are any."""

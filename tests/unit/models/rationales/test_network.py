@@ -18,7 +18,8 @@ from exegesis.models.trained.training import train
 from tests.support import rationale_toys as toys
 
 LENGTHS = torch.tensor([7, 1, 4, 6])
-SELECTORS = ("hardkuma", "lei", "lei:kind=sequential", "bottleneck:share=0.4", "fresh:share=0.4:contiguous=true")
+SELECTORS = ("hardkuma", "lei", "lei:kind=sequential", "bottleneck:share=0.4", "fresh:share=0.4:contiguous=true",
+             "introspective", "class-wise", "distribution-matching")  # fmt: skip
 
 
 def ids(seed: int = 0) -> torch.Tensor:

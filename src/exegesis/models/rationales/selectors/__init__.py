@@ -2,7 +2,10 @@
 
 from exegesis.models.rationales.selectors import (  # noqa: F401 - each registers itself
     bottleneck,
+    classwise,
+    distribution,
     fresh,
     hardkuma,
+    introspective,
     lei,
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -29,8 +30,17 @@ class Look:
 
 
 class Reads(Protocol):
-    """A network as a selector's objective sees it: ``read`` gives the logits of what gates leave of a text."""
+    """A network as a selector's objective sees it: ``read`` gives the logits of what gates leave of a text.
 
+    It is ``decide`` of ``represent``, the vector that sums up what is left. ``players`` are the modules behind both.
+    """
+
+    @property
+    def players(self) -> tuple[nn.Module, ...]: ...
+    def represent(
+        self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b h"]: ...
+    def decide(self, vector: Float[Tensor, "b h"]) -> Float[Tensor, "b c"]: ...
     def read(
         self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b c"]: ...
@@ -155,6 +165,20 @@ class Constraint(nn.Module):
             self.average.mul_(self.keep).add_(violation.detach().to(self.average) * (1 - self.keep))
             self.multiplier.mul_(torch.exp(self.rate * self.average)).clamp_(1e-5, 100.0)
         return self.multiplier * (violation + (self.average - violation.detach()))
+
+
+@contextmanager
+def still(network: Reads, *modules: nn.Module) -> Iterator[None]:
+    """Within the block the classifier and these modules pass gradients on and take none for their own weights."""
+    weights = [weight for module in (*network.players, *modules) for weight in module.parameters()]
+    before = [weight.requires_grad for weight in weights]
+    for weight in weights:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight, flag in zip(weights, before, strict=True):
+            weight.requires_grad_(flag)
 
 
 def supervised(chances: Float[Tensor, "b t"], marks: Float[Tensor, "b t"]) -> Float[Tensor, ""]:
