@@ -1,0 +1,216 @@
+"""Train every selector on data with known reasons, and measure what each of them keeps.
+
+    python compare.py DATA OUT.jsonl [--seeds N] [--selectors A B ...] [--limit WORDS] [--train N] [--test N]
+    python compare.py --table OUT.jsonl
+
+DATA is aspects, shortcuts (made by aspects.py), sst2 or movies (below the folder that EXEGESIS_DATA names). Each row of
+OUT is one training: a run that was stopped goes on with what is missing. --table prints means over seeds with 95 %
+intervals of the mean (Student's t), or the one number that there is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import aspects
+import numpy as np
+from scipy import stats
+
+import exegesis
+from exegesis.data.examples import Example, read_examples
+from exegesis.data.marks import marks_of
+from exegesis.models.modules.wrap import wrap
+from exegesis.models.rationales.model import RationaleClassifier
+from exegesis.models.rationales.shape import RationaleConfig
+from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.training import train
+from exegesis.questions.trust.measures.people import average_precision, runs
+from exegesis.results.rationale import Rationale
+from exegesis.study.rationales import collusion, train_selecting
+
+SIZE, ENCODER = 30, "gru"
+SHARES = {"aspects": 0.05, "shortcuts": 0.05, "sst2": 0.2, "movies": 0.1}  # the part of the words that is wanted
+WANTED = ("hardkuma", "bottleneck", "fresh", "class-wise", "introspective", "distribution-matching")
+PLAIN = ("lei", "lei:kind=sequential")
+SPLITS, FILES = ("train", "dev", "test"), {"dev": "val"}
+Split = dict[str, list[Example]]
+
+
+def data_of(name: str, asked: argparse.Namespace) -> tuple[Split, list[Any] | None, list[Any] | None]:
+    """The texts by split, what is marked in the test texts, and the shortcuts in them."""
+    folder = Path(os.environ.get("EXEGESIS_DATA", ""))
+    if name in ("aspects", "shortcuts"):
+        with tempfile.TemporaryDirectory() as made:
+            place = Path(made)
+            aspects.write(place, 0, asked.train, 0.9 if name == "shortcuts" else None)
+            parts = {split: read_examples(place / f"{split}.tsv", header=False) for split in SPLITS}
+            marks = {what: _marks(place / f"test.{what}.jsonl") for what in ("marks", "shortcuts")}
+        return parts, marks["marks"], marks["shortcuts"] if name == "shortcuts" else None
+    sizes = {"train": asked.train, "dev": asked.test, "test": asked.test}
+    if name == "sst2":
+        parts = {split: read_examples(folder / "sst2" / f"{split}.tsv")[: sizes[split]] for split in SPLITS}
+        return parts, None, None
+    both = {split: movies(folder / "movies-eraser", split, sizes[split], asked.limit) for split in SPLITS}
+    return {split: rows for split, (rows, _) in both.items()}, both["test"][1], None
+
+
+def movies(folder: Path, split: str, count: int, limit: int) -> tuple[list[Example], list[list[list[int]]]]:
+    """Reviews spread over a split, cut to so many words, with what people marked there as ranges of characters."""
+    file = folder / f"{FILES.get(split, split)}.jsonl"
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    found, marks = [], []
+    for row in rows[:: max(1, len(rows) // count)][:count]:
+        words = (folder / "docs" / row["annotation_id"]).read_text("utf-8").split()[:limit]
+        starts = [0, *itertools.accumulate(len(word) + 1 for word in words)]
+        spans = [(part["start_token"], min(part["end_token"], len(words)))
+                 for group in row["evidences"] for part in group]  # fmt: skip
+        found.append(Example.of(" ".join(words), row["classification"]))
+        marks.append([[starts[first], starts[last] - 1] for first, last in spans if first < last])
+    return found, marks
+
+
+def _marks(path: Path) -> list[list[bool]]:
+    return [json.loads(line)["marks"] for line in path.read_text().splitlines()]
+
+
+def measured(selector: str, name: str, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
+    """One training and its numbers."""
+    parts, marks, shortcuts = data_of(name, asked)
+    options = TrainOptions(epochs=asked.epochs, batch=32, lr=5e-3, patience=6, seed=seed)
+    plain = RecurrentConfig(cell="gru", bidirectional=True, embedding=SIZE, hidden=SIZE)
+    start = time.process_time()
+    if selector == "all words":
+        result = train(parts["train"], parts["dev"], parts["test"], config=plain, options=options)
+        assert result.test is not None
+        return {"accuracy": result.test.accuracy, "seconds": time.process_time() - start}
+    spec = f"{selector}:share={SHARES[name]}" if selector in WANTED else selector
+    config = RationaleConfig(selector=spec, encoder=ENCODER, embedding=SIZE, hidden=SIZE, dropout=0.1)
+    result = train_selecting(parts["train"], parts["dev"], parts["test"], config=config, options=options)
+    seconds = time.process_time() - start
+    trained = result.model
+    wrapped = wrap(trained.module, vocabulary=trained.vocabulary, labels=list(trained.labels), name=selector)
+    model = RationaleClassifier.of(wrapped)  # type: ignore[arg-type]
+    found = exegesis.rationale(model, [str(one.text) for one in parts["test"]])
+    assert result.test is not None
+    row: dict[str, Any] = {
+        "accuracy": result.test.accuracy,
+        "sufficiency": float(np.mean([one.sufficiency for one in found])),
+        "comprehensiveness": float(np.mean([one.comprehensiveness for one in found])),
+        "share": float(np.mean([one.compactness.share for one in found])),
+        "runs": float(np.mean([one.compactness.runs for one in found])),
+        "none": float(np.mean([not one.kept for one in found])),
+        "whole": float(np.mean([one.compactness.share == 1 for one in found])),
+        "epochs": len(result.history),
+        "fits": result.history[result.best_epoch - 1].fits,
+        "seconds": seconds,
+    }
+    if marks is not None:
+        row |= agreement(found, marks)
+    if shortcuts is not None:
+        met = [any(given[n] for n in one.kept) for one, given in zip(found, shortcuts, strict=True)]
+        row["shortcuts"] = float(np.mean(met))
+    if asked.collusion:
+        told = collusion(model, parts["train"], parts["dev"], parts["test"], config=plain, options=options)
+        row |= {"reader": told.rationale, "complement": told.complement, "majority": told.majority}
+    return row
+
+
+def agreement(found: Sequence[Rationale], marks: Sequence[Any]) -> dict[str, float]:
+    """Token F1 over all words, F1 of runs (a match is above a half, intersection over union), average precision.
+
+    Over the texts of which some words are marked, all their words and runs together.
+    """
+    hits = total = matched = both = 0
+    precise = []
+    for one, given in zip(found, marks, strict=True):
+        theirs = marks_of(one.text, given)
+        if not theirs.any():
+            continue
+        mine = np.isin(np.arange(len(theirs)), one.kept)
+        hits, total = hits + int((mine & theirs).sum()), total + int(mine.sum() + theirs.sum())
+        own, due = runs(mine), runs(theirs)
+        matched += sum(any(_iou(a, b) > 0.5 for b in due) for a in own)
+        both += len(own) + len(due)
+        if not theirs.all():
+            precise.append(average_precision(one.scores, theirs))
+    return {"f1": 2 * hits / max(1, total), "iou": 2 * matched / max(1, both), "auprc": float(np.mean(precise)),
+            "marked": len(precise)}  # fmt: skip
+
+
+def _iou(a: Any, b: Any) -> float:
+    shared = max(0, min(a.stop, b.stop) - max(a.start, b.start))
+    return float(shared / (a.stop - a.start + b.stop - b.start - shared))
+
+
+def table(path: Path) -> str:
+    """Means over seeds, each with its 95 % interval, as Markdown."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = []
+    for data in dict.fromkeys(row["data"] for row in rows):
+        own = [row for row in rows if row["data"] == data]
+        names = [name for name in ("accuracy", "f1", "iou", "auprc", "share", "none", "shortcuts", "sufficiency",
+                                   "comprehensiveness", "reader", "complement", "seconds")
+                 if any(name in row for row in own)]  # fmt: skip
+        lines += ["", f"### {data}", "", "| " + " | ".join(["selector", "seeds", *names]) + " |",
+                  "|---|" + "--:|" * (len(names) + 1)]  # fmt: skip
+        for selector in dict.fromkeys(row["selector"] for row in own):
+            mine = [row for row in own if row["selector"] == selector]
+            cells = [_cell([row[name] for row in mine if name in row], name) for name in names]
+            lines.append("| " + " | ".join([selector, str(len(mine)), *cells]) + " |")
+    return "\n".join(lines[1:]) + "\n"
+
+
+def _cell(values: list[float], name: str) -> str:
+    if not values:
+        return ""
+    digits = 0 if name == "seconds" else 3
+    mean = f"{statistics.mean(values):.{digits}f}"
+    if len(values) < 2:
+        return mean
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
+    return f"{mean} ± {half:.{digits}f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("data", nargs="?", choices=SHARES)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--selectors", nargs="*", default=["all words", *PLAIN, *WANTED])
+    parser.add_argument("--limit", type=int, default=100)
+    parser.add_argument("--train", type=int, default=800)
+    parser.add_argument("--test", type=int, default=400)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--collusion", action="store_true")
+    asked = parser.parse_args()
+    if asked.table:
+        print(table(asked.out), end="")
+        return
+    done = set()
+    if asked.out.exists():
+        done = {(r["data"], r["selector"], r["seed"]) for r in map(json.loads, asked.out.read_text().splitlines())}
+    for seed in range(asked.seeds):
+        for selector in asked.selectors:
+            if (asked.data, selector, seed) in done:
+                continue
+            sizes = {name: getattr(asked, name) for name in ("train", "test", "limit", "epochs")}
+            row = {"data": asked.data, "selector": selector, "seed": seed, **sizes,
+                   **measured(selector, asked.data, seed, asked)}  # fmt: skip
+            with asked.out.open("a") as stream:
+                stream.write(json.dumps(row) + "\n")
+
+
+if __name__ == "__main__":
+    main()
