@@ -9,7 +9,7 @@ from pathlib import Path
 
 from exegesis.cli import options as opt
 from exegesis.cli.inputs import listed, parameters_of
-from exegesis.cli.options import Command, argument, option
+from exegesis.cli.options import Command, argument, choice, option
 from exegesis.cli.outputs import progress
 from exegesis.cli.study import LabelledCorpus, Output
 
@@ -33,6 +33,10 @@ class Run(Command, LabelledCorpus, opt.Model):
     level: str = option("word, phrase, clause, text or all of them.", "--level", "-l", metavar="LEVEL", default="word")
     most: int | None = option("The passes of the model that a text may take.", "--most", metavar="PASSES")
     processes: int = option("Processes, each with the model.", metavar="N", min=1, default=1)
+    engine: str = choice(
+        "Where processes run; ray takes the cluster that RAY_ADDRESS names.", ("local", "ray"), "local"
+    )
+    gpus: float = option("GPUs of each process on a Ray cluster.", metavar="N", min=0, default=0.0)
     unit: int = option("Texts explained and written together.", metavar="N", min=1, default=256)
     retry: bool = option("Explain again what failed.", "--retry", default=False)
     estimate: bool = option("Say what the run takes, and end.", "--estimate", default=False)
@@ -53,7 +57,7 @@ class Run(Command, LabelledCorpus, opt.Model):
                 self.model, examples, self.store, parameters_of(self.param, names), self.target, level=self.level,
                 processes=self.processes, unit=self.unit, retry=self.retry, only_estimate=self.estimate, options=loaded,
                 said=lambda found: None if self.quiet else print(found, file=sys.stderr, flush=True), progress=bar,
-                most=self.most,
+                most=self.most, engine=self.engine, gpus=self.gpus,  # type: ignore[arg-type]
             )  # fmt: skip
         if not self.quiet:
             print(ran)

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from exegesis.api import Bar
 from exegesis.api.models import as_model
 from exegesis.core.containers import items, shown
-from exegesis.core.errors import UsageError
+from exegesis.core.errors import UsageError, unknown
 from exegesis.core.progress import tell
 from exegesis.data.examples import Example, read_examples
 from exegesis.engine.cost import allowed
@@ -75,6 +75,8 @@ def run(
     said: Callable[[Estimate], object] | None = None,
     progress: bool = False,
     most: int | None = None,
+    engine: Literal["local", "ray"] = "local",
+    gpus: float = 0.0,
 ) -> Ran:
     """Explain every text of a corpus, and keep the explanations in a store, a folder of parquet files.
 
@@ -95,6 +97,10 @@ def run(
     With several ``processes``, each loads the model, given as a name or folder, with ``options`` of ``load``, and
     computes in an equal share of the cores. ``most`` is that of ``explain``.
 
+    ``engine="ray"`` lets the processes be workers of a Ray cluster: that which ``RAY_ADDRESS`` names, else one that is
+    started on this machine for the run. Each takes ``gpus`` GPUs, and loads the model where it runs; shards come back
+    and are written here. The rows are the same to the bit where the processors and the threads are.
+
     Raises the errors of ``explain`` that concern the whole run, or all texts of the sample; FileError if the store
     cannot be written or another run writes to it, UsageError for a folder that is no store, MissingExtraError without
     pyarrow.
@@ -102,8 +108,15 @@ def run(
     for name, count in (("processes", processes), ("unit", unit)):
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise UsageError(f"{name} must be a whole number of at least 1, not {shown(count)}")
-    if processes > 1 and not isinstance(model, str | os.PathLike):
-        raise UsageError("several processes load the model themselves: give its name or folder, or take processes=1")
+    if (processes > 1 or engine == "ray") and not isinstance(model, str | os.PathLike):
+        raise UsageError(
+            "several processes, and those of a cluster, load the model themselves: give its name or folder, or take "
+            "processes=1 here"
+        )
+    if engine not in ("local", "ray"):
+        raise unknown("engine", engine, ("local", "ray"))
+    if not isinstance(gpus, int | float) or isinstance(gpus, bool) or gpus < 0 or (gpus and engine == "local"):
+        raise UsageError(f"gpus, for each worker of engine='ray', is a number of at least 0, not {shown(gpus)}")
     values = _values(methods)
     examples = _examples(data)
     if isinstance(model, str | os.PathLike):
@@ -131,10 +144,15 @@ def run(
         tasks = _tasks(texts, missing, unit)
         ids = [question.asked.id for question in asked]
         start = time.monotonic()
-        if processes > 1:
+        if processes > 1 or engine == "ray":
             threads = max(1, (os.cpu_count() or 1) // processes)
             recipe = Recipe(os.fspath(model), dict(options or {}), values, target, level, fingerprint, ids, threads)  # type: ignore[arg-type]
-            found = in_processes(recipe, place, tasks, processes)
+            if engine == "ray":
+                from exegesis.jobs.cluster import on_cluster
+
+                found = on_cluster(recipe, place, tasks, processes, gpus)
+            else:
+                found = in_processes(recipe, place, tasks, processes)
         else:
             found = (explain_unit(asked, place, task) for task in tasks)
         done = _counted(found, expected.rows, ", ".join(question.plan.name for question in asked), progress)

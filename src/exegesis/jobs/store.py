@@ -133,7 +133,10 @@ class Store:
 
     def add(self, method: str, asked: str, unit: str, table: pa.Table) -> Shard:
         """Write a shard, completely or not at all. Raises FileError if it cannot be written."""
-        data = written(table)
+        return self.put(method, asked, unit, written(table))
+
+    def put(self, method: str, asked: str, unit: str, data: bytes) -> Shard:
+        """Write the bytes of a shard, as ``add`` does its table."""
         name = f"{method}-{asked[:SHORT]}-{unit}-{checksum(data)[:SHORT]}.parquet"
         path = write_whole(self.rows / name, data)
         sync(self.rows)

@@ -102,7 +102,10 @@ class Attribution(Accounted):
 
     def _carried(self) -> Float[np.ndarray, " targets"]:
         """The sum of the words' scores; without words, the sum of the scores of the finest level."""
-        sums: np.ndarray = self.at(self.level_names[0]).values.sum(-1) if self.spans else np.zeros(len(self.targets))
+        if not self.spans:
+            return np.zeros(len(self.targets))
+        finest = self.level_names[0]
+        sums: np.ndarray = self.values[:, [i for i, level in enumerate(self.levels) if level == finest]].sum(-1)
         return sums
 
     # parts ----------------------------------------------------------------------------------------------

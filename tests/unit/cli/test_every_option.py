@@ -92,6 +92,7 @@ corpus store --by label --level word --words film,fine --methods leave-one-out -
 corpus store --against store --html out.html --figure out.svg --palette blue-orange --color
 corpus store --no-color --json out.json -q
 run p.tsv --store kept -m pairs --column premise --pair-column hypothesis -M leave-one-out --processes 1 -q
+run t.tsv --store kept --engine local --gpus 0 -q
 attention-test --data p.tsv --column premise --pair-column hypothesis -m pairs --attention 1 --searched 1 --limit 2 TASK
 attention-test --data folder --split test -m pairs --limit 2 --searched 0 --seed 1 --device cpu --json out.json -q
 attention-test --data t.tsv --column text -m pairs --limit 2 --searched 0 --report out.html --figure out.svg --color
