@@ -14,6 +14,7 @@ from exegesis.models.rationales.encoders import encoder, real
 from exegesis.models.rationales.gates import share_of
 from exegesis.models.rationales.selectors.selector import Look, supervised
 from exegesis.models.rationales.shape import RationaleConfig
+from exegesis.models.text.vocabulary import PAIR_NUMBER
 from exegesis.models.trained.network import TextClassifier
 from exegesis.models.trained.taught import Lesson, Shares
 from exegesis.protocols.selective import Selection
@@ -56,14 +57,17 @@ class RationaleNetwork(TextClassifier):
     ) -> Float[Tensor, "b c"]:
         """Logits of the words that a given gate leaves, whatever the selector would choose."""
         look = self.look(ids, lengths)
-        return self.read(look.vectors, gate[:, : look.vectors.shape[1]] * look.real, lengths)
+        gate = torch.where(look.border, torch.ones_like(gate[:, : look.real.shape[1]]), gate[:, : look.real.shape[1]])
+        return self.read(look.vectors, gate * look.real, lengths)
 
     def look(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> Look:
         """The selector's view of a batch."""
         vectors = self.dropout(self.embedding(ids)[:, : int(lengths.max())])
         own, read = vectors.chunk(2, -1) if self.config.tables == 2 else (vectors, vectors)
         states = self.dropout(self.encoder.states(own, lengths))
-        return Look(states, read, real(vectors, lengths), lengths)
+        there = real(vectors, lengths)
+        border = (ids[:, : vectors.shape[1]] == PAIR_NUMBER) & there
+        return Look(states, read, there, border if self.config.pairs else torch.zeros_like(there), lengths)
 
     def read(
         self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], lengths: Int[Tensor, " b"]

@@ -52,6 +52,10 @@ class RationaleConfig(NetworkConfig):
         return SELECTORS.of(self.chosen).name
 
     @property
+    def pairs(self) -> bool:
+        return self.chosen.pairs
+
+    @property
     def states(self) -> int:
         """The width of a word's state, of which the selector decides."""
         return self.hidden if self.encoder == "cnn" else 2 * self.hidden

@@ -8,4 +8,5 @@ from exegesis.models.rationales.selectors import (  # noqa: F401 - each register
     hardkuma,
     introspective,
     lei,
+    matching,
 )

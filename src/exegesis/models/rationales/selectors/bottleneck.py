@@ -42,6 +42,7 @@ class Bottleneck:
     temperature: Annotated[float, above(0)] = 0.5
 
     apart = False
+    pairs = False
 
     def build(self, shape: Sizes) -> BottleneckChooser:
         return BottleneckChooser(self, shape.states)

@@ -48,6 +48,7 @@ class ClassWise:
     temperature: Annotated[float, above(0)] = 0.5
 
     apart = False
+    pairs = False
 
     def build(self, shape: Sizes) -> ClassWiseChooser:
         return ClassWiseChooser(self, shape)

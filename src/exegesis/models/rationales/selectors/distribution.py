@@ -51,6 +51,7 @@ class DistributionMatching:
     temperature: Annotated[float, above(0)] = 0.5
 
     apart = False
+    pairs = False
 
     def build(self, shape: Sizes) -> MatchingChooser:
         return MatchingChooser(self, shape)

@@ -50,6 +50,7 @@ class Fresh:
     method: Annotated[str, filled] = "gradient-x-input"
 
     apart = True
+    pairs = False
 
     def build(self, shape: Sizes) -> FreshChooser:
         return FreshChooser(self, shape.states)

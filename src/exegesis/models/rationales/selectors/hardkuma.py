@@ -53,6 +53,7 @@ class HardKuma:
     rate: Annotated[float, above(0)] = 0.05
 
     apart = False
+    pairs = False
 
     def build(self, shape: Sizes) -> HardKumaChooser:
         return HardKumaChooser(self, shape.states)

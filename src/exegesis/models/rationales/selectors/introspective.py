@@ -49,6 +49,7 @@ class Introspective:
     temperature: Annotated[float, above(0)] = 0.5
 
     apart = False
+    pairs = False
 
     def build(self, shape: Sizes) -> IntrospectiveChooser:
         return IntrospectiveChooser(self, shape)

@@ -51,6 +51,7 @@ class Lei:
     samples: Annotated[int, at_least(1)] = 4
 
     apart = False
+    pairs = False
 
     def build(self, shape: Sizes) -> LeiChooser:
         return SequentialChooser(self, shape.states) if self.kind == "sequential" else LeiChooser(self, shape.states)

@@ -21,11 +21,15 @@ SLACK, ROOM = 1.25, 0.02  # a share of words may be so much above the wanted one
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What a selector sees of a batch: its states ``[b, t, h]``, and the vectors that the classifier would read."""
+    """What a selector sees of a batch: its states ``[b, t, h]``, and the vectors that the classifier would read.
+
+    ``real`` is true on pieces, ``border`` on that between the texts of a pair, which is always kept.
+    """
 
     states: Float[Tensor, "b t h"]
     vectors: Float[Tensor, "b t d"]
     real: Bool[Tensor, "b t"]
+    border: Bool[Tensor, "b t"]
     lengths: Int[Tensor, " b"]
 
 
@@ -75,10 +79,15 @@ class Chooser(nn.Module):
 
 
 class Selector(Protocol):
-    """The parameters of a selector. ``apart``: its states are made of word vectors of their own."""
+    """The parameters of a selector.
+
+    ``apart``: its states are made of word vectors of their own. ``pairs``: it reads pairs of texts.
+    """
 
     @property
     def apart(self) -> bool: ...
+    @property
+    def pairs(self) -> bool: ...
     def build(self, shape: Sizes) -> Chooser: ...
 
 
