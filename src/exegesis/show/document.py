@@ -138,11 +138,15 @@ class Passage:
     (LaTeX, terminal), or signed numbers (terminal without colour). A score stands under its cell if numbers are asked
     for, and always in rows that are not fine. ``caption`` is a muted line above. An empty text is drawn as "(the text
     is empty)".
+
+    ``pick`` says what the labels of blocks are to be chosen from ("a word of the answer"): a medium that can shows the
+    labels in a line and the block of the chosen one below; all others draw all blocks.
     """
 
     layout: Layout
     blocks: tuple[Block, ...]
     caption: str = ""
+    pick: str = ""
 
     def name(self, block: Block, row: Row) -> str:
         """The name at the start of a row."""

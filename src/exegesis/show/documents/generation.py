@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,23 @@ def _section(result: Generation) -> doc.Section:
     header = _facts(result)
     if result.cites:
         notes = doc.Legend(None, doc.sentences(_trust(result)))
-        return doc.Section(title_of(result.text), (header, _sources(result), notes))
+        return doc.Section(_title(result), (header, _sources(result), notes))
     whole, brief = (_passage(result, most) for most in (ROWS, BRIEF))
     legend, shorter = (
         doc.Legend(scale_of(shown), doc.sentences(_notes(result, len(shown.blocks)))) for shown in (whole, brief)
     )
     matrix = _matrix(result)
+    if len(whole.blocks) > 1:
+        whole = replace(whole, pick="Choose a part of the answer, or point at it")
     parts: list[doc.Part] = [header, whole, *([matrix] if matrix else []), legend]
     _, asides = passage(_strands(result, ROWS), True)
-    return doc.Section(title_of(result.text), (*parts, *tables(whole, asides)), (header, brief, shorter))
+    return doc.Section(_title(result), (*parts, *tables(whole, asides)), (header, brief, shorter))
+
+
+def _title(result: Generation) -> str:
+    """The beginning of the prompt, of a chat without what its template adds before the first word."""
+    text = result.text
+    return title_of(text, text.characters(result.inputs[0])[0])
 
 
 def records(results: Sequence[Generation]) -> Iterator[Sequence[Any]]:

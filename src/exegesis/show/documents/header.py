@@ -83,6 +83,6 @@ def _numbered(section: Section, number: int) -> Section:
     return replace(section, parts=(Facts((Fact("", f"{TEXT}{number}"), *header.items)), *rest))
 
 
-def title_of(text: Text) -> str:
-    """The beginning of a text, as a title."""
-    return wording.clipped(wording.visible(" ".join(text.raw[: 4 * TITLE].split())), TITLE)
+def title_of(text: Text, start: int = 0) -> str:
+    """The beginning of a text, or its characters from ``start``, as a title."""
+    return wording.clipped(wording.visible(" ".join(text.raw[start : start + 4 * TITLE].split())), TITLE)

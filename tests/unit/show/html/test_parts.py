@@ -111,6 +111,28 @@ def test_a_square_names_rows_and_columns():
 # tables -------------------------------------------------------------------------------------------------
 
 
+def test_a_part_of_an_answer_is_chosen_without_a_script():
+    """One radio button for each part, the first chosen, each followed by its own row alone; hostile names are text."""
+    result = matrix_samples.generation()
+    source = page(result)
+    form = re.search(r'<form class="pick">.*?</form>', source, re.S)[0]
+    assert form.count('type="radio"') == form.count("<label>") == len(result.steps)
+    assert form.count(" checked") == 1
+    assert form.index(" checked") < form.index("</label>")
+    panels = form.split("<label>")[1:]
+    for k, (panel, name) in enumerate(zip(panels, result.steps, strict=True)):
+        assert f'<b dir="auto">{name}</b></label>' in panel
+        told = re.findall(r'aria-label="([^"]*): [^"]*"', panel)
+        before = [
+            word for word, span in zip(result.words, result.inputs, strict=True) if span.start < result.outputs[k].start
+        ]
+        assert told == before
+    assert "<script" not in source
+    assert source.count(".pick > label:hover + .rows") == 1
+    hostile = matrix_samples.generation("a <b>&amp; <script>alert(1)</script> film is dull")
+    assert "<script" not in page(hostile)
+
+
 def test_a_table_has_bars_dots_and_groups():
     rows = (("reat", Gauge("+1.0", 0.5)), ("lime", Gauge("−0.4", -0.2)), ("random", "none"))
     table = Table((Column("method", words=True), Column("score", note="↑ better")), rows, groups=((2, "controls"),),
