@@ -29,7 +29,7 @@ from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.questions.sources.method import Training
-from exegesis.questions.sources.nearest import representations
+from exegesis.questions.sources.space import representations
 
 
 def timed(work: Any) -> tuple[Any, float]:

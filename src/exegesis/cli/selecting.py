@@ -35,7 +35,10 @@ def selecting_config(asked: Any) -> RationaleConfig:
     """The shape of the classifier that the options ask for."""
     from exegesis.models.rationales.shape import RationaleConfig
 
-    foreign = {name: getattr(asked, name) for name in ("layers", "readout", "hops", "heads", "feedforward", "kernels")}
+    foreign = {
+        name: getattr(asked, name)
+        for name in ("layers", "readout", "hops", "heads", "feedforward", "kernels", "kernel", "landmarks")
+    }
     foreign |= {"turn-over": asked.turn_over or None, "embedding-dropout": asked.embedding_dropout or None}
     wrong = next((name for name, value in foreign.items() if value is not None), None)
     if wrong is not None:

@@ -27,12 +27,23 @@ if TYPE_CHECKING:
 
 
 _VARIANTS = ("lstm-nondecreasing", "lstm-markov", "lstm-no-gates")
-SHAPES = ("hidden", "layers", "readout", "hops", "heads", "feedforward", "kernels", "turn_over")  # not of every network
+SHAPES = (
+    "hidden",
+    "layers",
+    "readout",
+    "hops",
+    "heads",
+    "feedforward",
+    "kernels",
+    "kernel",
+    "landmarks",
+    "turn_over",
+)  # not of every network
 HEARD = 16  # texts of the study of what layers hold
 HF = "hf:"
 RECURRENT = ("lstm", "gru", "rnn", "bilstm", "bigru", "birnn", *_VARIANTS, *(f"bi{name}" for name in _VARIANTS))
 RATIONALE = "rationale"
-ARCHS = ("esim", RATIONALE, "transformer", "cnn", *RECURRENT)
+ARCHS = ("esim", RATIONALE, "landmarks", "transformer", "cnn", *RECURRENT)
 ATTENTIONS = ("attention", "attention-dot", "attention-general", "attention-concat", "structured")
 READOUTS = ("last", "first", "mean", "max", *ATTENTIONS)
 
@@ -74,6 +85,8 @@ class Layers(Group, panel="Model"):
     )
     dropout: float | None = option("Dropout of the readout: 0.5, of transformer 0.1.", default=None)
     embedding_dropout: float = option("Dropout of features of the embeddings.", default=0.0)
+    landmarks: int | None = option("Training texts that --arch landmarks compares with: 200.", min=1, default=None)
+    kernel: str | None = choice("How landmarks compares: overlap (words), or rbf (vectors).", ("overlap", "rbf"), None)
     turn_over: bool = option("Instead of dropout, train on each text with a half of the units that is its own, for "
                              "influence -M turn-over-dropout.", "--turn-over", default=False)  # fmt: skip
 
@@ -109,13 +122,13 @@ class Regularisation(Group, panel="Training"):
 
 def network_config(shape: Shape) -> NetworkConfig:
     """The shape of the classifier that the options ask for. Raises UsageError for an option that it does not have."""
-    from exegesis.models.trained.config import ConvolutionalConfig, RecurrentConfig, TransformerConfig
+    from exegesis.models.trained.config import ConvolutionalConfig, LandmarkConfig, RecurrentConfig, TransformerConfig
 
     if shape.arch == RATIONALE:
         raise UsageError("--arch rationale is trained by 'exegesis train' alone; take another --arch here")
-    kind: type[NetworkConfig] = {"transformer": TransformerConfig, "cnn": ConvolutionalConfig}.get(
-        shape.arch, RecurrentConfig
-    )
+    kind: type[NetworkConfig] = {
+        "transformer": TransformerConfig, "cnn": ConvolutionalConfig, "landmarks": LandmarkConfig,
+    }.get(shape.arch, RecurrentConfig)  # fmt: skip
     asked = {name: getattr(shape, name, None) for name in SHAPES}
     for name, value in asked.items():
         if value not in (None, False) and name not in {field.name for field in fields(kind)}:
@@ -159,8 +172,9 @@ class Train(Command, Regularisation, Training, Selecting, Layers, Shape, Data):
     transformer is an encoder (Vaswani et al. 2017), cnn has convolutions of several widths (Kim 2014).
     lstm-nondecreasing, lstm-markov and lstm-no-gates are the LSTMs made for relevance propagation by Arras et al.
     (2019, Sec. 11.4). esim is the model of pairs of Chen et al. (2017), for natural language inference. rationale reads
-    only the words that its --selector keeps; 'exegesis explain' shows them first. The state is saved beside OUT after
-    every epoch, and --resume goes on from there.
+    only the words that its --selector keeps; 'exegesis explain' shows them first. landmarks compares a text with some
+    of the training texts (Croce et al. 2017); 'exegesis influence -M landmarks' names them. The state is saved beside
+    OUT after every epoch, and --resume goes on from there.
 
     \b
     exegesis train sst2/ --arch bigru --out my-model

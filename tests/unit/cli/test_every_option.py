@@ -77,6 +77,7 @@ train p.tsv -o model --arch rationale --selector matching --text premise --pair 
 train p.tsv -o model --arch esim --text premise --pair hypothesis --dev p.tsv TINY
 train t.tsv -o small --overwrite --keep kept --information layers.json TINY
 train t.tsv -o model --turn-over TINY
+train t.tsv -o model --arch landmarks --kernel rbf --landmarks 2 TINY
 index t.tsv --out indexed --column text --label label --layers pooled --gradients 4 --weights output --seed 1 -m bundled
 index p.tsv -o indexed -m pairs --column premise --pair-column hypothesis -q --device cpu TASK
 influence "a fine film" --train t.tsv -m bundled -p iterations=2 --top 1 --words --word fine --saliency l2

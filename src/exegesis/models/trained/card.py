@@ -11,7 +11,7 @@ import torch
 from exegesis._version import __version__
 from exegesis.core.escapes import code, markdown
 from exegesis.models.rationales.shape import RationaleConfig
-from exegesis.models.trained.config import ConvolutionalConfig, RecurrentConfig, TransformerConfig
+from exegesis.models.trained.config import ConvolutionalConfig, LandmarkConfig, RecurrentConfig, TransformerConfig
 from exegesis.models.trained.scores import Score
 from exegesis.models.trained.training import TrainResult
 
@@ -61,6 +61,11 @@ def describe(result: TrainResult) -> str:
     if isinstance(config, ConvolutionalConfig):
         widths = ", ".join(map(str, config.kernels))
         return f"CNN, kernels of the widths {widths} with {config.hidden} filters each, {words}"
+    if isinstance(config, LandmarkConfig):
+        return (
+            f"classifier by {config.landmarks:,} landmarks, kernel {config.kernel}, {_layers(config.layers)} of "
+            f"{config.hidden} units, {words}"
+        )
     if isinstance(config, RationaleConfig):
         return f"{config.describe()} on {words}"
     if not isinstance(config, RecurrentConfig):

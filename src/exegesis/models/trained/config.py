@@ -13,6 +13,7 @@ Readout = Literal[
     "last", "mean", "max", "attention", "attention-dot", "attention-general", "attention-concat", "structured", "esim"
 ]
 Pooling = Literal["first", "mean", "max"]
+Kernel = Literal["overlap", "rbf"]
 LIBRARY = ("lstm", "gru", "rnn")  # cells that torch has
 
 
@@ -209,3 +210,36 @@ class ConvolutionalConfig(NetworkConfig):
         widest = max(range(len(self.kernels)), key=lambda number: self.kernels[number])
         shape = (self.hidden, self.embedding, self.kernels[widest])
         return {f"convolutions.{widest}.weight": shape}
+
+
+@dataclass(frozen=True)
+class LandmarkConfig(NetworkConfig):
+    """The shape of a classifier by landmarks (``landmarks.LandmarkClassifier``).
+
+    ``kernel`` compares a text with each of ``landmarks`` training texts; ``layers`` ReLU layers of ``hidden`` units
+    read the Nyström features. ``embedding`` is the width of the word vectors of the kernel rbf.
+    """
+
+    family = "landmark"
+    whole = ("landmarks", "hidden", "layers", "embedding", "vocabulary")
+
+    kernel: Kernel = "overlap"
+    landmarks: int = 200
+    hidden: int = 100
+    layers: int = 2
+    embedding: int = 100
+    dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.kernel not in get_args(Kernel):
+            raise unknown("kernel", self.kernel, get_args(Kernel))
+        super().__post_init__()
+        if self.embedding_dropout:
+            raise UsageError("a classifier by landmarks trains no word vectors: give embedding_dropout=0")
+
+    @property
+    def width(self) -> int:
+        return self.hidden
+
+    def _inside(self) -> dict[str, tuple[int, ...]]:
+        return {"nystrom.weight": (self.landmarks, self.landmarks), "layers.0.weight": (self.hidden, self.landmarks)}

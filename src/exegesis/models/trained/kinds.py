@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from exegesis.models.rationales.network import RationaleNetwork
 from exegesis.models.rationales.shape import RationaleConfig
-from exegesis.models.trained.config import ConvolutionalConfig, NetworkConfig, RecurrentConfig, TransformerConfig
+from exegesis.models.trained.config import (
+    ConvolutionalConfig,
+    LandmarkConfig,
+    NetworkConfig,
+    RecurrentConfig,
+    TransformerConfig,
+)
 from exegesis.models.trained.convolutional import ConvolutionalClassifier
 from exegesis.models.trained.esim import Esim
+from exegesis.models.trained.landmarks import LandmarkClassifier
 from exegesis.models.trained.network import TextClassifier
 from exegesis.models.trained.recurrent import RecurrentClassifier
 from exegesis.models.trained.transformer import TransformerClassifier
 
-KINDS = (RecurrentConfig, TransformerConfig, ConvolutionalConfig, RationaleConfig)
+KINDS = (RecurrentConfig, TransformerConfig, ConvolutionalConfig, RationaleConfig, LandmarkConfig)
 FAMILIES: dict[str, type[NetworkConfig]] = {kind.family: kind for kind in KINDS}
 
 
@@ -23,6 +30,8 @@ def network(config: NetworkConfig) -> TextClassifier:
         return TransformerClassifier(config)
     if isinstance(config, ConvolutionalConfig):
         return ConvolutionalClassifier(config)
+    if isinstance(config, LandmarkConfig):
+        return LandmarkClassifier(config)
     if isinstance(config, RecurrentConfig):
         return Esim(config) if config.pairs else RecurrentClassifier(config)
     raise TypeError(f"there is no network for a {type(config).__name__}")

@@ -5,8 +5,8 @@ Plain modules: nothing here knows of explanations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import cast
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -29,6 +29,7 @@ class TextClassifier(nn.Module):
     embedding: nn.Embedding
     dropout: nn.Dropout
     output: nn.Linear
+    still: ClassVar[bool] = False  # True if word vectors are never trained
 
     def _frame(self, config: NetworkConfig) -> None:
         """Make the parts that all classifiers have, in the order in which their first weights are drawn."""
@@ -55,6 +56,9 @@ class TextClassifier(nn.Module):
     def start(self, number: int, vector: Float[Tensor, " d"]) -> None:
         """Give a word a vector from which its training starts."""
         self.embedding.weight[number] = vector
+
+    def begin(self, texts: Sequence[Int[Tensor, " _"]], classes: Sequence[int]) -> None:
+        """Take from the training texts what a network must know of them before its first step."""
 
     def watch(self, batches: Iterable[tuple[Int[Tensor, "b t"], Int[Tensor, " b"]]]) -> Shares | None:
         """What the network keeps of texts; None for one that selects no words."""

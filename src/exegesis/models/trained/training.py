@@ -131,6 +131,7 @@ def train(
         with torch.no_grad():
             for word, vector in vectors.items():
                 module.start(vocabulary.numbers[word], torch.from_numpy(vector))
+        module.begin(corpora["train"].texts, corpora["train"].classes)
         run = _Run(module, corpora["train"], corpora["dev"], options, vocabulary)
         run.keep, run.absent = keep, frozenset(absent)
 
@@ -161,7 +162,7 @@ class _Run:
     ) -> None:
         self.module = module.to(options.device)
         self.average = copy.deepcopy(module) if options.average else module
-        module.embedding.weight.requires_grad_(not options.freeze)
+        module.embedding.weight.requires_grad_(not (options.freeze or module.still))
         self.train, self.dev, self.options, self.unknown = train, dev, options, vocabulary.unknown or 0
         self.opponent = (
             None

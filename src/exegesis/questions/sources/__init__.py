@@ -3,6 +3,16 @@
 Importing it registers the methods in ``method.METHODS``.
 """
 
-from exegesis.questions.sources import fast, functions, nearest, projected, retrain, similarity, tracin, turnover
+from exegesis.questions.sources import (
+    fast,
+    functions,
+    landmarks,
+    nearest,
+    projected,
+    retrain,
+    similarity,
+    tracin,
+    turnover,
+)
 
-__all__ = ["fast", "functions", "nearest", "projected", "retrain", "similarity", "tracin", "turnover"]
+__all__ = ["fast", "functions", "landmarks", "nearest", "projected", "retrain", "similarity", "tracin", "turnover"]

@@ -159,7 +159,6 @@ def test_options_that_a_network_does_not_have_are_refused() -> None:
     for wrong in (
         {"arch": "cnn", "layers": 2},
         {"arch": "gru", "heads": 2},
-        {"arch": "cnn", "turn_over": True},
         {"arch": "cnn", "kernels": "2"},
         {"arch": "cnn", "kernels": "x"},
         {"arch": "transformer", "readout": "last"},
