@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from exegesis.api import as_model
 from exegesis.api.rationales import rationale
 from exegesis.core.errors import UsageError
 from exegesis.data.examples import Example
 from exegesis.engine.methods import make
+from exegesis.models.rationales.masked import MaskedNetwork
+from exegesis.models.rationales.selectors.diffmask import DiffMask
 from exegesis.models.rationales.selectors.fresh import Fresh
 from exegesis.models.rationales.shape import RationaleConfig
 from exegesis.models.trained.config import RecurrentConfig
-from exegesis.models.trained.corpus import single, split_off
-from exegesis.models.trained.folder import TrainedClassifier
+from exegesis.models.trained.corpus import find_labels, single, split_off
+from exegesis.models.trained.folder import TrainedClassifier, load_folder
+from exegesis.models.trained.network import TextClassifier
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import TrainResult, Watcher, train
 from exegesis.nn.context import entry
@@ -47,8 +52,9 @@ def train_selecting(
     ``marks`` has what people marked in each of ``examples`` (see ``data.marks``), or None; it is used as the
     ``supervision`` of ``config`` says, whatever share of the texts has marks. For the selector fresh, texts without
     marks get those that its method makes of the ``support`` model; without one, an ordinary classifier of the same
-    sizes is trained first, on the same texts, with a checkpoint of its own beside ``checkpoint``. The other arguments
-    and the errors are those of ``models.trained.training.train``.
+    sizes is trained first, on the same texts, with a checkpoint of its own beside ``checkpoint``. For diffmask
+    ``support`` is the folder of the trained classifier that is masked as it is. The other arguments and the errors are
+    those of ``models.trained.training.train``.
     """
     options = options or TrainOptions()
     config = RationaleConfig(selector=config) if isinstance(config, str) else config
@@ -64,10 +70,35 @@ def train_selecting(
             support = _support(examples, dev, config, options, checkpoint, resume)
         made = marks_by(support, [single(one) for one in examples], config.chosen)
         given = [new if old is None else old for old, new in zip(given or [None] * len(made), made, strict=True)]
+    more: dict[str, Any] = {}
+    if isinstance(config.chosen, DiffMask):
+        config, options, more = _masking(config, options, support, examples)
     return train(
         examples, dev, test, config=config, options=options, marks=given, checkpoint=checkpoint, resume=resume,
-        keep=keep, watcher=watcher,
+        keep=keep, watcher=watcher, **more,
     )  # fmt: skip
+
+
+def _masking(
+    config: RationaleConfig, options: TrainOptions, support: object, examples: Sequence[Example]
+) -> tuple[RationaleConfig, TrainOptions, dict[str, Any]]:
+    """The shape, the options and further arguments for masks of a trained classifier, which stays as it is."""
+    if not isinstance(support, str | os.PathLike):
+        raise UsageError("diffmask masks a trained model as it is: name the folder of 'exegesis train' (--support)")
+    trained = load_folder(Path(support))
+    frozen = trained.module.config
+    if not isinstance(frozen, RecurrentConfig) or frozen.pairs:
+        raise UsageError(f"{support}: diffmask masks recurrent classifiers of single texts; give one")
+    labels = find_labels(examples, options.neutral)
+    if labels != frozen.labels:
+        raise UsageError(f"the data have the labels {', '.join(labels)}, the model {', '.join(frozen.labels)}")
+
+    def prepared(module: TextClassifier) -> None:
+        cast(MaskedNetwork, module).base.load_state_dict(trained.module.state_dict())
+
+    config = replace(config, embedding=frozen.embedding, base=json.dumps(frozen.entries()))
+    options = replace(options, freeze=True, average=0.0, lowercase=trained.vocabulary.lowercase, vectors=None)
+    return config, options, {"vocabulary": trained.vocabulary, "prepared": prepared, "last": True}
 
 
 @entry

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import pytest
+import torch
 
 import exegesis
 from exegesis.models.rationales.model import RationaleClassifier
 from exegesis.models.rationales.selectors.fresh import Fresh
 from exegesis.models.rationales.shape import RationaleConfig
 from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.folder import save_folder
 from exegesis.models.trained.options import TrainOptions
-from exegesis.models.trained.training import TrainResult
+from exegesis.models.trained.training import TrainResult, train
 from exegesis.study.rationales import collusion, marks_by, train_selecting
 from tests.support import rationale_toys as toys
 
@@ -83,3 +88,40 @@ def test_marks_follow_their_texts_when_development_texts_are_set_aside() -> None
     assert result.sizes == {"train": 36, "dev": 4, "test": 0}
     with pytest.raises(exegesis.UsageError, match="3 marks of 40 training texts"):
         train_selecting(data, None, config=config, options=options, marks=toys.marks(data)[:3])
+
+
+def test_masks_of_a_trained_model_leave_what_its_prediction_rests_on(tmp_path: Path) -> None:
+    """The given model stays as it is to the last bit; its prediction on what is left is its own, of few words."""
+    shape = RecurrentConfig(cell="gru", bidirectional=True, embedding=12, hidden=12, dropout=0.1)
+    base = train(TRAIN, DEV, config=shape, options=TrainOptions(epochs=5, batch=16, lr=0.01)).model
+    save_folder(tmp_path / "base", base, "# A card")
+    options = TrainOptions(epochs=14, batch=16, lr=0.01, patience=20)
+    config = toys.shape("diffmask:margin=0.1:rate=0.2", 12)
+    result = train_selecting(TRAIN, DEV, TEST, config=config, options=options, support=tmp_path / "base")
+    masked, weights = result.model.module, base.module.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in masked.base.state_dict().items())  # type: ignore[union-attr]
+    save_folder(tmp_path / "masks", result.model, "# A card")
+    model = exegesis.load(tmp_path / "masks")
+    assert isinstance(model, RationaleClassifier)
+    texts = [str(one.text) for one in TEST]
+    whole = exegesis.predict(exegesis.load(tmp_path / "base"), texts)
+    same = [max(a, key=a.get) == max(b, key=b.get) for a, b in zip(whole, exegesis.predict(model, texts), strict=True)]  # type: ignore[arg-type]
+    assert sum(same) / len(same) > 0.95
+    found = {label: [0, 0, 0] for label in model.labels}
+    for one, told, marks in zip(TEST, exegesis.rationale(model, texts), toys.marks(TEST), strict=True):
+        counts = sum(marks[n] for n in told.kept), len(told.kept), 1
+        found[str(one.label)] = [a + b for a, b in zip(found[str(one.label)], counts, strict=True)]
+    assert sum(hits for hits, _, _ in found.values()) > 0.9 * sum(kept for _, kept, _ in found.values())
+    assert max(hits / texts for hits, _, texts in found.values()) > 0.9  # the blank may stand for the other label
+    batch = model.encode([model.read(text) for text in texts[:9]])
+    kept = model.select(batch).kept
+    ids = torch.where(kept | ~batch.mask, batch.ids, 2 + (batch.ids + 5) % 20)
+    other = dataclasses.replace(batch, ids=ids, texts=())
+    assert torch.equal(model.outputs_of(batch, kept), model.outputs_of(other, kept))
+    with pytest.raises(exegesis.UsageError, match="name the folder of 'exegesis train'"):
+        train_selecting(TRAIN, DEV, config=config)
+    other_labels = [exegesis.Example.of("w1 good", "a"), exegesis.Example.of("w1 bad", "b")]
+    with pytest.raises(exegesis.UsageError, match="the data have the labels a, b, the model negative, positive"):
+        train_selecting(other_labels, other_labels, config=config, support=tmp_path / "base")
+    with pytest.raises(exegesis.UsageError, match="diffmask needs a trained model"):
+        train(TRAIN[:4], DEV[:4], config=config)

@@ -109,12 +109,12 @@ def straight(logits: Float[Tensor, "*n"], temperature: float) -> Float[Tensor, "
     return (soft > 0.5).to(soft) + (soft - soft.detach())  # the brackets keep ones exact
 
 
-def share_of(gate: Float[Tensor, "*s t"], real: Bool[Tensor, "*s t"]) -> Float[Tensor, "*s"]:
+def share_of(gate: Float[Tensor, "*s t"], real: Bool[Tensor, "*r t"]) -> Float[Tensor, "*s"]:
     """The mean gate of the words of each text."""
     return (gate * real).sum(-1) / real.sum(-1).clamp(min=1)
 
 
-def transitions_of(gate: Float[Tensor, "*s t"], real: Bool[Tensor, "*s t"]) -> Float[Tensor, "*s"]:
+def transitions_of(gate: Float[Tensor, "*s t"], real: Bool[Tensor, "*r t"]) -> Float[Tensor, "*s"]:
     """The sum of |z_t - z_{t-1}| over the neighbours in each text (Lei et al. 2016, Eq. 4; survey, Eq. 24)."""
     return ((gate[..., 1:] - gate[..., :-1]).abs() * real[..., 1:]).sum(-1)
 

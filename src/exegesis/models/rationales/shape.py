@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,7 +10,7 @@ import exegesis.models.rationales.selectors  # noqa: F401 - registers them
 from exegesis.core.errors import UsageError, unknown
 from exegesis.models.rationales.encoders import KINDS
 from exegesis.models.rationales.selectors.selector import SELECTORS, Selector
-from exegesis.models.trained.config import NetworkConfig
+from exegesis.models.trained.config import NetworkConfig, RecurrentConfig
 
 
 @dataclass(frozen=True)
@@ -17,19 +18,22 @@ class RationaleConfig(NetworkConfig):
     """A selector and a classifier, each with an encoder of its own.
 
     ``selector`` is a name with parameters, ``hardkuma:share=0.1``, or code as ``repr`` writes it. ``encoder`` is lstm,
-    gru (both directions) or cnn; ``hidden`` is the width of one direction. ``dropout``
-    acts on word vectors, on the selector's states and on what the classifier reads, while training only.
-    ``supervision`` weighs the cross-entropy of the words' chances with marks given by people, for texts that have them.
+    gru (both directions) or cnn; ``hidden`` is the width of one direction. ``dropout`` acts on word vectors, on the
+    selector's states and on what the classifier reads, while training only. ``supervision`` weighs the cross-entropy of
+    the words' chances with marks given by people, for texts that have them. ``base`` is the shape of a trained
+    classifier, as JSON, for a selector that masks one as it is (diffmask).
     """
 
     family = "rationale"
     whole = ("embedding", "hidden", "vocabulary")
+    later = frozenset({"base"})
 
     selector: str = "hardkuma"
     encoder: str = "gru"
     hidden: int = 100
     supervision: float = 1.0
     dropout: float = 0.2
+    base: str = ""
 
     def __post_init__(self) -> None:
         if self.encoder not in KINDS:
@@ -56,8 +60,19 @@ class RationaleConfig(NetworkConfig):
         return self.chosen.pairs
 
     @property
+    def frozen(self) -> RecurrentConfig:
+        """The shape of the classifier that is masked as it is. Raises UsageError if ``base`` is none."""
+        try:
+            entries = json.loads(self.base)
+            return RecurrentConfig(**{**entries, "labels": tuple(entries["labels"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise UsageError(f"the shape of the masked classifier is damaged ({error})") from None
+
+    @property
     def states(self) -> int:
         """The width of a word's state, of which the selector decides."""
+        if self.base:
+            return self.frozen.embedding + self.frozen.states
         return self.hidden if self.encoder == "cnn" else 2 * self.hidden
 
     @property
@@ -77,7 +92,14 @@ class RationaleConfig(NetworkConfig):
     def _inside(self) -> dict[str, tuple[int, ...]]:
         return {"embedding.weight": (self.vocabulary, self.embedding * self.tables)}
 
+    def outline(self) -> dict[str, tuple[int, ...]]:
+        if self.base:
+            return {f"base.{name}": shape for name, shape in self.frozen.outline().items()}
+        return super().outline()
+
     def describe(self) -> str:
         """The shape in one phrase, without the words."""
+        if self.base:
+            return f"masks {self.selector} of a frozen recurrent classifier of hidden size {self.frozen.hidden}"
         kind = "CNN" if self.encoder == "cnn" else f"bidirectional {self.encoder.upper()}"
         return f"selector {self.selector} and classifier, each with a {kind} of hidden size {self.hidden}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exegesis.models.rationales.masked import MaskedNetwork
 from exegesis.models.rationales.network import RationaleNetwork
 from exegesis.models.rationales.shape import RationaleConfig
 from exegesis.models.trained.config import (
@@ -25,7 +26,7 @@ FAMILIES: dict[str, type[NetworkConfig]] = {kind.family: kind for kind in KINDS}
 def network(config: NetworkConfig) -> TextClassifier:
     """The module of a config, with fresh weights."""
     if isinstance(config, RationaleConfig):
-        return RationaleNetwork(config)
+        return MaskedNetwork(config) if config.base else RationaleNetwork(config)
     if isinstance(config, TransformerConfig):
         return TransformerClassifier(config)
     if isinstance(config, ConvolutionalConfig):

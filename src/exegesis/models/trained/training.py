@@ -81,6 +81,7 @@ def train(
     keep: Path | None = None,
     absent: Collection[int] = (),
     marks: Sequence[Any] | None = None,
+    prepared: Callable[[TextClassifier], object] | None = None,
     last: bool = False,
     vocabulary: Vocabulary | None = None,
     watcher: Watcher | None = None,
@@ -95,7 +96,8 @@ def train(
     gets the weights after every epoch, with their learning rate (epoch-001.safetensors, ...). ``absent`` are numbers of
     texts (of ``examples``, then ``extra``) whose loss counts nothing: they are left out, and the order of all others
     stays. ``marks`` has for each text (of ``examples``, then ``extra``) what people marked in it (see ``data.marks``),
-    or None; a network that selects words learns from them, with ``dev`` given. ``last`` takes the weights of the last
+    or None; a network that selects words learns from them, with ``dev`` given. ``prepared`` is called with
+    the fresh network before its first step. ``last`` takes the weights of the last
     epoch instead of the best. ``vocabulary`` is used instead of one made of the texts. ``each`` is called with the
     number of every epoch that is over, 0 before the first, and the classifier as it is then; it draws nothing from the
     run's random state. Trainings in several threads come one after the other: dropout draws from torch's one random
@@ -132,6 +134,8 @@ def train(
             for word, vector in vectors.items():
                 module.start(vocabulary.numbers[word], torch.from_numpy(vector))
         module.begin(corpora["train"].texts, corpora["train"].classes)
+        if prepared is not None:
+            prepared(module)
         run = _Run(module, corpora["train"], corpora["dev"], options, vocabulary)
         run.keep, run.absent = keep, frozenset(absent)
 

@@ -3,6 +3,7 @@
 from exegesis.models.rationales.selectors import (  # noqa: F401 - each registers itself
     bottleneck,
     classwise,
+    diffmask,
     distribution,
     fresh,
     hardkuma,
