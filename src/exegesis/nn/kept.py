@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -59,6 +60,13 @@ class Kept:
                 anew = nn.Parameter(anew, requires_grad=False) if value.home == "_parameters" else anew
                 getattr(part, value.home)[name] = anew
 
+    @contextmanager
+    def at_rest(self, module: nn.Module) -> Iterator[None]:
+        """The module frozen, with all that it keeps at rest, for the length of a block."""
+        with frozen(module):
+            self.put(module)
+            yield
+
     @property
     def sizes(self) -> set[int]:
         """The sizes of all tensors among the values: numbers of texts for which a state may have been made."""
@@ -76,15 +84,21 @@ class Watch:
         self.kept = Kept()
 
     def run(self, call: Callable[[], T]) -> T:
-        """Run the module frozen, with all that it is known to keep at rest, and leave it as it was found.
+        """Run the module at rest (see ``at_rest``)."""
+        with self.at_rest(self.module):
+            return call()
+
+    @contextmanager
+    def at_rest(self, module: nn.Module) -> Iterator[None]:
+        """The watched module frozen, with all that it is known to keep at rest; afterwards it is as it was found.
 
         Raises ModelError if it writes into large weights.
         """
         changed: dict[Place, Value] = {}
-        with frozen(self.module):
-            self.kept.put(self.module)
+        with frozen(module):
+            self.kept.put(module)
             try:
-                return call()
+                yield
             finally:
                 changed = self._changed()
                 anew = {place: Value(value.copy, value.home) for place, value in changed.items()}
@@ -96,7 +110,7 @@ class Watch:
     def _changed(self) -> dict[Place, Value]:
         now = {place: value for place, _, value in _values(self.module)}
         places = [place for place in {**self.rest, **now} if place not in self.kept.values]
-        changed = {}
+        changed, known = {}, dict[tuple[int, int], bool]()  # a config may stand on every part
         for place in places:
             before, value = self.rest.get(place, Value()), now.get(place, ABSENT)
             if isinstance(value, Tensor) and value is before.itself and value.numel() > SMALL:
@@ -107,7 +121,10 @@ class Watch:
                         f"the module writes into its weights as it runs ({'.'.join(filter(None, place))}), so that no "
                         "text has outputs of its own: let it keep them as they are in evaluation mode"
                     )
-            if not _same(value, before.copy, {}):
+            pair = id(value), id(before.copy)
+            if pair not in known:
+                known[pair] = _same(value, before.copy, {})
+            if not known[pair]:
                 changed[place] = before
         return changed
 
@@ -141,8 +158,11 @@ def _clone(value: Tensor) -> Tensor:
 
 def _copied(value: Any, memo: dict[int, Any]) -> Any:
     """A copy of a value; what cannot be copied in it, and what is no state (weights, modules, data), stays itself."""
+    if id(value) in memo:
+        return memo[id(value)]
     inside = _inside(value)
     if inside is None:
+        memo[id(value)] = value
         return value
     for one in inside:
         if id(one) in memo:

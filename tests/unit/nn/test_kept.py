@@ -46,33 +46,39 @@ def counted(module, mean):
 
 
 def listed(module, mean):
+    before = sum(module.seen)
     module.seen.append(mean)
-    return sum(module.seen)
+    return before
 
 
 def in_a_dict(module, mean):
-    module.store["state"]["mean"] = module.store["state"]["mean"] * 0.5 + mean
-    return module.store["state"]["mean"]
+    before = module.store["state"]["mean"]
+    module.store["state"]["mean"] = before * 0.5 + mean
+    return before
 
 
 def in_an_object(module, mean):
+    before = module.box.state["mean"].clone()
     module.box.state["mean"] += mean
-    return module.box.state["mean"]
+    return before
 
 
 def in_a_buffer(module, mean):
+    before = module.memory.clone()
     module.memory.mul_(0.5).add_(mean)
-    return module.memory
+    return before
 
 
 def in_a_weight(module, mean):
+    before = module.memory.data.clone()
     module.memory.data.mul_(0.5).add_(mean)
-    return module.memory
+    return before
 
 
 def in_an_array(module, mean):
+    before = torch.from_numpy(module.memory.copy())
     module.memory += mean.numpy()
-    return torch.from_numpy(module.memory.copy())
+    return before
 
 
 def made_by_the_first_call(module, mean):

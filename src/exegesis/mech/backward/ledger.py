@@ -37,7 +37,7 @@ class Ledger:
         Raises UnsupportedError if an amount belongs to no text.
         """
         constant = [dim for dim in range(rows.ndim) if rows.stride(dim) == 0 or rows.shape[dim] == 1]
-        if constant:
+        if constant and rows.numel():  # a part between two words has nothing in a text of one word
             amount = amount.sum(constant)
             for dim in reversed(constant):
                 rows = rows.select(dim, 0)

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import torch
@@ -21,7 +20,7 @@ from exegesis.models.huggingface.vectors import Lookup, find_lookups, replaced, 
 from exegesis.models.moved import moved_outputs
 from exegesis.models.sites import found_sites, read_states
 from exegesis.nn.context import ability
-from exegesis.nn.frozen import frozen
+from exegesis.nn.kept import Kept, Watch
 from exegesis.nn.offloaded import running_device
 from exegesis.nn.weights import weights_in
 from exegesis.protocols.batch import Batch, groups, pad
@@ -45,8 +44,10 @@ class Profile:
 
     ``tokens`` are ids by role, ``size`` is the number of ids that the module knows. ``padded`` says that rows of
     different lengths may share a call of the module: its outputs do not depend on the padding. Otherwise (a head that
-    reads the last position) only rows of equal length do. ``lookups`` are where the module looks its words up.
-    ``lacks`` has the reason for each ability that it does not have.
+    reads the last position) only rows of equal length do, and if it is not ``shared`` (a maximum over the call, a state
+    kept for so many texts) none do. ``lookups`` are where the module looks its words up. ``lacks`` has the reason for
+    each ability that it does not have. ``kept`` is what the module keeps on itself from call to call, as it was when it
+    was tried: every call begins with that.
     """
 
     name: str
@@ -55,8 +56,10 @@ class Profile:
     tokens: Mapping[str, int]
     size: int
     padded: bool
+    shared: bool = True
     lookups: tuple[Lookup, ...] = ()
     lacks: Mapping[str, str] = field(default_factory=lambda: dict(NO_STATES))
+    kept: Kept | Watch = field(default_factory=Kept, compare=False)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,8 +83,12 @@ class HuggingFaceClassifier:
     module: nn.Module
     reader: Reader
     profile: Profile
+    accepted: frozenset[str] = field(init=False)
 
     work: ClassVar[Work] = "classifier"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "accepted", _accepted(self.module))
 
     @classmethod
     def probes(cls) -> Sequence[Raw]:
@@ -167,7 +174,7 @@ class HuggingFaceClassifier:
         """
         refuse_denied(self.name, self.lacks, Differentiable)
         batch = self._filled(batch.to(self.device))
-        with frozen(self.module), self._pad_id(batch) as fill:
+        with self.at_rest(), self._pad_id(batch) as fill:
             vectors = word_vectors(self.module, self.profile.lookups, batch.ids.masked_fill(~batch.mask, fill))
         return vectors.float() if vectors.dtype in (torch.float16, torch.bfloat16) else vectors
 
@@ -238,6 +245,8 @@ class HuggingFaceClassifier:
     def _parts(self, batch: Batch) -> list[list[int]]:
         """Split a batch into rows that share a call of the module."""
         lengths, budget = batch.lengths.tolist(), budget_for(self.work, self.device)
+        if not self.profile.shared:
+            return [[row] for row in range(len(lengths))]
         if self.profile.padded:
             return groups(lengths, budget.pieces, budget.rows)
         equal: dict[int, list[int]] = {}
@@ -268,14 +277,18 @@ class HuggingFaceClassifier:
         logits = self._read_off(self._called(batch, embeds), batch)
         return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
+    def at_rest(self) -> AbstractContextManager[None]:
+        """The module frozen, with all that it keeps from call to call as it was when it was tried."""
+        return self.profile.kept.at_rest(self.module)
+
     def _called(self, batch: Batch, embeds: Float[Tensor, "b t d"] | None) -> Any:
         """The module's answer for a batch, with these vectors of its words if there are any."""
-        with frozen(self.module), self._pad_id(batch) as fill:
+        with self.at_rest(), self._pad_id(batch) as fill:
             ids = batch.ids.masked_fill(~batch.mask, fill)
             arguments: dict[str, Any] = {"attention_mask": batch.mask.long(), "use_cache": False, "return_dict": True}
             if self.reader.types is not None:
                 arguments["token_type_ids"] = self._types(batch, self.reader.types)
-            arguments = {name: value for name, value in arguments.items() if name in self._accepted}
+            arguments = {name: value for name, value in arguments.items() if name in self.accepted}
             arguments |= self._further(batch)
             with self._one_line(), self._replacing(ids, embeds):
                 return self.module(ids, **arguments)
@@ -328,14 +341,6 @@ class HuggingFaceClassifier:
             types = types.masked_fill(batch.ids == special, number)
         return types
 
-    @cached_property
-    def _accepted(self) -> set[str]:
-        parameters = inspect.signature(self.module.forward).parameters
-        if "attention_mask" in parameters:
-            return set(parameters) | {"return_dict"}
-        open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-        return {*parameters, *(("attention_mask", "return_dict") if open_ended else ())}
-
     def _pad_id(self, batch: Batch) -> AbstractContextManager[int]:
         return pad_id(self.module, self.profile.size, batch)
 
@@ -343,6 +348,15 @@ class HuggingFaceClassifier:
         self, ids: Int[Tensor, "b t"], embeds: Float[Tensor, "b t d"] | None
     ) -> AbstractContextManager[None]:
         return nullcontext() if embeds is None else replaced(self.module, self.profile.lookups, ids, embeds)
+
+
+def _accepted(module: nn.Module) -> frozenset[str]:
+    """The names of the arguments that a module takes."""
+    parameters = inspect.signature(module.forward).parameters
+    if "attention_mask" in parameters:
+        return frozenset(parameters) | {"return_dict"}
+    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    return frozenset(parameters) | (frozenset({"attention_mask", "return_dict"}) if open_ended else frozenset())
 
 
 def _advice(line: str) -> str:

@@ -18,6 +18,7 @@ from exegesis.models.huggingface.adapter import HuggingFaceClassifier, Profile
 from exegesis.models.huggingface.kinds import kind_of
 from exegesis.models.huggingface.offsets import readable
 from exegesis.models.huggingface.text import Reader, token_types
+from exegesis.models.huggingface.trials import beside_others, of_one_length
 from exegesis.models.huggingface.vectors import input_embeddings
 from exegesis.models.huggingface.views.tasks import (
     CLASSIFICATION,
@@ -27,7 +28,9 @@ from exegesis.models.huggingface.views.tasks import (
     task_of_class,
 )
 from exegesis.models.modules.outputs import labels_of
+from exegesis.models.slopes import NO_SLOPE, has_slope
 from exegesis.models.ways import ELSEWHERE, by_another_way, texts_of, tried_words
+from exegesis.nn.kept import Watch
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.labels import Labels, label_names
 from exegesis.protocols.target import Link
@@ -195,43 +198,35 @@ def _check_inputs(module: nn.Module, tokenizer: Any, name: str) -> None:
         )
 
 
-def _check_steady(model: HuggingFaceClassifier, batch: Batch) -> None:
-    """Raise UnsupportedError for a module that answers one input in several ways."""
-    first, again = model.outputs(batch), model.outputs(batch)
-    if not torch.allclose(first, again, rtol=0, atol=1e-3 * float(first.nan_to_num().abs().max()), equal_nan=True):
-        raise UnsupportedError(
-            f"model {model.name} answers otherwise each time it is asked: fix its random choices (a Reformer's by "
-            "config.hash_seed)"
-        )
-
-
 def _tried(model: HuggingFaceClassifier) -> HuggingFaceClassifier:
-    """The model after its trials: ``padded`` found out, and its word vectors found or named in ``lacks``."""
+    """The model after its trials.
+
+    Beside which texts it answers as alone is found out, what it keeps from call to call is seen, and its word vectors
+    are found or named in ``lacks``.
+    """
+    watch = Watch(model.module)
+    model = replace(model, profile=replace(model.profile, kept=watch))
     try:
-        texts = [model.read(probe) for probe in model.probes()]
+        batch = model.encode([model.read(probe) for probe in model.probes()])
+        row = batch.take(batch.lengths.argmax()[None])
     except TextError:  # the vocabulary cannot spell the probes: assume that padding matters
-        padded, batch = False, None
-    else:
-        batch = model.encode(texts)
-        _check_steady(model, batch)
-        sparse = getattr(model.module.config, "attention_type", None) == "block_sparse"  # in long rows alone (BigBird)
-        padded = not sparse and _bears_padding(model, batch)
-    model = replace(model, profile=replace(model.profile, padded=padded))
-    row = None if batch is None else batch.take(batch.lengths.argmax()[None])
-    return _with_vectors(model, _made_up(model) if row is None or int(row.lengths[0]) < FEW else row)
+        batch = row = _made_up(model)
+    row = row if int(row.lengths[0]) >= FEW else _made_up(model)
+    model = beside_others(model, batch, of_one_length(row, _free(row), _ordinary(model)))
+    model = _with_vectors(model, row)
+    return replace(model, profile=replace(model.profile, kept=watch.kept))
 
 
-def _bears_padding(model: HuggingFaceClassifier, batch: Batch) -> bool:
-    """True if the module gives texts together the outputs that it gives each alone."""
-    lengths = batch.lengths
-    alone = torch.cat([model.outputs(batch.take(torch.tensor([row]))) for row in range(len(batch))])
-    try:
-        together = model.outputs(batch)
-    except ModelError:
-        return False
-    weight = next((w.dtype for w in model.module.parameters() if w.is_floating_point()), torch.float32)
-    near = {torch.float64: 1e-9, torch.float32: 1e-5}.get(weight, 2e-2) * max(1.0, float(alone.abs().max()))
-    return bool(lengths.min() < lengths.max()) and torch.allclose(together, alone, rtol=0, atol=near)
+def _free(row: Batch) -> Int[Tensor, " n"]:
+    """The places of a row whose words may be others."""
+    free = torch.tensor([not special for special in row.texts[0].special]) if row.texts else row.mask[0].cpu()
+    return free.nonzero()[:, 0].to(row.device)
+
+
+def _ordinary(model: HuggingFaceClassifier) -> list[int]:
+    """The ids of all words but special ones."""
+    special = {*model.tokenizer.all_special_ids, model.tokens["pad"]}
+    return [number for number in range(min(model.profile.size, len(model.tokenizer))) if number not in special]
 
 
 def _made_up(model: HuggingFaceClassifier) -> Batch:
@@ -260,9 +255,7 @@ def _with_vectors(model: HuggingFaceClassifier, row: Batch) -> HuggingFaceClassi
 
 def _objection(model: HuggingFaceClassifier, row: Batch) -> str | None:
     """The reason why the vectors of a row cannot be replaced; None if they can."""
-    free = torch.tensor([not special for special in row.texts[0].special]) if row.texts else row.mask[0].cpu()
-    at = free.nonzero()[:, 0].to(row.device)
-    ids = row.ids.clone()
+    at, ids = _free(row), row.ids.clone()
     ids[0, at] = row.ids[0, at.roll(1)]
     others = Batch(ids, row.mask, row.segments)
     before, after = model.outputs(row), model.outputs(others)
@@ -276,10 +269,8 @@ def _objection(model: HuggingFaceClassifier, row: Batch) -> str | None:
 
 def _by_another_way(model: HuggingFaceClassifier, row: Batch, at: Int[Tensor, " n"]) -> bool:
     """True if other words in these places of a row show another way than their vectors (see ``models.ways``)."""
-    special = {*model.tokenizer.all_special_ids, model.tokens["pad"]}
-    ordinary = [number for number in range(min(model.profile.size, len(model.tokenizer))) if number not in special]
     tables = [model.module.get_submodule(lookup.path) for lookup in model.profile.lookups]
-    words = tried_words(model.module, ordinary, tables, FEWEST)
+    words = tried_words(model.module, _ordinary(model), tables, FEWEST)
     if not len(words) or not len(at):
         return False
     most = max(2, min(TEXTS, len(words) // len(at)))
@@ -300,6 +291,8 @@ def _without_gradient(model: HuggingFaceClassifier, row: Batch) -> str | None:
             if not outputs.requires_grad:
                 return ELSEWHERE
             torch.autograd.grad(outputs.sum(), vectors)
+            if not has_slope(model, model.module, row):
+                return NO_SLOPE
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         if out_of_memory(error):
             raise

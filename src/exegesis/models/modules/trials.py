@@ -21,6 +21,7 @@ from exegesis.protocols.batch import Batch
 
 LENGTHS = (12, 7, 5, 3, 2, 1)  # lengths of the texts on which plans are tried, longest first
 COMPANY = ((12, 3), (3, 3), (1, 5))  # lengths, and how many different texts of that length are tried together
+MANY = 256  # texts together, of the second of these lengths: some behave otherwise in large calls
 MAX_COMPANY = 512  # texts together that are tried because the module keeps a state for so many
 MAX_LEAST = 64  # pieces that the shortest text of a module may need, unless the module names a number
 MAX_FIXED = 2048  # pieces of a fixed length that the module names
@@ -120,6 +121,8 @@ class _Search:
         if most == 1:  # a text of one piece tells nothing; the module's complaint about longer texts does
             least, most = far, 0
         plan = replace(plan, least=least, most=most if self._takes(plan, least) else 0, pad=self.pad)
+        if plan.form == "one" and plan.most == least > 1:  # as many pieces as a vector has numbers, by chance
+            raise ModelError(f"the module takes a text's ids [t] of {least} pieces alone")
         lengths = [length + least - 1 for length in LENGTHS] + [2, 1] * (least > 1)
         if plan.most:
             lengths = sorted((min(length, most) for length in (*LENGTHS, *lengths)), reverse=True)
@@ -144,6 +147,10 @@ class _Search:
             alone = [self._try(plan, batch.take(torch.tensor([row]))) for row in range(texts)]
             if not self._near(self._try(plan, batch), torch.cat(alone)):
                 return False
+            if length == COMPANY[1][0]:
+                rows = torch.arange(MANY) % texts
+                if not self._near(self._try(plan, batch.take(rows)), torch.cat(alone)[rows.to(batch.device)]):
+                    return False
         return all(self._bears(plan, texts) for texts in self.watch.kept.sizes if 1 < texts <= MAX_COMPANY)
 
     def _bears(self, plan: Plan, texts: int) -> bool:

@@ -14,7 +14,6 @@ from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.text import UNPAIRED, Reader, encoding_of
 from exegesis.models.huggingface.words import align
 from exegesis.models.text.words import words_in
-from exegesis.nn.frozen import frozen
 from exegesis.protocols.generative import Message
 
 HALF = "\N{REPLACEMENT CHARACTER}"  # with which a tokenizer writes a part of a character
@@ -155,7 +154,7 @@ def generated(model: HuggingFaceClassifier, most: int, inputs: Mapping[str, Any]
     settings = copy.deepcopy(module.generation_config)
     settings.update(do_sample=False, num_beams=1, max_new_tokens=most, temperature=None, top_p=None, top_k=None)
     settings.update(pad_token_id=model.tokens["pad"], return_dict_in_generate=False, max_length=None)
-    with frozen(module), torch.no_grad():
+    with model.at_rest(), torch.no_grad():
         answer = module.generate(**inputs, generation_config=settings)[0].tolist()
     answer = answer[len(before) :]
     ends = set(model.tokenizer.all_special_ids)

@@ -144,7 +144,7 @@ class Steps(AnswerParts):
 
     def _further(self, batch: Batch) -> dict[str, Any]:
         """Ask for the logits of the places that are read alone, if the module can."""
-        return {"logits_to_keep": torch.unique(self._places(batch))} if "logits_to_keep" in self._accepted else {}
+        return {"logits_to_keep": torch.unique(self._places(batch))} if "logits_to_keep" in self.accepted else {}
 
     def _places(self, batch: Batch) -> Int[Tensor, "b n"]:
         """The place in each row at which each piece of the answer is scored."""
@@ -153,7 +153,7 @@ class Steps(AnswerParts):
     def _read_off(self, answer: Any, batch: Batch) -> Float[Tensor, "b c"]:
         places = self._places(batch)
         kept = torch.unique(places)
-        if "logits_to_keep" in self._accepted and answer.logits.shape[1] == len(kept):
+        if "logits_to_keep" in self.accepted and answer.logits.shape[1] == len(kept):
             logits, at = answer.logits, torch.searchsorted(kept, places)
         else:
             logits, at = every_logit(self, answer, batch, None), places

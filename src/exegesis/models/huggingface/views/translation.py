@@ -22,7 +22,6 @@ from exegesis.models.huggingface.views.reading import at_pieces, every_logit, la
 from exegesis.models.huggingface.views.steps import AnswerParts, scored_places, span_of, summed
 from exegesis.nn.alone import alone
 from exegesis.nn.context import ability
-from exegesis.nn.frozen import frozen
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import Work
 from exegesis.protocols.generative import Number, Prompt
@@ -142,7 +141,7 @@ class AnswerWordClassifier(HuggingFaceClassifier):
         """Return the vectors of the encoder's words and of the decoder's, each from its own table."""
         refuse_denied(self.name, self.lacks, Differentiable)
         batch = self._filled(batch.to(self.device))
-        with frozen(self.module), self._pad_id(batch) as fill:
+        with self.at_rest(), self._pad_id(batch) as fill:
             ids = batch.ids.masked_fill(~batch.mask, fill)
             source, answer = (
                 word_vectors(self.module, lookups, ids) for lookups in (self.profile.lookups, self.answer_lookups)
@@ -155,7 +154,7 @@ class AnswerWordClassifier(HuggingFaceClassifier):
         if source.ids.shape == answer.ids.shape and torch.equal(source.ids, answer.ids):  # to be told apart by value
             wide = [nn.functional.pad(part, (0, 1)) for part in (answer.ids, answer.mask, answer.segments)]
             answer, answer_places = Batch(wide[0], wide[1], wide[2]), nn.functional.pad(answer_places, (0, 1))
-        with frozen(self.module), self._pad_id(batch) as fill:
+        with self.at_rest(), self._pad_id(batch) as fill:
             ids, answers = (part.ids.masked_fill(~part.mask, fill) for part in (source, answer))
             arguments = {
                 "attention_mask": source.mask.long(),
