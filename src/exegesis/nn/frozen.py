@@ -84,6 +84,8 @@ def _frozen(module: nn.Module) -> Iterator[None]:
 
 def _eager(part: nn.Module) -> None:
     """Let a part that was compiled run as it is written: what hooks and modes see of it is then all that it does."""
+    if isinstance(part, torch.jit.ScriptModule):
+        return
     if part.__dict__.get("_compiled_call_impl") is not None:  # module.compile()
         part.__dict__["_compiled_call_impl"] = None
     inside = part._modules.get("_orig_mod")

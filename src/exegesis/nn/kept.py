@@ -23,7 +23,7 @@ from exegesis.nn.frozen import frozen
 T = TypeVar("T")
 Place = tuple[str, str]  # the path of a part of a module, and the name of a value on it
 HOMES = ("__dict__", "_buffers", "_parameters")
-INTERNAL = frozenset(vars(nn.Module()))  # what torch itself keeps on every module
+INTERNAL = frozenset({*vars(nn.Module()), "forward", "_compiled_call_impl"})  # what torch and ``frozen`` keep on parts
 SMALL = 1 << 16  # numbers of a tensor that are compared one by one; of a larger one, torch counts the changes
 MOST = 10_000  # values in an attribute; one that holds more (a vocabulary) is data, not a state
 ATOMS = (str, bytes, int, float, complex, type(None), torch.device, torch.dtype)

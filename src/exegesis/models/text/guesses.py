@@ -39,7 +39,7 @@ def capitals(words: Iterable[str]) -> tuple[bool, list[str]]:
 
     Names in capitals alone (NASA) decide nothing, unless they outnumber the words in lower case.
     """
-    cased = [word for word in words if word.lower() != word.upper() and not is_special(word)]
+    cased = [word for word in map(_unmarked, words) if word.lower() != word.upper() and not is_special(word)]
     raised = [word for word in cased if word != word.lower()]
     names = [word for word in raised if word.isupper() and sum(map(str.isalpha, word)) > 1]
     low = len(cased) - len(raised)
@@ -66,7 +66,7 @@ def manner_of(words: Sequence[str], lowercase: bool) -> Manner:
     """
     built_in = Manner(None, "the built-in rules")
     ordinary = [word for word in words[:: 1 + len(words) // LOOKED_AT] if word.strip() and not is_special(word)]
-    cut = [word for word in ordinary if len(tokenize(word, lowercase=lowercase)) > 1]
+    cut = [word for word in ordinary if word != _unmarked(word) or len(tokenize(word, lowercase=lowercase)) > 1]
     if not cut:
         return built_in
     share = len(cut) / len(ordinary)
@@ -85,6 +85,11 @@ def manner_of(words: Sequence[str], lowercase: bool) -> Manner:
         return kept
     why = f"texts are cut by {manner.name}, since the built-in rules never give {told}: {REMEDY}"
     return manner._replace(warning=why)
+
+
+def _unmarked(word: str) -> str:
+    """An entry without the mark of a blank in front, which is a capital letter by itself."""
+    return word[1:] if word[:1] == "Ġ" and len(word) > 1 else word
 
 
 def _some(words: Sequence[str]) -> str:

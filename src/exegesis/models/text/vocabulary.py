@@ -235,6 +235,8 @@ def _numbers(source: object) -> dict[str, int]:
     if isinstance(source, Mapping):
         if source and all(isinstance(key, int) and isinstance(word, str) for key, word in source.items()):
             return {word: int(key) for key, word in sorted(source.items(), reverse=True)}
+        if any(not isinstance(number, str) and number != int(number) for number in source.values()):
+            raise UsageError("the vocabulary's numbers must be whole: map words to 0, 1, 2, ...")
         pairs = [(word, int(number)) for word, number in source.items()]
     elif isinstance(source, Sequence) and not isinstance(source, str | bytes):
         pairs = [(word, number) for number, word in reversed(list(enumerate(source)))]
@@ -242,7 +244,15 @@ def _numbers(source: object) -> dict[str, int]:
         raise UsageError(f"a {type(source).__name__} is no vocabulary; give a list of words, or a dict to numbers")
     if not all(isinstance(word, str) for word, _ in pairs):
         raise UsageError("the vocabulary holds something that is no string; give a list of words")
-    return dict(pairs)
+    numbers = dict(pairs)
+    twice = next((pair for pair in reversed(pairs) if pair[0] and numbers[pair[0]] != pair[1]), None)
+    if twice is not None:
+        _log.warning(
+            "the vocabulary lists %r more than once: it is looked up as number %d, and not as %d; a dict from words to "
+            "numbers says otherwise",
+            twice[0], numbers[twice[0]], twice[1],
+        )  # fmt: skip
+    return numbers
 
 
 def _forms(numbers: Mapping[str, int], lowercase: bool, *, told: bool) -> list[tuple[str, int]]:

@@ -48,6 +48,7 @@ STATISTICS = {
     "a norm over all dimensions": lambda e: functional.layer_norm(e, e.shape),
     "steps of the largest": lambda e: (e / e.abs().max() * 127).round() * e.abs().max() / 127,
     "the first text": lambda e: e - 0.001 * e[:1],
+    "large calls": lambda e: e * (0.5 if len(e) > 100 else 1.0),
     "one text alone": lambda e: e,
 }
 
@@ -141,3 +142,14 @@ def test_it_says_what_was_tried():
 
     expected = "ids [b, t], ids [t, b]; lengths as cpu, device; pad_mask [b, t] or [t, b] as bool, int, float"
     assert tried(list(plans(Many(), None)[0])) == expected
+
+
+def test_a_length_that_fits_by_chance_is_no_way_to_call():
+    """Texts of as many pieces as a word vector has numbers would pass for vectors; the module's own fault is said."""
+
+    class Turned(Small):
+        def forward(self, x):
+            return self.out(torch.tanh(self.embedding(x)).mean(1)).t()
+
+    with pytest.raises(ModelError, match=r"^the module returns shape \[3, 1\] for 1 texts[^\n]*$"):
+        wrapped(Turned())

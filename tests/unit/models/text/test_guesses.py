@@ -62,11 +62,18 @@ def test_clitics_stay_at_their_words_where_signs_stand_alone(caplog):
 
 @pytest.mark.parametrize(
     "words",
-    [["##ing", "▁the", "go"], ["电影", "喜欢", "，"], ["new york", "los angeles"], [*map(str, range(200)), "e.g"]],
+    [
+        ["##ing", "▁the", "go"],
+        ["Ġfilm", "Ġthe", "ing"],
+        ["电影", "喜欢", "，"],
+        ["new york", "los angeles"],
+        [*map(str, range(200)), "e.g"],
+    ],
 )
 def test_entries_that_no_rule_explains_are_named_and_the_built_in_rules_kept(words, caplog):
     reader = reader_of([*SPECIAL, *words], None, None)
     assert reader.tokenize is None
+    assert reader.vocabulary.lowercase
     assert "never give" in caplog.text
     assert "tokenizer=" in caplog.text
 

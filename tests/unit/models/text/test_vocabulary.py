@@ -181,6 +181,14 @@ def test_users_vocabulary_corners() -> None:
     assert Vocabulary(("<pad>", "<unk>", "a", "a")).read("a").ids == (2,)
 
 
+def test_a_word_that_is_listed_twice_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    assert Vocabulary.of(["<pad>", "<unk>", "b", "a", "b", "b", "", ""]).read("b").ids == (2,)
+    assert caplog.messages == [
+        "the vocabulary lists 'b' more than once: it is looked up as number 2, and not as 4; a dict from words to "
+        "numbers says otherwise"
+    ]
+
+
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
@@ -190,6 +198,7 @@ def test_users_vocabulary_corners() -> None:
         ([1, 2], {}, "no string"),
         ({"a": -1}, {}, "negative"),
         ({"a": 10**9}, {}, "largest number"),
+        ({"a": 0.31, "b": 0.02}, {}, "must be whole"),
         (["a"], {"unknown": 3}, "not below its size"),
         (["a"], {"unknown": "<oov>"}, "lists no '<oov>'"),
     ],
