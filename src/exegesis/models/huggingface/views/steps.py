@@ -123,7 +123,7 @@ class Steps(AnswerParts):
         return summed(logits, at, self.text, self.parts, self.number)
 
     def _taken(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in arguments.items() if name in self._accepted}
+        return {name: value for name, value in arguments.items() if name in self.accepted}
 
     def _filled(self, batch: Batch) -> Batch:
         batch = super()._filled(batch)
