@@ -31,6 +31,7 @@ from exegesis.cli.nli import Nli
 from exegesis.cli.options import unfolded
 from exegesis.cli.outputs import show_all
 from exegesis.cli.recommend import Recommend
+from exegesis.cli.report import Report
 from exegesis.cli.serve import Serve
 from exegesis.cli.study import app as study
 from exegesis.cli.train import Train
@@ -47,7 +48,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _command in (Explain, Generate, Influence, Index, Evaluate, Compare, Recommend, Predict, Methods, Train, Run,
-                 Corpus, Serve):  # fmt: skip
+                 Corpus, Report, Serve):  # fmt: skip
     app.command(cls=OnceEach)(unfolded(_command))
 app.command("attention-test")(unfolded(AttentionTest))
 app.command()(unfolded(Nli))
@@ -86,6 +87,7 @@ def root(
     exegesis study words reviews.tsv --html classes.html
     exegesis run reviews.tsv --store explained --processes 4
     exegesis corpus explained --by label
+    exegesis report --data reviews.tsv --out report.html
     exegesis serve
     exegesis COMMAND --help
     """

@@ -28,6 +28,7 @@ from exegesis.results.internals.gates import Gates
 from exegesis.results.internals.information import Information
 from exegesis.results.internals.relevance import Relevance
 from exegesis.results.rationale import Rationale
+from exegesis.results.report import Report
 from exegesis.results.result import Result, each
 from exegesis.results.study import Study
 from exegesis.statistics.agreement import Comparison
@@ -52,7 +53,11 @@ DOCUMENTS: dict[type[Result], str] = {
     Evaluation: "evaluation",
     Study: "corpora.study",
 }
-OTHERS: dict[type, str] = {Comparison: "comparison", Catalogue: "catalogue"}  # what shows itself but is no result
+OTHERS: dict[type, str] = {
+    Comparison: "comparison",
+    Catalogue: "catalogue",
+    Report: "report",
+}  # what shows itself but is no result
 
 
 def _medium(draws: str, writes: str = "") -> Callable[..., Any]:

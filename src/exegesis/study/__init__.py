@@ -10,6 +10,7 @@ from exegesis.study.mislabels import mislabels
 from exegesis.study.rationales import collusion, train_selecting
 from exegesis.study.relations import heads
 from exegesis.study.repairs import propose, repair
+from exegesis.study.reports import report
 from exegesis.study.substitutions import substitute
 from exegesis.study.summaries import summary
 from exegesis.study.uses import word
@@ -25,6 +26,7 @@ __all__ = [
     "propose",
     "read_synonyms",
     "repair",
+    "report",
     "substitute",
     "summary",
     "train_selecting",

@@ -95,6 +95,9 @@ corpus store --against store --html out.html --figure out.svg --palette blue-ora
 corpus store --no-color --json out.json -q
 run p.tsv --store kept -m pairs --column premise --pair-column hypothesis -M leave-one-out --processes 1 -q
 run t.tsv --store kept --engine local --gpus 0 -q
+report --data t.tsv --column text --label label --limit 4 --train t.tsv --words plus.txt -M lrp SMALLER --seed 1 --color
+report --data folder --split test -m bundled -M lrp SMALLER --device cpu TASK -q --no-color --palette blue-orange
+report --data p.tsv --column premise --pair-column hypothesis -m pairs -M leave-one-out SMALLER -q
 attention-test --data p.tsv --column premise --pair-column hypothesis -m pairs --attention 1 --searched 1 --limit 2 TASK
 attention-test --data folder --split test -m pairs --limit 2 --searched 0 --seed 1 --device cpu --json out.json -q
 attention-test --data t.tsv --column text -m pairs --limit 2 --searched 0 --report out.html --figure out.svg --color
@@ -153,7 +156,11 @@ WRITING = ("--json", "--html", "--report", "--figure", "--out", "-o", "--new")
 
 
 def given(line: str) -> list[str]:
-    line = line.replace("TINY", "--embedding 4 --hidden 4 --epochs 1").replace("SMALL", SMALL)
+    line = (
+        line.replace("SMALLER", "--measured 2 --checked 2 --out out.html")
+        .replace("TINY", "--embedding 4 --hidden 4 --epochs 1")
+        .replace("SMALL", SMALL)
+    )
     line = line.replace("PAIRS", "--train-pair hypothesis --label label -M nearest")
     line = line.replace("ENTAIL", "--target entailment --compared other.txt -p sets=19")
     return shlex.split(line.replace("TASK", "--truncate --task text-classification"))
