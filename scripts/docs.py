@@ -42,6 +42,7 @@ NEEDS = {  # of a model, by the name of the ability
     "Recurrent": "an LSTM, GRU or RNN",
     "Gated": "an LSTM or GRU",
     "Selective": "a selector of its own",
+    "Conceptual": "concepts of its own",
 }
 
 

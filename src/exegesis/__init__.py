@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         attributes,
         blackbox,
         citations,
+        concepts,
         evaluate,
         explain,
         gates,
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from exegesis.results.internals.adversary import Adversary
     from exegesis.results.internals.attention import AttentionMaps
     from exegesis.results.internals.attributes import Attributes
+    from exegesis.results.internals.decision import ConceptDecision
     from exegesis.results.internals.gates import Gates
     from exegesis.results.internals.information import Information
     from exegesis.results.internals.relevance import Relevance
@@ -101,6 +103,7 @@ _HOMES = {  # every public name that does not come from exegesis.api, by module
     "exegesis.results.generation": "Generation",
     "exegesis.results.hierarchy": "Hierarchy",
     "exegesis.results.influence": "Influence",
+    "exegesis.results.internals.decision": "ConceptDecision",
     "exegesis.results.internals.information": "Information",
     "exegesis.results.interactions": "Interactions",
     "exegesis.results.rationale": "Rationale",
@@ -118,6 +121,7 @@ __all__ = [
     "Attributes",
     "Attribution",
     "CapacityError",
+    "ConceptDecision",
     "Evaluation",
     "Example",
     "ExegesisError",
@@ -144,6 +148,7 @@ __all__ = [
     "blackbox",
     "citations",
     "comparison",
+    "concepts",
     "corpus",
     "default_tagger",
     "evaluate",

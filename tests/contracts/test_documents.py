@@ -77,6 +77,7 @@ RESULTS = {
     "inside information_of_pair": matrix_samples.information_of_pair,
     "inside adversary": matrix_samples.adversary,
     "inside attributes": matrix_samples.attributes,
+    "inside decision": matrix_samples.decision,
     **{f"trust {make.__name__}": make for make in corpus_samples.EVALUATIONS},
     **{f"study {make.__name__}": make for make in corpus_samples.STUDIES},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from scipy.optimize import minimize
 
 
@@ -42,3 +43,78 @@ def holm(values: list[float]) -> list[float]:
         largest = max(largest, values[place] * (len(values) - rank))
         corrected[place] = min(1.0, largest)
     return corrected
+
+
+def educe(network: torch.nn.Module, ids: list[int]) -> dict[str, object]:
+    """EDUCE for one text, run by run: excerpts, chances, logits, and the marginal probabilities of training."""
+    x = network.embedding.weight[torch.tensor(ids)]
+    h = network.encoder(x[None])[0][0]
+    config, count = network.config, network.config.concepts
+    runs = [(i, j) for i in range(len(ids)) for j in range(i, min(i + config.longest, len(ids)))]
+    numbers = h @ network.generator.weight.t() + network.generator.bias
+    excerpts, chances, marginal = [], [], []
+    logits = network.output.bias.clone()
+    for k in range(count):
+        scores, presences = [], []
+        for i, j in runs:
+            total = x[i]
+            for t in range(i + 1, j + 1):
+                total = total + x[t]
+            read = torch.tanh(network.reader(total / (j - i + 1)))
+            p = read @ network.presence.weight[k] + network.presence.bias[k]
+            scores.append(torch.tanh(numbers[i, k] + numbers[j, count + k]) + 2.0 * p)
+            presences.append(torch.sigmoid(p))
+        weights = torch.softmax(torch.stack(scores), 0)
+        marginal.append(float(sum(w * p for w, p in zip(weights, presences, strict=True))))
+        best = int(torch.stack(scores).argmax())
+        excerpts.append(list(range(runs[best][0], runs[best][1] + 1)))
+        chances.append(float(presences[best]))
+        if presences[best] > 0.5:
+            logits = logits + network.output.weight[:, k]
+    return {"excerpts": excerpts, "chances": chances, "logits": logits.tolist(), "marginal": marginal}
+
+
+def conrat(network: torch.nn.Module, ids: list[int]) -> dict[str, object]:
+    """ConRAT's decision for one text, concept by concept."""
+    x = network.embedding.weight[torch.tensor(ids)]
+    h = network.encoder(x[None])[0][0]
+    count, hidden = network.config.concepts, network.config.hidden
+    excerpts, reads, numbers = [], [], []
+    for k in range(count):
+        kept = [t for t in range(len(ids)) if h[t] @ network.generator.weight[k] + network.generator.bias[k] > 0]
+        mean = sum((x[t] for t in kept), torch.zeros_like(x[0])) / max(1, len(kept))
+        read = torch.tanh(network.reader(mean))
+        excerpts.append(kept)
+        reads.append(read)
+        numbers.append(network.attention(read)[0])
+    attention = torch.softmax(torch.stack(numbers), 0)
+    logits = network.output.bias.clone()
+    for k in range(count):
+        if attention[k] >= 0.5 / count:
+            logits = logits + attention[k] * network.output.weight[:, k * hidden : (k + 1) * hidden] @ reads[k]
+    return {"excerpts": excerpts, "chances": attention.tolist(), "logits": logits.tolist()}
+
+
+def conrat_penalties(masks: np.ndarray, vectors: np.ndarray, lengths: list[int], share: float, chances: np.ndarray,
+                     attention: np.ndarray) -> dict[str, float]:  # fmt: skip
+    """The penalties, pair by pair and word by word."""
+    texts, count, _ = masks.shape
+    words = sum(lengths)
+
+    def cosine(a: np.ndarray, b: np.ndarray) -> float:
+        return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+    def divergence(wanted: float, found: float) -> float:
+        return wanted * np.log(wanted / found) + (1 - wanted) * np.log((1 - wanted) / (1 - found))
+
+    pairs = [(i, j) for i in range(count) for j in range(count) if i != j]
+    overlap = sum(max(0.0, masks[b, :, t].sum() - 1) for b in range(texts) for t in range(lengths[b])) / words
+    within = np.mean([cosine(vectors[b, i], vectors[b, j]) ** 2 for b in range(texts) for i, j in pairs])
+    means = vectors.mean(0)
+    across = np.mean([cosine(means[i], means[j]) ** 2 for i, j in pairs])
+    changes = sum(abs(masks[b, k, t + 1] - masks[b, k, t]) for b in range(texts) for k in range(count)
+                  for t in range(masks.shape[2] - 1)) / (words * count)  # fmt: skip
+    size = np.mean([divergence(share, chances[:, k].sum() / words) for k in range(count)])
+    usage = np.mean([divergence(1 / count, attention[:, k].mean()) for k in range(count)])
+    return {"overlap": overlap, "cosine": within, "orthogonality": across, "size": 10 * size + 0.1 * changes,
+            "usage": usage}  # fmt: skip

@@ -29,6 +29,7 @@ from exegesis.results.faults import (
 )
 from exegesis.results.internals.attention_test import AttentionTest, Tested
 from exegesis.results.internals.concepts import ConceptAt, ConceptStudy
+from exegesis.results.internals.excerpts import ConceptPage, Excerpt, LearnedConcept
 from exegesis.results.internals.heads import HeadStudy, Relation
 from exegesis.results.internals.information_study import InformationStudy, LayerHeld, Survivor
 from exegesis.results.mislabels import Cured, Mislabels, Sign, Suspect
@@ -239,7 +240,18 @@ def concepts() -> ConceptStudy:
     return ConceptStudy(ASKED, 40, 500, True, rows)
 
 
+def excerpts() -> ConceptPage:
+    """Three concepts, of which one is never present and one always."""
+    used = (Excerpt("slow waiter", 4, 0.875), Excerpt("long", 1, 0.75))
+    concepts = (
+        LearnedConcept("service", 0.5, np.array([0.75, -1 / 3]), 0.75, 1.0, used),
+        LearnedConcept("unused 2", 0.0, np.array([math.nan, math.nan]), math.nan, math.nan, ()),
+        LearnedConcept("always", 1.0, np.array([-0.5, 0.25]), 1.0, 0.5, used[:1]),
+    )
+    return ConceptPage(ASKED, ("negative", "positive"), 0.875, 0.8, 0.5, concepts)
+
+
 STUDIES = (
     store, classes, uses, failures, right, summary, substitution, repair, untrained, suspects, attention_test, heads,
-    information, concepts,
+    information, concepts, excerpts,
 )  # fmt: skip

@@ -13,12 +13,13 @@ import torch
 import tests.support.text_cnns as text_cnns
 from exegesis.api import blackbox
 from exegesis.engine.methods import cards, make
+from exegesis.models.concepts.model import ConceptClassifier
 from exegesis.models.modules.wrap import wrap
 from exegesis.models.rationales.model import RationaleClassifier
 from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.recurrent import RecurrentClassifier
 from exegesis.protocols.model import Classifier
-from tests.support import rationale_toys
+from tests.support import concept_toys, rationale_toys
 from tests.support.torch_toys import WORDS, Bag, Shape, model
 from tests.support.user_modules import ZOO
 
@@ -70,6 +71,12 @@ def variant(kind: str) -> Classifier:
     return wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"])
 
 
+def deciding() -> Classifier:
+    """A classifier that decides through concepts."""
+    module = concept_toys.network("educe", labels=("c0", "c1", "c2"), vocabulary=len(WORDS))
+    return ConceptClassifier.of(wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"]))
+
+
 def selecting() -> Classifier:
     """A classifier that reads only some of the words."""
     module = rationale_toys.network("bottleneck:share=0.5", labels=("c0", "c1", "c2"), vocabulary=len(WORDS))
@@ -107,6 +114,7 @@ MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
     "black box": (ANY, lambda: blackbox(probabilities, ["a", "b", "c"])),
     "transformer": (PARTS, hugging_face),
     "selects its words": (PARTS, selecting),
+    "decides through concepts": (GRADIENTS, deciding),
 }
 MECHANISMS: dict[str, tuple[str, ...]] = {  # how scores are computed; the methods of a mechanism share their code
     "removal": ("leave-one-out", "lime", "context-cite", "input-reduction", "shapley"),

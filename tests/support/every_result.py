@@ -171,6 +171,7 @@ EVERY: dict[str, Callable[[], object]] = {
     "information": matrix_samples.information,
     "adversary": matrix_samples.adversary,
     "attributes": matrix_samples.attributes,
+    "decision": matrix_samples.decision,
     "attention": matrix_samples.attention,
     "gates": matrix_samples.gates,
     "generation": matrix_samples.generation,

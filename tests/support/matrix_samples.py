@@ -13,6 +13,7 @@ from exegesis.results.interactions import Interactions
 from exegesis.results.internals.adversary import Adversary, Pull, Rewrite
 from exegesis.results.internals.attention import AttentionMap, AttentionMaps
 from exegesis.results.internals.attributes import Attributes
+from exegesis.results.internals.decision import ConceptDecision
 from exegesis.results.internals.gates import GateCurves, Gates
 from exegesis.results.internals.information import Information
 from exegesis.results.internals.relevance import Relevance
@@ -183,4 +184,14 @@ def attributes() -> Attributes:
     return Attributes(
         subject(text), origin, 2, ("layer 1", "pooled"), ("emotion", "noun", "all words"), alone, shared, error,
         (20, 24, 30), "substitution", 0.01, 5,
+    )  # fmt: skip
+
+
+def decision() -> ConceptDecision:
+    """Three concepts, of which one reads two runs and is present, one is not, and one reads nothing."""
+    text = samples.words_of("a fine film , not dull")
+    parts, account = np.array([[2.0], [0.0], [1 / 3]]), Account({"output bias": (2.5 - 2 - 1 / 3,)}, complete=True)
+    return ConceptDecision(
+        subject(text), Origin("concepts", "Concepts()", 0.25), ("praise", "tedium", "unused 3"), ((1, 2, 5), (0,), ()),
+        np.array([0.9, 0.1, 0.5]), (True, False, True), parts, account,
     )  # fmt: skip

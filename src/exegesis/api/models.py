@@ -24,7 +24,13 @@ from exegesis.protocols.model import Classifier, offers, usable_device
 
 BUNDLED = "bundled"
 OWN = "rationale"  # the method of a model that selects the words it reads
-PREFERRED = (OWN, "integrated-gradients", "leave-one-out")  # the others by the measures of experiments/default-method
+THROUGH = "concepts"  # and of one that decides through concepts
+PREFERRED = (
+    OWN,
+    THROUGH,
+    "integrated-gradients",
+    "leave-one-out",
+)  # the others by the measures of experiments/default-method
 
 
 @entry
@@ -50,6 +56,9 @@ def load(
     straddles two words joins them. Nothing is ever unpickled. Raises FileError if files are missing or damaged,
     UsageError for labels that do not fit.
     """
+    from exegesis.models.concepts.model import ConceptClassifier
+    from exegesis.models.concepts.names import read_names
+    from exegesis.models.concepts.network import ConceptNetwork
     from exegesis.models.modules.adapter import TorchClassifier
     from exegesis.models.rationales.model import RationaleClassifier
     from exegesis.models.rationales.network import RationaleNetwork
@@ -72,6 +81,8 @@ def load(
         wrapped = wrap(module, vocabulary=trained.vocabulary, labels=names, name=name, outputs=outputs, words=words)
         if isinstance(wrapped, TorchClassifier) and isinstance(module, RationaleNetwork):
             return RationaleClassifier.of(wrapped)
+        if isinstance(wrapped, TorchClassifier) and isinstance(module, ConceptNetwork):
+            return ConceptClassifier.of(wrapped, read_names(path, module.config.concepts))
         return wrapped
     from exegesis.models.huggingface.load import load_huggingface
 

@@ -21,7 +21,9 @@ from exegesis.cli.attention import AttentionTest
 from exegesis.cli.complaints import Interrupted, OnceEach, complaint, spoken
 from exegesis.cli.concepts import Concepts
 from exegesis.cli.corpus import Corpus, Run
+from exegesis.cli.deciding import Rename
 from exegesis.cli.evaluate import Compare, Evaluate
+from exegesis.cli.excerpts import Excerpts
 from exegesis.cli.explain import Explain
 from exegesis.cli.generate import Generate
 from exegesis.cli.influence import Index, Influence
@@ -52,8 +54,10 @@ for _command in (Explain, Generate, Influence, Index, Evaluate, Compare, Recomme
     app.command(cls=OnceEach)(unfolded(_command))
 app.command("attention-test")(unfolded(AttentionTest))
 app.command()(unfolded(Nli))
+app.command()(unfolded(Rename))
 study.command()(unfolded(Information))
 study.command()(unfolded(Concepts))
+study.command()(unfolded(Excerpts))
 app.add_typer(study, name="study")
 
 

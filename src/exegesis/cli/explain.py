@@ -188,7 +188,7 @@ class Explain(Command, Output, Recommended, Texts):
 def _runs(model: Classifier, names: list[str], asked: Explain) -> dict[str, Run]:
     """The functions that explain texts which the model has read, by name. Raises as the functions of ``exegesis``."""
     from exegesis.api import Plan, preferred
-    from exegesis.api.models import OWN
+    from exegesis.api.models import OWN, THROUGH
 
     if asked.interactions is not None:
         return {"interactions": _interactions(model, asked.interactions, asked)}
@@ -207,6 +207,8 @@ def _runs(model: Classifier, names: list[str], asked: Explain) -> dict[str, Run]
     if asked.hierarchy is not None:
         return {asked.hierarchy: _hierarchy(model, names, asked.hierarchy, asked)}
     default = preferred(model)
+    if default == THROUGH and not names and asked.level == "word" and not asked.trust:
+        return {THROUGH: _concepts(model, asked)}
     if default == OWN and OWN not in names:  # a model that selects its words shows its own choice first
         names = [OWN, *names]
     parameters = chosen(model, names or [default], asked)
@@ -345,6 +347,15 @@ def _rationales(model: Classifier, names: list[str], asked: Explain) -> dict[str
         )
 
     return {name: one(name, values) for name, values in parameters.items()}
+
+
+def _concepts(model: Classifier, asked: Explain) -> Run:
+    from exegesis.api.inputs import in_order
+    from exegesis.protocols.target import ask
+    from exegesis.questions.inside.concepts import decisions
+
+    number = ask(asked.target, model.labels, model.link)
+    return lambda texts, advance: in_order(decisions(model, texts, number), advance)
 
 
 def _relevance(model: Classifier, asked: Explain) -> Run:

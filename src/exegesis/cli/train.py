@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from exegesis.cli.complaints import Interrupted
+from exegesis.cli.deciding import Deciding, deciding_config
 from exegesis.cli.options import Command, Group, argument, choice, option
 from exegesis.cli.outputs import progress
 from exegesis.cli.selecting import Selecting, fit_selecting, selecting_config
@@ -42,8 +43,8 @@ SHAPES = (
 HEARD = 16  # texts of the study of what layers hold
 HF = "hf:"
 RECURRENT = ("lstm", "gru", "rnn", "bilstm", "bigru", "birnn", *_VARIANTS, *(f"bi{name}" for name in _VARIANTS))
-RATIONALE = "rationale"
-ARCHS = ("esim", RATIONALE, "landmarks", "transformer", "cnn", *RECURRENT)
+RATIONALE, CONCEPTS = "rationale", "concepts"
+ARCHS = ("esim", RATIONALE, CONCEPTS, "landmarks", "transformer", "cnn", *RECURRENT)
 ATTENTIONS = ("attention", "attention-dot", "attention-general", "attention-concat", "structured")
 READOUTS = ("last", "first", "mean", "max", *ATTENTIONS)
 
@@ -67,7 +68,7 @@ class Shape(Group, panel="Model"):
     """The kind of a classifier and its widths; None is the default of the kind."""
 
     arch: str = choice("Cell (bi- reads both ways), or a whole network; esim compares pairs; rationale selects "
-                       "the words it reads; hf:FOLDER fine-tunes an encoder.", ARCHS, "gru", HF)  # fmt: skip
+                       "words; concepts decides through them; hf:FOLDER fine-tunes.", ARCHS, "gru", HF)  # fmt: skip
     embedding: int | None = option("Width of the embeddings: 100, of transformer 256.", min=1, default=None)
     hidden: int | None = option("Width of one direction, or filters of each width: 150.", min=1, default=None)
 
@@ -124,8 +125,8 @@ def network_config(shape: Shape) -> NetworkConfig:
     """The shape of the classifier that the options ask for. Raises UsageError for an option that it does not have."""
     from exegesis.models.trained.config import ConvolutionalConfig, LandmarkConfig, RecurrentConfig, TransformerConfig
 
-    if shape.arch == RATIONALE:
-        raise UsageError("--arch rationale is trained by 'exegesis train' alone; take another --arch here")
+    if shape.arch in (RATIONALE, CONCEPTS):
+        raise UsageError(f"--arch {shape.arch} is trained by 'exegesis train' alone; take another --arch here")
     kind: type[NetworkConfig] = {
         "transformer": TransformerConfig, "cnn": ConvolutionalConfig, "landmarks": LandmarkConfig,
     }.get(shape.arch, RecurrentConfig)  # fmt: skip
@@ -165,21 +166,23 @@ def _common(kind: type, group: Group) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-class Train(Command, Regularisation, Training, Selecting, Layers, Shape, Data):
+class Train(Command, Regularisation, Training, Selecting, Deciding, Layers, Shape, Data):
     """Train a text classifier and save it as a model folder.
 
     The classifier has embeddings, one or more recurrent layers, a readout of their states, and a linear layer.
     transformer is an encoder (Vaswani et al. 2017), cnn has convolutions of several widths (Kim 2014).
     lstm-nondecreasing, lstm-markov and lstm-no-gates are the LSTMs made for relevance propagation by Arras et al.
     (2019, Sec. 11.4). esim is the model of pairs of Chen et al. (2017), for natural language inference. rationale reads
-    only the words that its --selector keeps; 'exegesis explain' shows them first. landmarks compares a text with some
-    of the training texts (Croce et al. 2017); 'exegesis influence -M landmarks' names them. The state is saved beside
-    OUT after every epoch, and --resume goes on from there.
+    only the words that its --selector keeps; 'exegesis explain' shows them first. concepts adds up what its --concepts
+    say, each of an excerpt of its own; 'exegesis rename' names them. landmarks compares a text with some of the
+    training texts (Croce et al. 2017); 'exegesis influence -M landmarks' names them. The state is saved beside OUT
+    after every epoch, and --resume goes on from there.
 
     \b
     exegesis train sst2/ --arch bigru --out my-model
     exegesis train sst2/ --arch transformer --layers 2 --lr 2e-4 --out my-model
     exegesis train sst2/ --arch rationale --selector hardkuma:share=0.2 --out my-model
+    exegesis train sst2/ --arch concepts --concepts 8 --lr 0.01 --out my-model
     exegesis train sst2/ --arch hf:my-encoder --epochs 3 --out my-model
     exegesis train wnut17/ --arch hf:my-encoder --tags --out my-tagger
     """
@@ -217,7 +220,8 @@ class Train(Command, Regularisation, Training, Selecting, Layers, Shape, Data):
         if self.tags:
             raise UsageError("--tags belongs to --arch hf:FOLDER; leave it out")
         selects = self.arch == RATIONALE
-        config = selecting_config(self) if selects else network_config(self)
+        through = self.arch == CONCEPTS
+        config = selecting_config(self) if selects else deciding_config(self) if through else network_config(self)
         options = train_options(self, lowercase=not self.cased)
         parts, origins = _read(self)
         make_parent(self.out)
@@ -241,6 +245,8 @@ class Train(Command, Regularisation, Training, Selecting, Layers, Shape, Data):
         if each is not None:
             each.study.save(str(self.information))
         save_folder(self.out, result.model, card, overwrite=self.overwrite, half=self.half, spent=self.state)
+        if through:
+            _name(result, parts["train"], self.out)
         if not self.quiet:
             _report(result, self.out)
 
@@ -347,6 +353,14 @@ def _shares(epoch: Epoch) -> str:
     kept = f", kept {shares.selected:.1%} of the words"
     said = f"{kept}, all of {shares.whole:.0%} and none of {shares.none:.0%} of the texts"
     return said + (f"; {shares.collapse}" if shares.collapse else "")
+
+
+def _name(result: TrainResult, examples: list[Example], out: Path) -> None:
+    """Propose names of a model's concepts from the training texts, and keep them with it."""
+    from exegesis.models.concepts.names import proposed, write_names
+
+    names = proposed(result.model, examples)
+    write_names(out, names, len(names))
 
 
 def _report(result: TrainResult, out: Path) -> None:

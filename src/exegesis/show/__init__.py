@@ -24,6 +24,7 @@ from exegesis.results.interactions import Interactions
 from exegesis.results.internals.adversary import Adversary
 from exegesis.results.internals.attention import AttentionMaps
 from exegesis.results.internals.attributes import Attributes
+from exegesis.results.internals.decision import ConceptDecision
 from exegesis.results.internals.gates import Gates
 from exegesis.results.internals.information import Information
 from exegesis.results.internals.relevance import Relevance
@@ -49,6 +50,7 @@ DOCUMENTS: dict[type[Result], str] = {
     Generation: "generation",
     Rationale: "rationale",
     Attributes: "networks.attributes",
+    ConceptDecision: "networks.decision",
     Adversary: "networks.adversary",
     Evaluation: "evaluation",
     Study: "corpora.study",

@@ -4,6 +4,7 @@ from exegesis.study.attention import attention_test
 from exegesis.study.candidates import read_synonyms
 from exegesis.study.classes import words
 from exegesis.study.concepts import concepts
+from exegesis.study.excerpts import excerpts
 from exegesis.study.faults import failures
 from exegesis.study.information import information
 from exegesis.study.mislabels import mislabels
@@ -19,6 +20,7 @@ __all__ = [
     "attention_test",
     "collusion",
     "concepts",
+    "excerpts",
     "failures",
     "heads",
     "information",

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 
 from exegesis.api import as_model, bar
-from exegesis.api.concepts import concepts as decided
+from exegesis.api.decisions import concepts as decided
 from exegesis.core.errors import UsageError
 from exegesis.nn.context import entry
 from exegesis.protocols.model import Classifier
@@ -29,7 +29,7 @@ PAIR = tuple[int, tuple[str, ...]]  # a concept, and the words of one of its exc
 def excerpts(
     model: Classifier | str, data: Data, *, most: int = 8, seed: int = 0, progress: bool = False
 ) -> ConceptPage:
-    """The concepts through which a model decides, over the texts of ``data``: excerpts, weights, how far apart they are.
+    """The concepts through which a model decides, over texts: excerpts, weights, how far apart they are.
 
     For models of ``exegesis train --arch concepts``. ``most`` excerpts of each are listed. A fresh classifier (a linear
     one of the words that an excerpt holds) is trained on half of the excerpts of present concepts to tell which concept
@@ -116,5 +116,5 @@ def _fitted(rows: Float[np.ndarray, "n w"], gold: Int[np.ndarray, " n"], count: 
         return value
 
     with torch.enable_grad():
-        search.step(loss)
+        search.step(loss)  # type: ignore[no-untyped-call]
     return weights.detach()

@@ -80,6 +80,14 @@ train t.tsv -o model --turn-over TINY
 train t.tsv -o model --arch landmarks --kernel rbf --landmarks 2 TINY
 index t.tsv --out indexed --column text --label label --layers pooled --gradients 4 --weights output --seed 1 -m bundled
 index p.tsv -o indexed -m pairs --column premise --pair-column hypothesis -q --device cpu TASK
+train t.tsv -o model --arch concepts --form conrat --concepts 2 --excerpt-share 0.2 --consistency 0.5 TINY
+train t.tsv -o through --arch concepts --concepts 2 --longest 2 --overwrite TINY
+rename through 1=praise
+rename through
+explain "a fine film" -m through --html out.html
+study excerpts t.tsv -m through --column text --label label --limit 4 --most 2 --seed 1 --json out.json --color
+study excerpts folder --split test -m through --report out.html --figure out.svg --no-color -q --device cpu TASK
+study excerpts t.tsv -m through --palette blue-orange
 influence "a fine film" --train t.tsv -m bundled -p iterations=2 --top 1 --words --word fine --saliency l2
 influence -f t.tsv --column text --encoding utf-8 --limit 2 --skip-blank --train folder -M nearest --json o.jsonl -q
 influence -f t.tsv --column text --delimiter tab --train t.tsv -M nearest --csv out.csv -q
@@ -148,6 +156,7 @@ study mislabels t.tsv --seeds 0 --vectors v.txt --no-color --palette blue-orange
 LABELS = ("bad", "good", "so-so")
 NOT_RUN = {
     ("study substitute", "--pair-column"),  # swaps are tried on single texts
+    ("study excerpts", "--pair-column"),  # these models read single texts
     ("corpus", "--asked"),  # the hash of a question
     ("train", "--tags"),  # needs accelerate
 }
@@ -233,6 +242,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, pairs: Path) -
     assert run(["recommend", "-f", str(here / "t.tsv"), "-M", "lrp", *options]) == 0
     assert run(["run", str(here / "t.tsv"), "--store", str(here / "store"), "-M", "leave-one-out", "-q"]) == 0
     shutil.copytree(folder, here / "small")
+    tiny = ["--arch", "concepts", "--concepts", "2", "--embedding", "4", "--hidden", "4", "--epochs", "1"]
+    assert run(["train", str(here / "t.tsv"), "--out", str(here / "through"), *tiny, "-q"]) == 0
     writer(here / "writer")
     shutil.copytree(pairs, here / "pairs")
     return here

@@ -17,6 +17,7 @@ SINCE_2 = {
     "adversary",
     "attention",
     "attributes",
+    "decision",
     "gates",
     "generation",
     "influence",
@@ -38,7 +39,9 @@ def test_there_is_a_file_of_every_kind() -> None:
     assert {one["format"] for one in values} == set(FORMS) - later
     assert {one["study"] for one in values if "study" in one} == set(Study.kinds()) - {
         "attention-test",
+        "concepts",
         "corpus",
+        "excerpts",
         "heads",
         "information",
         "mislabels",

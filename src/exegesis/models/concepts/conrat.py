@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,14 +20,14 @@ class Conrat(ConceptNetwork):
     which concepts are present, and the logits are a linear sum of them.
 
     The generator gives every word a probability for every concept. A concept is read as the mean of its words' vectors
-    through a tanh layer; attention over the concepts is a softmax of one number of each, and a concept of less than half
-    an equal share is pruned. It then adds attention x W_k read_k to the logits, or nothing. The loss is the
+    through a tanh layer; attention over the concepts is a softmax of one number of each, and a concept of less than
+    half an equal share is pruned. It then adds attention x W_k read_k to the logits, or nothing. The loss is the
     cross-entropy plus ``consistency`` times
 
     - ``overlap``: how many concepts beyond one have a word, in the mean over words;
     - ``cosine``: the mean squared cosine of the vectors of two concepts of a text;
     - ``orthogonality``: the mean squared cosine of the mean vectors of two concepts over the batch;
-    - ``size``: how far the expected share of a batch's words of a concept lies from ``share`` (``usual``), ten times; and
+    - ``size``: how far a concept's expected share of a batch's words lies from ``share`` (``usual``), ten times; and
       a tenth of the changes from one word to the next;
     - ``usage``: how far the mean attention of each concept lies from an equal share (``usual``).
 
@@ -36,8 +36,8 @@ class Conrat(ConceptNetwork):
     """
 
     def __init__(self, config: ConceptConfig) -> None:
-        super().__init__(config, 1, config.concepts * config.hidden)
-        self.attention = nn.Linear(config.hidden, 1)
+        super().__init__(config, 1)
+        self.attention = nn.Linear(config.hidden, 1, bias=False)
 
     def decide(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> Decision:
         """The concepts of texts: the words that are likelier than not, and the concepts that are not pruned."""

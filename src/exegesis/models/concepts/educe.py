@@ -1,4 +1,4 @@
-"""EDUCE: one excerpt a concept, its presence, and a linear layer over what is present (Bouchacourt and Denoyer 2019)."""
+"""EDUCE: one excerpt a concept, its presence, a linear layer over what is present (Bouchacourt and Denoyer 2019)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHARP = 2.0  # how much the logit of presence counts in the choice of an excerpt
 
 class Educe(ConceptNetwork):
     """The steps of EDUCE (Sun et al. 2021, Sec. 4.3.2): an excerpt s_k from p(s | x, k), its presence z_k from
-    p(z_k | s_k, k), and a prediction from the binary z alone; a concept classifier is trained on the excerpts beside it.
+    p(z_k | s_k, k), a prediction from the binary z alone; a concept classifier is trained on the excerpts beside it.
 
     p(s | x, k) is a softmax over all runs of 1 to ``longest`` words, whose score is a number of the first word's state
     plus one of the last word's, plus the run's own logit of p(z_k | s, k): an excerpt is what speaks for its concept. A
@@ -27,19 +27,20 @@ class Educe(ConceptNetwork):
     Training sums over excerpts instead of drawing them: given the text, z_k is one with the probability
     sum_s p(s | x, k) p(z_k = 1 | s, k), independently for each concept, which is the distribution that drawing gives.
     The loss is the cross-entropy for drawn z, plus ``consistency`` times the expected cross-entropy of the concept
-    classifier on the excerpts of concepts that are present, plus half of how far each concept's mean probability of
-    presence lies from 0.3 (``usual``): without that, concepts die, or are present where something is missing.
+    classifier on the excerpts of concepts that are present (its slope goes to what is read, not to the choice of
+    excerpts), plus half of how far each concept's mean probability of presence lies from 0.3 (``usual``): without that,
+    concepts die, or are present where something is missing.
 
     Deviations: z is drawn by the straight-through binary concrete estimator, which is biased; runs are read as the mean
     of their vectors, so that the order of an excerpt's words says nothing; the last term is this package's.
     """
 
     def __init__(self, config: ConceptConfig) -> None:
-        super().__init__(config, 2, config.concepts)
+        super().__init__(config, 2)
         self.presence = nn.Linear(config.hidden, config.concepts)
         self.classifier = nn.Linear(config.hidden, config.concepts)
         nn.init.constant_(self.presence.bias, -1.0)
-        nn.init.normal_(self.presence.weight, std=0.5)  # detectors of some words from the start, which labels can choose
+        nn.init.normal_(self.presence.weight, std=0.5)  # detectors of some words from the start, which labels choose
         nn.init.normal_(self.output.weight, std=1.0)
 
     def decide(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> Decision:

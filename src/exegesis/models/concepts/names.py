@@ -31,7 +31,7 @@ def read_names(folder: Path, count: int) -> tuple[str, ...]:
         return checked_names(json.loads(path.read_bytes())["names"], count)
     except (OSError, ValueError, LookupError, TypeError, RecursionError, UsageError) as error:
         reason = " ".join(str(error).split())
-        raise FileError(f"{path} is damaged ({reason}); delete it, or name the concepts again") from None
+        raise FileError(f"{path} is damaged ({reason}); delete it and name the concepts again") from None
 
 
 def write_names(folder: Path, names: Sequence[str], count: int) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ def proposed(model: TrainedClassifier, examples: Sequence[Example]) -> tuple[str
     total = sum(uses, Counter[str]())
     names = list[str]()
     for number, own in enumerate(uses, 1):
-        ranked = sorted(own, key=lambda word: (-own[word] ** 2 / total[word], word))[:WORDS]
+        ranked = sorted(own, key=lambda word: (-(own[word] ** 2) / total[word], word))[:WORDS]
         name = ", ".join(ranked) or f"unused {number}"
         names.append(name if name not in names else f"{name} ({number})")
     return tuple(names)

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from exegesis.models.concepts.shape import ConceptConfig
-from exegesis.models.trained.taught import Lesson, TextNetwork
+from exegesis.models.trained.network import TextClassifier
+from exegesis.models.trained.taught import Lesson
 from exegesis.protocols.conceptual import Decision
 
 TINY = 1e-6  # uniform draws stay so far from 0 and 1
 
 
-class ConceptNetwork(TextNetwork):
+class ConceptNetwork(TextClassifier):
     """A network whose logits are ``bias + sum_k part_k``: a part for each concept, which reads its excerpt alone.
 
-    The encoder, a GRU in both directions, sees the whole text and chooses the excerpts; what a concept adds follows from
-    the word vectors of its excerpt alone. Logits are summed in float64, so that the parts give them exactly.
+    The encoder, a GRU in both directions, sees the whole text and chooses the excerpts; what a concept adds follows
+    from the word vectors of its excerpt alone. Logits are summed in float64, so that the parts give them exactly.
     """
 
     config: ConceptConfig
 
-    def __init__(self, config: ConceptConfig, per_concept: int, inputs: int) -> None:
+    def __init__(self, config: ConceptConfig, each: int) -> None:
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocabulary, config.embedding)
         self.encoder = nn.GRU(config.embedding, config.hidden, batch_first=True, bidirectional=True)
-        self.generator = nn.Linear(2 * config.hidden, per_concept * config.concepts)
-        self.dropout = nn.Dropout(config.dropout)
+        self.generator = nn.Linear(2 * config.hidden, each * config.concepts)
         self.reader = nn.Linear(config.embedding, config.hidden)
-        self.output = nn.Linear(inputs, len(config.labels))
+        self._frame(config)
         nn.init.normal_(self.embedding.weight, std=0.5)
 
     def forward(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "b c"]:
@@ -74,7 +72,7 @@ def bernoulli(logits: Float[Tensor, "*n"], drawn: bool) -> Float[Tensor, "*n"]:
         logits = logits + torch.log(u) - torch.log1p(-u)
     soft = torch.sigmoid(logits)
     hard = (logits > 0).to(soft)
-    return hard + soft - soft.detach() if drawn else hard
+    return hard + (soft - soft.detach()) if drawn else hard
 
 
 def usual(shares: Float[Tensor, " k"], wanted: float) -> Float[Tensor, ""]:

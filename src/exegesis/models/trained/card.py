@@ -10,6 +10,7 @@ import torch
 
 from exegesis._version import __version__
 from exegesis.core.escapes import code, markdown
+from exegesis.models.concepts.shape import ConceptConfig
 from exegesis.models.rationales.shape import RationaleConfig
 from exegesis.models.trained.config import ConvolutionalConfig, LandmarkConfig, RecurrentConfig, TransformerConfig
 from exegesis.models.trained.scores import Score
@@ -66,7 +67,7 @@ def describe(result: TrainResult) -> str:
             f"classifier by {config.landmarks:,} landmarks, kernel {config.kernel}, {_layers(config.layers)} of "
             f"{config.hidden} units, {words}"
         )
-    if isinstance(config, RationaleConfig):
+    if isinstance(config, RationaleConfig | ConceptConfig):
         return f"{config.describe()} on {words}"
     if not isinstance(config, RecurrentConfig):
         return f"{config.family} network, {words}"

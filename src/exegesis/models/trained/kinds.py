@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from exegesis.models.concepts.conrat import Conrat
+from exegesis.models.concepts.educe import Educe
+from exegesis.models.concepts.shape import EDUCE, ConceptConfig
 from exegesis.models.rationales.masked import MaskedNetwork
 from exegesis.models.rationales.network import RationaleNetwork
 from exegesis.models.rationales.shape import RationaleConfig
@@ -19,7 +22,7 @@ from exegesis.models.trained.network import TextClassifier
 from exegesis.models.trained.recurrent import RecurrentClassifier
 from exegesis.models.trained.transformer import TransformerClassifier
 
-KINDS = (RecurrentConfig, TransformerConfig, ConvolutionalConfig, RationaleConfig, LandmarkConfig)
+KINDS = (RecurrentConfig, TransformerConfig, ConvolutionalConfig, RationaleConfig, ConceptConfig, LandmarkConfig)
 FAMILIES: dict[str, type[NetworkConfig]] = {kind.family: kind for kind in KINDS}
 
 
@@ -27,6 +30,8 @@ def network(config: NetworkConfig) -> TextClassifier:
     """The module of a config, with fresh weights."""
     if isinstance(config, RationaleConfig):
         return MaskedNetwork(config) if config.base else RationaleNetwork(config)
+    if isinstance(config, ConceptConfig):
+        return Educe(config) if config.form == EDUCE else Conrat(config)
     if isinstance(config, TransformerConfig):
         return TransformerClassifier(config)
     if isinstance(config, ConvolutionalConfig):

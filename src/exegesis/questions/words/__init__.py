@@ -2,6 +2,7 @@
 
 from exegesis.questions.words import (
     attention_relevance,
+    concepts,
     context_cite,
     decomposition,
     deeplift,
@@ -20,6 +21,7 @@ from exegesis.questions.words import (
 
 __all__ = [
     "attention_relevance",
+    "concepts",
     "context_cite",
     "decomposition",
     "deeplift",

@@ -65,7 +65,7 @@ class ConceptDecision(TextResult):
     @property
     def gap(self) -> Float[np.ndarray, " targets"]:
         """The numbers explained less all parts and the account; rounding."""
-        account = np.sum([numbers for numbers in self.remainder.parts.values()], axis=0)
+        account = np.sum(list(self.remainder.parts.values()), axis=0)
         rest: np.ndarray = np.array(self.subject.explained) - self.parts.sum(0) - account
         return rest
 

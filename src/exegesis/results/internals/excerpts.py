@@ -25,8 +25,8 @@ class LearnedConcept(NamedTuple):
 
     ``share`` is that of the texts in which it is present, ``adds`` what it adds to each label's logit in the mean over
     those (NaN: in none). ``recognised`` is the share of its held-out excerpts that a fresh classifier of words takes
-    for its own (NaN: too few), ``alone`` the share of its excerpts' words that are in no other present concept's excerpt
-    of the same text. ``excerpts`` are the commonest, the most used first.
+    for its own (NaN: too few), ``alone`` the share of its excerpts' words that no other present concept of the text
+    reads. ``excerpts`` are the commonest, the most used first.
     """
 
     name: str

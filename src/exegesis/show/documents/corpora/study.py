@@ -10,6 +10,7 @@ from exegesis.results.corpus import CorpusSummary
 from exegesis.results.faults import Failures, Repair, Substitution, Summary
 from exegesis.results.internals.attention_test import AttentionTest
 from exegesis.results.internals.concepts import ConceptStudy
+from exegesis.results.internals.excerpts import ConceptPage
 from exegesis.results.internals.heads import HeadStudy
 from exegesis.results.internals.information_study import InformationStudy
 from exegesis.results.mislabels import Mislabels
@@ -20,6 +21,7 @@ from exegesis.show.documents.corpora import classes, faults, swaps
 from exegesis.show.documents.mislabels import mislabels
 from exegesis.show.documents.networks.attention_test import attention_test
 from exegesis.show.documents.networks.concepts import concepts
+from exegesis.show.documents.networks.excerpts import excerpts
 from exegesis.show.documents.networks.heads import heads
 from exegesis.show.documents.networks.information_study import information_study
 from exegesis.show.wording import visible
@@ -37,6 +39,7 @@ SECTIONS: dict[type[Study], tuple[Callable[[Any], Section], str]] = {
     CorpusSummary: (store.summary, "strong"),
     HeadStudy: (heads, "relations"),
     ConceptStudy: (concepts, "rows"),
+    ConceptPage: (excerpts, "concepts"),
     InformationStudy: (information_study, "rows"),
 }
 

@@ -13,7 +13,9 @@ from exegesis.show.documents.passage import marked
 from exegesis.show.wording import decimal, number, signed, target_phrase, visible
 
 COLUMNS = ("example", "model", "target", "concept", "excerpt", "present", "chance", "adds")
-READ = "Each concept reads its excerpt alone; what the concepts add and the output bias are the number, with nothing left."
+READ = (
+    "Each concept reads its excerpt alone; what the concepts add and the output bias are the number, with nothing left."
+)
 
 
 def document(results: Sequence[ConceptDecision]) -> doc.Document:

@@ -12,10 +12,10 @@ from exegesis.show.documents.corpora import corpus
 from exegesis.show.wording import decimal, many, percent, visible
 
 READ = (
-    "A concept reads one excerpt of a text; where it is present it adds its weight to the logits, in the mean over those "
-    "texts. Recognised is the share of held-out excerpts that a fresh classifier of their words gives to their concept: "
-    "concepts that read the same words cannot be told apart. Alone is the share of a concept's words that no other "
-    "present concept reads."
+    "A concept reads one excerpt of a text; where it is present it adds its weight to the logits, in the mean over "
+    "those texts. Recognised is the share of held-out excerpts that a fresh classifier of their words gives to their "
+    "concept: concepts that read the same words cannot be told apart. Alone is the share of a concept's words that no "
+    "other present concept reads."
 )
 
 

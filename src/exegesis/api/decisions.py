@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import overload
 
 from exegesis.api.bars import Advance
 from exegesis.api.inputs import Column, answered, in_order
@@ -17,10 +17,10 @@ from exegesis.results.internals.decision import ConceptDecision
 
 
 @overload
-def concepts(model: Classifier | str, text: Raw, target: Wish = None, **options: Any) -> ConceptDecision: ...
+def concepts(model: Classifier | str, text: Raw, target: Wish = None, *, progress: bool = False) -> ConceptDecision: ...
 @overload
 def concepts(
-    model: Classifier | str, text: list[Raw] | list[str] | Column, target: Wish = None, **options: Any
+    model: Classifier | str, text: list[Raw] | list[str] | Column, target: Wish = None, *, progress: bool = False
 ) -> list[ConceptDecision]: ...
 
 
@@ -32,11 +32,11 @@ def concepts(
     *,
     progress: bool = False,
 ) -> ConceptDecision | list[ConceptDecision]:
-    """The excerpt that each concept of a model reads, whether the concept is present, and what it adds to the numbers.
+    """The excerpt that each concept of a model reads, whether the concept is present, and what it adds.
 
     For models of ``exegesis train --arch concepts``. One text gives one result, a list gives a list. The numbers are
-    those of ``target``: a logit (by default of the predicted label) or a margin; the concepts' parts and the output bias
-    add up to them.
+    those of ``target``: a logit (by default of the predicted label) or a margin; the concepts' parts and the output
+    bias add up to them.
 
     Raises the errors of ``explain``; UnsupportedError for a model that does not decide through concepts
     (``exegesis.study.concepts`` tests concepts of any other) and for a probability, which no sum of concepts gives.
