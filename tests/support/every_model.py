@@ -114,7 +114,7 @@ MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
     "black box": (ANY, lambda: blackbox(probabilities, ["a", "b", "c"])),
     "transformer": (PARTS, hugging_face),
     "selects its words": (PARTS, selecting),
-    "decides through concepts": (GRADIENTS, deciding),
+    "decides through concepts": (ANY, deciding),
 }
 MECHANISMS: dict[str, tuple[str, ...]] = {  # how scores are computed; the methods of a mechanism share their code
     "removal": ("leave-one-out", "lime", "context-cite", "input-reduction", "shapley"),

@@ -12,7 +12,18 @@ from exegesis.core.escapes import escaped
 if TYPE_CHECKING:
     from exegesis.models.concepts.shape import ConceptConfig
 
-FOREIGN = ("layers", "readout", "hops", "heads", "feedforward", "kernels", "turn_over", "embedding_dropout")
+FOREIGN = (
+    "landmarks",
+    "kernel",
+    "layers",
+    "readout",
+    "hops",
+    "heads",
+    "feedforward",
+    "kernels",
+    "turn_over",
+    "embedding_dropout",
+)
 
 
 class Deciding(Group, panel="Concepts"):

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import torch
 
 from exegesis.core.errors import UsageError
 from exegesis.models.concepts.network import ConceptNetwork
+from exegesis.models.concepts.shape import EDUCE
 from exegesis.models.modules.adapter import TorchClassifier
 from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.conceptual import Decision
+from exegesis.protocols.model import Differentiable
+
+STEPS = "it says yes or no of each concept, so that its outputs do not move with its word vectors"
 
 
 @dataclass(eq=False, repr=False)
@@ -27,8 +31,11 @@ class ConceptClassifier(TorchClassifier):
     def of(cls, model: TorchClassifier, names: Sequence[str] = ()) -> ConceptClassifier:
         """The model of a wrapped network; without ``names`` concepts are numbered. Raises UsageError for other names
         than one for each concept, all different."""
-        count = cast(ConceptNetwork, model.module).config.concepts
-        return cls(model.module, model.reader, model.profile, names=checked_names(names or numbered(count), count))
+        config, profile = cast(ConceptNetwork, model.module).config, model.profile
+        if config.form == EDUCE:
+            profile = replace(profile, lacks={**profile.lacks, Differentiable.__name__: STEPS})
+        found = checked_names(names or numbered(config.concepts), config.concepts)
+        return cls(model.module, model.reader, profile, names=found)
 
     @property
     def network(self) -> ConceptNetwork:
