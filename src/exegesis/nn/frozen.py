@@ -57,29 +57,32 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _frozen(module: nn.Module) -> Iterator[None]:
-    modules = list(module.modules())
-    saved = [(part, dict(part.__dict__), _members(part)) for part in modules]
-    tables = [part for part in modules if isinstance(part, nn.Embedding | nn.EmbeddingBag)]
-    shortened = [table.weight.data for table in tables if table.max_norm is not None]
-    before = [rows.clone() for rows in shortened]
-    weights = [weight for part in modules for weight in part._parameters.values() if weight is not None]
-    trained = [weight for weight in weights if weight.requires_grad and not weight.is_inference()]
+    with torch._C.DisableTorchFunction():  # a mode that watches the run has nothing to learn from this
+        modules = list(module.modules())
+        saved = [(part, dict(part.__dict__), _members(part)) for part in modules]
+        tables = [part for part in modules if isinstance(part, nn.Embedding | nn.EmbeddingBag)]
+        shortened = [table.weight.data for table in tables if table.max_norm is not None]
+        before = [rows.clone() for rows in shortened]
+        weights = [weight for part in modules for weight in part._parameters.values() if weight is not None]
+        trained = [weight for weight in weights if weight.requires_grad and not weight.is_inference()]
     try:
-        for weight in trained:
-            weight.requires_grad_(False)
-        for part in modules:
-            part.training = False
-            _eager(part)
-            if isinstance(part, nn.RNNBase) and torch.is_grad_enabled() and _off_cpu(part):
-                part.training, part.dropout = True, 0.0
+        with torch._C.DisableTorchFunction():
+            for weight in trained:
+                weight.requires_grad_(False)
+            for part in modules:
+                part.training = False
+                _eager(part)
+                if isinstance(part, nn.RNNBase) and torch.is_grad_enabled() and _off_cpu(part):
+                    part.training, part.dropout = True, 0.0
         yield
     finally:
-        for weight in trained:
-            weight.requires_grad_(True)
-        for rows, old in zip(shortened, before, strict=True):
-            rows.copy_(old)
-        for part, attributes, members in saved:
-            _restore(part, attributes, members)
+        with torch._C.DisableTorchFunction():
+            for weight in trained:
+                weight.requires_grad_(True)
+            for rows, old in zip(shortened, before, strict=True):
+                rows.copy_(old)
+            for part, attributes, members in saved:
+                _restore(part, attributes, members)
 
 
 def _eager(part: nn.Module) -> None:

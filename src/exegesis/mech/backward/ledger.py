@@ -36,6 +36,9 @@ class Ledger:
 
         Raises UnsupportedError if an amount belongs to no text.
         """
+        if self.count == 1:  # there is no other text
+            self.add(name, amount.sum().reshape(1))
+            return
         constant = [dim for dim in range(rows.ndim) if rows.stride(dim) == 0 or rows.shape[dim] == 1]
         if constant and rows.numel():  # a part between two words has nothing in a text of one word
             amount = amount.sum(constant)

@@ -116,6 +116,8 @@ def scaled(call: Call) -> Any:
         )
     result: Tensor = call.native()
     shadow = call.shadow(sources[0])
+    if result is sources[0]:  # dropout in evaluation mode
+        return result
     gate = shadow.gate and _masks(call)
     same = result.shape == sources[0].shape and result.device == sources[0].device
     before = shadow.before if same and shadow.before is not None and (gate or _stretches(call)) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -33,6 +34,11 @@ class State:
     _numbers: dict[str, int] = field(default_factory=dict)
     _later: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     _masks: dict[int, tuple[Tensor, Tensor | None, Tensor | None]] = field(default_factory=dict)
+
+    @cached_property
+    def exactly(self) -> bool:
+        """True if sums share in proportion, and relevance in between is not asked for: slopes need nothing beside."""
+        return self.options.exact and self.ledger.states is None
 
     def number(self, kind: str) -> int:
         """The number of the next part of a kind."""

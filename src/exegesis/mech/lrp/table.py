@@ -41,11 +41,37 @@ Product = Callable[[Tensor, Tensor], Tensor]
 
 def linear(state: State, call: Call) -> Tensor:
     """Linear and convolution layers: input, weight, bias."""
+    if call.mode.single is not None and call.name == "linear" and state.exactly:
+        return _of_one_text(state, call)
     z, bias, rows = _weighted(call)
     if state.options.exact:
         state.kept(z, rows, bias, kind=call.name)
         return call.mode.note(z, Shadow(rows))
     return _by_epsilon(state, call, z, rows, call.name, bias)
+
+
+def _of_one_text(state: State, call: Call) -> Tensor:
+    """A linear layer in a run of one text, the commonest of calls: its slopes are its own, its bias is booked."""
+    bias = call.argument(2, "bias")
+    _refuse_live(call, call.argument(1, "weight"), bias)
+    call.shadow(call.argument(0, "input"))  # refuses what is out of sight
+    z: Tensor = call.native()
+    if bias is not None:
+        ledger = state.ledger
+
+        def hook(arriving: Tensor | None) -> None:
+            if arriving is not None:
+                ledger.add("biases", (arriving @ bias.to(arriving)).sum().reshape(1))
+
+        z.register_hook(hook)  # type: ignore[no-untyped-call]
+    return call.mode.note(z, Shadow(call.mode.single_rows(z.shape)))
+
+
+def _refuse_live(call: Call, weight: Any, bias: Any) -> None:
+    if call.live(weight) or call.live(bias):
+        raise UnsupportedError(
+            f"the module computes with {named(call.func)} whose weights depend on the words: no rule"
+        )
 
 
 def signed_linear(state: State, call: Call) -> Tensor:
@@ -73,10 +99,7 @@ def even_linear(state: State, call: Call) -> Tensor:
 def _weighted(call: Call) -> tuple[Tensor, Tensor | None, Int[Tensor, "*shape"]]:
     """The result of a linear or convolution layer, its bias in the result's shape, and its rows."""
     x, weight, bias = (call.argument(position, name) for position, name in enumerate(("input", "weight", "bias")))
-    if call.live(weight) or call.live(bias):
-        raise UnsupportedError(
-            f"the module computes with {named(call.func)} whose weights depend on the words: no rule"
-        )
+    _refuse_live(call, weight, bias)
     z = call.native()
     space = {"linear": 0, "conv1d": 1, "conv2d": 2}[call.name]
     single, rows = call.mode.single, call.shadow(x).rows
