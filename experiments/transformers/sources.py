@@ -1,0 +1,108 @@
+"""Is the source that holds the answer found first? Made-up retrieval prompts with one planted answer each.
+
+    python experiments/transformers/sources.py --model FOLDER --out FOLDER2 [--prompts 40] [--method leave-one-out]
+
+FOLDER is a causal model with a template of chats. Each prompt has six sentences about invented places, one of which
+says what the question asks; names, trades and years are drawn from a seed, so that no model can know them. The model
+answers by itself. A prompt counts if its answer holds the planted name; then the source of largest score is either the
+planted one or not. Beside it stand the sentence that shares most words with the question, and chance. Each prompt is
+saved as it is done in FOLDER2, and the same command goes on; ``sources.json`` sums up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import exegesis
+from exegesis.models.trained.card import machine
+
+PLACES = ("Vell", "Arden", "Lowick", "Brack", "Hollin", "Quay", "Teal", "Norrin", "Osper", "Dunmere")
+FIRST = ("Marta", "Ivo", "Selma", "Tomas", "Greta", "Anton", "Lidia", "Oskar", "Petra", "Viktor")
+LAST = ("Oln", "Berg", "Kessler", "Marsh", "Novak", "Thorne", "Weller", "Quist", "Amsel", "Roth")
+DEEDS = (
+    ("built the lighthouse of {}", "Who built the lighthouse of {}?"),
+    ("founded the library of {}", "Who founded the library of {}?"),
+    ("painted the chapel of {}", "Who painted the chapel of {}?"),
+    ("runs the bakery of {}", "Who runs the bakery of {}?"),
+    ("keeps the harbour of {}", "Who keeps the harbour of {}?"),
+    ("wrote the history of {}", "Who wrote the history of {}?"),
+)
+SOURCES, SEED = 6, 0
+
+
+def drawn(number: int) -> tuple[list[str], str, str, int]:
+    """The sources of a prompt, its question, the planted name, and the number of the source that holds it."""
+    draws = np.random.default_rng((SEED, number))
+    places, firsts, lasts = (draws.permutation(names)[:SOURCES] for names in (PLACES, FIRST, LAST))
+    deeds = draws.permutation(len(DEEDS))[:SOURCES]
+    sources = [
+        f"{first} {last} {DEEDS[deed][0].format(place)}."
+        for first, last, deed, place in zip(firsts, lasts, deeds, places, strict=True)
+    ]
+    planted = int(draws.integers(SOURCES))
+    question = DEEDS[deeds[planted]][1].format(places[planted]) + " Answer with the name alone."
+    return sources, question, f"{firsts[planted]} {lasts[planted]}", planted
+
+
+def asked(model: Any, number: int, method: str) -> dict[str, Any]:
+    """One prompt: whether it is answered rightly, and which source has the largest score."""
+    sources, question, name, planted = drawn(number)
+    start = time.process_time()
+    result = exegesis.citations(model, question, sources, method=method, chat=True, most_pieces=12, trust=False)
+    words = set(question.lower().strip("?").split())
+    overlap = [len(words & set(source.lower().strip(".").split())) for source in sources]
+    return {
+        "right": name.lower() in result.answer.lower(),
+        "answer": result.answer,
+        "first": bool(int(np.argmax(result.values[0])) == planted),
+        "rank": int((result.values[0] > result.values[0][planted]).sum()) + 1,
+        "by words": bool(int(np.argmax(overlap)) == planted),
+        "seconds": round(time.process_time() - start, 2),
+    }
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Shares over the prompts that are answered rightly."""
+    right = [row for row in rows if row["right"]]
+    return {
+        "prompts": len(rows),
+        "answered rightly": len(right),
+        "planted source first": sum(row["first"] for row in right),
+        "most words of the question": sum(row["by words"] for row in right),
+        "chance": round(1 / SOURCES, 3),
+        "ranks of the others": sorted(row["rank"] for row in right if not row["first"]),
+        "median seconds": float(np.median([row["seconds"] for row in rows])),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--prompts", type=int, default=40)
+    parser.add_argument("--method", default="leave-one-out")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.out.mkdir(parents=True, exist_ok=True)
+    model, rows = exegesis.load(options.model), []
+    for number in range(options.prompts):
+        file = options.out / f"{options.method} {number}.json"
+        if not file.exists():
+            file.write_text(json.dumps(asked(model, number, options.method)))
+        rows.append(json.loads(file.read_text()))
+        about = {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), "seed": SEED}
+        told = {**about, "model": Path(options.model).name, "method": options.method, **summary(rows)}
+        (options.out / f"sources {options.method}.json").write_text(json.dumps(told, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
