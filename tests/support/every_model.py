@@ -166,5 +166,14 @@ def chosen_pairs() -> list[tuple[str, str]]:
 
 
 def quick(cases: Sequence[tuple[str, ...]]) -> list[object]:
-    """Cases, each with the name of its model first, as parameters of a test: those of quick models are marked."""
-    return [pytest.param(*case, marks=pytest.mark.quick if case[0] in QUICK else ()) for case in cases]
+    """Cases, each with the name of its model first, as parameters of a test: those of quick models are marked.
+
+    Of a convolutional model a method of each mechanism is quick; a recurrent model and a transformer try them all.
+    """
+    first = {methods[0] for methods in MECHANISMS.values()}
+    return [
+        pytest.param(*case, marks=pytest.mark.quick)
+        if case[0] in QUICK and not (case[0] == "text cnn" and len(case) > 1 and case[1] not in first)
+        else pytest.param(*case)
+        for case in cases
+    ]

@@ -67,6 +67,7 @@ def quiet(model, tmp_path_factory) -> Path:
     return store
 
 
+@pytest.mark.quick
 def test_rows_are_the_results_of_explain_to_the_bit(model, tmp_path):
     texts = [Example.of(text, "good") for text in TEXTS]
     ran = run(model, tmp_path / "s", texts, {"lime": {"samples": 20}}, target="all", level="all")

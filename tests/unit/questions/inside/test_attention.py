@@ -151,6 +151,7 @@ def test_changed_weights_of_copies_reach_their_rows(models) -> None:
     torch.testing.assert_close(outputs, mean, rtol=0, atol=1e-12)
 
 
+@pytest.mark.quick
 def test_rollout_and_flow() -> None:
     first, second = np.array([[0.5, 0.5], [0.0, 1.0]]), np.array([[0.0, 1.0], [0.5, 0.5]])
     np.testing.assert_allclose(rollout([first, second])[-1], [[0.0, 1.0], [0.25, 0.75]])  # worked by hand
@@ -205,6 +206,7 @@ def test_no_value_is_felt_behind_a_causal_mask() -> None:
         exegesis.attention(model, "a fine film", "globenc")
 
 
+@pytest.mark.quick
 def test_words_are_put_together(models) -> None:
     model = models["sdpa"]
     whole, pieces = (exegesis.attention(model, TEXT, pieces=on) for on in (False, True))

@@ -23,6 +23,7 @@ def vectors(model, words):
     return np.stack([model.embed(model.encode([model.read(word)]))[0, 0].double().numpy() for word in words])
 
 
+@pytest.mark.quick
 def test_by_substitution_it_is_the_distance_of_states_over_the_temperature(bag):
     held = exegesis.information(bag, RAW, "pooled", reference=[RAW])
     found = exegesis.attributes(bag, RAW, "w3", CONCEPTS, "pooled", reference=[RAW])

@@ -42,6 +42,7 @@ def plain(module, ids, nudge):
     return float(module.out(torch.cat(lasts))[0])
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @torch.no_grad()
 def test_slopes_are_differences(cell: str) -> None:

@@ -25,6 +25,7 @@ def results(lstm):
     return exegesis.information(lstm, RAWS, **QUICK)
 
 
+@pytest.mark.quick
 def test_every_layer_and_word_has_a_number_and_the_entropies_add_up(results):
     first = results[0]
     assert first.layers == ("layer 1", "layer 2", "pooled")

@@ -81,6 +81,7 @@ def test_closed_form_and_leaving_out(logistic):
     assert np.mean(ranks) > 0.98
 
 
+@pytest.mark.quick
 def test_linear_in_the_number_and_the_same_in_batches(logistic):
     model, train, _, _ = logistic
     options = {"damping": STRENGTH, "tolerance": 1e-13}

@@ -37,14 +37,14 @@ def test_the_steps_that_were_taken_add_up(tmp_path):
             told += found.scores[step]
             start = found.explained if start is None else start
             batch = model.encode([texts[step]])
-            value = loss(module(batch.ids, batch.lengths), torch.tensor([step % 2]), model.link).sum()
+            value = loss(module(batch.ids, batch.lengths), torch.tensor([float(step % 2)]), model.link).sum()
             module.zero_grad()
             value.backward()
             with torch.no_grad():
                 for weight in module.parameters():
                     if weight.grad is not None:
                         weight -= rate * weight.grad
-        end = -float(loss(model.outputs(asked), torch.tensor([1]), model.link))
+        end = -float(loss(model.outputs(asked), torch.tensor([1.0]), model.link))
         gaps.append(abs(told - (end - start)))
     assert gaps[1] < 0.3 * gaps[0]  # four steps of half the size: the gap falls to a quarter
 

@@ -128,6 +128,7 @@ def test_texts_without_a_word_go_on_from_the_states_before_it(kind: str, monkeyp
     assert {"sliding": ratio > 1, "slopes": ratio == 1}.get(kind, ratio < 0.85)  # tried, not offered, used
 
 
+@pytest.mark.quick
 def test_an_account_closes_for_every_part(writer: Any) -> None:
     result = exegesis.generation(writer, PROMPT, ANSWER, "integrated-gradients", tolerance=0.01)
     assert np.abs(result.gap).max() <= 0.02 * np.abs(result.explained).max()
@@ -151,6 +152,7 @@ def test_the_models_own_answer_with_and_without_a_cache(writer: Any) -> None:
             assert int(reference.step(writer.module, ids[:place]).argmax()) == ids[place]
 
 
+@pytest.mark.quick
 def test_contrasts(writer: Any) -> None:
     """A contrast is the difference of two answers; at a place, of two words given the answer before them."""
     found = exegesis.generation(writer, PROMPT, ANSWER, "gradient-x-input", contrast=" it's good")
