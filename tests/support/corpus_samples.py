@@ -32,6 +32,7 @@ from exegesis.results.internals.concepts import ConceptAt, ConceptStudy
 from exegesis.results.internals.excerpts import ConceptPage, Excerpt, LearnedConcept
 from exegesis.results.internals.heads import HeadStudy, Relation
 from exegesis.results.internals.information_study import InformationStudy, LayerHeld, Survivor
+from exegesis.results.internals.probes import Probed, ProbeStudy, Structure
 from exegesis.results.mislabels import Cured, Mislabels, Sign, Suspect
 from exegesis.results.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
 from exegesis.statistics.bootstrap import Spread
@@ -218,6 +219,20 @@ def heads() -> HeadStudy:
     return HeadStudy(ASKED, (relation, rarely), shares, offsets, {"NOUN": shares}, shares, shares / 8, 3)
 
 
+def probes() -> ProbeStudy:
+    """Two properties, one at two layers and by two probes, and a tree."""
+    row = (0.75, 0.5, 0.875, 0.25, 0.25, 0.625, 0.5, 0.375)
+    bits = (math.nan, math.nan, 2.0)
+    probed = (
+        Probed("tag", "word", "linear", "layer 1", 4, 90, *row, 0.5, 1.5, 2.0),
+        Probed("tag", "word", "mlp", "layer 1", 4, 90, *row, *bits),
+        Probed("tag", "word", "linear", "<pooled>", 4, 90, *row, 1.0, 2.5, 2.0),
+        Probed("length", "sentence", "mlp", "layer 1", 4, 9, 0.5, *bits[:2], 0.25, *bits[:2], 0.5, 0.25, *bits),
+    )  # fmt: skip
+    tree = Structure("distance", "layer 1", 9, 0.5, 0.25, 0.75, 0.625, 0.25, math.nan, 0.375)
+    return ProbeStudy(ASKED, probed, (tree,), 21, 9)
+
+
 def information() -> InformationStudy:
     """Two layers of a model, the first of which has no layer before it."""
     none, rest = (math.nan,) * 3, (2.0, 2.5, 1.5, 1.0, 0.5, 1.5, 0.875, 0.125)
@@ -253,5 +268,5 @@ def excerpts() -> ConceptPage:
 
 STUDIES = (
     store, classes, uses, failures, right, summary, substitution, repair, untrained, suspects, attention_test, heads,
-    information, concepts, excerpts,
+    probes, information, concepts, excerpts,
 )  # fmt: skip

@@ -339,5 +339,33 @@ class Heads(Command, Output, opt.Model):
                        progress=shown))  # fmt: skip
 
 
-for _command in (Heads, Words, Word, Summary, Failures, Substitute, Repair, Mislabels):
+class Probe(Command, Output, opt.Model):
+    """Read words' tags, relations and depths, sentences' lengths and tenses, and trees off a model's hidden states.
+
+    \b
+    exegesis study probe en_ewt-ud-dev.conllu -m my-encoder --limit 500 --html probe.html
+    """
+
+    data: str = argument("Sentences with dependencies, in CoNLL-U.", "TREEBANK")
+    limit: int | None = opt.LIMIT()
+    properties: str = option("tag,relation,depth,length,tense,content, or all.", metavar="A,B", default="all")
+    layers: str = option("all, or names such as 'layer 1,pooled'.", metavar="NAMES", default="all")
+    probes: str = option("linear,mlp,structure, or all.", metavar="A,B", default="all")
+    param: list[str] | None = opt.PARAM()
+    seed: int = opt.SEED("Seed of the split, the control tasks and the probes.")
+
+    def run(self) -> None:
+        self.check(self.data)
+
+        from exegesis.cli.inputs import assigned
+        from exegesis.core.parameters import hints
+        from exegesis.study import probe
+        from exegesis.study.probes import Probing
+
+        own = assigned(self.param, {"probe": dict.fromkeys(hints(Probing), Probing)})["probe"]
+        self.put(probe(load(self), self.data, self.properties, self.layers, probes=self.probes, limit=self.limit,
+                       progress=progress(self.quiet), **{"seed": self.seed, **own}))  # fmt: skip
+
+
+for _command in (Heads, Probe, Words, Word, Summary, Failures, Substitute, Repair, Mislabels):
     app.command(cls=OnceEach)(unfolded(_command))

@@ -10,17 +10,18 @@ from exegesis.core.errors import FileError
 from exegesis.core.files import read_text
 
 COLUMNS = 10
-WORD, TAG, HEAD, RELATION = 1, 3, 6, 7
+WORD, TAG, FEATURES, HEAD, RELATION = 1, 3, 5, 6, 7
 
 
 class Sentence(NamedTuple):
     """The words of a sentence with their universal tags, the number of each word's head (-1: the root), and the
-    relation to it without its subtype."""
+    relation to it without its subtype; ``features`` are the morphological ones, such as ``Tense=Past|VerbForm=Fin``."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
     heads: tuple[int, ...]
     relations: tuple[str, ...]
+    features: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -43,7 +44,7 @@ def read_treebank(path: str | os.PathLike[str]) -> list[Sentence]:
     line.
     """
     sentences: list[Sentence] = []
-    rows: list[tuple[str, str, int, str]] = []
+    rows: list[tuple[str, str, int, str, str]] = []
     for number, line in enumerate([*read_text(path).split("\n"), ""], 1):
         line = line.rstrip("\r")
         if not line.strip():
@@ -60,14 +61,15 @@ def read_treebank(path: str | os.PathLike[str]) -> list[Sentence]:
             continue
         if int(cells[0]) != len(rows) + 1 or not cells[HEAD].isdecimal():
             raise FileError(f"{path}, line {number}: words are numbered from 1 and name their head by number")
-        rows.append((cells[WORD], cells[TAG], int(cells[HEAD]) - 1, cells[RELATION].partition(":")[0]))
+        relation = cells[RELATION].partition(":")[0]
+        rows.append((cells[WORD], cells[TAG], int(cells[HEAD]) - 1, relation, cells[FEATURES]))
     if not sentences:
         raise FileError(f"{path}: holds no sentence; give a file of a treebank in CoNLL-U")
     return sentences
 
 
-def _sentence(rows: list[tuple[str, str, int, str]], where: str) -> Sentence:
-    words, tags, heads, relations = zip(*rows, strict=True)
+def _sentence(rows: list[tuple[str, str, int, str, str]], where: str) -> Sentence:
+    words, tags, heads, relations, features = zip(*rows, strict=True)
     if any(head >= len(rows) or head == number for number, head in enumerate(heads)):
         raise FileError(f"{where}: a word's head is not a word of its sentence")
-    return Sentence(words, tags, heads, relations)
+    return Sentence(words, tags, heads, relations, features)

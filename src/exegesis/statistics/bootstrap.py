@@ -52,6 +52,18 @@ def resampled_means(
     return np.concatenate(parts, 1)
 
 
+def resampled_ratios(
+    sums: Float[np.ndarray, "rows texts"],
+    counts: Float[np.ndarray, " texts"],
+    draws: Integer[np.ndarray, "samples texts"],
+) -> Float[np.ndarray, "rows samples"]:
+    """Sums over a text's parts, over the number of parts, in each bootstrap sample of texts; NaN without any part."""
+    taken = draws.astype(np.float64)
+    sizes = taken @ counts
+    found: np.ndarray = np.divide(sums @ taken.T, sizes, out=np.full((len(sums), len(draws)), np.nan), where=sizes > 0)
+    return found
+
+
 def interval(resampled: Float[np.ndarray, " samples"], texts: int) -> tuple[float, float]:
     """The 95 % interval of a statistic from its bootstrap samples over ``texts`` distinct texts.
 

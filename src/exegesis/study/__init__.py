@@ -8,6 +8,7 @@ from exegesis.study.excerpts import excerpts
 from exegesis.study.faults import failures
 from exegesis.study.information import information
 from exegesis.study.mislabels import mislabels
+from exegesis.study.probes import probe
 from exegesis.study.rationales import collusion, train_selecting
 from exegesis.study.relations import heads
 from exegesis.study.repairs import propose, repair
@@ -25,6 +26,7 @@ __all__ = [
     "heads",
     "information",
     "mislabels",
+    "probe",
     "propose",
     "read_synonyms",
     "repair",

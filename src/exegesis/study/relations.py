@@ -26,7 +26,8 @@ from exegesis.protocols.model import Classifier, Differentiable, offers
 from exegesis.protocols.target import Ask, Link
 from exegesis.results.internals.heads import HeadStudy, Relation
 from exegesis.results.study import Asked
-from exegesis.statistics.bootstrap import draw_texts, interval
+from exegesis.statistics.bootstrap import draw_texts, interval, resampled_ratios
+from exegesis.study.treebanks import owners
 
 DIRECTIONS = ("to head", "to dependent")
 OFFSETS = (-5, -4, -3, -2, -1, 1, 2, 3, 4, 5)  # words before and after
@@ -85,11 +86,11 @@ def heads(
             refuse_unless_square("the study of heads", classifier, found.layout)
             if len({len(weights) for weights in found.weights}) > 1:
                 raise UsageError(f"the layers of {classifier.name} have different numbers of heads")
-            owners = _owners(sentence, text)
-            if len(sentence.words) < 2 or set(range(len(sentence.words))) - set(owners):
+            owned = owners(sentence, text)
+            if len(sentence.words) < 2 or set(range(len(sentence.words))) - set(owned):
                 continue
             words += len(sentence.words)
-            between = _between_words(found, owners, len(sentence.words))
+            between = _between_words(found, owned, len(sentence.words))
             _count(sentence, number, between, hits, near, tags)
             special.append(_to_special(found, text))
             if slopes:
@@ -110,22 +111,6 @@ def heads(
         {tag: np.mean(rows, 0) for tag, rows in sorted(tags.items()) if len(rows) >= minimum},
         np.mean(worth, 0) if worth else nothing, np.mean(cost, 0) if cost else nothing, len(worth),
     )  # fmt: skip
-
-
-def _owners(sentence: Sentence, text: Text) -> list[int]:
-    """The number of the sentence's word to which each piece belongs; -1 for a special piece."""
-    ends = sentence.characters()
-    found, at = [], 0
-    for (start, stop), special in zip(text.offsets, text.special, strict=True):
-        if special or start == stop:
-            found.append(-1)
-            continue
-        while at + 1 < len(ends) and ends[at][1] <= start:
-            at += 1
-        while at and ends[at][0] >= stop:
-            at -= 1
-        found.append(at)
-    return found
 
 
 def _between_words(found: Read, owners: Sequence[int], count: int) -> Float[np.ndarray, "l h w w"]:
@@ -183,13 +168,11 @@ def _relation(name: str, hits: Hits, samples: int, seed: int) -> Relation | None
             for number, right, fixed in hits[name, direction] if number % 2]  # fmt: skip
     if not rows or most < 0:
         return None
-    numbers, owners = np.unique([row[0] for row in rows], return_inverse=True)
+    numbers, sentence = np.unique([row[0] for row in rows], return_inverse=True)
     values = np.array([[row[1], row[2]] for row in rows])
-    sums = np.stack([np.bincount(owners, values[:, part]) for part in (0, 1)])
-    counts = np.bincount(owners).astype(float)
-    draws = draw_texts(len(numbers), samples, seed).astype(float)
-    sizes = draws @ counts
-    drawn = np.divide(sums @ draws.T, sizes, out=np.full((2, samples), np.nan), where=sizes > 0)
+    sums = np.stack([np.bincount(sentence, values[:, part]) for part in (0, 1)])
+    counts = np.bincount(sentence).astype(float)
+    drawn = resampled_ratios(sums, counts, draw_texts(len(numbers), samples, seed))
     ends = [interval(row, len(numbers)) for row in (drawn[0], drawn[1], drawn[0] - drawn[1])]
     count = hits[name, direction][0][1].shape[1]
     means = values.mean(0)

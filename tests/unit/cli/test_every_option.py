@@ -133,8 +133,11 @@ study substitute "a fine film" --synonyms s.txt --language bundled --seed 1 -m b
 study substitute "a fine film" fine --data folder --split test --vectors v.txt --neighbours 1 --json out.json
 study substitute "a fine film" fine --synonyms s.txt --report out.html --figure out.svg --palette blue-orange
 study substitute "a fine film" --synonyms s.txt -M best --recommendation best.json --device cpu TASK -q --no-color
+study probe u10.conllu -m small --properties tag --layers pooled --probes linear --limit 12 -p minimum=2 --seed 1
 study heads u.conllu -m pairs --limit 9 --minimum 2 --tried 1 --seed 1 --device cpu TASK --json out.json --color
+study probe u10.conllu -m small --properties tag --layers pooled --probes linear --limit 12 -p minimum=2 --seed 1
 study heads u.conllu -m pairs --minimum 2 --tried 0 --report out.html --figure out.svg --no-color -q
+study probe u10.conllu -m small --properties tag --layers pooled --probes linear --limit 12 -p minimum=2 --seed 1
 study heads u.conllu -m pairs --minimum 2 --tried 0 --palette blue-orange
 study information t.tsv --column text --limit 2 -m bundled --layers pooled --beside small -p most=2 --json out.json
 study information folder --split test --layers pooled -p most=2 --report out.html --figure out.svg --color -q TASK
@@ -224,6 +227,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, pairs: Path) -
     (here / "words.txt").write_text("good\nwarm\n")
     tree = "\n".join(f"{n}\t{w}\t_\t{t}\t_\t_\t{h}\t{r}\t_\t_" for n, w, t, h, r in (
         (1, "two", "NUM", 2, "nummod"), (2, "dogs", "NOUN", 3, "nsubj"), (3, "run", "VERB", 0, "root")))  # fmt: skip
+    (here / "u10.conllu").write_text("".join(tree.replace("dogs", f"dogs{n}") + "\n\n" for n in range(12)))
     (here / "u.conllu").write_text(f"{tree}\n\n" * 4)
     (here / "plus.txt").write_text("fine\n")
     (here / "minus.txt").write_text("dull\n")

@@ -96,7 +96,7 @@ def test_a_treebank_is_read(tmp_path) -> None:
             "2\truns\trun\tVERB\tVBZ\t_\t0\troot\t_\t_", "3\t.\t.\tPUNCT\t.\t_\t2\tpunct\t_\t_"]  # fmt: skip
     path.write_text("\n".join(rows))
     assert read_treebank(path) == [
-        Sentence(("It", "runs", "."), ("PRON", "VERB", "PUNCT"), (1, -1, 1), ("nsubj", "root", "punct"))
+        Sentence(("It", "runs", "."), ("PRON", "VERB", "PUNCT"), (1, -1, 1), ("nsubj", "root", "punct"), ("_",) * 3)
     ]
     for broken, message in (
         ("1\tIt\n", "2 columns"),

@@ -13,6 +13,7 @@ from exegesis.results.internals.concepts import ConceptStudy
 from exegesis.results.internals.excerpts import ConceptPage
 from exegesis.results.internals.heads import HeadStudy
 from exegesis.results.internals.information_study import InformationStudy
+from exegesis.results.internals.probes import ProbeStudy
 from exegesis.results.mislabels import Mislabels
 from exegesis.results.study import Study, WordClasses, WordUses
 from exegesis.show.document import Chart, Document, Section
@@ -24,6 +25,7 @@ from exegesis.show.documents.networks.concepts import concepts
 from exegesis.show.documents.networks.excerpts import excerpts
 from exegesis.show.documents.networks.heads import heads
 from exegesis.show.documents.networks.information_study import information_study
+from exegesis.show.documents.networks.probes import probes
 from exegesis.show.wording import visible
 
 # a kind of study -> the function that makes its section, and the attribute whose values are the rows of its table
@@ -38,6 +40,7 @@ SECTIONS: dict[type[Study], tuple[Callable[[Any], Section], str]] = {
     AttentionTest: (attention_test, "tests"),
     CorpusSummary: (store.summary, "strong"),
     HeadStudy: (heads, "relations"),
+    ProbeStudy: (probes, "probed"),
     ConceptStudy: (concepts, "rows"),
     ConceptPage: (excerpts, "concepts"),
     InformationStudy: (information_study, "rows"),
