@@ -13,6 +13,7 @@ from exegesis.models.rationales.encoders import KINDS, encoder
 from exegesis.models.rationales.shape import RationaleConfig
 from exegesis.models.trained.folder import load_folder, save_folder
 from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.scores import Epoch
 from exegesis.models.trained.taught import Shares
 from exegesis.models.trained.training import train
 from tests.support import rationale_toys as toys
@@ -111,6 +112,8 @@ def test_training_resumes_to_the_same_numbers_and_is_saved_and_loaded(tmp_path: 
 def test_the_best_epoch_is_one_whose_selection_has_not_collapsed() -> None:
     assert Shares(1.0, 0.95, 0.0).collapse == "the selection has collapsed: 95% of the texts are kept whole"
     assert Shares(0.1, 0.0, 0.6).collapse == "the selection has collapsed: nothing is kept of 60% of the texts"
+    early, late = Epoch(1, 0.5, 0.99, 0.1, 1.0, fits=False), Epoch(2, 0.5, 0.7, 0.4, 1.0)
+    assert late.rank > early.rank
     chooser = toys.network("hardkuma:share=0.2").chooser
     assert chooser.fits(Shares(0.25, 0.1, 0.1))
     assert not chooser.fits(Shares(0.4, 0.1, 0.1))
