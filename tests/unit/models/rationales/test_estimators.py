@@ -44,7 +44,7 @@ def exact_cost(network: RationaleNetwork, look: Look, sparsity: float, coherence
 @pytest.mark.parametrize("samples", [1, 3])
 def test_reinforce_has_no_bias(samples: int) -> None:
     """The mean of many estimates is the exact gradient, of generator and encoder, within five standard errors."""
-    network = toys.network(f"lei:sparsity=0.2:coherence=0.3:samples={samples}")
+    network = toys.network(f"lei:sparsity=0.2:coherence=0.3:samples={samples}:warm=0")
     chooser = network.chooser
     assert isinstance(chooser, LeiChooser)
     weights = [chooser.score.weight, network.output.weight]

@@ -43,7 +43,7 @@ class ClassWise:
     """
 
     share: Annotated[float, above(0), at_most(1)] = 0.2
-    sparsity: Annotated[float, at_least(0)] = 0.5
+    sparsity: Annotated[float, at_least(0)] = 0.2
     coherence: Annotated[float, at_least(0)] = 0.1
     temperature: Annotated[float, above(0)] = 0.5
 

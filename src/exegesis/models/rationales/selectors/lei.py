@@ -40,6 +40,9 @@ class Lei:
     with ``samples`` draws for each text. The baseline of a draw is the mean cost of the text's other draws, or with one
     draw a moving average of costs; neither depends on the draw, so the estimate has no bias. The paper has no baseline.
 
+    The penalties grow from nothing to their full weight over the first ``warm`` batches (0: they have it at once, as in
+    the paper): words that are given up before the encoder knows them do not come back.
+
     ``kind`` independent: p(z|x) is a product over words; sequential: p(z_t | x, z_1 ... z_{t-1}) through a recurrent
     state (Eq. 22). When the model is used a word is kept if its probability is above 1/2, in sequence after the words
     chosen before it; a word's chance is that probability.
@@ -49,6 +52,7 @@ class Lei:
     coherence: Annotated[float, at_least(0)] = 0.005
     kind: Literal["independent", "sequential"] = "independent"
     samples: Annotated[int, at_least(1)] = 4
+    warm: Annotated[int, at_least(0)] = 200
 
     apart = False
     pairs = False
@@ -61,10 +65,12 @@ class LeiChooser(Scorer):
     """The independent generator: a logit for each word."""
 
     average: Tensor
+    batches: Tensor
 
     def __init__(self, given: Lei, states: int) -> None:
         super().__init__(states)
         self.given = given
+        self.register_buffer("batches", torch.zeros((), dtype=torch.float32))
         self.register_buffer("average", torch.full((), torch.nan, dtype=torch.float32))
 
     def choose(self, look: Look) -> Selection:
@@ -84,7 +90,7 @@ class LeiChooser(Scorer):
         gate = z.to(look.vectors).flatten(0, 1)
         logits = network.read(vectors, gate, look.lengths.repeat(samples))
         losses = torch.stack([lesson.losses(part) for part in torch.split(logits, texts)])
-        cost = losses.detach() + self.penalty(z, look)
+        cost = losses.detach() + self._warmth() * self.penalty(z, look)
         learned = losses.mean(0) + ((cost - self._baseline(cost)) * log_p).mean(0)
         value = cost.mean(0)  # the loss that is told is the cost, whatever carries the gradient
         return lesson.mean(learned + (value - learned).detach())
@@ -93,6 +99,11 @@ class LeiChooser(Scorer):
         """The penalties of draws (survey, Eq. 24)."""
         gate = z.to(look.vectors)
         return self.given.sparsity * gate.sum(-1) + self.given.coherence * transitions_of(gate, look.real)
+
+    def _warmth(self) -> Float[Tensor, ""]:
+        """The weight of the penalties at this batch, 0 to 1."""
+        self.batches.add_(1.0)
+        return (self.batches / max(1, self.given.warm)).clamp(max=1.0)
 
     def _baseline(self, cost: Float[Tensor, "s b"]) -> Float[Tensor, "#s #b"]:
         if len(cost) > 1:
