@@ -114,6 +114,7 @@ def test_a_classifier_of_pairs_reads_aligned_words_alone() -> None:
         assert found.text.raw.split() == " ".join(raw).split()
     batch = model.encode([model.read(raw) for raw in raws])
     kept = model.select(batch).kept
+    assert torch.equal(model.outputs(batch), model.outputs_of(batch, kept))  # the border stays in both
     border = batch.ids == 2
     other = torch.where(kept | border | ~batch.mask, batch.ids, 3 + (batch.ids + 5) % 20)
     changed = dataclasses.replace(batch, ids=other, texts=())
