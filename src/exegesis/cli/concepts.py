@@ -18,8 +18,8 @@ class Concepts(Corpus, Command, Output, Model):
     A file of --concepts has a word a line (with --sentences a text a line) and the name of its concept.
 
     \b
-    exegesis study concepts reviews.tsv --concepts positive.txt --concepts food.txt
-    exegesis study concepts reviews.tsv --concepts lists/ --within --layers "layer 1"
+    exegesis study concepts reviews.tsv --concepts good.txt --concepts food.txt
+    exegesis study concepts test.tsv --concepts lists/ --within --layers "layer 1"
     """
 
     concepts: list[Path] | None = option("A file, or a folder of them; repeatable.", "--concepts", metavar="FILE")

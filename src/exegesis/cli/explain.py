@@ -55,7 +55,7 @@ class Explain(Command, Output, Recommended, Texts):
     exegesis explain "Not a good film." --interactions shapley --figure pairs.png
     exegesis explain "Not a good film." --inside information --layers all
     exegesis explain "Not a good film." --adversarial -p budget=2
-    exegesis explain "Tension and unhappiness." --inside attributes --word unhappiness --concepts words/
+    exegesis explain "I am sad." --inside attributes --word sad --concepts words/
     exegesis explain "Not a good film." --rationale -M lime --share 0.4
     exegesis explain --file reviews.tsv --model my-model --json results.jsonl
     exegesis explain "Two dogs run." --pair "Dogs move." --model nli-model

@@ -21,7 +21,7 @@ class Influence(opt.Command, Output, opt.Model, opt.Texts):
     exegesis influence "A dull film." --model my-model --train sst2/
     exegesis influence --file wrong.tsv --train train.tsv -M nearest -p k=50
     exegesis influence "A dull film." --train train.tsv -p damping=0.01
-    exegesis influence "A dull film." --train train.tsv -M nearest -p index=indexed -p calibration=dev.tsv
+    exegesis influence "A film." --train train.tsv -M nearest -p index=indexed
     """
 
     train: Path | None = opt.option("The training texts with labels: a file, or a folder with a train file.",
@@ -73,7 +73,7 @@ class Index(opt.Command, opt.Model):
 
     \b
     exegesis index sst2/ --model my-model --out indexed
-    exegesis index train.tsv --model my-model --layers "layer 1,pooled" --gradients 16 --out indexed
+    exegesis index train.tsv -m mine --layers "layer 1" --gradients 16 -o kept
     """
 
     train: Path = opt.argument("The training texts with labels: a file, or a folder with a train file.", "TRAIN")

@@ -23,8 +23,8 @@ class Report(Command, opt.Look, opt.Model, Rows):
 
     \b
     exegesis report --data reviews.tsv --out report.html
-    exegesis report -m mine --data test.tsv --train train.tsv --words women.txt,men.txt --out report.html
-    exegesis report -m mine --data sst2/ --split test --measured 200 --out report.html
+    exegesis report -m mine --data test.tsv --words women.txt,men.txt --out r.html
+    exegesis report -m mine --data sst2/ --split test --measured 200 --out r.html
     """
 
     data: str = option("Texts, with labels if they have any.", "--data", "--file", "-f", metavar="DATA", default=...)

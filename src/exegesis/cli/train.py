@@ -181,7 +181,7 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Layers, Shap
     \b
     exegesis train sst2/ --arch bigru --out my-model
     exegesis train sst2/ --arch transformer --layers 2 --lr 2e-4 --out my-model
-    exegesis train sst2/ --arch rationale --selector hardkuma:share=0.2 --out my-model
+    exegesis train sst2/ --arch rationale --selector hardkuma:share=0.2 -o mine
     exegesis train sst2/ --arch concepts --concepts 8 --lr 0.01 --out my-model
     exegesis train sst2/ --arch hf:my-encoder --epochs 3 --out my-model
     exegesis train wnut17/ --arch hf:my-encoder --tags --out my-tagger

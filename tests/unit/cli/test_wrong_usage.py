@@ -212,7 +212,6 @@ def test_an_option_of_one_value_is_not_given_twice(call) -> None:
 
 
 def test_what_people_look_for_is_named(call) -> None:
-    refused(call("serve"), 2, "there is no server: a page is written by --html FILE")
     refused(call("explain", TEXT, "-M", "shap"), 2, "unknown method 'shap'; did you mean 'shapley'? (known: ")
     refused(call("explain", TEXT, "-M", "attention"), 2, "explain --attention")
     refused(call("methods", "nolime"), 2, "did you mean 'lime'?")
