@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from exegesis.results.amended import Amended, Amendment, Named
 from exegesis.results.corpus import Agreeing, Answered, CorpusSummary, Moved, Same, Shifted, Slice, Strong
 from exegesis.results.evaluation import Evaluation, Measurand, Measured
 from exegesis.results.faults import (
@@ -189,6 +190,18 @@ def store() -> CorpusSummary:
     )  # fmt: skip
 
 
+def amended() -> Amended:
+    """Two ways to change the training data, each beside random texts; one interval is missing."""
+    nan = float("nan")
+    rows = (Amendment("remove", "tracin", 0.5, 0.4, 0.6, 0.01, -0.01, 0.03),
+            Amendment("remove", "random", 0.25, nan, nan, 0.0, nan, nan),
+            Amendment("add", "tracin", 0.75, 0.5, 1.0, -0.02, -0.05, 0.01),
+            Amendment("add", "random", 0.3, 0.2, 0.4, 0.0, -0.01, 0.01))  # fmt: skip
+    asked = ASKED._replace(model="LSTM", method="tracin", name="tracin")
+    named = (Named("remove", -0.25, "positive", "a caf\xe9 scene"), Named("add", 0.5, "negative", "dull"))
+    return Amended(asked, 12.5, 40, 10, 3, 0.75, rows, named)
+
+
 def suspects() -> Mislabels:
     signs = (Sign("self-influence", "its own", 0.8, 0.7, 0.9, 0.95), Sign("random", "drawn", 0.1, 0.0, 0.2, 0.5))
     listed = (Suspect(3, "a fine film", "negative", "positive", 1.5, 2.25, 0.1),)
@@ -267,6 +280,6 @@ def excerpts() -> ConceptPage:
 
 
 STUDIES = (
-    store, classes, uses, failures, right, summary, substitution, repair, untrained, suspects, attention_test, heads,
-    probes, information, concepts, excerpts,
+    store, classes, uses, failures, right, summary, substitution, repair, untrained, suspects, amended, attention_test,
+    heads, probes, information, concepts, excerpts,
 )  # fmt: skip

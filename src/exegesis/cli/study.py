@@ -316,6 +316,49 @@ class Mislabels(Command, Output, Training, Shape):
         self.put(result)
 
 
+class Amend(Command, Output, Training, Shape):
+    """Put wrong predictions right by leaving out training texts that hurt, or adding texts that help.
+
+    \b
+    exegesis study amend train.tsv --test test.tsv --report amended.html
+    exegesis study amend sst2/ --test films.tsv --pool new-domain.tsv -M gradient-similarity
+    """
+
+    data: str = argument("Training texts with labels; of a folder its train file.", "TRAIN")
+    test: str = option("Test texts with labels.", metavar="DATA", default=..., **TEXTS)
+    pool: str | None = option("Labelled texts to add from; by default copies of training texts.", metavar="DATA",
+                              **TEXTS)  # fmt: skip
+    dev: str | None = option("Development texts.", metavar="DATA", **TEXTS)
+    column: str | None = opt.COLUMN(**TEXTS)
+    label: str | None = opt.LABEL(**TEXTS)
+    method: str = option("Scores the training texts.", "--method", "-M", metavar="METHOD",
+                         default="influence-functions")  # fmt: skip
+    param: list[str] | None = opt.PARAM()
+    count: int = NUMBER("Texts that are left out or added.", min=1, default=50)
+    queries: int = NUMBER("Wrong predictions that are asked about.", min=1, default=30)
+    seeds: int = NUMBER("Trainings of each kind.", min=1, default=3, rich_help_panel="Training")
+
+    def run(self) -> None:
+        self.check(self.data, self.test, self.pool, self.dev, self.vectors)
+
+        from exegesis import api, study
+        from exegesis.cli.inputs import assigned
+        from exegesis.core.parameters import hints
+        from exegesis.questions.sources.method import METHODS
+
+        api.influence_methods()
+        cls = METHODS[self.method].cls
+        own = assigned(self.param, {self.method: dict.fromkeys(hints(cls), cls)})[self.method]
+        read = {name: read_training(getattr(self, name), self.column, self.label)
+                for name in ("data", "test", "pool", "dev")}  # fmt: skip
+        result = study.amend(
+            read["data"] or [], read["test"] or [], pool=read["pool"], dev=read["dev"], method=self.method,
+            parameters=own, count=self.count, queries=self.queries, config=network_config(self),
+            options=train_options(self), seeds=range(self.seeds), progress=progress(self.quiet),
+        )  # fmt: skip
+        self.put(result)
+
+
 class Heads(Command, Output, opt.Model):
     """Show what each attention head of an encoder finds in a treebank, beside fixed offsets, and what it is worth.
 
@@ -367,5 +410,5 @@ class Probe(Command, Output, opt.Model):
                        progress=progress(self.quiet), **{"seed": self.seed, **own}))  # fmt: skip
 
 
-for _command in (Heads, Probe, Words, Word, Summary, Failures, Substitute, Repair, Mislabels):
+for _command in (Heads, Probe, Words, Word, Summary, Failures, Substitute, Repair, Mislabels, Amend):
     app.command(cls=OnceEach)(unfolded(_command))

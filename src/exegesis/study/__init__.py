@@ -1,5 +1,6 @@
 """Questions asked over a corpus: words and their classes, failures, swaps, repair, attention, heads, concepts."""
 
+from exegesis.study.amendments import amend
 from exegesis.study.attention import attention_test
 from exegesis.study.candidates import read_synonyms
 from exegesis.study.classes import words
@@ -18,6 +19,7 @@ from exegesis.study.summaries import summary
 from exegesis.study.uses import word
 
 __all__ = [
+    "amend",
     "attention_test",
     "collusion",
     "concepts",

@@ -152,6 +152,8 @@ study repair t.tsv --swap film=movie --test x.tsv --dev t.tsv --column text --la
 study repair folder --swap fine=good --vectors v.txt --lr 0.01 --device cpu --seeds 1 --new new.tsv SMALL
 study repair t.tsv --swap film=movie --json out.json --report out.html --color --palette blue-orange -q
 study repair folder --swap film=movie --no-color --seeds 2 --figure out.svg SMALL
+study amend three.tsv --test three.tsv --count 1 --queries 2 --seeds 1 --column text --label label --color AMEND
+study amend three.tsv --test three.tsv --pool three.tsv --dev three.tsv -M nearest -p k=2 --count 1 --seeds 1 MORE
 study mislabels t.tsv -m small --column text --label label --seeds 0 --most 2 --report out.html --json out.json --color
 study mislabels three.tsv --test three.tsv --planted 0.1 --seeds 1 --lr 0.01 --device cpu --figure out.svg -q SMALL
 study mislabels t.tsv --seeds 0 --vectors v.txt --no-color --palette blue-orange SMALL
@@ -168,11 +170,14 @@ WRITING = ("--json", "--html", "--report", "--figure", "--out", "-o", "--new")
 
 
 def given(line: str) -> list[str]:
+    amend = f"--json a.json --report a.html --figure a.svg --palette blue-orange --lr 0.01 {SMALL}"
     line = (
         line.replace("SMALLER", "--measured 2 --checked 2 --out out.html")
         .replace("TINY", "--embedding 4 --hidden 4 --epochs 1")
+        .replace("AMEND", amend)
         .replace("SMALL", SMALL)
     )
+    line = line.replace("MORE", f"-q --no-color --device cpu --vectors v.txt {SMALL}")
     line = line.replace("PAIRS", "--train-pair hypothesis --label label -M nearest")
     line = line.replace("ENTAIL", "--target entailment --compared other.txt -p sets=19")
     return shlex.split(line.replace("TASK", "--truncate --task text-classification"))

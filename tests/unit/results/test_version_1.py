@@ -38,6 +38,7 @@ def test_there_is_a_file_of_every_kind() -> None:
     later = {every_result.EVERY[name]().to_dict()["format"] for name in SINCE_2}
     assert {one["format"] for one in values} == set(FORMS) - later
     assert {one["study"] for one in values if "study" in one} == set(Study.kinds()) - {
+        "amend",
         "attention-test",
         "concepts",
         "corpus",

@@ -62,11 +62,13 @@ class Passes:
 
     def run(
         self, batch: Batch, *, twice: bool = False, gradients: bool = True, words: Tensor | None = None,
-        shrink: float = 1.0,
+        shrink: float = 1.0, last: bool = False,
     ) -> tuple[Tensor, Watch]:  # fmt: skip
         """The outputs of a batch, with gradients to live weights; the options are those of ``Watch``."""
         live = {name: weight.detach().clone().requires_grad_() for name, weight in self.weights.items()}
-        watch = Watch(self.places, live, len(batch), twice=twice, words=words, shrink=shrink)
+        if not gradients:
+            live = {name: weight.detach() for name, weight in self.weights.items()}
+        watch = Watch(self.places, live, len(batch), twice=twice, words=words, shrink=shrink, last=last)
         with torch.set_grad_enabled(gradients), watch:
             outputs = self.model.outputs_by_weights(batch)
         return outputs, watch

@@ -49,7 +49,8 @@ class Watch(TorchFunctionMode):
     """A run of a model on ``rows`` texts with live weights; ``live`` maps names to the tensors that replace them.
 
     If ``twice``, functions whose kernels have no second derivative (attention) are computed from parts. Vectors that a
-    table has for the ids ``words`` are kept in ``vectors``, after they were multiplied by ``shrink``.
+    table has for the ids ``words`` are kept in ``vectors``, after they were multiplied by ``shrink``. If only the
+    ``last`` linear map is asked for, no other use is kept, nor what it holds in memory.
     """
 
     def __init__(
@@ -61,10 +62,11 @@ class Watch(TorchFunctionMode):
         twice: bool = False,
         words: Tensor | None = None,
         shrink: float = 1.0,
+        last: bool = False,
     ) -> None:
         super().__init__()
         self.names = {id(weight): name for name, weight in weights.items() if name in live}
-        self.live, self.rows, self.twice = live, rows, twice
+        self.live, self.rows, self.twice, self.last = live, rows, twice, last
         self.words, self.shrink = words, shrink
         self.vectors: list[Tensor] = []
         self.sorted: Tensor | None = None  # the rows of the last choice of all rows, as packing makes one
@@ -126,6 +128,10 @@ class Watch(TorchFunctionMode):
         name = self.name_of(weight)
         if name is not None:
             self.used.add(name)
+            if self.last:
+                if kind != "linear" or inputs is None:
+                    return
+                self.uses.clear()
             self.uses.append(Use(name, kind, out, inputs, order=self.order, **more))
 
     def _held(self, value: Any) -> set[str]:

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from exegesis.core.errors import UsageError
 from exegesis.core.parameters import at_least
-from exegesis.data.examples import read_examples
+from exegesis.data.examples import Example, read_examples
 from exegesis.protocols.target import Link
 from exegesis.protocols.trained import Trained
 from exegesis.questions.sources.method import Queries, Scored, Training, method
 from exegesis.questions.sources.space import Distance, Space, layers_of, states
-from exegesis.questions.sources.store import Store
+from exegesis.questions.sources.store import Store, content
 
 MOST = 2000  # training texts that stand in for held-out ones
 
@@ -49,9 +49,9 @@ class Nearest:
     says so: a model fits them better than others. ``k`` above the number of texts means all of them.
 
     ``search``: ``exact``, or ``hnsw``, a graph of faiss (extra ``search``), whose ``recall`` is measured and said.
-    ``index`` is a folder that ``exegesis index`` wrote: the training texts are not read again. Raises UsageError for
-    calibration texts without labels, the errors of ``states`` and, for an index of another model or of other texts,
-    FileError.
+    ``index`` is a folder that ``exegesis index`` wrote: the training texts are not read again, and calibration is done
+    at the first question only. Raises UsageError for calibration texts without labels, the errors of ``states`` and,
+    for an index of another model or of other texts, FileError.
     """
 
     k: Annotated[int, at_least(1)] = 20
@@ -64,7 +64,9 @@ class Nearest:
 
     def __call__(self, model: Trained, training: Training, queries: Queries) -> Scored:
         layers = layers_of(self.layers)
-        spaces = [Space(one, self.distance, self.search) for one in self._states(model, training, layers)]
+        store = Store.of(self.index, model, training) if self.index else None
+        vectors_of = states(model, training.texts, layers) if store is None else store.states(layers)
+        spaces = [Space(one, self.distance, self.search) for one in vectors_of]
         asked = states(model, queries.texts, layers)
         classes, count = training.gold.long(), min(self.k, len(training))
         without = None if self.itself else [training.copies(text) for text in queries.texts]
@@ -84,7 +86,7 @@ class Nearest:
         recall = {"recall": min(space.recall(count) for space in spaces)} if self.search != "exact" else {}
         details: list[dict[str, Any]] = [{"neighbours": count, **recall} for _ in queries.texts]
         if model.link is not Link.IDENTITY:
-            own = self._calibrated(model, spaces, classes, layers, count)
+            own = self._own(model, spaces, classes, layers, count, store)
             neighbours = torch.cat(found, 1)
             details = [
                 {**detail, **trust(conformities(row[row >= 0], len(model.labels)), own, int(label))}
@@ -92,19 +94,37 @@ class Nearest:
             ]
         return Scored(values, details, [(_sentence(detail, bool(self.calibration)),) for detail in details])
 
-    def _states(self, model: Trained, training: Training, layers: list[str]) -> list[Tensor]:
-        if self.index:
-            return Store.of(self.index, model, training).states(layers)
-        return states(model, training.texts, layers)
+    def _own(
+        self,
+        model: Trained,
+        spaces: Sequence[Space],
+        classes: Int[Tensor, " n"],
+        layers: list[str],
+        count: int,
+        store: Store | None,
+    ) -> Float[Tensor, " c"]:
+        """The conformity of each calibration text to its own label; an index keeps it for the next question."""
+        examples = read_examples(self.calibration) if self.calibration else []
+
+        def made() -> Float[Tensor, " c"]:
+            return self._calibrated(model, spaces, classes, layers, count, examples)
+
+        parts = (count, layers, self.distance, self.search, content(examples))
+        return made() if store is None else store.remembered(parts, made)
 
     def _calibrated(
-        self, model: Trained, spaces: Sequence[Space], classes: Int[Tensor, " n"], layers: list[str], count: int
+        self,
+        model: Trained,
+        spaces: Sequence[Space],
+        classes: Int[Tensor, " n"],
+        layers: list[str],
+        count: int,
+        examples: Sequence[Example],
     ) -> Float[Tensor, " c"]:
-        """The conformity of each calibration text to its own label."""
         if not self.calibration:
             some = torch.arange(0, len(classes), -(-len(classes) // MOST))
             return own_label(spaces, classes, count, some)
-        held = Training.of(model, read_examples(self.calibration), what="calibration text")
+        held = Training.of(model, examples, what="calibration text")
         gold = held.gold.long()
         asked = states(model, held.texts, layers)
         shares = [

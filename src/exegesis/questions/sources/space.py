@@ -19,7 +19,7 @@ from exegesis.protocols.model import Classifier, missing
 from exegesis.protocols.trained import Trained
 
 Distance = Literal["l2", "cosine"]
-AT_ONCE = 1 << 22  # distances that are sorted at a time
+AT_ONCE = 1 << 20  # distances that are sorted at a time
 TRIED = 50  # texts by which the recall of approximate search is measured
 
 
@@ -64,8 +64,8 @@ def representations(passes: Passes, texts: Sequence[Text]) -> Float[Tensor, "n d
     """The vector of each text that the model's last linear map reads (its last position where there are several)."""
     rows: list[Tensor] = [torch.empty(0)] * len(texts)
     for numbers, batch in passes.batches(texts):
-        _, watch = passes.run(batch, gradients=False)
-        last = [use for use in watch.uses if use.kind == "linear" and use.inputs is not None][-1].inputs
+        _, watch = passes.run(batch, gradients=False, last=True)
+        last = watch.uses[-1].inputs
         assert last is not None
         last = last.detach()
         if last.dim() > 2:

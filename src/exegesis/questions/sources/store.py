@@ -131,6 +131,16 @@ class Store:
             found.append(torch.from_numpy(np.asarray(self.array(name))))
         return found
 
+    def remembered(self, parts: Sequence[object], make: Callable[[], Float[Tensor, " n"]]) -> Float[Tensor, " n"]:
+        """Numbers that are made once: those kept under a name of these parts, or made now and kept."""
+        name = hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
+        path = self.folder / f"kept-{name}.f64"
+        if path.is_file() and path.stat().st_size % 8 == 0:
+            return torch.from_numpy(np.fromfile(path, "<f8"))
+        made = make()
+        write_whole(path, made.double().numpy().astype("<f8").tobytes())
+        return made
+
     def array(self, name: str) -> np.memmap:
         """An array, mapped. Raises FileError if it is not of its size."""
         path, width = self.folder / _file(name), self.head["widths"].get(name)

@@ -51,6 +51,26 @@ def test_the_same_numbers(tmp_path, method, options):
         assert [source.text for source in one.sources] == [source.text for source in other.sources]
 
 
+def test_calibration_is_kept(tmp_path, monkeypatch):
+    from exegesis.questions.sources import nearest
+
+    model, own = toy(), tmp_path / "held.tsv"
+    own.write_text("text\tlabel\nw1 w2\tno\nw3\tyes\nw5 w4\tno\n")
+    where = exegesis.index(model, TRAIN, tmp_path / "kept")
+    ask = lambda **options: exegesis.influence(model, TRAIN, "w1 w2 w5", "nearest", k=3, **options)  # noqa: E731
+    first = ask(index=str(where), calibration=str(own))
+    assert first.details["credibility"] == ask(calibration=str(own)).details["credibility"]
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("calibrated again")
+
+    monkeypatch.setattr(nearest.Nearest, "_calibrated", refuse)
+    assert ask(index=str(where), calibration=str(own)).details == first.details
+    own.write_text("text\tlabel\nw1 w2\tno\nw3\tno\nw5 w4\tno\n")
+    with pytest.raises(AssertionError, match="calibrated again"):
+        ask(index=str(where), calibration=str(own))
+
+
 @pytest.mark.usefixtures("blocks")
 def test_a_killed_run_goes_on(tmp_path, monkeypatch):
     model = toy()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from exegesis.results.amended import Amended
 from exegesis.results.corpus import CorpusSummary
 from exegesis.results.faults import Failures, Repair, Substitution, Summary
 from exegesis.results.internals.attention_test import AttentionTest
@@ -18,6 +19,7 @@ from exegesis.results.mislabels import Mislabels
 from exegesis.results.study import Study, WordClasses, WordUses
 from exegesis.show.document import Chart, Document, Section
 from exegesis.show.documents import store
+from exegesis.show.documents.amended import amended
 from exegesis.show.documents.corpora import classes, faults, swaps
 from exegesis.show.documents.mislabels import mislabels
 from exegesis.show.documents.networks.attention_test import attention_test
@@ -36,6 +38,7 @@ SECTIONS: dict[type[Study], tuple[Callable[[Any], Section], str]] = {
     Summary: (faults.summary, "words"),
     Substitution: (swaps.substitution, "swaps"),
     Mislabels: (mislabels, "suspects"),
+    Amended: (amended, "amendments"),
     Repair: (swaps.repair, "added"),
     AttentionTest: (attention_test, "tests"),
     CorpusSummary: (store.summary, "strong"),

@@ -1,0 +1,78 @@
+"""Memory, size and time of an index of training texts, and of a question to it; extrapolated to 100,000 texts.
+
+    python benchmarks/index_of_texts.py --model FOLDER --train FILE --texts 2000,10000 [--gradients 0] --out FILE
+
+Each number of texts is indexed in a process of its own, whose peak memory is that of the system's account. Memory is
+said to be a + b · texts by the two largest runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+
+def once(model: str, train: str, texts: int, gradients: int) -> dict[str, Any]:
+    import exegesis
+
+    loaded = exegesis.load(model)
+    examples = exegesis.read_examples(train)
+    examples = (examples * -(-texts // len(examples)))[:texts]
+    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.process_time()
+        where = exegesis.index(loaded, examples, Path(folder) / "kept", gradients=gradients)
+        built = time.process_time() - start
+        size = sum(one.stat().st_size for one in where.iterdir()) / 1e6
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        found: dict[str, Any] = {"texts": texts, "gradients": gradients, "build_seconds": built, "megabytes": size,
+                                 "mib_before": base, "mib_building": peak}  # fmt: skip
+        for method in ("nearest", *(["random-projections"] if gradients else [])):
+            start = time.process_time()
+            exegesis.influence(loaded, examples, "an amusing little film", method, index=str(where))
+            found[f"{method}_first_seconds"] = time.process_time() - start
+            start = time.process_time()
+            exegesis.influence(loaded, examples, "a dull and lifeless film", method, index=str(where))
+            found[f"{method}_seconds"] = time.process_time() - start
+        found["mib_asking"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--train", required=True)
+    parser.add_argument("--texts", default="2000,10000")
+    parser.add_argument("--gradients", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--once", type=int)
+    given = parser.parse_args()
+    if given.once:
+        print(json.dumps(once(given.model, given.train, given.once, given.gradients)))
+        return
+    rows = []
+    for texts in map(int, given.texts.split(",")):
+        command = [sys.executable, __file__, "--model", given.model, "--train", given.train,
+                   "--gradients", str(given.gradients), "--once", str(texts)]  # fmt: skip
+        rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+        print(json.dumps(rows[-1]), flush=True)
+    report: dict[str, Any] = {"rows": rows}
+    if len(rows) > 1:
+        low, high = rows[-2:]
+        for name in ("mib_building", "mib_asking", "build_seconds", "megabytes", "nearest_seconds"):
+            slope = (high[name] - low[name]) / (high["texts"] - low["texts"])
+            report[f"{name}_at_100000"] = high[name] + slope * (100_000 - high["texts"])
+    print(json.dumps({name: value for name, value in report.items() if name != "rows"}))
+    if given.out:
+        given.out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
