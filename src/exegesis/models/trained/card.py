@@ -13,7 +13,7 @@ from exegesis.core.escapes import code, markdown
 from exegesis.models.concepts.shape import ConceptConfig
 from exegesis.models.rationales.shape import RationaleConfig
 from exegesis.models.trained.config import ConvolutionalConfig, LandmarkConfig, RecurrentConfig, TransformerConfig
-from exegesis.models.trained.scores import Score
+from exegesis.models.trained.scores import Epoch, Score
 from exegesis.models.trained.training import TrainResult
 
 READOUTS = {"last": "last state", "first": "first state"}
@@ -39,6 +39,7 @@ def card_text(
         f"- Model: {describe(result)}; {weights:,} weights.",
         *(f"- {split}: {markdown(where)}, {result.sizes[split]:,} texts" for split, where in data.items()),
         f"- Seed: {seed}. Best of {len(result.history)} epochs on the development texts: {result.best_epoch}.",
+        *_kept(best),
         f"- Command: {code(command)}",
         f"- Date: {datetime.now(UTC):%Y-%m-%d}. Machine: {machine()}.",
         "",
@@ -50,6 +51,16 @@ def card_text(
     if result.test is not None:
         lines += [f"- Test: {result.test.accuracy:.2%} of {result.test.total:,} texts", "", *_table(result.test)]
     return "\n".join(lines) + "\n"
+
+
+def _kept(best: Epoch) -> list[str]:
+    """What the kept epoch of a classifier that selects its words keeps of the development texts, and a collapse."""
+    if best.shares is None:
+        return []
+    selected, whole, none = best.shares
+    said = f"{selected:.1%} of the words, everything of {whole:.1%} and nothing of {none:.1%} of the development texts"
+    collapse = best.shares.collapse
+    return [f"- Keeps {said}.{f' Beware: {collapse}.' if collapse else ''}"]
 
 
 def describe(result: TrainResult) -> str:

@@ -11,6 +11,7 @@ import exegesis
 from exegesis.core.errors import UsageError
 from exegesis.models.rationales.encoders import KINDS, encoder
 from exegesis.models.rationales.shape import RationaleConfig
+from exegesis.models.trained.card import card_text
 from exegesis.models.trained.folder import load_folder, save_folder
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.scores import Epoch
@@ -124,6 +125,11 @@ def test_the_best_epoch_is_one_whose_selection_has_not_collapsed() -> None:
         config=toys.shape("hardkuma:share=0.2", 6, 0.2),
         options=TrainOptions(epochs=3, batch=16),
     )
+    shares = told.history[told.best_epoch - 1].shares
+    assert shares is not None
+    card = card_text("m", told, command="exegesis train", data={}, seed=0)
+    assert f"- Keeps {shares.selected:.1%} of the words" in card
+    assert ("Beware: the selection has collapsed" in card) == bool(shares.collapse)
     ranks = [epoch.rank for epoch in told.history]
     assert ranks[told.best_epoch - 1] == max(ranks)
 
