@@ -263,3 +263,38 @@ def test_a_row_is_named_by_all_that_determines_it(model):
             ((question, one), (question, labelled), (other, one), (question, Example.of(("a", "film"))))]  # fmt: skip
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
+
+
+def test_a_full_disk_stops_a_run_between_shards(model, tmp_path):
+    """No file may grow past a size, as on a disk that is full: what is written stays, and the same call goes on."""
+    resource = pytest.importorskip("resource")
+    long = [f"{text} {'fine film ' * 60}{i}" for i, text in enumerate(TEXTS)]
+    run(model, tmp_path / "quiet", [*TEXTS[:4], *long])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    run(model, tmp_path / "full", TEXTS[:4])
+    first = content(tmp_path / "full")
+    size = max(map(len, first.values()))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        with pytest.raises(FileError, match=r"cannot write .* \(File too large\); choose another place"):
+            run(model, tmp_path / "full", [*TEXTS[:4], *long])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert content(tmp_path / "full") == first
+    run(model, tmp_path / "full", [*TEXTS[:4], *long])
+    assert content(tmp_path / "full") == content(tmp_path / "quiet")
+
+
+@pytest.mark.parametrize("name", ["polars", "duckdb"])
+def test_other_readers_find_the_same_rows(model, tmp_path, name):
+    package = pytest.importorskip(name)
+    run(model, tmp_path / "s", [*TEXTS, " "], level="all")
+    place = f"{tmp_path / 's' / 'rows'}/*.parquet"
+    if name == "polars":
+        found = package.read_parquet(place).to_dicts()
+    else:
+        read = package.sql(f"select * from '{place}'")
+        found = [dict(zip(read.columns, row, strict=True)) for row in read.fetchall()]
+    expected = {row["key"]: row for row in rows(tmp_path / "s")}
+    assert {row["key"]: row for row in found} == expected
+    assert sum(row["error"] is not None for row in found) == 1
