@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from exegesis.jobs.rows import table_of
 from exegesis.jobs.store import written
 
 SPENT, SHARE = 3.0, 0.03  # what a sample may take: seconds, or a share of the whole
+STEADY = 1.0  # seconds for which the last sample is measured again and again
 FIRST, GROWTH = 8, 2  # texts of the first sample, and the factor to the next
 
 
@@ -61,24 +63,33 @@ def estimate(
         if not texts:
             continue
         question.rows(texts[:1])  # what the first text takes alone: it loads, compiles, fills caches
-        count = min(FIRST, len(texts))
+        count, rate = min(FIRST, len(texts)), math.inf
         while True:
             sample = [texts[(2 * i + 1) * len(texts) // (2 * count)] for i in range(count)]
             start = time.perf_counter()
             rows, failed = question.rows(sample)
             took = time.perf_counter() - start
+            rate = min(
+                rate, took / count
+            )  # a machine that is busy elsewhere for a moment makes one sample slow, not all
             if failed == count:
                 _raise(question, sample)
             following = min(count * GROWTH, unit, len(texts))
             if following == count or took / count * following > max(SPENT, SHARE * took / count * len(texts)):
                 break
             count = following
+        spent = took
+        while spent < STEADY and len(texts) > count:  # a short sample says little: what is compiled once, a busy moment
+            start = time.perf_counter()
+            question.rows(sample)
+            took = time.perf_counter() - start
+            rate, spent = min(rate, took / count), spent + took
         start = time.perf_counter()
         data = len(written(table_of(rows)))
-        took += time.perf_counter() - start
+        rate += (time.perf_counter() - start) / count
         empty = len(written(table_of(rows[:0])))
         key = question.plan.name if question.plan.name not in seconds else f"{question.plan.name} {number}"
-        seconds[key] = took / count * len(texts)
+        seconds[key] = rate * len(texts)
         size += (data - empty) / count * len(texts) + empty * -(-len(texts) // unit)
         sampled = max(sampled, count)
     rows_left = sum(map(len, missing.values()))

@@ -67,8 +67,8 @@ def test_answers_are_those_of_the_functions(client):
 
 
 def test_words_are_taken_away_and_replaced_before_the_model_reads(client):
-    (found,) = answered(client, changes={"1": "dull", "7": ""}, methods=["lrp"]).json()["results"]
-    assert found["text"] == "A dull film, but it grows"
+    (found,) = answered(client, changes={"1": "very dull", "7": ""}, methods=["lrp"]).json()["results"]
+    assert found["text"] == "A very dull film, but it grows"
     assert found["scores"] == exegesis.explain(exegesis.load(), found["text"], "lrp").to_dict()["scores"]
     refused = answered(client, status=422, changes={"8": ""})
     assert refused.json()["error"] == "changes: '8' is not the number of a word of the text (0 to 7)"
