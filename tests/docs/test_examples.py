@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import runpy
@@ -30,6 +31,30 @@ def example(tmp_path, monkeypatch, capsys):
         return capsys.readouterr().out
 
     return run
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.ipynb")), ids=lambda path: path.name)
+def test_notebooks_run_and_their_values_show_themselves(path, tmp_path, monkeypatch):
+    """The cells in order, as a kernel runs them, without one; notebooks are kept without their outputs."""
+    monkeypatch.chdir(tmp_path)
+    cells = [cell for cell in json.loads(path.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
+    names: dict[str, object] = {"__name__": "__main__"}
+    for cell in cells:
+        assert cell["outputs"] == []
+        body = ast.parse("".join(cell["source"])).body
+        last = body.pop() if isinstance(body[-1], ast.Expr) else None
+        exec(compile(ast.Module(body, []), path.name, "exec"), names)
+        if isinstance(last, ast.Expr):
+            value = eval(compile(ast.Expression(last.value), path.name, "eval"), names)
+            assert type(value).__module__.startswith(("builtins", "pathlib")) or re.search(
+                "<div|widget-view", shown(value)
+            )
+
+
+def shown(value) -> str:
+    """A value as a notebook shows it."""
+    bundle = getattr(value, "_repr_mimebundle_", None)
+    return value._repr_html_() if bundle is None else str(bundle())
 
 
 def test_every_example_has_a_test():

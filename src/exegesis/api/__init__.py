@@ -4,6 +4,7 @@ import exegesis.questions.words  # noqa: F401 - registers the methods, here and 
 from exegesis.api.adversaries import adversarial
 from exegesis.api.answers import citations, generation
 from exegesis.api.bars import Bar, bar
+from exegesis.api.choices import chooser
 from exegesis.api.decisions import concepts
 from exegesis.api.explanations import Growth, Plan, explain, hierarchy, interactions, predict, relevance
 from exegesis.api.inputs import each_method, lengths_of, read_text
@@ -30,6 +31,7 @@ __all__ = [
     "blackbox",
     "bundled_folder",
     "candidates",
+    "chooser",
     "chosen",
     "citations",
     "concepts",
@@ -62,8 +64,8 @@ __all__ = [
     "wrap",
 ]
 
-for _name in ("adversarial", "attention", "attributes", "blackbox", "citations", "concepts", "evaluate", "explain",
-              "gates", "generation", "hierarchy", "influence", "influence_methods", "information", "interactions",
-              "language", "load", "measures", "methods", "predict", "randomisation", "rationale", "recommend",
-              "relevance", "sensitivity", "wrap"):  # fmt: skip
+for _name in ("adversarial", "attention", "attributes", "blackbox", "chooser", "citations", "concepts", "evaluate",
+              "explain", "gates", "generation", "hierarchy", "influence", "influence_methods", "information",
+              "interactions", "language", "load", "measures", "methods", "predict", "randomisation", "rationale",
+              "recommend", "relevance", "sensitivity", "wrap"):  # fmt: skip
     globals()[_name].__module__ = "exegesis"  # the address of every public function, whichever file defines it

@@ -69,9 +69,7 @@ def estimate(
             start = time.perf_counter()
             rows, failed = question.rows(sample)
             took = time.perf_counter() - start
-            rate = min(
-                rate, took / count
-            )  # a machine that is busy elsewhere for a moment makes one sample slow, not all
+            rate = min(rate, took / count)  # a machine that is busy for a moment makes one sample slow, not all
             if failed == count:
                 _raise(question, sample)
             following = min(count * GROWTH, unit, len(texts))
@@ -84,10 +82,10 @@ def estimate(
             question.rows(sample)
             took = time.perf_counter() - start
             rate, spent = min(rate, took / count), spent + took
+        empty = len(written(table_of(rows[:0])))  # first, as it loads what writes
         start = time.perf_counter()
         data = len(written(table_of(rows)))
         rate += (time.perf_counter() - start) / count
-        empty = len(written(table_of(rows[:0])))
         key = question.plan.name if question.plan.name not in seconds else f"{question.plan.name} {number}"
         seconds[key] = rate * len(texts)
         size += (data - empty) / count * len(texts) + empty * -(-len(texts) // unit)
