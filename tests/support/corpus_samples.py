@@ -36,6 +36,7 @@ from exegesis.results.internals.information_study import InformationStudy, Layer
 from exegesis.results.internals.probes import Probed, ProbeStudy, Structure
 from exegesis.results.mislabels import Cured, Mislabels, Sign, Suspect
 from exegesis.results.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
+from exegesis.results.written import Exchanged, Simulated, WrittenStudy, WrittenText
 from exegesis.statistics.bootstrap import Spread
 from tests.support import samples
 
@@ -279,7 +280,23 @@ def excerpts() -> ConceptPage:
     return ConceptPage(ASKED, ("negative", "positive"), 0.875, 0.8, 0.5, concepts)
 
 
+def explainer() -> WrittenStudy:
+    """Two texts, tests of exchanged explanations, and no BLEU."""
+    tests = (
+        Exchanged("removed", "no explanation is read", 0.5, 0.25, math.nan),
+        Exchanged("exchanged", "the explanations of two labels are exchanged", 0.25, 0.75, 0.5),
+    )
+    texts = (
+        WrittenText("Two dogs run.", "entailment", 0.75, "entailment", "dogs are animals", "a dog is an animal"),
+        WrittenText("A cat.", "neutral", 0.5, "entailment", "", "cats purr"),
+    )
+    scores = (0.5, 1 / 3, 12.5, math.nan, math.nan, math.nan)
+    return WrittenStudy(
+        ASKED, "label-specific", *scores, tests, Simulated(0.5, 0.75, 0.875, 0.75, 0.25), "BLEU is missing.", texts
+    )
+
+
 STUDIES = (
     store, classes, uses, failures, right, summary, substitution, repair, untrained, suspects, amended, attention_test,
-    heads, probes, information, concepts, excerpts,
+    heads, probes, information, concepts, excerpts, explainer,
 )  # fmt: skip

@@ -37,6 +37,7 @@ from exegesis.cli.report import Report
 from exegesis.cli.serve import Serve
 from exegesis.cli.study import app as study
 from exegesis.cli.train import Train
+from exegesis.cli.written import Written
 from exegesis.core.errors import ExegesisError, UsageError
 from exegesis.core.escapes import escaped
 
@@ -58,6 +59,7 @@ app.command()(unfolded(Rename))
 study.command()(unfolded(Information))
 study.command()(unfolded(Concepts))
 study.command()(unfolded(Excerpts))
+study.command()(unfolded(Written))
 app.add_typer(study, name="study")
 
 

@@ -31,8 +31,8 @@ def argument(text: str, metavar: str | None, default: Any = MISSING) -> Any:
     return field(default=default, metadata={"info": Argument(metavar=metavar, help=text)})
 
 
-def choice(text: str, names: Sequence[str], default: str | None, prefix: str = "") -> Any:
-    """A field of a group that is an option with one of several values, or with any that begins with ``prefix``."""
+def choice(text: str, names: Sequence[str], default: str | None, prefix: str | tuple[str, ...] = "") -> Any:
+    """A field of a group that is an option with one of several values, or with any that begins with a ``prefix``."""
 
     def check(_: Any, param: Any, value: str | None) -> str | None:  # Typer also hands over its context
         if value is not None and value not in names and not (prefix and value.startswith(prefix)):

@@ -15,6 +15,7 @@ from exegesis.cli.deciding import Deciding, deciding_config
 from exegesis.cli.options import Command, Group, argument, choice, option
 from exegesis.cli.outputs import progress
 from exegesis.cli.selecting import Selecting, fit_selecting, selecting_config
+from exegesis.cli.writing import EXPLAINER, Writing, fit_explainer
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.escapes import escaped
 from exegesis.core.progress import tell
@@ -68,7 +69,8 @@ class Shape(Group, panel="Model"):
     """The kind of a classifier and its widths; None is the default of the kind."""
 
     arch: str = choice("Cell (bi- reads both ways), or a whole network; esim compares pairs; rationale selects "
-                       "words; concepts decides through them; hf:FOLDER fine-tunes.", ARCHS, "gru", HF)  # fmt: skip
+                       "words; concepts decides through them; hf:FOLDER fine-tunes; "
+                       "explainer:FOLDER writes why.", ARCHS, "gru", (HF, EXPLAINER))  # fmt: skip
     embedding: int | None = option("Width of the embeddings: 100, of transformer 256.", min=1, default=None)
     hidden: int | None = option("Width of one direction, or filters of each width: 150.", min=1, default=None)
 
@@ -166,7 +168,7 @@ def _common(kind: type, group: Group) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-class Train(Command, Regularisation, Training, Selecting, Deciding, Layers, Shape, Data):
+class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Layers, Shape, Data):
     """Train a text classifier and save it as a model folder.
 
     The classifier has embeddings, one or more recurrent layers, a readout of their states, and a linear layer.
@@ -184,6 +186,7 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Layers, Shap
     exegesis train sst2/ --arch rationale --selector hardkuma:share=0.2 -o mine
     exegesis train sst2/ --arch concepts --concepts 8 --lr 0.01 --out my-model
     exegesis train sst2/ --arch hf:my-encoder --epochs 3 --out my-model
+    exegesis train esnli/ --arch explainer:my-t5 --order label-specific --out my-explainer
     exegesis train wnut17/ --arch hf:my-encoder --tags --out my-tagger
     """
 
@@ -216,6 +219,9 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Layers, Shap
         about = read_text(self.about) if self.about is not None else ""
         if self.arch.startswith(HF):
             self.finetune(about)
+            return
+        if self.arch.startswith(EXPLAINER):
+            fit_explainer(self, about)
             return
         if self.tags:
             raise UsageError("--tags belongs to --arch hf:FOLDER; leave it out")

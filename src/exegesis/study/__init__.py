@@ -17,6 +17,7 @@ from exegesis.study.reports import report
 from exegesis.study.substitutions import substitute
 from exegesis.study.summaries import summary
 from exegesis.study.uses import word
+from exegesis.study.written import written
 
 __all__ = [
     "amend",
@@ -38,4 +39,5 @@ __all__ = [
     "train_selecting",
     "word",
     "words",
+    "written",
 ]

@@ -5,11 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
 
 from exegesis.api import as_model, bar
 from exegesis.api.decisions import concepts as decided
@@ -20,8 +17,8 @@ from exegesis.results.internals.decision import ConceptDecision
 from exegesis.results.internals.excerpts import ConceptPage, Excerpt, LearnedConcept
 from exegesis.results.study import Asked
 from exegesis.study.corpus import Corpus, Data, normal
+from exegesis.study.simulators import halves, told_by_words
 
-STEPS, PENALTY = 60, 1e-3  # of the fresh classifier
 PAIR = tuple[int, tuple[str, ...]]  # a concept, and the words of one of its excerpts
 
 
@@ -85,36 +82,13 @@ def _concept(
 
 def _recognised(pairs: Sequence[PAIR], count: int, seed: int) -> tuple[dict[int, list[bool]], float]:
     """By concept, which held-out excerpts a fresh classifier gives to it; and the share of the commonest concept."""
-    order = np.random.default_rng(seed).permutation(len(pairs))
-    halves = order[: len(pairs) // 2], order[len(pairs) // 2 :]
-    if min(map(len, halves)) < 1 or len({k for k, _ in pairs}) < 2:
+    fitted, held = halves(len(pairs), seed)
+    gold = [k for k, _ in pairs]
+    if not fitted or not held or len(set(gold)) < 2:
         return {}, math.nan
-    vocabulary = {word: n for n, word in enumerate(dict.fromkeys(word for _, words in pairs for word in words))}
-    rows, gold = torch.zeros(len(pairs), len(vocabulary)), torch.tensor([k for k, _ in pairs])
-    for row, (_, words) in enumerate(pairs):
-        rows[row, [vocabulary[word] for word in words]] = 1.0
-    weights = _fitted(rows[halves[0]].numpy(), gold[halves[0]].numpy(), count)
-    guessed = (rows[halves[1]] @ weights[:-1] + weights[-1]).argmax(1)
+    guessed = told_by_words([words for _, words in pairs], gold, count, fitted, held)
     found = dict[int, list[bool]]()
-    for own, told in zip(gold[halves[1]].tolist(), guessed.tolist(), strict=True):
-        found.setdefault(own, []).append(own == told)
-    commonest = int(torch.bincount(gold[halves[0]], minlength=count).argmax())
-    return found, float((gold[halves[1]] == commonest).double().mean())
-
-
-def _fitted(rows: Float[np.ndarray, "n w"], gold: Int[np.ndarray, " n"], count: int) -> torch.Tensor:
-    """The weights of a softmax regression, the biases last."""
-    inputs, labels = torch.from_numpy(rows), torch.from_numpy(gold)
-    weights = torch.zeros(rows.shape[1] + 1, count, requires_grad=True)
-    search = torch.optim.LBFGS([weights], max_iter=STEPS, line_search_fn="strong_wolfe")
-
-    def loss() -> Any:
-        search.zero_grad()
-        value = torch.nn.functional.cross_entropy(inputs @ weights[:-1] + weights[-1], labels)
-        value = value + PENALTY * weights.square().sum()
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
-
-    with torch.enable_grad():
-        search.step(loss)  # type: ignore[no-untyped-call]
-    return weights.detach()
+    for row, told in zip(held, guessed.tolist(), strict=True):
+        found.setdefault(gold[row], []).append(gold[row] == told)
+    commonest = Counter(gold[row] for row in fitted).most_common(1)[0][0]
+    return found, float(np.mean([gold[row] == commonest for row in held]))

@@ -148,6 +148,9 @@ study concepts folder --split test --concepts w.txt --compared other.txt --sente
 study concepts t.tsv --concepts w.txt --target positive -m bundled --no-color --palette blue-orange --device cpu
 study concepts p.tsv -m pairs --column premise --pair-column hypothesis --concepts w.txt ENTAIL
 study concepts t.tsv --concepts w.txt --layers pooled --within -p sets=19 -p most=2 --figure out.svg
+study written w.tsv -m teller --limit 4 --most 2 --seed 1 --json out.json --color --device cpu
+study written w.tsv -m teller --column text --label label --explanation explanation --report out.html -q --no-color
+study written w.tsv -m teller --split test --pair-column text --figure out.svg --palette blue-orange
 study repair t.tsv --swap film=movie --test x.tsv --dev t.tsv --column text --label label --most 2 --seeds 1 SMALL
 study repair folder --swap fine=good --vectors v.txt --lr 0.01 --device cpu --seeds 1 --new new.tsv SMALL
 study repair t.tsv --swap film=movie --json out.json --report out.html --color --palette blue-orange -q
@@ -163,7 +166,8 @@ NOT_RUN = {
     ("study substitute", "--pair-column"),  # swaps are tried on single texts
     ("study excerpts", "--pair-column"),  # these models read single texts
     ("corpus", "--asked"),  # the hash of a question
-    ("train", "--tags"),  # needs accelerate
+    ("train", "--tags"),  # needs accelerate, as the three below
+    *(("train", option) for option in ("--order", "--explanation", "--part")),
 }
 SMALL = "--arch gru --embedding 4 --hidden 4 --epochs 1"
 WRITING = ("--json", "--html", "--report", "--figure", "--out", "-o", "--new")
@@ -254,6 +258,10 @@ def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, pairs: Path) -
     tiny = ["--arch", "concepts", "--concepts", "2", "--embedding", "4", "--hidden", "4", "--epochs", "1"]
     assert run(["train", str(here / "t.tsv"), "--out", str(here / "through"), *tiny, "-q"]) == 0
     writer(here / "writer")
+    (here / "w.tsv").write_text("text\tlabel\texplanation\n" + "".join(
+        f"{text} {n}\t{('bad', 'good')[label]}\tsome more {n}\n" for n, (text, label) in enumerate(rows)))  # fmt: skip
+    shutil.copytree(here / "writer", here / "teller")
+    (here / "teller" / "explainer.json").write_text('{"order": "explain-predict"}')
     shutil.copytree(pairs, here / "pairs")
     return here
 

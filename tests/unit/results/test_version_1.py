@@ -47,6 +47,7 @@ def test_there_is_a_file_of_every_kind() -> None:
         "information",
         "mislabels",
         "probe",
+        "written",
     }
     assert {one["version"] for one in values} == {1}
     assert {one.name for one in FOLDER.iterdir()} == {path(name).name for name in VERSION_1}

@@ -112,7 +112,7 @@ def finetune(
         data = {split: _encoded(tokenizer, rows, labels, module) for split, rows in _split(parts, options).items()}
         trainer = _trainer(transformers, module, tokenizer, data, options, state, device, told)
         with _turned_over(trainer.model) if options.turn_over else nullcontext():
-            trainer.train(resume_from_checkpoint=_latest(state) if resume else None)
+            trainer.train(resume_from_checkpoint=latest(state) if resume else None)
         scores = {split: _accuracy(trainer, rows) for split, rows in data.items() if split != "train"}
         history = [entry for entry in trainer.state.log_history if "eval_accuracy" in entry]
         best = max(history, key=lambda entry: entry["eval_accuracy"], default={"epoch": options.epochs})
@@ -285,7 +285,7 @@ def _share(logits: Any, gold: Any) -> tuple[float, int]:
     return float(right.sum() / max(1, real.sum())), int(real.sum())
 
 
-def _latest(state: Path) -> str | None:
+def latest(state: Path) -> str | None:
     """The last state that was saved; None if there is none."""
     found = sorted(state.glob("checkpoint-*"), key=lambda path: int(path.name.rsplit("-", 1)[-1]))
     return str(found[-1]) if found else None

@@ -17,6 +17,7 @@ from exegesis.results.internals.information_study import InformationStudy
 from exegesis.results.internals.probes import ProbeStudy
 from exegesis.results.mislabels import Mislabels
 from exegesis.results.study import Study, WordClasses, WordUses
+from exegesis.results.written import WrittenStudy
 from exegesis.show.document import Chart, Document, Section
 from exegesis.show.documents import store
 from exegesis.show.documents.amended import amended
@@ -28,6 +29,7 @@ from exegesis.show.documents.networks.excerpts import excerpts
 from exegesis.show.documents.networks.heads import heads
 from exegesis.show.documents.networks.information_study import information_study
 from exegesis.show.documents.networks.probes import probes
+from exegesis.show.documents.written import written
 from exegesis.show.wording import visible
 
 # a kind of study -> the function that makes its section, and the attribute whose values are the rows of its table
@@ -46,6 +48,7 @@ SECTIONS: dict[type[Study], tuple[Callable[[Any], Section], str]] = {
     ProbeStudy: (probes, "probed"),
     ConceptStudy: (concepts, "rows"),
     ConceptPage: (excerpts, "concepts"),
+    WrittenStudy: (written, "texts"),
     InformationStudy: (information_study, "rows"),
 }
 

@@ -1,0 +1,1 @@
+"""Language models that write why: a label and an explanation in one of several orders, and what follows from which."""
