@@ -23,7 +23,7 @@ from exegesis.protocols.budget import Budget
 
 NEEDED = {"use_cache", "position_ids", "attention_mask"}
 CACHE = ("cache", "past_key_values")  # the argument that holds keys and values, in newer transformers and in older ones
-WORTH = 4  # texts that must be saved: reading the whole one, and the trial, take three
+TRIAL, CALL = 3, 24  # texts read before any row goes on, and the pieces that one more call costs about as much as
 NEAR = 0.75  # of the longest rest in a call: shorter ones would be filled up
 
 
@@ -40,9 +40,11 @@ def beginnings(batch: Batch, whole: Int[Tensor, " t"], most: Int[Tensor, " b"]) 
     return torch.minimum(alike.long().cumprod(1).sum(1), most)
 
 
-def worth(begun: Int[Tensor, " b"], length: int) -> bool:
-    """True if so many pieces are known that reading a whole text of this length pays."""
-    return int(begun.sum()) >= WORTH * length
+def worth(batch: Batch, begun: Int[Tensor, " b"], grouped: Sequence[Sequence[int]], length: int) -> bool:
+    """True if going on in these groups reads fewer pieces than whole rows, by more than what it costs besides."""
+    rests = (batch.lengths - begun).tolist()
+    read = sum(len(rows) * rests[rows[0]] for rows in grouped)
+    return int(batch.mask.sum()) - read > TRIAL * length + CALL * len(grouped)
 
 
 def alike(rests: Sequence[int], length: int, budget: Budget) -> list[list[int]]:

@@ -65,11 +65,12 @@ class Steps(AnswerParts):
     def outputs(self, batch: Batch) -> Float[Tensor, "b c"]:
         """The numbers of the answer's parts; rows that begin as the text does go on from its states, read once."""
         batch = self._filled(batch.to(self.device))
-        begun = self._begun(batch)
-        if not worth(begun, len(self.text)) or not self._continues:
+        begun, length = self._begun(batch), len(self.text)
+        grouped = alike((batch.lengths - begun).tolist(), length, budget_for(self.work, self.device))
+        if not worth(batch, begun, grouped, length) or not self._continues:
             return self._run(batch, None)
         found = []
-        for rows in alike((batch.lengths - begun).tolist(), len(self.text), budget_for(self.work, self.device)):
+        for rows in grouped:
             index = torch.tensor(rows, device=self.device)
             found.append((index, self._continued(batch.take(index), begun[index])))
         back = torch.argsort(torch.cat([index for index, _ in found]))
