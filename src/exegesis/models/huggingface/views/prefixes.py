@@ -42,7 +42,7 @@ def beginnings(batch: Batch, whole: Int[Tensor, " t"], most: Int[Tensor, " b"]) 
 
 def worth(batch: Batch, begun: Int[Tensor, " b"], grouped: Sequence[Sequence[int]], length: int) -> bool:
     """True if going on in these groups reads fewer pieces than whole rows, by more than what it costs besides."""
-    rests = (batch.lengths - begun).tolist()
+    rests: list[int] = (batch.lengths - begun).tolist()
     read = sum(len(rows) * rests[rows[0]] for rows in grouped)
     return int(batch.mask.sum()) - read > TRIAL * length + CALL * len(grouped)
 
