@@ -195,6 +195,7 @@ class Failures(TrainedCorpus, ModelStudy):
 
     most: int = NUMBER("Causes to look into.", min=1, default=20)
     examples: int = NUMBER("Texts shown of each cause.", min=0, default=2)
+    sources: int = NUMBER("Training texts named behind each cause.", min=0, default=0)
 
 
 class Substitute(OtherTexts, ModelStudy, panel="Swaps"):

@@ -39,13 +39,23 @@ class Training(NamedTuple):
         return sum(self.labels.values())
 
 
+class Behind(NamedTuple):
+    """A training text that speaks for wrong predictions: its number (from 0), characters, label and score."""
+
+    number: int
+    text: str
+    label: str
+    score: float
+
+
 class Cause(NamedTuple):
     """A word that carries most of the score of wrong predictions.
 
     It causes ``wrong`` wrong predictions, most often of ``label``; ``cured`` of them become right when the word alone
     is left out. ``score`` is its mean score for the wrong labels. ``uses`` texts hold the word: ``errors`` of them are
     predicted wrongly, in a share ``same`` the word speaks for ``label``, and a share ``truly`` has that label.
-    ``findings`` are keys of ``FINDINGS``.
+    ``findings`` are keys of ``FINDINGS``. ``behind`` are training texts that speak most for its wrong predictions,
+    where they were asked for.
     """
 
     word: str
@@ -60,6 +70,7 @@ class Cause(NamedTuple):
     training: Training | None
     findings: tuple[str, ...]
     examples: tuple[Shown, ...]
+    behind: tuple[Behind, ...] = ()
 
 
 class Leak(NamedTuple):

@@ -22,6 +22,7 @@ from exegesis.protocols.target import Wish
 from exegesis.results.attribution import Prediction
 from exegesis.results.faults import Cause, Corpora, Failures
 from exegesis.results.study import Shown
+from exegesis.study.behind import behind
 from exegesis.study.causes import Share, findings, leans
 from exegesis.study.corpus import Corpus, Data, asked_of, explained, need_labels, normal, shown, signed
 from exegesis.study.predictions import in_parts, predict_all, without
@@ -54,6 +55,7 @@ def failures(
     target: Wish = None,
     most: int = 20,
     examples: int = 2,
+    sources: int = 0,
     recommendation: Place = None,
     progress: bool = False,
     **parameters: Any,
@@ -64,7 +66,8 @@ def failures(
     word with the highest score for the predicted label (``target``: ``predicted`` or ``probability:predicted``); each
     text is predicted again without its cause. ``train``, the training texts with labels, adds the checks of the data:
     how often and with which labels each cause occurs there, leakage, and the gap between the accuracies. The first
-    ``most`` causes are examined. Raises like ``explain``, and UsageError for no texts, missing labels, labels of one
+    ``most`` causes are examined; with ``sources``, so many training texts are named behind each of them (see
+    ``study.behind``). Raises like ``explain``, and UsageError for no texts, missing labels, labels of one
     class only, or a method whose scores have no sign.
     """
     classifier = as_model(model)
@@ -72,6 +75,8 @@ def failures(
     plan = Plan.of(classifier, method, parameters, target)
     if plan.choice.labels:
         raise UsageError("failures are explained by the label that was predicted; leave the target out")
+    if sources and train is None:
+        raise UsageError("training texts behind the causes are found among training texts: give train= (--train)")
     corpus = _labelled(classifier, data, labels, "texts")
     trained = None if train is None else _labelled(classifier, train, train_labels, "training texts")
     with bar(progress, len(corpus), "predict") as advance:
@@ -87,6 +92,12 @@ def failures(
     causes = tuple(
         _cause(word, blamed[word], uses[word], corpus, predicted, statistics, share) for word in ranked[:most]
     )
+    if sources and trained is not None:
+        wrongly: dict[str, list[tuple[Any, str]]] = {cause.word: [] for cause in causes}
+        for i, one in zip(wrong, failed, strict=True):
+            wrongly.get(normal(one.text.word_strings()[one.top]), []).append((corpus.raws[i], predicted[i].label))
+        named = behind(classifier, trained, wrongly, sources)
+        causes = tuple(cause._replace(behind=named[cause.word]) for cause in causes)
     confusion: dict[str, dict[str, int]] = {a: dict.fromkeys(classifier.labels, 0) for a in classifier.labels}
     for gold, prediction in zip(corpus.golds, predicted, strict=True):
         confusion[str(gold)][prediction.label] += 1

@@ -124,7 +124,7 @@ study summary t.tsv --train t.tsv --column text --label label --limit 4 -m bundl
 study summary folder --split test -M lime -p samples=20 --json out.json --report out.html --figure out.svg --color
 study summary t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color --palette blue-orange
 study summary p.tsv -m pairs --pair-column hypothesis --column premise -M leave-one-out
-study failures t.tsv --train t.tsv --column text --label label --limit 4 -m bundled -M reat --most 2 --examples 1
+study failures t.tsv --train t.tsv --column text --label label --limit 4 -m bundled --most 2 --examples 1 --sources 1
 study failures folder --split test -M lime -p samples=20 --json out.json --report out.html --figure out.svg --color
 study failures t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color --palette blue-orange
 study failures p.tsv -m pairs --pair-column hypothesis --column premise --label label -M leave-one-out

@@ -11,6 +11,11 @@ from exegesis.show.documents.corpora import corpus
 from exegesis.show.documents.corpora.corpus import interval, number
 from exegesis.show.wording import counted, decimal, many, percent, visible
 
+BEHIND = (
+    "A score is the change of the log-probability of the wrong label by a step of training on the text, summed over at "
+    "most three wrong predictions of the cause (gradient similarity)."
+)
+
 
 def failures(study: Failures) -> doc.Section:
     """Wrong predictions by the words that caused them, and the check of the training data."""
@@ -26,11 +31,22 @@ def failures(study: Failures) -> doc.Section:
             if cause.examples and (cause.cured or cause.findings):
                 parts += [doc.Heading(f"“{visible(cause.word)}”"), doc.Prose(_cause_sentence(cause), "muted")]
                 parts += corpus.texts(cause.examples, limit=limit)
+        if any(cause.behind for cause in study.causes):
+            parts += [doc.Heading("Training texts behind the causes"), doc.Prose(BEHIND, "muted"), _behind(study)]
     if study.corpora.leaks:
         leaks = ((visible(" ".join(leak.text.split())), *map(visible, leak[1:])) for leak in study.corpora.leaks)
         parts.append(doc.Heading("Texts that stand among the training texts too"))
         parts.append(doc.table(("text", "label", "training label"), leaks, words=3))
     return corpus.section("Where the model fails, and which words made it", corpus.facts(study.asked), parts)
+
+
+def _behind(study: Failures) -> doc.Table:
+    size = max(one.score for cause in study.causes for one in cause.behind)
+    rows = (
+        (visible(cause.word), visible(" ".join(one.text.split())), visible(one.label), str(one.number),
+         number(one.score, size)) for cause in study.causes for one in cause.behind
+    )  # fmt: skip
+    return doc.table(("cause", "training text", "label", "no.", "score"), rows, words=3)
 
 
 def _cause_bar(cause: Cause) -> doc.Bar:
