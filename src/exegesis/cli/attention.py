@@ -15,6 +15,7 @@ class AttentionTest(Command, Output, Model, Rows):
 
     \b
     exegesis attention-test --model my-bilstm --data dev.tsv --limit 100
+    exegesis attention-test --model my-bilstm --data dev.tsv --limit 100 --train train.tsv
     """
 
     data: str = option("A .txt, .tsv, .csv or .jsonl file, a folder with a --split, or a dataset.", metavar="DATA",
@@ -22,6 +23,9 @@ class AttentionTest(Command, Output, Model, Rows):
     attention: int | None = option(
         "The number of the attention that is tested; by default the last.", metavar="N", min=1
     )
+    train: str | None = option("Labelled training texts: train models beside it, for three more tests.", metavar="DATA")
+    seeds: int = option("Models of other seeds, with --train.", min=1, default=3)
+    epochs: int = option("Epochs of each training, with --train.", min=1, default=5)
     searched: int = option("Texts for which adversarial weights are searched.", metavar="N", min=0, default=40)
     seed: int = SEED("Seed of permutations, starts and intervals.")
 
@@ -34,6 +38,14 @@ class AttentionTest(Command, Output, Model, Rows):
         shown = progress(self.quiet)
         self.put(
             attention_test(
-                load(self), examples, place=self.attention, searched=self.searched, seed=self.seed, progress=shown
+                load(self),
+                examples,
+                place=self.attention,
+                searched=self.searched,
+                train=self.train,
+                seeds=self.seeds,
+                epochs=self.epochs,
+                seed=self.seed,
+                progress=shown,
             )
         )

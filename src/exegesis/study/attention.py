@@ -16,6 +16,7 @@ from exegesis.core.errors import UsageError
 from exegesis.core.text import Span, Text
 from exegesis.engine.answer import array
 from exegesis.mech.attention.interventions import CEILING, Held, held, jensen_shannon, total_variation
+from exegesis.models.trained.attending import attending
 from exegesis.nn.context import entry
 from exegesis.protocols.batch import compact
 from exegesis.protocols.draws import generator
@@ -24,7 +25,8 @@ from exegesis.protocols.target import Link
 from exegesis.results.internals.attention_test import AttentionTest, Tested
 from exegesis.results.study import Asked
 from exegesis.statistics.bootstrap import draw_texts, interval, owners_of, resampled_means
-from exegesis.study.corpus import Corpus, Data
+from exegesis.study.corpus import Corpus, Data, read_data
+from exegesis.study.retrained_attention import retrained_tests
 
 ENOUGH = 0.5  # share of the agreement of two other methods, and of the ceiling of divergence, that decides
 ROW = dict[str, float]
@@ -41,6 +43,10 @@ def attention_test(
     steps: int = 60,
     near: float = 0.01,
     searched: int = 40,
+    train: Data | None = None,
+    seeds: int = 3,
+    epochs: int = 5,
+    apart: float = 0.001,
     samples: int = 1000,
     seed: int = 0,
     progress: bool = False,
@@ -61,6 +67,10 @@ def attention_test(
     than half the largest divergence there is, ln 2 (Jain and Wallace 2019, Eq. 5-6; over ``starts`` searches of
     ``steps`` steps, on the first ``searched`` texts).
 
+    With ``train`` texts, models of the same shape are trained beside it, over ``epochs``: three more tests decide, of
+    attention over ``seeds``, as the guide of a bag of words, and of an adversary trained to the same predictions
+    (``study.retrained_attention``; ``data`` then needs labels).
+
     Agreement with gradient x input and flips of the decision are reported besides. For a transformer the attention of
     the last layer is exchanged, of [CLS] alone where texts begin with a special piece. Its states already mix words, so
     that the weight of a word is not all that the word does.
@@ -71,9 +81,12 @@ def attention_test(
     classifier = as_model(model)
     if classifier.link is Link.IDENTITY:
         raise UsageError("a regression gives no distribution, and these tests compare distributions: take a classifier")
-    for name, value in (("permutations", permutations), ("starts", starts), ("steps", steps)):
+    for name, value in (("permutations", permutations), ("starts", starts), ("steps", steps), ("seeds", seeds),
+                        ("epochs", epochs)):  # fmt: skip
         if type(value) is not int or value < 1:
             raise UsageError(f"{name} must be a whole number of at least 1, not {value!r}")
+    if train is not None:
+        attending(getattr(classifier, "module", None), classifier.name)
     corpus = Corpus.of(data, None, classifier.labels)
     texts = [read_text(classifier, raw, number, len(corpus)) for number, raw in enumerate(corpus.raws)]
     if len(texts) < 2:
@@ -90,6 +103,12 @@ def attention_test(
                   sum(len(text.words) for text in texts), False)  # fmt: skip
     pairs = any(len(text.segments) > 1 for text in texts)
     tests = _judged(rows, owners_of([text.raw for text in texts]), samples, seed)
+    if train is not None:
+        with bar(progress, seeds + 3, "trainings") as advance:
+            tests += retrained_tests(
+                classifier, read_data(data), read_data(train), seeds=seeds, epochs=epochs, apart=apart,
+                samples=samples, seed=seed, told=advance,
+            )  # fmt: skip
     return AttentionTest(asked, name, pairs, near, tests)
 
 

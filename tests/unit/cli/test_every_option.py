@@ -15,6 +15,10 @@ import pytest
 import typer
 
 from exegesis.cli import app
+from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.folder import TrainedClassifier, save_folder
+from exegesis.models.trained.recurrent import RecurrentClassifier
 
 COMMANDS = """
 predict --file t.tsv --column text --delimiter tab --limit 2 --encoding utf-8 --device cpu --json
@@ -107,6 +111,7 @@ report --data t.tsv --column text --label label --limit 4 --train t.tsv --words 
 report --data folder --split test -m bundled -M lrp SMALLER --device cpu TASK -q --no-color --palette blue-orange
 report --data p.tsv --column premise --pair-column hypothesis -m pairs -M leave-one-out SMALLER -q
 attention-test --data p.tsv --column premise --pair-column hypothesis -m pairs --attention 1 --searched 1 --limit 2 TASK
+attention-test --data t.tsv -m attends --limit 2 --searched 0 --train t.tsv --seeds 1 --epochs 1 -q
 attention-test --data folder --split test -m pairs --limit 2 --searched 0 --seed 1 --device cpu --json out.json -q
 attention-test --data t.tsv --column text -m pairs --limit 2 --searched 0 --report out.html --figure out.svg --color
 attention-test --data t.tsv -m pairs --limit 2 --searched 0 --no-color --palette blue-orange
@@ -215,6 +220,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, pairs: Path) -
         ("a good movie", 1),
     ]
     plain = "".join(f"{text}\t{label}\n" for text, label in rows)
+    words = Vocabulary.from_texts([text for text, _ in rows])
+    shape = RecurrentConfig(embedding=4, hidden=4, readout="attention", vocabulary=len(words), labels=("0", "1"))
+    save_folder(here / "attends", TrainedClassifier(RecurrentClassifier(shape).eval(), words), "# A card\n")
     (here / "n.tsv").write_text(plain + "a film\t2\n")
     (here / "t.tsv").write_text("text\tlabel\n" + plain)
     (here / "folder").mkdir()
