@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from exegesis.results.amended import Amended, Amendment, Named
+from exegesis.results.calibrated import Calibrated, Reading, Step
 from exegesis.results.corpus import Agreeing, Answered, CorpusSummary, Moved, Same, Shifted, Slice, Strong
 from exegesis.results.evaluation import Evaluation, Measurand, Measured
 from exegesis.results.faults import (
@@ -203,6 +204,14 @@ def amended() -> Amended:
     return Amended(asked, 12.5, 40, 10, 3, 0.75, rows, named)
 
 
+def calibrated() -> Calibrated:
+    """The confidence as it is, and one that is fitted and better."""
+    steps = (Step(20, 0.6, 0.55), Step(20, 0.95, 0.8))
+    rows = (Reading("probability", "what it says", 0.12, 0.1, 0.15, 0.15, 0.12, 0.2, steps),
+            Reading("conformity, fitted", "what others are", 0.02, 0.0, 0.05, 0.1, 0.08, 0.15, steps[:1]))  # fmt: skip
+    return Calibrated(ASKED, 0.7, 50, 20, rows)
+
+
 def suspects() -> Mislabels:
     signs = (Sign("self-influence", "its own", 0.8, 0.7, 0.9, 0.95), Sign("random", "drawn", 0.1, 0.0, 0.2, 0.5))
     listed = (Suspect(3, "a fine film", "negative", "positive", 1.5, 2.25, 0.1),)
@@ -298,5 +307,5 @@ def explainer() -> WrittenStudy:
 
 STUDIES = (
     store, classes, uses, failures, right, summary, substitution, repair, untrained, suspects, amended, attention_test,
-    heads, probes, information, concepts, excerpts, explainer,
+    heads, probes, information, concepts, excerpts, calibrated, explainer,
 )  # fmt: skip

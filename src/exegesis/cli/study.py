@@ -360,6 +360,34 @@ class Amend(Command, Output, Training, Shape):
         self.put(result)
 
 
+class Calibrate(Command, Output, opt.Model):
+    """Hold a model's confidence, and that of its nearest training texts, against how often it is right.
+
+    \b
+    exegesis study calibrate train.tsv --test test.tsv --held dev.tsv -m my-model --html calibrated.html
+    """
+
+    data: str = argument("The training texts with labels; of a folder its train file.", "TRAIN")
+    test: str = option("Test texts with labels.", metavar="DATA", default=..., **TEXTS)
+    held: str = option("Held-out texts with labels, to fit on.", metavar="DATA", default=..., **TEXTS)
+    column: str | None = opt.COLUMN(**TEXTS)
+    label: str | None = opt.LABEL(**TEXTS)
+    neighbours: int = NUMBER("Nearest training texts that are counted.", min=1, default=50)
+    layers: str = option("The layers in which they are near; by default what the last one reads.", metavar="NAMES",
+                         default="")  # fmt: skip
+    index: str = option("A folder of exegesis index.", metavar="FOLDER", default="")
+    seed: int = opt.SEED("Seed of the bootstrap.")
+
+    def run(self) -> None:
+        self.check(self.data, self.test, self.held)
+
+        from exegesis import study
+
+        read = [read_training(part, self.column, self.label) or [] for part in (self.data, self.test, self.held)]
+        self.put(study.calibrate(load(self), *read, k=self.neighbours, layers=self.layers, index=self.index,
+                                 seed=self.seed, progress=progress(self.quiet)))  # fmt: skip
+
+
 class Heads(Command, Output, opt.Model):
     """Show what each attention head of an encoder finds in a treebank, beside fixed offsets, and what it is worth.
 
@@ -411,5 +439,5 @@ class Probe(Command, Output, opt.Model):
                        progress=progress(self.quiet), **{"seed": self.seed, **own}))  # fmt: skip
 
 
-for _command in (Heads, Probe, Words, Word, Summary, Failures, Substitute, Repair, Mislabels, Amend):
+for _command in (Heads, Probe, Words, Word, Summary, Failures, Substitute, Repair, Mislabels, Amend, Calibrate):
     app.command(cls=OnceEach)(unfolded(_command))

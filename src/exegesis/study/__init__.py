@@ -2,6 +2,7 @@
 
 from exegesis.study.amendments import amend
 from exegesis.study.attention import attention_test
+from exegesis.study.calibration import calibrate
 from exegesis.study.candidates import read_synonyms
 from exegesis.study.classes import words
 from exegesis.study.concepts import concepts
@@ -22,6 +23,7 @@ from exegesis.study.written import written
 __all__ = [
     "amend",
     "attention_test",
+    "calibrate",
     "collusion",
     "concepts",
     "excerpts",

@@ -162,6 +162,8 @@ study repair t.tsv --swap film=movie --json out.json --report out.html --color -
 study repair folder --swap film=movie --no-color --seeds 2 --figure out.svg SMALL
 study amend three.tsv --test three.tsv --count 1 --queries 2 --seeds 1 --column text --label label --color AMEND
 study amend three.tsv --test three.tsv --pool three.tsv --dev three.tsv -M nearest -p k=2 --count 1 --seeds 1 MORE
+study calibrate t.tsv --test t.tsv --held t.tsv --column text --label label --seed 1 CALIBRATE
+study calibrate t.tsv --test t.tsv --held t.tsv --neighbours 2 --layers pooled -q --no-color --device cpu TASK
 study mislabels t.tsv -m small --column text --label label --seeds 0 --most 2 --report out.html --json out.json --color
 study mislabels three.tsv --test three.tsv --planted 0.1 --seeds 1 --lr 0.01 --device cpu --figure out.svg -q SMALL
 study mislabels t.tsv --seeds 0 --vectors v.txt --no-color --palette blue-orange SMALL
@@ -171,6 +173,7 @@ NOT_RUN = {
     ("study substitute", "--pair-column"),  # swaps are tried on single texts
     ("study excerpts", "--pair-column"),  # these models read single texts
     ("corpus", "--asked"),  # the hash of a question
+    ("study calibrate", "--index"),  # a folder that exegesis index wrote
     ("train", "--tags"),  # needs accelerate, as the three below
     *(("train", option) for option in ("--order", "--explanation", "--part")),
 }
@@ -184,6 +187,7 @@ def given(line: str) -> list[str]:
         line.replace("SMALLER", "--measured 2 --checked 2 --out out.html")
         .replace("TINY", "--embedding 4 --hidden 4 --epochs 1")
         .replace("AMEND", amend)
+        .replace("CALIBRATE", "-m bundled --json a.json --report a.html --figure a.svg --palette blue-orange --color")
         .replace("SMALL", SMALL)
     )
     line = line.replace("MORE", f"-q --no-color --device cpu --vectors v.txt {SMALL}")

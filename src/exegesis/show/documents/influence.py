@@ -38,7 +38,7 @@ def _section(result: Influence) -> doc.Section:
         parts.append(doc.table(columns, rows, words=2, groups=tuple(groups)))
     else:
         parts.append(doc.Prose("No training text has an effect."))
-    parts += [_words(source) for source in result.sources if source.words]
+    parts += [_words(source) for sources in verb.values() for source in sources if source.words]
     parts.append(doc.Legend(None, doc.sentences(_notes(result))))
     return doc.Section(title_of(result.text), tuple(parts))
 

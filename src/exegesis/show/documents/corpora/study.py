@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from exegesis.results.amended import Amended
+from exegesis.results.calibrated import Calibrated
 from exegesis.results.corpus import CorpusSummary
 from exegesis.results.faults import Failures, Repair, Substitution, Summary
 from exegesis.results.internals.attention_test import AttentionTest
@@ -21,6 +22,7 @@ from exegesis.results.written import WrittenStudy
 from exegesis.show.document import Chart, Document, Section
 from exegesis.show.documents import store
 from exegesis.show.documents.amended import amended
+from exegesis.show.documents.calibrated import calibrated
 from exegesis.show.documents.corpora import classes, faults, swaps
 from exegesis.show.documents.mislabels import mislabels
 from exegesis.show.documents.networks.attention_test import attention_test
@@ -41,6 +43,7 @@ SECTIONS: dict[type[Study], tuple[Callable[[Any], Section], str]] = {
     Substitution: (swaps.substitution, "swaps"),
     Mislabels: (mislabels, "suspects"),
     Amended: (amended, "amendments"),
+    Calibrated: (calibrated, "readings"),
     Repair: (swaps.repair, "added"),
     AttentionTest: (attention_test, "tests"),
     CorpusSummary: (store.summary, "strong"),
