@@ -79,8 +79,9 @@ class Watch:
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
+        self.parts = list(module.named_modules())  # others that stand in for them in a call are gone after it
         memo: dict[int, Any] = {}  # one for all: what is one object stays one
-        self.rest = {place: _seen(home, value, memo) for place, home, value in _values(module)}
+        self.rest = {place: _seen(home, value, memo) for place, home, value in _values(self.parts)}
         self.kept = Kept()
 
     def run(self, call: Callable[[], T]) -> T:
@@ -108,7 +109,7 @@ class Watch:
                         _write(value.itself, value.copy)
 
     def _changed(self) -> dict[Place, Value]:
-        now = {place: value for place, _, value in _values(self.module)}
+        now = {place: value for place, _, value in _values(self.parts)}
         places = [place for place in {**self.rest, **now} if place not in self.kept.values]
         changed, known = {}, dict[tuple[int, int], bool]()  # a config may stand on every part
         for place in places:
@@ -129,9 +130,9 @@ class Watch:
         return changed
 
 
-def _values(module: nn.Module) -> Iterable[tuple[Place, str, Any]]:
+def _values(parts: Iterable[tuple[str, nn.Module]]) -> Iterable[tuple[Place, str, Any]]:
     """All values on the parts of a module, except torch's own, and the rows that an embedding may shorten."""
-    for path, part in module.named_modules():
+    for path, part in parts:
         if isinstance(part, torch.jit.ScriptModule):
             continue
         for home in HOMES:

@@ -26,7 +26,7 @@ class Clamp(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Any) -> Any:
-        return (8 * x).round() / 8
+        return x.round()
 
     @staticmethod
     def backward(ctx: Any, *given: Any) -> Any:
@@ -109,6 +109,16 @@ def test_kinks_are_slopes_nearly_everywhere(pool: str, double: bool) -> None:
     model = wrap(net.double() if double else net, vocabulary=WORDS, labels=["a", "b", "c"])
     assert offers(model, Differentiable)
     assert has_slope(model, model.module, model.encode([model.read(text) for text in TEXTS]))
+
+
+def test_a_module_that_computes_in_bfloat16_by_itself_is_no_rougher_than_that() -> None:
+    class Cast(Net):
+        def forward(self, x: Any) -> Any:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return super().forward(x).float()
+
+    model = wrap(Cast(), vocabulary=WORDS, labels=["a", "b", "c"])
+    assert offers(model, Differentiable)
 
 
 def test_a_hugging_face_module_with_a_hook() -> None:

@@ -211,3 +211,24 @@ def test_large_values_are_not_compared_one_by_one():
     assert list(watch.kept.values) == [("", "memory")]
     assert module.memory is held
     assert not bool(held.any())
+
+
+def test_a_part_that_is_another_during_a_call():
+    """Parts that a call puts in the place of others hold nothing at rest."""
+
+    class Swaps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.kind = nn.Sequential(nn.Identity(), nn.ReLU()), "two parts"
+
+        def forward(self, x):
+            self.inner, self.kind = nn.Sequential(nn.Sequential(nn.Linear(3, 3)), nn.Sequential(nn.Tanh())), "others"
+            return self.inner(x)
+
+    module = Swaps()
+    watch = Watch(module)
+    for _ in range(2):
+        watch.run(lambda: module(torch.zeros(1, 3)))
+    assert list(watch.kept.values) == [("", "kind")]
+    assert module.kind == "two parts"
+    assert isinstance(module.inner[1], nn.ReLU)

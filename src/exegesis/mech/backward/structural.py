@@ -109,6 +109,8 @@ def _or(value: Tensor | None, default: Tensor) -> Tensor:
 def scaled(call: Call) -> Any:
     """Multiplied by a constant or unchanged: linear, and the constant has no share. A masked gate remains a gate."""
     sources = [value for value in given(call.args, call.kwargs) if value.requires_grad]
+    if call.name == "to" and len(sources) > 1:
+        return typed(call)
     if len(sources) > 1:
         raise UnsupportedError(
             f"the module computes with {named(call.func)} of two tensors that both depend on the words, which has no "
@@ -144,7 +146,7 @@ def _stretches(call: Call) -> bool:
 
 
 def typed(call: Call) -> Any:
-    """type_as: only the type and device of the second tensor are read."""
+    """type_as and to: only the type and device of the second tensor are read."""
     value, like = call.argument(0, "input"), call.argument(1, "other")
     if not call.live(value):
         return call.native()

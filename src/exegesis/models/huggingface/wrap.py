@@ -289,7 +289,7 @@ def _without_gradient(model: HuggingFaceClassifier, row: Batch) -> str | None:
             vectors = model.embed(row).requires_grad_()
             outputs = model.outputs_from(vectors, row)
             if not outputs.requires_grad:
-                return ELSEWHERE
+                return "no gradient comes back to its word vectors: it runs under no_grad, or behind a detach()"
             torch.autograd.grad(outputs.sum(), vectors)
             if not has_slope(model, model.module, row):
                 return NO_SLOPE
