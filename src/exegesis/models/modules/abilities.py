@@ -33,12 +33,12 @@ def with_abilities(bare: TorchClassifier, probe: Batch, probing: Probing) -> Tor
     ties = probing((3,) * 32 + (2,) * 32)
     try:
         model = _with_vectors(bare, probe, probing, ties)
-        if not _is_our_own(model.module):
+        if not is_our_own(model.module):
             _check_words(model)
     except ExegesisError as error:
         return changed(bare, lacks=dict.fromkeys(("Differentiable", "Recurrent", "Gated"), str(error)))
     found = _with_states(model, probe, ties)
-    if _is_our_own(model.module) or _slopes(model, probe):
+    if is_our_own(model.module) or _slopes(model, probe):
         return found
     return changed(found, lacks={"Differentiable": NO_SLOPE, **found.lacks})
 
@@ -146,7 +146,7 @@ def _hooked(part: nn.Module) -> bool:
     return any(hooks) or "forward" in vars(part)
 
 
-def _is_our_own(module: nn.Module) -> bool:
+def is_our_own(module: nn.Module) -> bool:
     """True for a network that Exegesis trains, unless something hangs on it.
 
     Whatever its weights, its words have one way to the outputs, and its gradient is their slope.

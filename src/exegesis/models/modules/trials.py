@@ -36,17 +36,20 @@ def find_plan(
     own: Call | None,
     pad: int,
     widths: Collection[int] = (),
+    *,
+    apart: bool = False,
 ) -> Trial:
     """Find the plan that works on a probe of texts of different lengths.
 
     Returns the plan, the number of outputs and the probe. ``probing`` makes texts of the lengths asked for, which are
     those of ``LENGTHS``, longer if the module needs longer texts to tell them apart. A plan under which a text's
     outputs do not depend on a longer neighbour is preferred. ``pad`` is the id that fills up texts which are too short
-    for the module, ``widths`` the numbers of outputs that the labels allow.
+    for the module, ``widths`` the numbers of outputs that the labels allow. ``apart``: the module is known to keep
+    texts of one length apart, so that this is not tried.
 
     Raises ModelError with the module's own complaint if no plan works.
     """
-    search = _Search(Watch(module), probing, pad, widths)
+    search = _Search(Watch(module), probing, pad, widths, apart)
     likely, unusual = (list(candidates) for candidates in plans(module, own))
     near = range(1, MAX_LEAST + 1)
     best = search.among(likely, near)
@@ -88,6 +91,7 @@ class _Search:
     probing: Callable[[Sequence[int]], Batch]
     pad: int
     widths: Collection[int]
+    apart: bool = False
     complaint: Exception | None = None
     mixing: bool = False
 
@@ -129,6 +133,8 @@ class _Search:
         return plan, self.probing(lengths)
 
     def _keeps_apart(self, plan: Plan) -> bool:
+        if self.apart:
+            return True
         try:
             return self.keeps_apart(plan)
         except Exception as error:  # the user's own code: a state that is kept for other numbers of texts, say

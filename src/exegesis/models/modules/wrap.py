@@ -18,7 +18,7 @@ from exegesis.core.escapes import escaped
 from exegesis.core.text import text_of_words
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.wrap import wrap_huggingface
-from exegesis.models.modules.abilities import changed, with_abilities
+from exegesis.models.modules.abilities import changed, is_our_own, with_abilities
 from exegesis.models.modules.adapter import Profile, TorchClassifier
 from exegesis.models.modules.calls import Call
 from exegesis.models.modules.lookups import Table
@@ -120,7 +120,9 @@ def _explored(
     def probing(lengths: Sequence[int]) -> Batch:
         return _probe(module, reader, usable, lengths)
 
-    plan, width, probe = find_plan(module, probing, call, reader.tokens["pad"], widths_of(labels))
+    plan, width, probe = find_plan(
+        module, probing, call, reader.tokens["pad"], widths_of(labels), apart=is_our_own(module)
+    )
     names, link = labels_of(labels, width, outputs)
     bare = TorchClassifier(module, reader, Profile(name or type(module).__name__, names, link, plan))
     model = with_abilities(bare, probe, probing)
