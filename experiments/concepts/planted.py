@@ -37,7 +37,7 @@ PLANTED = (
 )
 FILLING = [f"f{number}" for number in range(60)]
 SEEDS, COUNTS, FORMS = range(5), (3, 6), ("educe", "conrat")
-OPTIONS = {"epochs": 30, "lr": 0.01, "batch": 32, "patience": 12}
+OPTIONS = {"epochs": 24, "lr": 0.01, "batch": 16, "patience": 10}
 
 
 def texts(count: int, seed: int) -> tuple[list[Example], np.ndarray]:
@@ -76,7 +76,7 @@ def main(folder: Path) -> None:
     for form, count, seed in product(FORMS, COUNTS, SEEDS):
         name, group = f"{form} {count} seed {seed}", f"{form} {count}"
         if name in runs:
-            first.setdefault(group, np.array(runs[name]["present"], dtype=bool))
+            first.setdefault(group, np.array([[bit == "1" for bit in row] for row in runs[name]["present"].split()]))
             continue
         start = time.process_time()
         shape = ConceptConfig(form=form, concepts=count, longest=2, share=0.06, embedding=32, hidden=32)
@@ -93,9 +93,9 @@ def main(folder: Path) -> None:
             "always": sum(one.state == "always" for one in page.concepts),
             "agrees with seed 0": agreement(first[group], present)[0],
             "epochs": len(result.history), "processor seconds": time.process_time() - start,
-            "present": present.astype(int).tolist(),
+            "present": " ".join("".join("01"[bit] for bit in row) for row in present.astype(int)),
         }  # fmt: skip
-        write_whole(path, json.dumps(runs) + "\n")
+        write_whole(path, json.dumps(runs, indent=1) + "\n")
         told = {key: value for key, value in runs[name].items() if key != "present"}
         print(name, json.dumps(told, default=float), flush=True)
     for group in dict.fromkeys(f"{form} {count}" for form, count in product(FORMS, COUNTS)):

@@ -29,6 +29,8 @@ def network(form: str, seed: int = 0, **more: Any) -> ConceptNetwork:
         module.embedding.weight.normal_()
         if form == "educe":
             module.presence.bias.zero_()
+        else:
+            module.attention.weight.mul_(4.0)
         module.generator.weight.mul_(2.0)
     return module.double().eval()
 
