@@ -2,8 +2,8 @@
 
 python experiments/concepts/opinions.py DATA [FOLDER]
 
-DATA holds sst2 and opinion-lexicon. On 300 test sentences of SST-2, at every layer: 60 words of each list, and five
-lists of 60 words drawn from the test sentences that are in neither list (where nothing is to be found). Written to
+DATA holds sst2 and opinion-lexicon. On 300 test sentences of SST-2, at every layer: 40 words of each list, and five
+lists of 40 words drawn from the test sentences that are in neither list (where nothing is to be found). Written to
 FOLDER/opinions.json, drawn to FOLDER/opinions.svg.
 """
 
@@ -18,7 +18,7 @@ from exegesis import study
 from exegesis.data.concepts import read_concepts
 from exegesis.data.examples import read_examples
 
-WORDS, TEXTS, DRAWN = 60, 300, 5
+WORDS, TEXTS, DRAWN = 40, 300, 5
 
 
 def main(data: Path, folder: Path) -> None:

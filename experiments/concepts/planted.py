@@ -37,7 +37,7 @@ PLANTED = (
 )
 FILLING = [f"f{number}" for number in range(60)]
 SEEDS, COUNTS, FORMS = range(5), (3, 6), ("educe", "conrat")
-OPTIONS = {"epochs": 24, "lr": 0.01, "batch": 16, "patience": 10}
+OPTIONS = {"epochs": 30, "lr": 0.01, "batch": 32, "patience": 12}
 
 
 def texts(count: int, seed: int) -> tuple[list[Example], np.ndarray]:

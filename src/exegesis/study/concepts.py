@@ -24,7 +24,7 @@ from exegesis.nn.context import entry
 from exegesis.protocols.insides import Movable, Site, site_of
 from exegesis.protocols.model import Classifier, missing
 from exegesis.protocols.target import Ask, Link, Wish, ask
-from exegesis.results.internals.concepts import ConceptAt, ConceptStudy
+from exegesis.results.internals.concepts import CERTAIN, ConceptAt, ConceptStudy
 from exegesis.results.study import Asked
 from exegesis.statistics.significance import holm
 from exegesis.study.corpus import Corpus, Data, normal
@@ -79,8 +79,8 @@ def concepts(
     single output says. ``parameters`` are those of ``Trials``.
 
     Raises UnsupportedError for a model whose hidden states cannot be moved and where moving a layer changes no output,
-    TextError for a concept with fewer than two examples that the model knows, UsageError for too few compared examples,
-    an unknown layer, and several targets.
+    TextError for a concept with fewer than two examples that the model knows, UsageError for too few compared examples
+    or random sets, an unknown layer, and several targets.
     """
     classifier, trials = as_model(model), Trials(**fitted(Trials, "concepts", parameters))
     for name, reason in missing(classifier, Movable).items():
@@ -93,6 +93,7 @@ def concepts(
     sets, others = _examples(classifier, named, texts, listed, within, trials)
     seen = _Seen(cast(Movable, classifier), _named_layers(layers), choice)
     everything = [*texts, *others, *(text for one in sets.values() for text in one)]
+    _enough(trials.sets, len(sets) * len(seen.found(texts)))
     with bar(progress, len(everything), "concepts") as advance:
         states = seen.run([*others, *(text for one in sets.values() for text in one)], advance, slope=False)
         found = seen.run(texts, advance, slope=True)
@@ -100,6 +101,16 @@ def concepts(
     asked = Asked(classifier.name, repr(trials), "concepts", _target_name(choice, classifier), len(texts),
                   sum(len(text.words) for text in texts), True)  # fmt: skip
     return ConceptStudy(asked, len(others), trials.sets, within, tuple(rows))
+
+
+def _enough(sets: int, tests: int) -> None:
+    """Raise UsageError if no concept could be told from random sets, all concepts and layers together."""
+    needed = round(tests / CERTAIN) - 1
+    if sets < needed:
+        raise UsageError(
+            f"{sets} random sets cannot tell a concept from chance at {tests} concepts and layers together: take "
+            f"sets={needed} or more, or fewer layers"
+        )
 
 
 def _single(model: Classifier, target: Wish) -> Ask:
@@ -202,22 +213,21 @@ class _Seen:
     ) -> list[Float[np.ndarray, "n _"]]:
         """For each site a row for each text: its state, or the slope of the number by it."""
         rows: dict[int, list[np.ndarray]] = {}
-        if not self.sites:
-            longest = max(texts, key=len)
-            self.sites = self._found(longest)
         for number, row in in_batches(texts, lambda part: self._batch(part, slope), "concepts", self.model):
             rows[number] = row
             advance()
         return [np.stack([rows[number][at] for number in range(len(texts))]) for at in range(len(self.sites))]
 
-    def _found(self, text: Text) -> list[Site]:
-        batch = self.model.encode([text])
+    def found(self, texts: Sequence[Text]) -> list[Site]:
+        """Find the sites, on the longest of the texts."""
+        batch = self.model.encode([max(texts, key=len)])
         found, sites = self.model.sites(batch), dict[str, Site]()
         for name in self.layers:
             every = [site for site in found.values() if site.layered] if name == "all" else []
             for site in every or [site_of(name, found)]:
                 sites[str(site.place)] = site
-        return list(sites.values())
+        self.sites = list(sites.values())
+        return self.sites
 
     def _batch(self, texts: Sequence[Text], slope: bool) -> list[list[np.ndarray]]:
         batch, lengths = self.model.encode(texts), [len(text) for text in texts]

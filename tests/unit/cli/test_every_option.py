@@ -192,7 +192,7 @@ def given(line: str) -> list[str]:
     )
     line = line.replace("MORE", f"-q --no-color --device cpu --vectors v.txt {SMALL}")
     line = line.replace("PAIRS", "--train-pair hypothesis --label label -M nearest")
-    line = line.replace("ENTAIL", "--target entailment --compared other.txt -p sets=19")
+    line = line.replace("ENTAIL", "--target entailment --compared other.txt --layers pooled -p sets=19")
     return shlex.split(line.replace("TASK", "--truncate --task text-classification"))
 
 

@@ -143,6 +143,7 @@ def test_what_cannot_be_asked_is_said_in_one_line(model, texts):
         (UsageError, CONCEPT, {"layers": " , "}, "no layer is named"),
         (UsageError, CONCEPT, {"compared": ["w9", "w10"]}, "2 examples of no concept are too few beside 8"),
         (UsageError, CONCEPT, {"sets": 3}, "sets must be"),
+        (UsageError, CONCEPT, {"sets": 38, "layers": "inner,word vectors"}, "take sets=39 or more"),
     ):
         with pytest.raises(error, match=says):
             study.concepts(model, texts, concepts, **{"layers": "inner", **OPTIONS, **options})
