@@ -18,6 +18,7 @@ def model():
     return exegesis.load()
 
 
+@pytest.mark.quick
 def test_what_is_chosen_is_explained(model):
     found = exegesis.chooser(model, TEXT, ["lrp", "leave-one-out"])
     assert found.result.timeless() == exegesis.explain(model, TEXT, "lrp").timeless()

@@ -78,6 +78,7 @@ def test_every_command_repeats_its_chapter(found, place, monkeypatch, capsys):
                 assert re.search("lrp|reat", capsys.readouterr().out)
 
 
+@pytest.mark.quick
 def test_a_slice_is_counted_as_by_hand():
     golds = ["a", "a", "b", None, "b", "a"]
     predicted = ["a", "b", "b", "a", "a", "a"]
