@@ -9,8 +9,8 @@ for seed in 0 1 2 3 4; do
     [ -e "$out/$kind-$seed.txt" ] && continue
     moved=()
     [ "$kind" = plain ] || moved=(--adversarial 5 --adversary "$kind")
-    exegesis train "$data/sst2" --out "$out/$kind-$seed" --overwrite --arch bigru --readout max --embedding 64 \
-      --hidden 48 --epochs 5 --patience 5 --min-count 2 --seed $seed "${moved[@]}" > "$out/$kind-$seed.log"
+    exegesis train "$data/sst2" --out "$out/$kind-$seed" --overwrite --arch cnn --kernels 1,3 --embedding 32 \
+      --hidden 24 --epochs 4 --lr 2e-3 --patience 4 --min-count 2 --seed $seed "${moved[@]}" > "$out/$kind-$seed.log"
     mv "$out/$kind-$seed.log" "$out/$kind-$seed.txt"
   done
 done

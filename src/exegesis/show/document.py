@@ -233,7 +233,8 @@ class Matrix:
     If ``half``, rows and columns are the same words: a word stands at the end of its row, on the diagonal, and row i
     has i cells, so no word is written twice; ``shortened`` leaves the words that fit. Else ``across`` names the columns
     above them. A cell's number is written into it if ``digits`` is set or numbers are asked for; blank if NaN. ``hue``
-    is the categorical colour of a matrix that is not signed (None: the palette's colour of sizes).
+    is the categorical colour of a matrix that is not signed (None: the palette's colour of sizes). HTML folds a matrix
+    with ``fold`` under that name, with its neighbours of the same name; one such fold of a page is open at a time.
     """
 
     down: tuple[str, ...]
@@ -245,6 +246,7 @@ class Matrix:
     title: str = ""
     digits: int | None = None
     hue: int | None = None
+    fold: str = ""
 
     def share(self, row: int, column: int) -> float:
         """The share of the scale, from -1 to 1."""

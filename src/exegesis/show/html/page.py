@@ -85,11 +85,16 @@ def _second(chosen: Palette) -> Palette:
 
 
 def _groups(parts: Sequence[Part], palette: Palette) -> Iterator[Markup]:
-    """Parts in order: folded tables of one name in one fold, charts that stand beside each other in one grid."""
+    """Parts in order: folded tables and matrices of one name in one fold, charts that stand beside each
+    other in one grid."""
     for (kind, name), group in groupby(parts, _together):
         inner = Markup("\n").join(drawn(part, palette) for part in group)
         if kind == "fold":
             yield Markup("<details><summary>{}</summary>\n{}\n</details>\n").format(name, inner)
+        elif kind == "choice":
+            yield Markup(
+                '<details name="choice"><summary>{}</summary>\n<div class="beside">\n{}\n</div>\n</details>\n'
+            ).format(name, inner)
         elif kind:
             yield Markup('<div class="{}">\n{}\n</div>\n').format(kind, inner)
         else:
@@ -104,7 +109,7 @@ def _together(part: Part) -> tuple[str, str]:
         case Chart():
             return ("grid" if part.beside else "", "")
         case Matrix():
-            return ("" if part.half else "beside", "")
+            return ("choice", part.fold) if part.fold else ("" if part.half else "beside", "")
     return "", ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,9 @@ from exegesis.mech.attention.layout import layout_of, outputs_with, read
 from exegesis.mech.attention.paths import flow, mixed, rollout
 from exegesis.mech.attention.watch import Watch
 from exegesis.questions.inside.maps import MAPS
+from exegesis.results.internals.attention import AttentionMap, AttentionMaps
 from tests.reference import attention as plain
+from tests.support import matrix_samples
 from tests.support.torch_toys import WORDS, texts
 
 transformers = pytest.importorskip("transformers")
@@ -276,3 +280,20 @@ def test_a_decoder_reads_moved_words_and_is_left_out() -> None:
     found = exegesis.attention(model, "a fine film")
     assert found.layers == (1,)  # of the encoder, before the two of the decoder
     assert found.heads(1) == (1, 2)
+
+
+def test_a_page_unfolds_the_heads_of_a_layer(tmp_path) -> None:
+    sample = matrix_samples.attention_of_pair()
+    words = sample.text.words
+    maps = tuple(
+        AttentionMap(layer, head, words, words, np.full((len(words),) * 2, 1 / len(words)))
+        for layer in (1, 2) for head in (1, 2, 3, 4)
+    )  # fmt: skip
+    found = AttentionMaps(sample.subject, sample.origin, maps, "attention", True, False)
+    page, figure = (Path(found.save(tmp_path / f"a.{end}")).read_text() for end in ("html", "svg"))
+    assert page.count("<details name=") == 2  # eight heads: a layer is drawn by its mean, and its heads are folded
+    for layer in (1, 2):
+        fold = page.split(f"The heads of layer {layer}</summary>")[1].split("</details>")[0]
+        assert [f"attention {layer} head {head}" in fold for head in (1, 2, 3, 4)] == [True] * 4
+        assert f"attention {3 - layer} head" not in fold
+    assert "head 3" not in figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,12 +28,14 @@ MEANING = {
     "norms; each row sums to 1.",
 }
 FEW, PEEK, LISTED, BRIEF = 6, 8, 60, 2  # maps drawn apart; links of a short list, of a table; maps in a terminal
+CELLS = 40_000  # of the folded maps of a page
 
 
 def document(results: Sequence[AttentionMaps], *, layer: int | None = None, head: int | None = None) -> doc.Document:
     """Maps of texts in order, of all layers or of one ``layer``, of all heads or of one ``head``.
 
-    Of more than six maps each layer is drawn with the mean over its heads.
+    Of more than six maps each layer is drawn with the mean over its heads; a page has the heads too, if they are not
+    too many: layer by layer, to be unfolded.
     """
     return assembled("Attention", "texts", [_section(result, layer, head) for result in results])
 
@@ -56,7 +59,17 @@ def _section(result: AttentionMaps, layer: int | None, head: int | None) -> doc.
     header = facts([result], [result.kind])
     tables = (table,) if rows else ()
     brief = (header, *matrices[-BRIEF:], *tables, legend)
-    return doc.Section(title_of(result.text), (header, *matrices, *tables, legend), brief)
+    page: tuple[doc.Part, ...] = (header, *matrices, *_folded(result, chosen, limit), *tables, legend)
+    return doc.Section(title_of(result.text), page, brief, (header, *matrices, *tables, legend))
+
+
+def _folded(result: AttentionMaps, chosen: Sequence[AttentionMap], limit: float) -> Iterator[doc.Matrix]:
+    """The maps of single heads that are not drawn, a fold for each layer; none where a page would hold too many."""
+    drawn = {one.place for one in chosen}
+    heads = [one for one in result.maps if one.head and one.place not in drawn]
+    if sum(one.values.size for one in heads) <= CELLS:
+        for one in heads:
+            yield replace(_matrix(result, one, limit), fold=f"The heads of layer {one.layer}")
 
 
 def _chosen(result: AttentionMaps, layer: int | None, head: int | None) -> list[AttentionMap]:
