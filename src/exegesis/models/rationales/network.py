@@ -111,7 +111,7 @@ class RationaleNetwork(TextClassifier):
         return Shares(*(float(part.double().mean()) for part in (every, every == 1, every == 0)))
 
     def fits(self, shares: Shares | None) -> bool:
-        """True if the selection has not collapsed and is about as small as wanted."""
+        """True if an epoch with these shares may be the best one (see ``Chooser.fits``)."""
         return shares is None or self.chooser.fits(shares)
 
 

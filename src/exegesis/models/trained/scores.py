@@ -29,9 +29,9 @@ class Epoch:
     fits: bool = True
 
     @property
-    def rank(self) -> tuple[bool, float]:
-        """What is larger for a better epoch."""
-        return self.fits, self.dev_accuracy
+    def rank(self) -> tuple[bool, float, float]:
+        """What is larger for a better epoch: one that fits, is more accurate, says less by silence."""
+        return self.fits, self.dev_accuracy, 0.0 if self.shares is None else -self.shares.none
 
 
 @dataclass(frozen=True)

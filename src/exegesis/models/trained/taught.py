@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-WHOLE, NONE = 0.9, 0.5  # shares of texts kept whole, and of texts of which nothing is kept, from which on it collapses
+WHOLE, NONE = 0.9, 0.3  # shares of texts kept whole, and of those of which nothing is kept, above which it collapses
 
 
 class Shares(NamedTuple):

@@ -203,9 +203,8 @@ class _Run:
 
     @property
     def waited(self) -> int:
-        """Epochs since the best one; none as long as no epoch fits (see ``Epoch.fits``)."""
-        fitting = bool(self.best_epoch) and self.history[self.best_epoch - 1].fits
-        return len(self.history) - self.best_epoch if fitting else 0
+        """Epochs since the best one, of those that fit (see ``Epoch.fits``): others are on their way."""
+        return sum(epoch.fits for epoch in self.history[self.best_epoch :])
 
     def identity(self) -> dict[str, Any]:
         """The values that must be equal for a checkpoint to fit."""

@@ -115,23 +115,25 @@ def test_the_best_epoch_is_one_whose_selection_has_not_collapsed() -> None:
     assert Shares(0.1, 0.0, 0.6).collapse == "the selection has collapsed: nothing is kept of 60% of the texts"
     early, late = Epoch(1, 0.5, 0.99, 0.1, 1.0, fits=False), Epoch(2, 0.5, 0.7, 0.4, 1.0)
     assert late.rank > early.rank
+    silent, told = (Epoch(3, 0.5, 0.7, 0.4, 1.0, Shares(0.1, 0.0, none)) for none in (0.5, 0.1))
+    assert told.rank > silent.rank
     chooser = toys.network("hardkuma:share=0.2").chooser
     assert chooser.fits(Shares(0.25, 0.1, 0.1))
     assert not chooser.fits(Shares(0.4, 0.1, 0.1))
     data, dev = toys.examples(60), toys.examples(20, 1)
-    told = train(
+    result = train(
         data,
         dev,
         config=toys.shape("hardkuma:share=0.2", 6, 0.2),
         options=TrainOptions(epochs=3, batch=16),
     )
-    shares = told.history[told.best_epoch - 1].shares
+    shares = result.history[result.best_epoch - 1].shares
     assert shares is not None
-    card = card_text("m", told, command="exegesis train", data={}, seed=0)
+    card = card_text("m", result, command="exegesis train", data={}, seed=0)
     assert f"- Keeps {shares.selected:.1%} of the words" in card
     assert ("Beware: the selection has collapsed" in card) == bool(shares.collapse)
-    ranks = [epoch.rank for epoch in told.history]
-    assert ranks[told.best_epoch - 1] == max(ranks)
+    ranks = [epoch.rank for epoch in result.history]
+    assert ranks[result.best_epoch - 1] == max(ranks)
 
 
 def test_wrong_shapes_and_parameters_are_named() -> None:

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from exegesis.core.registry import Registry
-from exegesis.models.trained.taught import Lesson, Shares
+from exegesis.models.trained.taught import WHOLE, Lesson, Shares
 from exegesis.protocols.selective import Selection
 
+LOST = 0.6  # share of texts of which nothing is kept, above which an epoch is not kept
 SLACK, ROOM = 1.25, 0.02  # a share of words may be so much above the wanted one, by a factor and by a sum
 
 
@@ -73,9 +74,9 @@ class Chooser(nn.Module):
         return network.read(look.vectors, selection.gates, look.lengths), selection
 
     def fits(self, shares: Shares) -> bool:
-        """True if the selection has not collapsed and is about as small as wanted."""
+        """True if texts are not kept whole, most are not lost, and the selection is about as small as wanted."""
         limit = 1.0 if self.wanted is None else self.wanted * SLACK + ROOM
-        return shares.collapse is None and shares.selected <= limit
+        return shares.whole <= WHOLE and shares.none <= LOST and shares.selected <= limit
 
 
 class Selector(Protocol):
