@@ -1,7 +1,7 @@
 """Models and datasets by their names on the hub, through the real client libraries and a hub on this machine.
 
-The clients read where the hub is when they are imported, so commands run in processes of their own; those that ask the
-same hub run in one, since the imports take longer than all the rest.
+The clients read where the hub is when they are imported, so commands run in a process of their own; all in one, since
+the imports take longer than all the rest.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,14 +24,14 @@ pytest.importorskip("transformers")
 import tests.support.hf_toys as hf_toys
 from tests.support.mini_hub import serving
 
-RUN_ALL = """
+RUN_EACH = """
 import contextlib, io, json, sys
 from exegesis.cli import run
-for arguments in json.load(sys.stdin):
+for line in sys.stdin:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run(arguments)
-    print(json.dumps([code, out.getvalue(), err.getvalue()]))
+        code = run(json.loads(line))
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
 """
 
 
@@ -39,17 +41,23 @@ class Ended(NamedTuple):
     err: str
 
 
-def run(address: str, cache: Path, *commands: tuple[str, ...]) -> list[Ended]:
-    """The commands, one after the other, where the hub has this address."""
+@contextmanager
+def commands(address: str, cache: Path) -> Iterator[Callable[..., Ended]]:
+    """A function that runs a command in one process for all, where the hub has this address."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGINGFACE"))}
     places = {"HF_ENDPOINT": address, "HF_HOME": str(cache), "HF_HUB_DISABLE_TELEMETRY": "1", "NO_COLOR": "1"}
     places |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-    ended = subprocess.run(
-        [sys.executable, "-c", RUN_ALL],
-        input=json.dumps(commands), env={**own, **places}, capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    return [Ended(*json.loads(line)) for line in ended.stdout.splitlines()]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", RUN_EACH], env={**own, **places}, **pipes) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def run(*arguments: str) -> Ended:
+            print(json.dumps(arguments), file=process.stdin, flush=True)
+            return Ended(*json.loads(process.stdout.readline()))
+
+        yield run
+        process.stdin.close()
 
 
 def is_one_line_about(ended: Ended, name: str) -> None:
@@ -70,15 +78,14 @@ def test_models_and_datasets_by_their_names(tmp_path: Path) -> None:
             csv.writer(file).writerows([["text", "label"], *rows])
     asking = ("explain", "a good film", "--method", "leave-one-out", "--json", "-", "--model")
     shape = ("--epochs", "1", "--hidden", "4", "--embedding", "4", "--out", str(tmp_path / "model"))
-    with serving(tmp_path / "hub") as (address, asked):
-        found, no_model, trained, no_dataset = run(
-            address,
-            tmp_path / "cache",
-            (*asking, "some/critic"),
-            (*asking, "some/other"),
-            ("train", "some/reviews", *shape),
-            ("train", "some/strange", *shape, "--overwrite"),
-        )
+    with ExitStack() as open_until_the_end, ExitStack() as hub:
+        address, asked = hub.enter_context(serving(tmp_path / "hub"))
+        run = open_until_the_end.enter_context(commands(address, tmp_path / "cache"))
+        found, no_model = run(*asking, "some/critic"), run(*asking, "some/other")
+        trained = run("train", "some/reviews", *shape)
+        no_dataset = run("train", "some/strange", *shape, "--overwrite")
+        hub.close()  # from here on there is none: models come from the cache
+        again, here = run(*asking, "some/critic"), run(*asking, str(critic))
     assert found.code == 0, found.err
     assert any(line.endswith("model.safetensors") and line.startswith("GET") for line in asked)
     is_one_line_about(no_model, "some/other")
@@ -86,8 +93,6 @@ def test_models_and_datasets_by_their_names(tmp_path: Path) -> None:
     assert any(line.startswith("GET") and line.endswith("test.csv") for line in asked)
     assert "of 10 texts" in trained.out
     is_one_line_about(no_dataset, "some/strange")
-    again, here = run(  # no hub: from the cache
-        "http://127.0.0.1:9", tmp_path / "cache", (*asking, "some/critic"), (*asking, str(critic))
-    )
+    assert again.code == here.code == 0, again.err + here.err
     scores = [json.loads(each.out)["scores"] for each in (found, again, here)]
     assert scores[0] == scores[1] == scores[2]

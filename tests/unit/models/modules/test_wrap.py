@@ -504,7 +504,7 @@ def in_turn(cases: list, step: int) -> list[tuple]:
     return [(case, device) for device in OTHERS for case in (cases[::step] if device == NAME else cases)]
 
 
-@pytest.mark.parametrize(("case", "device"), in_turn(ASKED, 9))
+@pytest.mark.parametrize(("case", "device"), in_turn(ASKED, 11))
 def test_another_device_gives_what_the_cpu_gives(case, device):
     """cuDNN refuses the backward pass of a layer that ran in evaluation mode; nothing global is switched for it."""
     cell, method, training = case
@@ -519,7 +519,7 @@ def test_another_device_gives_what_the_cpu_gives(case, device):
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-8)
 
 
-@pytest.mark.parametrize(("name", "device"), in_turn([name for name in ZOO if ZOO[name].able == "gated"], 9))
+@pytest.mark.parametrize(("name", "device"), in_turn([name for name in ZOO if ZOO[name].able == "gated"], 13))
 def test_the_zoo_on_another_device(name, device):
     module = made(ZOO[name]).eval()
     if name == "keeps its state on self" or "masks" in name:
