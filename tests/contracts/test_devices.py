@@ -53,12 +53,14 @@ ONE_EACH = ("lime", "soc", "integrated-gradients", "deeplift", "lrp", "reat", "c
 
 
 def in_turn() -> list[tuple[str, str]]:
-    """Further models, each with two mechanisms: those that were tried least so far."""
+    """Further models, each with two mechanisms: those tried least so far, of equals the one that fewer models have."""
     pairs = [(SECOND, method) for method in ONE_EACH]
     tried = Counter(method for method in ONE_EACH if method in MODELS[SECOND][0])
-    for name in (name for name in ON if name not in {FULL, SECOND, *LIKE}):
+    further = [name for name in ON if name not in {FULL, SECOND, *LIKE}]
+    common = Counter(method for name in further for method in MODELS[name][0])
+    for name in further:
         able = [method for method in ONE_EACH if method in MODELS[name][0]]
-        for method in sorted(able, key=lambda method: tried[method])[:2]:
+        for method in sorted(able, key=lambda method: (tried[method], common[method]))[:2]:
             pairs.append((name, method))
             tried[method] += 1
     return pairs
