@@ -2,11 +2,11 @@
 
     python experiments/transformers/sources.py --model FOLDER --out FOLDER2 [--prompts 40] [--method leave-one-out]
 
-FOLDER is a causal model with a template of chats. Each prompt has six sentences about invented places, one of which
-says what the question asks; names, trades and years are drawn from a seed, so that no model can know them. The model
-answers by itself. A prompt counts if its answer holds the planted name; then the source of largest score is either the
-planted one or not. Beside it stand the sentence that shares most words with the question, and chance. Each prompt is
-saved as it is done in FOLDER2, and the same command goes on; ``sources.json`` sums up.
+FOLDER is a causal model. Each prompt has six sentences about invented places, and the beginning of one of them below,
+which the model goes on with; places and names are drawn from a seed, so that no model can know them. A prompt counts if
+the answer holds the planted name; then the source of largest score is either the planted one or not. Beside it stand
+the sentence that shares most words with the question, and chance. Each prompt is saved in FOLDER2 as it is done, and
+the same command goes on; the file ``sources METHOD.json`` sums up.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ PLACES = ("Vell", "Arden", "Lowick", "Brack", "Hollin", "Quay", "Teal", "Norrin"
 FIRST = ("Marta", "Ivo", "Selma", "Tomas", "Greta", "Anton", "Lidia", "Oskar", "Petra", "Viktor")
 LAST = ("Oln", "Berg", "Kessler", "Marsh", "Novak", "Thorne", "Weller", "Quist", "Amsel", "Roth")
 DEEDS = (
-    ("built the lighthouse of {}", "Who built the lighthouse of {}?"),
-    ("founded the library of {}", "Who founded the library of {}?"),
-    ("painted the chapel of {}", "Who painted the chapel of {}?"),
-    ("runs the bakery of {}", "Who runs the bakery of {}?"),
-    ("keeps the harbour of {}", "Who keeps the harbour of {}?"),
-    ("wrote the history of {}", "Who wrote the history of {}?"),
+    "The lighthouse of {} was built by",
+    "The library of {} was founded by",
+    "The chapel of {} was painted by",
+    "The bakery of {} is run by",
+    "The harbour of {} is kept by",
+    "The history of {} was written by",
 )
 SOURCES, SEED = 6, 0
 
@@ -44,12 +44,10 @@ def drawn(number: int) -> tuple[list[str], str, str, int]:
     draws = np.random.default_rng((SEED, number))
     places, firsts, lasts = (draws.permutation(names)[:SOURCES] for names in (PLACES, FIRST, LAST))
     deeds = draws.permutation(len(DEEDS))[:SOURCES]
-    sources = [
-        f"{first} {last} {DEEDS[deed][0].format(place)}."
-        for first, last, deed, place in zip(firsts, lasts, deeds, places, strict=True)
-    ]
+    begun = [DEEDS[deed].format(place) for deed, place in zip(deeds, places, strict=True)]
+    sources = [f"{start} {first} {last}." for start, first, last in zip(begun, firsts, lasts, strict=True)]
     planted = int(draws.integers(SOURCES))
-    question = DEEDS[deeds[planted]][1].format(places[planted]) + " Answer with the name alone."
+    question = begun[planted]
     return sources, question, f"{firsts[planted]} {lasts[planted]}", planted
 
 
@@ -57,7 +55,7 @@ def asked(model: Any, number: int, method: str) -> dict[str, Any]:
     """One prompt: whether it is answered rightly, and which source has the largest score."""
     sources, question, name, planted = drawn(number)
     start = time.process_time()
-    result = exegesis.citations(model, question, sources, method=method, chat=True, most_pieces=12, trust=False)
+    result = exegesis.citations(model, question, sources, method=method, most_pieces=6, trust=False)
     words = set(question.lower().strip("?").split())
     overlap = [len(words & set(source.lower().strip(".").split())) for source in sources]
     return {

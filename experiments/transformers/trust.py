@@ -70,10 +70,11 @@ def portion(model: Any, texts: Sequence[str]) -> dict[str, Any]:
         result = exegesis.evaluate(
             model, own, list(METHODS), list(MEASURES), target=f"margin:{label},{other}", seed=SEED
         )
+        names = [*METHODS, *(control.name for control in result.methods[len(METHODS) :])]
         for told in result.measures:
-            for method in result.methods:
+            for name, method in zip(names, result.methods, strict=True):
                 found = result.of(told.name, method.name).tolist()
-                numbers.setdefault(told.name, {}).setdefault(method.name, []).extend(found)
+                numbers.setdefault(told.name, {}).setdefault(name, []).extend(found)
     seconds = {}
     for method in METHODS:
         start = time.process_time()
