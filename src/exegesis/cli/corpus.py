@@ -30,7 +30,10 @@ class Run(Command, LabelledCorpus, opt.Model):
     )
     param: list[str] | None = opt.PARAM()
     target: str | None = opt.TARGET()
-    level: str = option("word, phrase, clause, text or all of them.", "--level", "-l", metavar="LEVEL", default="word")
+    level: str = option(
+        "word, phrase, clause, text or all of them; or a tree of phrases: acd, soc, scd, hedge, parse, owen.",
+        "--level", "-l", metavar="LEVEL", default="word",
+    )  # fmt: skip
     most: int | None = option("The passes of the model that a text may take.", "--most", metavar="PASSES")
     processes: int = option("Processes, each with the model.", metavar="N", min=1, default=1)
     engine: str = choice(

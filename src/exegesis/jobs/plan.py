@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from exegesis._version import __version__
-from exegesis.api import Plan, read_text
+from exegesis.api import Growth, Plan, read_text
 from exegesis.core.errors import MissingExtraError, TextError, UsageError
 from exegesis.core.text import Text
 from exegesis.data.examples import Example
@@ -16,9 +16,12 @@ from exegesis.jobs.rows import Asked, digest, rows_of, text_id
 from exegesis.models.fingerprint import fingerprint
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Wish
+from exegesis.questions.phrases.catalogue import SEARCHES
 from exegesis.results.attribution import Attribution
+from exegesis.results.hierarchy import Hierarchy
 
-Outcome = Attribution | str  # an explanation, or why there is none
+DEFAULT = "integrated-gradients"  # the method of a run that names none
+Outcome = Attribution | Hierarchy | str  # an explanation, or why there is none
 Advance = Callable[..., object]
 
 
@@ -26,7 +29,7 @@ Advance = Callable[..., object]
 class Question:
     """One method on one model: its checked plan, and its name in rows."""
 
-    plan: Plan
+    plan: Plan | Growth
     asked: Asked
 
     def rows(self, unit: Sequence[Example], advance: Advance = lambda _: None) -> tuple[list[dict[str, Any]], int]:
@@ -60,15 +63,26 @@ def questions(
     own, device = fingerprint(model, given), str(getattr(model, "device", "cpu"))
     found = []
     for value in values:
-        plan = Plan.of(model, value, None, target, level)
+        plan = _plan(model, value, target, level)
         labels = [model.labels[i] for i in plan.choice.labels] or ["predicted"]
         wish = f"{model.link.called(plan.choice.kind)}:{','.join(labels)}"
-        found.append(
-            Question(plan, Asked(model.name, own, device, __version__, plan.name, repr(plan.method), level, wish))
-        )
+        found.append(Question(plan, Asked(model.name, own, device, __version__, plan.name, _code(plan), level, wish)))
     if len({question.asked.id for question in found}) < len(found):
         raise UsageError("a method is named twice with the same parameters; name it once")
     return found
+
+
+def _plan(model: Classifier, method: Method, target: Wish, level: str) -> Plan | Growth:
+    """A method's plan: of explanations at a level, or of the trees of a search, whose phrases it scores. A search with
+    a score of its own takes no method but the default one, which it leaves out."""
+    if level not in SEARCHES.names:
+        return Plan.of(model, method, None, target, level)
+    own = not SEARCHES[level].free and method == make(DEFAULT)
+    return Growth.of(model, level, None if own else method, None, target)
+
+
+def _code(plan: Plan | Growth) -> str:
+    return repr(plan.method if isinstance(plan, Plan) else plan.search)
 
 
 def unique(examples: Sequence[Example]) -> dict[str, Example]:
@@ -88,7 +102,7 @@ def units(texts: Mapping[str, Example], size: int) -> Iterator[tuple[str, dict[s
         yield digest(part, size=8), {name: texts[name] for name in part}
 
 
-def outcomes(plan: Plan, examples: Sequence[Example], advance: Advance = lambda _: None) -> list[Outcome]:
+def outcomes(plan: Plan | Growth, examples: Sequence[Example], advance: Advance = lambda _: None) -> list[Outcome]:
     """The explanation of each text, or the reason why there is none.
 
     The texts are explained together. If that fails, so are their halves, down to the texts that fail alone.
@@ -105,14 +119,14 @@ def outcomes(plan: Plan, examples: Sequence[Example], advance: Advance = lambda 
     while waiting:
         part = waiting.pop()
         try:
-            results = plan.explain([text for _, text in part])
+            results: list[Any] = list(plan.explain([text for _, text in part]))
         except MissingExtraError:
             raise
         except Exception as error:
             if len(part) > 1:
                 waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
                 continue
-            results = [cast(Any, _reason(error))]
+            results = [_reason(error)]
         for (number, _), result in zip(part, results, strict=True):
             found[number] = result
             advance(number)

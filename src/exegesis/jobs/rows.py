@@ -35,8 +35,10 @@ from typing import TYPE_CHECKING, Any
 
 from exegesis.core.errors import MissingExtraError
 from exegesis.core.plain import to_plain
+from exegesis.core.text import Span, Text
 from exegesis.data.examples import Example
 from exegesis.results.attribution import Attribution
+from exegesis.results.hierarchy import Hierarchy
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,7 +112,7 @@ def schema() -> pa.Schema:
     return pa.schema([(name, kinds[name]) for name in order])
 
 
-def rows_of(asked: Asked, example: Example, result: Attribution | str) -> Iterator[dict[str, Any]]:
+def rows_of(asked: Asked, example: Example, result: Attribution | Hierarchy | str) -> Iterator[dict[str, Any]]:
     """The rows of a text's explanation, one for each target; of a failure (the reason as a string) a single one."""
     first, second = (example.text, None) if isinstance(example.text, str) else example.text
     own = text_id(example)
@@ -126,6 +128,9 @@ def rows_of(asked: Asked, example: Example, result: Attribution | str) -> Iterat
         "label": predicted.label, "probability": predicted.probability, "labels": list(predicted.probabilities),
         "probabilities": list(predicted.probabilities.values()), "details": _json(result.details),
     }  # fmt: skip
+    if isinstance(result, Hierarchy):
+        yield {**head, "key": digest(asked.id, own, result.target), **_tree(result)}
+        return
     for part in result.each_target():
         own_words = [i for i, level in enumerate(part.levels) if level == "word"]
         places = [part.text.characters(part.spans[i]) for i in own_words]
@@ -140,6 +145,26 @@ def rows_of(asked: Asked, example: Example, result: Attribution | str) -> Iterat
         }  # fmt: skip
 
 
+def _tree(result: Hierarchy) -> dict[str, Any]:
+    """The columns of a tree: its words, and its phrases from the smallest; their heights, steps and interactions, in
+    the order of ``spans``, stand in ``details``."""
+    leaves = [part for part in result.parts if not part.children]
+    inner = [(part, height) for part, height in zip(result.parts, result.heights, strict=True) if part.children]
+    places = [result.text.characters(part.span) for part in leaves]
+    details = {
+        **result.details, "heights": [height for _, height in inner], "steps": [part.step for part, _ in inner],
+        "interactions": [part.interaction for part, _ in inner],
+    }  # fmt: skip
+    return {
+        "target": result.target, "explained": float(result.explained), "gap": float(result.gap),
+        "account": [{"name": name, "value": float(value)} for name, value in result.account.items()],
+        "words": [result.text.raw[start:stop] for start, stop in places],
+        "starts": [start for start, _ in places], "stops": [stop for _, stop in places],
+        "scores": [float(part.score) for part in leaves], "details": _json(details),
+        "spans": [_entry(result.text, "phrase", part.span, float(part.score)) for part, _ in inner],
+    }  # fmt: skip
+
+
 def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows as a table of the schema; a lone surrogate, which UTF-8 cannot hold, becomes ``\\udXXX``."""
     names, package = schema(), arrow()
@@ -151,9 +176,12 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 
 def _span(part: Attribution, i: int) -> dict[str, Any]:
-    start, stop = part.text.characters(part.spans[i])
-    text, score = part.text.surface(part.spans[i]), float(part.values[0, i])
-    return {"level": part.levels[i], "text": text, "start": start, "stop": stop, "score": score}
+    return _entry(part.text, part.levels[i], part.spans[i], float(part.values[0, i]))
+
+
+def _entry(text: Text, level: str, span: Span, score: float) -> dict[str, Any]:
+    start, stop = text.characters(span)
+    return {"level": level, "text": text.surface(span), "start": start, "stop": stop, "score": score}
 
 
 def _json(details: Mapping[str, Any]) -> str:

@@ -298,3 +298,22 @@ def test_other_readers_find_the_same_rows(model, tmp_path, name):
     expected = {row["key"]: row for row in rows(tmp_path / "s")}
     assert {row["key"]: row for row in found} == expected
     assert sum(row["error"] is not None for row in found) == 1
+
+
+def test_trees_are_rows(model, tmp_path):
+    run(model, tmp_path / "s", level="acd")
+    units = [TEXTS[start : start + 4] for start in range(0, len(TEXTS), 4)]
+    found = [exegesis.hierarchy(model, unit, "acd", method="leave-one-out") for unit in units]
+    trees = {tree.text.raw: tree for part in found for tree in part}
+    for row in rows(tmp_path / "s"):
+        tree = trees[row["text"]]
+        phrases = [part for part in tree.parts if part.children]
+        assert (row["method"], row["level"], row["target"]) == ("acd", "acd", tree.target)
+        assert row["scores"] == [float(part.score) for part in tree.parts if not part.children]
+        assert [entry["score"] for entry in row["spans"]] == [float(part.score) for part in phrases]
+        assert [entry["text"] for entry in row["spans"]] == [tree.text.surface(part.span) for part in phrases]
+        assert json.loads(row["details"])["interactions"] == [part.interaction for part in phrases]
+    assert run(model, tmp_path / "s", level="acd").done == 0
+    assert run(model, tmp_path / "s", level="word").done == len(TEXTS)
+    with pytest.raises(UsageError, match="the search hedge has a score of its own"):
+        run(model, tmp_path / "h", level="hedge")
