@@ -82,12 +82,13 @@ def run(
 
     ``data`` is a list of texts or examples, or what ``read_examples`` reads: a file, parquet, the name of a dataset.
     ``methods`` are names or method values, or names with their parameters; ``target`` and ``level`` are those of
-    ``explain``; as a ``level`` the name of a search of ``hierarchy`` (``acd``, ``soc``, ...) gives each text a tree,
-    whose phrases the methods score. A row belongs to one text, method and target (``exegesis.jobs.rows`` has the
-    columns); equal texts have one. Its key is a hash of the text, the method with its parameters, the level, the target,
-    the model's ``fingerprint`` (a hash of its weights, code, labels and reading; ``fingerprint=`` names what is out of
-    sight, such as the version of a black box) and the version of this package. What the store holds under these keys is not done
-    again, so the same call goes on after a kill, and does what is new after texts, methods or weights have changed.
+    ``explain``; as a ``level`` the name of a search of ``hierarchy`` (``acd``, ``soc``, ...) gives each text a
+    tree, whose phrases the methods score. A row belongs to one text, method and target (``exegesis.jobs.rows`` has
+    the columns); equal texts have one. Its key is a hash of the text, the method with its parameters, the level,
+    the target, the model's ``fingerprint`` (a hash of its weights, code, labels and reading; ``fingerprint=`` names
+    what is out of sight, such as the version of a black box) and the version of this package. What the store holds
+    under these keys is not done again, so the same call goes on after a kill, and does what is new after texts,
+    methods or weights have changed.
 
     Texts are explained in units of ``unit`` texts in their order, and the rows of a unit are those of ``explain`` for
     its texts, bit for bit. A unit's shard is written whole or not at all: a kill loses the units in work. Shards that
