@@ -44,7 +44,7 @@ class Introspective:
     share: Annotated[float, above(0), at_most(1)] = 0.2
     control: Annotated[float, at_least(0)] = 1.0
     margin: Annotated[float, at_least(0)] = 0.1
-    sparsity: Annotated[float, at_least(0)] = 1.0
+    sparsity: Annotated[float, at_least(0)] = 0.3
     coherence: Annotated[float, at_least(0)] = 0.1
     temperature: Annotated[float, above(0)] = 0.5
 
