@@ -53,9 +53,7 @@ class Report(Command, opt.Look, opt.Model, Rows):
             measured=self.measured, checked=self.checked, seed=self.seed, named=self._named(data),
             progress=progress(self.quiet),
         )  # fmt: skip
-        from exegesis.results.result import save
-
-        save([found], self.out, palette=view["palette"])  # type: ignore[list-item]
+        found.save(self.out, palette=view["palette"])
         for chapter in found.chapters if not self.quiet else ():
             print(escaped(f"{chapter.title}: {' '.join(chapter.sentences[:2]) or chapter.question}"))
         say(self.out, self.quiet)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from exegesis.core.shown import Shown
+from exegesis.core.files import write_whole
+from exegesis.core.shown import Shown, drawn
 
 
 class Rate(NamedTuple):
@@ -55,3 +58,10 @@ class Report(Shown):
     command: str = ""
 
     view: ClassVar[str] = "report"
+
+    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
+        """Write the report to a file, completely or not at all: ``.html`` or another view, ``.csv`` with the slices.
+
+        Raises FileError for another ending or if the file cannot be written.
+        """
+        return write_whole(path, drawn([self], Path(path).suffix.lower(), **options))

@@ -106,10 +106,8 @@ def test_a_group_is_found_in_whatever_case():
 def test_the_page_holds_it_all_and_no_text_acts(found, tmp_path):
     drawn = document_of(found)
     assert [section.title for section in drawn.sections] == ["A report", *TITLES]
-    from exegesis.results.result import save
-
     for ending in (".html", ".txt", ".csv"):
-        save([found], tmp_path / f"r{ending}")  # type: ignore[list-item]
+        found.save(tmp_path / f"r{ending}")
     page = (tmp_path / "r.html").read_text("utf-8")
     assert "&lt;whole&gt;" in page
     assert not re.search(r"(?:src|href)\s*=", page)
