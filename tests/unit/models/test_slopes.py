@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -126,16 +125,3 @@ def test_a_hugging_face_module_with_a_hook() -> None:
     module.classifier.register_full_backward_hook(lambda _, given, __: tuple(3 * g for g in given))  # type: ignore
     model = exegesis.wrap(module, tokenizer=wordpiece())
     assert model.lacks["Differentiable"] == NO_SLOPE
-
-
-def test_a_part_between_two_words_has_no_relevance_in_a_text_of_one() -> None:
-    """Constants beside nothing at all: a text of one word has no word before it."""
-
-    def blended(e: Any) -> Any:
-        return torch.cat([e[:, :1], 0.9 * e[:, 1:] + 0.1 * (e[:, :-1] + 1.0)], 1)
-
-    model = wrap(Net(blended).double(), vocabulary=WORDS, labels=["a", "b", "c"])
-    for text in TEXTS:
-        found = exegesis.explain(model, text, "lrp", target=0)
-        assert abs(found.gap) < 1e-12
-        assert np.isfinite(found.scores).all()

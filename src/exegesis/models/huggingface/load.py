@@ -21,7 +21,11 @@ from exegesis.models.huggingface.wrap import wrap_huggingface
 from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import usable_device
 
-PATIENCE = 4.0  # seconds to wait for the hub's first answer
+UNREACHED = (
+    "there is no folder {!r}, and the hub cannot be reached to ask for a model of that name: check the name and the "
+    "connection"
+)
+PATIENCE = 2.0  # seconds to wait for the hub's first answer
 TRIAL = (("a word",), ("a word", "and some more"))  # texts that a damaged tokenizer may break down at
 
 
@@ -92,19 +96,24 @@ def load_both(transformers: Any, kind: str, files: Files, head: tuple[str, str])
 def fetching(source: str | os.PathLike[str], local: bool = False) -> Iterator[tuple[Any, Files]]:
     """Prepare the loading of a model: the package transformers, and the model's files, for this block.
 
-    The hub is not asked for a ``local`` model, nor for any if it does not answer. Raises MissingExtraError without the
-    package, FileError if the folder or the name is wrong, or for any failure in the block.
+    The hub is not asked for a ``local`` model, nor for any if it does not answer. It is asked before transformers is
+    imported, which takes seconds. Raises MissingExtraError without the package, FileError if the folder or the name is
+    wrong, or for any failure in the block.
     """
+    name = os.fspath(source)
     try:
+        import huggingface_hub
+
+        _check_folder(name)
+        with _one_line(name):
+            local = local or os.path.isdir(name) or not _hub_answers(name)
+            if local and not os.path.isdir(name) and not _is_stored(huggingface_hub, name):
+                raise FileError(UNREACHED.format(name))
         import transformers
     except ImportError as error:
         raise MissingExtraError("transformers", "transformers", "loading a Hugging Face model") from error
-    name = os.fspath(source)
-    _check_folder(name)
-    with quiet(transformers), _one_line(name):
-        local = local or os.path.isdir(name) or not _hub_answers(name)
-        with offline(os.path.isdir(name)):
-            yield transformers, Files(name, transformers.utils.cached_file, {"local_files_only": local})
+    with quiet(transformers), _one_line(name), offline(os.path.isdir(name)):
+        yield transformers, Files(name, transformers.utils.cached_file, {"local_files_only": local})
 
 
 def _check_folder(name: str) -> None:
@@ -143,6 +152,12 @@ def _hub_answers(name: str) -> bool:
     return True
 
 
+def _is_stored(hub: Any, name: str) -> bool:
+    """True if anything of a model of the hub is on this machine."""
+    folder = hub.file_download.repo_folder_name(repo_id=name, repo_type="model")
+    return os.path.isdir(os.path.join(hub.constants.HF_HUB_CACHE, folder))
+
+
 @contextmanager
 def _one_line(name: str) -> Iterator[None]:
     """Raise a FileError of one line for any failure in loading."""
@@ -153,10 +168,7 @@ def _one_line(name: str) -> Iterator[None]:
             raise
         line = " ".join(str(error).split())[:300] or type(error).__name__
         if not os.path.isdir(name) and _not_stored(error):
-            raise FileError(
-                f"there is no folder {name!r}, and the hub cannot be reached to ask for a model of that name: check "
-                "the name and the connection"
-            ) from error
+            raise FileError(UNREACHED.format(name)) from error
         where = "" if os.path.isdir(name) else " (no folder here; asked for on the hub)"
         raise FileError(f"cannot load the model {name}{where}: {line}") from error
 
