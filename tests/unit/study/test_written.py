@@ -63,9 +63,9 @@ def test_a_decision_is_the_chain_of_its_pieces(tmp_path, two_halves):
                 total += float(torch.log_softmax(logits[0, -1].double(), 0)[told[step]])
             scores.append(total)
         np.testing.assert_allclose(chances, np.exp(scores) / np.exp(scores).sum(), atol=1e-5)
-    (total,), (pieces,) = writer.likelihoods([("text", "warm is good")])
-    assert pieces == 4  # three words and the end
-    assert total < writer.likelihoods([("text", "warm is good")], ended=False)[0][0]
+    (total,), (pieces,) = writer.likelihoods([("explain : a film", "warm is good")])
+    assert pieces == 4  # three words and the end, and nothing of the source
+    assert total < writer.likelihoods([("explain : a film", "warm is good")], ended=False)[0][0]
 
 
 @pytest.mark.quick
@@ -94,7 +94,7 @@ def test_decisions_follow_their_explanations(follows, tmp_path):
 
     model = load_explainer(follows)
     always = study.written(Swapped(model.writer, "label-specific", "toy"), toys.rows(10, 2))
-    assert always.exchanged[1].followed == 1.0
+    assert always.exchanged[1].followed == always.exchanged[1].changed == 1.0
 
 
 def test_simulatability_is_the_plain_one():
