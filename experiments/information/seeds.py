@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--texts", type=int, default=6)
     parser.add_argument("--rate", type=float, default=0.01)
+    parser.add_argument("--layers", default="all")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     texts = [one.text for one in exegesis.read_examples(asked.data)][: asked.texts]
@@ -31,7 +32,7 @@ def main() -> None:
         if name in found:
             continue
         model = exegesis.load(folder)
-        pair = [exegesis.information(model, texts, rate=asked.rate, seed=seed) for seed in (1, 2)]
+        pair = [exegesis.information(model, texts, asked.layers, rate=asked.rate, seed=seed) for seed in (1, 2)]
         layers = pair[0][0].layers
         rows: dict[str, object] = {}
         for at, layer in enumerate(layers):

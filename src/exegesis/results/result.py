@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any, ClassVar, Self, TypeVar
 
 from exegesis.core.errors import FileError, UsageError
@@ -68,6 +71,7 @@ def restored(values: Any) -> Saved:
 
     Raises FileError if they are damaged, of an unknown kind or of a newer version.
     """
+    _load_every_kind()
     form = values.get("format") if isinstance(values, Mapping) else None
     if not isinstance(form, str) or form not in FORMS:
         forms = ", ".join(map(repr, FORMS))
@@ -88,6 +92,14 @@ def restored(values: Any) -> Saved:
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise FileError(kind.damage.format(reason)) from error
+
+
+@cache
+def _load_every_kind() -> None:
+    """Import every file of this folder, so that every kind of result can be read, whatever was imported before."""
+    home = import_module("exegesis.results")
+    for found in walk_packages(home.__path__, "exegesis.results."):
+        import_module(found.name)
 
 
 class Result(Saved, Shown):

@@ -6,6 +6,8 @@ import copy
 import dataclasses
 import json
 import pickle
+import subprocess
+import sys
 import typing
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pytest
 import exegesis
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.values import same
-from tests.support import every_result, influence_samples, matrix_samples, nested_samples, samples
+from tests.support import corpus_samples, every_result, influence_samples, matrix_samples, nested_samples, samples
 
 FOLDER = Path(every_result.__file__).parent / "saved" / "version1"
 RESULTS = [samples.hierarchy, samples.pair, samples.targets, *nested_samples.EVERY, *matrix_samples.PAIRS,
@@ -282,3 +284,16 @@ def test_a_kind_of_result_is_read_by_its_own_class_alone(made) -> None:
     other = samples.pair() if type(result) is type(tree) else tree
     with pytest.raises(FileError, match=f"^this is a saved {other.noun}, not an? {result.noun}; read it with"):
         type(result).from_dict(other.to_dict())
+
+
+def test_every_kind_is_read_by_a_process_that_has_made_none(tmp_path: Path) -> None:
+    """Reading loads what it needs: a study's file is read before anything else of the package was used."""
+    names = ("study of words", "adversary", "evaluation")
+    samples_of = [every_result.EVERY[name] for name in names]
+    saved = [
+        make().save(tmp_path / f"{number}.json") for number, make in enumerate([corpus_samples.heads, *samples_of])
+    ]
+    code = f"import exegesis, sys\nfor path in {list(map(str, saved))!r}: print(type(exegesis.read(path)).__name__)\n"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert said.stderr == ""
+    assert said.stdout.split()[0] == "HeadStudy"

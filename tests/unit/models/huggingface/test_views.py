@@ -192,7 +192,8 @@ def test_an_answer_is_the_best_span(views: dict[str, HuggingFaceClassifier]) -> 
 
 def test_methods_hierarchies_and_measures_work_unchanged(views: dict[str, HuggingFaceClassifier]) -> None:
     for task, model in views.items():
-        raw, target = raws(task)[0], {"question-answering": "answer"}.get(task)
+        raw = raws(task)[0]
+        target = {"question-answering": "answer", "feature-extraction": "dimension 1"}.get(task)
         scores = exegesis.explain(model, raw, "integrated-gradients", target, tolerance=0.01)
         assert abs(scores.gap) <= 0.01 * max(1.0, abs(scores.explained)), task
         same = exegesis.explain(model, raw, "leave-one-out", target)
