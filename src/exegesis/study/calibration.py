@@ -64,7 +64,7 @@ def calibrate(
         "conformity, fitted": fitted(held_near, held_right, near),
     }
     rows = tuple(_reading(name, confidence, right, seed) for name, confidence in readings.items())
-    asked = Asked(classifier.name, f"nearest(k={k})", "nearest", "predicted", len(tested), 0, False)
+    asked = Asked(classifier.name, f"nearest(k={k})", "nearest", "probability:predicted", len(tested), 0, False)
     return Calibrated(asked, float(right.mean()), len(apart), k, rows)
 
 

@@ -47,11 +47,12 @@ def plainly(model, text, k, layers):
     return found, weights
 
 
+@pytest.mark.parametrize("asked", ["w1 w2 w5", "w3 w1 w1", "w4", "w5 w5 w2 w3"])
 @pytest.mark.parametrize("layers", ["", LAYERS])
-def test_conformity_credibility_and_confidence(model, held, layers):
+def test_conformity_credibility_and_confidence(model, held, layers, asked):
     names = [name.strip() for name in layers.split(",")]
-    found = exegesis.influence(model, TRAIN, "w1 w2 w5", "nearest", k=4, layers=layers, calibration=held)
-    near, weights = plainly(model, "w1 w2 w5", 4, names)
+    found = exegesis.influence(model, TRAIN, asked, "nearest", k=4, layers=layers, calibration=held)
+    near, weights = plainly(model, asked, 4, names)
     label = found.target.split(":")[1]
     signs = np.array([1 if own == label else -1 for _, own in TRAIN])
     np.testing.assert_allclose(np.nan_to_num(found.scores), weights * signs, atol=1e-9)
