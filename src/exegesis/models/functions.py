@@ -140,6 +140,11 @@ class Function:
                 raise self._wrong("a list of one text another row than the text itself", 1, f" ({ONE_BY_ONE})")
         elif len(asked) == len(self.labels) and np.ndim(answer) == 1:  # may be the row of one text
             self._checked(self._called([texts[0]] * (len(asked) + 1)), len(asked) + 1)
+        if len(asked) > len(texts) and not np.allclose(values[0], values[1], rtol=TOLERANCE, atol=TOLERANCE):
+            raise ModelError(
+                f"the function {self.name} gives the same text two answers ({values[0][:3]} and {values[1][:3]}): no "
+                "number would hold; fix its random choices"
+            )
         self.alone = False
         return values[: len(texts)]
 

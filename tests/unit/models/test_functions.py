@@ -211,3 +211,15 @@ def test_options_that_do_not_fit(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"^[^\n]{,200}$"):
         unchecked(BlackBox.__init__)(object.__new__(BlackBox), len, LABELS, **options)
     assert exegesis.blackbox(len, LABELS, batch=np.int64(3))
+
+
+def test_a_function_that_draws_its_answers_is_refused() -> None:
+    """Asked for one text first, it is asked for it twice in one call."""
+    draws = np.random.default_rng(0)
+
+    def drawn(texts: list[str]) -> np.ndarray:
+        shares = draws.random(len(texts))
+        return np.stack([1 - shares, shares], 1)
+
+    with pytest.raises(ModelError, match=r"^the function [^\n]* gives the same text two answers[^\n]*$"):
+        exegesis.explain(exegesis.blackbox(drawn, ["no", "yes"]), "a good film", "leave-one-out")
