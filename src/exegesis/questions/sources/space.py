@@ -166,4 +166,4 @@ def _graph(vectors: Float[Tensor, "n d"]) -> Any:
 def nearest(distances: Float[Tensor, "q n"], count: int) -> tuple[Float[Tensor, "q k"], Int[Tensor, "q k"]]:
     """The distances and numbers of the nearest, the nearest first; equal ones in their order."""
     near, order = torch.sort(distances, dim=1, stable=True)
-    return near[:, :count], order[:, :count]
+    return near[:, :count].clone(), order[:, :count].clone()  # not views that hold all distances
