@@ -104,9 +104,14 @@ def _curves(part: Chart, curves: Sequence[Curve], look: Look) -> list[Line]:
     points = curves[0].points
     if part.words:
         columns = (Column(part.across, words=True), *map(Column, part.words))
-        rows = tuple((curve.name, *(decimal(value, 2) for _, value in curve.points)) for curve in curves)
+        places = sorted({place for curve in curves for place, _ in curve.points})
+        known = [(curve.name, dict(curve.points)) for curve in curves]  # a curve need not stand at every word
+        rows = tuple(
+            (name, *(decimal(values[place], 2) if place in values else "" for place in places))
+            for name, values in known
+        )
         return table(Table(columns, rows), look)
-    places = sorted({round(k * (len(points) - 1) / (POINTS - 1)) for k in range(POINTS)})
-    columns = (Column(part.across, words=True), *(Column(f"{points[k][0]:g}") for k in places))
-    rows = tuple((curve.name, *(decimal(curve.points[k][1], 2) for k in places)) for curve in curves)
+    at = sorted({round(k * (len(points) - 1) / (POINTS - 1)) for k in range(POINTS)})
+    columns = (Column(part.across, words=True), *(Column(f"{points[k][0]:g}") for k in at))
+    rows = tuple((curve.name, *(decimal(curve.points[k][1], 2) for k in at)) for curve in curves)
     return table(Table(columns, rows), look)
