@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from exegesis.protocols.batch import Batch
@@ -74,11 +74,15 @@ def rest_of(batch: Batch, begun: Int[Tensor, " b"]) -> Batch:
 
 @dataclass(frozen=True, eq=False)
 class Beginning:
-    """The states of one whole text of ``length`` pieces; ``cache`` is the model's own, its argument is ``name``."""
+    """The states of one whole text of ``length`` pieces, and its logits.
+
+    ``cache`` is the model's own, its argument is ``name``.
+    """
 
     name: str
     cache: Any
     length: int
+    logits: Float[Tensor, "1 t v"]
 
     def arguments(self, rest: Batch, begun: Int[Tensor, " b"]) -> dict[str, Any]:
         """The arguments beside ids with which a module reads the rest of rows; the cache is a copy."""
@@ -98,5 +102,8 @@ class Beginning:
 def read_once(module: nn.Module, call: Callable[..., Any], length: int) -> Beginning | None:
     """The states of a text, from one ``call`` of its module; None from a module without a cache of this kind."""
     name = cache_of(module)
-    cache = None if name is None else getattr(call(use_cache=True, return_dict=True), name, None)
-    return Beginning(name, cache, length) if name and hasattr(cache, "batch_repeat_interleave") else None
+    if name is None:
+        return None
+    answer = call(use_cache=True, return_dict=True)
+    cache = getattr(answer, name, None)
+    return Beginning(name, cache, length, answer.logits) if hasattr(cache, "batch_repeat_interleave") else None

@@ -77,13 +77,13 @@ class Steps(AnswerParts):
         return torch.cat([numbers for _, numbers in found])[back]
 
     def _begun(self, batch: Batch) -> Int[Tensor, " b"]:
-        """How many pieces of each row are known: those before the first that is scored, and the text's own."""
+        """How many pieces each row begins with as the text does, short of its last one."""
         whole = torch.tensor(self.text.ids, device=self.device)
-        return beginnings(batch, whole, self._places(batch).amin(1))
+        return beginnings(batch, whole, batch.lengths - 1)
 
     @cached_property
     def _beginning(self) -> Beginning | None:
-        """The states of the whole text, None from a module that keeps none."""
+        """The states of the whole text and its logits, None from a module that keeps no states."""
         one = numbered([self.text], self.text, self.tokens["pad"]).to(self.device)
         types = {} if self.reader.types is None else {"token_type_ids": self._types(one, self.reader.types)}
         with frozen(self.module), self._pad_id(one), self._one_line():
@@ -112,16 +112,20 @@ class Steps(AnswerParts):
         """The numbers of rows from the states of the text up to where each begins otherwise."""
         assert self._beginning is not None
         rest, places = rest_of(batch, begun), self._places(batch) - begun[:, None]
+        known, at = places < 0, places.clamp_min(0)  # scored before the row differs, as in the whole text
         more = self._beginning.arguments(rest, begun)
         if self.reader.types is not None:
             more["token_type_ids"] = self._types(rest, self.reader.types)
-        kept = torch.unique(places)
+        kept = torch.unique(at)
         more["logits_to_keep"] = kept
         with frozen(self.module), self._pad_id(batch) as fill, self._one_line():
-            answer = self.module(rest.ids.masked_fill(~rest.mask, fill), **self._taken(more))
-        logits = answer.logits
-        at = torch.searchsorted(kept, places) if logits.shape[1] == len(kept) else places
-        return summed(logits, at, self.text, self.parts, self.number)
+            logits = self.module(rest.ids.masked_fill(~rest.mask, fill), **self._taken(more)).logits
+        at = torch.searchsorted(kept, at) if logits.shape[1] == len(kept) else at
+        logits = logits.gather(1, at[..., None].expand(-1, -1, logits.shape[-1]))
+        before = self._beginning.logits[0][self._places(batch).masked_fill(~known, 0)]
+        logits = torch.where(known[..., None], before, logits)
+        own = torch.arange(places.shape[1], device=self.device).expand_as(places)
+        return summed(logits, own, self.text, self.parts, self.number)
 
     def _taken(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in arguments.items() if name in self.accepted}
