@@ -61,6 +61,7 @@ class Data(Group, panel="Data"):
     pair: str | None = option("Column of the second text, for esim.", "--pair-column", "--pair")
     label: str | None = option("Column of the label.")
     header: bool | None = option("Say whether row 1 names the columns.", "--header/--no-header")
+    encoding: str | None = option("Of files that are not UTF-8, such as cp1252.", metavar="NAME")
     names: str | None = option("New names of the sorted labels, such as negative,positive.")
     neutral: str | None = option("Label of texts that speak for no class.")
 
@@ -316,12 +317,15 @@ def _read(data: Data) -> tuple[dict[str, list[Example]], dict[str, str]]:
     from exegesis.models.trained.corpus import find_labels, renamed
 
     others = {"dev": data.dev, "test": data.test}
-    splits = read_splits(data.data, others, data.text, data.label, pair=data.pair, header=data.header, datasets=True)
+    how: dict[str, Any] = {"header": data.header, "encoding": data.encoding}
+    splits = read_splits(data.data, others, data.text, data.label, pair=data.pair, datasets=True, **how)
     parts = {split: part.examples for split, part in splits.items()}
     origins = {"train": "", "dev": "a seeded tenth of the training texts"}
     origins |= {split: part.origin for split, part in splits.items()}
     for source in data.extra or []:
-        parts["train"] += read_examples(source, data.text, data.label, data.pair, header=data.header)
+        parts["train"] += read_examples(
+            source, data.text, data.label, data.pair, header=data.header, encoding=data.encoding
+        )
         origins["train"] += f" and {source}"
     if data.names is not None:
         labels, new = find_labels(parts["train"], data.neutral), [name.strip() for name in data.names.split(",")]

@@ -26,11 +26,12 @@ def read_splits(
     pair: Column | None = None,
     header: bool | None = None,
     datasets: bool = False,
+    encoding: str | None = None,
 ) -> dict[str, Split]:
     """Read the training texts from ``train``, and each of the ``others`` from the source that the user named for it.
 
     A split without a source of its own is read from ``train`` if that is a folder that holds it, or, if ``datasets``
-    may be named, a dataset that has it. Columns and errors are those of ``read_examples``.
+    may be named, a dataset that has it. Columns, the encoding of files and errors are those of ``read_examples``.
     """
 
     folder, dataset = Path(train), datasets and is_dataset_name(train)
@@ -41,7 +42,7 @@ def read_splits(
         source = train if named is None else named
         within = split if Path(source).is_dir() or (datasets and is_dataset_name(source)) else None
         try:
-            examples = read_examples(source, text, label, pair, within, header=header)
+            examples = read_examples(source, text, label, pair, within, header=header, encoding=encoding)
         except UsageError:
             if named is not None or not dataset:
                 raise

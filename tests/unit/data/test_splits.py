@@ -61,3 +61,10 @@ def test_a_dataset_may_lack_a_split_that_nobody_named(monkeypatch):
     assert list(read_splits("sst2", {"dev": None, "test": None}, datasets=True)) == ["train", "dev"]
     with pytest.raises(UsageError, match="no such split"):
         read_splits("sst2", {"test": "sst2"}, datasets=True)
+
+
+def test_every_file_is_read_in_the_encoding_that_is_said(tmp_path):
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.tsv").write_bytes("un café – bon\tgood\n".encode("cp1252"))
+    parts = read_splits(str(tmp_path), {"dev": None}, encoding="cp1252")
+    assert [part.examples[0].text for part in parts.values()] == ["un café – bon"] * 2
