@@ -67,9 +67,10 @@ recommend -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out --measur
 recommend -f t.tsv --delimiter tab -M lrp --measures deletion
 recommend -m pairs -f p.tsv --column premise --pair-column hypothesis -M leave-one-out --measures deletion
 train folder --out model --arch bilstm --layers 2 --embedding 4 --hidden 4 --readout mean --epochs 2 --seed 1 --half
-train t.tsv -o model --text text --label label --header --encoding utf-8 --dev t.tsv --test t.tsv --extra t.tsv --names bad,good TINY
+train t.tsv -o model --text text --label label --header --dev t.tsv --test t.tsv --extra t.tsv --names bad,good TINY
 train n.tsv -o model --no-header --neutral 2 --vectors v.txt --freeze --min-count 1 --cased --about about.md TINY
-train t.tsv -o model --dropout 0.1 --embedding-dropout 0.1 --word-dropout 0.1 --lr 0.01 --batch 2 --patience 1 TINY
+train t.tsv -o model --encoding ascii --patience 1 TINY
+train t.tsv -o model --dropout 0.1 --embedding-dropout 0.1 --word-dropout 0.1 --lr 0.01 --batch 2 TINY
 train t.tsv -o model --clip 0.5 --weight-decay 0.1 --label-smoothing 0.1 --average 0.5 --device cpu --resume -q TINY
 train t.tsv -o model --arch transformer --heads 2 --feedforward 4 --layers 1 --embedding 4 --epochs 1 --readout first
 train t.tsv -o model --arch cnn --kernels 1,3 TINY
