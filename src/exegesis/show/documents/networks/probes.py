@@ -71,7 +71,9 @@ def _charts(name: str, rows: list[Probed]) -> list[doc.Part]:
         if not hue:
             beside = tuple((at, row.untrained) for at, row in points)
             curves.append(doc.Curve("untrained", beside, hue=2 * len(kinds)))
-    title = f"{visible(name)} of a {rows[0].level}"
+    title, curves = f"{visible(name)} of a {rows[0].level}", [one for one in curves if len(one.points) == len(layers)]
+    if len(layers) < 2 or not curves:
+        return []  # one layer is no curve
     return [doc.Chart(title, "accuracy", tuple(curves), False, across="layer", words=tuple(map(visible, layers)))]
 
 
