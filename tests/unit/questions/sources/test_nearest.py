@@ -15,7 +15,7 @@ TEXTS = torch_toys.texts([4, 3, 5, 2, 6, 3, 4, 5, 3, 4, 2, 5])
 LABELS = ["no", "yes", "maybe"]
 TRAIN = [(text, LABELS[n % 3]) for n, text in enumerate(TEXTS)]
 HELD = [("w1 w2", "yes"), ("w3 w3 w1", "no"), ("w5", "maybe"), ("w2 w5 w1 w1", "no"), ("w4 w2", "yes")]
-LAYERS = "layer 1 last step, pooled"
+LAYERS = "layer 1, pooled"  # the mean over the steps, and the last one
 
 
 @pytest.fixture(scope="module")
