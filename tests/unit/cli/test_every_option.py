@@ -139,11 +139,14 @@ study substitute "a fine film" --synonyms s.txt --language bundled --seed 1 -m b
 study substitute "a fine film" fine --data folder --split test --vectors v.txt --neighbours 1 --json out.json
 study substitute "a fine film" fine --synonyms s.txt --report out.html --figure out.svg --palette blue-orange
 study substitute "a fine film" --synonyms s.txt -M best --recommendation best.json --device cpu TASK -q --no-color
-study probe u10.conllu -m small --properties tag --layers pooled --probes linear --limit 12 -p minimum=2 --seed 1
+study probe u10.conllu --properties tag --layers pooled --probes linear --limit 12 -m small -p minimum=2
+study probe u10.conllu --properties tag --layers pooled --probes linear -p minimum=2 --seed 1 --report out.html -q TASK
 study heads u.conllu -m pairs --limit 9 --minimum 2 --tried 1 --seed 1 --device cpu TASK --json out.json --color
-study probe u10.conllu -m small --properties tag --layers pooled --probes linear --limit 12 -p minimum=2 --seed 1
+study probe u10.conllu --properties tag --layers pooled --probes linear -p minimum=2 -m small --json out.json --color
+study probe u10.conllu --properties tag --layers pooled --probes linear -p minimum=2 --palette blue-orange
 study heads u.conllu -m pairs --minimum 2 --tried 0 --report out.html --figure out.svg --no-color -q
-study probe u10.conllu -m small --properties tag --layers pooled --probes linear --limit 12 -p minimum=2 --seed 1
+study probe u10.conllu --properties tag --layers pooled --probes linear -p minimum=2 --figure out.svg --no-color
+study probe u10.conllu --properties tag --layers pooled --probes linear -p minimum=2 -m small --device cpu
 study heads u.conllu -m pairs --minimum 2 --tried 0 --palette blue-orange
 study information t.tsv --column text --limit 2 -m bundled --layers pooled --beside small -p most=2 --json out.json
 study information folder --split test --layers pooled -p most=2 --report out.html --figure out.svg --color -q TASK

@@ -40,6 +40,7 @@ def test_there_is_a_file_of_every_kind() -> None:
     assert {one["study"] for one in values if "study" in one} == set(Study.kinds()) - {
         "amend",
         "attention-test",
+        "calibrate",
         "concepts",
         "corpus",
         "excerpts",
