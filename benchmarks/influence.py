@@ -25,7 +25,7 @@ import exegesis
 from exegesis.data.examples import read_examples
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import GaussNewton
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.questions.sources.method import Training

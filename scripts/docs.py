@@ -17,7 +17,7 @@ from pathlib import Path
 import layers
 
 import exegesis
-from exegesis.core.files import write_whole
+from exegesis.core.disk.files import write_whole
 from exegesis.engine.methods import Card
 from exegesis.results.attribution import Attribution
 from exegesis.results.hierarchy import Hierarchy

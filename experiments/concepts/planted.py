@@ -23,7 +23,7 @@ from scipy.optimize import linear_sum_assignment
 
 from exegesis import study
 from exegesis.api.models import wrap
-from exegesis.core.files import write_whole
+from exegesis.core.disk.files import write_whole
 from exegesis.data.examples import Example
 from exegesis.models.concepts.model import ConceptClassifier
 from exegesis.models.concepts.shape import ConceptConfig

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 import exegesis
 from exegesis.data.examples import Example, read_examples
 from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.card import machine
-from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.protocols.model import Classifier

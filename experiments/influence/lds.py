@@ -27,7 +27,7 @@ from scipy import stats
 
 import exegesis
 from exegesis.data.examples import Example, read_examples
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.statistics.bootstrap import spread

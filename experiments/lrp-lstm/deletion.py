@@ -25,7 +25,7 @@ import torch
 from treebank import NAMES, Tree, read
 
 import exegesis
-from exegesis.core.files import write_whole
+from exegesis.core.disk.files import write_whole
 
 WORDS, STEPS, RUNS = 10, 5, 10
 PRODUCTS_ALONE = "LRP-prop, 0.2 in products alone"

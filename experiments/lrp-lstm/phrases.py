@@ -29,7 +29,7 @@ from scipy.stats import rankdata
 from treebank import Node, Tree, read
 
 import exegesis
-from exegesis.core.files import write_whole
+from exegesis.core.disk.files import write_whole
 from exegesis.core.text import Span
 from exegesis.mech.removal.perturbed import outputs_keeping
 

@@ -22,9 +22,9 @@ from rich.progress import Progress
 import exegesis
 from exegesis.data.examples import Example, read_examples
 from exegesis.models.modules.adapter import TorchClassifier
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.assumptions import check_assumptions
 from exegesis.models.trained.card import machine
-from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.folder import TrainedClassifier
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train

@@ -32,12 +32,12 @@ from exegesis.data.marks import marks_of
 from exegesis.models.modules.wrap import wrap
 from exegesis.models.rationales.model import RationaleClassifier
 from exegesis.models.rationales.shape import RationaleConfig
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.questions.trust.measures.people import average_precision, runs
 from exegesis.results.rationale import Rationale
-from exegesis.study.rationales import collusion, train_selecting
+from exegesis.study.reasons.rationales import collusion, train_selecting
 
 SIZE, ENCODER = 30, "gru"
 SHARES = {"aspects": 0.05, "shortcuts": 0.05, "sst2": 0.2, "movies": 0.1}  # the part of the words that is wanted

@@ -13,9 +13,9 @@ import numpy as np
 import exegesis
 from exegesis.core.errors import UsageError
 from exegesis.data.examples import Example
-from exegesis.results.faults import FINDINGS, Failures, Substitution
+from exegesis.results.studies.faults import FINDINGS, Failures, Substitution
 from exegesis.study.corpus import Corpus
-from exegesis.study.training_texts import TrainingTexts, read_training
+from exegesis.study.failing.training_texts import TrainingTexts, read_training
 
 ALL = 10**6
 SURE, SAMPLE, CAUSES = 0.9, 60, 5

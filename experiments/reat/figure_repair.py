@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import exegesis
-from exegesis.core.files import write_whole
+from exegesis.core.disk.files import write_whole
 from exegesis.core.plain import to_plain
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 
 SWAPS = {"terribly": ["extremely", "very"]}  # Table 6

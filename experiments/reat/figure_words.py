@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 import exegesis
-from exegesis.core.files import write_whole
+from exegesis.core.disk.files import write_whole
 from exegesis.data.examples import Example
 from exegesis.models.tagger import default_tagger
-from exegesis.results.study import TAG_NAMES
+from exegesis.results.studies.study import TAG_NAMES
 from exegesis.show import MEDIA
 from exegesis.show.document import Box, Chart, Document, Section
 from exegesis.statistics.bootstrap import Spread
-from exegesis.study.classes import VERBS
+from exegesis.study.vocabulary.classes import VERBS
 
 PAIR = ("terrible", "terribly")  # Figure 8
 WORDS = (*PAIR, "extremely", "very")  # and what the paper calls the second's synonyms

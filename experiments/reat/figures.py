@@ -24,7 +24,7 @@ import figure_swaps as swaps
 import figure_words as words
 
 import exegesis
-from exegesis.core.files import write_whole
+from exegesis.core.disk.files import write_whole
 from exegesis.data.examples import Example, read_examples
 from exegesis.models.trained.card import machine
 from exegesis.models.trained.folder import load_folder

@@ -27,7 +27,7 @@ from cases import Case, joined_by_but, of_both_opinions
 from methods import SIX
 
 import exegesis
-from exegesis.core.files import write_whole
+from exegesis.core.disk.files import write_whole
 from exegesis.core.text import Text
 from exegesis.data.examples import read_examples
 from exegesis.engine.methods import make

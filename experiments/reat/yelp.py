@@ -19,7 +19,7 @@ import argparse
 import random
 from pathlib import Path
 
-from exegesis.core.files import read_text, write_whole
+from exegesis.core.disk.files import read_text, write_whole
 
 DEVELOPMENT = 1000  # texts a label
 

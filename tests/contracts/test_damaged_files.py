@@ -23,16 +23,16 @@ from exegesis.models.language_models.cloze import BLANK, START, STOP, ClozeConfi
 from exegesis.models.tagger import load_tagger
 from exegesis.models.text.tokenizer import tokenize
 from exegesis.models.text.vocabulary import Vocabulary
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.models.trained.folder import TrainedClassifier, load_folder, save_folder
 from exegesis.models.trained.options import TrainOptions
-from exegesis.models.trained.recurrent import RecurrentClassifier
 from exegesis.models.trained.training import train
 from exegesis.models.trained.vectors import read_vectors
 from exegesis.nn.tag_network import TagNetwork
 from exegesis.questions.trust.explanations import read_explanations
 from exegesis.results.recommendation import read_recommendation
-from exegesis.study.candidates import read_synonyms
+from exegesis.study.vocabulary.candidates import read_synonyms
 from tests.support import every_result
 from tests.support.damage import damaged, flipped, seeds
 

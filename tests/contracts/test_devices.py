@@ -27,7 +27,7 @@ from exegesis.api import explain, methods
 from exegesis.data.examples import Example
 from exegesis.models.huggingface import wrap as hf_wrapping
 from exegesis.models.modules.wrap import wrap
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import TrainResult, train
 from exegesis.nn.rounding import product_error

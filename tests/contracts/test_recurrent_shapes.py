@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from exegesis import explain
 from exegesis.models.modules.wrap import wrap
-from exegesis.models.trained.config import RecurrentConfig
-from exegesis.models.trained.recurrent import RecurrentClassifier
+from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from tests.support.profiles import profile
 from tests.support.torch_toys import WORDS, Shape, model
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import exegesis
-from exegesis.models.trained.config import LandmarkConfig, RecurrentConfig
+from exegesis.models.trained.architectures.config import LandmarkConfig, RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.nn.halves import active

@@ -11,7 +11,7 @@ import pytest
 
 import exegesis
 from exegesis.data.examples import Example, read_examples
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.folder import save_folder
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train

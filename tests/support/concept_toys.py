@@ -10,7 +10,7 @@ import torch
 from exegesis.data.examples import Example
 from exegesis.models.concepts.network import ConceptNetwork
 from exegesis.models.concepts.shape import ConceptConfig
-from exegesis.models.trained.kinds import network as built
+from exegesis.models.trained.architectures.kinds import network as built
 
 PLANTED = (("warm bread", "fresh soup", "good cake"), ("slow waiter", "rude staff", "long wait"))
 FILLING = tuple(f"w{n}" for n in range(30))

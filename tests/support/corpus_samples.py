@@ -6,11 +6,17 @@ import math
 
 import numpy as np
 
-from exegesis.results.amended import Amended, Amendment, Named
-from exegesis.results.calibrated import Calibrated, Reading, Step
-from exegesis.results.corpus import Agreeing, Answered, CorpusSummary, Moved, Same, Shifted, Slice, Strong
 from exegesis.results.evaluation import Evaluation, Measurand, Measured
-from exegesis.results.faults import (
+from exegesis.results.internals.attention_test import AttentionTest, Tested
+from exegesis.results.internals.concepts import ConceptAt, ConceptStudy
+from exegesis.results.internals.excerpts import ConceptPage, Excerpt, LearnedConcept
+from exegesis.results.internals.heads import HeadStudy, Relation
+from exegesis.results.internals.information_study import InformationStudy, LayerHeld, Survivor
+from exegesis.results.internals.probes import Probed, ProbeStudy, Structure
+from exegesis.results.studies.amended import Amended, Amendment, Named
+from exegesis.results.studies.calibrated import Calibrated, Reading, Step
+from exegesis.results.studies.corpus import Agreeing, Answered, CorpusSummary, Moved, Same, Shifted, Slice, Strong
+from exegesis.results.studies.faults import (
     Added,
     Cause,
     Contrary,
@@ -29,15 +35,9 @@ from exegesis.results.faults import (
     Transfer,
     Unfaithful,
 )
-from exegesis.results.internals.attention_test import AttentionTest, Tested
-from exegesis.results.internals.concepts import ConceptAt, ConceptStudy
-from exegesis.results.internals.excerpts import ConceptPage, Excerpt, LearnedConcept
-from exegesis.results.internals.heads import HeadStudy, Relation
-from exegesis.results.internals.information_study import InformationStudy, LayerHeld, Survivor
-from exegesis.results.internals.probes import Probed, ProbeStudy, Structure
-from exegesis.results.mislabels import Cured, Mislabels, Sign, Suspect
-from exegesis.results.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
-from exegesis.results.written import Exchanged, Simulated, WrittenStudy, WrittenText
+from exegesis.results.studies.mislabels import Cured, Mislabels, Sign, Suspect
+from exegesis.results.studies.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
+from exegesis.results.studies.written import Exchanged, Simulated, WrittenStudy, WrittenText
 from exegesis.statistics.bootstrap import Spread
 from tests.support import samples
 

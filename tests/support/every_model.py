@@ -16,8 +16,8 @@ from exegesis.engine.methods import cards, make
 from exegesis.models.concepts.model import ConceptClassifier
 from exegesis.models.modules.wrap import wrap
 from exegesis.models.rationales.model import RationaleClassifier
-from exegesis.models.trained.config import RecurrentConfig
-from exegesis.models.trained.recurrent import RecurrentClassifier
+from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.protocols.model import Classifier
 from tests.support import concept_toys, rationale_toys
 from tests.support.torch_toys import WORDS, Bag, Shape, model

@@ -9,7 +9,8 @@ import numpy as np
 
 from exegesis.results.attribution import Attribution
 from exegesis.results.evaluation import Evaluation, Measurand, Measured
-from exegesis.results.faults import (
+from exegesis.results.recommendation import Ranked, Recommendation
+from exegesis.results.studies.faults import (
     Added,
     Cause,
     Contrary,
@@ -28,8 +29,7 @@ from exegesis.results.faults import (
     Transfer,
     Unfaithful,
 )
-from exegesis.results.recommendation import Ranked, Recommendation
-from exegesis.results.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
+from exegesis.results.studies.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
 from exegesis.statistics.bootstrap import Spread
 from tests.support import influence_samples, matrix_samples, nested_samples, rationale_samples, samples
 

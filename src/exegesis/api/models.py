@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from torch import nn
 
+from exegesis.core.disk.files import as_path
 from exegesis.core.errors import UsageError
-from exegesis.core.files import as_path
 from exegesis.core.shown import Catalogue
 from exegesis.engine.methods import Card, cards, lacking
 from exegesis.models.blackbox import BlackBox

@@ -17,17 +17,12 @@ import typer
 
 from exegesis import _interrupt
 from exegesis._version import __version__
-from exegesis.cli.attention import AttentionTest
 from exegesis.cli.complaints import Interrupted, OnceEach, complaint, spoken
-from exegesis.cli.concepts import Concepts
 from exegesis.cli.corpus import Corpus, Run
-from exegesis.cli.deciding import Rename
 from exegesis.cli.evaluate import Compare, Evaluate
-from exegesis.cli.excerpts import Excerpts
 from exegesis.cli.explain import Explain
 from exegesis.cli.generate import Generate
 from exegesis.cli.influence import Index, Influence
-from exegesis.cli.information import Information
 from exegesis.cli.listing import Methods, Predict
 from exegesis.cli.nli import Nli
 from exegesis.cli.options import unfolded
@@ -35,9 +30,14 @@ from exegesis.cli.outputs import show_all
 from exegesis.cli.recommend import Recommend
 from exegesis.cli.report import Report
 from exegesis.cli.serve import Serve
-from exegesis.cli.study import app as study
-from exegesis.cli.train import Train
-from exegesis.cli.written import Written
+from exegesis.cli.studies.attention import AttentionTest
+from exegesis.cli.studies.concepts import Concepts
+from exegesis.cli.studies.excerpts import Excerpts
+from exegesis.cli.studies.information import Information
+from exegesis.cli.studies.study import app as study
+from exegesis.cli.studies.written import Written
+from exegesis.cli.training.deciding import Rename
+from exegesis.cli.training.train import Train
 from exegesis.core.errors import ExegesisError, UsageError
 from exegesis.core.escapes import escaped
 

@@ -55,7 +55,7 @@ class Generate(Command, Output, Model):
         else:
             if self.contrast is not None or self.at is not None or self.unit != "word":
                 raise UsageError("--unit, --contrast and --at belong to words; leave them out of --sources")
-            from exegesis.core.files import read_text
+            from exegesis.core.disk.files import read_text
 
             question, sources = self.read_prompt(), read_text(self.sources)
             result = api.citations(load(self), question, sources, self.continuation, name, chat=self.chat, **own)

@@ -43,7 +43,7 @@ class Nli(Command, Look):
         check_files(self.files(), [])
 
         from exegesis.api import attention, gates
-        from exegesis.core.files import write_whole
+        from exegesis.core.disk.files import write_whole
         from exegesis.show import MEDIA, document_of
         from exegesis.show.document import Document
 

@@ -14,9 +14,9 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from exegesis.core.disk.files import try_writing
 from exegesis.core.errors import UsageError
 from exegesis.core.escapes import escaped
-from exegesis.core.files import try_writing
 
 if TYPE_CHECKING:
     from exegesis.cli.explain import Output
@@ -83,7 +83,7 @@ def stream(
     """Take explanations of ``texts`` part by part, grouped by text: JSON lines and the view go out at once; other files
     need all results, are drawn at the end and then written. After an error no file is left, but for the JSON lines of
     a ``run``, which goes on with what it has."""
-    from exegesis.core.files import growing, write_whole, writing
+    from exegesis.core.disk.files import growing, write_whole, writing
     from exegesis.results.result import rendered, restored
 
     view, shown = output.view(), count()

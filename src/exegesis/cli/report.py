@@ -11,7 +11,7 @@ from exegesis.cli import options as opt
 from exegesis.cli.inputs import listed, load, read_training
 from exegesis.cli.options import Command, option
 from exegesis.cli.outputs import PAGES, check_files, progress, say
-from exegesis.cli.study import Rows
+from exegesis.cli.studies.study import Rows
 from exegesis.core.errors import UsageError
 from exegesis.core.escapes import escaped
 

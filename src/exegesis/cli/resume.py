@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exegesis.cli.complaints import Interrupted
+from exegesis.core.disk.files import partial_of, write_whole
 from exegesis.core.errors import ExegesisError, FileError, UsageError
-from exegesis.core.files import partial_of, write_whole
 
 if TYPE_CHECKING:
     from exegesis.data.examples import Example

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Self, SupportsIndex
 
 from exegesis.core.containers import is_missing, shown
+from exegesis.core.disk.files import as_path
 from exegesis.core.errors import FileError, UsageError, unknown
 from exegesis.core.escapes import escaped
-from exegesis.core.files import as_path
 from exegesis.data.tables import ID_NAMES, LABEL_NAMES, PAIR_NAMES, SUFFIXES, TEXT_NAMES, Cell, Table, read_table
 
 Column = str | SupportsIndex

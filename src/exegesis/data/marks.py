@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
+from exegesis.core.disk.files import read_text
 from exegesis.core.errors import FileError, UsageError
-from exegesis.core.files import read_text
 from exegesis.core.text import Text
 
 

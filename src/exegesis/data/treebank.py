@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from exegesis.core.disk.files import read_text
 from exegesis.core.errors import FileError
-from exegesis.core.files import read_text
 
 COLUMNS = 10
 WORD, TAG, FEATURES, HEAD, RELATION = 1, 3, 5, 6, 7

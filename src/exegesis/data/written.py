@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from exegesis.core.disk.files import read_text
 from exegesis.core.errors import FileError, UsageError
-from exegesis.core.files import read_text
 from exegesis.data.tables import read_table
 
 COPIES = 50  # an explanation that stands so often says nothing of its text

@@ -17,10 +17,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from exegesis.core.checksums import checksum
+from exegesis.core.disk.checksums import checksum
+from exegesis.core.disk.files import as_path, clear, lock, read_text, write_whole
+from exegesis.core.disk.folders import sync
 from exegesis.core.errors import FileError, UsageError
-from exegesis.core.files import as_path, clear, lock, read_text, write_whole
-from exegesis.core.folders import sync
 from exegesis.jobs.rows import FORM, arrow
 
 if TYPE_CHECKING:

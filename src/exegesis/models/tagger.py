@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from exegesis.core.checksums import check_checksums
+from exegesis.core.disk.checksums import check_checksums
 from exegesis.core.errors import FileError, MissingExtraError, ModelError, UnsupportedError
 from exegesis.nn.blank import blank
 

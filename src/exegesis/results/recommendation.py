@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from exegesis.core.disk.files import read_text, write_whole
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.escapes import escaped
-from exegesis.core.files import read_text, write_whole
 from exegesis.core.values import published
 from exegesis.results.result import VERSION, Saved, to_json
 

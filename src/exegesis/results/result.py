@@ -11,8 +11,8 @@ from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any, ClassVar, Self, TypeVar
 
+from exegesis.core.disk.files import write_whole
 from exegesis.core.errors import FileError, UsageError
-from exegesis.core.files import write_whole
 from exegesis.core.plain import from_plain, to_plain
 from exegesis.core.shown import Shown, View, drawn
 from exegesis.core.values import ByValue, published

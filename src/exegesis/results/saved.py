@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 from typing import Any, cast
 
+from exegesis.core.disk.files import read_text
 from exegesis.core.errors import FileError
-from exegesis.core.files import read_text
 from exegesis.core.values import published
 from exegesis.results.result import Result, Results, Saved, restored
 

@@ -29,9 +29,9 @@ from exegesis.results.internals.gates import Gates
 from exegesis.results.internals.information import Information
 from exegesis.results.internals.relevance import Relevance
 from exegesis.results.rationale import Rationale
-from exegesis.results.report import Report
 from exegesis.results.result import Result, each
-from exegesis.results.study import Study
+from exegesis.results.studies.report import Report
+from exegesis.results.studies.study import Study
 from exegesis.statistics.agreement import Comparison
 
 if TYPE_CHECKING:

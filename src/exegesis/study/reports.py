@@ -22,13 +22,13 @@ from exegesis.protocols.model import Classifier
 from exegesis.questions.trust.recommendations import recommended
 from exegesis.results.header import Prediction
 from exegesis.results.recommendation import Recommendation
-from exegesis.results.report import Chapter, Report
-from exegesis.study.classes import words
+from exegesis.results.studies.report import Chapter, Report
 from exegesis.study.corpus import Corpus, Data, read_data, texts_of
-from exegesis.study.faults import failures
+from exegesis.study.failing.faults import failures
 from exegesis.study.predictions import predict_all
 from exegesis.study.slices import distinct, holding, slices
 from exegesis.study.summaries import summary
+from exegesis.study.vocabulary.classes import words
 
 MEASURED, CHECKED, SHOWN = 100, 30, 2  # texts by which methods are measured, and checked; of each kind of case
 UNTESTED = (

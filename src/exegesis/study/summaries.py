@@ -17,11 +17,11 @@ from exegesis.protocols.draws import generator
 from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import Classifier
 from exegesis.results.attribution import Attribution
-from exegesis.results.faults import Contrary, Summary, TopWord, Unfaithful
+from exegesis.results.studies.faults import Contrary, Summary, TopWord, Unfaithful
 from exegesis.statistics.bootstrap import spread
 from exegesis.study.corpus import Corpus, Data, asked_of, explained, need_labels, normal, shown, signed, texts_of
+from exegesis.study.failing.training_texts import TrainingTexts, read_training
 from exegesis.study.predictions import without
-from exegesis.study.training_texts import TrainingTexts, read_training
 
 CONFIDENT = 0.9  # probability from which a text counts as confident
 TOP_SHARE, RANDOM_SETS = 0.2, 10  # share of the words removed, and number of random sets as large

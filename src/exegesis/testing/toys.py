@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from exegesis.models.modules.wrap import wrap
-from exegesis.models.trained.config import RecurrentConfig
-from exegesis.models.trained.recurrent import RecurrentClassifier
+from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.protocols.model import Classifier
 
 # the words of a text, and how much each adds to the label "good"

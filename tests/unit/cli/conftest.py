@@ -10,9 +10,9 @@ import torch
 
 from exegesis.cli import run
 from exegesis.models.text.vocabulary import Vocabulary
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.models.trained.folder import TrainedClassifier, save_folder
-from exegesis.models.trained.recurrent import RecurrentClassifier
 from tests.support.command import TEXT, Said
 
 

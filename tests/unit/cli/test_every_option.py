@@ -16,9 +16,9 @@ import typer
 
 from exegesis.cli import app
 from exegesis.models.text.vocabulary import Vocabulary
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.models.trained.folder import TrainedClassifier, save_folder
-from exegesis.models.trained.recurrent import RecurrentClassifier
 
 COMMANDS = """
 predict --file t.tsv --column text --delimiter tab --limit 2 --encoding utf-8 --device cpu --json

@@ -119,7 +119,7 @@ sys.meta_path.insert(0, Ends())
 """
 
 
-@pytest.mark.parametrize("at", ["exegesis.show", "numpy", "exegesis.cli.study", "torch.nn", "exegesis.api"])
+@pytest.mark.parametrize("at", ["exegesis.show", "numpy", "exegesis.cli.studies.study", "torch.nn", "exegesis.api"])
 def test_an_interrupt_during_an_import(tmp_path: Path, at: str) -> None:
     """One line and 130, from the first import of the package on, and nothing is left."""
     (tmp_path / "sitecustomize.py").write_text(EARLY)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import exegesis
+from exegesis.core.disk.files import try_writing, write_whole, writing
 from exegesis.core.errors import FileError
-from exegesis.core.files import try_writing, write_whole, writing
 from tests.support.command import TEXT
 from tests.unit.cli.test_wrong_usage import refused
 
@@ -170,7 +170,7 @@ def test_options_of_views(call, tmp_path: Path) -> None:
 
 WAITS = """
 import sys
-from exegesis.core.files import writing
+from exegesis.core.disk.files import writing
 with writing(sys.argv[1]) as put:
     put("half")
     print("writes", flush=True)

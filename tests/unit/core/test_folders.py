@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from exegesis.core.checksums import check_checksums, checksum, checksums, with_checksums
+from exegesis.core.disk.checksums import check_checksums, checksum, checksums, with_checksums
+from exegesis.core.disk.folders import recover, replacing
 from exegesis.core.errors import FileError
-from exegesis.core.folders import recover, replacing
 
 STEPS = ("rename", "replace", "mkdir", "rmdir", "unlink", "fsync")  # what the system is asked for
 

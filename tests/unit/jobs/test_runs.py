@@ -13,16 +13,16 @@ import pytest
 import torch
 
 import exegesis
-from exegesis.core import files
+from exegesis.core.disk import files
 from exegesis.core.errors import FileError, TextError, UnsupportedError, UsageError
 from exegesis.data.examples import Example
 from exegesis.jobs.plan import unique, units
 from exegesis.jobs.rows import rows_of, schema
 from exegesis.jobs.store import Store
 from exegesis.models.text.vocabulary import Vocabulary
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.models.trained.folder import TrainedClassifier, save_folder
-from exegesis.models.trained.recurrent import RecurrentClassifier
 
 pq = pytest.importorskip("pyarrow.parquet")
 WORDS = ["a", "fine", "dull", "warm", "film", "not", "so", "good", "bad", ",", "very"]

@@ -8,8 +8,8 @@ from torch import nn
 
 from exegesis.core.errors import UsageError
 from exegesis.models.text.vocabulary import PAIR_NUMBER
-from exegesis.models.trained.config import ConvolutionalConfig, RecurrentConfig, TransformerConfig
-from exegesis.models.trained.kinds import network
+from exegesis.models.trained.architectures.config import ConvolutionalConfig, RecurrentConfig, TransformerConfig
+from exegesis.models.trained.architectures.kinds import network
 from exegesis.nn.halves import half, halved, in_place_of_dropout, kept_units
 
 TEXTS = [(3, 5, 4, 6), (6, 3), (4, 4, 5)]

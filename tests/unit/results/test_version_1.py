@@ -10,7 +10,7 @@ import pytest
 import exegesis
 from exegesis.core.errors import FileError
 from exegesis.results.result import FORMS
-from exegesis.results.study import Study
+from exegesis.results.studies.study import Study
 from tests.support import every_result
 
 SINCE_2 = {

@@ -8,7 +8,7 @@ import pytest
 
 import exegesis
 from exegesis.data.examples import Example
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.study import amend
 

@@ -7,7 +7,7 @@ import pytest
 
 import exegesis
 from exegesis.study import calibrate
-from exegesis.study.calibration import fitted, gap
+from exegesis.study.failing.calibration import fitted, gap
 from tests.support import torch_toys
 from tests.support.torch_toys import Shape
 

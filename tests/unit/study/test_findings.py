@@ -16,14 +16,14 @@ from exegesis import study
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.text import Span, Text, text_of_words
 from exegesis.statistics.bootstrap import spread
-from exegesis.study import faults
-from exegesis.study.candidates import nearest, own_vectors
-from exegesis.study.causes import Share
 from exegesis.study.corpus import Corpus
-from exegesis.study.faults import _drawn
-from exegesis.study.replacements import replaced, starts
+from exegesis.study.failing import faults
+from exegesis.study.failing.causes import Share
+from exegesis.study.failing.faults import _drawn
+from exegesis.study.failing.training_texts import TrainingTexts, read_training
 from exegesis.study.summaries import _contrary, _tops
-from exegesis.study.training_texts import TrainingTexts, read_training
+from exegesis.study.vocabulary.candidates import nearest, own_vectors
+from exegesis.study.vocabulary.replacements import replaced, starts
 from tests.support import study_toys as toys
 
 # "friday" is a shortcut to "bad" (training texts with it are bad), though it says nothing

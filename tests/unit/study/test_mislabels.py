@@ -13,10 +13,10 @@ from exegesis.data.examples import Example
 from exegesis.mech.curvature.eigen import Eigen
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import GaussNewton
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.questions.sources.suspects import SIGNS
-from exegesis.study import mislabels
+from exegesis.study.failing import mislabels
 from tests.support import torch_toys
 from tests.support.torch_toys import Shape
 

@@ -12,11 +12,11 @@ import exegesis
 from exegesis.models.rationales.model import RationaleClassifier
 from exegesis.models.rationales.selectors.fresh import Fresh
 from exegesis.models.rationales.shape import RationaleConfig
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.folder import save_folder
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import TrainResult, train
-from exegesis.study.rationales import collusion, marks_by, train_selecting
+from exegesis.study.reasons.rationales import collusion, marks_by, train_selecting
 from tests.support import rationale_toys as toys
 
 OPTIONS = TrainOptions(epochs=12, batch=16, lr=0.01, patience=6)

@@ -14,11 +14,11 @@ from exegesis.core.errors import UsageError
 from exegesis.core.plain import from_plain, to_plain
 from exegesis.core.progress import heard
 from exegesis.data.examples import Example
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
-from exegesis.results.faults import Added, Mean, Repair, Retrained
-from exegesis.study import repairs as repairing
-from exegesis.study.repairs import _mean
+from exegesis.results.studies.faults import Added, Mean, Repair, Retrained
+from exegesis.study.failing import repairs as repairing
+from exegesis.study.failing.repairs import _mean
 from tests.reference import study as plain
 from tests.support import study_toys as toys
 

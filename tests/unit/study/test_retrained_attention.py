@@ -10,8 +10,8 @@ import exegesis
 from exegesis import study
 from exegesis.core.errors import UnsupportedError
 from exegesis.data.examples import Example
-from exegesis.models.trained.attending import guided, guides, opponent, other_attention_loss, run
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.attending import guided, guides, opponent, other_attention_loss, run
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.corpus import Corpus
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train

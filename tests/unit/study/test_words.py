@@ -20,7 +20,7 @@ from exegesis.data.examples import Example
 from exegesis.statistics import bootstrap
 from exegesis.statistics.bootstrap import median_difference, spread
 from exegesis.study import corpus, predictions
-from exegesis.study.classes import _tags
+from exegesis.study.vocabulary.classes import _tags
 from tests.reference import study as plain
 from tests.support import study_toys as toys
 

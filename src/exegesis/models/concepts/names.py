@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
+from exegesis.core.disk.files import write_whole
 from exegesis.core.errors import FileError, UsageError
-from exegesis.core.files import write_whole
 from exegesis.data.examples import Example
 from exegesis.models.concepts.model import checked_names, numbered
 from exegesis.models.concepts.network import ConceptNetwork

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from exegesis.models.concepts.shape import ConceptConfig
-from exegesis.models.trained.network import TextClassifier
+from exegesis.models.trained.architectures.network import TextClassifier
 from exegesis.models.trained.taught import Lesson
 from exegesis.protocols.conceptual import Decision
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from exegesis.core.errors import UsageError, unknown
-from exegesis.models.trained.config import NetworkConfig
+from exegesis.models.trained.architectures.config import NetworkConfig
 
 EDUCE, CONRAT = FORMS = ("educe", "conrat")
 

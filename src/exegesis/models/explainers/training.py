@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from exegesis.core.disk.folders import replacing
 from exegesis.core.errors import FileError, MissingExtraError, UsageError
-from exegesis.core.folders import replacing
 from exegesis.data.written import Written
 from exegesis.models.explainers.explainer import SETTINGS, Explainer, read_writer
 from exegesis.models.explainers.orders import SPECIFIC, Pair, checked_order, decided, lessons

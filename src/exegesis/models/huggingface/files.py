@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from exegesis.core.disk.files import bare, inside, read_text
 from exegesis.core.errors import FileError, UnsupportedError
-from exegesis.core.files import bare, inside, read_text
 
 CONFIG, TOKENIZER, ADAPTER = "config.json", "tokenizer_config.json", "adapter_config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from exegesis.core.disk.folders import replacing
 from exegesis.core.errors import FileError, MissingExtraError, TextError, UsageError
 from exegesis.core.escapes import code, markdown
-from exegesis.core.folders import replacing
 from exegesis.data.examples import Example
 from exegesis.data.tagged import Tagged
 from exegesis.models.huggingface.files import check_files

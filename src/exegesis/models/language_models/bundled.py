@@ -28,9 +28,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from exegesis.core.checksums import check_checksums, checksum, with_checksums
+from exegesis.core.disk.checksums import check_checksums, checksum, with_checksums
+from exegesis.core.disk.files import write_whole
 from exegesis.core.errors import ExegesisError, FileError
-from exegesis.core.files import write_whole
 from exegesis.core.progress import counted
 from exegesis.models.language_models.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
 from exegesis.models.text.tokenizer import tokenize

@@ -14,7 +14,7 @@ from exegesis.core.text import text_of_words
 from exegesis.models.modules.adapter import TorchClassifier
 from exegesis.models.modules.lookups import Lookup, Reading, reads, replacing, steady
 from exegesis.models.slopes import NO_SLOPE, has_slope
-from exegesis.models.trained.recurrent import RecurrentClassifier
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.models.ways import ELSEWHERE, by_another_way, texts_of, tried_words
 from exegesis.nn.frozen import frozen
 from exegesis.nn.rounding import agree

@@ -13,7 +13,7 @@ from exegesis.models.rationales.encoders import real
 from exegesis.models.rationales.network import RationaleNetwork
 from exegesis.models.rationales.selectors.selector import Look
 from exegesis.models.rationales.shape import RationaleConfig
-from exegesis.models.trained.recurrent import RecurrentClassifier
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 
 
 class MaskedNetwork(RationaleNetwork):

@@ -15,7 +15,7 @@ from exegesis.models.rationales.gates import share_of
 from exegesis.models.rationales.selectors.selector import Look, supervised
 from exegesis.models.rationales.shape import RationaleConfig
 from exegesis.models.text.vocabulary import PAIR_NUMBER
-from exegesis.models.trained.network import TextClassifier
+from exegesis.models.trained.architectures.network import TextClassifier
 from exegesis.models.trained.taught import Lesson, Shares
 from exegesis.protocols.selective import Selection
 

@@ -10,7 +10,7 @@ import exegesis.models.rationales.selectors  # noqa: F401 - registers them
 from exegesis.core.errors import UsageError, unknown
 from exegesis.models.rationales.encoders import KINDS
 from exegesis.models.rationales.selectors.selector import SELECTORS, Selector
-from exegesis.models.trained.config import NetworkConfig, RecurrentConfig
+from exegesis.models.trained.architectures.config import NetworkConfig, RecurrentConfig
 
 
 @dataclass(frozen=True)

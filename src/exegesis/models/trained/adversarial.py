@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from exegesis.models.trained.network import TextClassifier, real_places
+from exegesis.models.trained.architectures.network import TextClassifier, real_places
 from exegesis.nn.adversary import directions, moved, neighbours, steepest, weights_of
 
 Adversaries = Literal["any", "words"]

@@ -12,7 +12,12 @@ from exegesis._version import __version__
 from exegesis.core.escapes import code, markdown
 from exegesis.models.concepts.shape import ConceptConfig
 from exegesis.models.rationales.shape import RationaleConfig
-from exegesis.models.trained.config import ConvolutionalConfig, LandmarkConfig, RecurrentConfig, TransformerConfig
+from exegesis.models.trained.architectures.config import (
+    ConvolutionalConfig,
+    LandmarkConfig,
+    RecurrentConfig,
+    TransformerConfig,
+)
 from exegesis.models.trained.scores import Epoch, Score
 from exegesis.models.trained.training import TrainResult
 

@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from exegesis.core.disk.files import write_whole
 from exegesis.core.errors import FileError, UsageError
-from exegesis.core.files import write_whole
 from exegesis.core.plain import from_plain, to_plain
 from exegesis.models.trained.folder import make_parent
 from exegesis.models.trained.scores import Epoch

@@ -20,14 +20,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from exegesis.core.checksums import check_checksums, checksum, checksums, with_checksums
+from exegesis.core.disk.checksums import check_checksums, checksum, checksums, with_checksums
+from exegesis.core.disk.files import inside, try_writing
+from exegesis.core.disk.folders import replacing
 from exegesis.core.errors import ExegesisError, FileError, ModelError, UsageError
-from exegesis.core.files import inside, try_writing
-from exegesis.core.folders import replacing
 from exegesis.models.text.vocabulary import Vocabulary
-from exegesis.models.trained.config import NetworkConfig
-from exegesis.models.trained.kinds import FAMILIES, network
-from exegesis.models.trained.network import TextClassifier
+from exegesis.models.trained.architectures.config import NetworkConfig
+from exegesis.models.trained.architectures.kinds import FAMILIES, network
+from exegesis.models.trained.architectures.network import TextClassifier
 from exegesis.nn.blank import blank
 
 FORMATS = {f"exegesis-{family}-classifier": kind for family, kind in FAMILIES.items()}

@@ -11,7 +11,7 @@ from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.data.examples import Example
 from exegesis.models.modules.wrap import wrap
 from exegesis.models.text.reader import WordReader
-from exegesis.models.trained.network import TextClassifier
+from exegesis.models.trained.architectures.network import TextClassifier
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import Watcher, train
 from exegesis.nn.context import entry

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from exegesis.models.trained.architectures.network import TextClassifier
 from exegesis.models.trained.corpus import NEUTRAL, Corpus
-from exegesis.models.trained.network import TextClassifier
 from exegesis.models.trained.taught import Shares
 
 

@@ -25,12 +25,12 @@ from exegesis.data.examples import Example
 from exegesis.models.text.guesses import is_special
 from exegesis.models.text.vocabulary import PAIR_NUMBER, Vocabulary
 from exegesis.models.trained.adversarial import Opponent
+from exegesis.models.trained.architectures.config import NetworkConfig, RecurrentConfig
+from exegesis.models.trained.architectures.kinds import network
+from exegesis.models.trained.architectures.network import TextClassifier
 from exegesis.models.trained.checkpoint import read_checkpoint, write_checkpoint, write_weights
-from exegesis.models.trained.config import NetworkConfig, RecurrentConfig
 from exegesis.models.trained.corpus import NEUTRAL, Batch, Corpus, find_labels, pair, single, split_off
 from exegesis.models.trained.folder import TrainedClassifier
-from exegesis.models.trained.kinds import network
-from exegesis.models.trained.network import TextClassifier
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.scores import Epoch, Score, score
 from exegesis.models.trained.taught import Lesson, Shares, full_targets

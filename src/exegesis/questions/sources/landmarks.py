@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.parameters import at_least
-from exegesis.models.trained.landmarks import LandmarkClassifier
+from exegesis.models.trained.architectures.landmarks import LandmarkClassifier
 from exegesis.protocols.trained import Trained
 from exegesis.questions.sources.method import Queries, Scored, Training, method
 

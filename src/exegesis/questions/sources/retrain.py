@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from exegesis.core.disk.files import write_whole
 from exegesis.core.errors import FileError, UnsupportedError
-from exegesis.core.files import write_whole
 from exegesis.core.parameters import above, at_least
 from exegesis.core.progress import tell
 from exegesis.engine.cost import LONG, spoken
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import Losses
 from exegesis.models.modules.wrap import wrap
-from exegesis.models.trained.network import TextClassifier
+from exegesis.models.trained.architectures.network import TextClassifier
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.protocols.trained import Trained

@@ -21,8 +21,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from exegesis.core.disk.files import lock, read_text, write_whole
 from exegesis.core.errors import FileError, TextError, UsageError
-from exegesis.core.files import lock, read_text, write_whole
 from exegesis.core.parameters import at_least, checked
 from exegesis.data.examples import Example
 from exegesis.mech.curvature.passes import Passes

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.parameters import at_least
-from exegesis.models.trained.network import TextClassifier
+from exegesis.models.trained.architectures.network import TextClassifier
 from exegesis.nn.halves import Ids, halved, in_place_of_dropout
 from exegesis.protocols.trained import Trained
 from exegesis.questions.sources.method import Queries, Scored, Training, method

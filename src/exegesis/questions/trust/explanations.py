@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from exegesis.core.disk.files import read_text
 from exegesis.core.errors import FileError, UsageError
-from exegesis.core.files import read_text
 from exegesis.core.text import Text
 from exegesis.core.values import same
 from exegesis.results.attribution import Attribution

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from exegesis.api import explain, methods, wrap
 from exegesis.core.errors import UnsupportedError
-from exegesis.models.trained.config import RecurrentConfig
-from exegesis.models.trained.recurrent import RecurrentClassifier
+from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.questions.words.lrp import Lrp
 from tests.reference import lrp, variants
 from tests.support.torch_toys import WORDS, texts

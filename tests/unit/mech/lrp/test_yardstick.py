@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 import exegesis
-from exegesis.models.trained.config import RecurrentConfig
-from exegesis.models.trained.recurrent import RecurrentClassifier
+from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from tests.reference.lrp_plain import lrp
 
 

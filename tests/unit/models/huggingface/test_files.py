@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 pytest.importorskip("transformers")
 
 import exegesis
+from exegesis.core.disk.files import bare
 from exegesis.core.errors import ExegesisError, FileError, UnsupportedError
-from exegesis.core.files import bare
 from exegesis.models.huggingface.files import Files, check_files
 from exegesis.models.huggingface.load import load_huggingface
 

@@ -19,9 +19,9 @@ from safetensors.torch import load_file, save_file
 from exegesis.core.errors import ExegesisError, FileError, ModelError
 from exegesis.models import BUNDLED
 from exegesis.models.text.vocabulary import Vocabulary
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.models.trained.folder import TrainedClassifier, is_model_folder, load_folder, save_folder
-from exegesis.models.trained.recurrent import RecurrentClassifier
 
 WORDS = Vocabulary.from_texts(["a good film , not a bad one ."])
 

@@ -15,17 +15,17 @@ from typer.testing import CliRunner
 import exegesis
 from exegesis.api import explain, methods
 from exegesis.cli.options import unfolded
-from exegesis.cli.train import Train
+from exegesis.cli.training.train import Train
 from exegesis.core.errors import FileError, ModelError, UnsupportedError, UsageError
 from exegesis.data.examples import Example
 from exegesis.models.modules.wrap import wrap
 from exegesis.models.text.vocabulary import Vocabulary
+from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.models.trained.assumptions import assumptions, check_assumptions
 from exegesis.models.trained.card import describe
-from exegesis.models.trained.config import RecurrentConfig
 from exegesis.models.trained.folder import TrainedClassifier, load_folder, save_folder
 from exegesis.models.trained.options import TrainOptions
-from exegesis.models.trained.recurrent import RecurrentClassifier
 from exegesis.models.trained.training import train
 from exegesis.nn.lstm_variants import HIGHEST, Trace, VariantCell, VariantLSTM
 from tests.reference import variants as slow

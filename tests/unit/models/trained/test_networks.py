@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import exegesis
-from exegesis.cli.train import Layers, Shape, network_config
+from exegesis.cli.training.train import Layers, Shape, network_config
 from exegesis.core.errors import ExegesisError, FileError, UsageError
 from exegesis.data.examples import Example
 from exegesis.models.trained.adversarial import Opponent
-from exegesis.models.trained.config import ConvolutionalConfig, RecurrentConfig, TransformerConfig
+from exegesis.models.trained.architectures.config import ConvolutionalConfig, RecurrentConfig, TransformerConfig
+from exegesis.models.trained.architectures.kinds import network
 from exegesis.models.trained.folder import load_folder, save_folder
-from exegesis.models.trained.kinds import network
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from tests.reference import adversary as plain_adversary

@@ -16,16 +16,16 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from exegesis.cli.options import unfolded
-from exegesis.cli.train import Train
+from exegesis.cli.training.train import Train
 from exegesis.core.errors import FileError, ModelError, UsageError
 from exegesis.core.escapes import markdown
 from exegesis.data.examples import Example, read_examples
 from exegesis.models.text.vocabulary import Vocabulary
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.models.trained.corpus import Corpus, find_labels, split_off
 from exegesis.models.trained.folder import load_folder
 from exegesis.models.trained.options import TrainOptions
-from exegesis.models.trained.recurrent import RecurrentClassifier
 from exegesis.models.trained.scores import Epoch, score
 from exegesis.models.trained.training import TrainResult, train
 from exegesis.models.trained.vectors import read_vectors

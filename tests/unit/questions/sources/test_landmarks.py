@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import exegesis
-from exegesis.models.trained.config import LandmarkConfig
+from exegesis.models.trained.architectures.config import LandmarkConfig
+from exegesis.models.trained.architectures.landmarks import LandmarkClassifier
 from exegesis.models.trained.folder import load_folder, save_folder
-from exegesis.models.trained.landmarks import LandmarkClassifier
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import exegesis
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.protocols.loss import loss

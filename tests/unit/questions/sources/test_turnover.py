@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import exegesis
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.folder import load_folder, save_folder
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train

@@ -12,7 +12,7 @@ from exegesis.cli import run
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.data.examples import Example
 from exegesis.models.modules.wrap import wrap
-from exegesis.models.trained.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.folder import save_folder
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.randomised import trained_on_shuffled

@@ -1,0 +1,1 @@
+"""``exegesis study``: a command for each question about a corpus."""

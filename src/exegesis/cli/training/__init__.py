@@ -1,0 +1,1 @@
+"""``exegesis train``: the options of every kind of model that is trained here."""

@@ -1,0 +1,1 @@
+"""Results about a model over a corpus: words, faults, repairs, stores, reports."""

@@ -1,0 +1,1 @@
+"""Wrong predictions and wrong labels: causes, the training texts behind them, repair."""
