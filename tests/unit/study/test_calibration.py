@@ -25,6 +25,19 @@ def test_isotonic_regression_and_the_gap():
     assert gap(np.full(100, 0.9), rate) == pytest.approx(0.9 - 0.45)
 
 
+def test_equal_confidences_stay_in_one_group_whatever_the_order():
+    sure = np.array([0.5] * 17 + [0.7] * 60 + [0.9] * 23)
+    right = (np.arange(100) % 3 > 0).astype(float)
+    each = [17 * abs(0.5 - right[:17].mean()), 60 * abs(0.7 - right[17:77].mean()), 23 * abs(0.9 - right[77:].mean())]
+    order = np.random.default_rng(0).permutation(100)
+    assert gap(sure, right) == pytest.approx(sum(each) / 100)
+    assert gap(sure[order], right[order]) == pytest.approx(sum(each) / 100)
+    apart = np.random.default_rng(1).permutation(25) / 25  # no two are equal: groups of 3 and 2
+    ranks = np.array_split(np.argsort(apart), 10)
+    plain = sum(len(rows) * abs(apart[rows].mean() - right[rows].mean()) for rows in ranks) / 25
+    assert gap(apart, right[:25]) == pytest.approx(plain)
+
+
 def test_what_it_says(tmp_path):
     model = torch_toys.model(Shape("lstm", hidden=2, size=2, outputs=2), ["no", "yes"])
     train = [exegesis.Example.of(text, ["no", "yes"][n % 2]) for n, text in enumerate(TEXTS)]

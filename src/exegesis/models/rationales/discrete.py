@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from exegesis.core.ties import SHARE
+
 
 def counts_of(real: Bool[Tensor, "b t"], share: float) -> Tensor:
     """How many words of each text a share is: rounded down, at least one (DeYoung et al. 2020; Jain et al. 2020)."""
@@ -21,14 +23,19 @@ def top_words(scores: Float[Tensor, "b t"], real: Bool[Tensor, "b t"], share: fl
 
 
 def best_window(scores: Float[Tensor, "b t"], real: Bool[Tensor, "b t"], share: float) -> Bool[Tensor, "b t"]:
-    """The run of as many words as the ``share`` with the largest sum of scores; among equal ones the first."""
+    """The run of as many words as the ``share`` with the largest sum of scores; among equal ones the first.
+
+    Sums that differ by no more than a millionth of the text's largest score are equal (``core.ties``).
+    """
     counts, lengths = counts_of(real, share), real.sum(1)
-    sums = torch.nn.functional.pad((scores.double() * real).cumsum(1), (1, 0))
+    own = scores.double().masked_fill(~real, 0.0)
+    sums = torch.nn.functional.pad(own.cumsum(1), (1, 0))
     starts = torch.arange(scores.shape[1], device=scores.device)
     stops = (starts + counts[:, None]).clamp(max=scores.shape[1])
     totals = sums.gather(1, stops) - sums[:, :-1]
     totals = totals.masked_fill(starts + counts[:, None] > lengths[:, None], -torch.inf)
-    first = totals.argmax(1, keepdim=True)
+    best = totals.amax(1, keepdim=True) - SHARE * own.abs().amax(1, keepdim=True)
+    first = (totals >= best).to(torch.uint8).argmax(1, keepdim=True)
     return (starts >= first) & (starts < first + counts[:, None]) & real
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from exegesis.core.errors import UsageError
@@ -127,11 +127,12 @@ class Nearest:
         held = Training.of(model, examples, what="calibration text")
         gold = held.gold.long()
         asked = states(model, held.texts, layers)
-        shares = [
-            (classes[space.near(vectors, count)[1]] == gold[:, None]).double().mean(1)
-            for space, vectors in zip(spaces, asked, strict=True)
-        ]
-        return torch.stack(shares).mean(0)
+        return _share(
+            [
+                classes[space.near(vectors, count)[1]] == gold[:, None]
+                for space, vectors in zip(spaces, asked, strict=True)
+            ]
+        )
 
 
 def own_label(
@@ -141,11 +142,15 @@ def own_label(
     if len(classes) < 2:
         return torch.zeros(len(some), dtype=torch.float64)
     alone, count = [[number] for number in some.tolist()], min(count, len(classes) - 1)
-    shares = [
-        (classes[space.near(space.vectors[some], count, alone)[1]] == classes[some, None]).double().mean(1)
-        for space in spaces
-    ]
-    return torch.stack(shares).mean(0)
+    return _share(
+        [classes[space.near(space.vectors[some], count, alone)[1]] == classes[some, None] for space in spaces]
+    )
+
+
+def _share(alike: Sequence[Bool[Tensor, "n k"]]) -> Float[Tensor, " n"]:
+    """The share of neighbours that are alike, over all layers: one division, so that equal shares are equal numbers."""
+    every = torch.cat(list(alike), 1)
+    return every.sum(1).double() / every.shape[1]
 
 
 def neighbour_weights(near: Float[Tensor, "q k"]) -> Float[Tensor, "q k"]:

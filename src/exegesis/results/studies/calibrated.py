@@ -19,9 +19,10 @@ class Step(NamedTuple):
 class Reading(NamedTuple):
     """A way to say how sure a prediction is.
 
-    ``gap`` is the mean distance of confidence and share of right predictions over ten groups of equal size (the
-    expected calibration error), ``brier`` the mean square of the confidence less 1 for a right and 0 for a wrong
-    prediction, each with a 95 % interval over texts. ``steps`` are the groups, the least confident first.
+    ``gap`` is the mean distance of confidence and share of right predictions over ten groups of like confidence (the
+    expected calibration error with groups of equal size instead of equal width; texts of the same confidence are in one
+    group), ``brier`` the mean square of the confidence less 1 for a right and 0 for a wrong prediction, each with a
+    95 % interval over texts. ``steps`` are the groups, the least confident first.
     """
 
     name: str

@@ -105,14 +105,21 @@ def fitted(
 
 
 def gap(confidence: Float[np.ndarray, " n"], right: Float[np.ndarray, " n"]) -> float:
-    """The mean distance of confidence and share of right ones over groups of equal size, weighted by it."""
+    """The mean distance of confidence and share of right ones over ten groups of like confidence, weighted by size.
+
+    Groups are of equal size but that equal confidences are never parted, so that the order of texts has no meaning.
+    """
     parts = _groups(confidence)
     return float(sum(len(rows) * abs(confidence[rows].mean() - right[rows].mean()) for rows in parts) / len(right))
 
 
 def _groups(confidence: Float[np.ndarray, " n"]) -> list[np.ndarray]:
-    order = np.argsort(confidence, kind="stable")
-    return [rows for rows in np.array_split(order, min(GROUPS, len(order))) if len(rows)]
+    _, at, counts = np.unique(confidence, return_inverse=True, return_counts=True)
+    parts = np.array_split(np.arange(len(confidence)), min(GROUPS, len(confidence)))
+    group = np.repeat(np.arange(len(parts)), [len(part) for part in parts])  # of each rank
+    middle = np.cumsum(counts) - 1 - (counts - 1) // 2  # of the ranks of each value
+    own = group[middle][at]
+    return [np.flatnonzero(own == number) for number in np.unique(own)]
 
 
 def _reading(name: str, confidence: Float[np.ndarray, " n"], right: Float[np.ndarray, " n"], seed: int) -> Reading:

@@ -70,6 +70,15 @@ def test_reinforce_has_no_bias(samples: int) -> None:
 
 
 @torch.no_grad()
+def test_the_baseline_of_one_draw_is_that_of_earlier_batches() -> None:
+    chooser = toys.network("lei:samples=1").chooser
+    assert isinstance(chooser, LeiChooser)
+    costs = [torch.tensor([[1.0, 3.0]]), torch.tensor([[4.0, 8.0]]), torch.tensor([[0.0, 0.0]])]
+    found = [float(chooser._baseline(cost)) for cost in costs]
+    assert found == pytest.approx([0.0, 2.0, 0.9 * 2 + 0.1 * 6])
+
+
+@torch.no_grad()
 def test_the_sequential_generator_draws_from_the_product_of_its_conditionals() -> None:
     """Every mask as often as the product of the probabilities of its words, each given the words before it."""
     network = toys.network("lei:kind=sequential")

@@ -38,7 +38,8 @@ class Lei:
         E[(cost(z) - baseline) d log p(z|x)],
 
     with ``samples`` draws for each text. The baseline of a draw is the mean cost of the text's other draws, or with one
-    draw a moving average of costs; neither depends on the draw, so the estimate has no bias. The paper has no baseline.
+    draw a moving average of the costs of earlier batches (nothing in the first one); neither depends on the draw, so
+    the estimate has no bias. The paper has no baseline.
 
     The penalties grow from nothing to their full weight over the first ``warm`` batches (0: they have it at once, as in
     the paper): words that are given up before the encoder knows them do not come back.
@@ -108,10 +109,10 @@ class LeiChooser(Scorer):
     def _baseline(self, cost: Float[Tensor, "s b"]) -> Float[Tensor, "#s #b"]:
         if len(cost) > 1:
             return (cost.sum(0) - cost) / (len(cost) - 1)
-        mean = cost.mean()
-        before = torch.where(torch.isnan(self.average), mean, self.average)
-        self.average.copy_(0.9 * before + 0.1 * mean)
-        return before.reshape(1, 1).clone()
+        mean, first = cost.mean(), torch.isnan(self.average)
+        before = torch.nan_to_num(self.average)
+        self.average.copy_(torch.where(first, mean, 0.9 * before + 0.1 * mean))
+        return before.reshape(1, 1)
 
 
 class SequentialChooser(LeiChooser):
