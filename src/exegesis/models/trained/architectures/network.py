@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, cast
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -76,8 +76,8 @@ class TextClassifier(nn.Module):
         return None
 
 
-def real_places(states: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]) -> Bool[Tensor, "b t"]:
-    """True where a state is that of a word, and not of padding."""
+def real_places(states: Shaped[Tensor, "b t h"], lengths: Int[Tensor, " b"]) -> Bool[Tensor, "b t"]:
+    """True where a state, or an id of one dimension, is that of a word, and not of padding."""
     return torch.arange(states.shape[1], device=states.device) < lengths.to(states.device)[:, None]
 
 
