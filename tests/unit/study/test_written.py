@@ -20,7 +20,8 @@ from exegesis.models.explainers.explainer import SETTINGS, Explainer, load_expla
 from exegesis.models.explainers.orders import asked, decided, lessons
 from exegesis.models.explainers.training import train_explainer
 from exegesis.models.huggingface.finetuning import FineTuning
-from exegesis.study.reasons.written import _simulated
+from exegesis.study.reasons.written import _overlaps, _simulated
+from exegesis.study.reasons.simulators import halves, told_by_words
 from tests.support import written_toys as toys
 
 OPTIONS = FineTuning(epochs=12, batch=8, lr=5e-3, patience=12)
@@ -112,6 +113,36 @@ def test_simulatability_is_the_plain_one():
     assert abs(found.score) <= 1 / min(leaks, others)
     own = [Written("a", "b", (f"c{n}", "b"), ("x",)) for n in range(4)]
     assert math.isnan(_simulated(own, ["b"] * 4, ["x"] * 4, 0).score)
+
+
+def test_simulatability_is_the_mean_over_leaking_and_other_explanations():
+    rows = [Written(f"film {n}", "good", ("bad", "good"), ("x",)) for n in range(60)]
+    labels = [("bad", "good")[n % 3 == 0] for n in range(60)]
+    said = [label if n % 4 else "it is so" for n, label in enumerate(labels)]
+    found = _simulated(rows, labels, said, 0)
+    gold = [int(label == "good") for label in labels]
+    texts = [["film", f"{n}"] for n in range(60)]
+    own = [[f"because {word}" for word in one.split()] for one in said]
+    fitted, held = halves(60, 0)
+    bags = (texts, own, [a + b for a, b in zip(texts, own, strict=True)])
+    x, e, both = (told_by_words(bag, gold, 2, fitted, held) == np.array(gold)[held] for bag in bags)
+    gains = {True: [], False: []}
+    for a, leaks, c in zip(x.tolist(), e.tolist(), both.tolist(), strict=True):
+        gains[leaks].append(c - a)
+    assert all(gains.values())
+    assert found.score == pytest.approx((np.mean(gains[True]) + np.mean(gains[False])) / 2)
+    sure = _simulated(rows, labels, labels, 0)  # every explanation leaks
+    assert (sure.leaking, sure.score) == (1.0, pytest.approx(sure.both - sure.text))
+
+
+def test_people_are_compared_where_there_are_several():
+    pytest.importorskip("sacrebleu")
+    pytest.importorskip("rouge_score")
+    alone = [Written("a", "good", ("good",), ("this is one explanation that nobody else wrote",))]
+    several = [Written("b", "good", ("good",), ("a cat sat on the mat today", "the dog sat on the mat today"))]
+    said = ["it is good", "a cat sat"]
+    assert _overlaps(said, alone + several)[2] == _overlaps(said[1:], several)[2] < 100
+    assert math.isnan(_overlaps(said[:1], alone)[2])
 
 
 def test_training_goes_on_to_the_same_numbers(tmp_path):

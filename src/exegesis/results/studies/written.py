@@ -38,7 +38,8 @@ class Simulated(NamedTuple):
 
     ``leaking`` is the share of explanations from which alone the label is told; ``score`` is the leakage-adjusted
     simulatability (Hase et al. 2020, Eq. 1): the gain of both over the text, the mean of that over leaking and over
-    other explanations.
+    other explanations (where all leak or none does, that over all). It deviates from the paper in one point: three
+    simulators stand in for one that is trained to do with any part of its input.
     """
 
     text: float
@@ -55,7 +56,8 @@ class WrittenStudy(Study):
     ``order`` is that of label and explanation, ``accuracy`` that of the labels, ``majority`` the share of the commonest
     one. ``perplexity`` is that of people's explanations under the model, for the gold label; ``bleu`` (0 to 100) and
     ``rouge`` (ROUGE-L, 0 to 1) compare its explanations with theirs (NaN without the extra), ``human`` is the BLEU of
-    one person's with the others' (NaN where there is one). ``exchanged`` are the tests of faithfulness.
+    one person's with the others', over the texts that have several (NaN where none has). ``exchanged`` are the tests of
+    faithfulness.
     """
 
     asked: Asked

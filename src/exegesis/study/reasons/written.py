@@ -137,20 +137,29 @@ def _perplexity(explainer: Explainer, rows: Sequence[Written]) -> float:
 
 
 def _overlaps(said: Sequence[str], rows: Sequence[Written]) -> tuple[float, float, float, str]:
-    """BLEU and ROUGE-L of explanations with people's, BLEU of a person's with the others', and what is missing."""
+    """BLEU and ROUGE-L of explanations with people's, BLEU of a person's with the others', and what is missing.
+
+    The last is over the texts that several people explained; where a text has fewer explanations than another, its last
+    one fills up, which as a reference changes no BLEU.
+    """
     if find_spec("sacrebleu") is None or find_spec("rouge_score") is None:
         return math.nan, math.nan, math.nan, WITHOUT
     import sacrebleu
     from rouge_score import rouge_scorer
 
     width = max(len(one.explanations) for one in rows)
-    references = [[one.explanations[min(n, len(one.explanations) - 1)] for one in rows] for n in range(width)]
-    bleu = float(sacrebleu.corpus_bleu(list(said), references).score)
+    bleu = float(sacrebleu.corpus_bleu(list(said), _columns(rows, width)).score)
     scorer = rouge_scorer.RougeScorer(["rougeL"])
     each = [max(scorer.score(person, text)["rougeL"].fmeasure for person in one.explanations)
             for text, one in zip(said, rows, strict=True)]  # fmt: skip
-    human = float(sacrebleu.corpus_bleu(references[0], references[1:]).score) if width > 1 else math.nan
+    several = _columns([one for one in rows if len(one.explanations) > 1], width)
+    human = float(sacrebleu.corpus_bleu(several[0], several[1:]).score) if width > 1 else math.nan
     return bleu, float(np.mean(each)), human, ""
+
+
+def _columns(rows: Sequence[Written], width: int) -> list[list[str]]:
+    """The first explanation of every text, the second, and so on; the last one again where there is none."""
+    return [[one.explanations[min(n, len(one.explanations) - 1)] for one in rows] for n in range(width)]
 
 
 def _simulated(rows: Sequence[Written], labels: Sequence[str], said: Sequence[str], seed: int) -> Simulated:

@@ -37,8 +37,9 @@ class ClassWise:
     as well, d_t cannot tell by them, so that what is left to the factual selector is what others cannot copy.
 
     When the model is used every label has the rationale of its factual selector (words with a probability above 1/2),
-    and the prediction is the label whose discriminator believes its own most; its logit reads that rationale alone. It
-    deviates from the paper in these: the paper is given the label and predicts nothing; the discriminators of all
+    and the prediction is the label whose discriminator believes its own most; its logit reads that rationale alone (so
+    that the probability of a label, a softmax of all logits, depends on the rationales of all labels). It deviates from
+    the paper in these: the paper is given the label and predicts nothing; the discriminators of all
     labels share one reader, and the selectors one encoder; gradients go straight through the draws (with a bias).
     """
 
