@@ -20,8 +20,8 @@ from exegesis.models.explainers.explainer import SETTINGS, Explainer, load_expla
 from exegesis.models.explainers.orders import asked, decided, lessons
 from exegesis.models.explainers.training import train_explainer
 from exegesis.models.huggingface.finetuning import FineTuning
-from exegesis.study.reasons.written import _overlaps, _simulated
 from exegesis.study.reasons.simulators import halves, told_by_words
+from exegesis.study.reasons.written import _overlaps, _simulated
 from tests.support import written_toys as toys
 
 OPTIONS = FineTuning(epochs=12, batch=8, lr=5e-3, patience=12)
