@@ -58,7 +58,16 @@ class LandmarkClassifier(TextClassifier):
         self._frame(config)
 
     def begin(self, texts: Sequence[Int[Tensor, " _"]], classes: Sequence[int]) -> None:
-        """Draw landmarks from training texts, and start the Nyström layer. Raises UsageError for too few texts."""
+        """Draw landmarks from training texts, and start the Nyström layer.
+
+        Raises UsageError for too few texts, and for fewer landmarks than two or than labels.
+        """
+        needed = max(2, len({one for one in classes if one >= 0}))
+        if self.config.landmarks < needed:
+            raise UsageError(
+                f"{self.config.landmarks} landmarks are too few, as every label is among them: ask for at least "
+                f"{needed} (--landmarks)"
+            )
         different: dict[tuple[int, ...], int] = {}
         for number, text in enumerate(texts):
             if len(text) <= LONGEST and classes[number] >= 0:
