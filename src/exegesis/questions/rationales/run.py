@@ -14,11 +14,12 @@ from torch import Tensor
 from exegesis.core.errors import UsageError
 from exegesis.core.parameters import above, at_most, fitting
 from exegesis.core.text import Span, Text
+from exegesis.core.ties import ranked, slack_of
 from exegesis.engine.answer import Task, answer, finite
 from exegesis.engine.methods import Method, require
 from exegesis.engine.run import Words
 from exegesis.mech.removal.coalitions import Game
-from exegesis.models.rationales.discrete import discretised
+from exegesis.models.rationales.discrete import best_window, counts_of
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.selective import Selective
 from exegesis.protocols.target import Ask, Link
@@ -88,7 +89,7 @@ class Own:
 @dataclass(frozen=True, eq=False)
 class Extracted:
     """The rationale that a method's scores make: the top ``share`` of the words, at least one, or the ``contiguous``
-    run of as many words with the largest sum (Jain et al. 2020, Sec. 4.1)."""
+    run of as many words with the largest sum (Jain et al. 2020, Sec. 4.1); of equal ones the first (``core.ties``)."""
 
     words: Words
     share: float
@@ -129,8 +130,12 @@ class Extracted:
         return bodies
 
     def _kept(self, scores: Float[Tensor, " words"]) -> Bool[np.ndarray, " words"]:
-        real = torch.ones(1, len(scores), dtype=torch.bool)
-        return discretised(scores[None], real, self.share, self.contiguous)[0].numpy()
+        real, values = torch.ones(1, len(scores), dtype=torch.bool), scores.tolist()
+        if self.contiguous:
+            return best_window(scores[None], real, self.share)[0].numpy()
+        kept = np.zeros(len(scores), dtype=bool)
+        kept[ranked(values, slack_of(values), int(counts_of(real, self.share)))] = True
+        return kept
 
     def result(self, subject: Subject, origin: Origin, body: _Kept) -> Rationale:
         """The rationale of one text."""

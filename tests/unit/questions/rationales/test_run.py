@@ -12,7 +12,7 @@ import exegesis
 from exegesis.core.errors import SpanError, UnsupportedError, UsageError
 from exegesis.core.text import Span
 from exegesis.models.rationales.model import RationaleClassifier
-from exegesis.questions.rationales.run import EVERYTHING, NOTHING
+from exegesis.questions.rationales.run import EVERYTHING, NOTHING, Extracted
 from exegesis.results.rationale import Rationale
 from tests.support import rationale_toys as toys
 
@@ -31,6 +31,13 @@ def probabilities(model: RationaleClassifier, words: list[int], text: str, like:
     kept[0, words] = True
     raw = model.outputs_of(batch, kept)
     return float(torch.softmax(raw, 1)[0, model.labels.index(like.target.split(":")[1])])
+
+
+@pytest.mark.parametrize("contiguous", [False, True])
+def test_rounding_does_not_choose_between_equal_words(contiguous: bool) -> None:
+    question = Extracted(None, 0.25, contiguous)  # type: ignore[arg-type]
+    scores = torch.tensor([-0.9, 0.3, 0.3 + 1e-9, 0.2], dtype=torch.float64)
+    assert question._kept(scores).tolist() == [False, True, False, False]
 
 
 @pytest.mark.quick
