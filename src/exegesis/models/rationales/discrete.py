@@ -10,7 +10,10 @@ from exegesis.core.ties import SHARE
 
 
 def counts_of(real: Bool[Tensor, "b t"], share: float) -> Tensor:
-    """How many words of each text a share is: rounded down, at least one (DeYoung et al. 2020; Jain et al. 2020)."""
+    """How many words of each text a share is: rounded down, at least one.
+
+    The papers leave rounding open; the published code of Jain et al. 2020 rounds up.
+    """
     exact = real.sum(1).to(torch.float64) * share
     return torch.floor(exact + 1e-9).long().clamp(min=1)
 

@@ -98,7 +98,7 @@ class RationaleNetwork(TextClassifier):
         total = self.chooser.loss(self, look, lesson)
         if lesson.marks is None or not self.config.supervision or self.config.chosen.apart:
             return total
-        return total + self.config.supervision * supervised(self.chooser.chances(look), lesson.marks)
+        return total + self.config.supervision * supervised(self.chooser.chances(look), lesson.marks, look)
 
     @torch.no_grad()
     def watch(self, batches: Iterable[tuple[Int[Tensor, "b t"], Int[Tensor, " b"]]]) -> Shares:

@@ -35,7 +35,8 @@ class Fresh:
 
     1. ``method`` (any method of this library, with parameters as in ``lime:samples=100``) scores the words of the
        training texts for a support model's prediction, and they are made into marks: the top ``share`` of the words,
-       at least one, or the ``contiguous`` run of as many words with the largest sum.
+       rounded down, at least one (the published code rounds up), or the ``contiguous`` run of as many words with the
+       largest sum.
     2. An extractor learns the marks by cross-entropy, and keeps as many words by its own probabilities, likewise.
     3. A classifier learns the labels from what the extractor keeps.
 
@@ -72,4 +73,4 @@ class FreshChooser(Scorer):
             raise UsageError("fresh learns from marked words: give a support model (--support) or marks (--marks)")
         kept = self.choose(look).kept.to(look.vectors)
         logits = network.read(look.vectors, kept, look.lengths)
-        return lesson.cross_entropy(logits) + supervised(self.chances(look), lesson.marks)
+        return lesson.cross_entropy(logits) + supervised(self.chances(look), lesson.marks, look)

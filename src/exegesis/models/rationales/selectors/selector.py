@@ -193,9 +193,12 @@ def still(network: Reads, *modules: nn.Module) -> Iterator[None]:
             weight.requires_grad_(flag)
 
 
-def supervised(chances: Float[Tensor, "b t"], marks: Float[Tensor, "b t"]) -> Float[Tensor, ""]:
-    """The mean cross-entropy of the chances with marks in nats a word, over texts that have marks; else zero."""
-    marked = torch.isfinite(marks) & (chances > 0)
+def supervised(chances: Float[Tensor, "b t"], marks: Float[Tensor, "b t"], look: Look) -> Float[Tensor, ""]:
+    """The mean cross-entropy of the chances with marks in nats a word, over texts that have marks; else zero.
+
+    Chances count as at least 1e-6 away from 0 and 1, and the border of a pair is no word.
+    """
+    marked = torch.isfinite(marks) & look.real & ~look.border
     losses = functional.binary_cross_entropy(
         chances.clamp(1e-6, 1 - 1e-6), torch.nan_to_num(marks).to(chances), reduction="none"
     )
