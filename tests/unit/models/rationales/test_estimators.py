@@ -148,7 +148,7 @@ def test_the_divergence_is_that_of_two_coins_and_zero_at_the_prior() -> None:
 
 def test_marks_are_learned_where_there_are_any() -> None:
     chances = torch.tensor([[0.9, 0.2, 1.0, 0.0, 0.0], [0.5] * 5], dtype=torch.float64, requires_grad=True)
-    marks = torch.tensor([[1.0, 0.0, 0.0, 1.0, 0.0], [torch.nan] * 5])
+    marks = torch.tensor([[1.0, 0.0, 1.0, 1.0, 0.0], [torch.nan] * 5])
     real, border = torch.tensor([[True] * 4 + [False]] * 2), torch.tensor([[False, False, True, False, False]] * 2)
     look = Look(chances[..., None], chances[..., None], real, border, torch.tensor([4, 4]))
     loss = supervised(chances, marks, look)  # a marked word with no chance counts; the border and padding do not
