@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Literal, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from exegesis.core.errors import MissingExtraError, UnsupportedError
@@ -78,12 +78,13 @@ def representations(passes: Passes, texts: Sequence[Text]) -> Float[Tensor, "n d
 class Space:
     """Vectors ``[n, d]``, and the nearest of them by a distance: exactly, or by a graph (HNSW) of the library faiss.
 
-    Raises MissingExtraError for a graph without faiss.
+    A vector of zeros has a cosine of 0 with every other one, and of 1 with its like. Raises MissingExtraError for a graph without faiss.
     """
 
     def __init__(self, vectors: Float[Tensor, "n d"], distance: Distance, search: Literal["exact", "hnsw"]) -> None:
         self.distance, self.search = distance, search
         self.vectors = self._placed(vectors)
+        self.empty = (self.vectors == 0).all(1)
         self.graph: Any = _graph(self.vectors) if search == "hnsw" else None
 
     def __len__(self) -> int:
@@ -121,7 +122,7 @@ class Space:
         return (self._exact if self.graph is None else self._approximate)(asked, count, without)
 
     def _exact(self, asked: Tensor, count: int, without: Sequence[Collection[int]] | None) -> tuple[Tensor, Tensor]:
-        distances = self._scaled(torch.cdist(asked, self.vectors, compute_mode=_PLAIN))
+        distances = self._scaled(torch.cdist(asked, self.vectors, compute_mode=_PLAIN), asked, self.empty)
         for row, numbers in enumerate(without or ()):
             distances[row, list(numbers)] = torch.inf
         return nearest(distances, count)
@@ -134,7 +135,8 @@ class Space:
         _, numbers = self.graph.search(asked.float().numpy(), more)
         order = torch.from_numpy(numbers)
         order = order.clamp_min(0)
-        distances = self._scaled(torch.cdist(asked[:, None], self.vectors[order], compute_mode=_PLAIN)[:, 0])
+        distances = torch.cdist(asked[:, None], self.vectors[order], compute_mode=_PLAIN)[:, 0]
+        distances = self._scaled(distances, asked, self.empty[order])
         distances = distances.masked_fill(torch.from_numpy(numbers < 0), torch.inf)
         for row, left_out in enumerate(without or ()):
             distances[row, torch.isin(order[row], torch.tensor(list(left_out), dtype=torch.long))] = torch.inf
@@ -142,8 +144,12 @@ class Space:
         near, at = nearest(distances.gather(1, by_number), count)
         return near, order.gather(1, by_number).gather(1, at)
 
-    def _scaled(self, distances: Tensor) -> Tensor:
-        return distances.square() / 2 if self.distance == "cosine" else distances
+    def _scaled(
+        self, distances: Float[Tensor, "q k"], asked: Float[Tensor, "q d"], empty: Bool[Tensor, "*q k"]
+    ) -> Tensor:
+        if self.distance == "l2":
+            return distances
+        return torch.where((asked == 0).all(1)[:, None] ^ empty, 1.0, distances.square() / 2)
 
 
 _PLAIN = "donot_use_mm_for_euclid_dist"  # a text alone has the distances that it has among others

@@ -11,6 +11,8 @@ import torch
 import exegesis
 from exegesis.core.errors import SpanError, UnsupportedError, UsageError
 from exegesis.core.text import Span
+from exegesis.engine.methods import make, require
+from exegesis.engine.run import Words
 from exegesis.models.rationales.model import RationaleClassifier
 from exegesis.questions.rationales.run import EVERYTHING, NOTHING, Extracted
 from exegesis.results.rationale import Rationale
@@ -34,8 +36,9 @@ def probabilities(model: RationaleClassifier, words: list[int], text: str, like:
 
 
 @pytest.mark.parametrize("contiguous", [False, True])
-def test_rounding_does_not_choose_between_equal_words(contiguous: bool) -> None:
-    question = Extracted(None, 0.25, contiguous)  # type: ignore[arg-type]
+def test_rounding_does_not_choose_between_equal_words(model: RationaleClassifier, contiguous: bool) -> None:
+    method = make("leave-one-out")
+    question = Extracted(Words(method, require(model, method)), 0.25, contiguous)
     scores = torch.tensor([-0.9, 0.3, 0.3 + 1e-9, 0.2], dtype=torch.float64)
     assert question._kept(scores).tolist() == [False, True, False, False]
 

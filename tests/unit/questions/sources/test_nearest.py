@@ -84,6 +84,13 @@ def test_all_texts_are_the_frequencies_of_labels(model):
         exegesis.influence(black, TRAIN, "w1", "nearest")
 
 
+def test_a_vector_of_zeros_is_no_nearer_than_one_at_right_angles():
+    space = Space(torch.tensor([[3.0, 0.0], [0.0, 0.0], [0.0, 2.0], [-1.0, 0.0]]), "cosine", "exact")
+    near, order = space.near(torch.tensor([[2.0, 0.0], [0.0, 0.0]]), 4)
+    np.testing.assert_allclose(near, [[0, 1, 1, 2], [0, 1, 1, 1]], atol=1e-12)
+    assert order.tolist() == [[0, 1, 2, 3], [1, 0, 2, 3]]
+
+
 def test_equal_shares_of_several_layers_are_equal_numbers():
     """Credibility counts texts that conform no more: rounding must not part 18 of 60 from 7, 8 and 3 of 20."""
     draws = torch.Generator().manual_seed(0)
