@@ -78,8 +78,8 @@ def representations(passes: Passes, texts: Sequence[Text]) -> Float[Tensor, "n d
 class Space:
     """Vectors ``[n, d]``, and the nearest of them by a distance: exactly, or by a graph (HNSW) of the library faiss.
 
-    A vector of zeros has a cosine of 0 with every other one, and of 1 with its like. Raises MissingExtraError for a graph
-    without faiss.
+    A vector of zeros has a cosine of 0 with every other one, and of 1 with its like. Raises MissingExtraError for a
+    graph without faiss.
     """
 
     def __init__(self, vectors: Float[Tensor, "n d"], distance: Distance, search: Literal["exact", "hnsw"]) -> None:
