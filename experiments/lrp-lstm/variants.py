@@ -22,7 +22,7 @@ from rich.progress import Progress
 import exegesis
 from exegesis.data.examples import Example, read_examples
 from exegesis.models.modules.adapter import TorchClassifier
-from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.architectures.config import Cell, RecurrentConfig
 from exegesis.models.trained.assumptions import check_assumptions
 from exegesis.models.trained.card import machine
 from exegesis.models.trained.folder import TrainedClassifier

@@ -16,7 +16,7 @@ from exegesis.mech.curvature.products import GaussNewton
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.questions.sources.suspects import SIGNS
-from exegesis.study.failing import mislabels
+from exegesis.study import mislabels
 from tests.support import torch_toys
 from tests.support.torch_toys import Shape
 

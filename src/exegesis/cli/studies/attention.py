@@ -15,7 +15,7 @@ class AttentionTest(Command, Output, Model, Rows):
 
     \b
     exegesis attention-test --model my-bilstm --data dev.tsv --limit 100
-    exegesis attention-test --model my-bilstm --data dev.tsv --limit 100 --train train.tsv
+    exegesis attention-test --model my-bilstm --data dev.tsv --train train.tsv
     """
 
     data: str = option("A .txt, .tsv, .csv or .jsonl file, a folder with a --split, or a dataset.", metavar="DATA",

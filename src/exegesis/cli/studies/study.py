@@ -322,7 +322,7 @@ class Amend(Command, Output, Training, Shape):
 
     \b
     exegesis study amend train.tsv --test test.tsv --report amended.html
-    exegesis study amend sst2/ --test films.tsv --pool new-domain.tsv -M gradient-similarity
+    exegesis study amend sst2/ --test films.tsv --pool more.tsv -M gradient-similarity
     """
 
     data: str = argument("Training texts with labels; of a folder its train file.", "TRAIN")
@@ -364,7 +364,7 @@ class Calibrate(Command, Output, opt.Model):
     """Hold a model's confidence, and that of its nearest training texts, against how often it is right.
 
     \b
-    exegesis study calibrate train.tsv --test test.tsv --held dev.tsv -m my-model --html calibrated.html
+    exegesis study calibrate train.tsv --test test.tsv --held dev.tsv -m my-model
     """
 
     data: str = argument("The training texts with labels; of a folder its train file.", "TRAIN")
@@ -415,7 +415,7 @@ class Probe(Command, Output, opt.Model):
     """Read words' tags, relations and depths, sentences' lengths and tenses, and trees off a model's hidden states.
 
     \b
-    exegesis study probe en_ewt-ud-dev.conllu -m my-encoder --limit 500 --html probe.html
+    exegesis study probe en_ewt-ud-dev.conllu -m my-encoder --limit 500
     """
 
     data: str = argument("Sentences with dependencies, in CoNLL-U.", "TREEBANK")

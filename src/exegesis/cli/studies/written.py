@@ -14,7 +14,7 @@ class Written(Command, Output):
     For models of exegesis train --arch explainer:FOLDER.
 
     \b
-    exegesis study written esnli/ --split test --limit 500 --model my-explainer --html written.html
+    exegesis study written esnli/ --split test --model my-explainer
     """
 
     data: Path = argument("A folder of e-SNLI or CoS-E, or a table with explanations.", "DATA")

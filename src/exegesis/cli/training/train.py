@@ -192,7 +192,7 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
     exegesis train sst2/ --arch rationale --selector hardkuma:share=0.2 -o mine
     exegesis train sst2/ --arch concepts --concepts 8 --lr 0.01 --out my-model
     exegesis train sst2/ --arch hf:my-encoder --epochs 3 --out my-model
-    exegesis train esnli/ --arch explainer:my-t5 --order label-specific --out my-explainer
+    exegesis train esnli/ --arch explainer:my-t5 --order predict-explain -o mine
     exegesis train wnut17/ --arch hf:my-encoder --tags --out my-tagger
     """
 
