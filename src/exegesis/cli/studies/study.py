@@ -322,7 +322,7 @@ class Amend(Command, Output, Training, Shape):
 
     \b
     exegesis study amend train.tsv --test test.tsv --report amended.html
-    exegesis study amend sst2/ --test films.tsv --pool more.tsv -M gradient-similarity
+    exegesis study amend sst2/ --test films.tsv --pool new-domain.tsv -M nearest
     """
 
     data: str = argument("Training texts with labels; of a folder its train file.", "TRAIN")
