@@ -22,6 +22,8 @@ def online_code(
 
     t_1 log2 K for the first block of labels, then for each block −Σ log2 p of its labels by the probe that was fitted
     to all blocks before. Blocks end at ``shares`` of the examples, in their order; those that would be empty fall away.
+    Of few examples the first blocks hold one or two, and each label that none of them has costs the next probe up to
+    twenty bits: states that say nothing of ten classes take 6.3 bits a label of 200, 3.6 of 2,000, and log2 10 is 3.3.
     """
     count = len(labels)
     ends = sorted({max(1, round(share * count)) for share in shares})

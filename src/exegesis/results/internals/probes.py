@@ -17,7 +17,9 @@ class Probed(NamedTuple):
     ``apart_low`` to ``apart_high`` the interval of their difference, the selectivity. ``untrained`` is the accuracy on
     states of the same model with shuffled weights, ``majority`` that of the most frequent label. ``bits`` is the online
     code of a label (Voita and Titov 2020), of a linear probe only, ``control_bits`` that of the control task,
-    ``uniform`` log2 of the number of classes. NaN stands for what was not measured.
+    ``uniform`` log2 of the number of classes. Of some hundred examples a code is longer than it would be of many (see
+    ``mech.probing.description``), the control task's as well: hold ``bits`` against ``control_bits`` there. NaN stands
+    for what was not measured.
     """
 
     name: str

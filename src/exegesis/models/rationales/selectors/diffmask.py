@@ -40,8 +40,8 @@ class DiffMask:
     E[L0] the sum over words of P(z > 0), by a multiplier (Eq. 5). No label is used. When the model is used a word is
     kept if P(z > 0) is above 1/2, and its chance is that probability (the published code returns its logarithm). It
     deviates from the paper in these: the multiplier grows by a factor instead of a step, one multiplier serves the mask
-    of the chosen layer, and layers below the top one are not looked at. Words are blanked, so that their number is
-    seen.
+    of the chosen layer, layers below the top one are not looked at, and the temperature of the gates is 1/3 (0.2 in the
+    published code). Words are blanked, so that their number is seen.
     """
 
     margin: Annotated[float, above(0)] = 0.1
