@@ -12,6 +12,9 @@ from exegesis.core.errors import ExegesisError, UsageError
 _SPOKEN = (  # what the functions of Python call an option, and what the command line calls it
     (r"\b(truncate|skip_blank)=True\b", lambda found: f"--{found[1].replace('_', '-')}"),
     (r"\bmost=(\d*)", lambda found: f"--most {found[1]}".rstrip()),
+    (r"^gpus belongs to engine='ray'", lambda found: "--gpus belongs to --engine ray"),
+    (r"\bgive more as compared=$", lambda found: "give more as --compared FILE"),
+    (r"^tracin needs checkpoints; give checkpoints$", lambda found: f"{found[0]}: -p checkpoints=FOLDER"),
     (r"\bencoding='([\w-]+)'", lambda found: f"--encoding {found[1]}"),
     (r"\b(baseline|how)='(\w+)'", lambda found: f"--param {found[1]}={found[2]}"),
     (r"recommendation=FILE, (?=--rec)", lambda found: ""),

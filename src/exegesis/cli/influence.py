@@ -44,6 +44,8 @@ class Influence(opt.Command, Output, opt.Model, opt.Texts):
     def run(self) -> None:
         if self.train is None:
             raise UsageError("name the training texts: --train FILE")
+        if self.word is None and self.saliency != "x-input":
+            raise UsageError("--saliency belongs to --word; leave it out, or name the word")
         raws = read_texts(self)
         self.view()
         check_files(self.files(), [self.file, self.train])
@@ -91,6 +93,8 @@ class Index(opt.Command, opt.Model):
     def run(self) -> None:
         from exegesis import api
 
+        if self.weights and not self.gradients:
+            raise UsageError("--weights belongs to --gradients; leave it out, or say --gradients 16")
         examples = read_training(str(self.train), self.column, self.label, self.pair_column) or []
         names = [name.strip() for name in self.layers.split(",") if name.strip()]
         model = load(self)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from exegesis.cli import options as opt
+from exegesis.cli.inputs import read_training
 from exegesis.cli.options import Command, option
 from exegesis.core.errors import UsageError
 
@@ -47,6 +48,10 @@ class Serve(Command):
         models = self.model or ["bundled"]
         if len(set(models)) < len(models):
             raise UsageError("a model is named twice; name it once")
+
+        if self.token == "":
+            raise UsageError("--token is empty: give at least 16 letters, digits, - or _, or leave it out")
+        read_training(self.train, None, None, None)  # what is wrong with it is said now
 
         from exegesis.web.limits import Limits
         from exegesis.web.server import serve

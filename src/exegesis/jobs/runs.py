@@ -117,8 +117,10 @@ def run(
         )
     if engine not in ("local", "ray"):
         raise unknown("engine", engine, ("local", "ray"))
-    if not isinstance(gpus, int | float) or isinstance(gpus, bool) or gpus < 0 or (gpus and engine == "local"):
-        raise UsageError(f"gpus, for each worker of engine='ray', is a number of at least 0, not {shown(gpus)}")
+    if not isinstance(gpus, int | float) or isinstance(gpus, bool) or gpus < 0:
+        raise UsageError(f"gpus must be a number of at least 0, not {shown(gpus)}")
+    if gpus and engine == "local":
+        raise UsageError("gpus belongs to engine='ray'; leave it out")
     values = _values(methods)
     examples = _examples(data)
     if isinstance(model, str | os.PathLike):

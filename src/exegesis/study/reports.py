@@ -16,6 +16,7 @@ from exegesis.core.errors import ExegesisError, UsageError
 from exegesis.core.progress import counted
 from exegesis.data.concepts import read_concepts
 from exegesis.data.examples import Example
+from exegesis.engine.methods import make
 from exegesis.nn.context import entry
 from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import Classifier
@@ -72,6 +73,8 @@ def report(
     for name, count in (("measured", measured), ("checked", checked)):
         if not isinstance(count, int) or isinstance(count, bool) or count < 2:
             raise UsageError(f"{name} must be a whole number of at least 2, not {count!r}")
+    for method in methods or ():
+        make(method)  # an unknown name would leave every chapter empty
     examples = read_data(data)
     trained = None if train is None else read_data(train)
     corpus = Corpus.of(examples, labels, classifier.labels)

@@ -241,11 +241,19 @@ def application(
     for path in ("/", "/style.css", *(f"/static/{name}" for name in STATIC)):
         app.add_api_route(path, _asset(path), methods=["GET"], include_in_schema=False)
     app.add_exception_handler(HTTPException, _said)
+    app.add_exception_handler(400, _said)
     app.add_exception_handler(404, _said)
     app.add_exception_handler(405, _said)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ExegesisError, _failed)
     return Guard(app, hosts, token, limits.rate, limits.size)
+
+
+BODIES = {  # what is wrong with a body, by pydantic's name of it
+    "json_invalid": "is not JSON",
+    "dataclass_type": "give an object of JSON",
+    "unexpected_keyword_argument": "there is no such field (/openapi.json lists them)",
+}
 
 
 def _asset(path: str) -> Callable[[], Any]:
@@ -287,4 +295,6 @@ async def _failed(_: Request, error: Any) -> Response:
 async def _invalid(_: Request, error: Any) -> Response:
     first: Mapping[str, Any] = next(iter(error.errors()), {})
     place = ".".join(str(part) for part in first.get("loc", ())[1:])
-    return _json({"error": f"{place or 'the body'}: {first.get('msg', 'not valid')}"[:500]}, 422)
+    kind, why = first.get("type"), str(first.get("msg", "not valid"))
+    why = BODIES.get(str(kind), why.replace("a valid tuple", "a list"))
+    return _json({"error": f"{place if kind != 'json_invalid' and place else 'the body'}: {why}"[:500]}, 422)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 View = Literal["words", "phrases", "pairs", "attention", "gates", "layers", "information", "training"]
 Form = Literal["results", "view", "html", "svg"]
@@ -28,6 +28,8 @@ class Options:
     what comes back: ``results`` as JSON that ``exegesis.read`` reads, ``view`` with fragments for a page, or the file
     that ``save`` would write (``html``, ``svg``).
     """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")  # a misspelt field would be answered by its default
 
     models: Annotated[tuple[Name, ...], Field(max_length=4)] = ()
     view: View = "words"
@@ -72,5 +74,5 @@ class Batch(Options):
 
     def asks(self) -> list[Ask]:
         """The request of each text."""
-        options = {name: getattr(self, name) for name in Options.__dataclass_fields__}
+        options = {name: getattr(self, name) for name in (one.name for one in fields(Options))}
         return [replace(Ask(text=text, **options), form="results") for text in self.texts]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 import time
 from collections import deque
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 TOGETHER = 16  # requests with one key that are answered by one call
 TICK, GRACE = 0.05, 2.0  # seconds between two looks at the limits, and after which work that does not stop is killed
 Event = dict[str, Any]
+_log = logging.getLogger("exegesis.serve")
 _numbers = itertools.count(1)
 
 
@@ -115,6 +117,7 @@ class Desk:
         elif kind in ("failed", "dead"):
             self.reason = value if kind == "failed" else f"its process ended ({value})"
             self.state = "failed"
+            _log.warning("the model %s could not be loaded: %s", self.name, self.reason)
 
     def _next(self) -> list[Job]:
         """The first request and those behind it that one call answers too; none if none comes soon."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import socket
 import sys
@@ -58,7 +59,8 @@ def serve(
             place.listen(1024)  # who opens the address at once waits until the server runs
         except OSError as error:
             raise FileError(
-                f"cannot listen on {host}:{port} ({error.strerror or error}): choose another --port"
+                f"cannot listen on {host}:{port} ({error.strerror or error}): choose another "
+                + ("--host" if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL else "--port")
             ) from None
         hosts = (*LOOPBACK, host, *names) if host not in ("0.0.0.0", "::") or names else ("*",)
         app = application(sources, limits=limits, store=store, token=token, hosts=[name.lower() for name in hosts])

@@ -108,3 +108,33 @@ def test_trying_leaves_nothing_behind(call, data, tmp_path):
     refused(call("explain", "a fine film", "-M", "reap", "--json", out), 2, "unknown method")
     assert out.read_text() == "before"
     assert sorted(os.listdir(tmp_path)) == ["data.tsv", "out.json"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["train", "DATA", "--out", "m", "--selector", "lei"], "--selector belongs to --arch rationale"),
+        (["train", "DATA", "--out", "m", "--concepts", "3"], "--concepts belongs to --arch concepts"),
+        (["train", "DATA", "--out", "m", "--order", "explain-predict"], "--order belongs to --arch explainer:FOLDER"),
+        (["train", "DATA", "--out", "m", "--arch", "hf:m", "--layers", "2"], "--layers does not belong to --arch hf:"),
+        (["train", "DATA", "--out", "m", "--adversary", "words"], "--adversary does nothing without --adversarial 5"),
+        (["train", "DATA", "--out", "m", "--hops", "2"], "--hops does nothing without --readout structured"),
+        (["influence", "x", "--train", "DATA", "--saliency", "l2"], "--saliency belongs to --word"),
+        (["index", "DATA", "--out", "m", "--weights", "output"], "--weights belongs to --gradients"),
+        (["index", "DATA", "--out", "m", "--layers", "layer 9"], "the model has no site 'layer 9'"),
+        (["run", "DATA", "--store", "m", "--gpus", "1"], "--gpus belongs to --engine ray; leave it out"),
+        (["report", "--data", "DATA", "--out", "m.html", "-M", "lrq"], "unknown method 'lrq'; did you mean 'lrp'?"),
+        (["study", "amend", "DATA", "--test", "DATA", "--arch", "explainer:m"], "trained by 'exegesis train' alone"),
+        (["serve", "--token", ""], "--token is empty"),
+    ],
+)  # fmt: skip
+def test_an_option_that_would_do_nothing_is_refused_and_nothing_is_written(call, data, given, message, monkeypatch):
+    monkeypatch.chdir(data.parent)
+    refused(call(*(str(data) if word == "DATA" else word for word in given)), 2, message)
+    assert [one.name for one in data.parent.iterdir()] == ["data.tsv"]
+
+
+def test_what_the_bundled_model_is_not_is_said_with_the_way(call, data):
+    refused(call("explain", "a fine film", "--rationale"), 1, "does not select its words: name a method", "(-M ")
+    refused(call("study", "excerpts", str(data)), 1, "does not decide through concepts", "--arch concepts")
+    refused(call("serve", "--train", "missing.tsv", "--port", "0"), 1, "missing.tsv: cannot be read")

@@ -28,7 +28,7 @@ def test_wrong_engines_are_refused(tmp_path, monkeypatch):
     pytest.importorskip("pyarrow")
     for options, said in (
         ({"engine": "spark"}, "unknown engine 'spark'"),
-        ({"gpus": 1}, "gpus, for each worker of engine='ray'"),
+        ({"gpus": 1}, "gpus belongs to engine='ray'"),
     ):
         with pytest.raises(UsageError, match=said):
             exegesis.run("bundled", TEXTS, tmp_path / "s", "lrp", **options)

@@ -128,6 +128,8 @@ def test_one_text_of_a_batch_that_fails_spoils_no_other(client):
         ({"parameters": {"nope": 1}}, 422, "unknown parameter 'nope'"),
         ({"view": "training"}, 400, "no training texts are served here: start the server with --train DATA"),
         ({"pair": "b"}, 400, None),
+        ({"model": "bundled"}, 422, "model: there is no such field"),
+        ({"methods": "lrp"}, 422, "methods: Input should be a list"),
     ],
 )
 def test_errors_are_one_line(client, body, status, sentence):
@@ -136,6 +138,18 @@ def test_errors_are_one_line(client, body, status, sentence):
     assert answer.status_code in ((status,) if sentence else (400, 422)), said
     assert said.startswith(sentence or "")
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [(b"{", "the body: is not JSON"), (b"[]", "the body: give an object of JSON"), (b"\xff{", "There was an error"),
+     (b"[" * 10_000, "There was an error")],
+)  # fmt: skip
+def test_a_body_that_is_no_request_is_said_in_one_line(client, body, sentence):
+    answer = client.post("/api/explain", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert list(answer.json()) == ["error"]
+    assert answer.json()["error"].startswith(sentence)
 
 
 def test_a_request_is_taken_back(client):

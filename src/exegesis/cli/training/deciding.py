@@ -74,8 +74,15 @@ class Rename(Command):
             raise UsageError(f"{self.model} does not decide through concepts; give a model of --arch concepts")
         names = list(read_names(self.model, config.concepts))
         old = list(names)
+        renamed: set[int] = set()
         for given in self.names or []:
-            names[_place(given, old)] = given.partition("=")[2].strip()
+            place, new = _place(given, old), given.partition("=")[2].strip()
+            if not new:
+                raise UsageError(f"{given}: the name is blank; write CONCEPT=NAME, such as 1=food")
+            if place in renamed:
+                raise UsageError(f"{given}: concept {place + 1} is named twice; name it once")
+            renamed.add(place)
+            names[place] = new
         if self.names:
             write_names(self.model, names, config.concepts)
         for number, name in enumerate(names, 1):

@@ -133,7 +133,7 @@ def network_config(shape: Shape) -> NetworkConfig:
         TransformerConfig,
     )
 
-    if shape.arch in (RATIONALE, CONCEPTS):
+    if shape.arch in (RATIONALE, CONCEPTS) or shape.arch.startswith((HF, EXPLAINER)):
         raise UsageError(f"--arch {shape.arch} is trained by 'exegesis train' alone; take another --arch here")
     kind: type[NetworkConfig] = {
         "transformer": TransformerConfig, "cnn": ConvolutionalConfig, "landmarks": LandmarkConfig,
@@ -221,6 +221,7 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
         if not self.resume and is_spent(self.state, self.out):  # the folder was made of it
             self.state.unlink(missing_ok=True)
         refuse_existing(self.out, overwrite=self.overwrite)
+        self.check_arch()
         try_parent(self.out)
         about = read_text(self.about) if self.about is not None else ""
         if self.arch.startswith(HF):
@@ -298,6 +299,26 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
         if not self.quiet:
             told = ", ".join(f"{split} accuracy {share:.2%}" for split, share in result.accuracy.items())
             print(f"{escaped(self.out)}: {escaped(result.base)} fine-tuned in {result.epochs} epochs, {told}")
+
+    def check_arch(self) -> None:
+        """Raises UsageError for an option of networks of another kind than --arch."""
+        kind = next((name for name in (HF, EXPLAINER) if self.arch.startswith(name)), self.arch)
+        groups = ((Selecting, RATIONALE, RATIONALE), (Deciding, CONCEPTS, CONCEPTS),
+                  (Writing, EXPLAINER, f"{EXPLAINER}FOLDER"))  # fmt: skip
+        for group, own, shown in groups:
+            for one in fields(group) if kind != own else ():
+                if getattr(self, one.name) != one.default:
+                    name = one.name.replace("_", "-")
+                    raise UsageError(f"--{name} belongs to --arch {shown}; leave it out, or say --arch {shown}")
+        alone = {"adversary": self.adversary != "any" and not self.adversarial and "adversarial 5",
+                 "hops": self.hops is not None and self.readout != "structured" and "readout structured",
+                 "longest": self.longest != 3 and self.form != "educe" and "form educe"}  # fmt: skip
+        for name, without in alone.items():
+            if without:
+                raise UsageError(f"--{name} does nothing without --{without}; leave it out, or say so")
+        for name in ("embedding", "dropout", *SHAPES) if kind in (HF, EXPLAINER) else ():
+            if getattr(self, name) not in (None, False):
+                raise UsageError(f"--{name.replace('_', '-')} does not belong to --arch {kind}FOLDER; leave it out")
 
     @property
     def state(self) -> Path:

@@ -20,7 +20,7 @@ from exegesis.models.huggingface.load import fetching, load_both
 from exegesis.protocols.model import usable_device
 
 SETTINGS = "explainer.json"
-HEAD = ("a head for language", "train it with exegesis train --arch explainer:FOLDER")
+HEAD = ("head for language", "train it with exegesis train --arch explainer:FOLDER")
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,8 +35,10 @@ def decisions(model: Classifier, texts: Sequence[Text], choice: Ask) -> Iterator
     Raises UnsupportedError for a model that does not decide through concepts, and for a probability, which no sum of
     concepts gives.
     """
-    for name, reason in missing(model, Conceptual).items():
-        raise UnsupportedError(f"the model {model.name} is not {name.lower()}: {reason}")
+    if missing(model, Conceptual):
+        raise UnsupportedError(
+            f"the model {model.name} does not decide through concepts: give one of exegesis train --arch concepts"
+        )
     yield from answer(model, texts, Deciding(cast(Conceptual, model).concepts), choice)
 
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from exegesis.core.errors import UsageError
+from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.parameters import above, at_most, fitting
 from exegesis.core.text import Span, Text
 from exegesis.core.ties import ranked, slack_of
@@ -20,7 +20,7 @@ from exegesis.engine.methods import Method, require
 from exegesis.engine.run import Words
 from exegesis.mech.removal.coalitions import Game
 from exegesis.models.rationales.discrete import best_window, counts_of
-from exegesis.protocols.model import Classifier
+from exegesis.protocols.model import Classifier, missing
 from exegesis.protocols.selective import Selective
 from exegesis.protocols.target import Ask, Link
 from exegesis.questions.words.rationale import OwnRationale
@@ -156,6 +156,11 @@ def rationales(
     share = fitting("share", Annotated[float, above(0), at_most(1)], share)
     own = method is None or isinstance(method, OwnRationale)
     chosen = OwnRationale() if method is None else method
+    if own and missing(model, Selective):
+        raise UnsupportedError(
+            f"the model {model.name} does not select its words: name a method, whose top words are the rationale "
+            "(-M integrated-gradients), or give a model of exegesis train --arch rationale"
+        )
     card = require(model, chosen)
     question: Own | Extracted = Own() if own else Extracted(Words(chosen, card), share, contiguous)
     yield from answer(model, texts, question, choice)

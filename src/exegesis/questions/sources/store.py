@@ -54,6 +54,14 @@ class Wanted:
     weights: str = ""
     seed: Annotated[int, at_least(0)] = 0
 
+    def said(self) -> str:
+        """It in words."""
+        parts = [f"the layers {', '.join(self.layers)}" if self.layers else "the last layer"]
+        if self.width:
+            named = self.weights or "all weights"
+            parts.append(f"gradients (width {self.width}, of {named}, seed {self.seed})")
+        return " and ".join(parts)
+
 
 class Store:
     """A finished or unfinished store (see the module). ``of`` opens one to read, ``build`` makes or finishes one."""
@@ -99,8 +107,11 @@ class Store:
             store = cls(path, _head(path))
             store._refuse_others(own, texts)
             if store.wanted != wanted:
-                raise FileError(f"{path} holds {store.wanted}, not {wanted}: name another folder, or ask for the same")
+                raise FileError(f"{path} holds an index of {store.wanted.said()}, not of {wanted.said()}: name another "
+                                "folder, or ask for the same")  # fmt: skip
         else:
+            first = Training.of(model, examples[:1], first=1)
+            cls(path, {"wanted": asdict(wanted), "texts": 1})._made(model, first)  # what is wrong is said before it is begun
             store = cls._new(path, own, texts, len(examples), wanted)
         handle = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:

@@ -41,6 +41,8 @@ def summary(result: CorpusSummary) -> doc.Section:
     )  # fmt: skip
     parts = [_table(names, rows, words) for names, rows, words in tables]
     note = f"Means are over all uses in a slice, of at least {result.minimum}; words in lower case."
+    if not result.strong:
+        note = f"No {noun} asked for has {result.minimum} uses in a slice: ask for fewer (--minimum), or for others."
     chart = [_chart(result.strong, noun)] if result.strong else []
     return corpus.section(
         "What a store of explanations says", facts, [*chart, *filter(None, parts), doc.Prose(note, "muted")]

@@ -76,7 +76,7 @@ class LandmarkClassifier(TextClassifier):
         if len(numbers) < self.config.landmarks:
             raise UsageError(
                 f"there are {len(numbers)} different training texts of at most {LONGEST} words, and "
-                f"{self.config.landmarks} landmarks: ask for fewer (--landmarks)"
+                f"{self.config.landmarks} landmarks: ask for fewer (exegesis train --landmarks)"
             )
         order = [numbers[row] for row in torch.randperm(len(numbers)).tolist()]
         firsts = {classes[number]: number for number in reversed(order)}.values()
