@@ -135,7 +135,7 @@ def test_evaluation_measures_the_own_rationale_beside_controls(model: RationaleC
 def test_what_cannot_be_asked_is_named(model: RationaleClassifier) -> None:
     with pytest.raises(UnsupportedError, match="does not select its words"):
         exegesis.rationale(exegesis.load(), "a fine film")
-    with pytest.raises(UnsupportedError, match="does not select its words"):
+    with pytest.raises(UnsupportedError, match="rationale needs a selective model"):
         exegesis.explain(exegesis.load(), "a fine film", "rationale")
     with pytest.raises(UsageError, match="one label"):
         exegesis.rationale(model, "w1 good", target="all")
