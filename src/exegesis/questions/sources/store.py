@@ -111,7 +111,9 @@ class Store:
                                 "folder, or ask for the same")  # fmt: skip
         else:
             first = Training.of(model, examples[:1], first=1)
-            cls(path, {"wanted": asdict(wanted), "texts": 1})._made(model, first)  # what is wrong is said before it is begun
+            cls(path, {"wanted": asdict(wanted), "texts": 1})._made(
+                model, first
+            )  # what is wrong is said before it is begun
             store = cls._new(path, own, texts, len(examples), wanted)
         handle = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:
