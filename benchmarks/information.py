@@ -21,9 +21,9 @@ import torch
 
 import exegesis
 from exegesis.data.examples import read_examples
-from exegesis.mech.information.minimum import Search, minima
-from exegesis.mech.information.spread import components, pieces_of, variances
-from exegesis.mech.information.states import Texts
+from exegesis.mech.noise.minimum import Search, minima
+from exegesis.mech.noise.spread import components, pieces_of, variances
+from exegesis.mech.noise.states import Texts
 from exegesis.protocols.insides import site_of
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

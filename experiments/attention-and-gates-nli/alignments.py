@@ -19,8 +19,8 @@ import torch
 
 import exegesis
 from exegesis.data.examples import read_examples
-from exegesis.mech.attention.interventions import jensen_shannon
-from exegesis.mech.attention.layout import outputs_with, read
+from exegesis.mech.attending.interventions import jensen_shannon
+from exegesis.mech.attending.layout import outputs_with, read
 from exegesis.nn.context import entry
 from exegesis.protocols.draws import generator
 from exegesis.protocols.target import Ask

@@ -25,8 +25,8 @@ from exegesis import study
 from exegesis.api.models import wrap
 from exegesis.core.disk.files import write_whole
 from exegesis.data.examples import Example
-from exegesis.models.concepts.model import ConceptClassifier
-from exegesis.models.concepts.shape import ConceptConfig
+from exegesis.models.concept_models.model import ConceptClassifier
+from exegesis.models.concept_models.shape import ConceptConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 

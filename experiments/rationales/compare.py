@@ -30,12 +30,12 @@ import exegesis
 from exegesis.data.examples import Example, read_examples
 from exegesis.data.marks import marks_of
 from exegesis.models.modules.wrap import wrap
-from exegesis.models.rationales.model import RationaleClassifier
-from exegesis.models.rationales.shape import RationaleConfig
+from exegesis.models.rationale_models.model import RationaleClassifier
+from exegesis.models.rationale_models.shape import RationaleConfig
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
-from exegesis.questions.trust.measures.people import average_precision, runs
+from exegesis.questions.trust.measuring.people import average_precision, runs
 from exegesis.results.rationale import Rationale
 from exegesis.study.reasons.rationales import collusion, train_selecting
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from exegesis.core.text import Span
 from exegesis.models.tagger import Tagger, default_tagger, universal
-from exegesis.questions.trust.measures.people import word_list
+from exegesis.questions.trust.measuring.people import word_list
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 import exegesis
 from exegesis.core.errors import UsageError
 from exegesis.data.examples import Example
-from exegesis.results.studies.faults import FINDINGS, Failures, Substitution
+from exegesis.results.behaviour.faults import FINDINGS, Failures, Substitution
 from exegesis.study.corpus import Corpus
 from exegesis.study.failing.training_texts import TrainingTexts, read_training
 

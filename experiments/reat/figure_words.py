@@ -13,7 +13,7 @@ import exegesis
 from exegesis.core.disk.files import write_whole
 from exegesis.data.examples import Example
 from exegesis.models.tagger import default_tagger
-from exegesis.results.studies.study import TAG_NAMES
+from exegesis.results.behaviour.study import TAG_NAMES
 from exegesis.show import MEDIA
 from exegesis.show.document import Box, Chart, Document, Section
 from exegesis.statistics.bootstrap import Spread

@@ -7,7 +7,7 @@ once it is imported. The examples are ``docs/example_method.py``, ``example_sear
 from __future__ import annotations
 
 import exegesis.api
-import exegesis.questions.trust.measures  # noqa: F401 - likewise its measures
+import exegesis.questions.trust.measuring  # noqa: F401 - likewise its measures
 from exegesis.core.errors import (
     CapacityError,
     ExegesisError,

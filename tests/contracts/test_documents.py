@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from exegesis.core.errors import FileError, UsageError
+from exegesis.results.behaviour.corpus import CorpusSummary
+from exegesis.results.behaviour.study import Study
 from exegesis.results.header import TextResult
 from exegesis.results.result import Result
-from exegesis.results.studies.corpus import CorpusSummary
-from exegesis.results.studies.study import Study
 from exegesis.show import DOCUMENTS, MEDIA, document_of, written
 from exegesis.show.document import (
     Bar,

@@ -11,7 +11,7 @@ import re
 import pytest
 
 import exegesis.api
-import exegesis.questions.trust.measures  # noqa: F401 - registers the measures
+import exegesis.questions.trust.measuring  # noqa: F401 - registers the measures
 from exegesis.core.errors import UsageError
 from exegesis.core.parameters import Argument, examples, fits, fitted, hints
 from exegesis.engine.methods import METHODS

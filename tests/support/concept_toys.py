@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from exegesis.data.examples import Example
-from exegesis.models.concepts.network import ConceptNetwork
-from exegesis.models.concepts.shape import ConceptConfig
+from exegesis.models.concept_models.network import ConceptNetwork
+from exegesis.models.concept_models.shape import ConceptConfig
 from exegesis.models.trained.architectures.kinds import network as built
 
 PLANTED = (("warm bread", "fresh soup", "good cake"), ("slow waiter", "rude staff", "long wait"))

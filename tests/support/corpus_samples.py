@@ -6,17 +6,10 @@ import math
 
 import numpy as np
 
-from exegesis.results.evaluation import Evaluation, Measurand, Measured
-from exegesis.results.internals.attention_test import AttentionTest, Tested
-from exegesis.results.internals.concepts import ConceptAt, ConceptStudy
-from exegesis.results.internals.excerpts import ConceptPage, Excerpt, LearnedConcept
-from exegesis.results.internals.heads import HeadStudy, Relation
-from exegesis.results.internals.information_study import InformationStudy, LayerHeld, Survivor
-from exegesis.results.internals.probes import Probed, ProbeStudy, Structure
-from exegesis.results.studies.amended import Amended, Amendment, Named
-from exegesis.results.studies.calibrated import Calibrated, Reading, Step
-from exegesis.results.studies.corpus import Agreeing, Answered, CorpusSummary, Moved, Same, Shifted, Slice, Strong
-from exegesis.results.studies.faults import (
+from exegesis.results.behaviour.amended import Amended, Amendment, Named
+from exegesis.results.behaviour.calibrated import Calibrated, Reading, Step
+from exegesis.results.behaviour.corpus import Agreeing, Answered, CorpusSummary, Moved, Same, Shifted, Slice, Strong
+from exegesis.results.behaviour.faults import (
     Added,
     Cause,
     Contrary,
@@ -35,9 +28,16 @@ from exegesis.results.studies.faults import (
     Transfer,
     Unfaithful,
 )
-from exegesis.results.studies.mislabels import Cured, Mislabels, Sign, Suspect
-from exegesis.results.studies.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
-from exegesis.results.studies.written import Exchanged, Simulated, WrittenStudy, WrittenText
+from exegesis.results.behaviour.mislabels import Cured, Mislabels, Sign, Suspect
+from exegesis.results.behaviour.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
+from exegesis.results.behaviour.written import Exchanged, Simulated, WrittenStudy, WrittenText
+from exegesis.results.evaluation import Evaluation, Measurand, Measured
+from exegesis.results.internals.attention_test import AttentionTest, Tested
+from exegesis.results.internals.concepts import ConceptAt, ConceptStudy
+from exegesis.results.internals.excerpts import ConceptPage, Excerpt, LearnedConcept
+from exegesis.results.internals.heads import HeadStudy, Relation
+from exegesis.results.internals.information_study import InformationStudy, LayerHeld, Survivor
+from exegesis.results.internals.probes import Probed, ProbeStudy, Structure
 from exegesis.statistics.bootstrap import Spread
 from tests.support import samples
 

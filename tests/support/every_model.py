@@ -13,9 +13,9 @@ import torch
 import tests.support.text_cnns as text_cnns
 from exegesis.api import blackbox
 from exegesis.engine.methods import cards, make
-from exegesis.models.concepts.model import ConceptClassifier
+from exegesis.models.concept_models.model import ConceptClassifier
 from exegesis.models.modules.wrap import wrap
-from exegesis.models.rationales.model import RationaleClassifier
+from exegesis.models.rationale_models.model import RationaleClassifier
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.protocols.model import Classifier

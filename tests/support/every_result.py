@@ -8,9 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from exegesis.results.attribution import Attribution
-from exegesis.results.evaluation import Evaluation, Measurand, Measured
-from exegesis.results.recommendation import Ranked, Recommendation
-from exegesis.results.studies.faults import (
+from exegesis.results.behaviour.faults import (
     Added,
     Cause,
     Contrary,
@@ -29,7 +27,9 @@ from exegesis.results.studies.faults import (
     Transfer,
     Unfaithful,
 )
-from exegesis.results.studies.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
+from exegesis.results.behaviour.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
+from exegesis.results.evaluation import Evaluation, Measurand, Measured
+from exegesis.results.recommendation import Ranked, Recommendation
 from exegesis.statistics.bootstrap import Spread
 from tests.support import influence_samples, matrix_samples, nested_samples, rationale_samples, samples
 

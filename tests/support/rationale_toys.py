@@ -9,9 +9,9 @@ import torch
 
 from exegesis.data.examples import Example
 from exegesis.models.modules.wrap import wrap
-from exegesis.models.rationales.model import RationaleClassifier
-from exegesis.models.rationales.network import RationaleNetwork
-from exegesis.models.rationales.shape import RationaleConfig
+from exegesis.models.rationale_models.model import RationaleClassifier
+from exegesis.models.rationale_models.network import RationaleNetwork
+from exegesis.models.rationale_models.shape import RationaleConfig
 from exegesis.models.text.vocabulary import Vocabulary
 
 GOOD, BAD = ("good", "great", "fine"), ("bad", "dull", "awful")

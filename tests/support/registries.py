@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import exegesis.api
 import exegesis.questions.sources
-import exegesis.questions.trust.measures  # noqa: F401 - these register now, or would be forgotten
+import exegesis.questions.trust.measuring  # noqa: F401 - these register now, or would be forgotten
 from exegesis.engine.methods import METHODS
 from exegesis.questions.inside.maps import MAPS
 from exegesis.questions.phrases.catalogue import SEARCHES

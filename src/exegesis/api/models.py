@@ -56,12 +56,12 @@ def load(
     straddles two words joins them. Nothing is ever unpickled. Raises FileError if files are missing or damaged,
     UsageError for labels that do not fit.
     """
-    from exegesis.models.concepts.model import ConceptClassifier
-    from exegesis.models.concepts.names import read_names
-    from exegesis.models.concepts.network import ConceptNetwork
+    from exegesis.models.concept_models.model import ConceptClassifier
+    from exegesis.models.concept_models.names import read_names
+    from exegesis.models.concept_models.network import ConceptNetwork
     from exegesis.models.modules.adapter import TorchClassifier
-    from exegesis.models.rationales.model import RationaleClassifier
-    from exegesis.models.rationales.network import RationaleNetwork
+    from exegesis.models.rationale_models.model import RationaleClassifier
+    from exegesis.models.rationale_models.network import RationaleNetwork
     from exegesis.models.trained.folder import is_model_folder, load_folder
 
     if is_pipeline(model) or is_estimator(model):

@@ -80,7 +80,7 @@ def evaluate(
 
 def measures() -> Catalogue[MeasureCard]:
     """The cards of all measures, by name: the quantity each one measures, its paper, and which numbers are better."""
-    import exegesis.questions.trust.measures  # noqa: F401 - registers them; only evaluations load them
+    import exegesis.questions.trust.measuring  # noqa: F401 - registers them; only evaluations load them
     from exegesis.questions.trust.measure import measures as registered
 
     return Catalogue(registered())
@@ -113,7 +113,7 @@ def randomisation(
     ``methods``, their ``parameters`` and ``recommendation`` are as for ``evaluate``. Raises UnsupportedError for
     ``train`` with a model that Exegesis does not train, and the errors of ``evaluate``.
     """
-    from exegesis.questions.trust.measures.sanity import randomisation as compared
+    from exegesis.questions.trust.measuring.sanity import randomisation as compared
 
     classifier = as_model(model)
     if train is not None and other is not None:
@@ -157,7 +157,7 @@ def sensitivity(
 
     Raises UnsupportedError if the model's embedding is not accessible, and the errors of ``evaluate``.
     """
-    from exegesis.questions.trust.measures.sanity import sensitivity as measured
+    from exegesis.questions.trust.measuring.sanity import sensitivity as measured
 
     classifier = as_model(model)
     texts = _texts(classifier, data)

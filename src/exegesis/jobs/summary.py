@@ -16,7 +16,7 @@ from exegesis.core.errors import FileError, UsageError, unknown
 from exegesis.jobs.rows import TEXTS, arrow
 from exegesis.jobs.store import Shard, Store
 from exegesis.results.attribution import LEVELS
-from exegesis.results.studies.corpus import Agreeing, Answered, CorpusSummary, Moved, Same, Shifted, Slice, Strong
+from exegesis.results.behaviour.corpus import Agreeing, Answered, CorpusSummary, Moved, Same, Shifted, Slice, Strong
 from exegesis.statistics.agreement import compare
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from exegesis.core.errors import ModelError, UnsupportedError
-from exegesis.mech.attention.layout import Part, sizes_of, varied, which_part
+from exegesis.mech.attending.layout import Part, sizes_of, varied, which_part
 from exegesis.nn.recurrent import step_of, weights_of
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch

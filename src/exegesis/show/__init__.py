@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.shown import Catalogue, Shown, register_views
 from exegesis.results.attribution import Attribution
+from exegesis.results.behaviour.report import Report
+from exegesis.results.behaviour.study import Study
 from exegesis.results.evaluation import Evaluation
 from exegesis.results.generation import Generation
 from exegesis.results.hierarchy import Hierarchy
@@ -30,8 +32,6 @@ from exegesis.results.internals.information import Information
 from exegesis.results.internals.relevance import Relevance
 from exegesis.results.rationale import Rationale
 from exegesis.results.result import Result, each
-from exegesis.results.studies.report import Report
-from exegesis.results.studies.study import Study
 from exegesis.statistics.agreement import Comparison
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from exegesis.study.failing.calibration import calibrate
 from exegesis.study.failing.faults import failures
 from exegesis.study.failing.mislabels import mislabels
 from exegesis.study.failing.repairs import propose, repair
-from exegesis.study.networks.attention import attention_test
-from exegesis.study.networks.concepts import concepts
-from exegesis.study.networks.information import information
-from exegesis.study.networks.probes import probe
-from exegesis.study.networks.relations import heads
+from exegesis.study.insides.attention import attention_test
+from exegesis.study.insides.concepts import concepts
+from exegesis.study.insides.information import information
+from exegesis.study.insides.probes import probe
+from exegesis.study.insides.relations import heads
 from exegesis.study.reasons.excerpts import excerpts
 from exegesis.study.reasons.rationales import collusion, train_selecting
 from exegesis.study.reasons.written import written

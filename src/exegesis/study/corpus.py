@@ -16,7 +16,7 @@ from exegesis.data.examples import Example, read_examples
 from exegesis.protocols.labels import Labels, number_of
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.results.attribution import Attribution
-from exegesis.results.studies.study import Asked, Shown, Word
+from exegesis.results.behaviour.study import Asked, Shown, Word
 
 MAX_EXPLAINED = 1024  # texts whose explanations are in memory at a time
 Data = str | os.PathLike[str] | Iterable[Raw] | Iterable[Example]

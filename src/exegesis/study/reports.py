@@ -21,9 +21,9 @@ from exegesis.nn.context import entry
 from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import Classifier
 from exegesis.questions.trust.recommendations import recommended
+from exegesis.results.behaviour.report import Chapter, Report
 from exegesis.results.header import Prediction
 from exegesis.results.recommendation import Recommendation
-from exegesis.results.studies.report import Chapter, Report
 from exegesis.study.corpus import Corpus, Data, read_data, texts_of
 from exegesis.study.failing.faults import failures
 from exegesis.study.predictions import predict_all

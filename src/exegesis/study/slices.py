@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from exegesis.core.text import Text
-from exegesis.results.studies.report import Rate, Slice
+from exegesis.results.behaviour.report import Rate, Slice
 from exegesis.statistics.bootstrap import draw_texts, interval, owners_of, resampled_means
 from exegesis.study.corpus import normal
 

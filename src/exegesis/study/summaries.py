@@ -17,7 +17,7 @@ from exegesis.protocols.draws import generator
 from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import Classifier
 from exegesis.results.attribution import Attribution
-from exegesis.results.studies.faults import Contrary, Summary, TopWord, Unfaithful
+from exegesis.results.behaviour.faults import Contrary, Summary, TopWord, Unfaithful
 from exegesis.statistics.bootstrap import spread
 from exegesis.study.corpus import Corpus, Data, asked_of, explained, need_labels, normal, shown, signed, texts_of
 from exegesis.study.failing.training_texts import TrainingTexts, read_training

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-import exegesis.questions.trust.measures  # noqa: F401 - registers the measures
+import exegesis.questions.trust.measuring  # noqa: F401 - registers the measures
 from exegesis.core.text import Text
 from exegesis.nn.context import entry
 from exegesis.questions.trust.measure import Answers, Case, Given, Measure, MeasureCard, Score, card_of, make

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import exegesis
 from exegesis.nn.alone import alone
-from exegesis.questions.trust.measures.sanity import shuffled
+from exegesis.questions.trust.measuring.sanity import shuffled
 
 WORDS = ["<pad>", "<unk>", *(f"w{number}" for number in range(20))]
 TEXTS = ["w5 w6 w7", "w1 w9 w3 w2", "w4 w4", "w8 w2"]

@@ -9,8 +9,8 @@ import pytest
 
 import exegesis
 from exegesis.core.errors import FileError
+from exegesis.results.behaviour.study import Study
 from exegesis.results.result import FORMS
-from exegesis.results.studies.study import Study
 from tests.support import every_result
 
 SINCE_2 = {

@@ -11,8 +11,8 @@ import pytest
 
 import exegesis
 from exegesis import show
+from exegesis.results.behaviour.study import Asked, WordClass, WordClasses
 from exegesis.results.result import Results, save
-from exegesis.results.studies.study import Asked, WordClass, WordClasses
 from exegesis.show import MEDIA, comparison, register, render, written
 from exegesis.statistics.bootstrap import spread
 from tests.support import samples

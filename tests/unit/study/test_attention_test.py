@@ -11,7 +11,7 @@ from torch import nn
 import exegesis
 from exegesis import study
 from exegesis.core.errors import UsageError
-from exegesis.mech.attention.interventions import CEILING, held, jensen_shannon, total_variation
+from exegesis.mech.attending.interventions import CEILING, held, jensen_shannon, total_variation
 from exegesis.show import render
 from tests.support.torch_toys import WORDS, texts
 

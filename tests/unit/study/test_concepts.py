@@ -12,7 +12,7 @@ from exegesis import study
 from exegesis.core.errors import TextError, UnsupportedError, UsageError
 from exegesis.models.modules.wrap import wrap
 from exegesis.statistics.significance import holm
-from exegesis.study.networks.concepts import _accuracy, _drawn
+from exegesis.study.insides.concepts import _accuracy, _drawn
 from tests.reference import concepts as reference
 
 WARM, COUNT = 8, 72

@@ -9,8 +9,8 @@ import torch
 import exegesis
 from exegesis import study
 from exegesis.core.errors import FileError, UnsupportedError, UsageError
-from exegesis.models.concepts.names import NAMES, proposed, read_names, write_names
-from exegesis.models.concepts.shape import ConceptConfig
+from exegesis.models.concept_models.names import NAMES, proposed, read_names, write_names
+from exegesis.models.concept_models.shape import ConceptConfig
 from exegesis.models.trained.folder import load_folder, save_folder
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train

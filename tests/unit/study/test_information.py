@@ -11,7 +11,7 @@ from exegesis.data.examples import Example
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
-from exegesis.study.networks.information import Epochs
+from exegesis.study.insides.information import Epochs
 from tests.support.every_model import MODELS
 
 RAWS = ["w1 w2 w3", "w4 w5 w6", "w2 w7 w1"]

@@ -12,7 +12,7 @@ from exegesis.core.errors import ExegesisError, UnsupportedError, UsageError
 from exegesis.data.treebank import Sentence, read_treebank
 from exegesis.mech.probing.classifiers import linear
 from exegesis.show import render
-from exegesis.study.networks.properties import labelled
+from exegesis.study.insides.properties import labelled
 from tests.support.torch_toys import WORDS, Shape, model
 
 NOUNS, VERBS = WORDS[2:8], WORDS[8:12]

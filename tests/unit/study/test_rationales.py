@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import exegesis
-from exegesis.models.rationales.model import RationaleClassifier
-from exegesis.models.rationales.selectors.fresh import Fresh
-from exegesis.models.rationales.shape import RationaleConfig
+from exegesis.models.rationale_models.model import RationaleClassifier
+from exegesis.models.rationale_models.selectors.fresh import Fresh
+from exegesis.models.rationale_models.shape import RationaleConfig
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.folder import save_folder
 from exegesis.models.trained.options import TrainOptions

@@ -16,7 +16,7 @@ from exegesis.core.progress import heard
 from exegesis.data.examples import Example
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
-from exegesis.results.studies.faults import Added, Mean, Repair, Retrained
+from exegesis.results.behaviour.faults import Added, Mean, Repair, Retrained
 from exegesis.study.failing import repairs as repairing
 from exegesis.study.failing.repairs import _mean
 from tests.reference import study as plain

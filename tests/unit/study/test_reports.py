@@ -12,7 +12,7 @@ import pytest
 import exegesis
 from exegesis.cli import run
 from exegesis.core.errors import UsageError
-from exegesis.results.studies.report import Report
+from exegesis.results.behaviour.report import Report
 from exegesis.show import document_of
 from exegesis.statistics.bootstrap import draw_texts, interval
 from exegesis.study.slices import holding, slices

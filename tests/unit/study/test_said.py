@@ -10,7 +10,7 @@ import pytest
 import exegesis
 from exegesis.core.errors import UsageError
 from exegesis.core.plain import from_plain, to_plain
-from exegesis.results.studies.study import WordUses
+from exegesis.results.behaviour.study import WordUses
 
 TEXTS = ["a fine , warm film", "not good at all", "the plot is thin and the jokes are stale", "a fine mess"] * 3
 LABELS = ["positive", "negative", "negative", "negative"] * 3

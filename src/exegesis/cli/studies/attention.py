@@ -33,7 +33,7 @@ class AttentionTest(Command, Output, Model, Rows):
         self.check(self.data)
         examples = self.rows(self.data)
 
-        from exegesis.study.networks.attention import attention_test
+        from exegesis.study.insides.attention import attention_test
 
         shown = progress(self.quiet)
         self.put(

@@ -39,7 +39,7 @@ class Concepts(Corpus, Command, Output, Model):
 
         from exegesis.core.parameters import hints
         from exegesis.data.concepts import read_concepts
-        from exegesis.study.networks.concepts import Trials, concepts
+        from exegesis.study.insides.concepts import Trials, concepts
 
         own: dict[str, Any] = assigned(self.param, {"concepts": dict.fromkeys(hints(Trials), Trials)})["concepts"]
         compared = None

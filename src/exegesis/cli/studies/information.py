@@ -28,7 +28,7 @@ class Information(Corpus, Command, Output, Model):
 
         from exegesis.core.parameters import hints
         from exegesis.questions.inside.information import Measure
-        from exegesis.study.networks.information import information
+        from exegesis.study.insides.information import information
 
         own = assigned(self.param, {"information": dict.fromkeys(hints(Measure), Measure)})["information"]
         models = [load(self), *(load(replace(self, model=name)) for name in self.beside or [])]

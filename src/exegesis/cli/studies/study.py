@@ -20,7 +20,7 @@ from exegesis.core.errors import UsageError
 
 if TYPE_CHECKING:
     from exegesis.data.examples import Example
-    from exegesis.results.studies.study import Study
+    from exegesis.results.behaviour.study import Study
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -432,7 +432,7 @@ class Probe(Command, Output, opt.Model):
         from exegesis.cli.inputs import assigned
         from exegesis.core.parameters import hints
         from exegesis.study import probe
-        from exegesis.study.networks.probes import Probing
+        from exegesis.study.insides.probes import Probing
 
         own = assigned(self.param, {"probe": dict.fromkeys(hints(Probing), Probing)})["probe"]
         self.put(probe(load(self), self.data, self.properties, self.layers, probes=self.probes, limit=self.limit,

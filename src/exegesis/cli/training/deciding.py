@@ -10,7 +10,7 @@ from exegesis.core.errors import UsageError
 from exegesis.core.escapes import escaped
 
 if TYPE_CHECKING:
-    from exegesis.models.concepts.shape import ConceptConfig
+    from exegesis.models.concept_models.shape import ConceptConfig
 
 FOREIGN = (
     "landmarks",
@@ -38,7 +38,7 @@ class Deciding(Group, panel="Concepts"):
 
 def deciding_config(asked: Any) -> ConceptConfig:
     """The shape of the classifier that the options ask for. Raises UsageError for options that it does not have."""
-    from exegesis.models.concepts.shape import ConceptConfig
+    from exegesis.models.concept_models.shape import ConceptConfig
 
     wrong = next((name for name in FOREIGN if getattr(asked, name) not in (None, False, 0.0)), None)
     if wrong is not None:
@@ -65,8 +65,8 @@ class Rename(Command):
     names: list[str] | None = argument("CONCEPT=NAME", "CONCEPT=NAME...", None)
 
     def run(self) -> None:
-        from exegesis.models.concepts.names import read_names, write_names
-        from exegesis.models.concepts.shape import ConceptConfig
+        from exegesis.models.concept_models.names import read_names, write_names
+        from exegesis.models.concept_models.shape import ConceptConfig
         from exegesis.models.trained.folder import load_folder
 
         config = load_folder(self.model).module.config

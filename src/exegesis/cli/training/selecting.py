@@ -12,7 +12,7 @@ from exegesis.core.errors import UsageError
 
 if TYPE_CHECKING:
     from exegesis.data.examples import Example
-    from exegesis.models.rationales.shape import RationaleConfig
+    from exegesis.models.rationale_models.shape import RationaleConfig
     from exegesis.models.trained.training import TrainResult
 
 
@@ -33,7 +33,7 @@ class Selecting(Group, panel="Rationales"):
 
 def selecting_config(asked: Any) -> RationaleConfig:
     """The shape of the classifier that the options ask for."""
-    from exegesis.models.rationales.shape import RationaleConfig
+    from exegesis.models.rationale_models.shape import RationaleConfig
 
     foreign = {
         name: getattr(asked, name)

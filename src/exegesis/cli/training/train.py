@@ -241,7 +241,7 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
         self.check_state()
         each = None
         if self.information is not None:
-            from exegesis.study.networks.information import Epochs
+            from exegesis.study.insides.information import Epochs
 
             each = Epochs([one.text for one in (parts.get("dev") or parts["train"])[:HEARD]])
         with bar(progress(self.quiet), self.epochs, "epochs") as advance:
@@ -393,7 +393,7 @@ def _shares(epoch: Epoch) -> str:
 
 def _name(result: TrainResult, examples: list[Example], out: Path) -> None:
     """Propose names of a model's concepts from the training texts, and keep them with it."""
-    from exegesis.models.concepts.names import proposed, write_names
+    from exegesis.models.concept_models.names import proposed, write_names
 
     names = proposed(result.model, examples)
     write_names(out, names, len(names))

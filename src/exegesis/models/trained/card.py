@@ -10,8 +10,8 @@ import torch
 
 from exegesis._version import __version__
 from exegesis.core.escapes import code, markdown
-from exegesis.models.concepts.shape import ConceptConfig
-from exegesis.models.rationales.shape import RationaleConfig
+from exegesis.models.concept_models.shape import ConceptConfig
+from exegesis.models.rationale_models.shape import RationaleConfig
 from exegesis.models.trained.architectures.config import (
     ConvolutionalConfig,
     LandmarkConfig,

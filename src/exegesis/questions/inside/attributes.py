@@ -14,9 +14,9 @@ from exegesis.core.errors import TextError, UsageError, unknown
 from exegesis.core.text import Text
 from exegesis.data.concepts import Concepts
 from exegesis.engine.answer import Task, answer, array
-from exegesis.mech.information.minimum import minima
-from exegesis.mech.information.spread import components
-from exegesis.mech.information.states import Texts, parts
+from exegesis.mech.noise.minimum import minima
+from exegesis.mech.noise.spread import components
+from exegesis.mech.noise.states import Texts, parts
 from exegesis.protocols.insides import Site
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask

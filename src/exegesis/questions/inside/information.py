@@ -14,9 +14,9 @@ from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.parameters import above, at_least, checked
 from exegesis.core.text import Text
 from exegesis.engine.answer import Task, answer, array, finite
-from exegesis.mech.information.minimum import Minimum, Search, minima
-from exegesis.mech.information.spread import components, pieces_of, variances
-from exegesis.mech.information.states import Texts
+from exegesis.mech.noise.minimum import Minimum, Search, minima
+from exegesis.mech.noise.spread import components, pieces_of, variances
+from exegesis.mech.noise.states import Texts
 from exegesis.protocols.insides import Layered, Site, site_of
 from exegesis.protocols.model import Classifier, missing
 from exegesis.protocols.target import Ask

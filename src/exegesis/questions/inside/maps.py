@@ -14,9 +14,9 @@ from jaxtyping import Float
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.registry import Registry
 from exegesis.core.text import Span
-from exegesis.mech.attention.blocks import carried, through_norms, zeroed
-from exegesis.mech.attention.layout import NONE, Read, read, refuse_unless_square
-from exegesis.mech.attention.paths import flow, mixed, plain_share, rollout
+from exegesis.mech.attending.blocks import carried, through_norms, zeroed
+from exegesis.mech.attending.layout import NONE, Read, read, refuse_unless_square
+from exegesis.mech.attending.paths import flow, mixed, plain_share, rollout
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier, Differentiable, members, missing
 from exegesis.protocols.target import Target

@@ -19,7 +19,7 @@ from exegesis.engine.answer import Task, answer, finite
 from exegesis.engine.methods import Method, require
 from exegesis.engine.run import Words
 from exegesis.mech.removal.coalitions import Game
-from exegesis.models.rationales.discrete import best_window, counts_of
+from exegesis.models.rationale_models.discrete import best_window, counts_of
 from exegesis.protocols.model import Classifier, missing
 from exegesis.protocols.selective import Selective
 from exegesis.protocols.target import Ask, Link

@@ -21,7 +21,7 @@ from exegesis.questions.trust.check import check_model, check_text, label_of, ta
 from exegesis.questions.trust.controls import CONTROLS, GREEDY, LEFT_OUT, LONGEST, RANDOM, Greedy, has
 from exegesis.questions.trust.explanations import Explanations
 from exegesis.questions.trust.measure import DELETION, Answers, Case, Given, Measure, Score, card_of
-from exegesis.questions.trust.measures.people import Interpretability
+from exegesis.questions.trust.measuring.people import Interpretability
 from exegesis.questions.trust.pool import Pool, random_scores
 from exegesis.results.attribution import Attribution
 

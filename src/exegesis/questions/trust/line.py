@@ -23,8 +23,8 @@ from exegesis.protocols.target import Link, ask
 from exegesis.questions.trust.batches import Setting
 from exegesis.questions.trust.check import label_of, target_of
 from exegesis.questions.trust.measure import Case, bits
-from exegesis.questions.trust.measures.curves import DecisionFlip, top
-from exegesis.questions.trust.measures.scores import ranks
+from exegesis.questions.trust.measuring.curves import DecisionFlip, top
+from exegesis.questions.trust.measuring.scores import ranks
 from exegesis.questions.trust.pool import Pool
 from exegesis.results.attribution import Attribution
 

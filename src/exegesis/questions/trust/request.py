@@ -19,8 +19,8 @@ from exegesis.protocols.target import Link, Wish, ask
 from exegesis.questions.trust.explanations import Explanations, place, read_explanations
 from exegesis.questions.trust.measure import WAYS, Measure
 from exegesis.questions.trust.measure import make as make_measure
-from exegesis.questions.trust.measures.eraser import Faithfulness, units
-from exegesis.questions.trust.measures.people import Interpretability
+from exegesis.questions.trust.measuring.eraser import Faithfulness, units
+from exegesis.questions.trust.measuring.people import Interpretability
 from exegesis.questions.trust.run import evaluate as measured
 from exegesis.results.attribution import Attribution
 from exegesis.results.evaluation import Evaluation

@@ -17,8 +17,8 @@ from exegesis.questions.trust.batches import Marks, Work
 from exegesis.questions.trust.controls import CONTROLS, LEFT_OUT, LONGEST, RANDOM, controls_of
 from exegesis.questions.trust.explanations import Explanations
 from exegesis.questions.trust.measure import Measure, Score, card_of, title
-from exegesis.questions.trust.measures.agreement import agreement
-from exegesis.questions.trust.measures.curves import GRID, DecisionFlip, FlipRate
+from exegesis.questions.trust.measuring.agreement import agreement
+from exegesis.questions.trust.measuring.curves import GRID, DecisionFlip, FlipRate
 from exegesis.questions.trust.pool import stock_of
 from exegesis.results.evaluation import Evaluation, Measurand, Measured
 

@@ -10,8 +10,8 @@ import torch
 from exegesis.core.errors import ExegesisError, UnsupportedError
 from exegesis.core.text import text_of_words
 from exegesis.engine.methods import BACKWARD, Scores, method
-from exegesis.mech.attention.layout import layout_of, refuse_unless_square
-from exegesis.mech.attention.relevance import through_attention
+from exegesis.mech.attending.layout import layout_of, refuse_unless_square
+from exegesis.mech.attending.relevance import through_attention
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Differentiable
 from exegesis.protocols.target import Target

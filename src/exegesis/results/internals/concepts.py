@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import unknown
-from exegesis.results.studies.study import Asked, Study
+from exegesis.results.behaviour.study import Asked, Study
 
 CERTAIN = 0.05
 

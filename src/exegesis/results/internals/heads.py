@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from exegesis.results.studies.study import Asked, Study
+from exegesis.results.behaviour.study import Asked, Study
 
 
 class Relation(NamedTuple):

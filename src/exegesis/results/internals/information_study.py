@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from exegesis.core.errors import UsageError, unknown
-from exegesis.results.studies.study import Asked, Study
+from exegesis.results.behaviour.study import Asked, Study
 
 
 class LayerHeld(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from exegesis.results.studies.study import Asked, Study
+from exegesis.results.behaviour.study import Asked, Study
 
 
 class Probed(NamedTuple):

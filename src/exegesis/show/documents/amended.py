@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from exegesis.results.studies.amended import Amended
+from exegesis.results.behaviour.amended import Amended
 from exegesis.show import document as doc
 from exegesis.show.documents.corpora import corpus
 from exegesis.show.wording import clipped, decimal, many, percent, visible

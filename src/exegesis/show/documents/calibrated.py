@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exegesis.results.studies.calibrated import Calibrated
+from exegesis.results.behaviour.calibrated import Calibrated
 from exegesis.show import document as doc
 from exegesis.show.documents.corpora import corpus
 from exegesis.show.wording import decimal, many, percent, visible

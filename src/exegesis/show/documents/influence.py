@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from exegesis.results.behaviour.study import Shown, Word
 from exegesis.results.influence import Influence, Source
-from exegesis.results.studies.study import Shown, Word
 from exegesis.show import document as doc
 from exegesis.show.documents.header import assembled, facts, title_of
 from exegesis.show.documents.passage import marked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exegesis.results.studies.mislabels import Mislabels
+from exegesis.results.behaviour.mislabels import Mislabels
 from exegesis.show import document as doc
 from exegesis.show.documents.corpora import corpus
 from exegesis.show.wording import clipped, decimal, many, percent, signed, visible

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from exegesis.core.errors import unknown
 from exegesis.core.text import Span, Text
-from exegesis.results.studies.study import Shown
+from exegesis.results.behaviour.study import Shown
 from exegesis.show import document as doc
 from exegesis.show.layout import Layout, laid_out, parts_of
 from exegesis.show.wording import MINUS, visible

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from exegesis.results.studies.report import Chapter, Rate, Report, Slice
+from exegesis.results.behaviour.report import Chapter, Rate, Report, Slice
 from exegesis.show.document import (
     Document,
     Gauge,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from exegesis.results.studies.corpus import CorpusSummary, Strong
+from exegesis.results.behaviour.corpus import CorpusSummary, Strong
 from exegesis.show import document as doc
 from exegesis.show.documents.corpora import corpus
 from exegesis.show.documents.corpora.corpus import MAX_ROWS, number, usual

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from exegesis.results.studies.written import WrittenStudy
+from exegesis.results.behaviour.written import WrittenStudy
 from exegesis.show import document as doc
 from exegesis.show.documents.corpora import corpus
 from exegesis.show.wording import clipped, decimal, percent, visible

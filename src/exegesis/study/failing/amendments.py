@@ -21,8 +21,8 @@ from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train as fit
 from exegesis.nn.context import entry
 from exegesis.protocols.model import Classifier
-from exegesis.results.studies.amended import Amended, Amendment, Named
-from exegesis.results.studies.study import Asked
+from exegesis.results.behaviour.amended import Amended, Amendment, Named
+from exegesis.results.behaviour.study import Asked
 from exegesis.statistics.bootstrap import LEVEL
 from exegesis.study.corpus import Data, read_data
 from exegesis.study.predictions import predict_all

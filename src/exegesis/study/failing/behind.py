@@ -9,7 +9,7 @@ import numpy as np
 
 from exegesis.api import influence
 from exegesis.protocols.model import Classifier
-from exegesis.results.studies.faults import Behind
+from exegesis.results.behaviour.faults import Behind
 from exegesis.study.corpus import Corpus
 
 ASKED = 3  # wrong predictions of a cause that are asked about

@@ -15,8 +15,8 @@ from exegesis.nn.context import entry
 from exegesis.protocols.loss import gold_of
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Link
-from exegesis.results.studies.calibrated import Calibrated, Reading, Step
-from exegesis.results.studies.study import Asked
+from exegesis.results.behaviour.calibrated import Calibrated, Reading, Step
+from exegesis.results.behaviour.study import Asked
 from exegesis.statistics.bootstrap import LEVEL
 from exegesis.study.corpus import Data, read_data
 

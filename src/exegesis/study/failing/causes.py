@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scipy import stats
 
-from exegesis.results.studies.faults import Cause, Training
+from exegesis.results.behaviour.faults import Cause, Training
 
 RARE_TEXTS, GIVEAWAY_TEXTS = 10, 20  # training texts that hold a word
 LEANING_LEVEL, SHORTCUT_LEVEL = 0.01, 0.05  # significance levels

@@ -20,8 +20,8 @@ from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Wish
 from exegesis.results.attribution import Prediction
-from exegesis.results.studies.faults import Cause, Corpora, Failures
-from exegesis.results.studies.study import Shown
+from exegesis.results.behaviour.faults import Cause, Corpora, Failures
+from exegesis.results.behaviour.study import Shown
 from exegesis.study.corpus import Corpus, Data, asked_of, explained, need_labels, normal, shown, signed
 from exegesis.study.failing.behind import behind
 from exegesis.study.failing.causes import Share, findings, leans

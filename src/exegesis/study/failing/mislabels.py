@@ -24,8 +24,8 @@ from exegesis.protocols.model import Classifier
 from exegesis.protocols.trained import Trained
 from exegesis.questions.sources.method import Training
 from exegesis.questions.sources.suspects import SIGNS, suspicion
-from exegesis.results.studies.mislabels import Cured, Mislabels, Sign, Suspect
-from exegesis.results.studies.study import Asked
+from exegesis.results.behaviour.mislabels import Cured, Mislabels, Sign, Suspect
+from exegesis.results.behaviour.study import Asked
 from exegesis.study.corpus import Data, read_data
 
 LEAD = "self-influence"  # the sign by which suspects are listed and left out

@@ -24,7 +24,7 @@ from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.scores import Epoch
 from exegesis.models.trained.training import train as fit
 from exegesis.nn.context import entry
-from exegesis.results.studies.faults import Added, Mean, Repair, Retrained, Substitution
+from exegesis.results.behaviour.faults import Added, Mean, Repair, Retrained, Substitution
 from exegesis.statistics.bootstrap import LEVEL, spread
 from exegesis.study.corpus import Data, normal, read_data
 from exegesis.study.predictions import predict_all

@@ -11,7 +11,7 @@ from scipy import stats
 
 from exegesis.core.text import Text
 from exegesis.protocols.model import Classifier
-from exegesis.results.studies.faults import Leak, Training
+from exegesis.results.behaviour.faults import Leak, Training
 from exegesis.study.corpus import Corpus, normal
 from exegesis.study.predictions import in_parts
 

@@ -13,9 +13,9 @@ from exegesis.api.decisions import concepts as decided
 from exegesis.core.errors import UsageError
 from exegesis.nn.context import entry
 from exegesis.protocols.model import Classifier
+from exegesis.results.behaviour.study import Asked
 from exegesis.results.internals.decision import ConceptDecision
 from exegesis.results.internals.excerpts import ConceptPage, Excerpt, LearnedConcept
-from exegesis.results.studies.study import Asked
 from exegesis.study.corpus import Corpus, Data, normal
 from exegesis.study.reasons.simulators import halves, told_by_words
 

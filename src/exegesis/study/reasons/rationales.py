@@ -14,10 +14,10 @@ from exegesis.api.rationales import rationale
 from exegesis.core.errors import UsageError
 from exegesis.data.examples import Example
 from exegesis.engine.methods import make
-from exegesis.models.rationales.masked import MaskedNetwork
-from exegesis.models.rationales.selectors.diffmask import DiffMask
-from exegesis.models.rationales.selectors.fresh import Fresh
-from exegesis.models.rationales.shape import RationaleConfig
+from exegesis.models.rationale_models.masked import MaskedNetwork
+from exegesis.models.rationale_models.selectors.diffmask import DiffMask
+from exegesis.models.rationale_models.selectors.fresh import Fresh
+from exegesis.models.rationale_models.shape import RationaleConfig
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.architectures.network import TextClassifier
 from exegesis.models.trained.corpus import find_labels, single, split_off

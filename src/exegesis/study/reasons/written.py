@@ -15,8 +15,8 @@ from exegesis.data.written import Written, read_written
 from exegesis.models.explainers.explainer import Explainer, load_explainer
 from exegesis.models.explainers.orders import BECAUSE, PREDICT, SPECIFIC, asked, read
 from exegesis.nn.context import entry
-from exegesis.results.studies.study import Asked
-from exegesis.results.studies.written import Exchanged, Simulated, WrittenStudy, WrittenText
+from exegesis.results.behaviour.study import Asked
+from exegesis.results.behaviour.written import Exchanged, Simulated, WrittenStudy, WrittenText
 from exegesis.study.reasons.simulators import halves, told_by_words
 
 WITHOUT = "BLEU and ROUGE need the extra: pip install 'exegesis[written]'."

@@ -17,7 +17,7 @@ from exegesis.models.tagger import Tagger, default_tagger, universal
 from exegesis.nn.context import entry
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Wish
-from exegesis.results.studies.study import WordClass, WordClasses
+from exegesis.results.behaviour.study import WordClass, WordClasses
 from exegesis.statistics.bootstrap import spread
 from exegesis.study.corpus import Corpus, Data, asked_of, explained, normal, signed, single_target, texts_of
 

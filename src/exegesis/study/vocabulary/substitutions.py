@@ -19,7 +19,7 @@ from exegesis.protocols.language import LanguageModel
 from exegesis.protocols.model import Classifier, Raw
 from exegesis.protocols.target import Link, Wish
 from exegesis.results.attribution import Attribution, Prediction
-from exegesis.results.studies.faults import Pair, Substitution, Swap, Transfer
+from exegesis.results.behaviour.faults import Pair, Substitution, Swap, Transfer
 from exegesis.study.corpus import Corpus, Data, asked_of, normal, shown, signed
 from exegesis.study.predictions import in_parts, predict_all
 from exegesis.study.vocabulary import candidates as source

@@ -20,7 +20,7 @@ from exegesis.protocols.labels import Labels
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Wish
 from exegesis.results.attribution import Attribution
-from exegesis.results.studies.study import Absent, Gap, Shown, Uses, WordUses
+from exegesis.results.behaviour.study import Absent, Gap, Shown, Uses, WordUses
 from exegesis.statistics.bootstrap import median_difference, spread
 from exegesis.study.corpus import Corpus, Data, asked_of, explained, normal, shown, signed, single_target, texts_of
 

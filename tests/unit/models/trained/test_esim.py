@@ -9,7 +9,7 @@ import torch
 import exegesis
 from exegesis.core.errors import TextError, UsageError
 from exegesis.data.examples import Example
-from exegesis.mech.attention.layout import layout_of, outputs_with
+from exegesis.mech.attending.layout import layout_of, outputs_with
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.architectures.esim import Esim
 from exegesis.models.trained.folder import save_folder

@@ -11,10 +11,10 @@ from torch import nn
 
 import exegesis
 from exegesis.core.errors import UnsupportedError, UsageError
-from exegesis.mech.attention.blocks import zeroed
-from exegesis.mech.attention.layout import layout_of, outputs_with, read
-from exegesis.mech.attention.paths import flow, mixed, rollout
-from exegesis.mech.attention.watch import Watch
+from exegesis.mech.attending.blocks import zeroed
+from exegesis.mech.attending.layout import layout_of, outputs_with, read
+from exegesis.mech.attending.paths import flow, mixed, rollout
+from exegesis.mech.attending.watch import Watch
 from exegesis.questions.inside.maps import MAPS
 from exegesis.results.internals.attention import AttentionMap, AttentionMaps
 from tests.reference import attention as plain

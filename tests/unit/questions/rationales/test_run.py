@@ -13,7 +13,7 @@ from exegesis.core.errors import SpanError, UnsupportedError, UsageError
 from exegesis.core.text import Span
 from exegesis.engine.methods import make, require
 from exegesis.engine.run import Words
-from exegesis.models.rationales.model import RationaleClassifier
+from exegesis.models.rationale_models.model import RationaleClassifier
 from exegesis.questions.rationales.run import EVERYTHING, NOTHING, Extracted
 from exegesis.results.rationale import Rationale
 from tests.support import rationale_toys as toys

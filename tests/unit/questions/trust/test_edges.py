@@ -19,8 +19,8 @@ from exegesis.questions.phrases.catalogue import trees_for
 from exegesis.questions.phrases.levels import levels_of
 from exegesis.questions.trust.batches import Setting
 from exegesis.questions.trust.measure import make
-from exegesis.questions.trust.measures.sanity import randomisation
-from exegesis.questions.trust.measures.scores import spearman
+from exegesis.questions.trust.measuring.sanity import randomisation
+from exegesis.questions.trust.measuring.scores import spearman
 from exegesis.questions.trust.recommendations import only, recommended
 
 FLIPS = ["decision-flip", "flip-rate"]

@@ -17,7 +17,7 @@ from exegesis.models.trained.folder import save_folder
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.randomised import trained_on_shuffled
 from exegesis.models.trained.training import train
-from exegesis.questions.trust.measures.sanity import randomisation as compared
+from exegesis.questions.trust.measuring.sanity import randomisation as compared
 
 GOOD, BAD = ["fine", "warm", "fun", "smart"], ["dull", "stale", "thin", "weak"]
 FILL = ["the", "film", "is", "a", "story", "and", "plot", "with"]

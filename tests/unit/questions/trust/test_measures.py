@@ -13,8 +13,8 @@ import tests.support.evaluate_toys as toys
 from exegesis.core.errors import FileError, UnsupportedError, UsageError
 from exegesis.core.text import Span
 from exegesis.questions.trust.measure import make, measures
-from exegesis.questions.trust.measures.people import average_precision, runs
-from exegesis.questions.trust.measures.scores import Infidelity
+from exegesis.questions.trust.measuring.people import average_precision, runs
+from exegesis.questions.trust.measuring.scores import Infidelity
 from tests.reference import evaluate as slow
 
 TEXTS = toys.texts(48)

@@ -9,8 +9,8 @@ import torch
 import exegesis
 import tests.support.evaluate_toys as toys
 from exegesis.core.errors import UnsupportedError, UsageError
-from exegesis.questions.trust.measures.sanity import nudged, randomisation, sensitivity, shuffled
-from exegesis.questions.trust.measures.scores import spearman
+from exegesis.questions.trust.measuring.sanity import nudged, randomisation, sensitivity, shuffled
+from exegesis.questions.trust.measuring.scores import spearman
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from exegesis.models.concepts.conrat import Conrat
-from exegesis.models.concepts.educe import Educe
-from exegesis.models.concepts.shape import EDUCE, ConceptConfig
-from exegesis.models.rationales.masked import MaskedNetwork
-from exegesis.models.rationales.network import RationaleNetwork
-from exegesis.models.rationales.shape import RationaleConfig
+from exegesis.models.concept_models.conrat import Conrat
+from exegesis.models.concept_models.educe import Educe
+from exegesis.models.concept_models.shape import EDUCE, ConceptConfig
+from exegesis.models.rationale_models.masked import MaskedNetwork
+from exegesis.models.rationale_models.network import RationaleNetwork
+from exegesis.models.rationale_models.shape import RationaleConfig
 from exegesis.models.trained.architectures.config import (
     ConvolutionalConfig,
     LandmarkConfig,

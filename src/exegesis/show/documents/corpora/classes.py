@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from exegesis.results.studies.study import Absent, Asked, Gap, Shown, Uses, WordClass, WordClasses, WordUses
+from exegesis.results.behaviour.study import Absent, Asked, Gap, Shown, Uses, WordClass, WordClasses, WordUses
 from exegesis.show import document as doc
 from exegesis.show.documents.corpora import corpus
 from exegesis.show.documents.corpora.corpus import interval, number

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from exegesis.results.studies.study import Asked, Shown
+from exegesis.results.behaviour.study import Asked, Shown
 from exegesis.show.document import Chart, Facts, Heading, Part, Passage, Section, largest
 from exegesis.show.document import facts as named
 from exegesis.show.documents.passage import marked

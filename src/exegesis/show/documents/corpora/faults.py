@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from exegesis.results.studies.faults import FINDINGS, Cause, Failures, Summary, Training, Unfaithful
+from exegesis.results.behaviour.faults import FINDINGS, Cause, Failures, Summary, Training, Unfaithful
 from exegesis.show import document as doc
 from exegesis.show.documents.corpora import corpus
 from exegesis.show.documents.corpora.corpus import interval, number

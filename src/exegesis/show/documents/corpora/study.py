@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from exegesis.results.behaviour.amended import Amended
+from exegesis.results.behaviour.calibrated import Calibrated
+from exegesis.results.behaviour.corpus import CorpusSummary
+from exegesis.results.behaviour.faults import Failures, Repair, Substitution, Summary
+from exegesis.results.behaviour.mislabels import Mislabels
+from exegesis.results.behaviour.study import Study, WordClasses, WordUses
+from exegesis.results.behaviour.written import WrittenStudy
 from exegesis.results.internals.attention_test import AttentionTest
 from exegesis.results.internals.concepts import ConceptStudy
 from exegesis.results.internals.excerpts import ConceptPage
 from exegesis.results.internals.heads import HeadStudy
 from exegesis.results.internals.information_study import InformationStudy
 from exegesis.results.internals.probes import ProbeStudy
-from exegesis.results.studies.amended import Amended
-from exegesis.results.studies.calibrated import Calibrated
-from exegesis.results.studies.corpus import CorpusSummary
-from exegesis.results.studies.faults import Failures, Repair, Substitution, Summary
-from exegesis.results.studies.mislabels import Mislabels
-from exegesis.results.studies.study import Study, WordClasses, WordUses
-from exegesis.results.studies.written import WrittenStudy
 from exegesis.show.document import Chart, Document, Section
 from exegesis.show.documents import store
 from exegesis.show.documents.amended import amended

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from exegesis.results.studies.faults import Mean, Pair, Repair, Retrained, Substitution, Swap, Transfer
-from exegesis.results.studies.study import Shown
+from exegesis.results.behaviour.faults import Mean, Pair, Repair, Retrained, Substitution, Swap, Transfer
+from exegesis.results.behaviour.study import Shown
 from exegesis.show import document as doc
 from exegesis.show.documents.corpora import corpus
 from exegesis.show.wording import decimal, many, percent, visible

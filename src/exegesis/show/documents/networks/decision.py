@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from exegesis.results.behaviour.study import Shown, Word
 from exegesis.results.internals.decision import ConceptDecision
-from exegesis.results.studies.study import Shown, Word
 from exegesis.show import document as doc
 from exegesis.show.documents.header import assembled, facts, section
 from exegesis.show.documents.passage import marked

@@ -1,0 +1,186 @@
+"""The noise of every word at which Eq. 7 is least: from the linear state's closed form, by a few fixed-point steps.
+
+Eq. 7 in the logarithms u of σ, with the pieces m_i of word i: L(u) = −Σ m_i u_i + E‖Φ(x + σε) − Φ(x)‖² / (Kλσ_S²).
+At a minimum every word's certificate r_i = σ_i ∂/∂σ_i E‖...‖² / (m_i Kλσ_S²) is 1, since a word of m pieces of one σ
+has m times the entropy of Eq. 6. For a linear state r_i = 2σ_i²‖J_i‖² / (m_i Kλσ_S²), so u − ½ log r is the minimum in
+one step; elsewhere such steps are repeated with the same draws, accelerated by Anderson's method.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from exegesis.mech.noise.states import FIRST, Change, Texts, changes, sensitivities
+from exegesis.protocols.insides import Site
+
+LONGEST = 0.7  # the longest step in the logarithm of a σ
+LINEAR = 2.0  # times the closed form, up to which a tenth of the noise is taken to be a linear matter
+MEMORY = 4  # earlier steps that accelerate the next
+FRESH = 7919  # added to the seed for the draws of the certificate
+SIGMAS = 3.0  # standard errors within which a certificate is 1
+
+
+@dataclass(frozen=True)
+class Search:
+    """How minima are sought: pairs of draws at first and at most, probes, steps, the tolerated error of log σ."""
+
+    pairs: int = 32
+    most: int = 256
+    probes: int = 1024
+    steps: int = 24
+    tolerance: float = 0.02
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Minimum:
+    """The σ of every word at one site, in double precision.
+
+    ``linear`` is the closed form, ``error`` the Monte Carlo standard error of log σ. ``certificate`` is r (see the
+    module) on fresh draws with its standard error. ``capped`` words reached the largest σ; those that the closed form
+    too sets there are ``unseen``. ``pairs`` are the pairs of draws that were taken.
+    """
+
+    sigma: Float[Tensor, "b w"]
+    linear: Float[Tensor, "b w"]
+    error: Float[Tensor, "b w"]
+    certificate: Float[Tensor, "b w"]
+    certificate_error: Float[Tensor, "b w"]
+    capped: Bool[Tensor, "b w"]
+    unseen: Bool[Tensor, "b w"]
+    settled: Bool[Tensor, "b w"]
+    pairs: Int[Tensor, " b"]
+
+
+def minima(
+    texts: Texts,
+    sites: Sequence[Site],
+    allowed: Float[Tensor, "s b"],
+    cap: float,
+    search: Search,
+) -> list[Minimum]:
+    """The minima of Eq. 7 at every site; ``allowed`` is Kλσ_S² of each text, ``cap`` the largest σ."""
+    slopes = sensitivities(texts, sites, search.probes, search.tolerance / 2, search.seed)
+    again = sensitivities(texts, sites, FIRST, search.tolerance, search.seed + FRESH)
+    return [
+        _minimum(texts, site, own, fresh, room, cap, search)
+        for site, own, fresh, room in zip(sites, slopes, again, allowed.double(), strict=True)
+    ]
+
+
+def _minimum(
+    texts: Texts,
+    site: Site,
+    slope: tuple[Tensor, Tensor],
+    fresh: tuple[Tensor, Tensor],
+    allowed: Float[Tensor, " b"],
+    cap: float,
+    search: Search,
+) -> Minimum:
+    """The minimum of every text; each takes as many draws as its own words need, whatever its neighbours take."""
+    pieces, top = texts.pieces.double(), math.log(cap)
+    real, room = pieces > 0, (pieces.clamp_min(1) * allowed[:, None])
+    start = 0.5 * (room / (2 * slope[0])).log()
+    unseen = real & ~(start < top)
+    start = start.nan_to_num(top, top, top).clamp_max(top)
+    reach = LINEAR * start.exp()
+    u, gap = start.clone(), torch.zeros_like(start)
+    error, certificate, doubt = (torch.zeros_like(start) for _ in range(3))
+    taken = torch.zeros(len(u), dtype=torch.long)
+    left, pairs = torch.arange(len(u)), min(search.pairs, search.most)
+    while len(left):
+        some, at = texts.take(left), left.to(u.device)
+        own = (slope[0][at], slope[1][at])
+        measure = _Measure(changes(some, site, some.noise(pairs, search.seed)), own, room[at], reach[at])
+        u[at], gap[at] = _solved(u[at], measure, (real & ~unseen)[at], top, search)
+        _, drawn, known = measure(u[at])
+        worst = (0.5 * drawn).masked_fill(~real[at] | (u[at] >= top), 0.0).amax(1)
+        done = (worst <= search.tolerance).cpu() | (pairs >= search.most)
+        error[at] = 0.5 * torch.hypot(drawn, known)
+        if bool(done.any()):
+            rows = left[done]
+            proven, ready = texts.take(rows), rows.to(u.device)
+            draws = changes(proven, site, proven.noise(pairs, search.seed + FRESH))
+            proof = _Measure(draws, (fresh[0][ready], fresh[1][ready]), room[ready], reach[ready])
+            certificate[ready], *doubts = proof(u[ready])
+            doubt[ready], taken[rows] = torch.hypot(*doubts), pairs
+        left, pairs = left[~done], min(2 * pairs, search.most)
+    within = (certificate - 1).abs() <= 2 * search.tolerance + SIGMAS * torch.hypot(doubt, 2 * error)
+    settled = (gap <= search.tolerance) & within & (error <= SIGMAS * search.tolerance)
+    error, certificate, doubt = (values.nan_to_num(0.0, 0.0, 0.0) for values in (error, certificate, doubt))
+    sigma, capped = torch.where(u < top, u.exp(), cap), real & ~(u < top)
+    return Minimum(sigma, start.exp(), error, certificate, doubt, capped, unseen, settled | ~real, taken)
+
+
+@dataclass(frozen=True, eq=False)
+class _Measure:
+    """The certificates at some log σ over fixed draws, their standard errors from the draws, and from ‖J‖².
+
+    The linear part of the change is known without noise (2σ²‖J‖²), so its draws correct those of the whole change, as
+    long as σ is not beyond ``reach``, where a small part of the noise would no longer be a linear matter.
+    """
+
+    change: Change
+    slope: tuple[Float[Tensor, "b w"], Float[Tensor, "b w"]]
+    room: Float[Tensor, "b w"]
+    reach: Float[Tensor, "b w"]
+
+    def __call__(
+        self, u: Float[Tensor, "b w"]
+    ) -> tuple[Float[Tensor, "b w"], Float[Tensor, "b w"], Float[Tensor, "b w"]]:
+        sigma = u.exp()
+        whole, small = self.change(sigma)
+        count = whole.shape[1]
+        centred, along = whole - whole.mean(1, keepdim=True), small - small.mean(1, keepdim=True)
+        share = ((centred * along).sum(1) / along.square().sum(1).clamp_min(1e-300)).clamp(0, 1)
+        share = share.masked_fill(sigma > self.reach, 0.0)
+        linear = 2 * sigma.square() * self.slope[0]
+        ratio = (whole.mean(1) - share * (small.mean(1) - linear)) / self.room
+        spread = (centred - share[:, None] * along).std(1) / count**0.5
+        known = share * 2 * sigma.square() * self.slope[1]
+        return ratio, spread / self.room, known / self.room
+
+
+def _solved(
+    u: Float[Tensor, "b w"], measure: _Measure, free: Bool[Tensor, "b w"], top: float, search: Search
+) -> tuple[Float[Tensor, "b w"], Float[Tensor, "b w"]]:
+    """Log σ at which all certificates are 1 over fixed draws, or the cap is reached; and the distance |r − 1| left."""
+    points, steps = list[Tensor](), list[Tensor]()
+    gap, going = torch.zeros_like(u), torch.ones(len(u), 1, dtype=torch.bool, device=u.device)
+    for _ in range(search.steps):
+        ratio, *_ = measure(u)
+        step = (-0.5 * ratio.clamp_min(1e-12).log()).clamp(-LONGEST, LONGEST).masked_fill(~free, 0.0)
+        step = torch.where((u >= top) & (step > 0), 0.0, step)
+        left = (ratio - 1).abs().masked_fill(~free | ((u >= top) & (ratio < 1)), 0.0)
+        gap = torch.where(going, left, gap)
+        going = going & (gap.amax(1, keepdim=True) >= search.tolerance / 4)
+        if not bool(going.any()):
+            break
+        points, steps = [*points[-MEMORY:], u], [*steps[-MEMORY:], step]
+        u = torch.where(going, _accelerated(points, steps).clamp_max(top), u)
+    return u, gap
+
+
+def _accelerated(points: Sequence[Float[Tensor, "b w"]], steps: Sequence[Float[Tensor, "b w"]]) -> Float[Tensor, "b w"]:
+    """The next point by Anderson's method, text by text; a plain step if the method goes farther than is wise."""
+    u, step = points[-1], steps[-1]
+    plain = u + step
+    if len(points) < 2:
+        return plain
+    moved = torch.stack([b - a for a, b in pairwise(points)], 2)
+    bent = torch.stack([b - a for a, b in pairwise(steps)], 2)
+    square = bent.mT @ bent
+    scale = square.diagonal(dim1=1, dim2=2).amax(1)[:, None, None].clamp_min(1e-30)
+    weights = torch.linalg.solve(
+        square / scale + 1e-8 * torch.eye(square.shape[-1], device=u.device).to(u), bent.mT @ step[..., None] / scale
+    )
+    wise = plain - ((moved + bent) @ weights)[..., 0]
+    far = ((wise - u).abs().amax(1) > 2 * LONGEST) | (step.abs().amax(1) >= LONGEST) | ~wise.isfinite().all(1)
+    return torch.where(far[:, None], plain, wise)

@@ -1,0 +1,98 @@
+"""ConRAT: a mask a concept, kept apart by penalties, attention that prunes, a linear sum (Antognini, Faltings 2021)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from exegesis.models.concept_models.network import ConceptNetwork, bernoulli, usual
+from exegesis.models.concept_models.shape import ConceptConfig
+from exegesis.models.trained.taught import Lesson
+from exegesis.protocols.conceptual import Decision
+
+PRUNED = 0.5  # a concept with less than so much of an equal share of attention is not present
+
+
+class Conrat(ConceptNetwork):
+    """The parts of ConRAT (Sun et al. 2021, Sec. 4.3.2): a generator chooses words for each concept, a selector says
+    which concepts are present, and the logits are a linear sum of them.
+
+    The generator gives every word a probability for every concept. A concept is read as the mean of its words' vectors
+    through a tanh layer; attention over the concepts is a softmax of one number of each, and a concept of less than
+    half an equal share is pruned. It then adds attention x W_k read_k to the logits, or nothing. The loss is the
+    cross-entropy plus ``consistency`` times
+
+    - ``overlap``: how many concepts beyond one have a word, in the mean over words;
+    - ``cosine``: the mean squared cosine of the vectors of two concepts of a text;
+    - ``orthogonality``: the mean squared cosine of the mean vectors of two concepts over the batch;
+    - ``size``: how far a concept's expected share of a batch's words lies from ``share`` (``usual``), ten times; and
+      a tenth of the changes from one word to the next;
+    - ``usage``: how far the mean attention of each concept lies from an equal share (``usual``).
+
+    Deviations: words are drawn by the straight-through binary concrete estimator; the further techniques of the paper
+    are left out; these penalties are named after its two, and their forms are this package's.
+    """
+
+    def __init__(self, config: ConceptConfig) -> None:
+        super().__init__(config, 1)
+        self.attention = nn.Linear(config.hidden, 1, bias=False)
+
+    def decide(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> Decision:
+        """The concepts of texts: the words that are likelier than not, and the concepts that are not pruned."""
+        masks, _, read, attention, present, _ = self._concepts(ids, lengths, drawn=False)
+        weights = self.output.weight.double().view(len(self.config.labels), self.config.concepts, -1)
+        amount = (attention.double() * present)[..., None]
+        parts = torch.einsum("bkh,ckh->bkc", read.double(), weights) * amount
+        excerpt = functional.pad(masks > 0.5, (0, ids.shape[1] - masks.shape[2]))
+        return Decision(excerpt, attention, present > 0.5, parts, self.output.bias.double())
+
+    def loss(self, lesson: Lesson) -> Float[Tensor, ""]:
+        """The cross-entropy, and the penalties that keep concepts small and apart."""
+        masks, vectors, read, attention, present, chances = self._concepts(lesson.ids, lesson.lengths, drawn=True)
+        logits = self.output((read * (attention * present)[..., None]).flatten(1))
+        total = self.mean_loss(lesson, logits)
+        apart = self.penalties(masks, vectors, attention, chances, lesson.lengths)
+        return total + self.config.consistency * sum(apart.values(), total.new_zeros(()))
+
+    def penalties(
+        self,
+        masks: Float[Tensor, "b k t"],
+        vectors: Float[Tensor, "b k d"],
+        attention: Float[Tensor, "b k"],
+        chances: Float[Tensor, "b k t"],
+        lengths: Int[Tensor, " b"],
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The penalties by name, weighted."""
+        count = lengths.sum()
+        changes = (masks[:, :, 1:] - masks[:, :, :-1]).abs().sum() / (count * masks.shape[1])
+        means = functional.normalize(vectors.mean(0), dim=-1)
+        return {
+            "overlap": (masks.sum(1) - 1).clamp(min=0).sum() / count,
+            "cosine": _apart(functional.normalize(vectors, dim=-1)),
+            "orthogonality": _apart(means[None]),
+            "size": 10 * usual(chances.sum((0, 2)) / count, self.config.share) + 0.1 * changes,
+            "usage": usual(attention.mean(0), 1 / attention.shape[1]) if attention.shape[1] > 1 else count * 0.0,
+        }
+
+    def _concepts(self, ids: Tensor, lengths: Tensor, *, drawn: bool) -> tuple[Tensor, ...]:
+        """Masks ``[b, k, t]``, mean vectors, what is read of them, attention, presence, and the words' chances."""
+        words, states, real = self.seen(ids, lengths)
+        logits = self.generator(states).transpose(1, 2)
+        masks, chances = bernoulli(logits, drawn) * real[:, None], torch.sigmoid(logits) * real[:, None]
+        vectors = masks @ words / masks.sum(2).clamp(min=1.0)[..., None]  # 0 x a word leaves no trace of it
+        read = torch.tanh(self.reader(vectors))
+        attention = torch.softmax(self.attention(read)[..., 0], 1)
+        present = (attention >= PRUNED / attention.shape[1]).to(attention)
+        return masks, vectors, read, attention, present, chances
+
+
+def _apart(vectors: Float[Tensor, "b k d"]) -> Float[Tensor, ""]:
+    """The mean squared cosine of two different ones of k unit vectors; 0 for a single one."""
+    count = vectors.shape[1]
+    if count < 2:
+        return vectors.new_zeros(())
+    cosines = vectors @ vectors.transpose(1, 2)
+    off = cosines.masked_fill(torch.eye(count, dtype=torch.bool, device=vectors.device), 0.0)
+    return off.square().sum((1, 2)).mean() / (count * (count - 1))

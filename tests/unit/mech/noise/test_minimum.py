@@ -1,0 +1,174 @@
+"""The minimum of Eq. 7: the closed form for linear states, its certificate for others, and where there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from torch import Tensor
+
+from exegesis.core.place import Place
+from exegesis.mech.noise.minimum import Minimum, Search, minima
+from exegesis.mech.noise.spread import variances
+from exegesis.mech.noise.states import Texts, sensitivities
+from exegesis.protocols.batch import Batch, pad
+from exegesis.protocols.insides import Site
+from tests.reference import information as plain
+from tests.support import samples
+
+K, WORDS = 5, ["a", "fine", "film", "it", "was"]
+SITES = [Site(Place("state"), "state")]
+WHOLE = " ".join(WORDS)
+QUICK = Search(pairs=64, most=64)
+
+
+@dataclass
+class Toy:
+    """A model whose one state is a function of its word vectors."""
+
+    state: Callable[[Tensor], Tensor]
+    table: Tensor = field(
+        default_factory=lambda: torch.randn(40, K, generator=torch.Generator().manual_seed(1)).double()
+    )
+
+    def embed(self, batch: Batch) -> Tensor:
+        return self.table[batch.ids % len(self.table)]
+
+    def states_from(self, embeds: Tensor, batch: Batch, sites: list[Site]) -> list[Tensor]:
+        return [self.state(embeds).flatten(1)[:, None] for _ in sites]
+
+
+def texts_of(model: Toy, raws: list[str]) -> Texts:
+    return Texts.of(model, pad([samples.words_of(raw) for raw in raws], 0))
+
+
+def solved(state, raws=(WHOLE,), *, allowed=0.05, cap=1e3, search=QUICK, **toy) -> Minimum:
+    texts = texts_of(Toy(state, **toy), list(raws))
+    (found,) = minima(texts, SITES, torch.full((1, len(raws)), allowed, dtype=torch.float64), cap, search)
+    return found
+
+
+def drawn(rows: int, columns: int = K * len(WORDS), seed: int = 0) -> Tensor:
+    return torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def linear(matrix: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda x: x.flatten(1) @ matrix.to(x).T
+
+
+def bent(matrix: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda x: torch.tanh(0.4 * x.flatten(1) @ matrix.to(x).T)
+
+
+def test_a_linear_state_has_the_closed_form() -> None:
+    matrix = drawn(30)
+    matrix[:, K : 2 * K] *= 20
+    found = solved(linear(matrix))
+    expected = [plain.closed_form(matrix, word, K, 0.05, 1.0) for word in range(5)]
+    torch.testing.assert_close(found.sigma[0], torch.tensor(expected, dtype=torch.float64), rtol=1e-9, atol=0)
+    torch.testing.assert_close(found.certificate, torch.ones(1, 5).double(), rtol=1e-9, atol=0)
+    assert bool(found.settled.all())
+
+
+def test_a_linear_state_of_more_dimensions_than_probes_is_within_five_percent() -> None:
+    matrix = drawn(2000) * torch.linspace(0.1, 3, 25, dtype=torch.float64)
+    found = solved(linear(matrix), search=Search(pairs=16, most=16, probes=256))
+    expected = torch.tensor([plain.closed_form(matrix, word, K, 0.05, 1.0) for word in range(5)]).double()
+    assert float((found.sigma[0] / expected - 1).abs().max()) < 0.05
+    assert bool(((found.sigma[0] / expected).log().abs() < 5 * found.error[0] + 1e-9).all())
+
+
+def test_norms_of_the_jacobian_are_estimated_without_bias_and_with_their_error() -> None:
+    matrix = drawn(600)
+    texts = texts_of(Toy(linear(matrix)), [" ".join(WORDS)])
+    exact = matrix.view(600, 5, K).square().sum((0, 2))
+    found = [sensitivities(texts, SITES, 256, 1.0, seed)[0] for seed in range(12)]
+    ratio = torch.stack([(mean[0] - exact) / error[0] for mean, error in found])
+    assert 0.5 < float(ratio.square().mean()) < 2.0
+    assert float(ratio.mean().abs()) < 0.5
+
+
+def test_the_certificate_is_that_of_eq_7_and_the_minimum_a_minimum() -> None:
+    state = bent(drawn(12))
+    found = solved(state, allowed=0.6, search=Search(pairs=400, most=400))
+    assert bool(found.settled.all())
+    assert float((found.sigma / found.linear).max()) > 1.1  # where it bends, it bears more noise
+    x = texts_of(Toy(state), [" ".join(WORDS)]).vectors[0]
+    noise = torch.randn(2500, 5, K, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    noise = torch.cat([noise, -noise])
+    one = lambda vectors: state(vectors[None])[0]  # noqa: E731
+    for word in (0, 3):
+        assert plain.certificate(one, x, found.sigma[0], noise, 0.6, word) == pytest.approx(1.0, abs=0.1)
+    least = plain.objective(one, x, found.sigma[0], noise, 0.6)
+    for factor in (0.85, 1.15):
+        assert plain.objective(one, x, factor * found.sigma[0], noise, 0.6) > least
+
+
+def test_a_bounded_state_has_no_minimum_at_a_large_rate_and_says_so() -> None:
+    found = solved(bent(drawn(12)), allowed=40.0)
+    assert bool((found.capped & ~found.unseen).any())
+    assert not bool(solved(bent(drawn(12)), allowed=0.05).capped.any())
+
+
+def test_a_word_that_is_not_seen_is_discarded_at_the_cap_and_changes_nothing() -> None:
+    matrix = drawn(12)
+    matrix[:, 2 * K : 3 * K] = 0
+    found = solved(bent(matrix), cap=50.0)
+    assert found.unseen.tolist() == [[False, False, True, False, False]]
+    assert float(found.sigma[0, 2]) == pytest.approx(50.0)
+    constant = solved(lambda x: 0 * x.flatten(1) + 1, cap=50.0)
+    assert bool(constant.unseen.all())
+
+
+@pytest.mark.parametrize("change", ["scaled", "moved", "turned", "doubled"])
+def test_scaled_moved_turned_and_doubled_states_leave_sigma(change: str) -> None:
+    state, texts = bent(drawn(12)), [" ".join(WORDS)]
+    turn = torch.linalg.qr(drawn(12, 12, 3)).Q
+    other = {
+        "scaled": lambda x: 7.0 * state(x),
+        "moved": lambda x: state(x) + 3.0,
+        "turned": lambda x: state(x) @ turn.to(x),
+        "doubled": lambda x: torch.cat([state(x), state(x)], 1),
+    }[change]
+    sigmas = []
+    for one in (state, other):
+        held = texts_of(Toy(one), texts)
+        spread = variances(held, SITES, torch.arange(20), 50, 0)
+        sigmas.append(minima(held, SITES, 0.1 * spread, 1e3, QUICK)[0].sigma)
+    torch.testing.assert_close(sigmas[0], sigmas[1], rtol=1e-6, atol=0)
+
+
+def test_pieces_of_a_word_share_a_sigma_and_special_pieces_bear_no_noise() -> None:
+    matrix = drawn(30, K * 6)
+    text = samples.words_of(" ".join([*WORDS, "x"]))
+    spans = ((0, 1), (1, 3), (3, 4), (4, 5))  # the last piece is of no word
+    from dataclasses import replace
+
+    from exegesis.core.text import Span
+
+    text = replace(text, words=tuple(Span(*span) for span in spans), special=(False,) * 5 + (True,))
+    texts = Texts.of(Toy(linear(matrix)), pad([text], 0))
+    (found,) = minima(texts, SITES, torch.full((1, 1), 0.05, dtype=torch.float64), 1e3, QUICK)
+    block = matrix[:, K : 3 * K]
+    assert float(found.sigma[0, 1]) == pytest.approx(math.sqrt(2 * 0.05 / (2 * float((block**2).sum()))))
+
+
+def test_a_text_in_a_batch_is_the_text_alone_and_seeds_agree() -> None:
+    raws = [" ".join(WORDS), "it was a fine film", "a film it was fine"]
+    state = bent(drawn(12) * torch.tensor([0.2, 0.4, 0.8, 1.6, 3.2]).repeat_interleave(K))
+    together = solved(state, raws, allowed=0.4).sigma
+    again = solved(state, raws[::-1], allowed=0.4).sigma
+    torch.testing.assert_close(together, again.flip(0), rtol=1e-9, atol=0)
+    torch.testing.assert_close(together[1:2], solved(state, raws[1:2], allowed=0.4).sigma, rtol=1e-3, atol=0)
+    other = solved(state, raws, allowed=0.4, search=Search(seed=5)).sigma
+    assert torch.equal(together.argsort(1), other.argsort(1))
+    assert float((together / other).log().abs().max()) < 0.15
+
+
+def test_float32_agrees_with_float64() -> None:
+    state, table = bent(drawn(12)), Toy(lambda x: x).table
+    double, single = (solved(state, allowed=0.4, table=kind).sigma for kind in (table, table.float()))
+    torch.testing.assert_close(double, single, rtol=1e-3, atol=0)
