@@ -32,7 +32,11 @@ def read_concepts(source: object, *, whole: bool = False) -> Concepts:
         given = [source] if isinstance(source, str | os.PathLike) else source
         if not isinstance(given, Iterable):
             raise UsageError(f"concepts are words by name, files or a folder, not {shown(source)}")
-        found = {path.stem: _words(path, whole) for entry in given for path in _files(Path(os.fspath(entry)))}
+        found = {}
+        for path in (path for entry in given for path in _files(Path(os.fspath(entry)))):
+            if path.stem in found:
+                raise UsageError(f"two files name the concept {path.stem!r}; leave one out, or rename it")
+            found[path.stem] = _words(path, whole)
     if not found:
         raise UsageError("there is no concept; give a mapping of names to words, or files")
     for name, words in found.items():

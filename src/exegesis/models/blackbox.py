@@ -50,6 +50,7 @@ class BlackBox:
         "Differentiable": "a function of texts has no word vectors; wrap the model itself to see them",
         "Recurrent": "a function of texts shows no recurrent states; wrap the model itself to see them",
         "Gated": "a function of texts shows no gates; wrap the model itself to see them",
+        "Trained": "a function of texts shows no weights; wrap the model itself to see them",
     }
 
     def __init__(

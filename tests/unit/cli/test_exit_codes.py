@@ -126,6 +126,8 @@ def test_trying_leaves_nothing_behind(call, data, tmp_path):
         (["report", "--data", "DATA", "--out", "m.html", "-M", "lrq"], "unknown method 'lrq'; did you mean 'lrp'?"),
         (["study", "amend", "DATA", "--test", "DATA", "--arch", "explainer:m"], "trained by 'exegesis train' alone"),
         (["serve", "--token", ""], "--token is empty"),
+        (["study", "concepts", "DATA", "--concepts", "DATA", "--concepts", "DATA"], "two files name the concept"),
+        (["study", "concepts", "DATA", "--concepts", "DATA", "--within", "--sentences"], "two kinds of examples"),
     ],
 )  # fmt: skip
 def test_an_option_that_would_do_nothing_is_refused_and_nothing_is_written(call, data, given, message, monkeypatch):
@@ -137,4 +139,18 @@ def test_an_option_that_would_do_nothing_is_refused_and_nothing_is_written(call,
 def test_what_the_bundled_model_is_not_is_said_with_the_way(call, data):
     refused(call("explain", "a fine film", "--rationale"), 1, "does not select its words: name a method", "(-M ")
     refused(call("study", "excerpts", str(data)), 1, "does not decide through concepts", "--arch concepts")
+    bare = data.with_name("bare.txt")
+    bare.write_text("a fine film\n")
+    parts = ("--test", str(bare), "--held", str(data))
+    refused(call("study", "calibrate", str(data), *parts), 2, "test text 1 of 1 has no label; give its column")
     refused(call("serve", "--train", "missing.tsv", "--port", "0"), 1, "missing.tsv: cannot be read")
+
+
+def test_a_concept_is_renamed_once_and_to_something(call, tmp_path, data):
+    tiny = ["--arch", "concepts", "--concepts", "2", "--embedding", "4", "--hidden", "4", "--epochs", "1", "-q"]
+    out = str(tmp_path / "through")
+    assert call("train", str(data), "--dev", str(data), "--out", out, *tiny).code == 0
+    before = (tmp_path / "through" / "concepts.json").read_bytes()
+    refused(call("rename", out, "1=food", "1=place"), 2, "1=place: concept 1 is named twice; name it once")
+    refused(call("rename", out, "2= "), 2, "2= : the name is blank")
+    assert (tmp_path / "through" / "concepts.json").read_bytes() == before

@@ -35,6 +35,8 @@ class Concepts(Corpus, Command, Output, Model):
         if not self.concepts:
             raise UsageError("name the examples of the concepts: --concepts FILE")
         self.check(self.data, self.compared, *self.concepts)
+        if self.within and self.sentences:
+            raise UsageError("--within and --sentences are two kinds of examples; leave one of them out")
         texts = self.read()["data"]
 
         from exegesis.core.parameters import hints

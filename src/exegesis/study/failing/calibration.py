@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.api import as_model, influence, predict
-from exegesis.core.errors import UnsupportedError
+from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.data.examples import Example
 from exegesis.nn.context import entry
 from exegesis.protocols.loss import gold_of
@@ -54,6 +54,10 @@ def calibrate(
     examples, tested, apart = (read_data(data) for data in (train, test, held))
     if classifier.link is Link.IDENTITY:
         raise UnsupportedError("a regression has no confidence to calibrate")
+    for name, part in (("test", tested), ("held-out", apart)):
+        for number, one in enumerate(part, 1):
+            if one.label is None:
+                raise UsageError(f"{name} text {number} of {len(part)} has no label; give its column, or leave it out")
     options = {"k": k, "layers": layers, "index": index}
     values = [_values(classifier, examples, part, options, progress) for part in (tested, apart)]
     (sure, near, right), (held_sure, held_near, held_right) = values
