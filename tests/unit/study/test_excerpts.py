@@ -58,7 +58,7 @@ def test_a_decision_adds_up_and_is_kept(trained, tmp_path):
     assert words.scores.sum() == pytest.approx(exegesis.concepts(str(folder), str(dev[0].text)).parts.sum(), abs=1e-10)
     with pytest.raises(UnsupportedError, match="cannot decompose a probability"):
         exegesis.concepts(str(folder), "w1 w2", "probability:food")
-    with pytest.raises(UnsupportedError, match="is not conceptual"):
+    with pytest.raises(UnsupportedError, match="does not decide through concepts"):
         exegesis.concepts("bundled", "a fine film")
 
 
