@@ -20,8 +20,10 @@ TEXT = "A fine film, but it grows tedious"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def test_the_options_reach_the_server(call, monkeypatch):
+def test_the_options_reach_the_server(call, monkeypatch, tmp_path):
     seen = {}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.tsv").write_text("text\tlabel\na fine film\tpositive\n")
     monkeypatch.setattr(server, "serve", lambda sources, **options: seen.update(sources=sources, **options))
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     said = call(
