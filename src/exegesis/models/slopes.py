@@ -26,18 +26,13 @@ def has_slope(model: Differentiable, module: nn.Module, batch: Batch) -> bool:
 
     Along one direction that is drawn from a fixed seed, for one weighted sum of the outputs, by central differences
     near the words' vectors (at them a word that stands twice is a kink of a maximum). The steps differ in size: one
-    that agrees will do, since a network may bend. One point may lie beside a jump, such as where a mixture of experts
-    asks another expert: where it says no, two others must both say yes. Half precision is too coarse to tell, and so is
-    a gradient that is not finite.
+    that agrees will do, since a network may bend. Half precision is too coarse to tell, and so is a gradient that is
+    not finite.
     """
     vectors = model.embed(batch)
     if coarsest(module, vectors.dtype) not in STEPS:
         return True
-    return _agrees(model, vectors, batch, 0) or all(_agrees(model, vectors, batch, seed) for seed in (1, 2))
-
-
-def _agrees(model: Differentiable, vectors: Float[Tensor, "b t d"], batch: Batch, seed: int) -> bool:
-    draws = torch.Generator().manual_seed(seed)
+    draws = torch.Generator().manual_seed(0)
     spread = vectors.std(correction=0).clamp_min(1e-6)
     near_by, direction = (
         spread * torch.randn(vectors.shape, generator=draws, dtype=torch.float64).to(vectors) * batch.mask[..., None]

@@ -122,6 +122,6 @@ def test_a_module_that_computes_in_bfloat16_by_itself_is_no_rougher_than_that() 
 
 def test_a_hugging_face_module_with_a_hook() -> None:
     module = bert(2)
-    module.classifier.register_full_backward_hook(lambda _, given, __: tuple(3 * g for g in given))  # type: ignore
+    module.classifier.register_full_backward_hook(lambda _, given, __: tuple(30 * g for g in given))  # type: ignore
     model = exegesis.wrap(module, tokenizer=wordpiece())
     assert model.lacks["Differentiable"] == NO_SLOPE

