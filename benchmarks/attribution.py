@@ -28,10 +28,10 @@ from exegesis.mech.decomposition.additive import all_spans
 from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.target import Target, ask
-from exegesis.questions.words.integrated import IntegratedGradients
-from exegesis.questions.words.leave_one_out import LeaveOneOut
-from exegesis.questions.words.lime import Lime
-from exegesis.questions.words.reat import Reat
+from exegesis.questions.attributions.integrated import IntegratedGradients
+from exegesis.questions.attributions.leave_one_out import LeaveOneOut
+from exegesis.questions.attributions.lime import Lime
+from exegesis.questions.attributions.reat import Reat
 
 
 def against_forward(batches: Sequence[Batch], targets: Sequence[Target], module: Lstm, model: Any, runs: int) -> Any:

@@ -24,7 +24,7 @@ from torch import Tensor
 from exegesis.core.text import Span, Text
 from exegesis.data.examples import read_examples
 from exegesis.protocols.target import ask
-from exegesis.questions.words.decomposition import ContextualDecomposition
+from exegesis.questions.attributions.decomposition import ContextualDecomposition
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from slow import cells

@@ -33,9 +33,9 @@ from exegesis.core.text import Span
 from exegesis.data.examples import read_examples
 from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.protocols.language import fillings
-from exegesis.questions.words.decomposition import ContextualDecomposition
-from exegesis.questions.words.leave_one_out import LeaveOneOut
-from exegesis.questions.words.soc import Soc
+from exegesis.questions.attributions.decomposition import ContextualDecomposition
+from exegesis.questions.attributions.leave_one_out import LeaveOneOut
+from exegesis.questions.attributions.soc import Soc
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from slow import hierarchies as slow

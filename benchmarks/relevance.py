@@ -26,7 +26,7 @@ from exegesis.data.examples import read_examples
 from exegesis.mech.lrp.shares import PRODUCTS
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.target import Target, ask
-from exegesis.questions.words.lrp import Lrp
+from exegesis.questions.attributions.lrp import Lrp
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from slow.lrp_plain import lrp as plain_lrp

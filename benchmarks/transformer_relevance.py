@@ -28,7 +28,7 @@ from sentiment import heading, report
 import exegesis
 from exegesis.data.examples import read_examples
 from exegesis.protocols.target import ask
-from exegesis.questions.words.lrp import Lrp
+from exegesis.questions.attributions.lrp import Lrp
 
 TEXTS = ("The capital of France is Paris, and the capital of Germany is Berlin.",) * 8
 

@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import exegesis
+import exegesis.study
 
 PACKAGE = Path(exegesis.__file__).parent
 FOLDERS = sorted(file.parent for file in PACKAGE.rglob("__init__.py") if file.parent != PACKAGE)
@@ -23,6 +24,9 @@ def test_folders_hold_few_files() -> None:
 
 def test_no_two_folders_and_no_folder_and_function_share_a_name() -> None:
     names = Counter(folder.name for folder in FOLDERS)
+    names.update(folder.name for folder in PACKAGE.rglob("bundled/*") if folder.is_dir())
     assert [name for name, count in names.items() if count > 1] == []
-    functions = {name for name in exegesis.__all__ if callable(getattr(exegesis, name))}
+    functions = {
+        name for place in (exegesis, exegesis.study) for name in place.__all__ if callable(getattr(place, name))
+    }
     assert names.keys() & functions == set()

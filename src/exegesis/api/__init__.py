@@ -1,6 +1,6 @@
 """The public functions: load or wrap a model, explain texts, look at phrases, trust and predictions."""
 
-import exegesis.questions.words  # noqa: F401 - registers the methods, here and nowhere else
+import exegesis.questions.attributions  # noqa: F401 - registers the methods, here and nowhere else
 from exegesis.api.adversaries import adversarial
 from exegesis.api.answers import citations, generation
 from exegesis.api.bars import Bar, bar

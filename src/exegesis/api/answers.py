@@ -15,9 +15,9 @@ from exegesis.engine.methods import Method, card_of, make
 from exegesis.nn.context import entry
 from exegesis.protocols.generative import Generative, Number, Prompt
 from exegesis.protocols.model import Classifier, missing
+from exegesis.questions.attributions.context_cite import ContextCite
 from exegesis.questions.steps.answers import Answer, contrasted, explained
 from exegesis.questions.steps.cited import cited, placed, prompt_of, split, with_trust
-from exegesis.questions.words.context_cite import ContextCite
 from exegesis.results.generation import Generation
 
 NUMBERS = ("log-probability", "logit", "log-odds")

@@ -226,8 +226,8 @@ def relevance(
     One text gives one result, a list gives a list. ``parameters`` are those of ``lrp``, ``target`` is one number, as
     for ``explain``. See ``Relevance`` for the names of its ``states``. Raises the errors of ``explain``.
     """
+    from exegesis.questions.attributions.lrp import Lrp
     from exegesis.questions.inside.relevance import relevances
-    from exegesis.questions.words.lrp import Lrp
 
     classifier, method = as_model(model), cast(Lrp, make("lrp", parameters))
     choice = ask(target, classifier.labels, classifier.link)

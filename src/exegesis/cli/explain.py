@@ -362,8 +362,8 @@ def _relevance(model: Classifier, asked: Explain) -> Run:
     from exegesis.api.inputs import in_order
     from exegesis.engine.methods import make, require
     from exegesis.protocols.target import ask
+    from exegesis.questions.attributions.lrp import Lrp
     from exegesis.questions.inside.relevance import relevances
-    from exegesis.questions.words.lrp import Lrp
 
     method = cast(Lrp, make("lrp", parameters_of(asked.param, ["lrp"])["lrp"]))
     require(model, method)

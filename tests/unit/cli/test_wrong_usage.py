@@ -190,7 +190,7 @@ def test_what_was_not_foreseen(call, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_text_for_which_memory_does_not_do(call, monkeypatch: pytest.MonkeyPatch) -> None:
-    from exegesis.questions.words.reat import Reat
+    from exegesis.questions.attributions.reat import Reat
 
     def greedy(*_: object) -> None:
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte")

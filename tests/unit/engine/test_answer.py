@@ -118,7 +118,7 @@ def test_a_prediction_of_many_labels_names_the_ten_likeliest() -> None:
 
 
 def test_a_span_score_that_is_not_finite_is_refused() -> None:
-    from exegesis.questions.words.leave_one_out import LeaveOneOut
+    from exegesis.questions.attributions.leave_one_out import LeaveOneOut
 
     model = toys.model()
     with pytest.MonkeyPatch.context() as patch:

@@ -18,9 +18,9 @@ from exegesis.engine.methods import cards, make
 from exegesis.mech.removal.coalitions import Game
 from exegesis.mech.removal.perturbed import Remover
 from exegesis.protocols.budget import BUDGETS, limited, main_memory
+from exegesis.questions.attributions.leave_one_out import LeaveOneOut
+from exegesis.questions.attributions.shapley import Shapley
 from exegesis.questions.phrases.catalogue import SEARCHES
-from exegesis.questions.words.leave_one_out import LeaveOneOut
-from exegesis.questions.words.shapley import Shapley
 
 TEXT = "w0 w1 w2 w3 w4 w5 w6 w7"
 

@@ -129,7 +129,7 @@ def test_places_are_rows_on_one_scale():
 
 
 def test_only_settings_that_were_changed_are_named():
-    from exegesis.questions.words.lrp import Lrp
+    from exegesis.questions.attributions.lrp import Lrp
 
     assert repr(Lrp()) == inside.USUAL
     for method, said in ((Lrp(), "propagation."), (Lrp(epsilon=0.1, product="half"), "propagation with epsilon 0.1, "

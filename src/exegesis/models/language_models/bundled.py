@@ -126,7 +126,7 @@ class ClozeLanguageModel:
 @lru_cache(1)
 def bundled_language() -> ClozeLanguageModel:
     """The language model that comes with the package."""
-    return load_language(Path(__file__).parents[1] / "bundled" / "language", name="bundled")
+    return load_language(Path(__file__).parents[1] / "bundled" / "language_model", name="bundled")
 
 
 def load_language(folder: str | Path, *, name: str | None = None) -> ClozeLanguageModel:

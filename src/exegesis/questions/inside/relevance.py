@@ -22,7 +22,7 @@ from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier, Differentiable
 from exegesis.protocols.recurrent import Unrolled
 from exegesis.protocols.target import Ask
-from exegesis.questions.words.lrp import Lrp, reads_vectors
+from exegesis.questions.attributions.lrp import Lrp, reads_vectors
 from exegesis.results.header import Account, Origin, Subject
 from exegesis.results.internals.relevance import Relevance
 

@@ -23,7 +23,7 @@ from exegesis.models.rationale_models.discrete import best_window, counts_of
 from exegesis.protocols.model import Classifier, missing
 from exegesis.protocols.selective import Selective
 from exegesis.protocols.target import Ask, Link
-from exegesis.questions.words.rationale import OwnRationale
+from exegesis.questions.attributions.rationale import OwnRationale
 from exegesis.results.header import Origin, Subject
 from exegesis.results.rationale import Rationale
 

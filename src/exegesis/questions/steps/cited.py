@@ -19,8 +19,8 @@ from exegesis.engine.run import run
 from exegesis.protocols.draws import generator
 from exegesis.protocols.generative import Generative, Number
 from exegesis.protocols.target import Ask
+from exegesis.questions.attributions.context_cite import numbers_keeping
 from exegesis.questions.steps.answers import SPECIAL, Answer, parts_of
-from exegesis.questions.words.context_cite import numbers_keeping
 from exegesis.results.generation import Generation
 from exegesis.results.header import Account, Prediction
 

@@ -15,7 +15,7 @@ from exegesis.mech.decomposition import cells as split_cells
 from exegesis.mech.decomposition import contextual as split
 from exegesis.protocols.budget import limited
 from exegesis.protocols.target import ask
-from exegesis.questions.words.decomposition import ContextualDecomposition as Method
+from exegesis.questions.attributions.decomposition import ContextualDecomposition as Method
 from tests.reference import decomposition as slow
 from tests.reference import toys
 from tests.support.second_device import OTHERS

@@ -10,7 +10,7 @@ from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.models.language_models.counted import CountedLanguageModel
 from exegesis.protocols.budget import limited
 from exegesis.protocols.language import fillings
-from exegesis.questions.words.scd import Scd
+from exegesis.questions.attributions.scd import Scd
 from tests.reference import sampled as slow
 from tests.reference import toys
 from tests.support.torch_toys import WORDS, Shape, model, texts

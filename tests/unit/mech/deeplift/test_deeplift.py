@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from exegesis.api import explain, wrap
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.mech.deeplift.multipliers import logarithmic_mean, multiplier, of_sigmoid, of_tanh
-from exegesis.questions.words.deeplift import DeepLift
+from exegesis.questions.attributions.deeplift import DeepLift
 from tests.reference import cells, toys
 from tests.reference import deeplift as slow
 from tests.support.second_device import OTHERS

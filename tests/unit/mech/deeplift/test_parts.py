@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from exegesis.api import explain, wrap
 from exegesis.core.errors import UnsupportedError
-from exegesis.questions.words.deeplift import DeepLift
+from exegesis.questions.attributions.deeplift import DeepLift
 from tests.support.torch_toys import WORDS, texts
 
 W = torch.randn(4, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)

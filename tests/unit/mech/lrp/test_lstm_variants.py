@@ -11,7 +11,7 @@ from exegesis.api import explain, methods, wrap
 from exegesis.core.errors import UnsupportedError
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
-from exegesis.questions.words.lrp import Lrp
+from exegesis.questions.attributions.lrp import Lrp
 from tests.reference import lrp, variants
 from tests.support.torch_toys import WORDS, texts
 

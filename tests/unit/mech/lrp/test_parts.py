@@ -14,7 +14,7 @@ import tests.support.text_cnns as text_cnns
 from exegesis.api import explain, methods, relevance, wrap
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.protocols.target import ask
-from exegesis.questions.words.lrp import Lrp
+from exegesis.questions.attributions.lrp import Lrp
 from tests.reference import cells
 from tests.reference import lrp as slow
 from tests.reference.lrp_parts import Parts, pooled

@@ -13,7 +13,7 @@ from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.mech.lrp.shares import away
 from exegesis.protocols.budget import limited
 from exegesis.protocols.target import ask
-from exegesis.questions.words.lrp import Lrp
+from exegesis.questions.attributions.lrp import Lrp
 from tests.reference import cells
 from tests.reference import lrp as slow
 from tests.support.torch_toys import READOUTS, WORDS, Shape, model, texts

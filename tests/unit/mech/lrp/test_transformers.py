@@ -13,7 +13,7 @@ from torch import nn
 import exegesis
 from exegesis.core.errors import UnsupportedError
 from exegesis.models.huggingface.wrap import wrap_huggingface
-from exegesis.questions.words.lrp import Lrp
+from exegesis.questions.attributions.lrp import Lrp
 from tests.reference import attnlrp
 from tests.reference.cells import plain
 from tests.support.hf_architectures import small

@@ -19,8 +19,8 @@ from exegesis.mech.removal.suffixes import Suffixes
 from exegesis.models.modules.wrap import wrap
 from exegesis.protocols.budget import limited
 from exegesis.protocols.target import ask
-from exegesis.questions.words.leave_one_out import LeaveOneOut
-from exegesis.questions.words.lime import Lime, _ridge
+from exegesis.questions.attributions.leave_one_out import LeaveOneOut
+from exegesis.questions.attributions.lime import Lime, _ridge
 from tests.reference import removal as slow
 from tests.support.torch_toys import READOUTS, WORDS, Bag, Shape, model, net, texts
 

@@ -20,14 +20,14 @@ from exegesis.models.language_models.counted import CountedLanguageModel
 from exegesis.models.modules.wrap import wrap
 from exegesis.nn.rounding import tie
 from exegesis.protocols.language import fillings
+from exegesis.questions.attributions.leave_one_out import LeaveOneOut
+from exegesis.questions.attributions.scd import Scd
+from exegesis.questions.attributions.shapley import Shapley
+from exegesis.questions.attributions.soc import Soc
 from exegesis.questions.phrases import hedge
 from exegesis.questions.phrases.agglomerative import Agglomerative
 from exegesis.questions.phrases.hedge import Hedge
 from exegesis.questions.phrases.trees import Owen
-from exegesis.questions.words.leave_one_out import LeaveOneOut
-from exegesis.questions.words.scd import Scd
-from exegesis.questions.words.shapley import Shapley
-from exegesis.questions.words.soc import Soc
 from exegesis.results.hierarchy import Hierarchy
 from tests.reference import hierarchies as slow
 from tests.support.torch_toys import WORDS, Bag, Shape, model, texts

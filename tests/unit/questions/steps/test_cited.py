@@ -17,8 +17,8 @@ import tests.reference.generation as reference
 import tests.support.hf_toys as hf_toys
 from exegesis.core.errors import TextError, UsageError
 from exegesis.models.huggingface.wrap import wrap_huggingface
+from exegesis.questions.attributions.context_cite import lasso
 from exegesis.questions.steps.cited import split
-from exegesis.questions.words.context_cite import lasso
 from tests.support.shape_checks import unchecked
 
 SOURCES = ["a fine film, really", "some dull plot", "it's good and more of them"]

@@ -240,7 +240,7 @@ def test_names_and_texts_are_escaped(linear):
 
 
 def test_methods_of_one_name_are_told_apart(linear):
-    from exegesis.questions.words.leave_one_out import LeaveOneOut
+    from exegesis.questions.attributions.leave_one_out import LeaveOneOut
 
     found = exegesis.evaluate(linear, toys.texts(2), [LeaveOneOut(), LeaveOneOut("pad")], ["deletion"])
     assert found.names[:2] == ("LeaveOneOut(how='drop')", "LeaveOneOut(how='pad')")

@@ -1,6 +1,6 @@
 """Methods that score words: one file per method; importing this package registers them all."""
 
-from exegesis.questions.words import (
+from exegesis.questions.attributions import (
     attention_relevance,
     concepts,
     context_cite,
