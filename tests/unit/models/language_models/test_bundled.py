@@ -156,7 +156,7 @@ def test_the_bundled_model() -> None:
     before = Counter(word for (word,) in model.sample([["the", "___", "is", "good", "."]], [[1]], 400, 0)[0])
     assert {"movie", "film", "food", "story", "acting", "cast"} & {word for word, _ in before.most_common(12)}
     assert not {UNKNOWN, BLANK, START, STOP, PAD} & set(drawn + before)
-    folder = BUNDLED.parent / "language"
+    folder = BUNDLED.parent / "language_model"
     assert sum(path.stat().st_size for path in folder.iterdir()) < 3_000_000
     assert {path.name for path in folder.iterdir()} == {
         "config.json",
