@@ -4,8 +4,9 @@
 
 DATA holds ``counterfactual/NLI/all_combined/{train,dev}.tsv`` (Kaushik et al. 2020),
 ``esnli/{s1,s2,labels}.{dev,test}`` (e-SNLI: SNLI's own development and test pairs),
-``sick/SICK_{train,test_annotated}.txt``, ``snli/snli_1.0_test.jsonl`` (the part of SNLI's test pairs that is scored),
-``snli/bnli.jsonl`` (Breaking NLI) and ``mnli-hans/hans_regenerated.tsv``. FOLDER gets ``train.tsv``, ``dev.tsv``,
+``sick/SICK_{train,test_annotated}.txt``, ``pairs/MED/MED.tsv`` (monotonicity entailment),
+``snli/snli_1.0_test.jsonl`` (the part of SNLI's test pairs that is scored), ``snli/bnli.jsonl`` (Breaking NLI) and
+``mnli-hans/hans_regenerated.tsv``. FOLDER gets ``train.tsv``, ``dev.tsv``,
 ``test.tsv``, ``breaking.tsv`` and ``hans.tsv``. A training pair whose premise is that of a scored test or development
 pair is left out; counts are printed.
 """
@@ -60,6 +61,7 @@ def main(data: Path, folder: Path) -> None:
         "e-SNLI test": aligned(data / "esnli", "test"),
         "SICK": (row for part in ("train", "test_annotated")
                  for row in tabled(data / "sick" / f"SICK_{part}.txt", JUDGED)),
+        "MED": tabled(data / "pairs" / "MED" / "MED.tsv", GIVEN),
     }  # fmt: skip
     taken = {key(premise) for name in ("test", "dev") for premise, _, _ in scored[name]}
     train: dict[tuple[str, str], Row] = {}

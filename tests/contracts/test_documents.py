@@ -21,6 +21,7 @@ from exegesis.results.header import TextResult
 from exegesis.results.result import Result
 from exegesis.show import DOCUMENTS, MEDIA, document_of, written
 from exegesis.show.document import (
+    Alignment,
     Bar,
     Block,
     Box,
@@ -118,6 +119,8 @@ PARTS: dict[str, Part] = {
     "tree": tree(),
     "half matrix": matrix(True),
     "matrix": matrix(False, title="A title", signed=False, digits=2, hue=0),
+    "alignment": Alignment((SEEN, "b"), ("c", SEEN, "d"), np.array([[0.5, 0.1, 0.0], [0.0, 0.4, 0.2]]), 0.5, False),
+    "signed alignment": Alignment((SEEN, "b"), ("c",), np.array([[-0.5], [0.5]]), 0.5, title="A title"),
     "table": Table((Column("name", words=True), Column("score", note="↑ better")),
                    ((SEEN, Gauge("+1.0", 1.0)), ("b", Gauge("0.2", 0.2, signed=False)), ("c", "none")),
                    groups=((1, "controls"),), hues=(0, None, 1), rest="2 more"),

@@ -78,6 +78,10 @@ class Explain(Command, Output, Recommended, Texts):
         "Instead of scores, a map for each layer and head: attention, attention-saliency, attention-x-gradient, "
         "rollout, flow, value-zeroing, norm-weighted or globenc.", metavar="METHOD",
     )  # fmt: skip
+    lines: bool = option(
+        "With --attention, or --interactions of a pair: lines between words instead of a heat map.", "--lines",
+        default=False,
+    )  # fmt: skip
     gates: bool = option("Instead of scores, the gates of an LSTM or GRU at each word.", "--gates", default=False)
     inside: str | None = option(
         "Instead of scores, what hidden states hold, layer by layer: information (of each word), or attributes (of "
@@ -113,6 +117,9 @@ class Explain(Command, Output, Recommended, Texts):
     )
     resume: bool = option("Go on with the .jsonl of a run that did not end.", "--resume", default=False, **OUTPUT)
 
+    def view(self) -> dict[str, Any]:
+        return {**super().view(), **({"lines": True} if self.lines else {})}
+
     def run(self) -> None:
         self.check()
         examples = read_given(self)
@@ -145,8 +152,8 @@ class Explain(Command, Output, Recommended, Texts):
 
     def _asked(self) -> list[tuple[str, Any]]:
         """The options on which results depend."""
-        skipped = {"texts", "file", "limit", "quiet", "numbers", "palette", "color", "most", "resume", "device",
-                   *(name.removeprefix("--") for name in self.files())}  # fmt: skip
+        skipped = {"texts", "file", "limit", "quiet", "numbers", "lines", "palette", "color", "most", "resume",
+                   "device", *(name.removeprefix("--") for name in self.files())}  # fmt: skip
         names = [field.name for field in dataclasses.fields(self) if field.name not in skipped]
         return [(name, getattr(self, name)) for name in names]
 
@@ -158,6 +165,8 @@ class Explain(Command, Output, Recommended, Texts):
             raise UsageError("--trust belongs to explanations of words; leave it out of a hierarchy")
         if not self.rationale and (self.share != 0.2 or self.contiguous):
             raise UsageError("--share and --contiguous belong to --rationale; leave them out")
+        if self.lines and self.attention is None and self.interactions is None:
+            raise UsageError("--lines belongs to --attention and --interactions; leave it out, or say one of them")
         if self.rationale:
             own: dict[str, object] = {"--hierarchy": self.hierarchy, "--trust": self.trust}
             own["--level"] = self.level != "word"

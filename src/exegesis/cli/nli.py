@@ -27,6 +27,7 @@ class Nli(Command, Look):
     device: str | None = option("cpu, cuda, ...", metavar="DEVICE")
     html: Path | None = option("A self-contained page.", metavar="FILE", **OUTPUT)
     figure: Path | None = option("A figure: .svg, .png, .pdf or .tex.", metavar="FILE", **OUTPUT)
+    lines: bool = option("Lines between words instead of heat maps.", "--lines", default=False, **OUTPUT)
     numbers: bool = NUMBERS()
     quiet: bool = QUIET()
 
@@ -52,7 +53,7 @@ class Nli(Command, Look):
             model = load(dataclasses.replace(Model(), model=name, device=self.device))
             maps = [attention(model, pair, "attention", self.target),
                     attention(model, pair, "attention-saliency", self.target, form="normalised")]  # fmt: skip
-            sections += [section for one in maps for section in document_of(one).sections]
+            sections += [section for one in maps for section in document_of(one, lines=self.lines).sections]
             try:
                 sections += document_of(gates(model, pair, self.target)).sections
             except UnsupportedError:  # a transformer has none

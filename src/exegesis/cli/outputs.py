@@ -125,8 +125,8 @@ def stream(
 
 def _fitting(path: Path, view: Mapping[str, Any]) -> dict[str, Any]:
     """The options of the view that this kind of file has too."""
-    known = {".json": (), ".csv": (), **dict.fromkeys(PICTURES, ("palette", "numbers"))}.get(
-        _ending(path), ("palette",)
+    known = {".json": (), ".csv": (), **dict.fromkeys(PICTURES, ("palette", "numbers", "lines"))}.get(
+        _ending(path), ("palette", "lines")
     )
     return {name: value for name, value in view.items() if name in known}
 

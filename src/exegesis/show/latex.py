@@ -171,6 +171,10 @@ def _cell(part: doc.Matrix, row: int, column: int, palette: Palette) -> str:
     return _tinted(paint, rf"\strut\,{escaped(part.written(row, column))}\,")
 
 
+def _alignment(part: doc.Alignment, palette: Palette) -> str:
+    return _table(part.listed(), palette)
+
+
 def _table(part: doc.Table, palette: Palette) -> str:
     """A table; nothing for one to look things up in."""
     if part.fold or not part.rows:
@@ -236,6 +240,7 @@ DRAWN: dict[type, Callable[[Any, Palette], str]] = {
     doc.Passage: _passage,
     doc.Tree: _tree,
     doc.Matrix: _matrix,
+    doc.Alignment: _alignment,
     doc.Table: _table,
     doc.Chart: _chart,
     doc.Legend: _legend,

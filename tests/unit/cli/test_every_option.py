@@ -42,7 +42,7 @@ explain "a fine film" -m bundled --gates --figure out.svg
 explain "a fine film" -m bundled --inside information --layers pooled --reference t.tsv -p pairs=2 -p most=2
 explain "a fine film" -m bundled --adversarial -p budget=2 -p steps=2
 explain "a fine film" -m bundled --inside attributes --word fine --concepts words.txt --reading gaussian -p most=32
-explain -m pairs "Two dogs run." --pair "Dogs move." --attention attention-saliency -p form=signed --json out.json
+explain -m pairs "Two dogs run." --pair "Dogs move." --attention attention-saliency -p form=signed --lines
 explain "a fine film" -m bundled -M best --recommendation best.json
 explain -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out
 explain -m pairs -f p.tsv --column premise --pair-column hypothesis -M leave-one-out
@@ -117,7 +117,7 @@ attention-test --data folder --split test -m pairs --limit 2 --searched 0 --seed
 attention-test --data t.tsv --column text -m pairs --limit 2 --searched 0 --report out.html --figure out.svg --color
 attention-test --data t.tsv -m pairs --limit 2 --searched 0 --no-color --palette blue-orange
 nli "Two dogs run." "Dogs move." -m pairs -t neutral --device cpu --html out.html --figure out.svg -n --no-color
-nli "Two dogs run." "Dogs move." -m pairs -q --palette blue-orange --color
+nli "Two dogs run." "Dogs move." -m pairs -q --lines --palette blue-orange --color
 study words t.tsv --column text --limit 3 -m bundled -M reat -t positive --tags penn --seed 1 --json out.json
 study words folder --split test -M lime -p samples=20 --report out.html --figure out.svg --palette blue-orange --color
 study words t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color

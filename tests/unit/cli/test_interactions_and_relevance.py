@@ -61,6 +61,8 @@ def test_several_texts(call) -> None:
         (("--interactions", ""), "unknown kind of interaction ''"),
         (("--interactions", "alone", "-p", "sample=3"), "did you mean 'samples'"),
         (("--inside", "attributes", "--word", "film"), "--inside attributes needs --concepts"),
+        (("--lines",), "--lines belongs to --attention and --interactions"),
+        (("--interactions", "alone", "--lines"), "lines stand between the words of two texts"),
         (("--inside", "information", "--word", "film"), "--word belongs to --inside attributes"),
         (("--inside", "atributes"), "did you mean 'attributes'"),
         (("--interactions", "alone", "-p", "samples=3"), "an even number"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from exegesis.core.errors import UsageError
 from exegesis.results.interactions import Interactions, Pair
 from exegesis.show import document as doc
 from exegesis.show.documents.account import estimate_line
@@ -20,22 +21,31 @@ MEANING = {
     "removal": "in the whole text",
     "alone": "where all other words are left out",
 }
+CELLS = "A cell stands left of one word of its pair and below the other."
+LINES = "A line between two words is the wider and deeper the more they interact; it is dashed below zero."
 NAMED, PEEK, LISTED = 3, 6, 400  # pairs that a sentence names, that a short list holds, that a table holds
 
 
-def document(results: Sequence[Interactions]) -> doc.Document:
-    """Interactions of texts in order."""
-    return assembled("Interactions", "texts", [_section(result) for result in results])
+def document(results: Sequence[Interactions], *, lines: bool = False) -> doc.Document:
+    """Interactions of texts in order; with ``lines`` those between the words of a pair's two texts, as lines.
+
+    Raises UsageError for lines of a single text.
+    """
+    return assembled("Interactions", "texts", [_section(result, lines) for result in results])
 
 
-def _section(result: Interactions) -> doc.Section:
+def _section(result: Interactions, lines: bool) -> doc.Section:
     words = tuple(visible(" ".join(word.split())) for word in result.words)
     limit = doc.largest(np.abs(result.values).ravel().tolist())
-    matrix = doc.Matrix(words, words, result.values, limit, half=True)
+    matrix: doc.Matrix | doc.Alignment = doc.Matrix(words, words, result.values, limit, half=True)
+    if lines:
+        matrix = _alignment(result, words, limit)
     pairs = [pair for pair in result.top(LISTED + 1) if pair.strength]
     faint = bool((np.abs(result.values[np.tril_indices(len(words), -1)]) < doc.FAINT * limit).any())
     scale = doc.scale_to(limit, True, False, faint=faint)
-    legend = doc.Legend(labelled(scale, [result]), doc.sentences(_notes(result, words, pairs, limit)))
+    legend = doc.Legend(
+        None if lines else labelled(scale, [result]), doc.sentences(_notes(result, words, pairs, limit, lines))
+    )
     rows = [
         (f"{words[i]} ~ {words[j]}", doc.Gauge(signed(pair.strength, limit), pair.strength / limit))
         for pair in pairs[:LISTED]
@@ -45,6 +55,17 @@ def _section(result: Interactions) -> doc.Section:
     table = doc.table(("words", "interaction"), rows, fold="The strongest pairs as a table", peek=PEEK, rest=rest)
     header = facts([result], [f"{result.kind} interactions"])
     return section([result], (header, matrix, *([table] if rows else []), legend))
+
+
+def _alignment(result: Interactions, words: Sequence[str], limit: float) -> doc.Alignment:
+    """The interactions between the words of a pair's two texts."""
+    if len(result.text.segments) != 2:
+        raise UsageError("lines stand between the words of two texts, and this is one text: leave lines out")
+    first, second = (
+        [at for at, word in enumerate(result.text.words) if part.covers(word)] for part in result.text.segments
+    )
+    names = [tuple(words[at] for at in places) for places in (first, second)]
+    return doc.Alignment(names[0], names[1], result.values[np.ix_(first, second)], limit)
 
 
 def records(results: Sequence[Interactions]) -> Iterator[Sequence[Any]]:
@@ -61,13 +82,15 @@ def records(results: Sequence[Interactions]) -> Iterator[Sequence[Any]]:
             yield (example, result.model, result.kind, result.target, *words[i], *words[j], pair.strength, error)
 
 
-def _notes(result: Interactions, words: Sequence[str], pairs: Sequence[Pair], limit: float) -> Iterator[str]:
+def _notes(
+    result: Interactions, words: Sequence[str], pairs: Sequence[Pair], limit: float, lines: bool
+) -> Iterator[str]:
     """Sentences that say what an interaction is, and which are strongest."""
     if len(words) < 2:
         yield "A single word has no interaction."
         return
     what = f"An interaction is what two words do to the {target_phrase(result.target)} together, beyond what each does,"
-    yield f"{what} {MEANING[result.kind]}. A cell stands left of one word of its pair and below the other."
+    yield f"{what} {MEANING[result.kind]}. {LINES if lines else CELLS}"
     if not pairs:
         yield "No two words interact: what they do only adds up."
     else:

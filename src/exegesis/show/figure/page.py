@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from exegesis.show import document as doc
-from exegesis.show.figure import chart, legend, matrix, passage, table, tree
+from exegesis.show.figure import alignment, chart, legend, matrix, passage, table, tree
 from exegesis.show.figure.scene import MARGIN, Canvas, Scene, blank
 from exegesis.show.palette import Palette
 
@@ -21,6 +21,7 @@ DRAWN: dict[type, Callable[[Any, Canvas, float], float]] = {  # each draws a par
     doc.Passage: passage.drawn,
     doc.Tree: tree.drawn,
     doc.Matrix: matrix.drawn,
+    doc.Alignment: alignment.drawn,
     doc.Table: table.drawn,
     doc.Chart: chart.drawn,
     doc.Legend: legend.legend,

@@ -10,7 +10,7 @@ from typing import get_args
 
 from markupsafe import Markup
 
-from exegesis.show.document import Bar, Box, Chart, Document, Heading, Matrix, Part, Passage, Table, Tree
+from exegesis.show.document import Alignment, Bar, Box, Chart, Document, Heading, Matrix, Part, Passage, Table, Tree
 from exegesis.show.environment import source
 from exegesis.show.html.parts import drawn
 from exegesis.show.html.style import styled, templates
@@ -117,6 +117,8 @@ def _numbers(parts: Sequence[Part]) -> str:
     """The label of the switch for numbers; empty for a document without words in colour, or with charts whose colours
     would not follow the switch of the palette."""
     if any(isinstance(part, Chart) and part.rows and isinstance(part.rows[0], Bar | Box) for part in parts):
+        return ""
+    if any(isinstance(part, Alignment) and part.signed for part in parts):
         return ""
     if any(isinstance(part, Passage | Tree) for part in parts):
         return "scores under the words"

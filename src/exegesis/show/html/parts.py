@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 from rich.cells import cell_len
@@ -16,6 +16,9 @@ from rich.cells import cell_len
 from exegesis.show import document as doc
 from exegesis.show.html.style import templates
 from exegesis.show.palette import Palette
+
+if TYPE_CHECKING:
+    from exegesis.show.figure.scene import Canvas
 
 TABLE = 400  # rows of a folded table with gauges; of a longer one the largest
 WORDS = 48  # of half a matrix
@@ -28,7 +31,9 @@ WIDE, NARROW = 9.0, 3.4  # inches of a chart as wide as the page, and of one tha
 
 def drawn(part: doc.Part, palette: Palette) -> Markup:
     """A part as HTML: the macro of its name writes it, with what is worked out for it, and escapes every text."""
-    values = _chart(part, palette) if isinstance(part, doc.Chart) else VALUES.get(type(part), _nothing)(part)
+    pictured: dict[type, Callable[[Any, Palette], Values]] = {doc.Chart: _chart, doc.Alignment: _alignment}
+    draw = pictured.get(type(part))
+    values = draw(part, palette) if draw else VALUES.get(type(part), _nothing)(part)
     macro = getattr(templates().get_template("parts.html.j2").module, type(part).__name__.lower())
     return Markup(macro(part, **values))
 
@@ -75,23 +80,39 @@ def _table(table: doc.Table) -> Values:
 def _chart(chart: doc.Chart, palette: Palette) -> Values:
     """The title and the note as HTML, the rest as the figure draws it."""
     from exegesis.show.figure import chart as charts  # with the fonts of matplotlib, which pages without charts spare
-    from exegesis.show.figure import svg
-    from exegesis.show.figure.scene import blank
 
     bare = replace(chart, title="", note="", tag="")
     width = NARROW if chart.beside else WIDE
+    said = f"{chart.title}: {_spoken(chart)}"
+    return {"picture": _picture(said, palette, width, lambda canvas: charts.drawn(bare, canvas, 0.0))}
+
+
+def _picture(said: str, palette: Palette, width: float, draw: Callable[[Canvas], float]) -> Markup:
+    """What a figure draws, inline, in the colours of light and of dark ground."""
+    from exegesis.show.figure import svg
+    from exegesis.show.figure.scene import blank
+
     scenes = []
     for dark in (False, True):
-        canvas = blank(f"{chart.title}: {_spoken(chart)}", palette, dark, width)
-        canvas.on.height = charts.drawn(bare, canvas.column(0.0, canvas.on.width), 0.0)
+        canvas = blank(said, palette, dark, width)
+        canvas.on.height = draw(canvas.column(0.0, canvas.on.width))
         scenes.append(canvas.on)
-    return {"picture": svg.inline(*scenes)}
+    return svg.inline(*scenes)
 
 
 def _spoken(chart: doc.Chart) -> str:
     """The names of a chart's rows for screen readers."""
     what = "curves of " if chart.rows and isinstance(chart.rows[0], doc.Curve) else ""
     return what + ", ".join(row.name for row in chart.rows)
+
+
+def _alignment(part: doc.Alignment, palette: Palette) -> Values:
+    """The lines as the figure draws them, the title as HTML."""
+    from exegesis.show.figure import alignment
+
+    bare = replace(part, title="")
+    said = f"{part.title or 'alignment'}: {'; '.join(map(part.spoken, reversed(part.links)))}"
+    return {"picture": _picture(said, palette, WIDE, lambda canvas: alignment.drawn(bare, canvas, 0.0))}
 
 
 VALUES: dict[type, Callable[[Any], Values]] = {doc.Tree: _tree, doc.Matrix: _matrix, doc.Table: _table}

@@ -76,6 +76,10 @@ def _facts(facts: doc.Facts, look: Look) -> list[Line]:
     return lines if facts.items else []
 
 
+def _alignment(alignment: doc.Alignment, look: Look) -> list[Line]:
+    return table(alignment.listed(), look)
+
+
 def _prose(prose: doc.Prose, look: Look) -> list[Line]:
     style = {"plain": PLAIN, "muted": MUTED, "lead": BOLD}[prose.tone]
     return [[Segment(line, style)] for line in fold(prose.text, look.width)]
@@ -139,6 +143,7 @@ DRAWN: dict[type, Callable[[Any, Look], list[Line]]] = {
     doc.Passage: passage,
     doc.Tree: tree,
     doc.Matrix: matrix,
+    doc.Alignment: _alignment,
     doc.Table: table,
     doc.Chart: chart,
 }

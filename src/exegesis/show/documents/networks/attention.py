@@ -28,22 +28,33 @@ MEANING = {
     "norms; each row sums to 1.",
 }
 FEW, PEEK, LISTED, BRIEF = 6, 8, 60, 2  # maps drawn apart; links of a short list, of a table; maps in a terminal
+LINES = (
+    "Here each cell is a line, from its row above to its column below, the wider and deeper the larger its number, and "
+    "dashed below zero."
+)
 CELLS = 40_000  # of the folded maps of a page
 
 
-def document(results: Sequence[AttentionMaps], *, layer: int | None = None, head: int | None = None) -> doc.Document:
+def document(
+    results: Sequence[AttentionMaps], *, layer: int | None = None, head: int | None = None, lines: bool = False
+) -> doc.Document:
     """Maps of texts in order, of all layers or of one ``layer``, of all heads or of one ``head``.
 
     Of more than six maps each layer is drawn with the mean over its heads; a page has the heads too, if they are not
-    too many: layer by layer, to be unfolded.
+    too many: layer by layer, to be unfolded. With ``lines`` each map is drawn as lines from its rows, above, to its
+    columns, below; where both hold a pair, from each text to the other.
     """
-    return assembled("Attention", "texts", [_section(result, layer, head) for result in results])
+    return assembled("Attention", "texts", [_section(result, layer, head, lines) for result in results])
 
 
-def _section(result: AttentionMaps, layer: int | None, head: int | None) -> doc.Section:
+def _section(result: AttentionMaps, layer: int | None, head: int | None, lines: bool) -> doc.Section:
     chosen = _chosen(result, layer, head)
     limit = doc.largest(np.concatenate([one.values.ravel() for one in chosen]).tolist())
-    matrices = [_matrix(result, one, limit) for one in chosen]
+    matrices: list[doc.Matrix | doc.Alignment] = (
+        [part for one in chosen for part in _alignments(result, one, limit)]
+        if lines
+        else [_matrix(result, one, limit) for one in chosen]
+    )
     links = [link for link in result.top(LISTED + 1) if link.value]
     top = doc.largest([link.value for link in links])
     rows = [
@@ -55,11 +66,18 @@ def _section(result: AttentionMaps, layer: int | None, head: int | None) -> doc.
     fold = "The strongest cells of all layers and heads"
     table = doc.table(("from → to", "place", "value"), rows, words=2, fold=fold, peek=PEEK, rest=rest)
     scale = doc.scale_to(limit, result.signed, not result.signed)
-    legend = doc.Legend(scale, doc.sentences(_notes(result, chosen)))
+    notes = [*_notes(result, chosen), *([LINES] if lines else [])]
+    legend = doc.Legend(None if lines else scale, doc.sentences(notes))
     header = facts([result], [result.kind])
     tables = (table,) if rows else ()
     brief = (header, *matrices[-BRIEF:], *tables, legend)
-    page: tuple[doc.Part, ...] = (header, *matrices, *_folded(result, chosen, limit), *tables, legend)
+    page: tuple[doc.Part, ...] = (
+        header,
+        *matrices,
+        *(() if lines else _folded(result, chosen, limit)),
+        *tables,
+        legend,
+    )
     return doc.Section(title_of(result.text), page, brief, (header, *matrices, *tables, legend))
 
 
@@ -82,12 +100,35 @@ def _chosen(result: AttentionMaps, layer: int | None, head: int | None) -> list[
 
 
 def _matrix(result: AttentionMaps, one: AttentionMap, limit: float) -> doc.Matrix:
+    return doc.Matrix(*_names(result, one), one.values, limit, signed=result.signed, title=_title(result, one))
+
+
+def _alignments(result: AttentionMaps, one: AttentionMap, limit: float) -> Iterator[doc.Alignment]:
+    """The lines of a map; of one from all pieces of a pair to all, those from each text to the other."""
+    down, across = _names(result, one)
+    title, parts = _title(result, one), result.text.segments
+    whole = len(parts) == 2 and all(any(map(part.covers, one.rows)) for part in parts)
+    if not whole:
+        yield doc.Alignment(down, across, one.values, limit, result.signed, title)
+        return
+    for (first, second), way in (((0, 1), "first text to second"), ((1, 0), "second text to first")):
+        rows = [at for at, span in enumerate(one.rows) if parts[first].covers(span)]
+        columns = [at for at, span in enumerate(one.columns) if parts[second].covers(span)]
+        names = (tuple(down[at] for at in rows), tuple(across[at] for at in columns))
+        yield doc.Alignment(*names, one.values[np.ix_(rows, columns)], limit, result.signed, f"{title}, {way}")
+
+
+def _names(result: AttentionMaps, one: AttentionMap) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of a map's rows and columns."""
     down, across = (
         tuple(visible(" ".join(name.split())) for name in result.names(spans)) for spans in (one.rows, one.columns)
     )
+    return down, across
+
+
+def _title(result: AttentionMaps, one: AttentionMap) -> str:
     several = not one.head and len(result.heads(one.layer)) > 1
-    title = f"{one.place}{', mean over heads' if several else ''}"
-    return doc.Matrix(down, across, one.values, limit, signed=result.signed, title=title)
+    return f"{one.place}{', mean over heads' if several else ''}"
 
 
 def _notes(result: AttentionMaps, chosen: Sequence[AttentionMap]) -> Iterator[str]:
