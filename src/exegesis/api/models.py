@@ -39,6 +39,7 @@ def load(
     *,
     device: str | None = None,
     truncate: bool = False,
+    windows: int | None = None,
     labels: Labels | None = None,
     outputs: str | None = None,
     words: Words | None = None,
@@ -49,12 +50,12 @@ def load(
     A Hugging Face model needs safetensors weights. Its ``task`` is read from its files, or named: text-classification,
     token-classification, question-answering, fill-mask, text-generation, text2text-generation, sentence-similarity,
     feature-extraction (docs/huggingface.md says which texts each of them takes). ``truncate`` lets it cut texts that
-    are longer than its positions. ``labels`` and ``outputs`` are those of ``wrap``, by default the model's own:
-    ``labels=["no", "yes"]`` makes a single output that of a sigmoid, ``outputs="multi-label"`` gives every label a
-    probability of its own, ``outputs="regression"`` a plain number. ``words`` is a function from a text
-    to its words, or to their (start, stop), for scripts without blanks and other notions of a word; a piece that
-    straddles two words joins them. Nothing is ever unpickled. Raises FileError if files are missing or damaged,
-    UsageError for labels that do not fit.
+    are longer than its positions, ``windows=64`` reads them in windows that share 64 pieces. ``labels`` and ``outputs``
+    are those of ``wrap``, by default the model's own: ``labels=["no", "yes"]`` makes a single output that of a sigmoid,
+    ``outputs="multi-label"`` gives every label a probability of its own, ``outputs="regression"`` a plain number.
+    ``words`` is a function from a text to its words, or to their (start, stop), for scripts without blanks and other
+    notions of a word; a piece that straddles two words joins them. Nothing is ever unpickled. Raises FileError if files
+    are missing or damaged, UsageError for labels that do not fit.
     """
     from exegesis.models.concept_models.model import ConceptClassifier
     from exegesis.models.concept_models.names import read_names
@@ -87,7 +88,7 @@ def load(
     from exegesis.models.huggingface.load import load_huggingface
 
     found = load_huggingface(
-        os.fspath(model), device=device, truncate=truncate, labels=labels, outputs=outputs, task=task
+        os.fspath(model), device=device, truncate=truncate, windows=windows, labels=labels, outputs=outputs, task=task
     )
     return worded(found, words)
 

@@ -11,6 +11,7 @@ from exegesis.core.errors import ExegesisError, UsageError
 
 _SPOKEN = (  # what the functions of Python call an option, and what the command line calls it
     (r"\b(truncate|skip_blank)=True\b", lambda found: f"--{found[1].replace('_', '-')}"),
+    (r"\bwindows=(\d+)", lambda found: f"--windows {found[1]}"),
     (r"\bmost=(\d*)", lambda found: f"--most {found[1]}".rstrip()),
     (r"^gpus belongs to engine='ray'", lambda found: "--gpus belongs to --engine ray"),
     (r"\bgive more as compared=$", lambda found: "give more as --compared FILE"),

@@ -53,7 +53,7 @@ class Run(Command, LabelledCorpus, opt.Model):
         from exegesis.jobs.runs import run
 
         names = each_method(self.method or ["integrated-gradients"])
-        loaded = {"device": self.device, "truncate": self.truncate, "task": self.task}
+        loaded = {"device": self.device, "truncate": self.truncate, "windows": self.windows, "task": self.task}
         bar = progress(self.quiet)
         with heard(_told(self.quiet or bar)):
             ran = run(

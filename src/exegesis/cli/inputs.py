@@ -125,7 +125,9 @@ def load(options: Model) -> Classifier:
     """The model that the options name."""
     from exegesis import api
 
-    return api.load(options.model, device=options.device, truncate=options.truncate, task=options.task)
+    return api.load(
+        options.model, device=options.device, truncate=options.truncate, windows=options.windows, task=options.task
+    )
 
 
 def chosen(model: Classifier, names: Sequence[str], options: Recommended) -> dict[str, dict[str, Any]]:

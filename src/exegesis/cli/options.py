@@ -142,6 +142,7 @@ class Model(Group):
     )
     device: str | None = option("cpu, cuda, ...", metavar="DEVICE")
     truncate: bool = option("Cut texts that are too long for a Hugging Face model.", "--truncate", default=False)
+    windows: int | None = option("Read texts that are too long in windows that share N pieces.", metavar="N", min=0)
     task: str | None = option("Of a Hugging Face model: fill-mask, ...; by default its own.", metavar="TASK")
 
 

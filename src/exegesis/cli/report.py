@@ -71,6 +71,7 @@ class Report(Command, opt.Look, opt.Model, Rows):
     def _named(self, data: str) -> dict[str, str]:
         kept = [(f"--{name.replace('_', '-')}", getattr(self, name)) for name in KEPT]
         options = [word for name, value in kept if value is not None for word in (name, value)]
+        options += [] if self.windows is None else ["--windows", str(self.windows)]
         named = {"model": self.model, "data": data, "options": shlex.join([*options, *["--truncate"] * self.truncate])}
         if self.train is not None:
             named["train"] = self.train

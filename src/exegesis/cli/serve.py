@@ -27,6 +27,7 @@ class Serve(Command):
     )
     device: str | None = option("cpu, cuda, ...", metavar="DEVICE")
     truncate: bool = option("Cut texts that are too long for a Hugging Face model.", "--truncate", default=False)
+    windows: int | None = option("Read texts that are too long in windows that share N pieces.", metavar="N", min=0)
     task: str | None = option("Of a Hugging Face model: fill-mask, ...; by default its own.", metavar="TASK")
     store: Path | None = option("A store of exegesis run to pick texts from.", metavar="FOLDER")
     train: str | None = option("Training texts, for the view of training texts.", metavar="DATA")
@@ -57,7 +58,7 @@ class Serve(Command):
         from exegesis.web.server import serve
         from exegesis.web.worker import Source
 
-        options = {"device": self.device, "truncate": self.truncate, "task": self.task}
+        options = {"device": self.device, "truncate": self.truncate, "windows": self.windows, "task": self.task}
         threads = 0 if len(models) == 1 else max(1, (os.cpu_count() or 1) // len(models))  # 0: as torch takes them
         sources = {_name(one): Source(one, options, self.train, self.most, threads) for one in models}
         if len(sources) < len(models):

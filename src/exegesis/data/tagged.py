@@ -1,4 +1,4 @@
-"""Sentences with a tag for every word, from files of columns (CoNLL) and JSON lines."""
+"""Sentences with a tag for every word, from files of columns (CoNLL, CoNLL-U) and JSON lines."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from exegesis.core.errors import FileError, UsageError
 from exegesis.data.encodings import decoded
+from exegesis.data.treebank import read_treebank
 
 SPLITS = {"train": ("train",), "dev": ("dev", "valid", "validation"), "test": ("test",)}
-ENDINGS = (".conll", ".tsv", ".txt", ".jsonl", "")
+ENDINGS = (".conll", ".conllu", ".tsv", ".txt", ".jsonl", "")
 
 
 class Tagged(NamedTuple):
@@ -24,12 +25,15 @@ class Tagged(NamedTuple):
 def read_tagged(path: str | Path) -> list[Tagged]:
     """Read the sentences of a file.
 
-    ``.jsonl``: an object a line, with lists ``words`` (or ``tokens``) and ``tags`` of equal length. Any other file: a
-    word a line in the first column, its tag in the last, columns between tabs or blanks, a blank line after each
-    sentence; lines that begin with ``#`` and a blank, and ``-DOCSTART-``, are left out. Raises FileError, which names
-    the line, for anything else, and for a file without a sentence.
+    ``.jsonl``: an object a line, with lists ``words`` (or ``tokens``) and ``tags`` of equal length. ``.conllu``: the
+    words and their universal tags (``read_treebank``). Any other file: a word a line in the first column, its tag in
+    the last, columns between tabs or blanks, a blank line after each sentence; lines that begin with ``#`` and a blank,
+    and ``-DOCSTART-``, are left out. Raises FileError, which names the line, for anything else, and for a file without
+    a sentence.
     """
     source = Path(path)
+    if source.suffix == ".conllu":
+        return [Tagged(sentence.words, sentence.tags) for sentence in read_treebank(source)]
     try:
         content = decoded(source.read_bytes(), str(source), None)
     except OSError as error:
@@ -54,7 +58,9 @@ def read_tagged_splits(data: str | Path, others: Mapping[str, str | None]) -> di
             if found is not None:
                 named.setdefault(split, found)
         if "train" not in named:
-            raise FileError(f"{folder} holds no file of tagged training sentences (train.conll, .tsv, .txt or .jsonl)")
+            raise FileError(
+                f"{folder} holds no file of tagged training sentences (train.conll, .conllu, .tsv, .txt or .jsonl)"
+            )
     else:
         named["train"] = folder
     return {split: read_tagged(named[split]) for split in SPLITS if split in named}

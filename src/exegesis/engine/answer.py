@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.errors import CapacityError, ModelError, out_of_memory
-from exegesis.core.text import Text
+from exegesis.core.text import Span, Text
 from exegesis.engine.cost import announce, passes_of
 from exegesis.nn.alone import alone
 from exegesis.protocols.batch import Batch, groups
@@ -106,8 +106,8 @@ def answer(
         bodies = question.answer(task)
         subjects = _subjects(task)
         seconds = (time.perf_counter() - start) / len(part)
-        origin = Origin(question.name, question.parameters, seconds)
-        results = [question.result(subject, origin, body) for subject, body in zip(subjects, bodies, strict=True)]
+        origins = [Origin(question.name, question.parameters, seconds, _read_in(model, text)) for text in part]
+        results = [question.result(*each) for each in zip(subjects, origins, bodies, strict=True)]
         for result in results:
             if isinstance(result, Accounted) and not np.isfinite(result.gap).all():
                 raise ModelError(
@@ -186,6 +186,14 @@ def finite(values: Tensor, model: Classifier, name: str) -> Tensor:
 def array(values: Tensor) -> np.ndarray:
     """A tensor as an array of doubles on the CPU."""
     return values.detach().to("cpu", torch.float64).numpy()
+
+
+def _read_in(model: Classifier, text: Text) -> dict[str, Any]:
+    """The windows, as ranges of words, that a model has read of a text; nothing if it has read all of it at once."""
+    windows: Callable[[Text], Sequence[Span]] | None = getattr(model, "windows", None)
+    found = windows(text) if windows is not None else ()
+    ranges = [[n for n, word in enumerate(text.words) if window.covers(word)] for window in found]
+    return {"windows": [[inside[0], inside[-1] + 1] for inside in ranges]} if found else {}
 
 
 def _subjects(task: Task) -> list[Subject]:

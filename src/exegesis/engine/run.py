@@ -108,9 +108,8 @@ class Words(ByMethod):
     def result(self, subject: Subject, origin: Origin, body: _Scored) -> Attribution:
         """The attribution of one text."""
         account = Account(body.parts, self.card.complete)
-        return Attribution(
-            subject, replace(origin, details=body.details), body.spans, body.values, body.levels, remainder=account
-        )
+        told = replace(origin, details={**origin.details, **body.details})
+        return Attribution(subject, told, body.spans, body.values, body.levels, remainder=account)
 
 
 def score_spans(

@@ -68,6 +68,8 @@ def _reading(reader: object) -> list[object]:
     fast: Any = getattr(tokenizer, "backend_tokenizer", None)
     listed: Any = getattr(tokenizer, "get_vocab", None)
     seen: list[object] = [type(reader).__name__, getattr(reader, "limit", None), getattr(reader, "truncate", None)]
+    if (windows := getattr(reader, "windows", None)) is not None:
+        seen.append([windows.limit, windows.overlap])
     if isinstance(vocabulary, Vocabulary):
         seen += [vocabulary.tokens, vocabulary.lowercase, vocabulary.aliases]
     if hasattr(fast, "to_str"):

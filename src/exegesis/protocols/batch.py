@@ -90,6 +90,17 @@ def compact(batch: Batch, keep: Bool[Tensor, "b t"], pad_id: int) -> Batch:
     return Batch(ids, mask, segments)
 
 
+def distinct(key: Int[Tensor, "n w"]) -> tuple[Int[Tensor, " u"], Int[Tensor, " n"]]:
+    """The first of equal rows, for each distinct row; and for each row its number among the distinct ones."""
+    if len(key) < 2:
+        index = torch.arange(len(key), device=key.device)
+        return index, index
+    _, back = torch.unique(key, dim=0, return_inverse=True)
+    first = torch.full((int(back.max()) + 1,), len(key), dtype=torch.long, device=key.device)
+    first.scatter_reduce_(0, back, torch.arange(len(key), device=key.device), "amin")
+    return first, back
+
+
 def groups(lengths: Sequence[int], pieces: int, rows: int) -> list[list[int]]:
     """Rows in groups of similar length, longest first: at most ``rows`` rows and ``pieces`` padded pieces per group.
 

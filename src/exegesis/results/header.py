@@ -52,7 +52,8 @@ class Origin(ByValue):
     """The call that gave an answer: a method's ``name``, its ``parameters`` as code, and the seconds for one text.
 
     ``details`` are plain values besides the answer. Views know some of them: ``unknown`` (a list of word numbers),
-    ``reduced`` (a list), ``standard_error`` (numbers). Raises UsageError if these have another type or are not finite.
+    ``reduced`` (a list), ``standard_error`` (numbers), ``windows`` (ranges of words that were read apart). Raises
+    UsageError if these have another type or are not finite.
     """
 
     name: str

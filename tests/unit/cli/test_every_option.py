@@ -23,7 +23,7 @@ from exegesis.models.trained.folder import TrainedClassifier, save_folder
 COMMANDS = """
 predict --file t.tsv --column text --delimiter tab --limit 2 --encoding utf-8 --device cpu --json
 predict -m pairs --file p.tsv --column premise --pair-column hypothesis TASK --skip-blank
-predict -m pairs "Two dogs run." --pair "Dogs move."
+predict -m pairs "Two dogs run." --pair "Dogs move." --windows 8
 methods --for bundled --json
 methods lime
 generate "a fine film" -m writer --continuation " and more" --unit piece --number logit -M smoothgrad -p samples=2 -q
@@ -83,8 +83,9 @@ train p.tsv -o model --arch esim --text premise --pair hypothesis --dev p.tsv TI
 train t.tsv -o small --overwrite --keep kept --information layers.json TINY
 train t.tsv -o model --turn-over TINY
 train t.tsv -o model --arch landmarks --kernel rbf --landmarks 2 TINY
-index t.tsv --out indexed --column text --label label --layers pooled --gradients 4 --weights output --seed 1 -m bundled
-index p.tsv -o indexed -m pairs --column premise --pair-column hypothesis -q --device cpu TASK
+index t.tsv -o indexed --column text --label label --layers pooled --gradients 4 --weights output --seed 1 -m bundled
+index p.tsv --out indexed -m pairs --column premise --pair-column hypothesis -q --device cpu TASK
+index t.tsv -o indexed --column text --label label --windows 8 -q
 train t.tsv -o model --arch concepts --form conrat --concepts 2 --excerpt-share 0.2 --consistency 0.5 TINY
 train t.tsv -o through --arch concepts --concepts 2 --longest 2 --overwrite TINY
 rename through 1=praise
@@ -112,7 +113,7 @@ report --data t.tsv --column text --label label --limit 4 --train t.tsv --words 
 report --data folder --split test -m bundled -M lrp SMALLER --device cpu TASK -q --no-color --palette blue-orange
 report --data p.tsv --column premise --pair-column hypothesis -m pairs -M leave-one-out SMALLER -q
 attention-test --data p.tsv --column premise --pair-column hypothesis -m pairs --attention 1 --searched 1 --limit 2 TASK
-attention-test --data t.tsv -m attends --limit 2 --searched 0 --train t.tsv --seeds 1 --epochs 1 -q
+attention-test --data t.tsv -m attends --limit 2 --searched 0 --train t.tsv --seeds 1 --epochs 1 -q --windows 8
 attention-test --data folder --split test -m pairs --limit 2 --searched 0 --seed 1 --device cpu --json out.json -q
 attention-test --data t.tsv --column text -m pairs --limit 2 --searched 0 --report out.html --figure out.svg --color
 attention-test --data t.tsv -m pairs --limit 2 --searched 0 --no-color --palette blue-orange
@@ -147,7 +148,7 @@ study probe u10.conllu --properties tag --layers pooled --probes linear -p minim
 study heads u.conllu -m pairs --minimum 2 --tried 0 --report out.html --figure out.svg --no-color -q
 study probe u10.conllu --properties tag --layers pooled --probes linear -p minimum=2 --figure out.svg --no-color
 study probe u10.conllu --properties tag --layers pooled --probes linear -p minimum=2 -m small --device cpu
-study heads u.conllu -m pairs --minimum 2 --tried 0 --palette blue-orange
+study heads u.conllu -m pairs --minimum 2 --tried 0 --palette blue-orange --windows 8
 study information t.tsv --column text --limit 2 -m bundled --layers pooled --beside small -p most=2 --json out.json
 study information folder --split test --layers pooled -p most=2 --report out.html --figure out.svg --color -q TASK
 study information t.tsv --limit 2 --layers pooled -p most=2 --no-color --palette blue-orange --device cpu
@@ -176,6 +177,7 @@ LABELS = ("bad", "good", "so-so")
 NOT_RUN = {
     ("study substitute", "--pair-column"),  # swaps are tried on single texts
     ("study excerpts", "--pair-column"),  # these models read single texts
+    ("generate", "--windows"),  # refused: a language model has no number that windows share
     ("corpus", "--asked"),  # the hash of a question
     ("study calibrate", "--index"),  # a folder that exegesis index wrote
     ("train", "--tags"),  # needs accelerate, as the three below
@@ -197,7 +199,8 @@ def given(line: str) -> list[str]:
     line = line.replace("MORE", f"-q --no-color --device cpu --vectors v.txt {SMALL}")
     line = line.replace("PAIRS", "--train-pair hypothesis --label label -M nearest")
     line = line.replace("ENTAIL", "--target entailment --compared other.txt --layers pooled -p sets=19")
-    return shlex.split(line.replace("TASK", "--truncate --task text-classification"))
+    long = "--truncate" if "-m pairs" in line else "--truncate --windows 8"  # a Hugging Face model takes one of them
+    return shlex.split(line.replace("TASK", f"{long} --task text-classification"))
 
 
 LINES = [line for line in COMMANDS.splitlines() if line]

@@ -27,13 +27,13 @@ def test_the_options_reach_the_server(call, monkeypatch, tmp_path):
     monkeypatch.setattr(server, "serve", lambda sources, **options: seen.update(sources=sources, **options))
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     said = call(
-        "serve", "-m", "bundled", "-m", "some/model", "--device", "cpu", "--truncate", "--task", "fill-mask", "--store",
-        "s", "--train", "t.tsv", "--host", "0.0.0.0", "--port", "0", "--allow-host", "here.example",
+        "serve", "-m", "bundled", "-m", "some/model", "--device", "cpu", "--truncate", "--windows", "8",
+        "--task", "fill-mask", "--store", "s", "--train", "t.tsv", "--host", "0.0.0.0", "--port", "0", "--allow-host", "here.example",
         "--token", "x" * 16, "--seconds", "3", "--characters", "4", "--waiting", "5", "--rate", "6",
         "--most", "7", "-q",
     )  # fmt: skip
     assert said.code == 0, said
-    options = {"device": "cpu", "truncate": True, "task": "fill-mask"}
+    options = {"device": "cpu", "truncate": True, "windows": 8, "task": "fill-mask"}
     assert seen["sources"] == {name: Source(name, options, "t.tsv", 7, 3) for name in ("bundled", "some/model")}
     assert seen["limits"] == Limits(5, 3.0, 4, 6)
     kept = {name: seen[name] for name in ("host", "port", "token", "names", "quiet")}

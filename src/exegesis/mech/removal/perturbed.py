@@ -20,7 +20,7 @@ from exegesis.core.progress import counted
 from exegesis.mech.removal.one_layer import PlainRunner
 from exegesis.mech.removal.suffixes import Suffixes
 from exegesis.nn.rounding import agree
-from exegesis.protocols.batch import Batch, compact
+from exegesis.protocols.batch import Batch, compact, distinct
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Classifier, Differentiable, offers
 from exegesis.protocols.recurrent import Unrolled
@@ -239,7 +239,7 @@ def _run(
     key = torch.cat([whole.ids, whole.segments, whole.mask.long()], 1)
     if zeroed is not None:
         key = torch.cat([key, zeroed.long()], 1)
-    first, back = _unique(key)
+    first, back = distinct(key)
     whole = whole.take(first)
     lengths = whole.lengths.cpu()
     order = torch.argsort(lengths, descending=True, stable=True)
@@ -253,14 +253,3 @@ def _run(
         lone = torch.full((1, 1), pad, device=batch.device)
         raw[empty] = model.outputs(Batch(lone, torch.ones_like(lone, dtype=torch.bool), torch.zeros_like(lone)))[0]
     return raw
-
-
-def _unique(key: Int[Tensor, "n w"]) -> tuple[Int[Tensor, " u"], Int[Tensor, " n"]]:
-    """The first of equal rows, for each distinct row; and for each row its number among the distinct ones."""
-    if len(key) < 2:
-        index = torch.arange(len(key), device=key.device)
-        return index, index
-    _, back = torch.unique(key, dim=0, return_inverse=True)
-    first = torch.full((int(back.max()) + 1,), len(key), dtype=torch.long, device=key.device)
-    first.scatter_reduce_(0, back, torch.arange(len(key), device=key.device), "amin")
-    return first, back

@@ -12,11 +12,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from exegesis.core.errors import ExegesisError, ModelError, out_of_memory
+from exegesis.core.errors import ExegesisError, ModelError, UnsupportedError, out_of_memory
 from exegesis.core.place import Place
-from exegesis.core.text import Text
+from exegesis.core.text import Span, Text
 from exegesis.models.huggingface.text import Reader, pad_id, widened
 from exegesis.models.huggingface.vectors import Lookup, find_lookups, replaced, word_vectors
+from exegesis.models.huggingface.windows import marked, windowed
 from exegesis.models.moved import moved_outputs
 from exegesis.models.sites import found_sites, read_states
 from exegesis.nn.context import ability
@@ -30,6 +31,7 @@ from exegesis.protocols.model import Differentiable, Raw, refuse_denied
 from exegesis.protocols.target import Link
 
 NAMED = 100  # labels that a representation names
+PARTS = 2  # of a pair, numbered in ``segments``
 MIN_WIDTH = 16  # a row that is too short for the module is filled up to as many pieces
 _PROBES = ("a word", "a word or", "a word and some", "a word and some more of them")
 NO_STATES = {
@@ -78,6 +80,9 @@ class HuggingFaceClassifier:
     make GPT-2 read padding, make RoBERTa number its positions otherwise, and make BART fail.) An encoder-decoder reads
     its words twice, the second time moved by one place: both times they are replaced. If its halves have a table each,
     a word's vector is the two side by side. ``lacks`` says why if they cannot be replaced.
+
+    With ``reader.windows`` a text beyond the limit is read in windows (see ``windows``), and its outputs are the means
+    of theirs. Weights, hidden states and attention are those of a single window, so questions about them refuse it.
     """
 
     module: nn.Module
@@ -142,7 +147,21 @@ class HuggingFaceClassifier:
     @ability
     def encode(self, texts: Sequence[Text]) -> Batch:
         """Pad texts on the right, whatever side the tokenizer pads on, and move them to the module's device."""
-        return pad(texts, self.tokens["pad"], self.device)
+        return self._marked(pad(texts, self.tokens["pad"]), texts).to(self.device)
+
+    def windows(self, text: Text) -> tuple[Span, ...]:
+        """The pieces of each window that the outputs for a text come from; none for a text that is read whole."""
+        return () if self.reader.windows is None else self.reader.windows.over(text)
+
+    def _marked(self, batch: Batch, texts: Sequence[Text]) -> Batch:
+        """The batch with the windows of its long texts."""
+        windows = [self.windows(text) for text in texts]
+        return marked(batch, windows, self._unit) if any(windows) else batch
+
+    @property
+    def _unit(self) -> int:
+        """What ``segments`` say besides windows is below this number."""
+        return PARTS
 
     @ability
     @torch.no_grad()
@@ -158,6 +177,7 @@ class HuggingFaceClassifier:
     @ability
     def calls(self, batch: Batch) -> list[Int[Tensor, " n"]]:
         """Return the rows of a batch that the module takes in one call each."""
+        self._whole(batch, "its weights")
         return [torch.tensor(rows) for rows in self._parts(self._filled(batch))]
 
     @ability
@@ -195,6 +215,7 @@ class HuggingFaceClassifier:
         """
         refuse_denied(self.name, self.lacks, Differentiable)
         refuse_denied(self.name, self.lacks, Layered)
+        self._whole(batch, "hidden states")
         return found_sites(self.module, lambda embeds, rows: self._forward(rows, embeds), self.embed, batch)
 
     @ability
@@ -229,9 +250,23 @@ class HuggingFaceClassifier:
             runs.append(moved_outputs(self.module, lambda e, b: self._forward(b, e), embeds[rows], part, sites, own))
         return torch.cat(runs)[torch.argsort(torch.cat(parts))]
 
+    def _whole(self, batch: Batch, what: str) -> None:
+        """Raise UnsupportedError for a batch with a text that is read in windows."""
+        if self.reader.windows is not None and windowed(batch, self._unit, self.tokens["pad"]) is not None:
+            raise UnsupportedError(
+                f"model {self.name} reads a text of this length in windows, which have {what} each of their own: "
+                "shorten it"
+            )
+
     def _run(self, batch: Batch, embeds: Float[Tensor, "b t d"] | None) -> Float[Tensor, "b c"]:
         if not len(batch):
             return torch.zeros(0, self.link.width(len(self.labels)), device=self.device)
+        found = None if self.reader.windows is None else windowed(batch, self._unit, self.tokens["pad"])
+        if found is not None:
+            if embeds is not None:
+                return found.merged(self._run(self._filled(found.batch), found.taken(embeds)))
+            first, back = found.distinct()
+            return found.merged(self._run(self._filled(found.batch.take(first)), None)[back])
         parts = self._parts(batch)
         outputs = []
         for rows in parts:

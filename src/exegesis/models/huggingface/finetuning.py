@@ -83,7 +83,8 @@ def finetune(
     ``parts`` are labelled texts (or pairs), or tagged sentences, by split; without ``dev`` a seeded tenth of the
     training ones is set aside. After every epoch the state is saved in the folder ``state``, from which ``resume`` goes
     on; it is removed at the end. The epoch of the best development accuracy is kept; ``patience`` epochs without a
-    better one end the run. ``told`` is called after each epoch.
+    better one end the run. ``told`` is called after each epoch. Batches are made of texts of like length, by the
+    Trainer's own sampler, which draws them anew in each epoch.
 
     Raises MissingExtraError without transformers and accelerate, FileError for a base that cannot be read or a folder
     that cannot be written, UsageError for a label that the training data does not have.
@@ -110,6 +111,8 @@ def finetune(
         if tokenizer.pad_token_id is None:
             raise UsageError(f"the tokenizer of {base} has no pad token: take an encoder, which has one")
         data = {split: _encoded(tokenizer, rows, labels, module) for split, rows in _split(parts, options).items()}
+        for rows in data.values():  # each text costs its own length, not that of the longest beside it
+            rows.sort(key=lambda row: len(row["input_ids"]))
         trainer = _trainer(transformers, module, tokenizer, data, options, state, device, told)
         with _turned_over(trainer.model) if options.turn_over else nullcontext():
             trainer.train(resume_from_checkpoint=latest(state) if resume else None)
@@ -201,6 +204,12 @@ def _encoded(tokenizer: Any, rows: Sequence[Item], labels: Sequence[str], module
     return encoded
 
 
+def _by_length(transformers: Any) -> dict[str, Any]:
+    """The argument of the Trainer that puts texts of like length into one batch, by the release of transformers."""
+    newer = "train_sampling_strategy" in transformers.TrainingArguments.__dataclass_fields__
+    return {"train_sampling_strategy": "group_by_length"} if newer else {"group_by_length": True}
+
+
 def _trainer(
     transformers: Any,
     module: Any,
@@ -234,6 +243,7 @@ def _trainer(
         metric_for_best_model="accuracy",
         report_to=[],
         disable_tqdm=True,
+        **_by_length(transformers),
     )
     tags = "labels" in data["train"][0] and isinstance(data["train"][0]["labels"], list)
     collator = transformers.DataCollatorForTokenClassification if tags else transformers.DataCollatorWithPadding

@@ -35,6 +35,7 @@ def load_huggingface(
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
     truncate: bool = False,
+    windows: int | None = None,
     labels: Labels | None = None,
     outputs: str | None = None,
     revision: str | None = None,
@@ -48,7 +49,7 @@ def load_huggingface(
 
     Weights come from safetensors files alone: nothing is unpickled, and no code beside the weights is run. ``dtype``
     and ``device`` move the module after loading (by default it stays as saved, on the CPU). For ``labels``,
-    ``outputs`` and ``truncate`` see ``wrap_huggingface``.
+    ``outputs``, ``truncate`` and ``windows`` see ``wrap_huggingface``.
 
     Raises MissingExtraError without the package transformers; FileError for an unknown model; UnsupportedError for a
     model that its config calls one of another kind, whose head a text classifier would take; and the errors of
@@ -65,8 +66,9 @@ def load_huggingface(
     label = Path(files.name).name if files.is_folder else files.name
     with quiet(transformers):
         model = wrap_huggingface(
-            module.eval(), tokenizer, labels, name=label, truncate=truncate, outputs=outputs, task=chosen.name
-        )
+            module.eval(), tokenizer, labels, name=label, truncate=truncate, windows=windows, outputs=outputs,
+            task=chosen.name,
+        )  # fmt: skip
         return finished(model, files)
 
 

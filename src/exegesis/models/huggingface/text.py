@@ -12,6 +12,7 @@ from torch import nn
 from exegesis.core.errors import ExegesisError, TextError, UnsupportedError, is_panic
 from exegesis.core.text import Span, Text
 from exegesis.models.huggingface import offsets
+from exegesis.models.huggingface.windows import Windows
 from exegesis.models.huggingface.words import align
 from exegesis.models.text.words import Words, words_in
 from exegesis.nn.alone import alone
@@ -25,7 +26,8 @@ UNPAIRED = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 class Reader:
     """A tokenizer, fast or (see ``offsets``) written in Python, with the numbers that a ``Text`` needs beyond it.
 
-    ``limit`` is the number of pieces that the model takes, special ones included (None: any number). ``types`` are the
+    ``limit`` is the number of pieces that the model takes, special ones included (None: any number); a longer text is
+    cut with ``truncate``, read in ``windows`` if there are any, else refused. ``types`` are the
     token types of the two parts (None if the model takes none), ``exceptions`` those of special pieces that have a
     type of their own (XLNet's <cls>). ``segment`` is the user's function from a text to words (see ``words_in``).
     """
@@ -37,6 +39,7 @@ class Reader:
     types: tuple[int, int] | None
     exceptions: Mapping[int, int]
     segment: Words | None = None
+    windows: Windows | None = None
 
     def read(self, raw: str | tuple[str, str]) -> Text:
         """Cut a text or a pair into pieces, with the user's words over them (see ``words.align``).
@@ -46,15 +49,15 @@ class Reader:
 
         Raises TextError for a blank text, one that the tokenizer leaves nothing of, one with more pieces than the
         model takes (unless ``truncate``: the longer part is then cut at its end, and its words after the cut are
-        missing).
+        missing; or ``windows``: those that a text cannot have are a TextError too).
         """
         parts = parts_of(raw)
         encoding = self._encoding(tuple(part.translate(UNPAIRED) for part in parts))
         cut = bool(encoding.overflowing)
-        if self.limit is not None and len(encoding.ids) > self.limit:
+        if self.limit is not None and self.windows is None and len(encoding.ids) > self.limit:
             raise TextError(
                 f"the text has {len(encoding.ids)} pieces and model {self.name} takes at most {self.limit}: "
-                "shorten it, or load the model with truncate=True"
+                "shorten it, or load the model with truncate=True or windows=64"
             )
         parts_seen = encoding.sequence_ids
         offsets: list[tuple[int, int]] = [(0, 0)] * len(parts_seen)
@@ -79,6 +82,8 @@ class Reader:
             special=tuple(seen is None for seen in parts_seen),
         )
         self._check_types(text, encoding.type_ids)
+        if self.windows is not None:
+            self.windows.over(text)
         return text
 
     def _encoding(self, parts: Sequence[str]) -> Any:

@@ -22,11 +22,13 @@ from exegesis.models.huggingface.trials import beside_others, of_one_length
 from exegesis.models.huggingface.vectors import input_embeddings
 from exegesis.models.huggingface.views.tasks import (
     CLASSIFICATION,
+    WINDOWED,
     check_tokenizer,
     meaning_of,
     task_named,
     task_of_class,
 )
+from exegesis.models.huggingface.windows import Windows
 from exegesis.models.modules.outputs import labels_of
 from exegesis.models.slopes import NO_SLOPE, has_slope
 from exegesis.models.ways import ELSEWHERE, by_another_way, texts_of, tried_words
@@ -51,6 +53,7 @@ def wrap_huggingface(
     *,
     name: str | None = None,
     truncate: bool = False,
+    windows: int | None = None,
     outputs: str | None = None,
     task: str | None = None,
 ) -> HuggingFaceClassifier:
@@ -62,8 +65,8 @@ def wrap_huggingface(
     ``labels`` default to the config's ``id2label``. Two labels for a single output make it a sigmoid's, which speaks
     for the second. Else ``outputs`` (``"logits"``, ``"multi-label"`` or ``"regression"``) says what the outputs mean,
     by default the config's ``problem_type``; without one they are a softmax, or plain numbers (a regression) for a
-    single output. ``truncate`` cuts texts that are longer than the model's positions; the name of the model then says
-    so.
+    single output. ``truncate`` cuts texts that are longer than the model's positions; ``windows`` reads them in windows
+    of which neighbours share so many pieces, for the tasks of ``views.tasks.WINDOWED``. The name of the model says so.
 
     The module is tried on a few short texts: if padding changes its outputs, only texts of equal length share a call;
     if its word vectors cannot be replaced, its ``lacks`` says why.
@@ -90,10 +93,14 @@ def wrap_huggingface(
     limit = _limit(module, config, tokenizer)
     if truncate and limit is not None:
         name = f"{name} (texts cut at {limit} pieces)"
+    reading = None
+    if windows is not None:
+        reading = _windows(windows, limit, truncate, chosen.name, name)
+        name = f"{name} (texts beyond {limit} pieces in windows that share {windows})"
     size = _size(module, config, tokenizer)
     _check_inputs(module, tokenizer, name)
     types, exceptions = _types(module, tokenizer, name)
-    reader = Reader(tokenizer, name, limit, truncate, types, exceptions)
+    reader = Reader(tokenizer, name, limit, truncate, types, exceptions, windows=reading)
     check_tokenizer(chosen, tokenizer, name)
     if chosen.labels is None:
         names, link = _meaning(config, labels, outputs, name)
@@ -101,6 +108,20 @@ def wrap_huggingface(
         names, link = meaning_of(chosen, tokenizer, _width(module, config, size), config, labels or outputs)
     profile = Profile(name, names, link, _tokens(config, tokenizer, size), size, padded=True)
     return _tried(chosen.view(module, reader, profile))
+
+
+def _windows(overlap: int, limit: int | None, truncate: bool, task: str, name: str) -> Windows:
+    """The windows of a model. Raises UsageError for what does not go together, UnsupportedError for another task."""
+    if truncate:
+        raise UsageError("truncate=True cuts long texts, and windows reads all of them: say one of the two")
+    if task not in WINDOWED:
+        raise UnsupportedError(
+            f"windows serve the tasks {', '.join(WINDOWED)}; the number of a model of the task {task} is not one that "
+            "windows share"
+        )
+    if limit is None:
+        raise UsageError(f"model {name} takes texts of any length: leave windows out")
+    return Windows(limit, overlap)
 
 
 def _meaning(config: Any, labels: Labels | None, outputs: str | None, name: str) -> tuple[tuple[str, ...], Link]:

@@ -124,7 +124,8 @@ class Pairwise:
     def result(self, subject: Subject, origin: Origin, body: Effects) -> Interactions:
         """The interactions of one text."""
         values, details = body
-        return Interactions(subject, replace(origin, details=details), values, self.kind, self.how)
+        told = replace(origin, details={**origin.details, **details})
+        return Interactions(subject, told, values, self.kind, self.how)
 
     def _values(self, game: Game, batch: Batch, target: Target) -> list[Effects]:
         shapes: dict[int, tuple[int, ...]] = {}

@@ -106,7 +106,7 @@ class Phrases:
         account = {name: (float(part),) for name, part in body.account.items()}
         return Hierarchy(
             subject,
-            replace(origin, details=body.details),
+            replace(origin, details={**origin.details, **body.details}),
             parts_of(subject.text, body.marks),
             self.search.scored,
             remainder=Account(account, self.search.complete),

@@ -99,6 +99,18 @@ def estimate_line(details: Mapping[str, Any]) -> str:
     return f"Estimated from drawn orders: standard errors up to {number(float(np.max(error)))}."
 
 
+def windows_line(result: Attribution) -> str:
+    """What a model has read of a text that is too long for it; empty if it has read all of it at once."""
+    windows = result.details.get("windows")
+    if not windows:
+        return ""
+    ranges = ", ".join(f"{first + 1} to {stop}" for first, stop in windows)
+    if len(windows) == 1:
+        whole = len(result.words)
+        return f"Too long for the model: words {ranges} of {whole} were read, the others have no part in it."
+    return f"Too long for the model: read in {len(windows)} windows, words {ranges}; the number is the mean of theirs."
+
+
 def unknown_line(result: Attribution) -> str:
     """The words that the model does not know, each once; empty if there are none."""
     if not result.details.get("unknown"):

@@ -11,7 +11,14 @@ from typing import Any
 
 from exegesis.results.attribution import Attribution
 from exegesis.show.document import Block, Document, Legend, Note, Passage, Section
-from exegesis.show.documents.account import account_line, account_short, estimate_line, trust_line, unknown_line
+from exegesis.show.documents.account import (
+    account_line,
+    account_short,
+    estimate_line,
+    trust_line,
+    unknown_line,
+    windows_line,
+)
 from exegesis.show.documents.header import assembled, facts, labelled, together
 from exegesis.show.documents.header import section as text_section
 from exegesis.show.documents.passage import Aside, Strand, check_scale, passage, scale_of, tables
@@ -91,7 +98,7 @@ def _notes(results: Sequence[Attribution], words: Passage, asides: Sequence[Asid
 
 def _asides(result: Attribution, block: Block, aside: Aside) -> Iterator[str]:
     """The trust in a result, if that was asked, and what its rows do not hold."""
-    yield from filter(None, (trust_line(result), estimate_line(result.details)))
+    yield from filter(None, (trust_line(result), estimate_line(result.details), windows_line(result)))
     for level, count in aside.hidden.items():
         yield f"{count} weaker overlapping spans ({level}) are not drawn; a .csv file has them."
     for scores in aside.outside.values():

@@ -114,6 +114,10 @@ def test_tagged_sentences_of_files(tmp_path: Path) -> None:
     assert read_tagged(columns) == expected
     lines.write_text("".join(json.dumps({"tokens": s.words, "tags": s.tags}) + "\n" for s in expected))
     assert read_tagged(lines) == expected
+    treebank = tmp_path / "a.conllu"
+    rows = ("1 a a DET DT _ 2 det _ _", "2 film film NOUN NN _ 0 root _ _", "2.1 it it PRON PRP _ _ _ _ _")
+    treebank.write_text("# text = a film\n" + "\n".join(row.replace(" ", "\t") for row in rows) + "\n\n")
+    assert read_tagged(treebank) == [Tagged(("a", "film"), ("DET", "NOUN"))]
     assert tags_of(expected) == ("B", "I", "O")
     assert read_tagged_splits(columns, {"dev": str(lines)}).keys() == {"train", "dev"}
     columns.write_text("film\n")

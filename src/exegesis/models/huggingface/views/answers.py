@@ -12,8 +12,10 @@ from torch import Tensor
 
 from exegesis.core.errors import TextError
 from exegesis.core.text import Span, Text
+from exegesis.models.huggingface.adapter import PARTS
 from exegesis.models.huggingface.views.places import PlacedClassifier, places_of
 from exegesis.models.huggingface.views.reading import at_pieces, every_logit
+from exegesis.models.huggingface.windows import fullest, marked, windowed
 from exegesis.protocols.batch import Batch, pad
 from exegesis.protocols.model import Raw
 
@@ -29,6 +31,9 @@ class AnswerClassifier(PlacedClassifier):
     of the two logits by which answers are ranked, ``start`` and ``end``. The answer is the span of the context with the
     largest sum, of at most 30 pieces, or ``wanted``: an answer of the user's, which the context must have. It stays the
     same while words are removed; where its own first or last piece is removed, the model reads its mask token there.
+
+    A context beyond the limit is read in windows, with the question in each. An answer counts where its first piece has
+    most context, and has to end there; that window is the one that is explained, words outside it have no part in it.
     """
 
     wanted: str | None = None
@@ -64,18 +69,42 @@ class AnswerClassifier(PlacedClassifier):
             raise TextError(f"the context does not have the answer {wanted!r:.60}: name a part of it as written")
         start, stop = (len(raw[0]) + 1 + at + shift for shift in (0, len(wanted)))
         inside = [n for n in self._context(text) if text.offsets[n][0] < stop and start < text.offsets[n][1]]
+        windows = self._windows(text)
+        if windows and inside[-1] >= fullest(windows, inside[0]).stop:
+            raise TextError(f"the answer {wanted!r:.60} ends beyond its window of the context: name a shorter one")
         return inside[0], inside[-1]
+
+    def _windows(self, text: Text) -> tuple[Span, ...]:
+        return () if self.reader.windows is None else self.reader.windows.over(text, part=1)
 
     def _best(self, text: Text) -> tuple[int, int]:
         """The first and the last piece of the best answer."""
-        context = torch.tensor(self._context(text))
+        windows, context = self._windows(text), self._context(text)
+        if not windows:
+            return self._best_of(text, context, context)[1]
+        found = []
+        for window in windows:
+            inside = [n for n in context if window.start <= n < window.stop]
+            found.append(self._best_of(text, inside, [n for n in inside if fullest(windows, n) == window], window))
+        return max(found)[1]
+
+    def _best_of(
+        self, text: Text, context: list[int], firsts: list[int], window: Span | None = None
+    ) -> tuple[float, tuple[int, int]]:
+        """The best answer within some pieces of the context, read in a window, and the sum of its two logits."""
+        batch = pad([text], self.tokens["pad"])
+        every = [] if window is None else [self._windows(text)]
+        own = None if window is None else windowed(marked(batch, every, PARTS, [window]), PARTS, self.tokens["pad"])
         with torch.no_grad():
-            starts, ends = self._scores(pad([text], self.tokens["pad"], self.device))
-        sums = starts[0].cpu()[context, None] + ends[0].cpu()[None, context]
-        distance = context[None] - context[:, None]
+            starts, ends = self._scores((batch if own is None else own.batch).to(self.device))
+        places = torch.arange(len(text))[None] if own is None else own.pieces
+        at = {piece: n for n, piece in enumerate(places[0].tolist())}
+        first, last = (torch.tensor([at[n] for n in part]) for part in (firsts, context))
+        sums = starts[0].cpu()[first, None] + ends[0].cpu()[None, last]
+        distance = last[None] - first[:, None]
         sums = sums.masked_fill((distance < 0) | (distance >= LONGEST), -torch.inf)
-        first, last = divmod(int(sums.argmax()), len(context))
-        return int(context[first]), int(context[last])
+        best = int(sums.argmax())
+        return float(sums.flatten()[best]), (firsts[best // len(context)], context[best % len(context)])
 
     def _scores(self, batch: Batch) -> tuple[Float[Tensor, "b t"], Float[Tensor, "b t"]]:
         answer = self._called(batch, None)

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from exegesis.core.text import Span, Text
-from exegesis.models.huggingface.views.places import PARTS
+from exegesis.models.huggingface.adapter import PARTS
 from exegesis.protocols.batch import Batch
 
 

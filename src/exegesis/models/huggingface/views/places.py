@@ -17,19 +17,23 @@ from torch import Tensor
 
 from exegesis.core.errors import TextError
 from exegesis.core.text import Span, Text
-from exegesis.models.huggingface.adapter import HuggingFaceClassifier
+from exegesis.models.huggingface.adapter import PARTS, HuggingFaceClassifier
+from exegesis.models.huggingface.windows import fullest, marked
 from exegesis.nn.context import ability
 from exegesis.protocols.batch import Batch, pad
 from exegesis.protocols.model import Raw
 
 BEFORE, AT, AFTER = range(3)
-PARTS, ZONES = 2, 3  # the parts of a pair, and the zones of one place
+ZONES = 3  # of one place
 STANDS_IN = ("mask", "unknown", "pad")
 _NUMBERED = re.compile(r"(.*)#(\d{1,6})", re.DOTALL)
 
 
 class PlacedClassifier(HuggingFaceClassifier):
-    """A model with an output for every piece, read at the ``places`` of each text."""
+    """A model with an output for every piece, read at the ``places`` of each text.
+
+    A text beyond the limit is read in one of its windows, the one in which the first place has most context.
+    """
 
     @classmethod
     def probes(cls) -> Sequence[Raw]:
@@ -49,7 +53,25 @@ class PlacedClassifier(HuggingFaceClassifier):
             for number, place in enumerate(text.places):
                 zones[row, place.start : place.stop] += AT * ZONES**number
                 zones[row, place.stop : len(text)] += AFTER * ZONES**number
-        return replace(batch, segments=batch.segments + PARTS * zones).to(self.device)
+        return self._marked(replace(batch, segments=batch.segments + PARTS * zones), texts).to(self.device)
+
+    def windows(self, text: Text) -> tuple[Span, ...]:
+        """The pieces of the window in which a text is read at its places; none for a text that is read whole."""
+        found = self._windows(text)
+        return (fullest(found, text.places[0].start),) if found else ()
+
+    def _windows(self, text: Text) -> tuple[Span, ...]:
+        """The pieces of all windows of a text; none for one that is read whole."""
+        return super().windows(text)
+
+    def _marked(self, batch: Batch, texts: Sequence[Text]) -> Batch:
+        every = [self._windows(text) for text in texts]
+        chosen = [next(iter(self.windows(text)), Span(0, 0)) for text in texts]
+        return marked(batch, every, self._unit, chosen) if any(every) else batch
+
+    @property
+    def _unit(self) -> int:
+        return PARTS * ZONES**self.count
 
     def _filled(self, batch: Batch) -> Batch:
         batch = super()._filled(batch)

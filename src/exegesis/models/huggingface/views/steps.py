@@ -13,8 +13,7 @@ from torch import Tensor
 
 from exegesis.core.errors import ModelError, UsageError
 from exegesis.core.text import Span, Text
-from exegesis.models.huggingface.adapter import HuggingFaceClassifier
-from exegesis.models.huggingface.views.places import PARTS
+from exegesis.models.huggingface.adapter import PARTS, HuggingFaceClassifier
 from exegesis.models.huggingface.views.prefixes import Beginning, alike, beginnings, read_once, rest_of, worth
 from exegesis.models.huggingface.views.reading import every_logit
 from exegesis.nn.context import ability

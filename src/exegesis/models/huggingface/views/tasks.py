@@ -44,6 +44,7 @@ class Task:
 
 CLASSIFICATION = "text-classification"
 SIMILARITY = "sentence-similarity"
+WINDOWED = (CLASSIFICATION, "token-classification", "question-answering", "fill-mask")  # tasks that windows serve
 WORDS, DIMENSIONS = "vocabulary", "dimensions"
 LANGUAGE = "language model", "take a model that was trained to predict words"
 TASKS = {

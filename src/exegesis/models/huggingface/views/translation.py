@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from exegesis.core.errors import TextError, UnsupportedError
 from exegesis.core.text import Span, Text
-from exegesis.models.huggingface.adapter import HuggingFaceClassifier
+from exegesis.models.huggingface.adapter import PARTS, HuggingFaceClassifier
 from exegesis.models.huggingface.vectors import Lookup, find_lookups, replaced, word_vectors
 from exegesis.models.huggingface.views.apart import apart, joined, taken
-from exegesis.models.huggingface.views.places import PARTS
 from exegesis.models.huggingface.views.prompts import answered, generated, given
 from exegesis.models.huggingface.views.reading import at_pieces, every_logit, last_pieces, open_ended
 from exegesis.models.huggingface.views.steps import AnswerParts, scored_places, span_of, summed
