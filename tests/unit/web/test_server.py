@@ -28,7 +28,8 @@ def test_the_options_reach_the_server(call, monkeypatch, tmp_path):
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     said = call(
         "serve", "-m", "bundled", "-m", "some/model", "--device", "cpu", "--truncate", "--windows", "8",
-        "--task", "fill-mask", "--store", "s", "--train", "t.tsv", "--host", "0.0.0.0", "--port", "0", "--allow-host", "here.example",
+        "--task", "fill-mask", "--store", "s", "--train", "t.tsv", "--host", "0.0.0.0", "--port", "0",
+        "--allow-host", "here.example",
         "--token", "x" * 16, "--seconds", "3", "--characters", "4", "--waiting", "5", "--rate", "6",
         "--most", "7", "-q",
     )  # fmt: skip
