@@ -125,7 +125,7 @@ class Windowed:
         """The outputs of each text: the mean of those of its windows."""
         if len(outputs) == len(self.counts):
             return outputs
-        parts = outputs.split(self.counts)
+        parts = torch.split(outputs, list(self.counts))
         return torch.stack([part[0] if len(part) == 1 else part.mean(0) for part in parts])
 
 

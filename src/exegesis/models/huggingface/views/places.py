@@ -71,7 +71,7 @@ class PlacedClassifier(HuggingFaceClassifier):
 
     @property
     def _unit(self) -> int:
-        return PARTS * ZONES**self.count
+        return PARTS * int(ZONES**self.count)
 
     def _filled(self, batch: Batch) -> Batch:
         batch = super()._filled(batch)
