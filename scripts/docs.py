@@ -43,6 +43,7 @@ NEEDS = {  # of a model, by the name of the ability
     "Gated": "an LSTM or GRU",
     "Selective": "a selector of its own",
     "Conceptual": "concepts of its own",
+    "Spanned": "attention over spans",
 }
 
 

@@ -154,7 +154,7 @@ def test_repr_rebuilds_the_method(card):
         assert make(repr(value)) == value
         assert hash(value) == hash(make(card.name, options))
     able = {served.name for served in methods(built("lstm"))}
-    own = {"rationale": "selects its words", "concepts": "decides through concepts"}
+    own = {"rationale": "selects its words", "concepts": "decides through concepts", "spans": "weighs spans"}
     other = own.get(card.name, "transformer")
     result = explain(built("lstm" if card.name in able else other), "w1 w2", make(card.name))
     assert make(result.method) == make(card.name)

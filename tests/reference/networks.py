@@ -93,3 +93,35 @@ def structured(attention, states):
         for j, other in enumerate(rows):
             penalty += (sum(a * b for a, b in zip(one, other, strict=True)) - (i == j)) ** 2
     return torch.cat([sum(a * state for a, state in zip(row, states, strict=True)) for row in rows]), penalty
+
+
+def spans(attention, states):
+    """Σ a(i, j) h(i, j), every h and a, and 1 − Σ a² (Sun et al. 2020): W [h_i; h_j; h_i − h_j; h_i ∘ h_j] + b, where W
+    has the blocks S, E, 0, B."""
+    size = len(states[0])
+    matrix = torch.cat(
+        [attention.starts.weight, attention.ends.weight, torch.zeros(size, size).to(states), attention.both.weight], 1
+    )
+    found = {}
+    for i in range(len(states)):
+        for j in range(i, min(len(states), i + attention.longest)):
+            joined = torch.cat([states[i], states[j], states[i] - states[j], states[i] * states[j]])
+            found[i, j] = torch.tanh(matrix @ joined + attention.starts.bias)
+    shares = dict(zip(found, softmax([attention.score.weight[0] @ vector for vector in found.values()]), strict=True))
+    vector = sum(shares[span] * found[span] for span in found)
+    return vector, found, shares, 1 - sum(float(share) ** 2 for share in shares.values())
+
+
+def aspect(module, text, topic):
+    """The logits of a pair, and the weights of attention (Wang et al. 2016, Eq. 7-12, with a sum in the tanh)."""
+    v = module.aspect.weight @ (sum(module.embedding.weight[number] for number in topic) / len(topic))
+    inputs = torch.stack([torch.cat([module.embedding.weight[number], v]) for number in text])
+    states, (last, _) = module.recurrent(inputs[None])
+    scores = [
+        module.score.weight[0] @ torch.tanh(module.hidden.weight @ state + module.guide.weight @ v)
+        for state in states[0]
+    ]
+    weights = softmax(scores)
+    r = sum(a * state for a, state in zip(weights, states[0], strict=True))
+    h = torch.tanh(module.attended.weight @ r + module.last.weight @ torch.cat(tuple(last[:, 0])))
+    return module.output.weight @ h + module.output.bias, weights

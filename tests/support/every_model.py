@@ -18,6 +18,7 @@ from exegesis.models.modules.wrap import wrap
 from exegesis.models.rationale_models.model import RationaleClassifier
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
+from exegesis.models.trained.spanned import SpanClassifier
 from exegesis.protocols.model import Classifier
 from tests.support import concept_toys, rationale_toys
 from tests.support.torch_toys import WORDS, Bag, Shape, model
@@ -84,6 +85,16 @@ def selecting() -> Classifier:
     return RationaleClassifier.of(wrapped)
 
 
+def weighing() -> Classifier:
+    """A classifier with attention over spans."""
+    shape = {"embedding": 3, "hidden": 4, "vocabulary": len(WORDS), "labels": ("c0", "c1", "c2")}
+    torch.manual_seed(4)
+    module = RecurrentClassifier(RecurrentConfig("gru", True, readout="spans", span=2, **shape)).double()
+    for weight in module.parameters():
+        weight.data = torch.randn(weight.shape, dtype=torch.float64)
+    return SpanClassifier.of(wrap(module, vocabulary=WORDS, tokenizer=str.split, labels=["c0", "c1", "c2"]))
+
+
 ANY = {"context-cite", "leave-one-out", "lime", "input-reduction", "shapley", "soc"}
 GRADIENTS = ANY | {"deeplift", "gradient", "gradient-x-input", "integrated-gradients", "smoothgrad"}
 PARTS = GRADIENTS | {"lrp"}  # every part has a rule of relevance propagation
@@ -115,6 +126,7 @@ MODELS: dict[str, tuple[set[str], Callable[[], Classifier]]] = {
     "transformer": (PARTS, hugging_face),
     "selects its words": (PARTS, selecting),
     "decides through concepts": (ANY, deciding),
+    "weighs spans": (PARTS, weighing),
 }
 MECHANISMS: dict[str, tuple[str, ...]] = {  # how scores are computed; the methods of a mechanism share their code
     "removal": ("leave-one-out", "lime", "context-cite", "input-reduction", "shapley"),

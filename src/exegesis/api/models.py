@@ -64,6 +64,7 @@ def load(
     from exegesis.models.rationale_models.model import RationaleClassifier
     from exegesis.models.rationale_models.network import RationaleNetwork
     from exegesis.models.trained.folder import is_model_folder, load_folder
+    from exegesis.models.trained.spanned import SpanClassifier, weighs_spans
 
     if is_pipeline(model) or is_estimator(model):
         way = "wrap" if is_pipeline(model) else "blackbox"
@@ -84,6 +85,8 @@ def load(
             return RationaleClassifier.of(wrapped)
         if isinstance(wrapped, TorchClassifier) and isinstance(module, ConceptNetwork):
             return ConceptClassifier.of(wrapped, read_names(path, module.config.concepts))
+        if isinstance(wrapped, TorchClassifier) and weighs_spans(module):
+            return SpanClassifier.of(wrapped)
         return wrapped
     from exegesis.models.huggingface.load import load_huggingface
 

@@ -79,6 +79,8 @@ train t.tsv -o model --readout structured --hops 2 --attention-penalty 0.5 TINY
 train t.tsv -o model --arch rationale --selector lei:samples=1 --encoder cnn --marks marks.jsonl --supervision 2 TINY
 train folder -o model --arch rationale --selector fresh:method=gradient --support bundled TINY
 train p.tsv -o model --arch rationale --selector matching --text premise --pair hypothesis --dev p.tsv TINY
+train t.tsv -o model --readout spans --span 2 --attention-penalty 0.5 TINY
+train p.tsv -o model --readout aspect --text premise --pair hypothesis --dev p.tsv TINY
 train p.tsv -o model --arch esim --text premise --pair hypothesis --dev p.tsv TINY
 train t.tsv -o small --overwrite --keep kept --information layers.json TINY
 train t.tsv -o model --turn-over TINY

@@ -119,6 +119,7 @@ def test_trying_leaves_nothing_behind(call, data, tmp_path):
         (["train", "DATA", "--out", "m", "--arch", "hf:m", "--layers", "2"], "--layers does not belong to --arch hf:"),
         (["train", "DATA", "--out", "m", "--adversary", "words"], "--adversary does nothing without --adversarial 5"),
         (["train", "DATA", "--out", "m", "--hops", "2"], "--hops does nothing without --readout structured"),
+        (["train", "DATA", "--out", "m", "--span", "2"], "--span does nothing without --readout spans"),
         (["influence", "x", "--train", "DATA", "--saliency", "l2"], "--saliency belongs to --word"),
         (["index", "DATA", "--out", "m", "--weights", "output"], "--weights belongs to --gradients"),
         (["index", "DATA", "--out", "m", "--layers", "layer 9"], "the model has no site 'layer 9'"),

@@ -18,6 +18,7 @@ FOREIGN = (
     "layers",
     "readout",
     "hops",
+    "span",
     "heads",
     "feedforward",
     "kernels",

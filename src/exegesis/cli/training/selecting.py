@@ -37,7 +37,7 @@ def selecting_config(asked: Any) -> RationaleConfig:
 
     foreign = {
         name: getattr(asked, name)
-        for name in ("layers", "readout", "hops", "heads", "feedforward", "kernels", "kernel", "landmarks")
+        for name in ("layers", "readout", "hops", "span", "heads", "feedforward", "kernels", "kernel", "landmarks")
     }
     foreign |= {"turn-over": asked.turn_over or None, "embedding-dropout": asked.embedding_dropout or None}
     wrong = next((name for name, value in foreign.items() if value is not None), None)

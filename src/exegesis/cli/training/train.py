@@ -34,6 +34,7 @@ SHAPES = (
     "layers",
     "readout",
     "hops",
+    "span",
     "heads",
     "feedforward",
     "kernels",
@@ -46,7 +47,7 @@ HF = "hf:"
 RECURRENT = ("lstm", "gru", "rnn", "bilstm", "bigru", "birnn", *_VARIANTS, *(f"bi{name}" for name in _VARIANTS))
 RATIONALE, CONCEPTS = "rationale", "concepts"
 ARCHS = ("esim", RATIONALE, CONCEPTS, "landmarks", "transformer", "cnn", *RECURRENT)
-ATTENTIONS = ("attention", "attention-dot", "attention-general", "attention-concat", "structured")
+ATTENTIONS = ("attention", "attention-dot", "attention-general", "attention-concat", "structured", "spans", "aspect")
 READOUTS = ("last", "first", "mean", "max", *ATTENTIONS)
 
 
@@ -58,7 +59,7 @@ class Data(Group, panel="Data"):
     test: str | None = option("Test texts.")
     extra: list[str] | None = option("More training texts, such as phrases; repeatable.")
     text: str | None = option("Column of the text: its name, or its number from 1.", "--column", "--text")
-    pair: str | None = option("Column of the second text, for esim.", "--pair-column", "--pair")
+    pair: str | None = option("Column of the second text, for esim, or the aspect.", "--pair-column", "--pair")
     label: str | None = option("Column of the label.")
     header: bool | None = option("Say whether row 1 names the columns.", "--header/--no-header")
     encoding: str | None = option("Of files that are not UTF-8, such as cp1252.", metavar="NAME")
@@ -82,6 +83,7 @@ class Layers(Group, panel="Model"):
     layers: int | None = option("Number of layers: 1, of transformer 3.", min=1, default=None)
     readout: str | None = choice("How the states become one vector: last, of transformer first.", READOUTS, None)
     hops: int | None = option("Rows of weights of the readout structured: 4.", min=1, default=None)
+    span: int | None = option("Most words of a span of the readout spans: 10.", min=1, default=None)
     heads: int | None = option("Heads of a layer of transformer: 4.", min=1, default=None)
     feedforward: int | None = option("Width inside a layer of transformer: 1024.", min=1, default=None)
     kernels: str | None = option(
@@ -115,7 +117,9 @@ class Regularisation(Group, panel="Training"):
     patience: int = option("Stop after so many epochs without a gain.", min=1, default=3)
     clip: float = option("Bound on the norm of the gradient.", default=1.0)
     weight_decay: float = option("L2 penalty.", default=0.0)
-    attention_penalty: float = option("Weight of what keeps the rows of the readout structured apart.", default=1.0)
+    attention_penalty: float = option(
+        "Weight of what keeps rows of the readout structured apart, or lets few of spans decide.", default=1.0
+    )
     adversarial: float = option("Move word vectors so far to where the loss grows, and train on that loss too; 5, say.",
                                 default=0.0)  # fmt: skip
     adversary: str = choice("To any side, or towards other words only.", ("any", "words"), "any")
@@ -312,6 +316,7 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
                     raise UsageError(f"--{name} belongs to --arch {shown}; leave it out, or say --arch {shown}")
         alone = {"adversary": self.adversary != "any" and not self.adversarial and "adversarial 5",
                  "hops": self.hops is not None and self.readout != "structured" and "readout structured",
+                 "span": self.span is not None and self.readout != "spans" and "readout spans",
                  "longest": self.longest != 3 and self.form != "educe" and "form educe"}  # fmt: skip
         for name, without in alone.items():
             if without:

@@ -16,10 +16,11 @@ class TrainOptions:
 
     ``patience`` epochs without a better development accuracy end the run; ``clip`` bounds the gradient's norm;
     ``average`` is the decay per step of an exponential moving average of the weights, which is then evaluated and kept
-    (0: the weights themselves). ``attention_penalty`` weighs the term that keeps the rows of the readout
-    structured apart (Lin et al. 2017). ``adversarial`` is how far the word vectors of a text are moved to where its
-    loss grows most, a loss that is added; ``adversary`` moves them to ``any`` side, or towards other ``words`` only
-    (``adversarial.Opponent``). ``word_dropout`` is the share of words replaced by the unknown word.
+    (0: the weights themselves). ``attention_penalty`` weighs the term that keeps the rows of the readout structured
+    apart (Lin et al. 2017), or lets few spans of the readout spans decide (Sun et al. 2020). ``adversarial`` is how
+    far the word vectors of a text are moved to where its loss grows most, a loss that is added; ``adversary`` moves
+    them to ``any`` side, or towards other ``words`` only (``adversarial.Opponent``).
+    ``word_dropout`` is the share of words replaced by the unknown word.
     ``neutral`` is the label of texts that speak for no class: they are trained towards equal probabilities and left out
     of every score. ``minimum_count`` and ``lowercase`` shape the vocabulary; ``vectors`` initialises the embeddings,
     ``freeze`` keeps them fixed. ``development`` is the share of texts set aside if no development texts are given.

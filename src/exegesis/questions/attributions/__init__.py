@@ -17,6 +17,7 @@ from exegesis.questions.attributions import (
     scd,
     shapley,
     soc,
+    spans,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "scd",
     "shapley",
     "soc",
+    "spans",
 ]

@@ -111,6 +111,14 @@ def windows_line(result: Attribution) -> str:
     return f"Too long for the model: read in {len(windows)} windows, words {ranges}; the number is the mean of theirs."
 
 
+def spans_line(result: Attribution) -> str:
+    """The spans on which a model's own attention rests most; empty if it has none."""
+    words, said = result.words, []
+    for start, stop, share in result.details.get("spans", ()):
+        said.append(f"“{visible(' '.join(words[start:stop]))}” {percent(share)}")
+    return f"Most attention of its spans: {', '.join(said)}." if said else ""
+
+
 def unknown_line(result: Attribution) -> str:
     """The words that the model does not know, each once; empty if there are none."""
     if not result.details.get("unknown"):

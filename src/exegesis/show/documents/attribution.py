@@ -15,6 +15,7 @@ from exegesis.show.documents.account import (
     account_line,
     account_short,
     estimate_line,
+    spans_line,
     trust_line,
     unknown_line,
     windows_line,
@@ -98,7 +99,8 @@ def _notes(results: Sequence[Attribution], words: Passage, asides: Sequence[Asid
 
 def _asides(result: Attribution, block: Block, aside: Aside) -> Iterator[str]:
     """The trust in a result, if that was asked, and what its rows do not hold."""
-    yield from filter(None, (trust_line(result), estimate_line(result.details), windows_line(result)))
+    asides = (spans_line(result), trust_line(result), estimate_line(result.details), windows_line(result))
+    yield from filter(None, asides)
     for level, count in aside.hidden.items():
         yield f"{count} weaker overlapping spans ({level}) are not drawn; a .csv file has them."
     for scores in aside.outside.values():

@@ -10,7 +10,17 @@ from exegesis.nn.lstm_variants import GATES, Kind
 
 Cell = Literal["lstm", "gru", "rnn", "lstm-nondecreasing", "lstm-markov", "lstm-no-gates"]
 Readout = Literal[
-    "last", "mean", "max", "attention", "attention-dot", "attention-general", "attention-concat", "structured", "esim"
+    "last",
+    "mean",
+    "max",
+    "attention",
+    "attention-dot",
+    "attention-general",
+    "attention-concat",
+    "structured",
+    "spans",
+    "esim",
+    "aspect",
 ]
 Pooling = Literal["first", "mean", "max"]
 Kernel = Literal["overlap", "rbf"]
@@ -87,13 +97,14 @@ class RecurrentConfig(NetworkConfig):
     """The shape of a recurrent classifier.
 
     ``hidden`` is the width of one direction. A ``cell`` lstm-KIND is a variant of Arras et al. 2019, Sec. 11.4
-    (``nn.variants``). ``dropout`` acts between layers and on the readout. The readout esim is a network of its own, of
-    pairs (``esim.Esim``); ``hops`` is the number of rows of weights of the readout structured.
+    (``nn.variants``). ``dropout`` acts between layers and on the readout. The readouts esim and aspect are networks of
+    their own, of pairs (``esim.Esim``, ``aspects.AspectClassifier``); ``hops`` is the number of rows of weights of the
+    readout structured, ``span`` the most words of one of the readout spans.
     """
 
     family = "recurrent"
-    later = frozenset({"hops", "turn_over"})
-    whole = ("layers", "embedding", "hidden", "vocabulary", "hops")
+    later = frozenset({"hops", "span", "turn_over"})
+    whole = ("layers", "embedding", "hidden", "vocabulary", "hops", "span")
 
     cell: Cell = "gru"
     bidirectional: bool = False
@@ -101,6 +112,7 @@ class RecurrentConfig(NetworkConfig):
     hidden: int = 150
     readout: Readout = "last"
     hops: int = 4
+    span: int = 10
 
     def __post_init__(self) -> None:
         if self.cell not in get_args(Cell):
@@ -108,7 +120,9 @@ class RecurrentConfig(NetworkConfig):
         if self.readout not in get_args(Readout):
             raise unknown("readout", self.readout, get_args(Readout))
         super().__post_init__()
-        if self.pairs and (self.cell, self.bidirectional, self.layers) != ("lstm", True, 1):
+        if self.readout == "aspect" and self.variant is not None:
+            raise UsageError(f"the readout aspect needs a cell of the library ({', '.join(LIBRARY)}), not {self.cell}")
+        if self.readout == "esim" and (self.cell, self.bidirectional, self.layers) != ("lstm", True, 1):
             raise UsageError("the readout esim needs one bidirectional layer of an LSTM (--arch esim)")
 
     @property
@@ -122,7 +136,7 @@ class RecurrentConfig(NetworkConfig):
 
     @property
     def pairs(self) -> bool:
-        return self.readout == "esim"
+        return self.readout in ("esim", "aspect")
 
     @property
     def variant(self) -> Kind | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from exegesis.models.text.vocabulary import PAIR_NUMBER
 from exegesis.models.trained.architectures.config import RecurrentConfig
-from exegesis.models.trained.architectures.network import TextClassifier
+from exegesis.models.trained.architectures.network import TextClassifier, real_places
+from exegesis.models.trained.architectures.pairs import part_of, sides
 from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.nn.halves import active, half, run_halved
 
@@ -47,12 +47,12 @@ class Esim(RecurrentClassifier):
     def forward(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "b c"]:
         """Logits of pairs padded on the right; every length is at least 1."""
         embeds, lengths = half(self.embedding(ids), "embedding"), lengths.to(ids.device)
-        (first, n_a), (second, n_b) = ((_part(embeds, start, count), count) for start, count in _sides(ids, lengths))
+        (first, n_a), (second, n_b) = ((part_of(embeds, start, count), count) for start, count in sides(ids, lengths))
         a, b = (
             self._read_side("recurrent", self.dropout(first), n_a),
             self._read_side("recurrent", self.dropout(second), n_b),
         )
-        real_a, real_b = _real(a, n_a), _real(b, n_b)
+        real_a, real_b = real_places(a, n_a), real_places(b, n_b)
         scores = a @ b.transpose(1, 2)
         to_b = torch.softmax(scores.masked_fill(~real_b[:, None], -torch.inf), 2)
         to_a = torch.softmax(scores.transpose(1, 2).masked_fill(~real_a[:, None], -torch.inf), 2)
@@ -79,27 +79,3 @@ class Esim(RecurrentClassifier):
             return cast(Tensor, layer(inputs)[0])
         packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
         return pad_packed_sequence(layer(packed)[0], batch_first=True, total_length=inputs.shape[1])[0]
-
-
-def _sides(ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> list[tuple[Tensor, Tensor]]:
-    """Where each of the two texts starts, and its number of pieces, at least one."""
-    places = torch.arange(ids.shape[1], device=ids.device)
-    marks = (ids == PAIR_NUMBER) & (places < lengths[:, None])
-    paired = marks.any(1)
-    at = torch.where(paired, marks.to(torch.uint8).argmax(1), lengths)
-    start = torch.where(paired, at + 1, torch.zeros_like(at))
-    return [
-        (torch.zeros_like(at), at.clamp_min(1)),
-        (torch.minimum(start, lengths - 1), (lengths - start).clamp_min(1)),
-    ]
-
-
-def _part(embeds: Float[Tensor, "b t d"], start: Int[Tensor, " b"], count: Int[Tensor, " b"]) -> Float[Tensor, "b s d"]:
-    """The vectors of one text of each row, padded on the right."""
-    steps = torch.arange(int(count.max()), device=embeds.device)
-    at = (start[:, None] + torch.minimum(steps, count[:, None] - 1)).clamp(max=embeds.shape[1] - 1)
-    return embeds[torch.arange(len(embeds), device=embeds.device)[:, None], at]
-
-
-def _real(states: Float[Tensor, "b t h"], count: Int[Tensor, " b"]) -> Bool[Tensor, "b t"]:
-    return torch.arange(states.shape[1], device=states.device) < count[:, None]

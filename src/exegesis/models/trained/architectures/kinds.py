@@ -8,6 +8,7 @@ from exegesis.models.concept_models.shape import EDUCE, ConceptConfig
 from exegesis.models.rationale_models.masked import MaskedNetwork
 from exegesis.models.rationale_models.network import RationaleNetwork
 from exegesis.models.rationale_models.shape import RationaleConfig
+from exegesis.models.trained.architectures.aspects import AspectClassifier
 from exegesis.models.trained.architectures.config import (
     ConvolutionalConfig,
     LandmarkConfig,
@@ -39,5 +40,5 @@ def network(config: NetworkConfig) -> TextClassifier:
     if isinstance(config, LandmarkConfig):
         return LandmarkClassifier(config)
     if isinstance(config, RecurrentConfig):
-        return Esim(config) if config.pairs else RecurrentClassifier(config)
+        return {"esim": Esim, "aspect": AspectClassifier}.get(config.readout, RecurrentClassifier)(config)
     raise TypeError(f"there is no network for a {type(config).__name__}")

@@ -13,17 +13,19 @@ from exegesis.models.trained.architectures.attention import (
     AdditiveAttention,
     QueryAttention,
     Score,
+    SpanAttention,
     StructuredAttention,
 )
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.architectures.network import TextClassifier, pooled, real_places
 from exegesis.nn.halves import active, run_halved
 from exegesis.nn.lstm_variants import VariantLSTM
+from exegesis.protocols.spanned import WeighedSpans
 
 _KINDS: dict[str, type[nn.LSTM | nn.GRU | nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
-def _recurrent(config: RecurrentConfig) -> nn.LSTM | nn.GRU | nn.RNN | VariantLSTM:
+def recurrent_layer(config: RecurrentConfig) -> nn.LSTM | nn.GRU | nn.RNN | VariantLSTM:
     dropout = config.dropout if config.layers > 1 else 0.0
     sizes = (config.embedding, config.hidden, config.layers)
     if config.variant is not None:
@@ -31,7 +33,11 @@ def _recurrent(config: RecurrentConfig) -> nn.LSTM | nn.GRU | nn.RNN | VariantLS
     return _KINDS[config.cell](*sizes, batch_first=True, dropout=dropout, bidirectional=config.bidirectional)
 
 
-def _attention(config: RecurrentConfig) -> AdditiveAttention | QueryAttention | StructuredAttention | None:
+def _attention(
+    config: RecurrentConfig,
+) -> AdditiveAttention | QueryAttention | StructuredAttention | SpanAttention | None:
+    if config.readout == "spans":
+        return SpanAttention(config.states, config.span)
     if config.readout == "structured":
         return StructuredAttention(config.states, config.hops)
     if config.readout == "attention":
@@ -40,13 +46,18 @@ def _attention(config: RecurrentConfig) -> AdditiveAttention | QueryAttention | 
     return None if kind == config.readout else QueryAttention(cast(Score, kind), config.states)
 
 
+def unpacked(states: Tensor | PackedSequence) -> Float[Tensor, "b t h"]:
+    """States padded on the right."""
+    return pad_packed_sequence(states, batch_first=True)[0] if isinstance(states, PackedSequence) else states
+
+
 class RecurrentClassifier(TextClassifier):
     """Embedding, recurrent layers, readout, linear.
 
     The readout ``last`` is h_T of the top layer, for two directions h_T of the normal one concatenated with
     h_1 of the reverse one (Du et al. 2019, Eq. 4); ``mean``, ``max`` and ``attention`` pool all h_t;
-    ``attention-dot``, ``-general`` and ``-concat`` attend from the last state (``QueryAttention``), and ``structured``
-    has several rows of weights (``StructuredAttention``).
+    ``attention-dot``, ``-general`` and ``-concat`` attend from the last state (``QueryAttention``), ``structured``
+    has several rows of weights (``StructuredAttention``), and ``spans`` weighs runs of words (``SpanAttention``).
     """
 
     config: RecurrentConfig
@@ -55,7 +66,7 @@ class RecurrentClassifier(TextClassifier):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocabulary, config.embedding)
-        self.recurrent = _recurrent(config)
+        self.recurrent = recurrent_layer(config)
         self.attention = _attention(config)
         self._frame(config)
         self._remember()
@@ -72,12 +83,20 @@ class RecurrentClassifier(TextClassifier):
         states, last = self._run(embeds, lengths)
         return self._read_out(states, last, lengths)
 
+    def weighed(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> WeighedSpans:
+        """The spans of texts and what each adds to the logits; for the readout spans alone, when it is not trained."""
+        assert isinstance(self.attention, SpanAttention)
+        states = unpacked(self._run(self.embedding(ids), lengths)[0])
+        weights, vectors = self.attention.spans(states, real_places(states, lengths))
+        parts = weights[..., None] * (vectors @ self.output.weight.T)
+        return WeighedSpans(weights, parts, self.output.bias)
+
     def constrain(self) -> None:
         if isinstance(self.recurrent, VariantLSTM):
             self.recurrent.constrain()
 
     def penalty(self) -> Tensor | None:
-        return self.attention.penalty() if isinstance(self.attention, StructuredAttention) else None
+        return self.attention.penalty() if isinstance(self.attention, StructuredAttention | SpanAttention) else None
 
     def _run(
         self, embeds: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
@@ -119,7 +138,7 @@ class RecurrentClassifier(TextClassifier):
     ) -> Float[Tensor, "b r"]:
         if self.config.readout == "last":
             return last
-        states_read = pad_packed_sequence(states, batch_first=True)[0] if isinstance(states, PackedSequence) else states
+        states_read = unpacked(states)
         real = real_places(states_read, lengths)
         if isinstance(self.attention, QueryAttention):
             return cast(Tensor, self.attention(states_read, real, last))
