@@ -15,8 +15,9 @@ import tempfile
 import torch
 
 import exegesis
+from exegesis.jobs.inquiry import Inquiry
 from exegesis.jobs.local import explain_unit
-from exegesis.jobs.plan import Task, questions, unique, units
+from exegesis.jobs.plan import Task, unique, units
 from exegesis.jobs.store import Store
 
 METHODS = ("gradient", "reat", "lrp", "leave-one-out", "integrated-gradients")
@@ -32,7 +33,7 @@ def main(place: str, limit: int = 1000) -> None:
     examples = exegesis.read_examples(place)[:limit]
     model = exegesis.load()
     for method in METHODS:
-        asked, parts = questions(model, [method], None, "word"), list(units(unique(examples), 256))
+        asked, parts = Inquiry.of(method, None, None, None).questions(model), list(units(unique(examples), 256))
         bare, stored = [], []
         with tempfile.TemporaryDirectory() as folder:
             store = Store.open(f"{folder}/units", new=True)

@@ -8,7 +8,18 @@ import numpy as np
 
 from exegesis.results.behaviour.amended import Amended, Amendment, Named
 from exegesis.results.behaviour.calibrated import Calibrated, Reading, Step
-from exegesis.results.behaviour.corpus import Agreeing, Answered, CorpusSummary, Moved, Same, Shifted, Slice, Strong
+from exegesis.results.behaviour.corpus import (
+    Agreeing,
+    Answered,
+    CorpusSummary,
+    Judged,
+    Leading,
+    Moved,
+    Same,
+    Shifted,
+    Slice,
+    Strong,
+)
 from exegesis.results.behaviour.faults import (
     Added,
     Cause,
@@ -183,12 +194,17 @@ def store() -> CorpusSummary:
     return CorpusSummary(
         "explained", "target", "word", 5,
         (Answered("reat", "Reat()", "lstm-sst2", "0a1b2c3d", "word", "logit:predicted", "1f2e3d4c", 120, 2, 118, 101),
-         Answered("lrp", "Lrp()", "lstm-sst2", "0a1b2c3d", "word", "logit:predicted", "5a6b7c8d", 120, 2, 0, 0)),
+         Answered("lrp", "Lrp()", "lstm-sst2", "0a1b2c3d", "word", "logit:predicted", "5a6b7c8d", 120, 2, 0, 0),
+         Answered("reat", "Reat()", "lstm-sst2", "0a1b2c3d", "word", "logit:predicted", "9a6b7c8d", 120, 2, 0, 0,
+                  "evaluation", "Deletion()")),
         (Slice("reat", "logit:positive", 70, 0.93, 70, 61), Slice("lrp", "", 50, math.nan, 0, 0)),
         (Strong("reat", "logit:positive", "tedious", -1.2, 17), Strong("lrp", "", "fun", 0.4, 5)),
         (Agreeing("reat", "lrp", 0.61, 0.7, 118),), {"the text is empty": 4}, "last-week",
         (Moved("reat", "logit:positive", "slow", 0.1, -0.8, 12, 9),), (Shifted("reat", "logit:positive", 0.6, 0.4),),
         (Same("reat", 0, 0, math.nan),),
+        (Judged("reat", "logit:positive", "deletion", 0.31, 0.25, 0.37, 70, False),
+         Judged("random", "", "deletion", 0.5, math.nan, math.nan, 3, False)),
+        (Leading("nearest", "logit:positive", 7, "a caf\xe9 scene", "positive", 5, 1, 0.02),),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exegesis.cli import options as opt
-from exegesis.cli.inputs import listed, parameters_of
+from exegesis.cli.inputs import listed, parameters_of, read_training
 from exegesis.cli.options import Command, argument, choice, option
 from exegesis.cli.outputs import progress
 from exegesis.cli.studies.study import LabelledCorpus, Output
@@ -22,13 +22,23 @@ class Run(Command, LabelledCorpus, opt.Model):
     \b
     exegesis run reviews.tsv --store explained -M lrp -M reat --processes 4
     exegesis run reviews.parquet --store explained --level all --estimate
+    exegesis run reviews.tsv --store explained -M lrp --measures usual --influence nearest --train train.tsv
     """
 
     store: Path = option("The folder of the results.", "--store", "-o", metavar="FOLDER", default=..., **opt.OUTPUT)
     method: list[str] | None = option(
-        "See 'exegesis methods'; by default integrated-gradients.", "--method", "-M", metavar="METHOD"
-    )
+        "See 'exegesis methods'; by default integrated-gradients, or none beside --influence alone.",
+        "--method", "-M", metavar="METHOD",
+    )  # fmt: skip
     param: list[str] | None = opt.PARAM()
+    measures: list[str] | None = option(
+        "Measures of each method's explanations: usual, or names such as deletion:how=pad.", metavar="A,B"
+    )
+    influence: list[str] | None = option(
+        "Methods that score the training texts, such as nearest:k=50.", metavar="METHOD"
+    )
+    train: str | None = option("The training texts of --influence, with labels.", metavar="DATA")
+    top: int = option("Training texts kept that help, and that hurt.", metavar="N", min=1, default=5)
     target: str | None = opt.TARGET()
     level: str = option(
         "word, phrase, clause, text or all of them; or a tree of phrases: acd, soc, scd, hedge, parse, owen.",
@@ -47,12 +57,15 @@ class Run(Command, LabelledCorpus, opt.Model):
 
     def run(self) -> None:
         examples = self.read()["data"]
+        trained = read_training(self.train, self.column, self.label, self.pair_column)
 
         from exegesis.api import each_method
         from exegesis.core.progress import heard
         from exegesis.jobs.runs import run
 
-        names = each_method(self.method or ["integrated-gradients"])
+        measures = listed(*self.measures or [])
+        alone = self.influence and not self.method and not measures
+        names = [] if alone else each_method(self.method or ["integrated-gradients"])
         loaded = {"device": self.device, "truncate": self.truncate, "windows": self.windows, "task": self.task}
         bar = progress(self.quiet)
         with heard(_told(self.quiet or bar)):
@@ -60,6 +73,7 @@ class Run(Command, LabelledCorpus, opt.Model):
                 self.model, examples, self.store, parameters_of(self.param, names), self.target, level=self.level,
                 processes=self.processes, unit=self.unit, retry=self.retry, only_estimate=self.estimate, options=loaded,
                 said=lambda found: None if self.quiet else print(found, file=sys.stderr, flush=True), progress=bar,
+                measures=measures, influence=self.influence, train=trained, top=self.top,
                 most=self.most, engine=self.engine, gpus=self.gpus,  # type: ignore[arg-type]
             )  # fmt: skip
         if not self.quiet:
@@ -67,7 +81,8 @@ class Run(Command, LabelledCorpus, opt.Model):
 
 
 class Corpus(Command, Output):
-    """Summarise a store of exegesis run: strongest words, slices, failures, agreement, and the drift to another store.
+    """Summarise a store of exegesis run: strongest words, slices, failures, agreement, measures, training texts, and
+    the drift to another store.
 
     \b
     exegesis corpus explained

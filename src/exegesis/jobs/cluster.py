@@ -32,7 +32,7 @@ class Worker:
         """The number of a unit, its method and question, the bytes of its shard, and how many of its texts failed."""
         question = self.questions[task.question]
         rows, failed = question.rows(task.texts)
-        return number, question.plan.name, question.asked.id, written(table_of(rows)), failed
+        return number, question.asked.method, question.asked.id, written(table_of(rows)), failed
 
 
 def on_cluster(recipe: Recipe, store: Store, tasks: Iterator[Task], workers: int, gpus: float) -> Iterator[Done]:

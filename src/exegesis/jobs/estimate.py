@@ -86,7 +86,7 @@ def estimate(
         start = time.perf_counter()
         data = len(written(table_of(rows)))
         rate += (time.perf_counter() - start) / count
-        key = question.plan.name if question.plan.name not in seconds else f"{question.plan.name} {number}"
+        key = question.name if question.name not in seconds else f"{question.name} {number}"
         seconds[key] = rate * len(texts)
         size += (data - empty) / count * len(texts) + empty * -(-len(texts) // unit)
         sampled = max(sampled, count)
@@ -109,5 +109,5 @@ def _raise(question: Question, sample: Sequence[Example]) -> None:
     """Raise the error of the first text that cannot be explained."""
     from exegesis.api import read_text
 
-    read: list[Text] = [read_text(question.plan.model, one.text, n, len(sample)) for n, one in enumerate(sample)]
-    question.plan.explain(read[:1])
+    read: list[Text] = [read_text(question.model, one.text, n, len(sample)) for n, one in enumerate(sample)]
+    question.work(read[:1])

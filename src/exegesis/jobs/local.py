@@ -15,8 +15,8 @@ import torch
 from exegesis.api import load
 from exegesis.core.errors import CapacityError, ModelError
 from exegesis.core.processes import end_with_parent
-from exegesis.engine.methods import Method
-from exegesis.jobs.plan import Advance, Question, Task, questions
+from exegesis.jobs.inquiry import Inquiry
+from exegesis.jobs.plan import Advance, Question, Task
 from exegesis.jobs.rows import table_of
 from exegesis.jobs.store import Store
 
@@ -37,16 +37,13 @@ class Recipe:
 
     model: str
     options: Mapping[str, Any]
-    methods: Sequence[str | Method]
-    target: Any
-    level: str
-    fingerprint: str | None
+    inquiry: Inquiry
     ids: Sequence[str]
     threads: int
 
     def questions(self) -> list[Question]:
         """The questions, on a model loaded here. Raises ModelError if the model is another by now."""
-        found = questions(load(self.model, **self.options), self.methods, self.target, self.level, self.fingerprint)
+        found = self.inquiry.questions(load(self.model, **self.options))
         if [question.asked.id for question in found] != list(self.ids):
             raise ModelError(f"the model {self.model} changed while the run began: start again")
         return found
@@ -56,7 +53,7 @@ def explain_unit(asked: Sequence[Question], store: Store, task: Task, advance: A
     """Explain the texts of a unit and write its shard."""
     question = asked[task.question]
     rows, failed = question.rows(task.texts, advance)
-    shard = store.add(question.plan.name, question.asked.id, task.name, table_of(rows))
+    shard = store.add(question.asked.method, question.asked.id, task.name, table_of(rows))
     return Done(len(task.texts), failed, shard.path.stat().st_size)
 
 

@@ -1,27 +1,35 @@
-"""Rows of a store: one for each text, method and target, keyed by what determines it.
+"""Rows of a store: one for each text, question and target, keyed by what determines it. A question is a method's
+explanation, its evaluation by measures, or its choice of training texts.
 
 The schema (``schema``) is plain parquet, so that pandas, polars and DuckDB read it without this package:
 
 | column | what it holds |
 |---|---|
 | ``key`` | a hash of ``asked``, ``text_id`` and ``target``: what determines the row |
-| ``asked`` | a hash of the model's fingerprint, method, parameters, level, wished target, version and schema |
+| ``asked`` | a hash of the model's fingerprint, kind, method, parameters, setting, level, wish, version and schema |
+| ``kind`` | ``explanation``, ``evaluation`` or ``influence`` |
 | ``text_id`` | a hash of the text (of both texts of a pair) |
 | ``text``, ``pair`` | the text, and the second text of a pair |
 | ``number``, ``name``, ``gold`` | of the first example with this text: its place, its name in the file, its label |
 | ``model``, ``fingerprint`` | the model's name, and a hash of what decides its answers |
 | ``device``, ``version`` | where the model ran, the version of this package |
-| ``method``, ``parameters`` | the method, and its parameters as code |
+| ``method``, ``parameters`` | the method, and its parameters as code; ``controls`` for the references of measures |
+| ``setting`` | what else determines the answer: the measures as code; a hash of the training texts |
 | ``level``, ``wish`` | the level and the target asked for |
 | ``target``, ``explained`` | the explained number: its name (``logit:positive``) and value |
 | ``label``, ``probability``, ``labels``, ``probabilities`` | the prediction |
 | ``words``, ``starts``, ``stops``, ``scores`` | the words, their characters in the text, their scores: parallel lists |
 | ``spans`` | phrases, clauses, the text: a list of level, text, start, stop, score |
 | ``account``, ``gap`` | what no word carries, by name; what no term accounts for |
+| ``measures`` | of an evaluation: a list of name, method (a control, in the row of the controls) and value |
+| ``sources`` | of an influence: a list of number, text, label and score of training texts, those that help first |
 | ``details`` | further plain values of the result, as JSON |
 | ``error`` | why the text could not be explained; then the numbers are missing |
 
-A pair's characters count from the start of both texts joined by a line break.
+A pair's characters count from the start of both texts joined by a line break. A measure without a number for a text is
+left out of ``measures``. A score of a training text above zero says that it helps (``exegesis.influence``).
+
+Version 1 of the schema had explanations alone, without ``kind``, ``setting``, ``measures`` and ``sources``.
 """
 
 from __future__ import annotations
@@ -31,7 +39,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exegesis.core.errors import MissingExtraError
 from exegesis.core.plain import to_plain
@@ -39,13 +47,15 @@ from exegesis.core.text import Span, Text
 from exegesis.data.examples import Example
 from exegesis.results.attribution import Attribution
 from exegesis.results.hierarchy import Hierarchy
+from exegesis.results.influence import Influence
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORM = 1  # the version of the schema
-TEXTS = ("key", "asked", "text_id", "text", "pair", "name", "gold", "model", "fingerprint", "device", "version",
-         "method", "parameters", "level", "wish", "target", "label", "details", "error")  # fmt: skip
+FORM = 2  # the version of the schema
+EXPLANATION, EVALUATION, INFLUENCE = KINDS = ("explanation", "evaluation", "influence")
+TEXTS = ("key", "asked", "kind", "text_id", "text", "pair", "name", "gold", "model", "fingerprint", "device", "version",
+         "method", "parameters", "setting", "level", "wish", "target", "label", "details", "error")  # fmt: skip
 NUMBERS = ("explained", "probability", "gap")
 
 
@@ -53,6 +63,7 @@ NUMBERS = ("explained", "probability", "gap")
 class Asked:
     """A question as the rows of its answers name it."""
 
+    kind: str
     model: str
     fingerprint: str
     device: str
@@ -61,17 +72,37 @@ class Asked:
     parameters: str
     level: str
     wish: str
+    setting: str = ""
 
     @cached_property
     def id(self) -> str:
         """A hash of all that determines a row beside its text; the model's name and the device do not."""
-        named = (self.fingerprint, self.version, self.method, self.parameters, self.level, self.wish, FORM)
-        return digest(*named)
+        named = (self.fingerprint, self.version, self.kind, self.method, self.parameters, self.setting, self.level)
+        return digest(*named, self.wish, FORM)
 
     @cached_property
     def columns(self) -> dict[str, str]:
         """The columns of a row that name the question."""
         return {"asked": self.id, **asdict(self)}
+
+
+class Number(NamedTuple):
+    """What a measure says of the scores of a method, or of a control."""
+
+    name: str
+    method: str
+    value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """An explanation, and what measures say of it, or of the controls that stand in for it."""
+
+    result: Attribution
+    numbers: tuple[Number, ...]
+
+
+Answer = Attribution | Hierarchy | Measured | Influence
 
 
 def digest(*parts: object, size: int = 16) -> str:
@@ -102,36 +133,42 @@ def schema() -> pa.Schema:
     span = pa.struct([("level", pa.string()), ("text", pa.string()), ("start", pa.int32()), ("stop", pa.int32()),
                       ("score", pa.float64())])  # fmt: skip
     part = pa.struct([("name", pa.string()), ("value", pa.float64())])
+    measure = pa.struct([("name", pa.string()), ("method", pa.string()), ("value", pa.float64())])
+    source = pa.struct([("number", pa.int64()), ("text", pa.string()), ("label", pa.string()),
+                        ("score", pa.float64())])  # fmt: skip
     lists = {"labels": strings, "probabilities": numbers, "words": strings, "starts": whole, "stops": whole,
-             "scores": numbers, "spans": pa.list_(span), "account": pa.list_(part)}  # fmt: skip
+             "scores": numbers, "spans": pa.list_(span), "account": pa.list_(part),
+             "measures": pa.list_(measure), "sources": pa.list_(source)}  # fmt: skip
     kinds = {**dict.fromkeys(TEXTS, pa.string()), **dict.fromkeys(NUMBERS, pa.float64()), "number": pa.int64(), **lists}
-    order = ("key", "asked", "text_id", "text", "pair", "number", "name", "gold", "model", "fingerprint", "device",
-             "version", "method", "parameters", "level", "wish", "target", "explained", "label", "probability",
-             "labels", "probabilities", "words", "starts", "stops", "scores", "spans", "account", "gap", "details",
-             "error")  # fmt: skip
+    order = ("key", "asked", "kind", "text_id", "text", "pair", "number", "name", "gold", "model", "fingerprint",
+             "device", "version", "method", "parameters", "setting", "level", "wish", "target", "explained", "label",
+             "probability", "labels", "probabilities", "words", "starts", "stops", "scores", "spans", "account", "gap",
+             "measures", "sources", "details", "error")  # fmt: skip
     return pa.schema([(name, kinds[name]) for name in order])
 
 
-def rows_of(asked: Asked, example: Example, result: Attribution | Hierarchy | str) -> Iterator[dict[str, Any]]:
-    """The rows of a text's explanation, one for each target; of a failure (the reason as a string) a single one."""
+def rows_of(asked: Asked, example: Example, answer: Answer | str) -> Iterator[dict[str, Any]]:
+    """The rows of a text's answer, one for each target; of a failure (the reason as a string) a single one."""
     first, second = (example.text, None) if isinstance(example.text, str) else example.text
     own = text_id(example)
     head: dict[str, Any] = {
         "text_id": own, "text": first, "pair": second, "number": example.number,
         "name": example.name, "gold": example.label, **asked.columns,
     }  # fmt: skip
-    if isinstance(result, str):
-        yield {**head, "key": digest(asked.id, own, None), "error": result}
+    if isinstance(answer, str):
+        yield {**head, "key": digest(asked.id, own, None), "error": answer}
         return
+    result = answer.result if isinstance(answer, Measured) else answer
     predicted = result.prediction
     head |= {
         "label": predicted.label, "probability": predicted.probability, "labels": list(predicted.probabilities),
         "probabilities": list(predicted.probabilities.values()), "details": _json(result.details),
     }  # fmt: skip
-    if isinstance(result, Hierarchy):
-        yield {**head, "key": digest(asked.id, own, result.target), **_tree(result)}
+    if not isinstance(answer, Attribution):
+        yield {**head, "key": digest(asked.id, own, result.target), "target": result.target,
+               "explained": float(result.explained), **_beside(answer)}  # fmt: skip
         return
-    for part in result.each_target():
+    for part in answer.each_target():
         own_words = [i for i, level in enumerate(part.levels) if level == "word"]
         places = [part.text.characters(part.spans[i]) for i in own_words]
         yield {
@@ -145,6 +182,17 @@ def rows_of(asked: Asked, example: Example, result: Attribution | Hierarchy | st
         }  # fmt: skip
 
 
+def _beside(answer: Hierarchy | Measured | Influence) -> dict[str, Any]:
+    """The columns of an answer that is no list of words' scores."""
+    if isinstance(answer, Hierarchy):
+        return _tree(answer)
+    if isinstance(answer, Measured):
+        return {"measures": [one._asdict() for one in answer.numbers], "details": None}
+    details = {"unit": answer.unit, "notes": list(answer.notes), "training_texts": len(answer.scores)}
+    sources = [{"number": s.number, "text": s.text, "label": s.label, "score": s.score} for s in answer.sources]
+    return {"sources": sources, "details": _json({**answer.details, **details})}
+
+
 def _tree(result: Hierarchy) -> dict[str, Any]:
     """The columns of a tree: its words, and its phrases from the smallest; their heights, steps and interactions, in
     the order of ``spans``, stand in ``details``."""
@@ -156,7 +204,7 @@ def _tree(result: Hierarchy) -> dict[str, Any]:
         "interactions": [part.interaction for part, _ in inner],
     }  # fmt: skip
     return {
-        "target": result.target, "explained": float(result.explained), "gap": float(result.gap),
+        "gap": float(result.gap),
         "account": [{"name": name, "value": float(value)} for name, value in result.account.items()],
         "words": [result.text.raw[start:stop] for start, stop in places],
         "starts": [start for start, _ in places], "stops": [stop for _, stop in places],

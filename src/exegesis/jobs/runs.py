@@ -9,24 +9,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from exegesis.api import Bar
 from exegesis.api.models import as_model
+from exegesis.api.training_texts import Training
 from exegesis.core.containers import items, shown
 from exegesis.core.errors import UsageError, unknown
+from exegesis.core.parameters import at_least, fitting
 from exegesis.core.progress import tell
 from exegesis.data.examples import Example, read_examples
 from exegesis.engine.cost import allowed
-from exegesis.engine.methods import Method, make
+from exegesis.engine.methods import Method
 from exegesis.jobs.estimate import Estimate, estimate
+from exegesis.jobs.inquiry import TOP, Inquiry
 from exegesis.jobs.local import Done, Recipe, explain_unit, in_processes
-from exegesis.jobs.plan import Question, Task, questions, unique, units
+from exegesis.jobs.plan import Question, Task, unique, units
 from exegesis.jobs.store import SHORT, Store
 from exegesis.nn.context import entry
 from exegesis.protocols.labels import number_of
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Wish
+from exegesis.questions.trust.measure import Measure
 
 UNIT = 256  # texts that are explained and written together
 _log = logging.getLogger("exegesis.jobs")
@@ -62,10 +66,14 @@ def run(
     model: Classifier | str | os.PathLike[str],
     data: Any,
     store: str | os.PathLike[str],
-    methods: str | Method | Sequence[str | Method] | Mapping[str, Mapping[str, Any]] = "integrated-gradients",
+    methods: str | Method | Sequence[str | Method] | Mapping[str, Mapping[str, Any]] | None = None,
     target: Wish = None,
     *,
     level: str = "word",
+    measures: str | Measure | Sequence[str | Measure] | None = None,
+    influence: str | Sequence[Any] | Mapping[str, Mapping[str, Any]] | None = None,
+    train: Training | None = None,
+    top: int = TOP,
     processes: int = 1,
     unit: int = UNIT,
     retry: bool = False,
@@ -81,19 +89,26 @@ def run(
     """Explain every text of a corpus, and keep the explanations in a store, a folder of parquet files.
 
     ``data`` is a list of texts or examples, or what ``read_examples`` reads: a file, parquet, the name of a dataset.
-    ``methods`` are names or method values, or names with their parameters; ``target`` and ``level`` are those of
-    ``explain``; as a ``level`` the name of a search of ``hierarchy`` (``acd``, ``soc``, ...) gives each text a
-    tree, whose phrases the methods score. A row belongs to one text, method and target (``exegesis.jobs.rows`` has
-    the columns); equal texts have one. Its key is a hash of the text, the method with its parameters, the level,
-    the target, the model's ``fingerprint`` (a hash of its weights, code, labels and reading; ``fingerprint=`` names
-    what is out of sight, such as the version of a black box) and the version of this package. What the store holds
-    under these keys is not done again, so the same call goes on after a kill, and does what is new after texts,
-    methods or weights have changed.
+    ``methods`` are names or method values, or names with their parameters (by default integrated-gradients, or none
+    beside ``influence`` alone); ``target`` and ``level`` are those of ``explain``; as a ``level`` the name of a search
+    of ``hierarchy`` (``acd``, ``soc``, ...) gives each text a tree, whose phrases the methods score.
 
-    Texts are explained in units of ``unit`` texts in their order, and the rows of a unit are those of ``explain`` for
-    its texts, bit for bit. A unit's shard is written whole or not at all: a kill loses the units in work. Shards that
-    are not what was written are set aside and done again. A text that cannot be explained has a row with the reason;
-    ``retry`` explains the units that hold such rows again.
+    ``measures``, named as for ``evaluate``, or ``"usual"``, add what they say of each method's explanation of each
+    text, and of the controls (random scores, leave-one-out, greedy removal), which are measured once for all methods.
+    ``influence`` names methods of ``influence``, which score the training texts ``train`` for each text; the ``top``
+    that help, and as many that hurt, are kept.
+
+    A row belongs to one text, question and target (``exegesis.jobs.rows`` has the columns); equal texts have one. Its
+    key is a hash of the text, the kind of question, the method with its parameters, the measures or training texts,
+    the level, the target, the model's ``fingerprint`` (a hash of its weights, code, labels and reading;
+    ``fingerprint=`` names what is out of sight, such as the version of a black box) and the version of this package.
+    What the store holds under these keys is not done again, so the same call goes on after a kill, and does what is new
+    after texts, methods or weights have changed.
+
+    Texts are explained in units of ``unit`` texts in their order, and the rows of a unit are those of ``explain``,
+    ``evaluate`` (of the method alone) and ``influence`` for its texts, bit for bit. A unit's shard is written whole or
+    not at all: a kill loses the units in work. Shards that are not what was written are set aside and done again. A
+    text that cannot be explained has a row with the reason; ``retry`` explains the units that hold such rows again.
 
     First the run is measured on a sample: ``said`` is called with the ``Estimate``, and ``only_estimate`` ends there.
     With several ``processes``, each loads the model, given as a name or folder, with ``options`` of ``load``, and
@@ -103,9 +118,9 @@ def run(
     started on this machine for the run. Each takes ``gpus`` GPUs, and loads the model where it runs; shards come back
     and are written here. The rows are the same to the bit where the processors and the threads are.
 
-    Raises the errors of ``explain`` that concern the whole run, or all texts of the sample; FileError if the store
-    cannot be written or another run writes to it, UsageError for a folder that is no store, MissingExtraError without
-    pyarrow.
+    Raises the errors of ``explain``, ``evaluate`` and ``influence`` that concern the whole run, or all texts of the
+    sample; FileError if the store cannot be written or another run writes to it, UsageError for a folder that is no
+    store, MissingExtraError without pyarrow.
     """
     for name, count in (("processes", processes), ("unit", unit)):
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
@@ -121,7 +136,10 @@ def run(
         raise UsageError(f"gpus must be a number of at least 0, not {shown(gpus)}")
     if gpus and engine == "local":
         raise UsageError("gpus belongs to engine='ray'; leave it out")
-    values = _values(methods)
+    inquiry = Inquiry.of(
+        methods, measures, influence, train, target=target, level=level, top=fitting("top", Annotated[int, at_least(1)],
+        top), fingerprint=fingerprint,
+    )  # fmt: skip
     examples = _examples(data)
     if isinstance(model, str | os.PathLike):
         from exegesis.api import load
@@ -129,7 +147,7 @@ def run(
         classifier = load(model, **(options or {}))
     else:
         classifier = as_model(model)
-    asked = questions(classifier, values, target, level, fingerprint)
+    asked = inquiry.questions(classifier)
     place = Store.open(store, new=True)
     with place.held(), allowed(most):
         damaged = _without_damage(place, retry)
@@ -150,7 +168,7 @@ def run(
         start = time.monotonic()
         if processes > 1 or engine == "ray":
             threads = max(1, (os.cpu_count() or 1) // processes)
-            recipe = Recipe(os.fspath(model), dict(options or {}), values, target, level, fingerprint, ids, threads)  # type: ignore[arg-type]
+            recipe = Recipe(os.fspath(model), dict(options or {}), inquiry, ids, threads)  # type: ignore[arg-type]
             if engine == "ray":
                 from exegesis.jobs.cluster import on_cluster
 
@@ -159,16 +177,8 @@ def run(
                 found = in_processes(recipe, place, tasks, processes)
         else:
             found = (explain_unit(asked, place, task) for task in tasks)
-        done = _counted(found, expected.rows, ", ".join(question.plan.name for question in asked), progress)
+        done = _counted(found, expected.rows, ", ".join(question.name for question in asked), progress)
         return ran(done=done.texts, failed=done.failed, seconds=time.monotonic() - start)
-
-
-def _values(methods: Any) -> list[Method]:
-    """The method values that a user names in any of the ways."""
-    if isinstance(methods, Mapping):
-        return [make(name, own) for name, own in methods.items()]
-    listed = methods if isinstance(methods, list | tuple) else [methods]
-    return [make(one) for one in listed]
 
 
 def _examples(data: Any) -> list[Example]:
@@ -213,7 +223,7 @@ def _missing(place: Store, question: Question, texts: Mapping[str, Example]) -> 
 
 def _warn_of_others(place: Store, asked: Sequence[Question]) -> None:
     """Say if the store holds rows of these methods from another model, level, target or version."""
-    known, names = {question.asked.id[:SHORT] for question in asked}, {question.plan.name for question in asked}
+    known, names = {question.asked.id[:SHORT] for question in asked}, {question.asked.method for question in asked}
     others = {shard.asked for shard in place.shards() if shard.method in names} - known
     if others:
         _log.warning(

@@ -21,7 +21,7 @@ from exegesis.core.disk.checksums import checksum
 from exegesis.core.disk.files import as_path, clear, lock, read_text, write_whole
 from exegesis.core.disk.folders import sync
 from exegesis.core.errors import FileError, UsageError
-from exegesis.jobs.rows import FORM, arrow
+from exegesis.jobs.rows import FORM, arrow, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,10 +51,18 @@ class Shard(NamedTuple):
         return self.path.is_file() and checksum(self.path)[:SHORT] == self.sum
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows, of some columns. Raises FileError for a file that is not readable parquet."""
+        """The rows, of some columns; those that an older version did not write are null. Raises FileError for a file
+        that is not readable parquet."""
         package = arrow()
         try:
-            return package.parquet.read_table(self.path, columns=None if columns is None else list(columns))
+            if columns is None:
+                return package.parquet.read_table(self.path)
+            file, types = package.parquet.ParquetFile(self.path), schema()
+            with file:
+                found = file.read([name for name in columns if name in file.schema_arrow.names])
+            for name in set(columns) - set(found.column_names):
+                found = found.append_column(name, package.nulls(found.num_rows, types.field(name).type))
+            return found.select(list(columns))
         except (package.ArrowException, OSError, ValueError, KeyError) as error:
             first = (str(error).splitlines() or [""])[0][:160]
             raise FileError(f"{self.path}: damaged ({first}); the run that wrote it mends it") from None
@@ -75,7 +83,13 @@ class Store:
         path = as_path(folder, "a store is the name of a folder")
         mark = path / MARK
         if mark.is_file():
-            return cls._marked(path, mark)
+            version = cls._version(path, mark)
+            if new and version < FORM:
+                raise UsageError(
+                    f"{path} was written in version {version} of the schema, whose columns are others than those of "
+                    f"{FORM}: it can be read, but name another store for this run"
+                )
+            return cls(path)
         if not new:
             raise FileError(f"{path} is no store of explanations (no {MARK}): exegesis run writes one")
         if path.exists() and not (
@@ -89,8 +103,9 @@ class Store:
         write_whole(mark, json.dumps({"format": FORMAT, "version": FORM}) + "\n")
         return cls(path)
 
-    @classmethod
-    def _marked(cls, path: Path, mark: Path) -> Store:
+    @staticmethod
+    def _version(path: Path, mark: Path) -> int:
+        """The version of the schema of a store. Raises FileError for a mark that is damaged, or of a later version."""
         try:
             said = json.loads(read_text(mark))
             fits = said["format"] == FORMAT and type(said["version"]) is int
@@ -100,7 +115,7 @@ class Store:
             raise FileError(f"{mark} is damaged or of another program; write {json.dumps({'format': FORMAT})} anew")
         if said["version"] > FORM:
             raise FileError(f"{path} was written in version {said['version']}, newer than {FORM}: upgrade exegesis")
-        return cls(path)
+        return int(said["version"])
 
     @cached_property
     def rows(self) -> Path:

@@ -6,15 +6,16 @@ import math
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from exegesis.core.errors import FileError, UsageError, unknown
-from exegesis.jobs.rows import TEXTS, arrow
-from exegesis.jobs.store import Shard, Store
+from exegesis.jobs.aggregates import judged, leading
+from exegesis.jobs.rows import EVALUATION, EXPLANATION, INFLUENCE, TEXTS, arrow
+from exegesis.jobs.store import SHORT, Shard, Store
 from exegesis.results.attribution import LEVELS
 from exegesis.results.behaviour.corpus import Agreeing, Answered, CorpusSummary, Moved, Same, Shifted, Slice, Strong
 from exegesis.statistics.agreement import compare
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 COMPARED = 1000  # rows of which scores are compared, for each pair of methods or stores
 REASONS = 20  # kinds of failures that are named
-NAMING = ("method", "parameters", "model", "fingerprint", "level", "wish", "asked")
+NAMING = ("kind", "method", "parameters", "model", "fingerprint", "level", "wish", "setting", "asked")
 
 
 def corpus(
@@ -39,14 +40,15 @@ def corpus(
     most: int = 12,
     minimum: int = 5,
 ) -> CorpusSummary:
-    """Summarise a store that ``run`` wrote: its strongest words in each slice, what failed, how far methods agree.
+    """Summarise a store that ``run`` wrote: its strongest words in each slice, what failed, how far methods agree, what
+    measures say of them, and which training texts stand behind the predictions.
 
     Rows are sliced by the values of the column ``by``, such as ``target``, ``label``, ``gold`` or ``model``. ``level``
     chooses words, or the phrases or clauses that were explained; ``words`` only some of them, in lower case. Only
     ``methods`` and only questions whose hash begins with one of ``asked`` are looked at; if a store holds several
-    questions by a method with the same parameters (two models, two targets), ``asked`` must choose. A mean is over all
-    uses in a slice, of at least ``minimum``; ``most`` words of a slice are named. Agreement is measured on the first
-    1,000 rows that two methods share.
+    questions of a kind by a method with the same parameters (two models, two targets, two sets of measures), ``asked``
+    must choose. A mean is over all uses in a slice, of at least ``minimum``; ``most`` words, and training texts, of a
+    slice are named. Agreement is measured on the first 1,000 rows that two methods share.
 
     ``against`` is another store, of another model or other texts: the same questions are compared between both, by mean
     scores, by shares of the slices, and row by row where units of texts are the same.
@@ -59,8 +61,9 @@ def corpus(
     if level not in LEVELS:
         raise unknown("level", level, LEVELS)
     wanted = frozenset(word.lower() for word in words)
-    here = _questions(Store.open(store), methods, asked)
-    tallies = {question.key: _tallied(question, by, level, wanted) for question in here}
+    every = _questions(Store.open(store), methods, asked)
+    tallies = {question.key: _tallied(question, by, level, wanted) for question in every}
+    here = [question for question in every if question.kind == EXPLANATION]
     strong = [
         Strong(question.name, value, text, total / uses, uses)
         for question in here
@@ -70,13 +73,17 @@ def corpus(
     failures = sum((tally.failures for tally in tallies.values()), Counter[str]())
     result: dict[str, Any] = {
         "store": str(store), "by": by, "level": level, "minimum": minimum,
-        "answered": tuple(question.answered(tallies[question.key]) for question in here),
+        "answered": tuple(question.answered(tallies[question.key]) for question in every),
         "slices": tuple(one for question in here for one in tallies[question.key].slices(question.name)),
         "strong": tuple(strong), "agreeing": tuple(_agreeing(a, b) for a, b in combinations(here, 2)),
         "failures": dict(failures.most_common(REASONS)),
+        "judged": tuple(one for question in every if question.kind == EVALUATION
+                        for one in judged(question.name, question.shards, by)),
+        "leading": tuple(one for question in every if question.kind == INFLUENCE
+                         for one in leading(question.name, question.shards, by, most)),
     }  # fmt: skip
     if against is not None:
-        there = {question.key: question for question in _questions(Store.open(against), methods, ())}
+        there = {one.key: one for one in _questions(Store.open(against), methods, ()) if one.kind == EXPLANATION}
         shared = [(question, there[question.key]) for question in here if question.key in there]
         if not shared:
             raise UsageError(f"{against} answers none of the questions of {store}: the same method, parameters, level "
@@ -100,12 +107,24 @@ class _Question:
     name: str
 
     @property
+    def kind(self) -> str:
+        """Explanation, evaluation or influence; version 1 of the schema knew the first alone."""
+        return self.named["kind"] or EXPLANATION
+
+    @property
     def key(self) -> tuple[str, ...]:
         """What the same question has in another store."""
-        return tuple(self.named[name] for name in ("method", "parameters", "level", "wish"))
+        named = [self.named[name] for name in ("method", "parameters", "level", "wish")]
+        return (*named, self.kind, self.named["setting"] or "")
 
     def answered(self, tally: _Tally) -> Answered:
-        named = {**self.named, "asked": self.named["asked"][:8], "fingerprint": self.named["fingerprint"][:8]}
+        named = {
+            **self.named,
+            "asked": self.named["asked"][:8],
+            "fingerprint": self.named["fingerprint"][:8],
+            "kind": self.kind,
+            "setting": self.named["setting"] or "",
+        }
         return Answered(**named, texts=tally.texts, failed=tally.failures.total(),
                         labelled=sum(tally.labelled.values()), right=sum(tally.right.values()))  # fmt: skip
 
@@ -142,13 +161,14 @@ def _questions(store: Store, methods: Sequence[str], asked: Sequence[str]) -> li
     for shard in store.shards():
         by_hash[shard.asked].append(shard)
     known = sorted({shards[0].method for shards in by_hash.values()})
+    asked = [start[:SHORT] for start in asked]
     for method in methods:
         if method not in known:
             raise unknown("method of this store", method, known)
     for start in asked:
         if not any(name.startswith(start) for name in by_hash):
             raise unknown("question of this store", start, sorted(name[:8] for name in by_hash))
-    found, names = [], Counter(shards[0].method for shards in by_hash.values())
+    found = []
     for name, shards in sorted(by_hash.items(), key=lambda item: (item[1][0].method, item[0])):
         method = shards[0].method
         if (methods and method not in methods) or (asked and not any(name.startswith(start) for start in asked)):
@@ -156,13 +176,17 @@ def _questions(store: Store, methods: Sequence[str], asked: Sequence[str]) -> li
         _check(shards)
         named = {key: column[0].as_py() for key, column in
                  zip(NAMING, shards[0].read(NAMING).columns, strict=True)}  # fmt: skip
-        found.append(_Question(named, tuple(shards), method if names[method] == 1 else f"{method} {name[:8]}"))
-    alike = Counter((one.named["method"], one.named["parameters"]) for one in found)
+        found.append(_Question(named, tuple(shards), method))
+    names = Counter((one.kind, one.name) for one in found)
+    found = [one if names[one.kind, one.name] == 1 else
+             replace(one, name=f"{one.name} {one.named['asked'][:8]}") for one in found]  # fmt: skip
+    alike = Counter((*one.key[:2], one.kind) for one in found)
     double = next((key for key, count in alike.items() if count > 1), None)
     if double is not None:
         told = "; ".join(
             f"{one.named['asked'][:8]} (model {one.named['model']} {one.named['fingerprint'][:8]}, level "
-            f"{one.named['level']}, {one.named['wish']})" for one in found if one.key[:2] == double
+            f"{', '.join(filter(None, (one.named['level'], one.named['wish'], one.named['setting'])))})"
+            for one in found if (*one.key[:2], one.kind) == double
         )  # fmt: skip
         raise UsageError(f"{store.folder} holds several questions by {double[1]}: choose one with asked: {told}")
     if not found:
@@ -185,8 +209,9 @@ def _tallied(question: _Question, by: str, level: str, wanted: frozenset[str]) -
         "gold",
         "probability",
         "error",
-        *(("words", "scores") if level == "word" else ("spans",)),
     }
+    if question.kind == EXPLANATION:
+        columns |= {"words", "scores"} if level == "word" else {"spans"}
     for shard in question.shards:
         table = shard.read(sorted(columns)).combine_chunks()
         tally.texts += len(pc.unique(table["text_id"]))
@@ -200,7 +225,8 @@ def _tallied(question: _Question, by: str, level: str, wanted: frozenset[str]) -
             tally.labelled[value] += gold is not None
             tally.right[value] += gold == label
             tally.probability[value] += probability
-        for (value, text), (total, uses) in _sums(table, values, level, wanted).items():
+        sums = _sums(table, values, level, wanted) if question.kind == EXPLANATION else {}
+        for (value, text), (total, uses) in sums.items():
             before = tally.sums.get((value, text), (0.0, 0))
             tally.sums[value, text] = (before[0] + total, before[1] + uses)
     return tally

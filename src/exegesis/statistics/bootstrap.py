@@ -52,6 +52,17 @@ def resampled_means(
     return np.concatenate(parts, 1)
 
 
+def mean_intervals(
+    values: Float[np.ndarray, "rows texts"], samples: int = 1000, seed: int = 0
+) -> list[tuple[float, float]]:
+    """The 95 % interval of the mean of each row over its texts, all of which differ; NaN, what a text has not. The same
+    draws serve all rows, a block of them at a time."""
+    texts = values.shape[1]
+    blocks = [resampled_means(values, draws) for draws in _drawn_blocks(texts, samples, seed, texts)]
+    means = np.concatenate(blocks, 1) if blocks else np.zeros((len(values), 0))
+    return [interval(row, int(np.isfinite(own).sum())) for row, own in zip(means, values, strict=True)]
+
+
 def resampled_ratios(
     sums: Float[np.ndarray, "rows texts"],
     counts: Float[np.ndarray, " texts"],

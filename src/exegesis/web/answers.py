@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import exegesis
@@ -19,6 +18,8 @@ from exegesis.protocols.insides import Layered
 from exegesis.protocols.model import Classifier, Raw, offers
 from exegesis.questions.inside.maps import MAPS
 from exegesis.questions.phrases.catalogue import SEARCHES
+from exegesis.questions.sources.method import METHODS as SOURCES
+from exegesis.questions.sources.method import require
 from exegesis.results.result import Result
 from exegesis.web.asks import Ask
 
@@ -31,19 +32,20 @@ def about(model: Classifier, training: bool = False) -> dict[str, Any]:
     """What a page must know of a model: its labels, its methods, and the views that it can serve."""
     served = exegesis.methods(model)
     methods = [{"name": card.name, "summary": card.summary, "paper": card.paper} for card in served]
-    pair, views = False, ["words", "phrases", "pairs"]
+    pair, views, places, sites = False, ["words", "phrases", "pairs"], list[tuple[int, list[int]]](), list[str]()
     for probe in PROBES:
-        tries: dict[str, Callable[[], Any]] = {
-            "attention": partial(exegesis.attention, model, probe),
-            "gates": partial(exegesis.gates, model, probe),
-        }
         with suppress(ExegesisError):
             exegesis.explain(model, probe)  # what is slow at first is slow before anyone waits
             pair = isinstance(probe, tuple)
-            for name, call in tries.items():
-                with suppress(ExegesisError):
-                    call()
-                    views.append(name)
+            with suppress(ExegesisError):
+                maps: Any = exegesis.attention(model, probe)
+                places = [(layer, [head for head in maps.heads(layer) if head]) for layer in maps.layers]
+                views.append("attention")
+            with suppress(ExegesisError):
+                exegesis.gates(model, probe)
+                views.append("gates")
+            if offers(model, Layered):
+                sites = _sites(model, probe)
             break
     if any(card.name == "lrp" for card in served):
         views.append("layers")
@@ -52,7 +54,27 @@ def about(model: Classifier, training: bool = False) -> dict[str, Any]:
         "labels": list(model.labels), "pair": pair, "views": list(dict.fromkeys(views)), "methods": methods,
         "preferred": preferred(model),
         "searches": [card.name for card in SEARCHES], "attention": [card.name for card in MAPS],
+        "places": places, "sites": sites, "sources": _sources(model) if training else [],
     }  # fmt: skip
+
+
+def _sites(model: Any, probe: Raw) -> list[str]:
+    """The layers whose information can be asked for, by name; none where a model says that they cannot be read."""
+    with suppress(ExegesisError):
+        found: Mapping[Any, Any] = model.sites(model.encode([read_text(model, probe)]))
+        return [str(place) for place, site in found.items() if site.layered and site.path]
+    return []
+
+
+def _sources(model: Classifier) -> list[str]:
+    """The methods that score training texts for a model with no more than their names."""
+    exegesis.influence_methods()
+    found = []
+    for card in SOURCES:
+        with suppress(ExegesisError):
+            require(model, SOURCES.make(card.name))
+            found.append(card.name)
+    return found
 
 
 def answers(model: Classifier, asks: Sequence[Ask], train: str | None = None, most: int | None = None) -> list[Answer]:
@@ -124,13 +146,14 @@ def _calls(model: Classifier, asked: Ask, train: str | None) -> list[Call]:
         case "pairs":
             return [lambda raws: ask.interactions(model, raws, method or "removal", target, **own)]
         case "attention":
-            return [lambda raws: ask.attention(model, raws, method or "attention", target, **own)]
+            return [lambda raws: ask.attention(
+                model, raws, method or "attention", target, layer=asked.layer, head=asked.head, **own)]  # fmt: skip
         case "gates":
             return [lambda raws: ask.gates(model, raws, target)]
         case "layers":
             return [lambda raws: ask.relevance(model, raws, target, **own)]
         case "information":
-            return [lambda raws: ask.information(model, raws, "all", target, **own)]
+            return [lambda raws: ask.information(model, raws, list(asked.sites) or "all", target, **own)]
     if train is None:
         raise UnsupportedError("no training texts are served here: start the server with --train DATA")
     return [lambda raws: ask.influence(model, train, raws, method or "nearest", target, **own)]

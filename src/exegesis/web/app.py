@@ -33,6 +33,7 @@ STATIC = {
     "tree.js": "text/javascript", "icon.svg": "image/svg+xml",
 }  # fmt: skip
 ENDED = ("done", "error")
+FULL: Event = {"event": "error", "status": 503, "error": "too many requests wait here: try again in a moment"}
 LOOK = 0.5  # seconds between two looks whether a client is still there
 
 
@@ -65,11 +66,13 @@ class Server:
             )
 
     async def events(self, ask: Ask) -> AsyncIterator[Event]:
-        """What happens to a request, up to ``done``, with the results of all its models, or ``error``. If nobody
-        listens any more, the request is taken back."""
+        """What happens to a request, up to ``done``, with the results of its models, or ``error`` if none has an answer.
+        Of several models one that fails is told (``failed``) and stands in ``errors`` of what is done; the others go on.
+        If nobody listens any more, the request is taken back."""
         loop, heard = asyncio.get_running_loop(), asyncio.Queue[tuple[int, Event]]()
         jobs: list[tuple[Desk, Job]] = []
         results: dict[int, list[Any]] = {}
+        errors: dict[int, Event] = {}
 
         def teller(at: int) -> Callable[[Event], object]:
             def tell(event: Event) -> None:
@@ -81,21 +84,28 @@ class Server:
         try:
             desks = self.named(ask)
             for at, desk in enumerate(desks):
-                job = desk.put(ask, teller(at))
+                try:
+                    job = desk.put(ask, teller(at))
+                except Full:
+                    heard.put_nowait((at, FULL))
+                    continue
                 self._jobs[job.id] = desk, job
                 jobs.append((desk, job))
-            while len(results) < len(desks):
+            while len(results) + len(errors) < len(desks):
                 at, event = await heard.get()
                 if event["event"] == "done":
                     results[at] = event["results"]
-                else:
-                    yield {**event, "model": desks[at].name}
-                    if event["event"] == "error":
+                    continue
+                if event["event"] == "error":
+                    errors[at] = event
+                    if len(errors) == len(desks):
+                        yield {**errors[min(errors)], "model": desks[min(errors)].name}
                         return
+                    event = {**event, "event": "failed"}
+                yield {**event, "model": desks[at].name}
             flat = [result for at in sorted(results) for result in results[at]]
-            yield {"event": "done", **await asyncio.to_thread(self._drawn, ask, flat)}
-        except Full:
-            yield {"event": "error", "status": 503, "error": "too many requests wait here: try again in a moment"}
+            told = {"errors": {desks[at].name: errors[at]["error"] for at in sorted(errors)}} if errors else {}
+            yield {"event": "done", **told, **await asyncio.to_thread(self._drawn, ask, flat)}
         except ExegesisError as error:
             yield {"event": "error", "status": 422, "error": " ".join(str(error).split())}
         finally:
@@ -171,7 +181,8 @@ def application(
         return found
 
     async def explain(ask: Ask, request: Request) -> Response:
-        """Explain a text; the answer comes when it is ready. A client that leaves takes its request back."""
+        """Explain a text; the answer comes when it is ready. Of several models ``errors`` names those that have none. A
+        client that leaves takes its request back."""
         server().check(ask)
         event = await _ended(server(), ask, request)
         if event["event"] == "error":
@@ -182,7 +193,8 @@ def application(
 
     async def stream(ask: Ask, request: Request) -> Response:
         """Explain a text; events come as lines of JSON: queued (with the id of the request, and how many wait before
-        it), started, progress, and at last done (with what ``/api/explain`` answers) or error."""
+        it), started, progress, failed (one model of several), and at last done (with what ``/api/explain`` answers) or
+        error."""
         server().check(ask)
         if ask.form in drawn.TYPES:
             raise HTTPException(422, "files do not come in a stream: ask /api/explain for them")
@@ -200,7 +212,7 @@ def application(
             server().check(ask)
         events = await asyncio.gather(*(_ended(server(), ask, request) for ask in asks))
         return _json({"answers": [
-            {"results": event["results"]} if "results" in event else {"error": event["error"]} for event in events
+            {name: event[name] for name in ("results", "errors", "error") if name in event} for event in events
         ]})  # fmt: skip
 
     async def cancel(number: int) -> dict[str, bool]:

@@ -23,8 +23,9 @@ class Options:
     ``view`` is the question: ``words`` (a score for each), ``phrases`` (a tree), ``pairs`` (interactions of words),
     ``attention``, ``gates``, ``layers`` (relevance in every layer), ``information`` (of words in every layer) or
     ``training`` (the training texts behind the prediction). ``methods`` answer it, by default the one that fits;
-    ``phrases`` takes a ``search`` and at most one method. ``target``, ``level``, ``trust`` and ``parameters`` are those
-    of the functions of Python. ``models`` are names of ``/api/models``; several are asked side by side. ``form`` is
+    ``phrases`` takes a ``search`` and at most one method. ``layer`` and ``head`` choose maps of ``attention``,
+    ``sites`` the layers of ``information``. ``target``, ``level``, ``trust`` and ``parameters`` are those of the
+    functions of Python. ``models`` are names of ``/api/models``; several are asked side by side. ``form`` is
     what comes back: ``results`` as JSON that ``exegesis.read`` reads, ``view`` with fragments for a page, or the file
     that ``save`` would write (``html``, ``svg``).
     """
@@ -38,6 +39,9 @@ class Options:
     target: Name | None = None
     level: Name = "word"
     trust: bool = False
+    layer: Annotated[int, Field(ge=1)] | None = None
+    head: Annotated[int, Field(ge=1)] | None = None
+    sites: Annotated[tuple[Name, ...], Field(max_length=40)] = ()
     parameters: Annotated[Mapping[str, Parameter], Field(max_length=20)] = field(default_factory=dict)
     palette: Name = "green-red"
     form: Form = "results"
@@ -63,7 +67,8 @@ class Ask(Options):
     def key(self, model: str) -> tuple[Any, ...]:
         """What requests must have in common to be answered by one call."""
         parameters = tuple(sorted(self.parameters.items()))
-        return (model, self.view, self.methods, self.search, self.target, self.level, self.trust, repr(parameters))
+        chosen = (self.methods, self.search, self.layer, self.head, self.sites, self.target, self.level, self.trust)
+        return (model, self.view, chosen, repr(parameters))
 
 
 @dataclass(frozen=True, kw_only=True)

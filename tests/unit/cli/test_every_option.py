@@ -106,6 +106,7 @@ influence -m pairs "Two dogs run." --pair "Dogs move." --train p.tsv --train-col
 influence -m pairs -f p.tsv --column premise --pair-column hypothesis --train p.tsv --train-column premise PAIRS
 run t.tsv --store kept --column text --label label --limit 4 -m bundled -M lime -p samples=20 -t positive -l all
 run folder --split test --store kept --most 1000 --unit 2 --retry --estimate --device cpu TASK
+run t.tsv --store kept --limit 2 -m bundled -M gradient --measures deletion --influence nearest --train t.tsv --top 1
 corpus store --by label --level word --words film,fine --methods leave-one-out --most 2 --minimum 1 --json out.json
 corpus store --against store --html out.html --figure out.svg --palette blue-orange --color
 corpus store --no-color --json out.json -q

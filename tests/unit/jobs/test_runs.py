@@ -16,6 +16,7 @@ import exegesis
 from exegesis.core.disk import files
 from exegesis.core.errors import FileError, TextError, UnsupportedError, UsageError
 from exegesis.data.examples import Example
+from exegesis.jobs.inquiry import Inquiry
 from exegesis.jobs.plan import unique, units
 from exegesis.jobs.rows import rows_of, schema
 from exegesis.jobs.store import Store
@@ -254,10 +255,8 @@ def test_wrong_calls(model, tmp_path):
 
 
 def test_a_row_is_named_by_all_that_determines_it(model):
-    from exegesis.jobs.plan import questions
-
-    (question,) = questions(model, ["lime"], None, "word")
-    (other,) = questions(model, {"lime": {"seed": 1}}, None, "word")
+    (question,) = Inquiry.of("lime", None, None, None).questions(model)
+    (other,) = Inquiry.of({"lime": {"seed": 1}}, None, None, None).questions(model)
     one, labelled = Example.of("a film"), Example.of("a film", "good")
     keys = [next(rows_of(q.asked, e, "failed"))["key"] for q, e in
             ((question, one), (question, labelled), (other, one), (question, Example.of(("a", "film"))))]  # fmt: skip

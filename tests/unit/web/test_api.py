@@ -106,6 +106,33 @@ def test_a_stream_says_how_far_it_is_and_ends_with_the_answer(client):
     assert events[-1]["results"][0]["format"] == "exegesis.hierarchy"
 
 
+def test_a_model_that_fails_ends_no_other(client):
+    """The error of one model of several is told with its name, in the stream and beside what the other answers."""
+    body = {"models": ["absent", "bundled"], "methods": ["lrp"]}
+    events = [json.loads(line) for line in answered(client, "/api/stream", **body).text.splitlines()]
+    (failed,) = [event for event in events if event["event"] == "failed"]
+    assert (failed["model"], failed["status"]) == ("absent", 503)
+    assert events[-1]["event"] == "done"
+    assert events[-1]["errors"] == {"absent": failed["error"]}
+    (alone,) = answered(client, methods=["lrp"]).json()["results"]
+    told = answered(client, **body).json()
+    assert [one["scores"] for one in (*told["results"], *events[-1]["results"])] == [alone["scores"]] * 2
+    assert told["errors"] == {"absent": failed["error"]}
+    events = [json.loads(line) for line in answered(client, "/api/stream", models=["absent"]).text.splitlines()]
+    assert (events[-1]["event"], events[-1]["model"]) == ("error", "absent")
+
+
+def test_layers_are_chosen(client):
+    """A page is told which layers, heads and methods for training texts there are, and chooses one."""
+    (told, _) = client.get("/api/models").json()["models"]
+    assert {"layer 1", "pooled"} <= set(told["sites"])
+    (found,) = answered(client, view="information", sites=["pooled"], parameters={"pairs": 2}).json()["results"]
+    assert found["format"] == "exegesis.information"
+    assert [told["places"], told["sources"]] == [[], []]  # no attention, and no training texts
+    refused = answered(client, view="information", sites=["layer 9"], status=422).json()["error"]
+    assert "layer 1" in refused
+
+
 def test_one_text_of_a_batch_that_fails_spoils_no_other(client):
     body = {"texts": ["a fine film", "  ", "a dull film"], "methods": ["lrp"]}
     first, blank, last = client.post("/api/batch", json=body).json()["answers"]

@@ -68,8 +68,7 @@ def evaluate(
         require(model, method)
     marked = _marks(texts, marks)
     passed = _given(texts, explanations, target)
-    spans = _spans(chosen)
-    computed = [_explained(model, texts, method, target, spans, chosen, advance) for method in built]
+    computed = [explained(model, texts, method, target, chosen, advance) for method in built]
     return measured(
         model,
         texts,
@@ -103,18 +102,18 @@ def choose(
     return chosen
 
 
-def _explained(
+def explained(
     model: Classifier,
     texts: Sequence[Text],
     method: Method,
     target: Wish,
-    spans: Spans | None,
     measures: Sequence[Measure],
-    advance: Callable[[], object],
+    advance: Callable[[], object] = lambda: None,
 ) -> Explanations:
-    """The explanations of all texts by a method, and for the label of word lists those of texts with words of both."""
+    """The explanations of all texts by a method, with the spans that measures remove, and for the label of word lists
+    those of texts with words of both."""
     results: list[Attribution | None] = [None] * len(texts)
-    for row, result in run(model, texts, method, ask(target, model.labels, model.link), spans):
+    for row, result in run(model, texts, method, ask(target, model.labels, model.link), _spans(measures)):
         results[row] = result
         advance()
     labelled: dict[str, list[Attribution | None]] = {}

@@ -11,7 +11,8 @@ from exegesis.results.behaviour.study import Study
 
 class Answered(NamedTuple):
     """One question of a store: how many texts were explained and how many failed, and how many of the ``labelled``
-    ones are predicted right. ``asked`` is the start of the hash that names the question."""
+    ones are predicted right. ``asked`` is the start of the hash that names the question, ``kind`` says whether it is an
+    explanation, an evaluation or an influence, ``setting`` names the measures or the training texts."""
 
     method: str
     parameters: str
@@ -24,6 +25,8 @@ class Answered(NamedTuple):
     failed: int
     labelled: int
     right: int
+    kind: str = "explanation"
+    setting: str = ""
 
 
 class Slice(NamedTuple):
@@ -46,6 +49,34 @@ class Strong(NamedTuple):
     text: str
     mean: float
     uses: int
+
+
+class Judged(NamedTuple):
+    """The mean of a measure over the ``texts`` of a slice that have a number, for a method or a control, with its
+    bootstrap interval of 95 %; ``higher`` if higher is better."""
+
+    method: str
+    value: str
+    measure: str
+    mean: float
+    low: float
+    high: float
+    texts: int
+    higher: bool
+
+
+class Leading(NamedTuple):
+    """A training text that is named in the rows of a slice: its number and label, how often as one that helps and as
+    one that hurts, and its mean score where it is named."""
+
+    method: str
+    value: str
+    number: int
+    text: str
+    label: str
+    helps: int
+    hurts: int
+    mean: float
 
 
 class Agreeing(NamedTuple):
@@ -95,7 +126,8 @@ class CorpusSummary(Study):
     """What a store holds, by the values of the column ``by`` (see ``exegesis.corpus``).
 
     ``strong`` has the words with the largest mean scores by magnitude, in each slice, of those with at least
-    ``minimum`` uses. ``failures`` counts the texts that failed by reason. ``other`` is the store that this one is
+    ``minimum`` uses. ``judged`` has the measures of methods and controls, ``leading`` the training texts that are named
+    most often. ``failures`` counts the texts that failed by reason. ``other`` is the store that this one is
     compared with, empty without one; then ``moved``, ``shifted`` and ``same`` say how they differ.
     """
 
@@ -112,6 +144,8 @@ class CorpusSummary(Study):
     moved: tuple[Moved, ...] = ()
     shifted: tuple[Shifted, ...] = ()
     same: tuple[Same, ...] = ()
+    judged: tuple[Judged, ...] = ()
+    leading: tuple[Leading, ...] = ()
 
     kind: ClassVar[str] = "corpus"
     filled: ClassVar[tuple[str, ...]] = ("answered",)

@@ -16,11 +16,12 @@ def summary(result: CorpusSummary) -> doc.Section:
     """Tables, and a chart of the strongest words."""
     by, noun = visible(result.by), {"word": "word"}.get(result.level, result.level)
     size, moved = usual(row.mean for row in result.strong), usual(row.here for row in result.moved)
+    leads = usual(row.mean for row in result.leading)
     facts = doc.facts({"store": visible(result.store), "beside": visible(result.other), "by": by})
     tables = (
-        (("method", "model", "level", "explained", "question", "texts", "failed", "right"),
-         ((row.method, f"{row.model} {row.fingerprint}", row.level, row.wish, row.asked, f"{row.texts:,}",
-           f"{row.failed:,}", _share(row.right, row.labelled)) for row in result.answered), 5),
+        (("method", "kind", "model", "level", "explained", "question", "texts", "failed", "right"),
+         ((row.method, row.kind, f"{row.model} {row.fingerprint}", row.level, row.wish, row.asked, f"{row.texts:,}",
+           f"{row.failed:,}", _share(row.right, row.labelled)) for row in result.answered), 6),
         (("method", by, "rows", "mean probability", "right"),
          ((row.method, row.value, f"{row.rows:,}", _percent(row.probability), _share(row.right, row.labelled))
           for row in result.slices), 2),
@@ -29,6 +30,12 @@ def summary(result: CorpusSummary) -> doc.Section:
         (("method", "beside", "Spearman", "top 3 in common", "rows"),
          ((row.first, row.second, _decimal(row.spearman), _percent(row.top), f"{row.rows:,}")
           for row in result.agreeing), 2),
+        (("method", by, "measure", "mean", "95 % interval", "texts", "better"),
+         ((row.method, row.value, row.measure, _decimal(row.mean), _interval(row.low, row.high), f"{row.texts:,}",
+           "higher" if row.higher else "lower") for row in result.judged), 3),
+        (("method", by, "training text", "label", "helps", "hurts", "mean score"),
+         ((row.method, row.value, f"{row.number}: {row.text}", row.label, f"{row.helps:,}", f"{row.hurts:,}",
+           number(row.mean, leads)) for row in result.leading), 4),
         (("method", by, noun, "here", "there", "uses here", "uses there"),
          ((row.method, row.value, row.text, number(row.here, moved), number(row.there, moved), f"{row.uses_here:,}",
            f"{row.uses_there:,}") for row in result.moved), 3),
@@ -41,7 +48,7 @@ def summary(result: CorpusSummary) -> doc.Section:
     )  # fmt: skip
     parts = [_table(names, rows, words) for names, rows, words in tables]
     note = f"Means are over all uses in a slice, of at least {result.minimum}; words in lower case."
-    if not result.strong:
+    if not result.strong and any(row.kind == "explanation" for row in result.answered):
         note = f"No {noun} asked for has {result.minimum} uses in a slice: ask for fewer (--minimum), or for others."
     chart = [_chart(result.strong, noun)] if result.strong else []
     return corpus.section(
@@ -68,6 +75,10 @@ def _share(part: int, whole: int) -> str:
 
 def _percent(value: float) -> str:
     return "" if math.isnan(value) else percent(value)
+
+
+def _interval(low: float, high: float) -> str:
+    return "" if math.isnan(low) else f"{decimal(low, 2)} to {decimal(high, 2)}"
 
 
 def _decimal(value: float) -> str:

@@ -71,6 +71,7 @@ async function request(asked) {
   const timer = setTimeout(() => { $("work").hidden = false; $("bar").removeAttribute("value"); $("doing").textContent = "waiting"; }, SLOW);
   const heard = (event) => {
     if (event.event === "queued" && event.before) $("doing").textContent = `${event.before} requests before this one`;
+    if (event.event === "failed") $("doing").textContent = `${event.model} has no answer`;
     if (event.event === "started") $("doing").textContent = "working";
     if (event.event === "progress") {
       $("doing").textContent = `${event.what}: ${event.done} of ${event.total}`;
@@ -122,7 +123,9 @@ function draw() {
   $("strip").className = words && !placed ? $("drawn").firstElementChild?.className ?? "" : "";
   $("strip").replaceChildren(...(words && !placed ? [words] : []));
   if (!Object.keys(state.changes).length) $("changed").replaceChildren();
-  say(found.results[0]?.label ? `${found.results[0].model} says ${found.results[0].label}` : "", "hidden");
+  const failed = Object.entries(found.errors ?? {}).map(([name, why]) => `${name}: ${why}`);
+  if (failed.length) say(failed.join(" · "), "bad");
+  else say(found.results[0]?.label ? `${found.results[0].model} says ${found.results[0].label}` : "", "hidden");
 }
 
 function altered(word, value) {
@@ -157,7 +160,7 @@ for (const id of ["text", "pair"]) $(id).addEventListener("keydown", (event) => 
 });
 $("model").addEventListener("change", (event) => {
   const other = state.other === event.target.value ? "" : state.other;
-  Object.assign(state, { model: event.target.value, other, target: "", methods: [], changes: {}, text: $("text").value });
+  Object.assign(state, { model: event.target.value, other, target: "", methods: [], layer: "", head: "", site: "", source: "", changes: {}, text: $("text").value });
   fill();
   change({});
 });

@@ -2,7 +2,7 @@
 
 const LONGEST = 8000; // characters of an address that browsers and servers surely take
 const LISTS = ["methods"];
-const NAMES = ["text", "pair", "model", "other", "view", "target", "search", "map", ...LISTS];
+const NAMES = ["text", "pair", "model", "other", "view", "target", "search", "map", "layer", "head", "site", "source", ...LISTS];
 
 export function read() {
   const query = new URLSearchParams(location.search);

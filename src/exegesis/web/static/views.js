@@ -17,7 +17,7 @@ const HELP = {
   gates: "What the gates of the network let through at each word.",
   layers: "How relevance arrives at each layer.",
   information: "How much of each word the layers still hold. This takes several seconds for each layer.",
-  training: "The training texts behind this answer.",
+  training: "The training texts behind this answer: those that speak for it, and those that speak against it.",
   trust: "How far the explanation can be trusted: what happens if its top words go, and whether other methods agree.",
 };
 const BESIDE = ["leave-one-out", "lrp", "gradient-x-input", "shapley", "lime", "kernel-shap"]; // beside the default, if served
@@ -43,7 +43,12 @@ export function body(state, model) {
   if (state.view === "classes") Object.assign(asked, { view: "words", target: "all" });
   if (state.view === "trust") Object.assign(asked, { view: "words", trust: true });
   if (state.view === "phrases" && state.search) asked.search = state.search;
-  if (state.view === "attention" && state.map) asked.methods = [state.map];
+  if (state.view === "attention") {
+    if (state.map) asked.methods = [state.map];
+    for (const name of ["layer", "head"]) if (/^[1-9]\d{0,3}$/.test(state[name])) asked[name] = Number(state[name]);
+  }
+  if (state.view === "information" && state.site) asked.sites = [state.site];
+  if (state.view === "training" && state.source) asked.methods = [state.source];
   return asked;
 }
 
@@ -70,7 +75,17 @@ export function choices(place, state, model, chosen) {
   if (state.view === "phrases")
     parts.push(select("Found by", model.searches.map((name) => [name, name]), state.search || "acd", (search) => chosen({ search })));
   if (state.view === "attention")
-    parts.push(select("Shown", model.attention.map((name) => [name, name]), state.map || "attention", (map) => chosen({ map })));
+    parts.push(select("Shown", model.attention.map((name) => [name, name]), state.map || "attention", (map) => chosen({ map, layer: "", head: "" })));
+  const numbers = (what, known) => [["", `all ${what}s`], ...known.map((number) => [String(number), `${what} ${number}`])];
+  if (state.view === "attention" && model.places.length) {
+    const heads = [...new Set(model.places.filter(([layer]) => !state.layer || String(layer) === state.layer).flatMap(([, own]) => own))];
+    parts.push(select("Layer", numbers("layer", model.places.map(([layer]) => layer)), state.layer, (layer) => chosen({ layer, head: "" })));
+    if (heads.length > 1) parts.push(select("Head", numbers("head", heads), state.head, (head) => chosen({ head })));
+  }
+  if (state.view === "information" && model.sites.length > 1)
+    parts.push(select("Layer", [["", "all layers"], ...model.sites.map((name) => [name, name])], state.site, (site) => chosen({ site })));
+  if (state.view === "training" && model.sources.length > 1)
+    parts.push(select("Found by", model.sources.map((name) => [name, name]), state.source || "nearest", (source) => chosen({ source })));
   place.replaceChildren(...parts);
 }
 

@@ -104,6 +104,11 @@ class _Marks:
         return top
 
 
+def needs_marks(value: object) -> bool:
+    """True for a measure that compares with the words that people marked."""
+    return isinstance(value, _Marks)
+
+
 @measure(
     "plausibility-f1",
     question="are the top words those that people marked?",
