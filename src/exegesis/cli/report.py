@@ -12,6 +12,7 @@ from exegesis.cli.inputs import listed, load, read_training
 from exegesis.cli.options import Command, option
 from exegesis.cli.outputs import PAGES, check_files, progress, say
 from exegesis.cli.studies.study import Rows
+from exegesis.core.disk.files import read_text
 from exegesis.core.errors import UsageError
 from exegesis.core.escapes import escaped
 
@@ -25,6 +26,7 @@ class Report(Command, opt.Look, opt.Model, Rows):
     exegesis report --data reviews.tsv --out report.html
     exegesis report -m mine --data test.tsv --words women.txt,men.txt --out r.html
     exegesis report -m mine --data sst2/ --split test --measured 200 --out r.html
+    exegesis report -m mine --data test.tsv --out r.html --card README.md --license apache-2.0
     """
 
     data: str = option("Texts, with labels if they have any.", "--data", "--file", "-f", metavar="DATA", default=...)
@@ -36,18 +38,28 @@ class Report(Command, opt.Look, opt.Model, Rows):
     checked: int = option("Texts of the sanity checks.", metavar="N", min=2, default=30)
     seed: int = opt.SEED("Seed of random scores and of intervals.")
     out: Path = option("The page.", "--out", "-o", metavar="FILE", default=..., **opt.OUTPUT)
+    card: Path | None = option("Also a model card for the Hugging Face hub, .md.", metavar="FILE", **opt.OUTPUT)
+    license: str | None = option("For --card: the model's licence, such as apache-2.0.", metavar="NAME", **opt.OUTPUT)
+    language: str | None = option("For --card: languages, such as en.", metavar="A,B", **opt.OUTPUT)
+    about: Path | None = option("For --card: Markdown about the model, placed first.", metavar="FILE", **opt.OUTPUT)
     quiet: bool = opt.QUIET()
 
     def run(self) -> None:
         view = self.view()
         data = self._file()
-        check_files({"--out": (self.out, (*PAGES, ".txt"))}, [data, self.train])
+        check_files(
+            {"--out": (self.out, (*PAGES, ".txt")), "--card": (self.card, (".md",))}, [data, self.train, self.about]
+        )
+        about = self._about()
         whole = self if data == self.data else replace(self, split=None)
         examples = whole.rows(data, self.label)
         train = read_training(self.train, self.column, self.label, self.pair_column)
 
+        from exegesis.study.cards import card, check_card
         from exegesis.study.reports import report
 
+        if self.card is not None:
+            check_card(self.card)
         found = report(
             load(self), examples, train=train, groups=listed(self.words) or None, methods=listed(self.methods) or None,
             measured=self.measured, checked=self.checked, seed=self.seed, named=self._named(data),
@@ -57,6 +69,16 @@ class Report(Command, opt.Look, opt.Model, Rows):
         for chapter in found.chapters if not self.quiet else ():
             print(escaped(f"{chapter.title}: {' '.join(chapter.sentences[:2]) or chapter.question}"))
         say(self.out, self.quiet)
+        if self.card is not None:
+            card(found, self.card, license=self.license, language=listed(self.language), about=about)
+            say(self.card, self.quiet)
+
+    def _about(self) -> str:
+        """The author's own Markdown. Raises UsageError for options of a card if there is none."""
+        for name in ("license", "language", "about") if self.card is None else ():
+            if getattr(self, name) is not None:
+                raise UsageError(f"--{name} belongs to --card; leave it out, or say --card README.md")
+        return "" if self.about is None else read_text(self.about)
 
     def _file(self) -> str:
         """The file of the texts: of a folder with a split, the one of its name, which every command reads."""

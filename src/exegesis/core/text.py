@@ -70,6 +70,8 @@ class Text:
 
     def characters(self, span: Span) -> tuple[int, int]:
         """The range of characters of ``raw`` that the pieces of a span cover, without special pieces."""
+        if span.stop - span.start == 1:  # a word of one piece, as most are
+            return (0, 0) if self.special[span.start] else self.offsets[span.start]
         inside = [self.offsets[i] for i in range(span.start, span.stop) if not self.special[i]]
         if not inside:
             return (0, 0)

@@ -104,6 +104,8 @@ class Attribution(Accounted):
         """The sum of the words' scores; without words, the sum of the scores of the finest level."""
         if not self.spans:
             return np.zeros(len(self.targets))
+        if len(self.targets) == 1 and len(set(self.levels)) == 1:
+            return np.atleast_1d(self.values[0].sum())
         finest = self.level_names[0]
         sums: np.ndarray = self.values[:, [i for i, level in enumerate(self.levels) if level == finest]].sum(-1)
         return sums

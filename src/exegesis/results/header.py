@@ -242,15 +242,20 @@ class Accounted(TextResult):
     @property
     def residual(self) -> Any:
         """The explained number less the sum of the words' scores."""
-        return self._number((np.array(self.subject.explained) - self._carried()).tolist())
+        return self._number(self._left().tolist())
+
+    def _left(self) -> Float[np.ndarray, " targets"]:
+        """The residual of each target."""
+        left: np.ndarray = np.array(self.subject.explained) - self._carried()
+        return left
 
     @property
     def gap(self) -> Any:
         """The residual less the sum of the account: the part that no term accounts for."""
-        total = np.asarray(self.residual, dtype=np.float64)
-        for part in self.account.values():
+        total = self._left()
+        for part in self.remainder.parts.values():
             total = total - np.asarray(part, dtype=np.float64)
-        return self._number(np.atleast_1d(total).tolist())
+        return self._number(total.tolist())
 
     def readable(self) -> dict[str, Any]:
         """Plain values for other programs, with the account."""

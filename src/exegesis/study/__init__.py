@@ -1,5 +1,6 @@
 """Questions asked over a corpus: words and their classes, failures, swaps, repair, attention, heads, concepts."""
 
+from exegesis.study.cards import card
 from exegesis.study.failing.amendments import amend
 from exegesis.study.failing.calibration import calibrate
 from exegesis.study.failing.faults import failures
@@ -24,6 +25,7 @@ __all__ = [
     "amend",
     "attention_test",
     "calibrate",
+    "card",
     "collusion",
     "concepts",
     "excerpts",

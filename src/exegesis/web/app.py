@@ -66,9 +66,9 @@ class Server:
             )
 
     async def events(self, ask: Ask) -> AsyncIterator[Event]:
-        """What happens to a request, up to ``done``, with the results of its models, or ``error`` if none has an answer.
-        Of several models one that fails is told (``failed``) and stands in ``errors`` of what is done; the others go on.
-        If nobody listens any more, the request is taken back."""
+        """What happens to a request, up to ``done``, with the results of its models, or ``error`` if none of them has
+        an answer. Of several models one that fails is told (``failed``) and stands in ``errors`` of what is done; the
+        others go on. If nobody listens any more, the request is taken back."""
         loop, heard = asyncio.get_running_loop(), asyncio.Queue[tuple[int, Event]]()
         jobs: list[tuple[Desk, Job]] = []
         results: dict[int, list[Any]] = {}
