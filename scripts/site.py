@@ -7,6 +7,7 @@ python -m mkdocs build --strict        writes build/site; a link that leads nowh
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 from pathlib import Path
@@ -108,7 +109,8 @@ def gallery() -> str:
         first = (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or path.name).splitlines()[0]
         parts.append(f"- [{path.name}](../examples/{path.name}): {first}")
     for path in sorted((ROOT / "examples").glob("*.ipynb")):
-        parts.append(f"- [{path.name}](../examples/{path.name})")
+        title = "".join(json.loads(path.read_text("utf-8"))["cells"][0]["source"]).splitlines()[0].lstrip("# ")
+        parts.append(f"- [{path.name}](../examples/{path.name}): {title}")
     return "\n".join(parts) + "\n"
 
 
