@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -59,7 +59,7 @@ class Data(Group, panel="Data"):
     test: str | None = option("Test texts.")
     extra: list[str] | None = option("More training texts, such as phrases; repeatable.")
     text: str | None = option("Column of the text: its name, or its number from 1.", "--column", "--text")
-    pair: str | None = option("Column of the second text, for esim, or the aspect.", "--pair-column", "--pair")
+    pair: str | None = option("Column of the second text of a pair, or the aspect.", "--pair-column", "--pair")
     label: str | None = option("Column of the label.")
     header: bool | None = option("Say whether row 1 names the columns.", "--header/--no-header")
     encoding: str | None = option("Of files that are not UTF-8, such as cp1252.", metavar="NAME")
@@ -70,7 +70,7 @@ class Data(Group, panel="Data"):
 class Shape(Group, panel="Model"):
     """The kind of a classifier and its widths; None is the default of the kind."""
 
-    arch: str = choice("Cell (bi- reads both ways), or a whole network; esim compares pairs; rationale selects "
+    arch: str = choice("Cell (bi- reads both ways), or a whole network; esim is made for pairs; rationale selects "
                        "words; concepts decides through them; hf:FOLDER fine-tunes; "
                        "explainer:FOLDER writes why.", ARCHS, "gru", (HF, EXPLAINER))  # fmt: skip
     embedding: int | None = option("Width of the embeddings: 100, of transformer 256.", min=1, default=None)
@@ -184,7 +184,8 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
     The classifier has embeddings, one or more recurrent layers, a readout of their states, and a linear layer.
     transformer is an encoder (Vaswani et al. 2017), cnn has convolutions of several widths (Kim 2014).
     lstm-nondecreasing, lstm-markov and lstm-no-gates are the LSTMs made for relevance propagation by Arras et al.
-    (2019, Sec. 11.4). esim is the model of pairs of Chen et al. (2017), for natural language inference. rationale reads
+    (2019, Sec. 11.4). esim is the model of pairs of Chen et al. (2017), for natural language inference; every other
+    network reads the two texts of a pair (--pair) one after the other. rationale reads
     only the words that its --selector keeps; 'exegesis explain' shows them first. concepts adds up what its --concepts
     say, each of an excerpt of its own; 'exegesis rename' names them. landmarks compares a text with some of the
     training texts (Croce et al. 2017); 'exegesis influence -M landmarks' names them. The state is saved beside OUT
@@ -241,6 +242,8 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
         config = selecting_config(self) if selects else deciding_config(self) if through else network_config(self)
         options = train_options(self, lowercase=not self.cased)
         parts, origins = _read(self)
+        if not (selects or through) and isinstance(parts["train"][0].text, tuple) and not config.pairs:
+            config = replace(config, paired=True)
         make_parent(self.out)
         self.check_state()
         each = None

@@ -25,18 +25,34 @@ LINEAR = 2.0  # times the closed form, up to which a tenth of the noise is taken
 MEMORY = 4  # earlier steps that accelerate the next
 FRESH = 7919  # added to the seed for the draws of the certificate
 SIGMAS = 3.0  # standard errors within which a certificate is 1
+AGREED = 0.1  # the error of log σ over the spread of log σ over words at which two seeds correlate by 0.99
+FINEST = 0.25  # times the tolerance, below which no error is asked for
+CLOSE = 0.5  # the distance of a certificate from 1, over fixed draws, in errors of log σ that are asked for
+PROVEN = 512  # pairs of fresh draws at most
 
 
 @dataclass(frozen=True)
 class Search:
-    """How minima are sought: pairs of draws at first and at most, probes, steps, the tolerated error of log σ."""
+    """How minima are sought: pairs of draws at first and at most, probes, steps, the tolerated error of log σ.
 
-    pairs: int = 32
-    most: int = 256
-    probes: int = 1024
+    Where the words of a text hardly differ, so that errors of ``tolerance`` would turn their order, the error is to be
+    a tenth of the spread of log σ over the words, but no less than a quarter of the tolerance.
+    """
+
+    pairs: int = 64
+    most: int = 1024
+    probes: int = 2048
     steps: int = 24
     tolerance: float = 0.02
     seed: int = 0
+
+    def goal(self, u: Float[Tensor, "b w"], free: Bool[Tensor, "b w"]) -> Float[Tensor, " b"]:
+        """The error of log σ to reach in each text, u the log σ of its words that are ``free``."""
+        count = free.sum(1).clamp_min(1)
+        mean = u.masked_fill(~free, 0.0).sum(1) / count
+        spread = ((u - mean[:, None]).square().masked_fill(~free, 0.0).sum(1) / count).sqrt()
+        fine = (AGREED * spread).clamp(FINEST * self.tolerance, self.tolerance)
+        return torch.where(free.sum(1) > 1, fine, self.tolerance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +83,14 @@ def minima(
     search: Search,
 ) -> list[Minimum]:
     """The minima of Eq. 7 at every site; ``allowed`` is Kλσ_S² of each text, ``cap`` the largest σ."""
-    slopes = sensitivities(texts, sites, search.probes, search.tolerance / 2, search.seed)
-    again = sensitivities(texts, sites, FIRST, search.tolerance, search.seed + FRESH)
+    real = texts.pieces > 0
+
+    def goal(squares: Float[Tensor, "b w"]) -> Float[Tensor, " b"]:
+        seen = real & (squares > 0)
+        return 0.7 * search.goal(-0.5 * squares.clamp_min(1e-300).log(), seen)
+
+    slopes = sensitivities(texts, sites, search.probes, goal, search.seed)
+    again = sensitivities(texts, sites, FIRST, goal, search.seed + FRESH)
     return [
         _minimum(texts, site, own, fresh, room, cap, search)
         for site, own, fresh, room in zip(sites, slopes, again, allowed.double(), strict=True)
@@ -94,24 +116,28 @@ def _minimum(
     u, gap = start.clone(), torch.zeros_like(start)
     error, certificate, doubt = (torch.zeros_like(start) for _ in range(3))
     taken = torch.zeros(len(u), dtype=torch.long)
-    left, pairs = torch.arange(len(u)), min(search.pairs, search.most)
-    while len(left):
+    waiting = {min(search.pairs, search.most): torch.arange(len(u))}  # texts by the pairs that they take next
+    while waiting:
+        pairs = min(waiting)
+        left = waiting.pop(pairs)
         some, at = texts.take(left), left.to(u.device)
-        own = (slope[0][at], slope[1][at])
+        own, free = (slope[0][at], slope[1][at]), (real & ~unseen)[at]
         measure = _Measure(changes(some, site, some.noise(pairs, search.seed)), own, room[at], reach[at])
-        u[at], gap[at] = _solved(u[at], measure, (real & ~unseen)[at], top, search)
-        _, drawn, known = measure(u[at])
-        worst = (0.5 * drawn).masked_fill(~real[at] | (u[at] >= top), 0.0).amax(1)
-        done = (worst <= search.tolerance).cpu() | (pairs >= search.most)
+        u[at], gap[at], drawn, known = _solved(u[at], measure, free, top, search)
+        free = free & (u[at] < top)
+        goal, worst = search.goal(u[at], free), (0.5 * drawn).masked_fill(~free, 0.0).amax(1)
+        done = (worst <= goal).cpu() | (pairs >= search.most)
         error[at] = 0.5 * torch.hypot(drawn, known)
         if bool(done.any()):
             rows = left[done]
             proven, ready = texts.take(rows), rows.to(u.device)
-            draws = changes(proven, site, proven.noise(pairs, search.seed + FRESH))
+            draws = changes(proven, site, proven.noise(min(pairs, PROVEN), search.seed + FRESH))
             proof = _Measure(draws, (fresh[0][ready], fresh[1][ready]), room[ready], reach[ready])
             certificate[ready], *doubts = proof(u[ready])
             doubt[ready], taken[rows] = torch.hypot(*doubts), pairs
-        left, pairs = left[~done], min(2 * pairs, search.most)
+        for row, need in zip(left[~done], (worst / goal).square()[~done.to(worst.device)].tolist(), strict=True):
+            more = min(search.most, pairs * 2 ** max(1, math.ceil(math.log2(need))))
+            waiting[more] = torch.cat([waiting.get(more, left[:0]), row[None]])
     within = (certificate - 1).abs() <= 2 * search.tolerance + SIGMAS * torch.hypot(doubt, 2 * error)
     settled = (gap <= search.tolerance) & within & (error <= SIGMAS * search.tolerance)
     error, certificate, doubt = (values.nan_to_num(0.0, 0.0, 0.0) for values in (error, certificate, doubt))
@@ -150,22 +176,25 @@ class _Measure:
 
 def _solved(
     u: Float[Tensor, "b w"], measure: _Measure, free: Bool[Tensor, "b w"], top: float, search: Search
-) -> tuple[Float[Tensor, "b w"], Float[Tensor, "b w"]]:
-    """Log σ at which all certificates are 1 over fixed draws, or the cap is reached; and the distance |r − 1| left."""
+) -> tuple[Float[Tensor, "b w"], Float[Tensor, "b w"], Float[Tensor, "b w"], Float[Tensor, "b w"]]:
+    """Log σ at which all certificates are 1 over fixed draws, or the cap is reached; the distance |r − 1| that is left,
+    and the standard errors of the certificates there."""
     points, steps = list[Tensor](), list[Tensor]()
-    gap, going = torch.zeros_like(u), torch.ones(len(u), 1, dtype=torch.bool, device=u.device)
-    for _ in range(search.steps):
-        ratio, *_ = measure(u)
+    gap, drawn, known = (torch.zeros_like(u) for _ in range(3))
+    going = torch.ones(len(u), 1, dtype=torch.bool, device=u.device)
+    for number in range(search.steps + 1):
+        ratio, *errors = measure(u)
         step = (-0.5 * ratio.clamp_min(1e-12).log()).clamp(-LONGEST, LONGEST).masked_fill(~free, 0.0)
         step = torch.where((u >= top) & (step > 0), 0.0, step)
         left = (ratio - 1).abs().masked_fill(~free | ((u >= top) & (ratio < 1)), 0.0)
         gap = torch.where(going, left, gap)
-        going = going & (gap.amax(1, keepdim=True) >= search.tolerance / 4)
-        if not bool(going.any()):
+        drawn, known = (torch.where(going, now, old) for now, old in zip(errors, (drawn, known), strict=True))
+        going = going & (gap.amax(1, keepdim=True) >= CLOSE * search.goal(u, free)[:, None])
+        if number == search.steps or not bool(going.any()):
             break
         points, steps = [*points[-MEMORY:], u], [*steps[-MEMORY:], step]
         u = torch.where(going, _accelerated(points, steps).clamp_max(top), u)
-    return u, gap
+    return u, gap, drawn, known
 
 
 def _accelerated(points: Sequence[Float[Tensor, "b w"]], steps: Sequence[Float[Tensor, "b w"]]) -> Float[Tensor, "b w"]:

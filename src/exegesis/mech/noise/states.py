@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from exegesis.protocols.batch import Batch
@@ -76,8 +76,11 @@ def parts(count: int, texts: int, width: int, device: torch.device) -> Iterator[
         yield slice(start, min(start + step, count))
 
 
+Goal = Callable[[Float[Tensor, "b w"]], Float[Tensor, " b"]]
+
+
 def sensitivities(
-    texts: Texts, sites: Sequence[Site], probes: int, tolerance: float, seed: int
+    texts: Texts, sites: Sequence[Site], probes: int, goal: Goal, seed: int
 ) -> list[tuple[Float[Tensor, "b w"], Float[Tensor, "b w"]]]:
     """The squared norm ‖J_i‖² of the Jacobian of each state by each word's vectors, and its standard error.
 
@@ -106,13 +109,18 @@ def sensitivities(
                     found[number].append(one)
         for number in list(going):
             mean, error = answers[number]
-            open_ = (error > 2 * tolerance * mean).any(1, keepdim=True)  # a text that has enough keeps what it has
+            open_ = _open(mean, error, goal)[:, None]  # a text that has enough keeps what it has
             now = _mean(torch.cat(found[number], 1) * sizes[number], sizes[number])
             answers[number] = (torch.where(open_, now[0], mean), torch.where(open_, now[1], error))
-            if stop >= len(rows[number]) or not bool((answers[number][1] > 2 * tolerance * answers[number][0]).any()):
+            if stop >= len(rows[number]) or not bool(_open(*answers[number], goal).any()):
                 going.remove(number)
         start, stop = stop, 2 * stop
     return answers
+
+
+def _open(mean: Float[Tensor, "b w"], error: Float[Tensor, "b w"], goal: Goal) -> Bool[Tensor, " b"]:
+    """True for a text whose norms are not known well enough."""
+    return (error > 2 * goal(mean)[:, None] * mean).any(1)
 
 
 def _squares(
@@ -154,16 +162,16 @@ Change = Callable[[Float[Tensor, "b w"]], tuple[Float[Tensor, "b m w"], Float[Te
 
 def changes(texts: Texts, site: Site, noise: Float[Tensor, "b m t d"]) -> Change:
     """A function of σ: for every pair of draws ±ε, σ_i ∂/∂σ_i of ‖Φ(x + σε) − Φ(x)‖², and of the same for a small part
-    of the noise (where the state is all but linear) over the square of that part."""
+    of the noise ε (where the state is all but linear) over the square of that part."""
     count, pairs = noise.shape[:2]
     with torch.no_grad():
         (rest,) = (state.detach() for state in texts.states([site], texts.vectors, torch.arange(count)))
-    signs = noise.new_tensor([1.0, -1.0, SMALL, -SMALL])
+    signs = noise.new_tensor([1.0, -1.0, SMALL])
 
     def change(sigma: Float[Tensor, "b w"]) -> tuple[Float[Tensor, "b m w"], Float[Tensor, "b m w"]]:
         spread = texts.at_pieces(sigma.to(noise))[:, None, :, None]
         found = []
-        for part in parts(pairs, 4 * count, noise.shape[2], texts.batch.device):
+        for part in parts(pairs, len(signs) * count, noise.shape[2], texts.batch.device):
             moves = (spread * noise[:, part])[:, :, None] * signs[:, None, None]  # [b, m, sign, t, d]
             index = torch.arange(count).repeat_interleave(moves.shape[1] * len(signs))
             vectors = (texts.vectors[:, None, None] + moves).flatten(0, 2).detach().requires_grad_()
@@ -171,8 +179,8 @@ def changes(texts: Texts, site: Site, noise: Float[Tensor, "b m t d"]) -> Change
             moved = (state - rest[index.to(rest.device)]).square().sum()
             (slope,) = torch.autograd.grad(moved, vectors)
             along = (slope.view_as(moves) * moves).sum(-1).double() / signs.square()[:, None]
-            found.append(along.view(count, -1, 2, 2, along.shape[-1]).mean(3))  # [b, m, whole or small, t]
-        whole = torch.cat(found, 1)
-        return texts.at_words(whole[:, :, 0]), texts.at_words(whole[:, :, 1])
+            found.append(along)  # [b, m, sign, t]
+        along = torch.cat(found, 1)
+        return texts.at_words(along[:, :, :2].mean(2)), texts.at_words(along[:, :, 2])
 
     return change

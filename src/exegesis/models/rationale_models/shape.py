@@ -26,7 +26,7 @@ class RationaleConfig(NetworkConfig):
 
     family = "rationale"
     whole = ("embedding", "hidden", "vocabulary")
-    later = frozenset({"base"})
+    later = frozenset({"base", "paired"})
 
     selector: str = "hardkuma"
     encoder: str = "gru"

@@ -90,6 +90,20 @@ class Information(TextResult):
         return all(state in (MINIMUM, DISCARDED) for row in self.states for state in row)
 
     @property
+    def agreement(self) -> Float[np.ndarray, " layers"]:
+        """The correlation of log σ over the words of each layer to expect between two seeds, from its standard errors.
+
+        1 - mean square error / variance, over words with a minimum; NaN for less than two, or words that are all alike.
+        """
+        found = []
+        for at in range(len(self.layers)):
+            certified = self._is(MINIMUM)[at]
+            spread = float(np.log(self.sigma[at, certified]).var()) if certified.sum() > 1 else 0.0
+            noise = float(np.square(self.error[at, certified]).mean()) if certified.any() else 0.0
+            found.append(1 - noise / spread if spread > 0 else math.nan)
+        return np.array(found)
+
+    @property
     def entropy(self) -> Float[np.ndarray, "layers words"]:
         """H(X_i|s) of Eq. 6 in nats, K/2 log(2πe) + K log σ_i for each piece of the word; NaN where there is none."""
         pieces = np.array([word.stop - word.start for word in self.text.words], dtype=np.float64)

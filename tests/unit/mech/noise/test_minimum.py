@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
 from torch import Tensor
 
 from exegesis.core.place import Place
+from exegesis.core.text import Span
 from exegesis.mech.noise.minimum import Minimum, Search, minima
 from exegesis.mech.noise.spread import variances
 from exegesis.mech.noise.states import Texts, sensitivities
@@ -85,7 +86,7 @@ def test_norms_of_the_jacobian_are_estimated_without_bias_and_with_their_error()
     matrix = drawn(600)
     texts = texts_of(Toy(linear(matrix)), [" ".join(WORDS)])
     exact = matrix.view(600, 5, K).square().sum((0, 2))
-    found = [sensitivities(texts, SITES, 256, 1.0, seed)[0] for seed in range(12)]
+    found = [sensitivities(texts, SITES, 256, lambda _: torch.ones(1), seed)[0] for seed in range(12)]
     ratio = torch.stack([(mean[0] - exact) / error[0] for mean, error in found])
     assert 0.5 < float(ratio.square().mean()) < 2.0
     assert float(ratio.mean().abs()) < 0.5
@@ -145,10 +146,6 @@ def test_pieces_of_a_word_share_a_sigma_and_special_pieces_bear_no_noise() -> No
     matrix = drawn(30, K * 6)
     text = samples.words_of(" ".join([*WORDS, "x"]))
     spans = ((0, 1), (1, 3), (3, 4), (4, 5))  # the last piece is of no word
-    from dataclasses import replace
-
-    from exegesis.core.text import Span
-
     text = replace(text, words=tuple(Span(*span) for span in spans), special=(False,) * 5 + (True,))
     texts = Texts.of(Toy(linear(matrix)), pad([text], 0))
     (found,) = minima(texts, SITES, torch.full((1, 1), 0.05, dtype=torch.float64), 1e3, QUICK)
@@ -172,3 +169,19 @@ def test_float32_agrees_with_float64() -> None:
     state, table = bent(drawn(12)), Toy(lambda x: x).table
     double, single = (solved(state, allowed=0.4, table=kind).sigma for kind in (table, table.float()))
     torch.testing.assert_close(double, single, rtol=1e-3, atol=0)
+
+
+def test_where_words_hardly_differ_the_error_is_a_tenth_of_their_spread() -> None:
+    state = bent(drawn(12) * torch.tensor([1.0, 1.4, 1.9, 2.6, 3.6]).repeat_interleave(K))
+    search = Search(pairs=16, most=4096, tolerance=0.08)
+    found = [solved(state, allowed=0.3, search=replace(search, seed=seed)) for seed in (0, 1)]
+    logs = [one.sigma[0].log() for one in found]
+    for one, log in zip(found, logs, strict=True):
+        assert bool(one.settled.all())
+        goal = 0.1 * float(log.std(correction=0))
+        assert 0.25 * search.tolerance < goal < search.tolerance
+        assert 16 < int(one.pairs) < search.most
+        assert float(one.error.max()) <= goal * 1.01
+    assert float(torch.corrcoef(torch.stack(logs))[0, 1]) > 0.97
+    fine = solved(state, allowed=0.3, search=replace(search, tolerance=0.02))
+    assert int(fine.pairs) > int(found[0].pairs)

@@ -114,6 +114,25 @@ def test_trained_saved_loaded_and_explained(tmp_path, config, sites) -> None:
             load_folder(tmp_path / "m")
 
 
+@pytest.mark.parametrize("config", [TRANSFORMER, CNN, recurrent("max")])
+def test_pairs_are_read_one_after_the_other(tmp_path, config) -> None:
+    rows = [(a, b) for a in ("good", "bad") for b in ("good", "bad")]
+    examples = [Example.of((f"a {a} film", f"very {b}"), "yes" if a == b == "good" else "no") for a, b in rows]
+    options = TrainOptions(epochs=40, batch=2, lr=1e-2, patience=40)
+    result = train(examples, examples, config=replace(config, paired=True, dropout=0.0), options=options)
+    assert result.dev.accuracy == 1.0  # neither text tells alone
+    save_folder(tmp_path / "m", result.model, "# m\n")
+    model = exegesis.load(str(tmp_path / "m"))
+    assert load_folder(tmp_path / "m").module.config.paired
+    found = exegesis.information(model, ("a good film", "very bad"), "pooled", reference=[("bad film", "good not")],
+                                 samples=8, pairs=8, most=8)  # fmt: skip
+    assert found.words == ("a", "good", "film", "very", "bad")
+    with pytest.raises(UsageError, match="reads pairs of texts"):
+        exegesis.explain(model, "a good film")
+    with pytest.raises(UsageError, match="the examples are pairs"):
+        train(examples, examples, config=config, options=options)
+
+
 def test_the_penalty_keeps_rows_of_weights_apart() -> None:
     draws = torch.Generator().manual_seed(0)
     examples = [

@@ -36,6 +36,9 @@ def test_every_layer_and_word_has_a_number_and_the_entropies_add_up(results):
     assert first.lam == pytest.approx(first.rate / first.width)
     assert first.reference == "words drawn from 3 texts"
     assert set(first.states[0]) == {"minimum"}
+    noise, spread = np.square(first.error[1]).mean(), np.log(first.sigma[1]).var()
+    assert first.agreement[1] == pytest.approx(1 - noise / spread)
+    assert first.agreement.min() > 0.97
 
 
 def test_a_text_in_a_batch_is_the_text_alone(lstm, results):

@@ -34,12 +34,13 @@ class NetworkConfig:
     ``embedding`` is the width of the word vectors, ``vocabulary`` their number. ``dropout`` acts inside and on the
     vector that the output layer reads, ``embedding_dropout`` on whole features of a text's embeddings, both while
     training only. With ``turn_over`` each training text trains a half of the units instead, its own (``nn.halves``),
-    and nothing else is dropped.
+    and nothing else is dropped. A ``paired`` network reads pairs of texts, one after the other with the number of
+    ``<pair>`` between them.
     """
 
     family: ClassVar[str]
     later: ClassVar[frozenset[str]] = frozenset(
-        {"turn_over"}
+        {"paired", "turn_over"}
     )  # entries that a folder has only where they are not the default
     whole: ClassVar[tuple[str, ...]] = ("embedding", "vocabulary")
 
@@ -49,6 +50,7 @@ class NetworkConfig:
     vocabulary: int = 2
     labels: tuple[str, ...] = ("negative", "positive")
     turn_over: bool = False
+    paired: bool = False
 
     def __post_init__(self) -> None:
         if self.turn_over and (self.dropout or self.embedding_dropout):
@@ -70,7 +72,7 @@ class NetworkConfig:
     @property
     def pairs(self) -> bool:
         """True for a classifier of pairs of texts."""
-        return False
+        return self.paired
 
     @property
     def halves(self) -> bool:
@@ -103,7 +105,7 @@ class RecurrentConfig(NetworkConfig):
     """
 
     family = "recurrent"
-    later = frozenset({"hops", "span", "turn_over"})
+    later = frozenset({"hops", "paired", "span", "turn_over"})
     whole = ("layers", "embedding", "hidden", "vocabulary", "hops", "span")
 
     cell: Cell = "gru"
@@ -136,7 +138,7 @@ class RecurrentConfig(NetworkConfig):
 
     @property
     def pairs(self) -> bool:
-        return self.readout in ("esim", "aspect")
+        return self.paired or self.readout in ("esim", "aspect")
 
     @property
     def variant(self) -> Kind | None:
@@ -248,6 +250,8 @@ class LandmarkConfig(NetworkConfig):
         if self.kernel not in get_args(Kernel):
             raise unknown("kernel", self.kernel, get_args(Kernel))
         super().__post_init__()
+        if self.paired:
+            raise UsageError("a classifier by landmarks compares single texts, not pairs")
         if self.embedding_dropout:
             raise UsageError("a classifier by landmarks trains no word vectors: give embedding_dropout=0")
 
