@@ -8,7 +8,7 @@ import pytest
 
 from exegesis.api import hierarchy
 from exegesis.models.language_models.counted import CountedLanguageModel
-from exegesis.models.language_models.masked import open_language
+from exegesis.models.language_models.opening import open_language
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.results.result import restored
 from exegesis.show import render

@@ -14,9 +14,11 @@ from exegesis.core.errors import UsageError
 from exegesis.core.shown import Catalogue
 from exegesis.engine.methods import Card, cards, lacking
 from exegesis.models.blackbox import BlackBox
+from exegesis.models.modules.adapter import TorchClassifier
 from exegesis.models.modules.wrap import wrap
 from exegesis.models.pipelines import asked_of, is_estimator, is_pipeline
 from exegesis.models.text.words import Words, worded
+from exegesis.models.trained.architectures.network import TextClassifier
 from exegesis.nn.context import entry
 from exegesis.protocols.labels import Labels
 from exegesis.protocols.language import LanguageModel
@@ -57,14 +59,7 @@ def load(
     notions of a word; a piece that straddles two words joins them. Nothing is ever unpickled. Raises FileError if files
     are missing or damaged, UsageError for labels that do not fit.
     """
-    from exegesis.models.concept_models.model import ConceptClassifier
-    from exegesis.models.concept_models.names import read_names
-    from exegesis.models.concept_models.network import ConceptNetwork
-    from exegesis.models.modules.adapter import TorchClassifier
-    from exegesis.models.rationale_models.model import RationaleClassifier
-    from exegesis.models.rationale_models.network import RationaleNetwork
     from exegesis.models.trained.folder import is_model_folder, load_folder
-    from exegesis.models.trained.spanned import SpanClassifier, weighs_spans
 
     if is_pipeline(model) or is_estimator(model):
         way = "wrap" if is_pipeline(model) else "blackbox"
@@ -81,19 +76,37 @@ def load(
         name = BUNDLED if str(model) == BUNDLED else path.name
         names = trained.labels if labels is None else labels
         wrapped = wrap(module, vocabulary=trained.vocabulary, labels=names, name=name, outputs=outputs, words=words)
-        if isinstance(wrapped, TorchClassifier) and isinstance(module, RationaleNetwork):
-            return RationaleClassifier.of(wrapped)
-        if isinstance(wrapped, TorchClassifier) and isinstance(module, ConceptNetwork):
-            return ConceptClassifier.of(wrapped, read_names(path, module.config.concepts))
-        if isinstance(wrapped, TorchClassifier) and weighs_spans(module):
-            return SpanClassifier.of(wrapped)
-        return wrapped
+        return _explaining(cast(TorchClassifier, wrapped), path)
+    from exegesis.models.explainers.explainer import is_explainer
+
+    if task is None and is_explainer(path):
+        raise UsageError(
+            f"{model} tells a label and writes why: exegesis study written scores that; to explain it as a language "
+            "model, name its task: text2text-generation or text-generation (--task)"
+        )
     from exegesis.models.huggingface.load import load_huggingface
 
     found = load_huggingface(
         os.fspath(model), device=device, truncate=truncate, windows=windows, labels=labels, outputs=outputs, task=task
     )
     return worded(found, words)
+
+
+def _explaining(model: TorchClassifier, folder: Path) -> Classifier:
+    """The model of a folder of ours; one that shows what it reads has an adapter of its own."""
+    config = cast(TextClassifier, model.module).config
+    if config.family == "rationale":
+        from exegesis.models.rationale_models.model import RationaleClassifier
+
+        return RationaleClassifier.of(model)
+    if config.family == "concepts":
+        from exegesis.models.concept_models.model import ConceptClassifier
+        from exegesis.models.concept_models.names import read_names
+
+        return ConceptClassifier.of(model, read_names(folder, cast(Any, config).concepts))
+    from exegesis.models.trained.spanned import SpanClassifier, weighs_spans
+
+    return SpanClassifier.of(model) if weighs_spans(model.module) else model
 
 
 def bundled_folder() -> Path:
@@ -163,6 +176,6 @@ def language(name: str = "bundled") -> LanguageModel:
     Any other object with a ``name`` and a ``sample`` can serve too (see ``protocols.language.LanguageModel``). Raises
     FileError if files are missing or damaged.
     """
-    from exegesis.models.language_models.masked import open_language
+    from exegesis.models.language_models.opening import open_language
 
     return open_language(name)

@@ -52,7 +52,8 @@ def rationale(
     One text gives one result, a list gives a list. By default the rationale is that of the model's own selector, for a
     model of ``exegesis train --arch rationale``: its prediction is made of these words alone. With a ``method`` (with
     its ``parameters``, as for ``explain``) the rationale is made of its scores, for any model: the top ``share`` of the
-    words, at least one, or the ``contiguous`` run of as many words with the largest sum (Jain et al. 2020).
+    words (their number rounded as in ``evaluate``, a half to the even number, at least one), or the ``contiguous`` run
+    of as many words with the largest sum (Jain et al. 2020).
 
     The number explained is the probability of the predicted label, or of the label ``target``; of a regression its
     output. Words are removed. ``most`` limits the passes of the model for a text, as for ``explain``. Raises the errors

@@ -10,57 +10,80 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
 from exegesis import _interrupt
 from exegesis._version import __version__
 from exegesis.cli.complaints import Interrupted, OnceEach, complaint, spoken
-from exegesis.cli.corpus import Corpus, Run
-from exegesis.cli.evaluate import Compare, Evaluate
-from exegesis.cli.explain import Explain
-from exegesis.cli.generate import Generate
-from exegesis.cli.influence import Index, Influence
-from exegesis.cli.listing import Methods, Predict
-from exegesis.cli.nli import Nli
 from exegesis.cli.options import unfolded
 from exegesis.cli.outputs import show_all
-from exegesis.cli.recommend import Recommend
-from exegesis.cli.report import Report
-from exegesis.cli.serve import Serve
-from exegesis.cli.studies.attention import AttentionTest
-from exegesis.cli.studies.concepts import Concepts
-from exegesis.cli.studies.excerpts import Excerpts
-from exegesis.cli.studies.information import Information
-from exegesis.cli.studies.study import app as study
-from exegesis.cli.studies.written import Written
-from exegesis.cli.training.deciding import Rename
-from exegesis.cli.training.train import Train
 from exegesis.core.errors import ExegesisError, UsageError
 from exegesis.core.escapes import escaped
 
 INTERRUPTED = _interrupt.CODE
 
-app = typer.Typer(
-    name="exegesis",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for _command in (Explain, Generate, Influence, Index, Evaluate, Compare, Recommend, Predict, Methods, Train, Run,
-                 Corpus, Report, Serve):  # fmt: skip
-    app.command(cls=OnceEach)(unfolded(_command))
-app.command("attention-test")(unfolded(AttentionTest))
-app.command()(unfolded(Nli))
-app.command()(unfolded(Rename))
-study.command()(unfolded(Information))
-study.command()(unfolded(Concepts))
-study.command()(unfolded(Excerpts))
-study.command()(unfolded(Written))
-app.add_typer(study, name="study")
+COMMANDS = {  # in the order of the help; each is a class of its file, imported when it is asked for
+    "explain": "explain.Explain",
+    "generate": "generate.Generate",
+    "influence": "influence.Influence",
+    "index": "influence.Index",
+    "evaluate": "evaluate.Evaluate",
+    "compare": "evaluate.Compare",
+    "recommend": "recommend.Recommend",
+    "predict": "listing.Predict",
+    "methods": "listing.Methods",
+    "train": "training.train.Train",
+    "run": "corpus.Run",
+    "corpus": "corpus.Corpus",
+    "report": "report.Report",
+    "serve": "serve.Serve",
+    "attention-test": "studies.attention.AttentionTest",
+    "nli": "nli.Nli",
+    "rename": "training.deciding.Rename",
+}
+STUDIES = {  # likewise
+    "heads": "studies.study.Heads",
+    "probe": "studies.study.Probe",
+    "words": "studies.study.Words",
+    "word": "studies.study.Word",
+    "summary": "studies.study.Summary",
+    "failures": "studies.study.Failures",
+    "substitute": "studies.study.Substitute",
+    "repair": "studies.study.Repair",
+    "mislabels": "studies.study.Mislabels",
+    "amend": "studies.study.Amend",
+    "calibrate": "studies.study.Calibrate",
+    "information": "studies.information.Information",
+    "concepts": "studies.concepts.Concepts",
+    "excerpts": "studies.excerpts.Excerpts",
+    "written": "studies.written.Written",
+}
+STUDY = "Study what the model has learned, over a corpus: word classes, words, failures, substitutions, repair."
+
+
+def command_line(wanted: str | None = None) -> typer.Typer:
+    """The parser, with one command if it is the name of one, else with all: no command is loaded for another."""
+    app = _group(COMMANDS if wanted not in COMMANDS else {wanted: COMMANDS[wanted]}, name="exegesis")
+    app.callback()(root)
+    if wanted not in COMMANDS:
+        app.add_typer(_group(STUDIES, name="study", help=STUDY, no_args_is_help=True))
+    return app
+
+
+def _group(commands: Mapping[str, str], **more: Any) -> typer.Typer:
+    settings = {"help_option_names": ["-h", "--help"]}
+    app = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich", context_settings=settings, **more
+    )
+    for name, place in commands.items():
+        module, _, kind = place.rpartition(".")
+        app.command(name, cls=OnceEach)(unfolded(getattr(import_module(f"exegesis.cli.{module}"), kind)))
+    return app
 
 
 def _version(wanted: bool) -> bool:
@@ -70,7 +93,6 @@ def _version(wanted: bool) -> bool:
     return wanted
 
 
-@app.callback()
 def root(
     version: Annotated[
         bool, typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Show the version and exit.")
@@ -119,7 +141,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code. EXEGESIS_DEBUG=1 shows the traceback of an unexpected error."""
     try:
-        command = typer.main.get_command(app)
+        command = typer.main.get_command(command_line(next(iter(arguments), None)))
         code = command.main(args=arguments or ["--help"], prog_name="exegesis", standalone_mode=False)
         sys.stdout.flush()
         if code == INTERRUPTED:  # the parser's answer to Ctrl-C

@@ -1,4 +1,7 @@
-"""Orders in which rounding does not decide: numbers that are as good as equal keep the order in which they came."""
+"""Orders in which rounding does not decide: numbers that are as good as equal keep the order in which they came.
+
+And how many places a share of them is.
+"""
 
 from __future__ import annotations
 
@@ -28,3 +31,8 @@ def ranked(values: Sequence[float], slack: float, most: int | None = None) -> li
 def slack_of(values: Sequence[float]) -> float:
     """The difference within which scores count as equal: ``SHARE`` of the largest."""
     return SHARE * max((abs(value) for value in values), default=0.0)
+
+
+def top_count(share: float, count: int) -> int:
+    """The number of words in a share of ``count`` words: rounded, a half to the even number (2 of 5), at least one."""
+    return max(1, round(share * count))

@@ -119,8 +119,8 @@ def run(
     and are written here. The rows are the same to the bit where the processors and the threads are.
 
     Raises the errors of ``explain``, ``evaluate`` and ``influence`` that concern the whole run, or all texts of the
-    sample; FileError if the store cannot be written or another run writes to it, UsageError for a folder that is no
-    store, MissingExtraError without pyarrow.
+    sample; FileError if the store cannot be written, is no store, or another run writes to it, MissingExtraError
+    without pyarrow.
     """
     for name, count in (("processes", processes), ("unit", unit)):
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:

@@ -78,7 +78,7 @@ class Store:
     def open(cls, folder: str | os.PathLike[str], *, new: bool = False) -> Store:
         """A store to read, or, with ``new``, to write, made if there is none.
 
-        Raises FileError if there is no store of this version, UsageError for a folder that holds something else.
+        Raises FileError if there is no store of this version, or for a folder that holds something else.
         """
         path = as_path(folder, "a store is the name of a folder")
         mark = path / MARK
@@ -95,7 +95,7 @@ class Store:
         if path.exists() and not (
             path.is_dir() and all(one.name == ROWS or one.name[0] == "." for one in path.iterdir())
         ):
-            raise UsageError(f"{path} holds other files: name a store, or a folder that is empty or does not exist")
+            raise FileError(f"{path} holds other files: name a store, or a folder that is empty or does not exist")
         try:
             (path / ROWS).mkdir(parents=True, exist_ok=True)
         except OSError as error:

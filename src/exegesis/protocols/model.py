@@ -77,6 +77,12 @@ class Gated(Recurrent, Protocol):
         ...
 
 
+WITHOUT = {  # what is said of a model that offers nothing of an ability which only models of our own have
+    "Selective": "it selects no words that it reads (exegesis train --arch rationale makes a model that does)",
+    "Conceptual": "it decides through no concepts (exegesis train --arch concepts makes a model that does)",
+}
+
+
 @cache
 def members(ability: type) -> frozenset[str]:
     """The names of all members that an ability asks for, inherited ones included."""
@@ -109,7 +115,9 @@ def missing(model: object, ability: type) -> dict[str, str]:
         if reason is not None:
             reasons[part.__name__] = reason
         elif absent:
-            reasons[part.__name__] = f"it offers no {', '.join(absent)}"
+            none = not any(hasattr(type(model), member) for member in _own_members(part))
+            told = WITHOUT.get(part.__name__) if none else None
+            reasons[part.__name__] = told or f"it offers no {', '.join(absent)}"
     if ability.__name__ in denied:  # a combination that is denied as a whole
         reasons.setdefault(ability.__name__, denied[ability.__name__])
     return reasons

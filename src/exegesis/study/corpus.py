@@ -50,6 +50,9 @@ class Corpus:
             golds = listed
         if not raws:
             raise UsageError(f"there are no {what} to study; give at least one")
+        if labels is None and all(_has_label(raw, names) for raw in raws):
+            way = "a tuple is a pair of texts: give exegesis.Example(text, label), or labels=[...] beside the texts"
+            raise UsageError(f"the second of every two {what} is a label, as in {as_code(raws[0])}; {way}")
         return cls(tuple(raws), tuple(_label_name(gold, names) for gold in golds))
 
 
@@ -73,6 +76,10 @@ def _texts_and_labels(data: Data) -> tuple[list[Raw], list[str | None]]:
         raws.append(item.text if isinstance(item, Example) else item)
         golds.append(item.label if isinstance(item, Example) else None)
     return raws, golds
+
+
+def _has_label(raw: Raw, names: Sequence[str]) -> bool:
+    return isinstance(raw, tuple) and len(raw) == 2 and raw[1] in names
 
 
 def _label_name(gold: Any, names: Sequence[str]) -> str | None:

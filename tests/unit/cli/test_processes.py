@@ -41,6 +41,20 @@ render(result)
 assert not {"torch", "transformers", "matplotlib"} & set(sys.modules), "imported"
 """
 
+ONE_TEXT = """
+import sys
+from exegesis.cli import run
+
+assert run(["explain", "A fine film."]) == 0
+heavy = {
+    "transformers", "sympy", "torch._dynamo", "scipy", "sklearn", "pandas", "matplotlib", "jinja2", "spacy", "datasets",
+    "exegesis.study", "exegesis.jobs", "exegesis.web", "exegesis.cli.studies", "exegesis.cli.training",
+    "exegesis.api.trust", "exegesis.api.training_texts", "exegesis.models.huggingface.adapter",
+    "exegesis.models.rationale_models", "exegesis.models.concept_models", "exegesis.models.trained.training",
+}
+print(sorted(heavy & set(sys.modules)), sum(name.startswith("exegesis.") for name in sys.modules))
+"""
+
 
 def start(*arguments: object, environment: dict[str, str] | None = None, **options) -> subprocess.Popen:
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -69,6 +83,15 @@ def test_help_errors_and_saved_results_load_nothing_heavy(call, tmp_path: Path) 
         assert "Usage: exegesis" in page
         assert 'exegesis explain "' in page or "exegesis train " in page or "exegesis study words " in page  # examples
     assert "<div" in shown
+
+
+def test_a_command_loads_no_more_than_its_answer_needs() -> None:
+    """See "Light from the start" in docs/architecture.md."""
+    done = subprocess.run([sys.executable, "-c", ONE_TEXT], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    loaded, _, count = done.stdout.splitlines()[-1].rpartition(" ")
+    assert loaded == "[]"
+    assert int(count) < 260  # modules of the package
 
 
 def test_a_reader_that_leaves(folder: Path, texts: Path) -> None:
@@ -119,7 +142,7 @@ sys.meta_path.insert(0, Ends())
 """
 
 
-@pytest.mark.parametrize("at", ["exegesis.show", "numpy", "exegesis.cli.studies.study", "torch.nn", "exegesis.api"])
+@pytest.mark.parametrize("at", ["exegesis.show", "numpy", "exegesis.cli.explain", "torch.nn", "exegesis.api"])
 def test_an_interrupt_during_an_import(tmp_path: Path, at: str) -> None:
     """One line and 130, from the first import of the package on, and nothing is left."""
     (tmp_path / "sitecustomize.py").write_text(EARLY)

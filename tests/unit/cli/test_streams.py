@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from exegesis.cli import app, run
+from exegesis.cli import command_line, run
 from tests.support.command import TEXT, Terminal, encoded
 
 
@@ -21,7 +21,7 @@ def named(command, name: str = ""):
         yield name
 
 
-@pytest.mark.parametrize("verb", list(named(typer.main.get_command(app))))
+@pytest.mark.parametrize("verb", list(named(typer.main.get_command(command_line()))))
 def test_examples_stay_whole_in_eighty_columns(call, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("NO_COLOR", "1")

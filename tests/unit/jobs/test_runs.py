@@ -243,7 +243,7 @@ def test_wrong_calls(model, tmp_path):
     }.items():  # fmt: skip
         with pytest.raises(UsageError, match=wanted):
             exegesis.run(model, TEXTS, tmp_path / "s", **options)
-    with pytest.raises(UsageError, match="other files"):
+    with pytest.raises(FileError, match="other files"):
         run(model, tmp_path / "other")
     with pytest.raises(FileError, match="no store"):
         Store.open(tmp_path / "none")

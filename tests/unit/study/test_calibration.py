@@ -56,5 +56,6 @@ def test_what_it_says(tmp_path):
     assert found.readings[2].brier == pytest.approx(np.mean((conformity - right) ** 2))
     assert sum(step.texts for step in found.readings[0].steps) == 8
     assert exegesis.read(found.save(tmp_path / "a.json")) == found
+    assert f"Fitted readings say little on {len(held)} held-out texts" in found.save(tmp_path / "a.html").read_text()
     with pytest.raises(exegesis.UsageError, match="unknown label 'maybe'"):
         calibrate(model, train, [exegesis.Example.of("w1", "maybe")], held)

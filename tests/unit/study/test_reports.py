@@ -140,3 +140,8 @@ def test_the_command_writes_the_page(place, monkeypatch, capsys):
     assert "Slices by words" in Path("r.html").read_text("utf-8")
     assert run(["report", "--data", ".", "--out", "r.html"]) == 2
     assert "is a folder; say --split test" in capsys.readouterr().err
+
+
+def test_a_label_in_a_tuple_is_no_second_text():
+    with pytest.raises(UsageError, match=r"is a label, as in \('a fine film by her', 'positive'\); a tuple is a pair"):
+        exegesis.study.report("bundled", ROWS)

@@ -8,12 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from exegesis.cli import options as opt
-from exegesis.cli.complaints import OnceEach
 from exegesis.cli.inputs import chosen, listed, load, read_training
-from exegesis.cli.options import Command, Group, argument, option, unfolded
+from exegesis.cli.options import Command, Group, argument, option
 from exegesis.cli.outputs import PICTURES, Files, check_files, progress, say
 from exegesis.cli.training.train import Shape, Training, network_config, train_options
 from exegesis.core.errors import UsageError
@@ -21,13 +18,6 @@ from exegesis.core.errors import UsageError
 if TYPE_CHECKING:
     from exegesis.data.examples import Example
     from exegesis.results.behaviour.study import Study
-
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Study what the model has learned, over a corpus: word classes, words, failures, substitutions, repair.",
-)
 
 
 class Rows(Group, panel="Texts"):
@@ -437,7 +427,3 @@ class Probe(Command, Output, opt.Model):
         own = assigned(self.param, {"probe": dict.fromkeys(hints(Probing), Probing)})["probe"]
         self.put(probe(load(self), self.data, self.properties, self.layers, probes=self.probes, limit=self.limit,
                        progress=progress(self.quiet), **{"seed": self.seed, **own}))  # fmt: skip
-
-
-for _command in (Heads, Probe, Words, Word, Summary, Failures, Substitute, Repair, Mislabels, Amend, Calibrate):
-    app.command(cls=OnceEach)(unfolded(_command))

@@ -26,7 +26,9 @@ class Writing(Group, panel="Explanations"):
 
     order: str = choice("Of label and explanation.", ORDERS, "predict-explain")
     explanation: str = option("Column of what people wrote.", metavar="COLUMN", default="explanation")
-    part: str = option("Part of a folder of e-SNLI or CoS-E to train on.", metavar="NAME", default="train")
+    part: str = option(
+        "Part of a folder of e-SNLI or CoS-E to train on.", "--split", "--part", metavar="NAME", default="train"
+    )
 
 
 def fit_explainer(asked: Any, about: str) -> None:

@@ -19,7 +19,7 @@ from exegesis.nn.alone import alone
 from exegesis.nn.context import ability
 from exegesis.nn.frozen import frozen
 from exegesis.protocols.budget import budget_for
-from exegesis.protocols.language import Filling, LanguageModel, Words, generator, is_language_model
+from exegesis.protocols.language import Filling, Words, generator
 from exegesis.protocols.model import usable_device
 
 HEAD = "masked language model", "take a model that was trained to fill masks"
@@ -157,27 +157,3 @@ def load_masked(source: str | os.PathLike[str], *, device: str | None = None, at
     with fetching(source) as (transformers, files):
         module, tokenizer = load_both(transformers, "AutoModelForMaskedLM", files, HEAD)
     return MaskedLanguageModel(module.to(where).eval(), tokenizer, files.name, at_once)
-
-
-def open_language(given: Any) -> LanguageModel:
-    """Open a language model by its name: ``bundled``, a folder of ours, or a Hugging Face name or folder.
-
-    A language model itself is returned as it is. Raises UsageError for any other value, FileError if there is no model
-    of that name.
-    """
-    from pathlib import Path
-
-    from exegesis.models.language_models.bundled import WORDS, bundled_language, load_language
-
-    if not isinstance(given, str):
-        if not is_language_model(given):
-            raise UsageError(
-                f"a language model needs a name and sample() (LanguageModel), unlike {type(given).__name__}"
-            )
-        model: LanguageModel = given
-        return model
-    if given == "bundled":
-        return bundled_language()
-    if (Path(given) / WORDS).exists():
-        return load_language(given)
-    return load_masked(given)

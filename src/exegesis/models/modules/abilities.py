@@ -30,24 +30,26 @@ ROWS = (0, 8, 1)  # rows per call that are tried for a module that may mix up it
 
 def with_abilities(bare: TorchClassifier, probe: Batch, probing: Probing) -> TorchClassifier:
     """Try every ability that a module may have; the result's ``lacks`` has the reasons for those that failed."""
-    ties = probing((3,) * 32 + (2,) * 32)
+    known = is_our_own(bare.module)
+    ties = None if known else probing((3,) * 32 + (2,) * 32)
     try:
         model = _with_vectors(bare, probe, probing, ties)
-        if not is_our_own(model.module):
+        if not known:
             _check_words(model)
     except ExegesisError as error:
         return changed(bare, lacks=dict.fromkeys(("Differentiable", "Recurrent", "Gated"), str(error)))
     found = _with_states(model, probe, ties)
-    if is_our_own(model.module) or _slopes(model, probe):
+    if known or _slopes(model, probe):
         return found
     return changed(found, lacks={"Differentiable": NO_SLOPE, **found.lacks})
 
 
-def _with_states(model: TorchClassifier, probe: Batch, ties: Batch) -> TorchClassifier:
+def _with_states(model: TorchClassifier, probe: Batch, ties: Batch | None) -> TorchClassifier:
     try:
-        recurrent = changed(model, recurrence=model.learn(probe))
-        _check_aligned(recurrent, probe)
-        recurrent = _in_order(recurrent, lambda model: model.unroll(ties))
+        recurrent = changed(model, recurrence=model.learn(probe, known=ties is None))
+        if ties is not None:
+            _check_aligned(recurrent, probe)
+            recurrent = _in_order(recurrent, lambda model: model.unroll(ties))
     except ExegesisError as error:
         return changed(model, lacks=dict.fromkeys(("Recurrent", "Gated"), str(error)))
     return recurrent if recurrent.forgetting else changed(recurrent, lacks={"Gated": NO_GATE})
@@ -57,9 +59,10 @@ def changed(model: TorchClassifier, **changes: Any) -> TorchClassifier:
     return replace(model, profile=replace(model.profile, **changes))
 
 
-def _with_vectors(bare: TorchClassifier, probe: Batch, probing: Probing, ties: Batch) -> TorchClassifier:
+def _with_vectors(bare: TorchClassifier, probe: Batch, probing: Probing, ties: Batch | None) -> TorchClassifier:
     """The model with its word vectors found, with as many texts per call as its way of reading them allows.
 
+    ``ties`` are many texts of like length, in which a module may mix up its rows; None for one that does not.
     Raises UnsupportedError if they cannot be replaced even in a text alone.
     """
     if any(weight.is_inference() for weight in bare.module.parameters()):
@@ -72,7 +75,7 @@ def _with_vectors(bare: TorchClassifier, probe: Batch, probing: Probing, ties: B
             longest = int(probe.lengths.max())
             model = changed(model, lookups=_lookups(model, probing((longest,) * (1 if plan.rows == 1 else 2))))
             model = _typed(model, probe)
-            return _in_order(model, lambda model: _check_vectors(model, ties))
+            return model if ties is None else _in_order(model, lambda model: _check_vectors(model, ties))
         except ExegesisError as error:
             complaint = complaint or error
     assert complaint is not None
@@ -147,11 +150,14 @@ def _hooked(part: nn.Module) -> bool:
 
 
 def is_our_own(module: nn.Module) -> bool:
-    """True for a network that Exegesis trains, unless something hangs on it.
+    """True for a network that Exegesis trains, unless something hangs on it or a part was exchanged for a stranger.
 
-    Whatever its weights, its words have one way to the outputs, and its gradient is their slope.
+    Whatever its weights, its words have one way to the outputs, each text is read by itself and in its order, and the
+    gradient is the slope. So it is read like any other module, and not tried out like one.
     """
-    return type(module) is RecurrentClassifier and not any(map(_hooked, module.modules()))
+    parts = list(module.modules())
+    ours = all(type(part).__module__.startswith(("torch.nn.modules.", "exegesis.")) for part in parts)
+    return type(module) is RecurrentClassifier and ours and not any(map(_hooked, parts))
 
 
 def _slopes(model: TorchClassifier, probe: Batch) -> bool:

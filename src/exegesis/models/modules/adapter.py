@@ -250,8 +250,8 @@ class TorchClassifier:
         return self.profile.recurrence.forgetting
 
     @ability
-    def learn(self, batch: Batch) -> Recurrence:
-        """Recognise the way from states to outputs on some texts.
+    def learn(self, batch: Batch, *, known: bool = False) -> Recurrence:
+        """Recognise the way from states to outputs on some texts. A ``known`` recurrence is tried on no others.
 
         Raises UnsupportedError, naming what is out of sight, if it is not recognised.
         """
@@ -272,7 +272,8 @@ class TorchClassifier:
             assert complaint is not None
             raise complaint
         recurrence = Recurrence(readout, folded)
-        self._try_strange(batch, recurrence)
+        if not known:
+            self._try_strange(batch, recurrence)
         top = self._unrolled(batch, recurrence).layers[-1]
         starts = [start for direction in top for start in (direction.h0, direction.c0) if start is not None]
         return replace(

@@ -37,19 +37,21 @@ def find_plan(
     pad: int,
     widths: Collection[int] = (),
     *,
-    apart: bool = False,
+    known: bool = False,
 ) -> Trial:
     """Find the plan that works on a probe of texts of different lengths.
 
     Returns the plan, the number of outputs and the probe. ``probing`` makes texts of the lengths asked for, which are
     those of ``LENGTHS``, longer if the module needs longer texts to tell them apart. A plan under which a text's
     outputs do not depend on a longer neighbour is preferred. ``pad`` is the id that fills up texts which are too short
-    for the module, ``widths`` the numbers of outputs that the labels allow. ``apart``: the module is known to keep
-    texts of one length apart, so that this is not tried.
+    for the module, ``widths`` the numbers of outputs that the labels allow. Of a ``known`` module, which reads rows of
+    ids and keeps texts apart whatever their lengths, only the outputs are looked at.
 
     Raises ModelError with the module's own complaint if no plan works.
     """
-    search = _Search(Watch(module), probing, pad, widths, apart)
+    search = _Search(Watch(module), probing, pad, widths)
+    if known and own is None:
+        return search.known()
     likely, unusual = (list(candidates) for candidates in plans(module, own))
     near = range(1, MAX_LEAST + 1)
     best = search.among(likely, near)
@@ -91,9 +93,16 @@ class _Search:
     probing: Callable[[Sequence[int]], Batch]
     pad: int
     widths: Collection[int]
-    apart: bool = False
     complaint: Exception | None = None
     mixing: bool = False
+
+    def known(self) -> Trial:
+        """The plan of a module of which everything is known but whether its outputs are numbers."""
+        plan, probe = next(iter(plans(self.watch.module, None)[0])), self.probing(LENGTHS)
+        plan = replace(plan, pad=self.pad)
+        outputs = self._try(plan, probe)
+        _refuse_infinite(outputs)
+        return replace(plan, kept=self.watch.kept), outputs.shape[1], probe
 
     def among(self, candidates: Iterable[Plan], shortest: Sequence[int]) -> Trial | None:
         """Find the best plan: one that is exact beside longer texts, one that takes many texts, any that works."""
@@ -133,8 +142,6 @@ class _Search:
         return plan, self.probing(lengths)
 
     def _keeps_apart(self, plan: Plan) -> bool:
-        if self.apart:
-            return True
         try:
             return self.keeps_apart(plan)
         except Exception as error:  # the user's own code: a state that is kept for other numbers of texts, say
@@ -190,8 +197,7 @@ class _Search:
                 f"the module returns {_widths(alone)} outputs for texts of {_listed(probe.lengths)} pieces"
             )
         outputs = torch.cat(alone)
-        if not bool(torch.isfinite(outputs).all()):
-            raise _RanError("the module's outputs are not finite (NaN or infinity): check its weights")
+        _refuse_infinite(outputs)
         again = torch.cat([self._try(plan, probe.take(torch.tensor([row]))) for row in range(len(probe))])
         if not self._near(again, outputs):
             raise _RanError(
@@ -228,6 +234,11 @@ class _Search:
     def _run(self, plan: Plan, batch: Batch) -> Any:
         with torch.no_grad():
             return self.watch.run(lambda: plan(self.watch.module, batch))
+
+
+def _refuse_infinite(outputs: Tensor) -> None:
+    if not bool(torch.isfinite(outputs).all()):
+        raise _RanError("the module's outputs are not finite (NaN or infinity): check its weights")
 
 
 def _named_lengths(module: nn.Module) -> list[int]:

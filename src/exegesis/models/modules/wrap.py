@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -16,8 +16,6 @@ from torch import nn
 from exegesis.core.errors import ModelError, UsageError
 from exegesis.core.escapes import escaped
 from exegesis.core.text import text_of_words
-from exegesis.models.huggingface.adapter import HuggingFaceClassifier
-from exegesis.models.huggingface.wrap import wrap_huggingface
 from exegesis.models.modules.abilities import changed, is_our_own, with_abilities
 from exegesis.models.modules.adapter import Profile, TorchClassifier
 from exegesis.models.modules.calls import Call
@@ -33,6 +31,10 @@ from exegesis.protocols.batch import Batch, pad
 from exegesis.protocols.labels import Labels
 from exegesis.protocols.target import Link
 
+if TYPE_CHECKING:
+    from exegesis.models.huggingface.adapter import HuggingFaceClassifier
+
+FAR = 2  # times the ids of a vocabulary: an embedding of more rows was made for another one
 _log = logging.getLogger("exegesis.wrap")
 
 
@@ -90,6 +92,8 @@ def wrap(
         )
     plain = all(value is None for value in (vocabulary, call, lowercase)) and outputs != "probabilities"
     if plain and callable(tokenizer) and hasattr(tokenizer, "convert_ids_to_tokens"):
+        from exegesis.models.huggingface.wrap import wrap_huggingface
+
         found = see_through(
             unwrapped(module),
             lambda inside: wrap_huggingface(inside, tokenizer, labels, name=name, outputs=outputs, task=task),
@@ -107,6 +111,13 @@ def wrap(
     seen = _padded(told, [lookup.table for lookup in model.profile.lookups], warn=True)
     if model.profile.lookups and seen.tokens["pad"] != reader.tokens["pad"]:
         model = _explored(module, seen, labels, call, outputs, name)
+    rows = min((lookup.table.num_embeddings for lookup in model.profile.lookups), default=0)
+    if rows > FAR * reader.size:
+        _log.warning(
+            "%s: the vocabulary has %d ids and the embedding %d rows: what it does not list is read as unknown; is it "
+            "the one that the module was trained with?",
+            escaped(model.name), reader.size, rows,
+        )  # fmt: skip
     _log.info("%s: %s; tokenizer= and lowercase= say otherwise", escaped(model.name), model.reader)
     return worded(model, words)
 
@@ -121,7 +132,7 @@ def _explored(
         return _probe(module, reader, usable, lengths)
 
     plan, width, probe = find_plan(
-        module, probing, call, reader.tokens["pad"], widths_of(labels), apart=is_our_own(module)
+        module, probing, call, reader.tokens["pad"], widths_of(labels), known=is_our_own(module)
     )
     names, link = labels_of(labels, width, outputs)
     bare = TorchClassifier(module, reader, Profile(name or type(module).__name__, names, link, plan))

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from exegesis.core.errors import ExegesisError
-from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.nn.rounding import agree
 from exegesis.protocols.batch import Batch
+
+if TYPE_CHECKING:
+    from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 
 TEXTS = ("a word and some more of them", "a word")
 COLUMNS = 8  # pieces of the longer of two made-up texts

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from exegesis.core.ties import SHARE
 
 
 def counts_of(real: Bool[Tensor, "b t"], share: float) -> Tensor:
-    """How many words of each text a share is: rounded down, at least one.
+    """How many words of each text a selector may keep at most: the share rounded down, at least one.
 
     The papers leave rounding open; the published code of Jain et al. 2020 rounds up.
     """
@@ -25,12 +25,14 @@ def top_words(scores: Float[Tensor, "b t"], real: Bool[Tensor, "b t"], share: fl
     return (rank < counts_of(real, share)[:, None]) & real
 
 
-def best_window(scores: Float[Tensor, "b t"], real: Bool[Tensor, "b t"], share: float) -> Bool[Tensor, "b t"]:
-    """The run of as many words as the ``share`` with the largest sum of scores; among equal ones the first.
+def best_window(
+    scores: Float[Tensor, "b t"], real: Bool[Tensor, "b t"], counts: Int[Tensor, " b"]
+) -> Bool[Tensor, "b t"]:
+    """The run of ``counts`` words of each text with the largest sum of scores; among equal ones the first.
 
     Sums that differ by no more than a millionth of the text's largest score are equal (``core.ties``).
     """
-    counts, lengths = counts_of(real, share), real.sum(1)
+    counts, lengths = counts.to(scores.device), real.sum(1)
     own = scores.double().masked_fill(~real, 0.0)
     sums = torch.nn.functional.pad(own.cumsum(1), (1, 0))
     starts = torch.arange(scores.shape[1], device=scores.device)
@@ -46,4 +48,4 @@ def discretised(
     scores: Float[Tensor, "b t"], real: Bool[Tensor, "b t"], share: float, contiguous: bool = False
 ) -> Bool[Tensor, "b t"]:
     """The words that are kept: the top ones, or the best run (Jain et al. 2020, Sec. 4.1)."""
-    return (best_window if contiguous else top_words)(scores, real, share)
+    return best_window(scores, real, counts_of(real, share)) if contiguous else top_words(scores, real, share)

@@ -171,6 +171,12 @@ class Vocabulary:
                 "lowercase=False looks them up as they are written",
                 len(raised), ", ".join(map(repr, raised[:3])),
             )  # fmt: skip
+        if lowercase is None and raised and not any(word.islower() for word in numbers if not is_special(word)):
+            _log.warning(
+                "every word of the vocabulary has capitals (such as %s) and words are looked up as they are written: "
+                "others are unknown; tokenizer=, such as lambda text: text.upper().split(), writes them in capitals",
+                ", ".join(map(repr, raised[:3])),
+            )
         told, lowercase = lowercase is not None, chosen if lowercase is None else lowercase
         aliases += _forms(numbers, lowercase, told=told) if forms else []
         blank = _special(numbers, pad, PADS)

@@ -26,11 +26,11 @@ from exegesis.core.disk.folders import replacing
 from exegesis.core.errors import ExegesisError, FileError, ModelError, UsageError
 from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.models.trained.architectures.config import NetworkConfig
-from exegesis.models.trained.architectures.kinds import FAMILIES, network
+from exegesis.models.trained.architectures.kinds import FAMILIES, config_of, network
 from exegesis.models.trained.architectures.network import TextClassifier
 from exegesis.nn.blank import blank
 
-FORMATS = {f"exegesis-{family}-classifier": kind for family, kind in FAMILIES.items()}
+FORMATS = {f"exegesis-{family}-classifier": family for family in FAMILIES}
 VERSION = 1
 CONFIG, WEIGHTS, WORDS, CARD = "config.json", "model.safetensors", "vocabulary.json", "README.md"
 SPENT = "checkpoint"  # the name of the checksum of a run's last checkpoint
@@ -190,7 +190,7 @@ def _read_config(folder: Path) -> NetworkConfig:
         raise FileError(f"{path}: the format {kind!r} is not known here; expected one of {', '.join(FORMATS)}")
     if version != VERSION:
         raise FileError(f"{path}: version {version!r} is not known (this is {VERSION}); upgrade exegesis")
-    config = FORMATS[kind]
+    config = config_of(FORMATS[kind])
     wrong = ({field.name for field in fields(config)} - config.later) ^ (set(data) - config.later)
     if wrong:
         raise FileError(f"{path}: missing or unknown entry {sorted(wrong)[0]!r}; train or copy the model again")

@@ -18,7 +18,7 @@ from exegesis.engine.methods import Scores, at_words, method
 from exegesis.mech.decomposition.contexts import Context, drawn_contexts
 from exegesis.mech.decomposition.contextual import Phrases
 from exegesis.mech.decomposition.sampled import CELLS, DrawnPasses, expected_parts
-from exegesis.models.language_models.masked import open_language
+from exegesis.models.language_models.opening import open_language
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.language import Language

@@ -16,7 +16,7 @@ from exegesis.core.text import Span
 from exegesis.engine.methods import Scores, at_words, method
 from exegesis.mech.decomposition.contexts import Context, drawn_contexts
 from exegesis.mech.removal.perturbed import How, check, outputs_with_and_without
-from exegesis.models.language_models.masked import open_language
+from exegesis.models.language_models.opening import open_language
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import Budget, budget_for
 from exegesis.protocols.language import Language

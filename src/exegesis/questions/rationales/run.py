@@ -14,12 +14,12 @@ from torch import Tensor
 from exegesis.core.errors import UnsupportedError, UsageError
 from exegesis.core.parameters import above, at_most, fitting
 from exegesis.core.text import Span, Text
-from exegesis.core.ties import ranked, slack_of
+from exegesis.core.ties import ranked, slack_of, top_count
 from exegesis.engine.answer import Task, answer, finite
 from exegesis.engine.methods import Method, require
 from exegesis.engine.run import Words
 from exegesis.mech.removal.coalitions import Game
-from exegesis.models.rationale_models.discrete import best_window, counts_of
+from exegesis.models.rationale_models.discrete import best_window
 from exegesis.protocols.model import Classifier, missing
 from exegesis.protocols.selective import Selective
 from exegesis.protocols.target import Ask, Link
@@ -130,11 +130,12 @@ class Extracted:
         return bodies
 
     def _kept(self, scores: Float[Tensor, " words"]) -> Bool[np.ndarray, " words"]:
-        real, values = torch.ones(1, len(scores), dtype=torch.bool), scores.tolist()
+        values, count = scores.tolist(), top_count(self.share, len(scores))
         if self.contiguous:
-            return best_window(scores[None], real, self.share)[0].numpy()
+            real = torch.ones(1, len(scores), dtype=torch.bool)
+            return best_window(scores[None], real, torch.tensor([count]))[0].numpy()
         kept = np.zeros(len(scores), dtype=bool)
-        kept[ranked(values, slack_of(values), int(counts_of(real, self.share)))] = True
+        kept[ranked(values, slack_of(values), count)] = True
         return kept
 
     def result(self, subject: Subject, origin: Origin, body: _Kept) -> Rationale:

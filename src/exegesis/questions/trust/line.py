@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from exegesis.core.errors import CapacityError, ModelError, UnsupportedError
 from exegesis.core.text import Text
-from exegesis.core.ties import ranked, slack_of
+from exegesis.core.ties import ranked, slack_of, top_count
 from exegesis.engine.answer import in_batches, one_per_text, outputs
 from exegesis.engine.methods import cards, lacking, make
 from exegesis.engine.run import run
@@ -23,7 +23,7 @@ from exegesis.protocols.target import Link, ask
 from exegesis.questions.trust.batches import Setting
 from exegesis.questions.trust.check import label_of, target_of
 from exegesis.questions.trust.measure import Case, bits
-from exegesis.questions.trust.measuring.curves import DecisionFlip, top
+from exegesis.questions.trust.measuring.curves import DecisionFlip
 from exegesis.questions.trust.measuring.scores import ranks
 from exegesis.questions.trust.pool import Pool
 from exegesis.results.attribution import Attribution
@@ -126,7 +126,7 @@ def _batch(model: Classifier, texts: Sequence[Text], parts: Sequence[_Part], see
                 "label": label,
                 "what": "output" if regression else "probability",
                 "words": len(text.words),
-                "top": top(SHARE, len(text.words)),
+                "top": top_count(SHARE, len(text.words)),
                 "drop": None if falls is None else float(falls[0]),
                 "random": None if falls is None else float(falls[1:].mean()),
                 "draws": DRAWS,
@@ -139,7 +139,7 @@ def _batch(model: Classifier, texts: Sequence[Text], parts: Sequence[_Part], see
 def _asks(part: _Part, text: Text, seed: int) -> list[int]:
     """The sets of words kept: without the top words, without each random set, without each run from the top down."""
     count, full = len(text.words), (1 << len(text.words)) - 1
-    many = top(SHARE, count)
+    many = top_count(SHARE, count)
     draws = np.random.default_rng(generator(text, seed).initial_seed())
     order = _order(part)
     removed = [order[:many], *(draws.permutation(count)[:many].tolist() for _ in range(DRAWS))]

@@ -11,6 +11,7 @@ READ = (
     "The gap is the mean distance of confidence and share of right predictions, over ten groups of texts of like "
     "confidence; the Brier score is the mean square of what confidence misses. Smaller is better; intervals are 95 %."
 )
+FEW = 50  # held-out texts: with fewer, fitted readings are those of chance
 
 
 def calibrated(study: Calibrated) -> doc.Section:
@@ -35,6 +36,8 @@ def calibrated(study: Calibrated) -> doc.Section:
         (row.name, str(step.texts), percent(step.confidence), percent(step.right))
         for row in dict.fromkeys((first, best)) for step in row.steps
     )  # fmt: skip
+    if study.held < FEW:
+        lead += f" Fitted readings say little on {many(study.held, 'held-out text')}: hold out {FEW} or more."
     facts = f"{percent(study.accuracy)} right, fitted on {many(study.held, 'held-out text')}; "
     facts += f"{many(study.neighbours, 'neighbour')}."
     parts: list[doc.Part] = [

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from exegesis.core.disk.files import read_text
 from exegesis.core.errors import FileError, UnsupportedError, UsageError
 from exegesis.engine.answer import array
-from exegesis.models.language_models.masked import open_language
+from exegesis.models.language_models.opening import open_language
 from exegesis.models.trained.vectors import read_vectors
 from exegesis.protocols.language import LanguageModel, fillings
 from exegesis.protocols.model import Classifier, Differentiable, offers

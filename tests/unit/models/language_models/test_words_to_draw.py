@@ -11,7 +11,8 @@ import torch
 import exegesis
 from exegesis.core.errors import FileError, ModelError, UsageError
 from exegesis.models.language_models.counted import CountedLanguageModel
-from exegesis.models.language_models.masked import MaskedLanguageModel, load_masked, open_language
+from exegesis.models.language_models.masked import MaskedLanguageModel, load_masked
+from exegesis.models.language_models.opening import open_language
 from exegesis.protocols.language import fillings, generator
 
 hf_toys = pytest.importorskip("tests.support.hf_toys")

@@ -15,7 +15,10 @@ from torch import nn
 import tests.support.text_cnns as text_cnns
 from exegesis.api import explain, methods
 from exegesis.core.errors import ModelError, TextError, UnsupportedError, UsageError
+from exegesis.models.modules.abilities import is_our_own
 from exegesis.models.modules.wrap import wrap
+from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.protocols.target import Link
 from tests.support.second_device import NAME, OTHERS
 from tests.support.shape_checks import unchecked
@@ -536,3 +539,36 @@ def test_the_zoo_on_another_device(name, device):
 def test_the_modules_of_this_file_are_as_said():
     assert isinstance(ZOO["a regression"].make(), Single)
     assert isinstance(ZOO["packed, sorted inside"].make(), PackedUnsorted)
+
+
+def test_a_vocabulary_of_another_module_is_said(caplog):
+    module = nn.Sequential(nn.Embedding(40, 3), nn.Flatten(), nn.Linear(12, 2)).double()
+    call = lambda module, batch: module(nn.functional.pad(batch.ids, (0, 4))[:, :4])  # noqa: E731
+    wrap(module, vocabulary=[f"w{n}" for n in range(20)], labels=["a", "b"], call=call)
+    assert "rows" not in caplog.text
+    wrap(module, vocabulary=[f"w{n}" for n in range(19)], labels=["a", "b"], call=call)
+    assert "the vocabulary has 19 ids and the embedding 40 rows" in caplog.text
+
+
+class _Muddled(nn.Embedding):
+    """Rows that depend on the other texts of a call."""
+
+    def forward(self, ids):
+        found = super().forward(ids)
+        return found + 0.5 * found.mean(0, keepdim=True)
+
+
+def test_a_network_of_ours_with_a_strange_part_is_tried_out():
+    module = RecurrentClassifier(
+        RecurrentConfig(embedding=2, hidden=2, vocabulary=len(WORDS), labels=("a", "b"))
+    ).eval()
+    runs, forward = [], RecurrentClassifier._read
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RecurrentClassifier, "_read", lambda *given: runs.append(1) or forward(*given))
+        assert is_our_own(module)
+        assert wrap(module, vocabulary=WORDS, labels=["a", "b"]).plan.rows == 0
+        assert len(runs) < 20  # it is read, and not tried out as a stranger is
+        module.embedding = _Muddled.from_pretrained(module.embedding.weight.detach())
+        assert not is_our_own(module)
+        assert wrap(module, vocabulary=WORDS, labels=["a", "b"]).plan.rows == 1
+        assert len(runs) > 40

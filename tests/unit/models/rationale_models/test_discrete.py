@@ -21,7 +21,7 @@ def test_the_first_of_equal_runs_is_kept_whatever_rounding_says() -> None:
         sums = [sum(Fraction(str(one)) for one in scores[at : at + size]) for at in range(count - size + 1)]
         padded = torch.tensor([[*scores, *[-torch.inf] * 2]])
         real = torch.arange(count + 2)[None] < count
-        kept = best_window(padded, real, size / count)
+        kept = best_window(padded, real, torch.tensor([size]))
         first = sums.index(max(sums))
         assert kept[0].nonzero()[:, 0].tolist() == list(range(first, first + size))
 

@@ -230,6 +230,15 @@ def test_damaged_json_is_refused(content: str) -> None:
         Vocabulary.from_json(content)
 
 
+def test_a_vocabulary_in_capitals_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    found = Vocabulary.of(["<pad>", "<unk>", "THE", "FILM"])
+    assert [*found.read("The FILM").ids] == [1, 3]
+    assert "every word of the vocabulary has capitals (such as 'THE', 'FILM')" in caplog.text
+    caplog.clear()
+    Vocabulary.of(["<pad>", "<unk>", "THE", "film"])
+    assert "every word" not in caplog.text
+
+
 def test_no_torch() -> None:
     code = "import sys, exegesis.models.text.vocabulary; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

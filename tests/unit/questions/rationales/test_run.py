@@ -91,6 +91,7 @@ def test_any_methods_scores_make_a_rationale_of_any_model() -> None:
     sums = [scores[n : n + 3].sum() for n in range(len(scores) - 2)]
     assert run.kept == tuple(range(int(np.argmax(sums)), int(np.argmax(sums)) + 3))
     assert run.compactness.runs == 1
+    assert len(exegesis.rationale(model, text, "leave-one-out", share=0.3).kept) == round(0.3 * len(scores)) == 3
     label = top.prediction.label
     alone = exegesis.predict(model, " ".join(top.words))[label]
     rest = " ".join(word for n, word in enumerate(top.text.word_strings()) if n not in top.kept)
@@ -135,7 +136,7 @@ def test_evaluation_measures_the_own_rationale_beside_controls(model: RationaleC
 def test_what_cannot_be_asked_is_named(model: RationaleClassifier) -> None:
     with pytest.raises(UnsupportedError, match="does not select its words"):
         exegesis.rationale(exegesis.load(), "a fine film")
-    with pytest.raises(UnsupportedError, match="rationale needs a selective model"):
+    with pytest.raises(UnsupportedError, match="it selects no words that it reads"):
         exegesis.explain(exegesis.load(), "a fine film", "rationale")
     with pytest.raises(UsageError, match="one label"):
         exegesis.rationale(model, "w1 good", target="all")

@@ -1,14 +1,7 @@
-"""The kinds of networks that are trained here, and the network that a config describes."""
+"""The kinds of networks that are trained here, and the network that a config describes, loaded when it is asked for."""
 
 from __future__ import annotations
 
-from exegesis.models.concept_models.conrat import Conrat
-from exegesis.models.concept_models.educe import Educe
-from exegesis.models.concept_models.shape import EDUCE, ConceptConfig
-from exegesis.models.rationale_models.masked import MaskedNetwork
-from exegesis.models.rationale_models.network import RationaleNetwork
-from exegesis.models.rationale_models.shape import RationaleConfig
-from exegesis.models.trained.architectures.aspects import AspectClassifier
 from exegesis.models.trained.architectures.config import (
     ConvolutionalConfig,
     LandmarkConfig,
@@ -16,29 +9,67 @@ from exegesis.models.trained.architectures.config import (
     RecurrentConfig,
     TransformerConfig,
 )
-from exegesis.models.trained.architectures.convolutional import ConvolutionalClassifier
-from exegesis.models.trained.architectures.esim import Esim
-from exegesis.models.trained.architectures.landmarks import LandmarkClassifier
 from exegesis.models.trained.architectures.network import TextClassifier
-from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
-from exegesis.models.trained.architectures.transformer import TransformerClassifier
 
-KINDS = (RecurrentConfig, TransformerConfig, ConvolutionalConfig, RationaleConfig, ConceptConfig, LandmarkConfig)
-FAMILIES: dict[str, type[NetworkConfig]] = {kind.family: kind for kind in KINDS}
+FAMILIES = ("recurrent", "transformer", "convolutional", "rationale", "concepts", "landmark")
+
+
+def config_of(family: str) -> type[NetworkConfig]:
+    """The class of the configs of a family."""
+    if family == "rationale":
+        from exegesis.models.rationale_models.shape import RationaleConfig
+
+        return RationaleConfig
+    if family == "concepts":
+        from exegesis.models.concept_models.shape import ConceptConfig
+
+        return ConceptConfig
+    kinds = (RecurrentConfig, TransformerConfig, ConvolutionalConfig, LandmarkConfig)
+    return next(kind for kind in kinds if kind.family == family)
 
 
 def network(config: NetworkConfig) -> TextClassifier:
     """The module of a config, with fresh weights."""
-    if isinstance(config, RationaleConfig):
-        return MaskedNetwork(config) if config.base else RationaleNetwork(config)
-    if isinstance(config, ConceptConfig):
-        return Educe(config) if config.form == EDUCE else Conrat(config)
+    if isinstance(config, RecurrentConfig):
+        if config.readout == "esim":
+            from exegesis.models.trained.architectures.esim import Esim
+
+            return Esim(config)
+        if config.readout == "aspect":
+            from exegesis.models.trained.architectures.aspects import AspectClassifier
+
+            return AspectClassifier(config)
+        from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
+
+        return RecurrentClassifier(config)
     if isinstance(config, TransformerConfig):
+        from exegesis.models.trained.architectures.transformer import TransformerClassifier
+
         return TransformerClassifier(config)
     if isinstance(config, ConvolutionalConfig):
+        from exegesis.models.trained.architectures.convolutional import ConvolutionalClassifier
+
         return ConvolutionalClassifier(config)
     if isinstance(config, LandmarkConfig):
+        from exegesis.models.trained.architectures.landmarks import LandmarkClassifier
+
         return LandmarkClassifier(config)
-    if isinstance(config, RecurrentConfig):
-        return {"esim": Esim, "aspect": AspectClassifier}.get(config.readout, RecurrentClassifier)(config)
+    return _explaining(config)
+
+
+def _explaining(config: NetworkConfig) -> TextClassifier:
+    """The network of a config that shows what it reads: words that it selects, or concepts."""
+    from exegesis.models.concept_models.shape import EDUCE, ConceptConfig
+    from exegesis.models.rationale_models.shape import RationaleConfig
+
+    if isinstance(config, RationaleConfig):
+        from exegesis.models.rationale_models.masked import MaskedNetwork
+        from exegesis.models.rationale_models.network import RationaleNetwork
+
+        return MaskedNetwork(config) if config.base else RationaleNetwork(config)
+    if isinstance(config, ConceptConfig):
+        from exegesis.models.concept_models.conrat import Conrat
+        from exegesis.models.concept_models.educe import Educe
+
+        return Educe(config) if config.form == EDUCE else Conrat(config)
     raise TypeError(f"there is no network for a {type(config).__name__}")

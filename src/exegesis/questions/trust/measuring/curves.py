@@ -12,6 +12,7 @@ from scipy.integrate import trapezoid
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.parameters import above, at_least, below
+from exegesis.core.ties import top_count
 from exegesis.questions.trust.measure import Answers, Case, Given, Score, Way, bits, measure
 
 GRID = np.linspace(0.0, 1.0, 21)  # shares of words at which curves of texts of several lengths are averaged
@@ -151,15 +152,10 @@ class FlipRate:
     share: Annotated[float, above(0), below(1)] = 0.2
 
     def asks(self, case: Case, given: Given) -> list[int]:
-        return [bits(given.order()[top(self.share, case.count) :])] if _flips(case) else []
+        return [bits(given.order()[top_count(self.share, case.count) :])] if _flips(case) else []
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
         return Score(float(not answers.same[0]) if _flips(case) else math.nan)
-
-
-def top(share: float, count: int) -> int:
-    """The number of words in a share of ``count`` words: rounded, a half to the even number (2 of 5), at least one."""
-    return max(1, round(share * count))
 
 
 def _flips(case: Case) -> bool:

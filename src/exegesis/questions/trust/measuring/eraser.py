@@ -10,10 +10,10 @@ import numpy as np
 
 from exegesis.core.parameters import above, at_most
 from exegesis.core.text import Span, Text
+from exegesis.core.ties import top_count
 from exegesis.models.tagger import default_tagger
 from exegesis.questions.phrases.levels import levels_of
 from exegesis.questions.trust.measure import Answers, Case, Given, Score, Way, bits, measure
-from exegesis.questions.trust.measuring.curves import top
 
 DEYOUNG = "DeYoung et al., ERASER: A Benchmark to Evaluate Rationalized NLP Models, 2020"
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # the paper's bins
@@ -34,7 +34,7 @@ class Comprehensiveness(_Rationale):
     """
 
     def asks(self, case: Case, given: Given) -> list[int]:
-        return [bits(given.order()[top(self.share, case.count) :])]
+        return [bits(given.order()[top_count(self.share, case.count) :])]
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
         return Score(case.chance - float(answers.chance[0]))
@@ -50,7 +50,7 @@ class Sufficiency(_Rationale):
     """
 
     def asks(self, case: Case, given: Given) -> list[int]:
-        return [bits(given.order()[: top(self.share, case.count)])]
+        return [bits(given.order()[: top_count(self.share, case.count)])]
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
         return Score(case.chance - float(answers.chance[0]))
@@ -77,7 +77,7 @@ class AopcComprehensiveness(_Aopc):
     """
 
     def asks(self, case: Case, given: Given) -> list[int]:
-        return [bits(given.order()[top(share, case.count) :]) for share in SHARES]
+        return [bits(given.order()[top_count(share, case.count) :]) for share in SHARES]
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
         return Score(case.chance - float(answers.chance.mean()))
@@ -97,7 +97,7 @@ class AopcSufficiency(_Aopc):
     """
 
     def asks(self, case: Case, given: Given) -> list[int]:
-        return [bits(given.order()[: top(share, case.count)]) for share in SHARES]
+        return [bits(given.order()[: top_count(share, case.count)]) for share in SHARES]
 
     def score(self, case: Case, given: Given, answers: Answers) -> Score:
         return Score(case.chance - float(answers.chance.mean()))

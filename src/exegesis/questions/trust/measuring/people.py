@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.parameters import between, filled
 from exegesis.core.text import Span, Text
+from exegesis.core.ties import top_count
 from exegesis.data.encodings import decode
 from exegesis.questions.trust.measure import SCORES, Answers, Case, Given, Score, measure
 from exegesis.questions.trust.measuring.eraser import DEYOUNG
@@ -98,7 +99,7 @@ class _Marks:
 
     def top(self, given: Given, marks: Bool[np.ndarray, " words"]) -> Bool[np.ndarray, " words"]:
         """The top words of the explanation, as truth values."""
-        count = max(1, round(self.share * len(marks))) if self.share else int(marks.sum())
+        count = top_count(self.share, len(marks)) if self.share else int(marks.sum())
         top = np.zeros(len(marks), dtype=bool)
         top[given.order()[:count]] = True
         return top
