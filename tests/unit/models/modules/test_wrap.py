@@ -542,12 +542,11 @@ def test_the_modules_of_this_file_are_as_said():
 
 
 def test_a_vocabulary_of_another_module_is_said(caplog):
-    module = nn.Sequential(nn.Embedding(40, 3), nn.Flatten(), nn.Linear(12, 2)).double()
-    call = lambda module, batch: module(nn.functional.pad(batch.ids, (0, 4))[:, :4])  # noqa: E731
-    wrap(module, vocabulary=[f"w{n}" for n in range(20)], labels=["a", "b"], call=call)
+    module = net(Shape("gru", hidden=2, size=2, outputs=2))
+    wrap(module, vocabulary=WORDS[:10], labels=["a", "b"])
     assert "rows" not in caplog.text
-    wrap(module, vocabulary=[f"w{n}" for n in range(19)], labels=["a", "b"], call=call)
-    assert "the vocabulary has 19 ids and the embedding 40 rows" in caplog.text
+    wrap(module, vocabulary=WORDS[:9], labels=["a", "b"])
+    assert "the vocabulary has 9 ids and the embedding 20 rows" in caplog.text
 
 
 class _Muddled(nn.Embedding):
