@@ -48,6 +48,7 @@ from exegesis.results.internals.concepts import ConceptAt, ConceptStudy
 from exegesis.results.internals.excerpts import ConceptPage, Excerpt, LearnedConcept
 from exegesis.results.internals.heads import HeadStudy, Relation
 from exegesis.results.internals.information_study import InformationStudy, LayerHeld, Survivor
+from exegesis.results.internals.links import Linking, LinkStudy, Rule
 from exegesis.results.internals.probes import Probed, ProbeStudy, Structure
 from exegesis.statistics.bootstrap import Spread
 from tests.support import samples
@@ -258,6 +259,13 @@ def heads() -> HeadStudy:
     return HeadStudy(ASKED, (relation, rarely), shares, offsets, {"NOUN": shares}, shares, shares / 8, 3)
 
 
+def links() -> LinkStudy:
+    """Two kinds of link, the first of which has rivals."""
+    rules = (Rule("offset -1", 0.25, 0.125, 0.5, 0.25, 0.75), Rule("nearest mention", 0.5, 0.25, 0.75, -0.125, 0.5))
+    row = Linking("antecedent", 30, 1, 2, 0.75, 0.5, 0.875, rules, 2, 1, 0.5, 0.25, 0.75, 0.625)
+    return LinkStudy(ASKED, (row, Linking("scope", 9, 2, 2, 0.5, 0.25, 0.75, rules[:1], 0, 0, *(math.nan,) * 4)))
+
+
 def probes() -> ProbeStudy:
     """Two properties, one at two layers and by two probes, and a tree."""
     row = (0.75, 0.5, 0.875, 0.25, 0.25, 0.625, 0.5, 0.375)
@@ -323,5 +331,5 @@ def explainer() -> WrittenStudy:
 
 STUDIES = (
     store, classes, uses, failures, right, summary, substitution, repair, untrained, suspects, amended, attention_test,
-    heads, probes, information, concepts, excerpts, calibrated, explainer,
+    heads, links, probes, information, concepts, excerpts, calibrated, explainer,
 )  # fmt: skip

@@ -61,6 +61,7 @@ STUDIES = {  # likewise
     "information": "studies.information.Information",
     "concepts": "studies.concepts.Concepts",
     "excerpts": "studies.excerpts.Excerpts",
+    "links": "studies.links.Links",
     "written": "studies.written.Written",
 }
 STUDY = "Study what the model has learned, over a corpus: word classes, words, failures, substitutions, repair."

@@ -9,6 +9,7 @@ from exegesis.study.failing.repairs import propose, repair
 from exegesis.study.insides.attention import attention_test
 from exegesis.study.insides.concepts import concepts
 from exegesis.study.insides.information import information
+from exegesis.study.insides.links import links
 from exegesis.study.insides.probes import probe
 from exegesis.study.insides.relations import heads
 from exegesis.study.reasons.excerpts import excerpts
@@ -32,6 +33,7 @@ __all__ = [
     "failures",
     "heads",
     "information",
+    "links",
     "mislabels",
     "probe",
     "propose",

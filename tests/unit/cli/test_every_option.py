@@ -153,6 +153,9 @@ study heads u.conllu -m pairs --minimum 2 --tried 0 --report out.html --figure o
 study probe u10.conllu --properties tag --layers pooled --probes linear -p minimum=2 --figure out.svg --no-color
 study probe u10.conllu --properties tag --layers pooled --probes linear -p minimum=2 -m small --device cpu
 study heads u.conllu -m pairs --minimum 2 --tried 0 --palette blue-orange --windows 8
+study links negation.txt -m pairs --kind negation --limit 4 --seed 1 --device cpu TASK --json out.json --color
+study links --kind reflexives -m pairs --limit 4 --report out.html --figure out.svg --no-color -q
+study links negation.txt -m pairs --palette blue-orange --windows 8
 study information t.tsv --column text --limit 2 -m bundled --layers pooled --beside small -p most=2 --json out.json
 study information folder --split test --layers pooled -p most=2 --report out.html --figure out.svg --color -q TASK
 study information t.tsv --limit 2 --layers pooled -p most=2 --no-color --palette blue-orange --device cpu
@@ -257,6 +260,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, pairs: Path) -
     (here / "v.txt").write_text("".join(f"{word} {n} 1 0 0.5\n" for n, word in enumerate(("fine", "film", "dull"))))
     (here / "s.txt").write_text("fine: good, dull\n")
     (here / "words.txt").write_text("good\nwarm\n")
+    scope = "dogs\tO\nnever\tB_negcue\nrun\tB_neg\n\n"
+    (here / "negation.txt").write_text(scope + scope.replace("dogs", "cats"))
     tree = "\n".join(f"{n}\t{w}\t_\t{t}\t_\t_\t{h}\t{r}\t_\t_" for n, w, t, h, r in (
         (1, "two", "NUM", 2, "nummod"), (2, "dogs", "NOUN", 3, "nsubj"), (3, "run", "VERB", 0, "root")))  # fmt: skip
     (here / "u10.conllu").write_text("".join(tree.replace("dogs", f"dogs{n}") + "\n\n" for n in range(12)))

@@ -28,11 +28,13 @@ from exegesis.protocols.model import Classifier, missing
 from exegesis.results.behaviour.study import Asked
 from exegesis.results.internals.probes import Probed, ProbeStudy, Structure
 from exegesis.statistics.bootstrap import draw_texts, interval, resampled_ratios
+from exegesis.study.insides.attention_probe import attention_vectors, pairs_of, probed_pairs
 from exegesis.study.insides.properties import PROPERTIES, Labelled, labelled
 from exegesis.study.insides.treebanks import owners
 from exegesis.study.insides.trees import structures as trees_of
 
 PROBES = ("linear", "mlp", "structure")
+ATTENTION = "attention"  # the probe of all weights of attention, which is named if it is wanted
 SHARE = 0.7  # of the sentences that probes are fitted to
 States = dict[str, list[Float[Tensor, "t d"]]]  # by layer, the states of each sentence: one step or one a word
 
@@ -74,7 +76,9 @@ def probe(
     sentences their ``length``, the ``tense`` of their root, and which frequent word they hold (``content``). A word's
     state is the mean over its pieces, a sentence's that over its steps. ``layers`` are sites as for ``information``;
     ``all`` begins with the word vectors, which know no context. ``probes`` are ``linear``, ``mlp`` (one hidden layer)
-    and ``structure`` (distances and depths in the tree); ``parameters`` are those of ``Probing``.
+    and ``structure`` (distances and depths in the tree), and, only if it is named, ``attention``: all weights between
+    two words, of every layer and head and both ways, into a linear probe that says whether an arc joins them, and which
+    relation it has (Ravishankar et al. 2021). ``parameters`` are those of ``Probing``.
 
     Probes are fitted to 70 % of the distinct sentences and tried on the rest. Beside each stands its control task, so
     that what the probe learns by heart shows (selectivity), the same model with shuffled weights, and the most frequent
@@ -84,7 +88,7 @@ def probe(
     probe and for too few sentences; and the errors of ``read_treebank``.
     """
     classifier, how = as_model(model), Probing(**fitted(Probing, "probe", parameters))
-    names, kinds = _listed(properties, tuple(PROPERTIES), "property"), _listed(probes, PROBES, "probe")
+    names, kinds = _listed(properties, tuple(PROPERTIES), "property"), _listed(probes, PROBES, "probe", (ATTENTION,))
     for name, reason in missing(classifier, Layered).items():
         raise UnsupportedError(f"the model {classifier.name} is not {name.lower()}: {reason}")
     sentences = list(read_treebank(data) if isinstance(data, str | os.PathLike) else data)[:limit]
@@ -97,7 +101,9 @@ def probe(
     random.Random(how.seed).shuffle(order)
     first = set(order[: round(SHARE * len(order))])
     labels = {name: labelled(name, chosen, how.minimum, how.seed) for name in names}
-    steps = len(sites) * (sum(one is not None for one in labels.values()) * sum(k != "structure" for k in kinds) + 1)
+    steps = len(sites) * (
+        sum(one is not None for one in labels.values()) * sum(k in ("linear", "mlp") for k in kinds) + 1
+    )
     with bar(progress, 2 + steps, "probe") as advance:
         states = _states(cast(Layered, classifier), pairs, sites)
         advance()
@@ -106,7 +112,7 @@ def probe(
         probed, structures = list[Probed](), list[Structure]()
         for site in sites:
             layer = str(site.place)
-            for kind in (kind for kind in kinds if kind != "structure"):
+            for kind in (kind for kind in kinds if kind in ("linear", "mlp")):
                 for one in labels.values():
                     if one is None:
                         continue
@@ -119,20 +125,35 @@ def probe(
                     layer, chosen, states[layer], blank[layer], first, how.rank, how.samples, how.seed
                 )
             advance()
+        if ATTENTION in kinds:
+            probed += _attention(classifier, pairs, first, how)
     asked = Asked(classifier.name, repr(how), "probe", "hidden states", len(pairs),
                   sum(len(sentence.words) for sentence in chosen), False)  # fmt: skip
     return ProbeStudy(asked, tuple(probed), tuple(structures), len(first), len(pairs) - len(first))
 
 
-def _listed(given: str | Sequence[str], known: Sequence[str], what: str) -> tuple[str, ...]:
+def _listed(given: str | Sequence[str], known: Sequence[str], what: str, more: Sequence[str] = ()) -> tuple[str, ...]:
     names = tuple(given.split(",")) if isinstance(given, str) else tuple(given)
     names = tuple(known) if names == ("all",) else tuple(name.strip() for name in names if name.strip())
     for name in names:
-        if name not in known:
-            raise unknown(what, name, known)
+        if name not in (*known, *more):
+            raise unknown(what, name, (*known, *more))
     if not names:
         raise UsageError(f"no {what} is named: give some of {', '.join(known)}")
     return tuple(dict.fromkeys(names))
+
+
+def _attention(
+    model: Classifier, pairs: Sequence[tuple[Sentence, Text]], first: set[int], how: Probing
+) -> list[Probed]:
+    """The rows of the probe of all weights of attention."""
+    own, blank = (attention_vectors(one, pairs) for one in (model, _untrained(model, how.seed)))
+    tasks = pairs_of([sentence for sentence, _ in pairs], how.minimum, how.seed)
+    rows = [
+        probed_pairs(name, given, own, blank, first, _fit("linear", how), how.samples, how.seed)
+        for name, given in tasks.items()
+    ]
+    return [row for row in rows if row is not None]
 
 
 def _read(model: Classifier, sentence: Sentence) -> list[Text]:

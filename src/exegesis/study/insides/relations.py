@@ -27,10 +27,9 @@ from exegesis.protocols.target import Ask, Link
 from exegesis.results.behaviour.study import Asked
 from exegesis.results.internals.heads import HeadStudy, Relation
 from exegesis.statistics.bootstrap import draw_texts, interval, resampled_ratios
-from exegesis.study.insides.treebanks import owners
+from exegesis.study.insides.treebanks import OFFSETS, between_words, owners
 
 DIRECTIONS = ("to head", "to dependent")
-OFFSETS = (-5, -4, -3, -2, -1, 1, 2, 3, 4, 5)  # words before and after
 NEAR = {"previous": -1, "same": 0, "next": 1}
 Hits = dict[tuple[str, str], list[tuple[int, Float[np.ndarray, "l h"], Float[np.ndarray, " o"]]]]
 
@@ -90,7 +89,7 @@ def heads(
             if len(sentence.words) < 2 or set(range(len(sentence.words))) - set(owned):
                 continue
             words += len(sentence.words)
-            between = _between_words(found, owned, len(sentence.words))
+            between = between_words(found, owned, len(sentence.words))
             _count(sentence, number, between, hits, near, tags)
             special.append(_to_special(found, text))
             if slopes:
@@ -111,18 +110,6 @@ def heads(
         {tag: np.mean(rows, 0) for tag, rows in sorted(tags.items()) if len(rows) >= minimum},
         np.mean(worth, 0) if worth else nothing, np.mean(cost, 0) if cost else nothing, len(worth),
     )  # fmt: skip
-
-
-def _between_words(found: Read, owners: Sequence[int], count: int) -> Float[np.ndarray, "l h w w"]:
-    """Attention from word to word: the mean over the pieces of a row, the sum over those of a column."""
-    member = np.zeros((count, len(owners)))
-    for piece, word in enumerate(owners):
-        if word >= 0:
-            member[word, piece] = 1.0
-    weights = np.stack([array(one) for one in found.weights])
-    summed = weights @ member.T
-    between: np.ndarray = (member / member.sum(1, keepdims=True)) @ summed
-    return between
 
 
 def _to_special(found: Read, text: Text) -> Float[np.ndarray, "l h"]:

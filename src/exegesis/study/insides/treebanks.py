@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
 from exegesis.core.text import Text
+from exegesis.data.links import Linked
 from exegesis.data.treebank import Sentence
+from exegesis.engine.answer import array
+from exegesis.mech.attending.layout import Read
+
+OFFSETS = (-5, -4, -3, -2, -1, 1, 2, 3, 4, 5)  # words before and after
 
 
-def owners(sentence: Sentence, text: Text) -> list[int]:
+def owners(sentence: Sentence | Linked, text: Text) -> list[int]:
     """The number of the sentence's word to which each piece of the text belongs; -1 for a special piece."""
     ends = sentence.characters()
     found, at = [], 0
@@ -20,3 +30,15 @@ def owners(sentence: Sentence, text: Text) -> list[int]:
             at -= 1
         found.append(at)
     return found
+
+
+def between_words(found: Read, owned: Sequence[int], count: int) -> Float[np.ndarray, "l h w w"]:
+    """Attention from word to word: the mean over the pieces of a row, the sum over those of a column."""
+    member = np.zeros((count, len(owned)))
+    for piece, word in enumerate(owned):
+        if word >= 0:
+            member[word, piece] = 1.0
+    weights = np.stack([array(one) for one in found.weights])
+    summed = weights @ member.T
+    between: np.ndarray = (member / member.sum(1, keepdims=True)) @ summed
+    return between

@@ -18,6 +18,7 @@ from exegesis.results.internals.concepts import ConceptStudy
 from exegesis.results.internals.excerpts import ConceptPage
 from exegesis.results.internals.heads import HeadStudy
 from exegesis.results.internals.information_study import InformationStudy
+from exegesis.results.internals.links import LinkStudy
 from exegesis.results.internals.probes import ProbeStudy
 from exegesis.show.document import Chart, Document, Section
 from exegesis.show.documents import store
@@ -30,6 +31,7 @@ from exegesis.show.documents.networks.concepts import concepts
 from exegesis.show.documents.networks.excerpts import excerpts
 from exegesis.show.documents.networks.heads import heads
 from exegesis.show.documents.networks.information_study import information_study
+from exegesis.show.documents.networks.links import links
 from exegesis.show.documents.networks.probes import probes
 from exegesis.show.documents.written import written
 from exegesis.show.wording import visible
@@ -48,6 +50,7 @@ SECTIONS: dict[type[Study], tuple[Callable[[Any], Section], str]] = {
     AttentionTest: (attention_test, "tests"),
     CorpusSummary: (store.summary, "strong"),
     HeadStudy: (heads, "relations"),
+    LinkStudy: (links, "links"),
     ProbeStudy: (probes, "probed"),
     ConceptStudy: (concepts, "rows"),
     ConceptPage: (excerpts, "concepts"),
