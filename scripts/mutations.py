@@ -1,24 +1,30 @@
 """Break the code on purpose, one line at a time, and watch the named test fail.
 
-python scripts/mutations.py                     every row of tests/mutations.toml (many minutes)
+python scripts/mutations.py                     every row of tests/mutations.toml (an hour of processor)
 python scripts/mutations.py --only lrp          the rows whose name, file or change has "lrp" in it
+python scripts/mutations.py --outcomes FILE     write every outcome there; leave out what fell there with today's files
 python scripts/mutations.py --check             only check that every row's old text occurs exactly once
 
-Rows are applied to a copy of the checkout, so nothing needs to be put back.
+Rows are applied to a copy of the checkout, so nothing needs to be put back. Before a row is planted its test must pass
+without the fault, in a process of the same kind; what falls then falls by the fault.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import compileall
+import hashlib
+import json
+import py_compile
 import shutil
-import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from planting import BROKEN, ENDLESS, FELL, PASSED, Ending, Nursery
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "tests" / "mutations.toml"
@@ -35,6 +41,9 @@ COPIED = (
     "CONTRIBUTING.md",
 )
 LARGE = "*.safetensors"  # linked, not copied
+CAUGHT = (FELL, ENDLESS)
+WORDS = {FELL: "fell    ", PASSED: "SURVIVED", ENDLESS: "endless ", BROKEN: "NOT RUN "}
+TOGETHER = 16  # rows whose tests are first run without a fault, in one process
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,7 @@ def stale(rows: Sequence[Mutation], root: Path = ROOT) -> list[str]:
 
 
 def copied(folder: Path) -> Path:
-    """A copy of the checkout in a folder."""
+    """A copy of the checkout in a folder, compiled. A compiled file is used only while its source is that very text."""
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
@@ -97,50 +106,85 @@ def copied(folder: Path) -> Path:
             shutil.copy(source, folder / name)
     for path in (ROOT / "src").rglob(LARGE):
         (folder / path.relative_to(ROOT)).symlink_to(path)
+    compileall.compile_dir(folder / "src", quiet=2, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
     return folder
 
 
-def falls(row: Mutation, root: Path) -> bool:
-    """True if the named test fails in a copy with the fault. The copy is mended afterwards."""
+def planted(row: Mutation, root: Path, run: Callable[[Sequence[str]], Ending]) -> Ending:
+    """How the named test ends in a copy with the fault. The copy is mended afterwards."""
     path = root / SOURCE / row.file
     whole = path.read_text("utf-8")
     path.write_text(row.applied(root), "utf-8")
     try:
-        return _run(row.test, root) == 1
+        return run([row.test])
     finally:
         path.write_text(whole, "utf-8")
 
 
-def _run(test: str, root: Path) -> int:
-    """The exit code of pytest: 0 if the test passes, 1 if it fails, others if it could not run."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"tests/{test}"]
-    environment = {**os.environ, "PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
-    if done.returncode not in (0, 1):
-        print(done.stdout[-2000:] + done.stderr[-2000:], file=sys.stderr)
-    return done.returncode
+def failing(tests: Sequence[str], run: Callable[[Sequence[str]], Ending]) -> list[str]:
+    """The tests that do not pass without a fault: all are run together, and one by one only if that fails."""
+    if not tests or run(tests).how == PASSED:
+        return []
+    if len(tests) == 1:
+        return list(tests)
+    half = len(tests) // 2
+    return failing(tests[:half], run) + failing(tests[half:], run)
+
+
+def fingerprint(row: Mutation, root: Path = ROOT) -> str:
+    """A hash of the row, of the file that it changes and of its test's file: an outcome holds as long as they do."""
+    files = (root / SOURCE / row.file, root / "tests" / row.test.partition("::")[0])
+    parts = [row.file, row.old, row.new, row.test, *(path.read_text("utf-8") for path in files)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def remembered(outcomes: Path | None) -> set[str]:
+    """The fingerprints of the rows that fell before."""
+    if outcomes is None or not outcomes.exists():
+        return set()
+    lines = [json.loads(line) for line in outcomes.read_text("utf-8").splitlines()]
+    return {line["fingerprint"] for line in lines if line["how"] in CAUGHT}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the chosen rows; 0 if every test fell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", metavar="PATTERN", help="rows with this in their name, file or change")
+    parser.add_argument("--outcomes", type=Path, metavar="FILE", help="JSON lines of outcomes, to go on with")
     parser.add_argument("--check", action="store_true", help="run no test; check that every row fits the code")
     options = parser.parse_args(arguments)
     rows = [row for row in mutations() if any(options.only in text for text in (row.name, row.file, row.old, row.new))]
     complaints = stale(rows)
-    print("\n".join(complaints or [f"{len(rows)} rows fit the code"]))
+    print("\n".join(complaints or [f"{len(rows)} rows fit the code"]), flush=True)
     if options.check or complaints:
         return 1 if complaints else 0
-    survivors = 0
+    fell = remembered(options.outcomes)
+    left = [row for row in rows if fingerprint(row) not in fell]
     with tempfile.TemporaryDirectory() as folder:
-        root = copied(Path(folder))
-        for row in rows:
-            fell = falls(row, root)
-            survivors += not fell
-            print(f"{'fell    ' if fell else 'SURVIVED'}  {row.name}: {row.test}", flush=True)
-    print(f"{len(rows) - survivors} of {len(rows)} faults were caught")
-    return 1 if survivors else 0
+        caught = _planted_all(left, copied(Path(folder)), options.outcomes)
+    print(f"{len(rows) - len(left) + caught} of {len(rows)} faults were caught, {len(rows) - len(left)} of them before")
+    return 0 if caught == len(left) else 1
+
+
+def _planted_all(rows: Sequence[Mutation], root: Path, outcomes: Path | None) -> int:
+    """The number of rows that are caught; each is printed, and written down, as soon as it is known."""
+    nursery = Nursery(root)
+    caught = 0
+    for begin in range(0, len(rows), TOGETHER):
+        some = rows[begin : begin + TOGETHER]
+        unsound = failing(sorted({row.test for row in some}), nursery.run)
+        for row in some:
+            if row.test in unsound:
+                print(f"NO PROOF  {row.name}: {row.test} does not pass without the fault", flush=True)
+                continue
+            ending = planted(row, root, nursery.run)
+            caught += ending.how in CAUGHT
+            print(f"{WORDS[ending.how]}  {row.name}: {row.test}", flush=True)
+            if outcomes is not None:
+                line = {"name": row.name, "fingerprint": fingerprint(row), **asdict(ending)}
+                with outcomes.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    return caught
 
 
 if __name__ == "__main__":
