@@ -181,7 +181,7 @@ def _planted_all(rows: Sequence[Mutation], root: Path, outcomes: Path | None) ->
             caught += ending.how in CAUGHT
             print(f"{WORDS[ending.how]}  {row.name}: {row.test}", flush=True)
             if outcomes is not None:
-                line = {"name": row.name, "fingerprint": fingerprint(row), **asdict(ending)}
+                line = {"name": row.name, "fingerprint": fingerprint(row, root), **asdict(ending)}
                 with outcomes.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line, ensure_ascii=False) + "\n")
     return caught
