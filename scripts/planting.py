@@ -7,6 +7,7 @@ moment, with the fault that has been planted.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import resource
@@ -87,6 +88,8 @@ class Nursery:
             os.environ["OMP_NUM_THREADS"] = "1"  # a fork has one thread: a pool of threads would be waited for in vain
             for name in self.libraries:
                 importlib.import_module(name)
+            gc.collect()
+            gc.freeze()  # else pytest, which collects at its end, spends half of a run on the libraries' objects
             self._ready = True
         ours = [name for name in sys.modules if name.partition(".")[0] in ("exegesis", "tests")]
         if ours:

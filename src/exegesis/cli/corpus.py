@@ -11,7 +11,8 @@ from exegesis.cli import options as opt
 from exegesis.cli.inputs import listed, parameters_of, read_training
 from exegesis.cli.options import Command, argument, choice, option
 from exegesis.cli.outputs import progress
-from exegesis.cli.studies.study import LabelledCorpus, Output
+from exegesis.cli.studies.output import Output
+from exegesis.cli.studies.texts import LabelledCorpus
 
 EVERY = 60.0  # seconds between two lines about progress where there is no bar
 

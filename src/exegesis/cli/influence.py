@@ -29,6 +29,8 @@ class Influence(opt.Command, Output, opt.Model, opt.Texts):
     train_column: str | None = opt.option("Column of the training texts.", metavar="COLUMN", rich_help_panel="Texts")
     train_pair: str | None = opt.option("Column of their second texts.", metavar="COLUMN", rich_help_panel="Texts")
     label: str | None = opt.option("Column of their labels.", metavar="COLUMN", rich_help_panel="Texts")
+    train_encoding: str | None = opt.option("Of training texts that are not UTF-8, such as cp1252.", metavar="NAME",
+                                            rich_help_panel="Texts")  # fmt: skip
     method: str = opt.option("influence-functions, gradient-similarity, nearest, ...", "--method", "-M",
                              metavar="METHOD", default="influence-functions")  # fmt: skip
     target: str | None = opt.option(
@@ -57,7 +59,9 @@ class Influence(opt.Command, Output, opt.Model, opt.Texts):
         api.influence_methods()
         cls = METHODS[self.method].cls
         own = assigned(self.param, {self.method: dict.fromkeys(hints(cls), cls)})[self.method]
-        examples = read_training(str(self.train), self.train_column, self.label, self.train_pair) or []
+        examples = read_training(
+            str(self.train), self.train_column, self.label, self.train_pair, self.train_encoding
+        ) or []  # fmt: skip
         options: dict[str, Any] = {
             "target": self.target, "top": self.top, "words": self.words, "word": self.word, "saliency": self.saliency,
             "progress": progress(self.quiet), **own,
@@ -83,6 +87,7 @@ class Index(opt.Command, opt.Model):
     column: str | None = opt.option("Column of the texts.", metavar="COLUMN", rich_help_panel="Texts")
     pair_column: str | None = opt.option("Column of their second texts.", metavar="COLUMN", rich_help_panel="Texts")
     label: str | None = opt.option("Column of their labels.", metavar="COLUMN", rich_help_panel="Texts")
+    encoding: str | None = opt.ENCODING(rich_help_panel="Texts")
     layers: str = opt.option("More layers, separated by commas: layer 1, pooled ...", metavar="NAMES", default="")
     gradients: int = opt.option("Numbers for each weight to which gradients are projected; 0: none.", metavar="N",
                                 min=0, default=0)  # fmt: skip
@@ -95,7 +100,7 @@ class Index(opt.Command, opt.Model):
 
         if self.weights and not self.gradients:
             raise UsageError("--weights belongs to --gradients; leave it out, or say --gradients 16")
-        examples = read_training(str(self.train), self.column, self.label, self.pair_column) or []
+        examples = read_training(str(self.train), self.column, self.label, self.pair_column, self.encoding) or []
         names = [name.strip() for name in self.layers.split(",") if name.strip()]
         model = load(self)
         api.index(

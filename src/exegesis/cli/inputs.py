@@ -110,15 +110,19 @@ def noted(example: Example, result: Any, labels: Sequence[str]) -> Any:
     return result.replace(details={**result.details, "example": kept})
 
 
-def read_training(data: str | None, column: str | None = None, label: str | None = None, pair: str | None = None) -> (
-    list[Example] | None
-):  # fmt: skip
+def read_training(
+    data: str | None,
+    column: str | None = None,
+    label: str | None = None,
+    pair: str | None = None,
+    encoding: str | None = None,
+) -> list[Example] | None:
     """The training texts of a file, a dataset, or a folder; None if none are named."""
     from exegesis.data.examples import read_examples
 
     if data is None:
         return None
-    return read_examples(data, column, label, pair, "train" if Path(data).is_dir() else None)
+    return read_examples(data, column, label, pair, "train" if Path(data).is_dir() else None, encoding=encoding)
 
 
 def load(options: Model) -> Classifier:

@@ -101,6 +101,7 @@ PAIR_COLUMN = partial(option, "Column of the second text.", metavar="COLUMN")
 LABEL = partial(option, "Column of the label.", metavar="COLUMN")
 PAIR = partial(option, "Second text, for a model of text pairs.", metavar="TEXT")
 DELIMITER = partial(option, "What stands between the cells of a table; a tab is 'tab'.", metavar="CHARACTER")
+ENCODING = partial(option, "Of a file that is not UTF-8, such as cp1252.", metavar="NAME")
 LIMIT = partial(option, "Read only the first N texts.", metavar="N", min=1)
 PARAM = partial(option, "Of a method, such as samples=500; repeatable.", "--param", "-p", metavar="NAME=VALUE")
 RECOMMENDATION = partial(option, "For -M best: what 'exegesis recommend' wrote for this model.", metavar="FILE")
@@ -124,7 +125,7 @@ class Texts(Group, panel="Texts"):
     pair_column: str | None = PAIR_COLUMN()
     limit: int | None = LIMIT()
     delimiter: str | None = DELIMITER()
-    encoding: str | None = option("Of a file that is not UTF-8, such as cp1252.", metavar="NAME")
+    encoding: str | None = ENCODING()
     skip_blank: bool = option("Leave out blank texts and say which.", "--skip-blank", default=False)
 
 

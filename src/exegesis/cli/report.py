@@ -11,7 +11,7 @@ from exegesis.cli import options as opt
 from exegesis.cli.inputs import listed, load, read_training
 from exegesis.cli.options import Command, option
 from exegesis.cli.outputs import PAGES, check_files, progress, say
-from exegesis.cli.studies.study import Rows
+from exegesis.cli.studies.texts import Rows
 from exegesis.core.disk.files import read_text
 from exegesis.core.errors import UsageError
 from exegesis.core.escapes import escaped
@@ -53,7 +53,7 @@ class Report(Command, opt.Look, opt.Model, Rows):
         about = self._about()
         whole = self if data == self.data else replace(self, split=None)
         examples = whole.rows(data, self.label)
-        train = read_training(self.train, self.column, self.label, self.pair_column)
+        train = read_training(self.train, self.column, self.label, self.pair_column, self.encoding)
 
         from exegesis.study.cards import card, check_card
         from exegesis.study.reports import report

@@ -22,20 +22,20 @@ class Tagged(NamedTuple):
     tags: tuple[str, ...]
 
 
-def read_tagged(path: str | Path) -> list[Tagged]:
+def read_tagged(path: str | Path, encoding: str | None = None) -> list[Tagged]:
     """Read the sentences of a file.
 
     ``.jsonl``: an object a line, with lists ``words`` (or ``tokens``) and ``tags`` of equal length. ``.conllu``: the
     words and their universal tags (``read_treebank``). Any other file: a word a line in the first column, its tag in
     the last, columns between tabs or blanks, a blank line after each sentence; lines that begin with ``#`` and a blank,
-    and ``-DOCSTART-``, are left out. Raises FileError, which names the line, for anything else, and for a file without
-    a sentence.
+    and ``-DOCSTART-``, are left out. For ``encoding`` see ``data.encodings.decode``. Raises FileError, which names the
+    line, for anything else, and for a file without a sentence.
     """
     source = Path(path)
     if source.suffix == ".conllu":
         return [Tagged(sentence.words, sentence.tags) for sentence in read_treebank(source)]
     try:
-        content = decoded(source.read_bytes(), str(source), None)
+        content = decoded(source.read_bytes(), str(source), encoding)
     except OSError as error:
         raise FileError(f"{source}: cannot be read ({error.strerror or error})") from None
     sentences = _json_lines(content, source) if source.suffix == ".jsonl" else _columns(content, source)
@@ -44,7 +44,9 @@ def read_tagged(path: str | Path) -> list[Tagged]:
     return sentences
 
 
-def read_tagged_splits(data: str | Path, others: Mapping[str, str | None]) -> dict[str, list[Tagged]]:
+def read_tagged_splits(
+    data: str | Path, others: Mapping[str, str | None], encoding: str | None = None
+) -> dict[str, list[Tagged]]:
     """The sentences of a folder with train, dev and test files, or of a file of training sentences.
 
     ``others`` names the files of further splits. Raises FileError without training sentences.
@@ -63,7 +65,7 @@ def read_tagged_splits(data: str | Path, others: Mapping[str, str | None]) -> di
             )
     else:
         named["train"] = folder
-    return {split: read_tagged(named[split]) for split in SPLITS if split in named}
+    return {split: read_tagged(named[split], encoding) for split in SPLITS if split in named}
 
 
 def _columns(content: str, source: Path) -> list[Tagged]:

@@ -33,9 +33,13 @@ class BlackBox:
     A piece is a word with the white space before it (the last one also with the white space after it). The joined
     pieces of a row are the text that the function gets: the user's own text, to the character, if nothing was removed.
     ``mask`` and ``unknown`` are words that methods may substitute for a word; ``batch`` is the largest number of texts
-    per call. Equal texts are passed once, so the function should be deterministic; only a first text that comes alone
-    is passed twice, to see that two texts have two rows. With ``multilabel`` each label has an independent probability;
-    otherwise they sum to one.
+    per call. Equal texts are passed once, so the function should be deterministic. With ``multilabel`` each label has
+    an independent probability; otherwise they sum to one.
+
+    At first the function is tried, in at most five calls more: a first text that comes alone is passed twice in one
+    call, to see that two texts have two rows, and once alone; of the first list of different texts the shortest, the
+    longest, and those with the smallest and the largest number are passed again, each alone. If a row depends on the
+    texts beside it, by more than 0.001, the function gets one text a call from then on, and the log says so.
 
     ``empty`` is the text that the function gets if every word is removed. By default it is the empty text; for a
     function that cannot read it (an exception, NaN) it is the ``unknown`` word, else the ``mask``, else a full stop,

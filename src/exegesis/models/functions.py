@@ -34,9 +34,12 @@ _log = logging.getLogger("exegesis.blackbox")
 class Function:
     """A function from a list of at most ``batch`` texts to a row of numbers for each.
 
-    A function that raises an exception for lists, and gives a row for a string, is called once for each text. Of an
-    empty text it gets ``nothing`` instead; None until an empty text is first needed: then the empty text itself is
-    tried, and if the function cannot read it (an exception, NaN, no row), the first of ``spare`` that it can.
+    A function that raises an exception for lists, and gives a row for a string, is called once for each text. So is one
+    whose row for a text depends on the texts beside it, by more than ``TOLERANCE``: a first text that comes alone is
+    asked twice in one call and once alone, and of the first list of different texts the shortest, the longest, and
+    those with the smallest and the largest number are asked again alone, so that a black box has at most five calls
+    more. Of an empty text it gets ``nothing`` instead; None until an empty text is first needed: then the empty text
+    itself is tried, and if the function cannot read it (an exception, NaN, no row), the first of ``spare`` that it can.
     """
 
     call: Callable[[Any], Any]
@@ -47,6 +50,7 @@ class Function:
     nothing: str | None
     spare: tuple[str, ...]
     alone: bool | None = None  # called with a text, not with a list; None until it has been tried
+    apart: bool | None = None  # called with lists of one text; None until different texts were asked together
     needs_words: bool = False  # it cannot read a text without a letter or digit either
     certain: int = 0  # answers so far, all of which were exactly 0 or 1; -1 once that is settled
 
@@ -117,10 +121,48 @@ class Function:
             rows = self._try(texts)
         elif self.alone:
             rows = np.concatenate([self._checked(self._row(self._called(text)), 1) for text in texts])
+        elif self.apart:
+            rows = np.concatenate([self._lone(text) for text in texts])
         else:
             rows = self._checked(self._called(list(texts)), len(texts))
+        if len(texts) > 1 and self.apart is None and not self.alone:
+            self.apart = self._depends(texts, rows)
+            rows = np.concatenate([self._lone(text) for text in texts]) if self.apart else rows
         self._watch(rows)
         return rows
+
+    def _depends(self, texts: list[str], rows: Float[np.ndarray, "n c"]) -> bool:
+        """True if a text alone has another row than among others. Raises ModelError if it never has the same twice."""
+        sizes = [len(text) for text in texts]
+        extremes = (
+            np.argmin(sizes),
+            len(texts) - 1 - np.argmax(sizes[::-1]),
+            rows[:, -1].argmin(),
+            rows[:, -1].argmax(),
+        )
+        single: dict[str, Float[np.ndarray, " c"]] = {}
+        for place in dict.fromkeys(int(place) for place in extremes):
+            text, row = texts[place], rows[place]
+            try:
+                single[text] = single[text] if text in single else self._lone(text)[0]
+            except ModelError:  # it takes lists of several texts only: nothing to compare
+                return False
+            if _same(row, single[text]):
+                continue
+            again = self._lone(text)[0]
+            if not _same(single[text], again):
+                raise self._drawn(single[text], again)
+            _log.warning(
+                "the numbers of the function %s for a text depend on the texts beside it (%s alone, %s in a list of "
+                "%d): it gets lists of one text",
+                *(self.name, again[:3], row[:3], len(texts)),
+            )
+            return True
+        return False
+
+    def _lone(self, text: str) -> Float[np.ndarray, "1 c"]:
+        """The row of a list of one text."""
+        return self._checked(self._row(self._called([text])), 1)
 
     def _try(self, texts: list[str]) -> Float[np.ndarray, "n c"]:
         """The rows of the first texts, and whether the function takes a list. Raises ModelError if that stays open."""
@@ -140,11 +182,12 @@ class Function:
                 raise self._wrong("a list of one text another row than the text itself", 1, f" ({ONE_BY_ONE})")
         elif len(asked) == len(self.labels) and np.ndim(answer) == 1:  # may be the row of one text
             self._checked(self._called([texts[0]] * (len(asked) + 1)), len(asked) + 1)
-        if len(asked) > len(texts) and not np.allclose(values[0], values[1], rtol=TOLERANCE, atol=TOLERANCE):
-            raise ModelError(
-                f"the function {self.name} gives the same text two answers ({values[0][:3]} and {values[1][:3]}): no "
-                "number would hold; fix its random choices"
-            )
+        doubled = len(asked) > len(texts)
+        if doubled and self._depends(asked, values):
+            self.alone, self.apart = False, True
+            return self._lone(texts[0])
+        if doubled and not _same(values[0], values[1]):
+            raise self._drawn(values[0], values[1])
         self.alone = False
         return values[: len(texts)]
 
@@ -222,12 +265,22 @@ class Function:
                 self.name,
             )
 
+    def _drawn(self, first: np.ndarray, second: np.ndarray) -> ModelError:
+        return ModelError(
+            f"the function {self.name} gives the same text two answers ({first[:3]} and {second[:3]}): no number would "
+            "hold; fix its random choices"
+        )
+
     def _wrong(self, what: str, rows: int, hint: str = "") -> ModelError:
         named = CONDITIONS[self.link].format(", ".join(self.labels[:10]))
         return ModelError(
             f"the function {self.name} gave {what} for {rows} texts{hint}: it must give [{rows}, {len(self.labels)}] "
             f"{named}"
         )
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    return np.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE)
 
 
 def _has_words(text: str) -> bool:

@@ -41,13 +41,24 @@ def texts_of(
     """The ids of texts of one length that hold each word, each with the ids of another text of them.
 
     At most ``most`` texts, in portions for a call. The first ones hold one, two, three ... different words and repeat
-    them: a module may count its words.
+    them: a module may count its words. Where all words are tried, each stands in one text twice besides, since it may
+    count there alone.
     """
     few = torch.stack([words[torch.arange(length) % (number + 1) % len(words)] for number in range(REPEATING)])
     rows = -(-len(words) // length)
     each = words.repeat(-(-rows * length // len(words)))[: rows * length].view(rows, length)
-    ids = torch.cat([few, each])[:most]
+    ids = torch.cat([few, each, _doubled(words, length)] if most is None else [few, each])[:most]
     yield from zip(torch.split(ids, AT_ONCE), torch.split(ids.roll(1, 0), AT_ONCE), strict=True)
+
+
+def _doubled(words: Int[Tensor, " n"], length: int) -> Int[Tensor, "b t"]:
+    """Texts in which each word is followed by itself; those of an odd length end with a word of another text."""
+    pairs = length // 2
+    if not pairs:
+        return words.new_zeros(0, length)
+    rows = -(-len(words) // pairs)
+    each = words.repeat(-(-rows * pairs // len(words)))[: rows * pairs].view(rows, pairs)
+    return torch.cat([each.repeat_interleave(2, 1), each.roll(1, 0)[:, : length % 2]], 1)
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -39,6 +39,28 @@ class LanguageModel(Protocol):
         it likes.
         """
         ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A language model that says how often it reads a text to fill it."""
+
+    def readings(self, positions: int, count: int) -> int:
+        """How often the model reads a text, at most, to draw ``count`` fillings of so many positions."""
+        ...
+
+
+def readings(language: object, positions: int, count: int) -> int:
+    """How often a language model, or the one of a name, reads a text to fill it, at most.
+
+    Once for each word that it draws unless it says fewer; the bundled one reads a text once, and once more for each
+    filling.
+    """
+    if not positions:
+        return 0
+    if language == "bundled":
+        return 1 + count
+    return language.readings(positions, count) if isinstance(language, Counting) else count * positions
 
 
 def generator(words: Words, positions: Sequence[int], seed: int) -> np.random.Generator:

@@ -86,7 +86,7 @@ train t.tsv -o small --overwrite --keep kept --information layers.json TINY
 train t.tsv -o model --turn-over TINY
 train t.tsv -o model --arch landmarks --kernel rbf --landmarks 2 TINY
 index t.tsv -o indexed --column text --label label --layers pooled --gradients 4 --weights output --seed 1 -m bundled
-index p.tsv --out indexed -m pairs --column premise --pair-column hypothesis -q --device cpu TASK
+index p.tsv --out indexed -m pairs --column premise --pair-column hypothesis -q --device cpu TASK ENC
 index t.tsv -o indexed --column text --label label --windows 8 -q
 train t.tsv -o model --arch concepts --form conrat --concepts 2 --excerpt-share 0.2 --consistency 0.5 TINY
 train t.tsv -o through --arch concepts --concepts 2 --longest 2 --overwrite TINY
@@ -95,13 +95,13 @@ rename through
 explain "a fine film" -m through --html out.html
 study excerpts t.tsv -m through --column text --label label --limit 4 --most 2 --seed 1 --json out.json --color
 study excerpts folder --split test -m through --report out.html --figure out.svg --no-color -q --device cpu TASK
-study excerpts t.tsv -m through --palette blue-orange
+study excerpts t.tsv -m through --palette blue-orange ENC
 influence "a fine film" --train t.tsv -m bundled -p iterations=2 --top 1 --words --word fine --saliency l2
 influence -f t.tsv --column text --encoding utf-8 --limit 2 --skip-blank --train folder -M nearest --json o.jsonl -q
 influence -f t.tsv --column text --delimiter tab --train t.tsv -M nearest --csv out.csv -q
 influence "a fine film" --train t.tsv --train-column text --label label -m small -M tracin -p checkpoints=small --color
 influence "a film" --train t.tsv -M nearest -t 1 --device cpu TASK --html out.html --palette blue-orange
-influence "a film" --train t.tsv -M nearest --figure out.svg -n --no-color
+influence "a film" --train t.tsv -M nearest --figure out.svg -n --no-color --train-encoding utf-8
 influence -m pairs "Two dogs run." --pair "Dogs move." --train p.tsv --train-column premise PAIRS
 influence -m pairs -f p.tsv --column premise --pair-column hypothesis --train p.tsv --train-column premise PAIRS
 run t.tsv --store kept --column text --label label --limit 4 -m bundled -M lime -p samples=20 -t positive -l all
@@ -111,7 +111,7 @@ corpus store --by label --level word --words film,fine --methods leave-one-out -
 corpus store --against store --html out.html --figure out.svg --palette blue-orange --color
 corpus store --no-color --json out.json -q
 run p.tsv --store kept -m pairs --column premise --pair-column hypothesis -M leave-one-out --processes 1 -q
-run t.tsv --store kept --engine local --gpus 0 -q
+run t.tsv --store kept --engine local --gpus 0 -q ENC
 report --data t.tsv --column text --label label --limit 4 --train t.tsv --words plus.txt -M lrp SMALLER --seed 1 --color
 report --data t.tsv --limit 3 -M lrp SMALLER -q --card card.md --license mit --language en,de --about about.md
 report --data folder --split test -m bundled -M lrp SMALLER --device cpu TASK -q --no-color --palette blue-orange
@@ -120,28 +120,28 @@ attention-test --data p.tsv --column premise --pair-column hypothesis -m pairs -
 attention-test --data t.tsv -m attends --limit 2 --searched 0 --train t.tsv --seeds 1 --epochs 1 -q --windows 8
 attention-test --data folder --split test -m pairs --limit 2 --searched 0 --seed 1 --device cpu --json out.json -q
 attention-test --data t.tsv --column text -m pairs --limit 2 --searched 0 --report out.html --figure out.svg --color
-attention-test --data t.tsv -m pairs --limit 2 --searched 0 --no-color --palette blue-orange
+attention-test --data t.tsv -m pairs --limit 2 --searched 0 --no-color --palette blue-orange ENC
 nli "Two dogs run." "Dogs move." -m pairs -t neutral --device cpu --html out.html --figure out.svg -n --no-color
 nli "Two dogs run." "Dogs move." -m pairs -q --lines --palette blue-orange --color
 study words t.tsv --column text --limit 3 -m bundled -M reat -t positive --tags penn --seed 1 --json out.json
 study words folder --split test -M lime -p samples=20 --report out.html --figure out.svg --palette blue-orange --color
-study words t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color
+study words t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color ENC
 study words p.tsv -m pairs --pair-column hypothesis --column premise -M leave-one-out
 study word t.tsv film fine --column text --label label --limit 4 -m bundled -M reat -t positive --contexts 1 --seed 1
 study word folder film --split test -M lime -p samples=20 --json out.json --report out.html --figure out.svg --color
-study word t.tsv film -M best --recommendation best.json --device cpu TASK -q --no-color --palette blue-orange
+study word t.tsv film -M best --recommendation best.json --device cpu TASK -q --no-color --palette blue-orange ENC
 study word p.tsv dogs -m pairs --pair-column hypothesis --column premise -M leave-one-out
 study summary t.tsv --train t.tsv --column text --label label --limit 4 -m bundled -M reat --most 2 --minimum 1 --seed 1
 study summary folder --split test -M lime -p samples=20 --json out.json --report out.html --figure out.svg --color
-study summary t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color --palette blue-orange
+study summary t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color --palette blue-orange ENC
 study summary p.tsv -m pairs --pair-column hypothesis --column premise -M leave-one-out
 study failures t.tsv --train t.tsv --column text --label label --limit 4 -m bundled --most 2 --examples 1 --sources 1
 study failures folder --split test -M lime -p samples=20 --json out.json --report out.html --figure out.svg --color
-study failures t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color --palette blue-orange
+study failures t.tsv -M best --recommendation best.json --device cpu TASK -q --no-color --palette blue-orange ENC
 study failures p.tsv -m pairs --pair-column hypothesis --column premise --label label -M leave-one-out
 study substitute "a fine film" fine --data t.tsv --column text --label label --limit 3 --neighbours 2 --gold positive
 study substitute "a fine film" --synonyms s.txt --language bundled --seed 1 -m bundled -M lime -p samples=20 --color
-study substitute "a fine film" fine --data folder --split test --vectors v.txt --neighbours 1 --json out.json
+study substitute "a fine film" fine --data folder --split test --vectors v.txt --neighbours 1 --json out.json ENC
 study substitute "a fine film" fine --synonyms s.txt --report out.html --figure out.svg --palette blue-orange
 study substitute "a fine film" --synonyms s.txt -M best --recommendation best.json --device cpu TASK -q --no-color
 study probe u10.conllu --properties tag --layers pooled --probes linear --limit 12 -m small -p minimum=2
@@ -158,27 +158,27 @@ study links --kind reflexives -m pairs --limit 4 --report out.html --figure out.
 study links negation.txt -m pairs --palette blue-orange --windows 8
 study information t.tsv --column text --limit 2 -m bundled --layers pooled --beside small -p most=2 --json out.json
 study information folder --split test --layers pooled -p most=2 --report out.html --figure out.svg --color -q TASK
-study information t.tsv --limit 2 --layers pooled -p most=2 --no-color --palette blue-orange --device cpu
+study information t.tsv --limit 2 --layers pooled -p most=2 --no-color --palette blue-orange --device cpu ENC
 study information p.tsv -m pairs --column premise --pair-column hypothesis --layers pooled -p most=2
 study concepts t.tsv --column text --limit 5 --concepts w.txt --layers pooled -p sets=19 --json out.json --color
 study concepts folder --split test --concepts w.txt --compared other.txt --sentences --report out.html -q TASK
 study concepts t.tsv --concepts w.txt --target positive -m bundled --no-color --palette blue-orange --device cpu
 study concepts p.tsv -m pairs --column premise --pair-column hypothesis --concepts w.txt ENTAIL
-study concepts t.tsv --concepts w.txt --layers pooled --within -p sets=19 -p most=2 --figure out.svg
+study concepts t.tsv --concepts w.txt --layers pooled --within -p sets=19 -p most=2 --figure out.svg ENC
 study written w.tsv -m teller --limit 4 --most 2 --seed 1 --json out.json --color --device cpu
 study written w.tsv -m teller --column text --label label --explanation explanation --report out.html -q --no-color
 study written w.tsv -m teller --split test --pair-column text --figure out.svg --palette blue-orange
 study repair t.tsv --swap film=movie --test x.tsv --dev t.tsv --column text --label label --most 2 --seeds 1 SMALL
 study repair folder --swap fine=good --vectors v.txt --lr 0.01 --device cpu --seeds 1 --new new.tsv SMALL
-study repair t.tsv --swap film=movie --json out.json --report out.html --color --palette blue-orange -q
+study repair t.tsv --swap film=movie --json out.json --report out.html --color --palette blue-orange -q ENC
 study repair folder --swap film=movie --no-color --seeds 2 --figure out.svg SMALL
 study amend three.tsv --test three.tsv --count 1 --queries 2 --seeds 1 --column text --label label --color AMEND
-study amend three.tsv --test three.tsv --pool three.tsv --dev three.tsv -M nearest -p k=2 --count 1 --seeds 1 MORE
+study amend three.tsv --test three.tsv --pool three.tsv --dev three.tsv -M nearest -p k=2 --count 1 --seeds 1 MORE ENC
 study calibrate t.tsv --test t.tsv --held t.tsv --column text --label label --seed 1 CALIBRATE
-study calibrate t.tsv --test t.tsv --held t.tsv --neighbours 2 --layers pooled -q --no-color --device cpu TASK
+study calibrate t.tsv --test t.tsv --held t.tsv --neighbours 2 --layers pooled -q --no-color --device cpu TASK ENC
 study mislabels t.tsv -m small --column text --label label --seeds 0 --most 2 --report out.html --json out.json --color
 study mislabels three.tsv --test three.tsv --planted 0.1 --seeds 1 --lr 0.01 --device cpu --figure out.svg -q SMALL
-study mislabels t.tsv --seeds 0 --vectors v.txt --no-color --palette blue-orange SMALL
+study mislabels t.tsv --seeds 0 --vectors v.txt --no-color --palette blue-orange SMALL ENC
 """
 LABELS = ("bad", "good", "so-so")
 NOT_RUN = {

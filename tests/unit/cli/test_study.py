@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from exegesis.data.tagged import read_tagged_splits
+
 LINES = [
     "a fine film , not a bad one .\tgood", "the fight scenes are fun\tgood", "it grows tedious\tbad",
     "a bad film\tbad", "a fine fight\tgood", "fun but tedious\tbad",
@@ -89,3 +91,21 @@ def test_wrong_usage_is_one_line(call, data, folder, given, code, says) -> None:
     assert (said.code, said.out) == (code, "")
     assert says in said.err
     assert len(said.err.splitlines()) == 1
+
+
+def test_texts_in_another_encoding(call, folder, tmp_path) -> None:
+    """The texts, the training texts, and tagged sentences; in Latin-1 the first letter is a control character."""
+    lines = [line.replace("film", "\u0153uvre") for line in LINES]
+    data, out = tmp_path / "data.tsv", tmp_path / "a.json"
+    data.write_bytes("\n".join(lines).encode("cp1252"))
+    told = ("--encoding", "cp1252", "--model", str(folder), "--json", str(out))
+    said = call("study", "summary", str(data), "--train", str(data), "--minimum", "1", *told)
+    assert (said.code, said.err) == (0, f"wrote {out}\n")
+    assert "\u0153uvre" in str(json.loads(out.read_text("utf-8")))
+    said = call("study", "words", str(data), "--encoding", "utf-8", "--model", str(folder))
+    assert said.code == 1
+    assert "byte 0x9c" in said.err
+    sentences = "".join(f"{word}\t{tag}\n" for word, tag in (("\u0153uvre", "N"), ("is", "V"))) + "\n"
+    (tmp_path / "train.conll").write_bytes(sentences.encode("cp1252"))
+    (read,) = read_tagged_splits(tmp_path, {}, "cp1252")["train"]
+    assert read.words == ("\u0153uvre", "is")

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 import exegesis
 from exegesis.api import blackbox, explain, hierarchy
@@ -17,10 +18,15 @@ from exegesis.engine import cost
 from exegesis.engine.methods import cards, make
 from exegesis.mech.removal.coalitions import Game
 from exegesis.mech.removal.perturbed import Remover
+from exegesis.models.language_models.bundled import bundled_language
+from exegesis.models.language_models.counted import CountedLanguageModel
 from exegesis.protocols.budget import BUDGETS, limited, main_memory
+from exegesis.protocols.language import fillings
 from exegesis.questions.attributions.leave_one_out import LeaveOneOut
 from exegesis.questions.attributions.shapley import Shapley
 from exegesis.questions.phrases.catalogue import SEARCHES
+from exegesis.questions.trust.controls import Searched
+from exegesis.questions.trust.measure import make as measure
 
 TEXT = "w0 w1 w2 w3 w4 w5 w6 w7"
 
@@ -85,12 +91,61 @@ def test_too_many_passes_are_refused_before_any_work():
     with pytest.raises(UsageError, match=r"^acd runs the model 33 times"):
         hierarchy(model, TEXT, "acd", most=32)
     with pytest.raises(UsageError, match=r"^leave-one-out runs the model 9 times"):
-        exegesis.evaluate(model, [TEXT], ["leave-one-out"], ["deletion"], most=8)
+        exegesis.evaluate(model, [TEXT], ["leave-one-out"], ["deletion"], most=8, controls=False)
     for most in (0, -1, True):
         with pytest.raises(UsageError, match="most must be a whole number of passes"):
             explain(model, TEXT, "leave-one-out", most=most)
     assert not rows
     assert len(explain(model, TEXT, "leave-one-out", most=9).scores) == 8
+
+
+@pytest.mark.parametrize("method", ["soc", "scd"])
+def test_readings_of_the_language_model_are_counted(method, monkeypatch):
+    """Those of the bundled model are one for each filling and one more; one that says nothing has one for each word."""
+
+    class Said(CountedLanguageModel):
+        def readings(self, positions, count):
+            return 1000
+
+    own = {"soc": 2, "scd": 1}[method]
+    for language, each in (("bundled", 5), (CountedLanguageModel(["a b"]), 4 * 6), (Said(["a b"]), 1000)):
+        question = make(method, {"language": language, "samples": 4, "neighbours": 3})
+        assert question.passes(20, 1) == 20 * (4 * own + each) + (method == "scd")
+        assert question.passes(1, 1) == 4 * own + (method == "scd")
+    bundled, read = bundled_language(), []
+    run = type(bundled)._read
+
+    def seen(*given):
+        read.append(torch.as_tensor(given[2]).shape)
+        return run(*given)
+
+    monkeypatch.setattr(type(bundled), "_read", seen)
+    fillings(bundled, [["a", "good", "film"]], [[0, 2]], 4, 0)
+    rows = sum(shape[0] if len(shape) > 1 else 1 for shape in read)
+    assert bundled.readings(2, 4) == 5 >= rows - 1  # the piece before the first word is read once for all fillings
+
+
+def test_greedy_removal_of_an_evaluation_is_counted(monkeypatch, caplog):
+    """Refused before any method runs, and announced; another control or measure costs nothing of the kind."""
+    rows = []
+    model = box(rows=rows)
+    rows.clear()
+    with pytest.raises(
+        UsageError, match=r"^greedy removal \(a control of evaluate\) runs the model 36 times on a text"
+    ):
+        exegesis.evaluate(model, [TEXT], ["leave-one-out"], ["deletion"], most=35)
+    assert not rows
+    for options in ({"most": 36}, {"most": 9, "controls": False}):
+        exegesis.evaluate(model, [TEXT], ["leave-one-out"], ["deletion"], **options)
+    exegesis.evaluate(model, [TEXT], ["leave-one-out"], ["infidelity"], most=9)
+    ways = [measure("deletion"), measure("deletion:how=resample"), measure("deletion:how=drop:words=5")]
+    text = model.read(TEXT)
+    assert Searched(ways).passes(text, 1) == 1 + 35 + 4 * 35
+    assert Searched(ways).passes(model.read("w " * 65), 1) == 1
+    monkeypatch.setattr(cost, "LONG", 0.0)
+    with caplog.at_level(logging.WARNING, "exegesis.cost"):
+        exegesis.evaluate(model, [TEXT], ["leave-one-out"], ["deletion"])
+    assert any(line.startswith("greedy removal (a control of evaluate) takes about") for line in caplog.messages)
 
 
 def test_spans_are_counted_before_they_are_made(monkeypatch):

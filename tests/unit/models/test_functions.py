@@ -102,10 +102,11 @@ def test_functions_of_lists_are_taken_as_they_are(form: Callable[[list[Any]], An
     assert max(sizes) <= max(batch, 3)
     asked: list[list[str]] = []
     box = exegesis.blackbox(lambda texts: asked.append(texts) or form([row(text) for text in texts]), LABELS)
-    exegesis.predict(box, ["a", "b", "c"])
-    assert asked == [["a", "b", "c"]]  # and no call more
+    exegesis.predict(box, ["bb", "a", "ccc"])
+    assert asked == [["bb", "a", "ccc"], ["a"], ["ccc"], ["bb"]]  # tried: each extreme again, alone
     exegesis.predict(box, "a")
-    assert asked[1:] == [["a"]]
+    exegesis.predict(box, ["a", "bb"])
+    assert asked[4:] == [["a"], ["a", "bb"]]  # and no call more
 
 
 METHODS = ("leave-one-out", "lime", "shapley", "input-reduction")
@@ -223,3 +224,39 @@ def test_a_function_that_draws_its_answers_is_refused() -> None:
 
     with pytest.raises(ModelError, match=r"^the function [^\n]* gives the same text two answers[^\n]*$"):
         exegesis.explain(exegesis.blackbox(drawn, ["no", "yes"]), "a good film", "leave-one-out")
+
+
+def beside(rows: Callable[[np.ndarray], np.ndarray]) -> Callable[[list[str]], np.ndarray]:
+    """A function whose chances of single texts are moved by those of the other texts of the call."""
+    return lambda texts: rows(np.array([chance(text) for text in texts]))
+
+
+DEPENDENT = [
+    beside(lambda chances: chances / (1 + np.ptp(chances))),
+    beside(lambda chances: np.clip(chances, None, np.sort(chances)[-2:].min())),  # the highest alone is touched
+    beside(lambda chances: 1 / (1 + np.exp(chances.mean() - chances))),
+    beside(lambda chances: chances * (1 - 0.01 * (len(chances) > 1))),  # so is a list of equal texts
+    beside(lambda chances: np.where(np.arange(len(chances)) > 0, 0.9 * chances, chances)),  # by place in the list
+]
+
+
+@pytest.mark.parametrize("function", DEPENDENT)
+def test_a_function_whose_rows_depend_on_each_other_gets_one_text_a_call(
+    function: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Scores are those of one text a call, whether the first call has one text or several."""
+    with caplog.at_level(logging.WARNING, "exegesis"):
+        np.testing.assert_array_equal(scores(function), scores(lambda texts: [function([text])[0] for text in texts]))
+        texts = ["a film", "good film good", "dull", "a long , long , good film"]
+        caplog.clear()
+        together = exegesis.predict(exegesis.blackbox(function, LABELS), texts)
+    assert caplog.text.count("depend on the texts beside it") == 1
+    assert together == [exegesis.predict(exegesis.blackbox(function, LABELS), text) for text in texts]
+
+
+def test_a_function_that_draws_its_answers_to_lists_is_refused() -> None:
+    """It is no function that depends on its neighbours: alone it has no one answer either."""
+    draws = np.random.default_rng(0)
+    box = exegesis.blackbox(lambda texts: draws.random(len(texts)), LABELS)
+    with pytest.raises(ModelError, match=r"^the function [^\n]* gives the same text two answers[^\n]*$"):
+        exegesis.predict(box, ["a good film", "dull"])

@@ -60,6 +60,8 @@ SECOND = {
     "the last word": lambda m, x: 0.01 * m.bias[x[:, -1]],
     "the number of different words": lambda m, x: torch.stack([row.unique().numel() * m.bias[0] for row in x]),
     "words that come twice": lambda m, x: 0.01 * (x[:, :, None] == x[:, None]).sum((1, 2))[:, None].to(m.bias),
+    "one word that comes twice": lambda m, x: 0.01 * ((x == RARE).sum(1, keepdim=True) == 2).to(m.bias),
+    "one word after itself": lambda m, x: (x[:, 1:].eq(RARE) & x[:, :-1].eq(RARE)).any(1, keepdim=True).to(m.bias),
     "the thirtieth word": lambda m, x: m.bias[x[:, 29:30]].sum(1),
 }
 
@@ -96,6 +98,10 @@ def test_every_word_is_tried_in_texts_of_few_and_of_many_words():
     ids = torch.cat([one for one, _ in pairs])
     assert set(ids.flatten().tolist()) == set(range(3, N))
     assert {len(set(text)) for text in ids.tolist()} >= set(range(1, 9))
+    for length in (2, 3, 12):
+        texts = torch.cat([one for one, _ in texts_of(words, length)])
+        assert {int(word) for word in words if ((texts == word).sum(1) == 2).any()} >= set(words.tolist())
+    assert torch.cat([one for one, _ in texts_of(words, 1)]).shape == (8 + len(words), 1)
     assert all(not torch.equal(one, other) for pair in pairs for one, other in zip(*pair, strict=True))
     heavy = nn.Linear(5000, 5000, device="meta")
     assert len(tried_words(heavy, range(N), ())) == 64

@@ -7,7 +7,8 @@ from dataclasses import MISSING
 from exegesis.cli.inputs import load
 from exegesis.cli.options import SEED, Command, Model, option
 from exegesis.cli.outputs import progress
-from exegesis.cli.studies.study import Output, Rows
+from exegesis.cli.studies.output import Output
+from exegesis.cli.studies.texts import Rows
 
 
 class AttentionTest(Command, Output, Model, Rows):

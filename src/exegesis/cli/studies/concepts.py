@@ -8,7 +8,8 @@ from typing import Any
 from exegesis.cli.inputs import assigned, load
 from exegesis.cli.options import PARAM, TARGET, Command, Model, option
 from exegesis.cli.outputs import progress
-from exegesis.cli.studies.study import Corpus, Output
+from exegesis.cli.studies.output import Output
+from exegesis.cli.studies.texts import Corpus
 from exegesis.core.errors import UsageError
 
 

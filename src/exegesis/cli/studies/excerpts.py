@@ -5,7 +5,8 @@ from __future__ import annotations
 from exegesis.cli.inputs import load
 from exegesis.cli.options import SEED, Command, Model, option
 from exegesis.cli.outputs import progress
-from exegesis.cli.studies.study import LabelledCorpus, Output
+from exegesis.cli.studies.output import Output
+from exegesis.cli.studies.texts import LabelledCorpus
 
 
 class Excerpts(LabelledCorpus, Command, Output, Model):

@@ -7,7 +7,8 @@ from dataclasses import replace
 from exegesis.cli.inputs import assigned, load
 from exegesis.cli.options import PARAM, Command, Model, option
 from exegesis.cli.outputs import progress
-from exegesis.cli.studies.study import Corpus, Output
+from exegesis.cli.studies.output import Output
+from exegesis.cli.studies.texts import Corpus
 
 
 class Information(Corpus, Command, Output, Model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from exegesis.cli.inputs import load
 from exegesis.cli.options import LIMIT, SEED, Command, Model, argument, choice
 from exegesis.cli.outputs import progress
-from exegesis.cli.studies.study import Output
+from exegesis.cli.studies.output import Output
 
 
 class Links(Command, Output, Model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from exegesis.cli.options import LIMIT, SEED, Command, argument, option
-from exegesis.cli.studies.study import Output
+from exegesis.cli.studies.output import Output
 
 
 class Written(Command, Output):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from exegesis.cli.complaints import Interrupted
-from exegesis.cli.options import Command, Group, argument, choice, option
+from exegesis.cli.options import ENCODING, Command, Group, argument, choice, option
 from exegesis.cli.outputs import progress
 from exegesis.cli.training.deciding import Deciding, deciding_config
 from exegesis.cli.training.selecting import Selecting, fit_selecting, selecting_config
@@ -62,7 +62,7 @@ class Data(Group, panel="Data"):
     pair: str | None = option("Column of the second text of a pair, or the aspect.", "--pair-column", "--pair")
     label: str | None = option("Column of the label.")
     header: bool | None = option("Say whether row 1 names the columns.", "--header/--no-header")
-    encoding: str | None = option("Of files that are not UTF-8, such as cp1252.", metavar="NAME")
+    encoding: str | None = ENCODING()
     names: str | None = option("New names of the sorted labels, such as negative,positive.")
     neutral: str | None = option("Label of texts that speak for no class.")
 
@@ -279,7 +279,7 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
         from exegesis.models.trained.folder import make_parent
 
         if self.tags:
-            tagged = read_tagged_splits(self.data, {"dev": self.dev, "test": self.test})
+            tagged = read_tagged_splits(self.data, {"dev": self.dev, "test": self.test}, self.encoding)
             parts: dict[str, Any] = dict(tagged)
             origins, labels = dict.fromkeys(parts, self.data), tags_of(tagged["train"])
         else:

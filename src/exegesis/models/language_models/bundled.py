@@ -65,6 +65,10 @@ class ClozeLanguageModel:
         with torch.no_grad():
             return [self._fill(words, places, count, seed) for words, places in requests]
 
+    def readings(self, positions: int, count: int) -> int:
+        """Once from behind, and once for each filling from the front."""
+        return 1 + count
+
     def _fill(self, words: Words, places: Sequence[int], count: int, seed: int) -> list[Filling]:
         if not places or not count:
             return [()] * count

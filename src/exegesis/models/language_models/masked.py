@@ -76,6 +76,10 @@ class MaskedLanguageModel:
                 tally.add(len(ones) * len(weights))
         return [[tuple(filling) for filling in fillings] for fillings in sampled]
 
+    def readings(self, positions: int, count: int) -> int:
+        """Once for each filling and each portion of its positions."""
+        return count * -(-positions // self.at_once)
+
     def _written(self, words: Words, places: Sequence[int], filled: Sequence[str]) -> str:
         """The text with the positions filled so far, and masks at the others."""
         mask, unknown = self.tokenizer.mask_token, self.tokenizer.unk_token or ""

@@ -21,7 +21,7 @@ from exegesis.mech.decomposition.sampled import CELLS, DrawnPasses, expected_par
 from exegesis.models.language_models.opening import open_language
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import budget_for
-from exegesis.protocols.language import Language
+from exegesis.protocols.language import Language, readings
 from exegesis.protocols.model import Recurrent
 from exegesis.protocols.recurrent import Unrolled
 from exegesis.protocols.target import Target
@@ -62,8 +62,9 @@ class Scd:
         return Scores(at_words(self.spans(model, batch, target, [text.words for text in batch.texts]), batch))
 
     def passes(self, words: int, numbers: int) -> int:
-        """One for each context of each word, without those of the language model."""
-        return 1 + self.samples * words
+        """One for each context of each word, and one for each reading of the language model."""
+        around = min(2 * self.neighbours, max(words - 1, 0))
+        return 1 + words * (self.samples + readings(self.language, around, self.samples))
 
     def spans(
         self, model: Recurrent, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]

@@ -19,7 +19,7 @@ from exegesis.mech.removal.perturbed import How, check, outputs_with_and_without
 from exegesis.models.language_models.opening import open_language
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import Budget, budget_for
-from exegesis.protocols.language import Language
+from exegesis.protocols.language import Language, readings
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Target
 
@@ -58,8 +58,9 @@ class Soc:
         return Scores(at_words(self.spans(model, batch, target, [text.words for text in batch.texts]), batch))
 
     def passes(self, words: int, numbers: int) -> int:
-        """Two for each context of each word, without those of the language model."""
-        return 2 * self.samples * words
+        """Two for each context of each word, and one for each reading of the language model."""
+        around = min(2 * self.neighbours, max(words - 1, 0))
+        return words * (2 * self.samples + readings(self.language, around, self.samples))
 
     def spans(
         self, model: Classifier, batch: Batch, target: Target, spans: Sequence[Sequence[Span]]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,10 +16,11 @@ from torch import Tensor
 from exegesis.core.errors import UsageError
 from exegesis.core.text import Span, Text
 from exegesis.engine.answer import outputs
+from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Link, Target
 from exegesis.questions.trust.check import check_model, check_text, label_of, target_of
-from exegesis.questions.trust.controls import CONTROLS, GREEDY, LEFT_OUT, LONGEST, RANDOM, Greedy, has
+from exegesis.questions.trust.controls import CONTROLS, GREEDY, LEFT_OUT, LONGEST, RANDOM, Greedy, has, searches
 from exegesis.questions.trust.explanations import Explanations
 from exegesis.questions.trust.measure import DELETION, Answers, Case, Given, Measure, Score, card_of
 from exegesis.questions.trust.measuring.people import Interpretability
@@ -62,7 +64,8 @@ class Work:
     ``unchecked`` explanations state nothing that could be checked; ``undecided`` texts are explained for a label that
     is not predicted; ``long`` texts have no greedy removal; ``unlisted`` explanations (by method and label) are not
     about the label of the word lists. ``others`` are the numbers of methods whose scores differ somewhere from those
-    of leave-one-out.
+    of leave-one-out. ``announced`` says how long greedy removal takes, once the first batch has been timed: it gets the
+    batch and the seconds of a row.
     """
 
     model: Classifier
@@ -77,6 +80,7 @@ class Work:
     long: int = 0
     unlisted: Counter[tuple[str, str]] = field(default_factory=Counter)
     others: set[int] = field(default_factory=set)
+    announced: Callable[[Batch, float], None] | None = None
 
     def measured(
         self, texts: Sequence[Text], explained: Sequence[Explanations], numbers: Sequence[int]
@@ -85,7 +89,11 @@ class Work:
 
         Raises UsageError for explanations of another text or model, and for methods that explain different labels.
         """
+        start = time.perf_counter()
         batch, raw = outputs(self.model, texts)
+        if self.announced is not None:
+            self.announced(batch, (time.perf_counter() - start) / len(texts))
+            self.announced = None
         raw = raw.detach().to("cpu", torch.float64)
         pool = Pool(self.model, batch, raw, self.stock, self.seed)
         scores_of_texts: list[list[list[Score]]] = [[] for _ in texts]
@@ -214,9 +222,7 @@ class Work:
         key, none = (how, getattr(measure, "label", "")), [None] * len(settings)
         if has(kind, LEFT_OUT) and ("left", *key) not in pool.kept:
             pool.kept["left", *key] = self._left_out(settings, pool, how)
-        words = (
-            has(kind, GREEDY) and getattr(measure, "unit", "word") == "word"
-        )  # an order of words is not one of phrases
+        words = searches(measure)
         if words and ("greedy", *key) not in pool.kept:
             pool.kept["greedy", *key] = self._greedy(settings, pool, how)
         left_out = pool.kept["left", *key] if has(kind, LEFT_OUT) else none

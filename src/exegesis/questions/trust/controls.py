@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
+from exegesis.core.text import Text
 from exegesis.core.ties import SHARE, ranked
-from exegesis.questions.trust.measure import DELETION, NONE, Case
+from exegesis.questions.trust.measure import DELETION, DRAWS, NONE, RESAMPLE, Case, Measure, card_of
 from exegesis.results.evaluation import Measurand
 
 RANDOM, LEFT_OUT, GREEDY = CONTROLS = ("random", "leave-one-out", "greedy")
@@ -35,6 +38,34 @@ def has(controls: str, name: str) -> bool:
     scores must add up, leave-one-out is not a reference either.
     """
     return name == RANDOM or (controls != NONE if name == LEFT_OUT else controls == DELETION)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What greedy removal costs an evaluation by these measures, for ``engine.cost``."""
+
+    measures: Sequence[Measure]
+    name: ClassVar[str] = "greedy removal (a control of evaluate)"
+
+    @property
+    def ways(self) -> set[str]:
+        """The ways of removing words that are searched, each on its own."""
+        return {measure.how or "drop" for measure in self.measures if searches(measure)}
+
+    def passes(self, text: Text, numbers: int) -> int:
+        """As often as each way of removing runs a text: a step removes each of the words that are left."""
+        words = len(text.words)
+        steps = words * (words + 1) // 2 - 1 if words <= LONGEST else 0
+        return 1 + sum(steps * (DRAWS if way == RESAMPLE else 1) for way in self.ways)
+
+    def held(self, text: Text, numbers: int) -> int:
+        """Bytes of the answer, a score for each word."""
+        return 8 * len(text.words)
+
+
+def searches(measure: Measure) -> bool:
+    """True if greedy removal is a control of a measure: an order of words is not one of phrases."""
+    return has(card_of(measure).controls, GREEDY) and getattr(measure, "unit", "word") == "word"
 
 
 class Greedy:

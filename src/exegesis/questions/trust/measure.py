@@ -16,6 +16,7 @@ from exegesis.core.text import Span, Text
 from exegesis.core.ties import ranked, slack_of
 
 RESAMPLE = "resample"
+DRAWS = 4  # answers are averaged over as many replacements of a text's words
 Way = Literal["drop", "zero", "pad", "unknown", "mask", "resample"]  # the replacement of removed words
 WAYS: tuple[str, ...] = get_args(Way)
 DELETION, SCORES, NONE = "deletion", "scores", "none"  # the controls of a measure

@@ -16,9 +16,7 @@ from exegesis.protocols.batch import Batch, groups
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.draws import generator
 from exegesis.protocols.model import Classifier
-from exegesis.questions.trust.measure import RESAMPLE
-
-DRAWS = 4  # answers are averaged over as many replacements of a text's words
+from exegesis.questions.trust.measure import DRAWS, RESAMPLE
 
 
 class Pool:

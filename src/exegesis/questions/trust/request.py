@@ -22,6 +22,7 @@ from exegesis.questions.trust.measure import make as make_measure
 from exegesis.questions.trust.measuring.eraser import Faithfulness, units
 from exegesis.questions.trust.measuring.people import Interpretability
 from exegesis.questions.trust.run import evaluate as measured
+from exegesis.questions.trust.run import searched
 from exegesis.results.attribution import Attribution
 from exegesis.results.evaluation import Evaluation
 
@@ -66,6 +67,7 @@ def evaluate(
     ]
     for method in built:
         require(model, method)
+    searched(chosen, texts, controls)  # refused before the methods run
     marked = _marks(texts, marks)
     passed = _given(texts, explanations, target)
     computed = [explained(model, texts, method, target, chosen, advance) for method in built]

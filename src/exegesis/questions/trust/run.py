@@ -6,15 +6,18 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from exegesis.core.errors import UsageError
 from exegesis.core.text import Text
 from exegesis.engine.answer import in_batches
+from exegesis.engine.cost import announce, passes_of
+from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier
 from exegesis.questions.trust.batches import Marks, Work
-from exegesis.questions.trust.controls import CONTROLS, LEFT_OUT, LONGEST, RANDOM, controls_of
+from exegesis.questions.trust.controls import CONTROLS, LEFT_OUT, LONGEST, RANDOM, Searched, controls_of
 from exegesis.questions.trust.explanations import Explanations
 from exegesis.questions.trust.measure import Measure, Score, card_of, title
 from exegesis.questions.trust.measuring.agreement import agreement
@@ -49,6 +52,8 @@ def evaluate(
     start = time.perf_counter()
     copies = [replace(text) for text in texts]  # told apart by identity, even if one occurs twice
     work = Work(model, measures, stock_of(copies), marks, controls, seed)
+    if counts := searched(measures, copies, controls):
+        work.announced = partial(_announced, model, copies, counts)
     labels, values, curves = _measure(work, copies, explained, advance)
     methods = _methods(work, explained)
     useful = _useful(values, len(explained))
@@ -75,6 +80,19 @@ def evaluate(
         seed=seed,
         samples=samples,
     )
+
+
+def searched(measures: Sequence[Measure], texts: Sequence[Text], controls: bool) -> list[int] | None:
+    """The passes of the model that greedy removal takes on each text; None if it is no control here.
+
+    Raises UsageError for a text that takes more passes than the caller allows.
+    """
+    question = Searched(measures)
+    return passes_of(question, texts, 1) if controls and question.ways else None
+
+
+def _announced(model: Classifier, texts: Sequence[Text], counts: Sequence[int], batch: Batch, seconds: float) -> None:
+    announce(model, Searched.name, batch, texts, counts, seconds)
 
 
 def _measure(
