@@ -206,6 +206,7 @@ def given(line: str) -> list[str]:
     line = line.replace("MORE", f"-q --no-color --device cpu --vectors v.txt {SMALL}")
     line = line.replace("PAIRS", "--train-pair hypothesis --label label -M nearest")
     line = line.replace("ENTAIL", "--target entailment --compared other.txt --layers pooled -p sets=19")
+    line = line.replace("ENC", "--encoding utf-8")
     long = "--truncate" if "-m pairs" in line else "--truncate --windows 8"  # a Hugging Face model takes one of them
     return shlex.split(line.replace("TASK", f"{long} --task text-classification"))
 
