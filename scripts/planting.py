@@ -41,7 +41,7 @@ OPTIONS = (
     *("-q", "-x", "-o", "timeout=0", "-p", "no:cacheprovider", "-p", "no:xdist"),
     *("-W", "ignore:Module already imported so cannot be rewritten"),  # its plugins are imported before the fork
 )
-WALL = 3600  # seconds by the clock, for what waits for ever
+WALL = 900  # seconds by the clock, for what waits for ever
 
 PASSED, FELL, ENDLESS, BROKEN = "passed", "fell", "endless", "broken"
 
@@ -66,7 +66,7 @@ class Nursery:
     def run(self, tests: Sequence[str]) -> Ending:
         """Run tests under ``tests/`` of the copy, until the first that fails.
 
-        ``fell`` if one failed, ``endless`` if the run took more processor time than allowed or waited for an hour,
+        ``fell`` if one failed, ``endless`` if the run took more processor time than allowed or waits for ever,
         ``broken`` if pytest could not run them at all, which says nothing about a fault.
         """
         self._import()

@@ -114,7 +114,7 @@ run p.tsv --store kept -m pairs --column premise --pair-column hypothesis -M lea
 run t.tsv --store kept --engine local --gpus 0 -q ENC
 report --data t.tsv --column text --label label --limit 4 --train t.tsv --words plus.txt -M lrp SMALLER --seed 1 --color
 report --data t.tsv --limit 3 -M lrp SMALLER -q --card card.md --license mit --language en,de --about about.md
-report --data folder --split test -m bundled -M lrp SMALLER --device cpu TASK -q --no-color --palette blue-orange
+report --data folder --split test -m bundled -M lrp SMALLER --device cpu TASK -q --no-color --palette blue-orange ENC
 report --data p.tsv --column premise --pair-column hypothesis -m pairs -M leave-one-out SMALLER -q
 attention-test --data p.tsv --column premise --pair-column hypothesis -m pairs --attention 1 --searched 1 --limit 2 TASK
 attention-test --data t.tsv -m attends --limit 2 --searched 0 --train t.tsv --seeds 1 --epochs 1 -q --windows 8
