@@ -3,10 +3,10 @@
     python experiments/information/reversal.py --out experiments/information
 
 A two-layer LSTM with attention learns to reverse sequences of four letters. The word that each step of the decoder must
-look up is known, so it can be counted how often a saliency map's largest value among the encoder's words stands at it:
-for the information that the layer holds, and for the mean absolute gradient of the layer (the paper's baseline), with
-95 % intervals over sequences. Writes ``reversal-RATE.json`` and the map of one sequence as
-``reversal-RATE.svg``.
+look up is known, so a saliency map can be scored: ``largest`` is how often its largest value among the words that were
+read stands at that word, ``above`` how many of the other words have a smaller value (chance is 0.5). The information
+that the layer holds stands beside the paper's baselines (``baselines.py``), with 95 % intervals over sequences. Writes
+``reversal-RATE.json`` and the maps of one sequence as ``reversal-RATE.svg`` (Figure 2).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ import torch
 from torch import Tensor, nn
 
 import exegesis
-from exegesis.protocols.insides import site_of
 from exegesis.statistics.bootstrap import spread
+
+sys.path.insert(0, str(Path(__file__).parent))
+from baselines import BASELINES, saliency
+from coherence import draw, mean_vector
 
 VOCABULARY = ["<pad>", "<unk>", "<sos>", "<eos>", "a", "b", "c", "d"]
 SOS, EOS, LETTERS = 2, 3, range(4, 8)
@@ -87,57 +91,58 @@ def trained(seed: int) -> tuple[Reverser, float]:
     return module.eval(), float(right.float().mean())
 
 
-def gradients(model: Any, raw: str) -> np.ndarray:
-    """The mean absolute derivative of the pooled vector by each word's vector."""
-    batch = model.encode([model.read(raw)])
-    site = site_of("pooled", model.sites(batch))
-    vectors = model.embed(batch).repeat(WIDTH, 1, 1).requires_grad_()
-    (state,) = model.states_from(vectors, batch.take(torch.zeros(WIDTH, dtype=torch.long)), [site])
-    (slope,) = torch.autograd.grad(state[:, 0].diagonal().sum(), vectors)
-    return slope.abs().mean((0, 2)).numpy()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sequences", type=int, default=10)
-    parser.add_argument("--rate", type=float, default=0.01, help="K λ")
+    parser.add_argument("--rate", type=float, default=0.0001, help="K λ")
     given = parser.parse_args()
     torch.set_num_threads(1)
     module, accuracy = trained(0)
     model = exegesis.wrap(module, vocabulary=VOCABULARY, tokenizer=str.split, labels=VOCABULARY, name="reverser")
-    draw = random.Random(7)
-    sequences = [[VOCABULARY[draw.choice(LETTERS)] for _ in range(SHOWN)] for _ in range(given.sequences)]
-    hits: dict[str, list[float]] = {"information": [], "gradient": []}
-    owners, example, states = list[int](), [], list[str]()
+    draws = random.Random(7)
+    sequences = [[VOCABULARY[draws.choice(LETTERS)] for _ in range(SHOWN)] for _ in range(given.sequences)]
+    every = [" ".join(["<sos>", *s, "<eos>", "<sos>", *s[::-1][:step]]) for s in sequences for step in range(SHOWN)]
+    mean, inside = mean_vector(model, every), slice(1, SHOWN + 1)
+    largest: dict[str, list[float]] = {name: [] for name in ("information", *BASELINES)}
+    above: dict[str, list[float]] = {name: [] for name in largest}
+    owners, states = list[int](), list[str]()
+    first: dict[str, list[np.ndarray]] = {name: [] for name in largest}
     for step in range(SHOWN):
         raws = [" ".join(["<sos>", *s, "<eos>", "<sos>", *s[::-1][:step]]) for s in sequences]
-        found = exegesis.information(model, raws, "pooled", rate=given.rate, most=128)
-        example.append(found[0])
+        found = exegesis.information(model, raws, "pooled", rate=given.rate, reference=every)
         for number, (raw, one) in enumerate(zip(raws, found, strict=True)):
-            inside, aligned = slice(1, SHOWN + 1), SHOWN - 1 - step
-            hits["information"].append(float(np.argmax(one.kept[0, inside]) == aligned))
-            hits["gradient"].append(float(np.argmax(gradients(model, raw)[inside]) == aligned))
+            values = {"information": one.kept[0]}
+            for kind in BASELINES:
+                values[kind] = saliency(model, raw, "pooled", kind, one.variance[0], mean)
+            aligned = SHOWN - 1 - step
+            for name, all_words in values.items():
+                read = all_words[inside]
+                others = np.delete(read, aligned)
+                largest[name].append(float(np.argmax(read) == aligned))
+                above[name].append(float((others < read[aligned]).mean() + 0.5 * (others == read[aligned]).mean()))
+                if number == 0:
+                    first[name].append(np.pad(all_words, (0, 2 * SHOWN + 2 - len(all_words))))
             owners.append(number)
             states.extend(one.states[0])
-    scores = {}
-    for name, values in hits.items():
-        one = spread(np.array(values), np.array(owners), 2000, 0)
-        scores[name] = {"aligned": one.mean, "low": one.mean_low, "high": one.mean_high}
-    answer = {
+    scores: dict[str, dict[str, list[float]]] = {}
+    for title, kinds in (("largest", largest), ("above", above)):
+        for name, values_of in kinds.items():
+            one_spread = spread(np.array(values_of), np.array(owners), 2000, 0)
+            scores.setdefault(name, {})[title] = [one_spread.mean, one_spread.mean_low, one_spread.mean_high]
+    answer: dict[str, Any] = {
         "accuracy of the next letter": accuracy,
         "sequences": given.sequences,
         "length": SHOWN,
-        "chance": 1 / SHOWN,
-        "largest at the word to look up": scores,
+        "at the word to look up": scores,
         "found for words": {state: states.count(state) for state in sorted(set(states))},
-        "rate": example[0].rate,
+        "rate": given.rate,
     }
     (given.out / f"reversal-{given.rate:g}.json").write_text(json.dumps(answer, indent=1) + "\n")
-    exegesis.save(example[-1:], given.out / f"reversal-{given.rate:g}.svg")
+    words = every[SHOWN - 1].split()
+    maps = {name: np.stack(rows)[:, : len(words)] for name, rows in first.items()}
+    draw(given.out / f"reversal-{given.rate:g}.svg", [f"step {step + 1}" for step in range(SHOWN)], words, maps)
     print(json.dumps(answer, indent=1))
-    for one in example:
-        print(" ".join(f"{word}({kept:.2f})" for word, kept in zip(one.words, one.kept[0], strict=True)))
 
 
 if __name__ == "__main__":

@@ -60,3 +60,19 @@ def released(
         loss.backward()
         adam.step()
     return best
+
+
+def descended(state: State, x: Tensor, noise: Tensor, allowed: float, start: Tensor, steps: int = 200) -> Tensor:
+    """σ at the minimum of Eq. 7 over given draws, by plain descent in log σ (L-BFGS) from ``start``."""
+    rest, u = state(x).detach(), start.log().requires_grad_()
+    search = torch.optim.LBFGS([u], max_iter=steps, tolerance_grad=1e-10, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        search.zero_grad()
+        total = sum(((state(x + u.exp()[:, None] * one) - rest) ** 2).sum() for one in noise) / len(noise)
+        value = -u.sum() + total / allowed
+        value.backward()
+        return value
+
+    search.step(loss)
+    return u.detach().exp()

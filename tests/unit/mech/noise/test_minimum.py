@@ -12,6 +12,7 @@ from torch import Tensor
 
 from exegesis.core.place import Place
 from exegesis.core.text import Span
+from exegesis.mech.noise import minimum
 from exegesis.mech.noise.minimum import Minimum, Search, minima
 from exegesis.mech.noise.spread import variances
 from exegesis.mech.noise.states import Texts, sensitivities
@@ -185,3 +186,14 @@ def test_where_words_hardly_differ_the_error_is_a_tenth_of_their_spread() -> Non
     assert float(torch.corrcoef(torch.stack(logs))[0, 1]) > 0.97
     fine = solved(state, allowed=0.3, search=replace(search, tolerance=0.02))
     assert int(fine.pairs) > int(found[0].pairs)
+
+
+def test_at_matched_noise_the_minimum_is_that_of_a_plain_descent(monkeypatch) -> None:
+    monkeypatch.setattr(minimum, "LINEAR", 0.0)  # draws alone, no correction by the closed form
+    state, pairs = bent(drawn(12)), 8
+    found = solved(state, allowed=0.5, search=Search(pairs=pairs, most=pairs, tolerance=1e-5, steps=60))
+    texts = texts_of(Toy(state), [WHOLE])
+    half = texts.noise(pairs, 0)[0]
+    one = lambda vectors: state(vectors[None])[0]  # noqa: E731
+    expected = plain.descended(one, texts.vectors[0], torch.cat([half, -half]), 0.5, found.linear[0])
+    torch.testing.assert_close(found.sigma[0], expected, rtol=1e-4, atol=0)
