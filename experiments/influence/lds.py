@@ -1,159 +1,178 @@
 """Influence of training texts against retraining: the linear datamodelling score of every method, beside controls.
 
-    python experiments/influence/lds.py --data DATA --out experiments/influence/lds.json
+    python experiments/influence/lds.py --data DATA --kept FOLDER --out experiments/influence/lds.json
 
 An LSTM is trained on a cut of SST-2. Models are trained anew on random halves of it, from several first weights each,
 with the order of texts kept. The linear datamodelling score of a method (Park et al. 2023) is the rank correlation,
-over the halves, of the sum of its scores of a half's texts with the number that the models of that half give the query;
-it is averaged over queries, with an interval over them by the bootstrap. ``ceiling`` is the score of the models of one
-half of the seeds as a prediction of those of the other: what noise leaves to be predicted. Times are of the processor.
+over the halves, of the sum of its scores of a half's texts with the number that the models of that half give the query:
+the log-probability of the label that the whole model predicts, or its margin. It is averaged over queries, with an
+interval over them by the bootstrap. ``ceiling`` is the score of the models of one half of the seeds as a prediction of
+those of the other: what noise leaves to be predicted; ``noise`` is the standard deviation of the score of random ones.
+
+Settings (dampings) are chosen by the score on sentences of the development part, and judged on test sentences. ``x 5``
+means that scores are means over five models of other first weights. What is finished is kept in FOLDER, and the same
+command goes on. Times are of the processor, one thread.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
+from judging import bm25, halves_of, interval, noise, ranks, table
 
 import exegesis
-from exegesis.data.examples import Example, read_examples
+from exegesis.data.examples import read_examples
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
-from exegesis.statistics.bootstrap import spread
 
-METHODS: dict[str, tuple[str, dict[str, Any]]] = {
-    "influence-functions": ("influence-functions", {}),
-    "influence-functions, damping x 10": ("influence-functions", {"lift": 10}),
-    "influence-functions, EK-FAC": ("influence-functions", {"solver": "ek-fac"}),
-    "fast-influence": ("fast-influence", {}),
-    "random-projections": ("random-projections", {}),
-    "random-projections, 3 models": ("random-projections", {"models": 2}),
-    "gradient-similarity": ("gradient-similarity", {}),
-    "gradient-similarity, cosine": ("gradient-similarity", {"measure": "cosine"}),
-    "tracin": ("tracin", {}),
-    "nearest": ("nearest", {"k": 100_000}),
-    "turn-over-dropout": ("turn-over-dropout", {}),
+OTHERS = (100, 101, 102, 103)  # seeds of further models, none of which is among the judges'
+SHARES = (0.001, 0.01, 0.1, 1.0, 10.0)  # dampings that are tried, as shares of the mean eigenvalue
+# title: name, parameters, how its damping is called if it is to be chosen, whether it is asked of every model
+METHODS: dict[str, tuple[str, dict[str, Any], bool, bool]] = {
+    "influence-functions": ("influence-functions", {}, True, False),
+    "influence-functions x 5": ("influence-functions", {}, True, True),
+    "influence-functions, EK-FAC": ("influence-functions", {"solver": "ek-fac"}, True, False),
+    "influence-functions, EK-FAC x 5": ("influence-functions", {"solver": "ek-fac"}, True, True),
+    "fast-influence": ("fast-influence", {}, True, False),
+    "random-projections": ("random-projections", {}, True, False),
+    "random-projections, 5 models": ("random-projections", {"models": ""}, True, False),
+    "gradient-similarity": ("gradient-similarity", {}, False, False),
+    "gradient-similarity x 5": ("gradient-similarity", {}, False, True),
+    "gradient-similarity, cosine": ("gradient-similarity", {"measure": "cosine"}, False, False),
+    "gradient-similarity, cosine x 5": ("gradient-similarity", {"measure": "cosine"}, False, True),
+    "tracin": ("tracin", {"checkpoints": ""}, False, False),
+    "nearest": ("nearest", {"k": 100_000}, False, False),
+    "nearest x 5": ("nearest", {"k": 100_000}, False, True),
+    "turn-over-dropout": ("turn-over-dropout", {}, False, False),
 }
 
 
-def bm25(examples: list[Example], query: str, label: str) -> np.ndarray:
-    """BM25 (k1 1.2, b 0.75) of each training text for a query, with the sign of its label."""
-    bags = [Counter(str(one.text).lower().split()) for one in examples]
-    sizes = np.array([sum(bag.values()) for bag in bags])
-    found = np.zeros(len(examples))
-    for word in set(query.lower().split()):
-        counts = np.array([bag[word] for bag in bags])
-        rarity = math.log(1 + (len(bags) - (counts > 0).sum() + 0.5) / ((counts > 0).sum() + 0.5))
-        found += rarity * counts * 2.2 / (counts + 1.2 * (0.25 + 0.75 * sizes / sizes.mean()))
-    return found * np.where([one.label == label for one in examples], 1.0, -1.0)
+class Judge:
+    """The trained models, the queries, and what the models of each half say of them."""
+
+    def __init__(self, given: argparse.Namespace) -> None:
+        self.given = given
+        self.examples = read_examples(str(given.data / "sst2" / "train.tsv"))[: given.texts]
+        self.dev = read_examples(str(given.data / "sst2" / "dev.tsv"))
+        test = read_examples(str(given.data / "sst2" / "test.tsv"))
+        self.asked = [str(one.text) for one in (*self.dev[: given.queries], *test[: given.queries])]
+        self.halves = halves_of(len(self.examples), given.halves)
+        self.options = TrainOptions(epochs=given.epochs, patience=given.epochs, batch=32, lr=3e-3)
+        given.kept.mkdir(parents=True, exist_ok=True)
+        self.models = [self.trained(0, (), given.kept / "times")]
+        for seed in OTHERS:
+            folder = given.kept / f"model-{seed}"
+            self.models.append(self.trained(seed, (), folder))
+            for path in sorted(folder.iterdir())[:-1]:  # the last weights only
+                path.unlink()
+        self.halved = self.trained(0, (), turn_over=True)
+        said = exegesis.predict(self.models[0], self.asked)
+        self.labels = [max(one, key=one.__getitem__) for one in said]
+
+    def trained(self, seed: int, absent: Any, keep: Path | None = None, **more: Any) -> Any:
+        shape = RecurrentConfig("lstm", embedding=32, hidden=32, dropout=0.0, **more)
+        chosen = TrainOptions(**{**vars(self.options), "seed": seed})
+        result = train(self.examples, self.dev[:100], config=shape, options=chosen, absent=absent, last=True, keep=keep)
+        model = result.model
+        return exegesis.wrap(model.module, vocabulary=model.vocabulary, labels=model.labels, name="lstm")
+
+    def truths(self) -> dict[str, np.ndarray]:
+        """What the models of each half say, ``[seeds, halves, queries]``."""
+        store = self.given.kept / "halves.jsonl"
+        done = [json.loads(line) for line in store.read_text().splitlines()] if store.is_file() else []
+        for number in range(len(done), len(self.halves)):
+            start = time.process_time()
+            absent = sorted(set(range(len(self.examples))) - set(self.halves[number].tolist()))
+            margins = []
+            for seed in range(self.given.seeds):
+                model = self.trained(seed, absent)
+                raw = model.outputs(model.encode([model.read(text) for text in self.asked])).double()
+                margins.append((raw[:, 1] - raw[:, 0] if raw.shape[1] > 1 else raw[:, 0]).tolist())
+            done.append({"half": number, "margins": margins, "seconds": time.process_time() - start})
+            with store.open("a", encoding="ascii") as file:
+                file.write(json.dumps(done[-1]) + "\n")
+            if number % 10 == 9:
+                print(f"half {number + 1} of {len(self.halves)}", flush=True)
+        self.seconds = float(sum(one["seconds"] for one in done))
+        positive = self.models[0].labels[1]
+        sign = np.array([1.0 if label == positive else -1.0 for label in self.labels])
+        margins = np.array([one["margins"] for one in done[: len(self.halves)]]).swapaxes(0, 1) * sign
+        return {"log-probability": -np.logaddexp(0, -margins), "margin": margins}
+
+    def scores(self, title: str, share: float | None, rows: range) -> np.ndarray:
+        """What a method gives the training texts, for some queries."""
+        name, extra, _, every = METHODS[title]
+        extra = dict(extra)
+        if "models" in extra:
+            extra["models"] = ",".join(str(self.given.kept / f"model-{seed}") for seed in OTHERS)
+        if "checkpoints" in extra:
+            extra["checkpoints"] = str(self.given.kept / "times")
+        found = np.zeros((len(rows), len(self.examples)))
+        for model in self.models if every else self.models[:1]:
+            by = self.halved if name == "turn-over-dropout" else model
+            if share is not None:
+                extra["share"] = share
+            for label in set(self.labels):
+                mine = [at for at, row in enumerate(rows) if self.labels[row] == label]
+                texts = [self.asked[rows[at]] for at in mine]
+                made = exegesis.influence(by, self.examples, texts, name, target=label, **extra) if mine else []
+                found[mine] += np.nan_to_num([one.scores for one in made]).reshape(len(mine), -1)
+        return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--texts", type=int, default=500)
-    parser.add_argument("--queries", type=int, default=12)
-    parser.add_argument("--halves", type=int, default=24)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--queries", type=int, default=20)
+    parser.add_argument("--halves", type=int, default=60)
+    parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--kept", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    examples = read_examples(str(given.data / "sst2" / "train.tsv"))[: given.texts]
-    dev = read_examples(str(given.data / "sst2" / "dev.tsv"))[:100]
-    asked = [str(one.text) for one in read_examples(str(given.data / "sst2" / "test.tsv"))[: given.queries]]
-    options = TrainOptions(epochs=given.epochs, patience=given.epochs, batch=32, lr=3e-3)
-
-    def trained(seed: int, absent: list[int], folder: Path | None = None, **more: Any) -> Any:
-        shape = RecurrentConfig("lstm", embedding=32, hidden=32, dropout=0.0, **more)
-        chosen = TrainOptions(**{**vars(options), "seed": seed})
-        result = train(examples, dev, config=shape, options=chosen, absent=absent, last=True, keep=folder)
-        model = result.model
-        return exegesis.wrap(model.module, vocabulary=model.vocabulary, labels=model.labels, name="lstm")
-
-    with tempfile.TemporaryDirectory() as kept:
-        folder = Path(kept)
-        model = trained(0, [], folder / "times")
-        others = [trained(seed, [], folder / f"other {seed}") for seed in (100, 101)]
-        del others
-        last = [max((folder / f"other {seed}").iterdir()) for seed in (100, 101)]
-        for seed, path in zip((100, 101), last, strict=True):
-            (folder / f"model-{seed}").mkdir()
-            path.rename(folder / f"model-{seed}" / path.name)
-        halved = trained(0, [], turn_over=True)
-        said = exegesis.predict(model, asked)
-        labels = [max(one, key=one.__getitem__) for one in said]
-
-        draws = np.random.default_rng(0)
-        halves = [np.sort(draws.permutation(len(examples))[: len(examples) // 2]) for _ in range(given.halves)]
-        truth = np.zeros((given.seeds, given.halves, len(asked)))
+    judge = Judge(given)
+    truths = judge.truths()
+    tuning, test = range(given.queries), range(given.queries, 2 * given.queries)
+    mean = {name: truth.mean(0) for name, truth in truths.items()}
+    here = {name: truth[:, test.start :] for name, truth in mean.items()}
+    report: dict[str, Any] = {"texts": len(judge.examples), "queries": given.queries, "halves": given.halves,
+                              "seeds": given.seeds, "judging_seconds": judge.seconds}  # fmt: skip
+    report["noise"] = noise(given.queries, given.halves)
+    first, second = (truths["margin"][side::2].mean(0)[:, test.start :] for side in (0, 1))
+    both = [
+        np.corrcoef(*(np.argsort(np.argsort(one[:, q])) for one in (first, second)))[0, 1] for q in range(len(test))
+    ]
+    report["ceiling"] = interval([float(one) for one in both])
+    report["rows"] = []
+    print(json.dumps(report), flush=True)
+    control = np.random.default_rng(1)
+    pairs = [(judge.asked[row], judge.labels[row]) for row in test]
+    plain = {"random": control.standard_normal((len(test), len(judge.examples))),
+             "BM25": np.array([bm25(judge.examples, *pair) for pair in pairs])}  # fmt: skip
+    for title, values in plain.items():
+        report["rows"].append(table(title, values, judge.halves, here))
+    for title, (_, _, damped, _) in METHODS.items():
+        tried = {}
+        for share in SHARES if damped else ():
+            values = judge.scores(title, share, tuning)
+            tried[share] = float(np.mean(ranks(values, judge.halves, mean["margin"][:, : test.start])))
+        best = max(tried, key=tried.__getitem__) if tried else None
         start = time.process_time()
-        for number, half in enumerate(halves):
-            absent = sorted(set(range(len(examples))) - set(half.tolist()))
-            for seed in range(given.seeds):
-                found = exegesis.predict(trained(seed, absent), asked)
-                truth[seed, number] = [
-                    math.log(max(one[label], 1e-9)) for one, label in zip(found, labels, strict=True)
-                ]
-            print(f"half {number + 1} of {given.halves}", flush=True)
-        judging = time.process_time() - start
-
-        def scored(name: str, extra: dict[str, Any]) -> np.ndarray:
-            extra = dict(extra)
-            if "lift" in extra:
-                damping = exegesis.influence(model, examples, asked[0], iterations=1).details["damping"]
-                extra = {"damping": damping * extra["lift"]}
-            if "models" in extra:
-                extra["models"] = ",".join(str(folder / f"model-{seed}") for seed in (100, 101))
-            if name == "tracin":
-                extra["checkpoints"] = str(folder / "times")
-            by = halved if name == "turn-over-dropout" else model
-            found = [exegesis.influence(by, examples, text, name, target=label, **extra).scores
-                     for text, label in zip(asked, labels, strict=True)]  # fmt: skip
-            return np.nan_to_num(np.array(found))
-
-        control = np.random.default_rng(1)
-        works: dict[str, Callable[[], np.ndarray]] = {
-            "random": lambda: control.standard_normal((len(asked), len(examples))),
-            "BM25": lambda: np.array([bm25(examples, *one) for one in zip(asked, labels, strict=True)]),
-        }
-        for title, (name, extra) in METHODS.items():
-            works[title] = lambda name=name, extra=extra: scored(name, extra)
-        report: dict[str, Any] = {"texts": len(examples), "queries": len(asked), "halves": given.halves,
-                                  "seeds": given.seeds, "judging_seconds": judging, "rows": []}  # fmt: skip
-        mean = truth.mean(0)
-        if given.seeds > 1:
-            first, second = truth[::2].mean(0), truth[1::2].mean(0)
-            report["ceiling"] = row(
-                "ceiling", [stats.spearmanr(first[:, q], second[:, q])[0] for q in range(len(asked))], 0
-            )
-            print(json.dumps(report["ceiling"]), flush=True)
-        for title, work in works.items():
-            start = time.process_time()
-            values = work()
-            seconds = (time.process_time() - start) / len(asked)
-            sums = np.array([values[:, half].sum(1) for half in halves])
-            ranks = [float(np.nan_to_num(stats.spearmanr(sums[:, q], mean[:, q])[0])) for q in range(len(asked))]
-            report["rows"].append(row(title, ranks, seconds))
-            print(json.dumps(report["rows"][-1]), flush=True)
-            given.out.write_text(json.dumps(report, indent=1) + "\n")
-
-
-def row(title: str, ranks: list[float], seconds: float) -> dict[str, Any]:
-    told = spread(np.array(ranks), np.arange(len(ranks)), 2000)
-    return {"method": title, "lds": told.mean, "low": told.mean_low, "high": told.mean_high,
-            "seconds_per_query": seconds}  # fmt: skip
+        values = judge.scores(title, best, test)
+        seconds = (time.process_time() - start) / len(test)
+        found = table(title, values, judge.halves, here)
+        report["rows"].append({**found, "share": best, "tuning": tried, "seconds_per_query": seconds})
+        print(json.dumps(report["rows"][-1]), flush=True)
+        given.out.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

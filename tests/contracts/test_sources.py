@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -75,6 +77,22 @@ def test_every_method(setting, name):
     assert model.module.training == mode
     assert not any(weight.grad is not None for weight in model.module.parameters())
     assert not active()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_view_says_helps_or_hurts(setting, name, tmp_path):
+    """In every medium, for every method, a training text helps or hurts: its sign is never left to be known."""
+    models, needs = setting
+    found = exegesis.influence(models[name], TRAIN, ASKED[0], name, target="yes", **needs[name])
+    assert found.sources
+    for ending in (".csv", ".tex", ".svg", ".html"):
+        said = found.save(tmp_path / f"result{ending}").read_text("utf-8")
+        said = html.unescape(re.sub(r"<style.*?</style>|<[^>]*>", " ", said, flags=re.S))
+        for sources, verb in ((found.helpful, "help"), (found.harmful, "hurt")):
+            told = rf"\b{verb}s\b" if ending == ".csv" else rf"\b{verb} the\b"
+            assert bool(re.search(told, " ".join(said.split()))) == bool(sources), ending
+    assert {source.effect for source in found.sources} <= {"helps", "hurts"}
+    assert all((source.effect == "helps") == (source.score > 0) for source in found.sources)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("nearest", "retrain")])

@@ -1,15 +1,16 @@
 """The curvature as a Kronecker product for each weight, with its own eigenvalues: EK-FAC (George et al. 2018).
 
 Of a weight whose gradient is a sum of products of inputs and output gradients, the eigenvectors are taken to be those
-of the inputs' and of the output gradients' second moments, one against each of the other (Martens and Grosse 2015). The
-eigenvalues are then those that fit the Gauss-Newton matrix best: its diagonal in these axes, which also makes up for
-positions of a text being added together, as in recurrent layers. A table of vectors needs axes for its columns alone.
-Scales, shifts, and weights without factors have a diagonal. Blocks of different weights are taken to be independent.
+of the inputs' and of the output gradients' second moments, one against each of the other (Martens and Grosse 2015);
+positions without a gradient, such as padding, count in neither. The eigenvalues are then those that fit the
+Gauss-Newton matrix best: its diagonal in these axes, which also makes up for positions of a text being added together,
+as in recurrent layers. A table of vectors needs axes for its columns alone. Scales, shifts, and weights without factors
+have a diagonal. Blocks of different weights are taken to be independent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -77,15 +78,22 @@ class Eigen:
             blocks[name] = Block(block.kind, values[name], block.outputs, block.inputs, block.transposed)
         return cls(matrix.passes.layout, blocks)
 
-    def solved(self, vectors: Float[Tensor, "q p"], damping: float) -> Float[Tensor, "q p"]:
-        """Vectors times the inverse of the damped curvature."""
-        named = self.layout.split(vectors)
-        return self.layout.joined({name: self.blocks[name].solved(part, damping) for name, part in named.items()})
+    def dampings(self, share: float) -> dict[str, float]:
+        """A damping for each weight: a share of the mean eigenvalue of its block (Grosse et al. 2023, Sec. 2.2), or of
+        all blocks for a weight without curvature."""
+        whole = self.trace() / self.layout.size
+        return {name: share * (float(block.values.mean()) or whole) for name, block in self.blocks.items()}
 
-    def lengths(self, factors: Factors, damping: float) -> Float[Tensor, "k b"]:
+    def solved(self, vectors: Float[Tensor, "q p"], damping: Mapping[str, float]) -> Float[Tensor, "q p"]:
+        """Vectors times the inverse of the curvature, damped for each weight."""
+        named = self.layout.split(vectors)
+        return self.layout.joined({name: self.blocks[name].solved(part, damping[name]) for name, part in named.items()})
+
+    def lengths(self, factors: Factors, dampings: Mapping[str, float]) -> Float[Tensor, "k b"]:
         """gᵀ (H + λ)⁻¹ g of every gradient g, without writing it out in all weights at once."""
         total = torch.zeros(factors.count, factors.texts, dtype=torch.float64)
         for name, block in self.blocks.items():
+            damping = dampings[name]
             parts = [part for part in factors.parts if part.weight == name]
             if block.kind == "plain" or not parts:
                 found = (factors.each(name).square() / (block.values + damping)).flatten(2).sum(2)
@@ -128,7 +136,8 @@ def _axes(matrix: GaussNewton) -> dict[str, Block]:
             inner = None
             if part.kind == "linear":
                 assert part.inputs is not None
-                inner = part.inputs.t() @ part.inputs
+                read = part.inputs * (part.delta != 0).any(2).any(0)[:, None]
+                inner = read.t() @ read
             if part.weight in moments and moments[part.weight][1].shape == outer.shape:
                 _, before, under = moments[part.weight]
                 outer, inner = before + outer, inner if inner is None or under is None else under + inner

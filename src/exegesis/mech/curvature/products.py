@@ -106,7 +106,7 @@ class GaussNewton(Losses):
     """The mean over texts of Jᵀ Λ J: J the gradients of a text's outputs, Λ the curvature of its loss in them.
 
     It equals the Hessian where outputs are linear in the weights, and is never negative. With ``standing``, text n
-    stands for so many of a larger set, whose mean it is then.
+    stands for so many of a larger set, whose mean it is then; the set has ``whole`` texts, by default the sum of these.
     """
 
     def __init__(
@@ -115,10 +115,11 @@ class GaussNewton(Losses):
         texts: Sequence[Text],
         gold: Float[Tensor, " n"],
         standing: Float[Tensor, " n"] | None = None,
+        whole: int | None = None,
     ) -> None:
         super().__init__(passes, texts, gold)
         self.standing = standing
-        self.whole = float(len(texts) if standing is None else standing.sum())
+        self.whole = float(whole or (len(texts) if standing is None else standing.sum()))
 
     def bend(self, number: int, raw: Float[Tensor, "b c"]) -> Float[Tensor, "b k k"]:
         """The curvature of the loss of each text of a batch in its outputs (see the class), for all it stands for."""
@@ -137,8 +138,11 @@ class GaussNewton(Losses):
         return len(self.parts)
 
     def of_batch(self, number: int, vectors: Float[Tensor, "q p"]) -> Float[Tensor, "q p"]:
-        """The product with the matrix of one batch of texts."""
-        return self._summed(number, vectors) / len(self.parts[number][0])
+        """The product with the matrix of one batch of texts, so scaled that the mean over batches is the whole matrix.
+
+        (The mean over a batch's own texts would not do: batches have different sizes.)
+        """
+        return self._summed(number, vectors) * (len(self.parts) / self.whole)
 
     def mean_eigenvalue(self) -> float:
         """The mean of the eigenvalues, of those that n texts can keep from being zero."""

@@ -90,11 +90,10 @@ def lissa(
             solution = solution + (vectors - made) / scale
         spent += depth / count
         total += solution / repeats
-    sizes = vectors.norm(dim=1).clamp_min(1e-300)
     if not bool(torch.isfinite(total).all()):
         raise ModelError(f"lissa diverges with a scale of {scale:g}: give a larger scale, or take solver=cg")
     left = residual(product.times, total, vectors, damping)
-    if bool((left > 10 + 1e3 * (sizes == 0)).any()):
+    if bool((left > 10).any()):
         raise ModelError(f"lissa diverges with a scale of {scale:g}: give a larger scale, or take solver=cg")
     return Solved(total, left, spent + 1)
 
@@ -116,8 +115,13 @@ def largest(product: Product, like: Tensor, draws: torch.Generator, rounds: int 
     return max(tops, default=0.0) * 1.1, rounds + 3.0
 
 
-def residual(times: Times, solutions: Tensor, vectors: Tensor, damping: float) -> Float[Tensor, " q"]:
-    """The share of each vector that a solution leaves: |(H + λ)h - v| / |v|."""
+def residual(
+    times: Times, solutions: Tensor, vectors: Tensor, damping: float | Float[Tensor, " p"]
+) -> Float[Tensor, " q"]:
+    """The share of each vector that a solution leaves: |(H + λ)h - v| / |v|; 0 of a vector of zeros.
+
+    λ is one number, or one for each weight.
+    """
     left: Tensor = torch.linalg.vector_norm(times(solutions) + damping * solutions - vectors, dim=1)
-    sizes: Tensor = torch.linalg.vector_norm(vectors, dim=1).clamp_min(1e-300)
-    return left / sizes
+    sizes: Tensor = torch.linalg.vector_norm(vectors, dim=1)
+    return left / sizes.clamp_min(torch.finfo(sizes.dtype).tiny)

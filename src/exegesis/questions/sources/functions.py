@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -21,7 +22,7 @@ AT_ONCE = 1 << 26  # numbers of the vectors that are solved for together
 AWAY = 0.3  # size of the mean gradient, by that of one text's, above which the loss is at no minimum
 FEWEST = 20  # texts from which on that can be told
 ROUGH = 0.1  # residual above which an inverse is called rough
-LIFT = 0.1  # the damping by default, as a share of the mean eigenvalue
+LIFT = 0.1  # the share of the mean eigenvalue that is the damping by default
 
 
 @method(
@@ -42,14 +43,15 @@ class InfluenceFunctions:
     other texts, a note says so.
 
     ``curvature`` H of the mean training loss: ``gauss-newton``, which is never negative, or ``hessian``. ``damping`` λ
-    is added to its diagonal; by default a tenth of the Gauss-Newton matrix's mean eigenvalue, of those that n texts can
-    keep from being zero. For a model trained with weight decay, give its strength. ``weights`` names the weights that
-    count as free, several separated by blanks: whole names or their beginnings; all by default.
+    is added to its diagonal; by default ``share`` of the Gauss-Newton matrix's mean eigenvalue, of those that n texts
+    can keep from being zero. For a model trained with weight decay, give its strength. ``weights`` names the weights
+    that count as free, several separated by blanks: whole names or their beginnings; all by default.
 
     ``solver``: ``cg``, conjugate gradients of at most ``iterations`` steps; ``lissa``, ``repeats`` runs of a recursion
     over ``depth`` random batches (see ``mech.curvature.solve.lissa``; its damping is λ itself); or ``ek-fac``, the
     inverse of the Gauss-Newton matrix as a Kronecker product for each weight (``mech.curvature.eigen``): no iterations,
-    and many texts for the price of one, but it is another matrix. ``details`` has the residual
+    and many texts for the price of one, but it is another matrix, and its damping by default is ``share`` of the mean
+    eigenvalue of each weight's own block, as Grosse et al. (2023) have it. ``details`` has the residual
     |(H + λ)h - v| / |v| of the solution.
 
     What the loss does not hold: weight decay, label smoothing, dropout. For a network stopped early the score speaks of
@@ -58,6 +60,7 @@ class InfluenceFunctions:
 
     curvature: Literal["gauss-newton", "hessian"] = "gauss-newton"
     damping: Annotated[float, at_least(0)] | None = None
+    share: Annotated[float, above(0)] = LIFT
     solver: Literal["cg", "lissa", "ek-fac"] = "cg"
     iterations: Annotated[int, at_least(1)] = 50
     tolerance: Annotated[float, above(0)] = 1e-4
@@ -72,22 +75,28 @@ class InfluenceFunctions:
         matrix = (Hessian if self.curvature == "hessian" else GaussNewton)(passes, training.texts, training.gold)
         damping = self.damping
         if damping is None:
-            damping = LIFT * matrix.mean_eigenvalue()
+            damping = self.share * matrix.mean_eigenvalue()
         eigen = Eigen.of(matrix) if self.solver == "ek-fac" else None
+        each = {} if eigen is None else self.each(eigen)
         values, vectors, details = list[Tensor](), list[Tensor](), list[dict[str, Any]]()
         rows, step = len(queries.texts), max(1, AT_ONCE // (6 * passes.layout.size))
         for start in range(0, rows, step):
             asked = queries.gradients(passes, range(start, min(rows, start + step)))
-            solved = self.solved(matrix, asked, damping) if eigen is None else by_blocks(eigen, matrix, asked, damping)
+            solved = self.solved(matrix, asked, damping) if eigen is None else by_blocks(eigen, matrix, asked, each)
             vectors.append(solved.solutions / len(training))
             scores = -matrix.products(vectors[-1])
             values.append(scores)
+            told = {"damping": damping if eigen is None or self.damping is not None else each}
             details += [
-                {"damping": damping, "residual": residual, "products": solved.products, "sum": total}
+                {**told, "residual": residual, "products": solved.products, "sum": total}
                 for residual, total in zip(solved.residual.tolist(), scores.sum(1).tolist(), strict=True)
             ]
         notes = [_notes(detail, passes, matrix.drift or 0.0, len(training)) for detail in details]
         return Scored(torch.cat(values), details, notes, torch.cat(vectors))
+
+    def each(self, eigen: Eigen) -> dict[str, float]:
+        """The damping of each weight's block."""
+        return eigen.dampings(self.share) if self.damping is None else dict.fromkeys(eigen.blocks, self.damping)
 
     def solved(self, matrix: GaussNewton, vectors: Float[Tensor, "q p"], damping: float) -> Solved:
         """The vectors times the inverse of the damped curvature."""
@@ -96,15 +105,19 @@ class InfluenceFunctions:
         return lissa(matrix, vectors, damping, self.depth, self.repeats, self.scale, self.seed)
 
 
-def by_blocks(eigen: Eigen, matrix: GaussNewton, vectors: Float[Tensor, "q p"], damping: float) -> Solved:
+def by_blocks(eigen: Eigen, matrix: GaussNewton, vectors: Float[Tensor, "q p"], damping: Mapping[str, float]) -> Solved:
     """The vectors times the inverse of the blocks; the residual is that to the whole damped matrix."""
     solutions = eigen.solved(vectors, damping)
-    return Solved(solutions, residual(matrix.times, solutions, vectors, damping), 3.0)
+    shapes = eigen.layout.shapes
+    diagonal = eigen.layout.joined({name: vectors.new_full((1, *shapes[name]), damping[name]) for name in shapes})[0]
+    return Solved(solutions, residual(matrix.times, solutions, vectors, diagonal), 3.0)
 
 
 def _notes(detail: dict[str, Any], passes: Passes, drift: float, texts: int) -> list[str]:
     """What a reader should know of the numbers."""
-    notes = [f"Damping {detail['damping']:.3g}, residual of the inverse {detail['residual']:.2g}."]
+    damping = detail["damping"]
+    damped = "a share of each weight's mean eigenvalue" if isinstance(damping, dict) else f"{damping:.3g}"
+    notes = [f"Damping {damped}, residual of the inverse {detail['residual']:.2g}."]
     if detail["residual"] > ROUGH:
         notes.append("The inverse is rough: more iterations or more damping make it better.")
     if drift > AWAY and texts >= FEWEST:

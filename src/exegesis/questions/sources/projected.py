@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.errors import FileError, UnsupportedError, UsageError
-from exegesis.core.parameters import at_least
+from exegesis.core.parameters import above, at_least
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import Losses
 from exegesis.mech.curvature.projection import Projection
@@ -25,7 +25,6 @@ from exegesis.questions.sources.tracin import read_checkpoints
 
 # Of a model: the features of the training texts, 1 - p of their labels, the features of the numbers; ΦᵀΦ where kept.
 Sides = tuple[Float[Tensor, "n f"], Float[Tensor, " n"], Float[Tensor, "q f"], Float[Tensor, "f f"] | None]
-LIFT = 1e-3  # of the mean eigenvalue, what is added to the features' products by default
 
 
 @method(
@@ -46,13 +45,14 @@ class RandomProjections:
     curvature, as in the paper. ``models`` names folders of weights of other models of the same shape, separated by
     commas, such as those of ``exegesis train`` with other seeds: both factors, φ(x)ᵀ (ΦᵀΦ + λ)⁻¹ φ(z) and 1 - p(z), are
     then means over them and over the model itself (the paper's Eq. 13), which names the number. ``damping`` λ, by
-    default a thousandth of the mean eigenvalue of ΦᵀΦ. ``index`` is a folder that ``exegesis index --gradients`` wrote,
+    default ``share`` of the mean eigenvalue of ΦᵀΦ. ``index`` is a folder that ``exegesis index --gradients`` wrote,
     whose width, weights and seed count: the training texts are not read again. Raises UnsupportedError for a
     regression, UsageError for a folder without weights of this shape, FileError for a store of another model.
     """
 
     width: Annotated[int, at_least(1)] = 64
     damping: Annotated[float, at_least(0)] | None = None
+    share: Annotated[float, above(0)] = 1e-3
     weights: str = ""
     models: str = ""
     seed: Annotated[int, at_least(0)] = 0
@@ -71,7 +71,7 @@ class RandomProjections:
             damping = self.damping
             if damping is None:
                 trace = float(gram.trace() if gram is not None else rows.square().sum())
-                damping = LIFT * trace / min(rows.shape)
+                damping = self.share * trace / min(rows.shape)
             chances.append(missed)
             spans.append(in_span(rows, asked, damping, gram))
             detail = {"damping": damping, "features": rows.shape[1], "models": len(spans)}

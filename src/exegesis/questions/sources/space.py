@@ -36,7 +36,7 @@ def states(model: Classifier, texts: Sequence[Text], layers: Sequence[str]) -> l
     have, UnsupportedError if the model does not show its insides.
     """
     if not layers:
-        return [representations(Passes(cast(Trained, model)), texts)]
+        return [representations(cast(Trained, model), texts)]
     reasons = missing(model, Layered)
     if reasons:
         raise UnsupportedError(f"layers of {model.name} cannot be read: {next(iter(reasons.values()))}")
@@ -60,19 +60,26 @@ def states(model: Classifier, texts: Sequence[Text], layers: Sequence[str]) -> l
     return [torch.stack(one) for one in rows]
 
 
-def representations(passes: Passes, texts: Sequence[Text]) -> Float[Tensor, "n d"]:
+def representations(model: Trained, texts: Sequence[Text]) -> Float[Tensor, "n d"]:
     """The vector of each text that the model's last linear map reads (its last position where there are several)."""
+    return read(model, texts)[0]
+
+
+def read(model: Trained, texts: Sequence[Text]) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n c"]]:
+    """The representations of texts and, from the same passes, the model's outputs."""
     rows: list[Tensor] = [torch.empty(0)] * len(texts)
+    outputs: list[Tensor] = [torch.empty(0)] * len(texts)
+    passes = Passes(model)
     for numbers, batch in passes.batches(texts):
-        _, watch = passes.run(batch, gradients=False, last=True)
+        made, watch = passes.run(batch, gradients=False, last=True)
         last = watch.uses[-1].inputs
         assert last is not None
         last = last.detach()
         if last.dim() > 2:
             last = last[torch.arange(len(batch)), (batch.lengths - 1).clamp_max(last.shape[1] - 1).to(last.device)]
-        for number, row in zip(numbers.tolist(), last.reshape(len(batch), -1), strict=True):
-            rows[number] = row.cpu()
-    return torch.stack(rows)
+        for number, row, raw in zip(numbers.tolist(), last.reshape(len(batch), -1), made.detach(), strict=True):
+            rows[number], outputs[number] = row.cpu(), raw.cpu()
+    return torch.stack(rows), torch.stack(outputs)
 
 
 class Space:

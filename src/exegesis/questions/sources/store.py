@@ -1,4 +1,4 @@
-"""A store of training texts: their representations and projected gradients, written once and mapped into memory.
+"""A store of training texts: their representations, outputs and projected gradients, written once and mapped.
 
 ``FOLDER/index.json`` says of which model (its fingerprint) and of which texts (a hash of their content, in order) it
 is, and which arrays it has; ``NAME.f32`` is an array of float32, ``[texts, width]``, little-endian; ``done`` has a byte
@@ -34,12 +34,12 @@ from exegesis.protocols.model import Classifier
 from exegesis.protocols.trained import Trained
 from exegesis.questions.sources.features import features
 from exegesis.questions.sources.method import Training
-from exegesis.questions.sources.space import states
+from exegesis.questions.sources.space import read, states
 
 FORMAT, VERSION = "exegesis.index", 1
 BLOCK = 512  # texts that are read and written together
 LAST = "last linear"  # the name of the vectors that the last linear layer reads
-GRADIENTS, MISSED = "gradients", "missed"
+OUTPUTS, GRADIENTS, MISSED = "outputs", "gradients", "missed"
 
 
 @checked
@@ -144,6 +144,10 @@ class Store:
             found.append(torch.from_numpy(np.asarray(self.array(name))))
         return found
 
+    def outputs(self) -> Float[Tensor, "n c"]:
+        """The model's outputs for all texts."""
+        return torch.from_numpy(np.asarray(self.array(OUTPUTS)))
+
     def remembered(self, parts: Sequence[object], make: Callable[[], Float[Tensor, " n"]]) -> Float[Tensor, " n"]:
         """Numbers that are made once: those kept under a name of these parts, or made now and kept."""
         name = hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
@@ -210,7 +214,7 @@ class Store:
         return torch.from_numpy(np.fromfile(self._gram, "<f8").reshape(width, width))
 
     def _made(self, model: Trained, training: Training) -> dict[str, Float[Tensor, "b d"]]:
-        made = {LAST: states(model, training.texts, ())[0]}
+        made = dict(zip((LAST, OUTPUTS), read(model, training.texts), strict=True))
         if self.wanted.layers:
             made |= dict(zip(self.wanted.layers, states(model, training.texts, self.wanted.layers), strict=True))
         if self.wanted.width:

@@ -32,14 +32,15 @@ def suspicion(model: Trained, training: Training, seed: int) -> Mapping[str, Flo
     """Each sign (see ``SIGNS``) of every training text; the larger, the more suspicious its label."""
     passes = Passes(model)
     matrix = GaussNewton(passes, training.texts, training.gold)
-    eigen, damping = Eigen.of(matrix), LIFT * matrix.mean_eigenvalue()
+    eigen = Eigen.of(matrix)
+    damping = dict.fromkeys(eigen.blocks, LIFT * matrix.mean_eigenvalue())
     own, lengths, losses = (np.zeros(len(training)) for _ in range(3))
     for number, (rows, factors) in enumerate(matrix.gradients()):
         own[rows] = eigen.lengths(factors, damping)[0].numpy() / len(training)
         lengths[rows] = factors.squares()[0].double().sqrt().cpu().numpy()
         raw = model.outputs(matrix.parts[number][1])
         losses[rows] = loss(raw, matrix.golds(number), model.link).double().cpu().numpy()
-    states = representations(passes, training.texts)
+    states = representations(model, training.texts)
     space = Space(states, "l2", "exact")
     alike = own_label([space], training.gold.long(), NEIGHBOURS, torch.arange(len(training)))
     return {

@@ -75,6 +75,13 @@ def test_solvers_agree_with_the_dense_inverse(toy):
     strong = torch.linalg.solve(newton + 2.0 * torch.eye(len(newton)), rows[:1].t()).t()
     recursive = lissa(matrix, rows[:1], 2.0, depth=60, repeats=1, scale=None, seed=0)  # one batch: no noise
     torch.testing.assert_close(recursive.solutions, strong, rtol=1e-4, atol=1e-5)
+    with limited("examples", rows=4):  # batches of four texts and of two: their mean is the whole matrix all the same
+        parts = GaussNewton(passes, texts, GOLD)
+        mean = torch.stack([parts.of_batch(number, rows) for number in range(parts.batches())]).mean(0)
+        assert parts.batches() == 2
+        torch.testing.assert_close(mean, rows @ newton)
+        drawn = lissa(parts, rows[:1], 2.0, depth=400, repeats=8, scale=8.0, seed=0)
+    torch.testing.assert_close(drawn.solutions, strong, rtol=0.05, atol=0.01 * float(strong.abs().max()))
     with pytest.raises(ModelError, match=r"lissa diverges with a scale of 0\.01: give a larger scale"):
         lissa(matrix, rows[:1], damping, depth=100, repeats=1, scale=0.01, seed=0)
 
@@ -83,6 +90,7 @@ def test_no_vector_no_direction():
     """A vector of zeros has the solution zero, and negative curvature ends the search."""
     zero = conjugate_gradients(lambda v: v, torch.zeros(1, 3), 0.0, 5, 1e-6)
     assert not zero.solutions.any()
+    assert float(zero.residual) == 0.0
     down = conjugate_gradients(lambda v: -v, torch.ones(1, 3), 0.0, 5, 1e-6)
     assert not down.solutions.any()
     assert float(down.residual) == pytest.approx(1.0)
@@ -103,7 +111,24 @@ def test_blocks_of_ek_fac(toy):
         inverse[part, part] = axes @ (1 / (block.values.reshape(-1) + 0.1)).diag() @ axes.t()
     assert eigen.blocks["rnn.weight_hh_l0"].kind == "linear"
     assert eigen.blocks["rnn.bias_hh_l0"].kind == "plain"
-    torch.testing.assert_close(eigen.solved(rows, 0.1), rows @ inverse)
+    same = dict.fromkeys(eigen.blocks, 0.1)
+    torch.testing.assert_close(eigen.solved(rows, same), rows @ inverse)
+    ((_, factors),) = list(Losses(passes, texts, GOLD).gradients())
+    lengths = torch.einsum("np,pq,nq->n", factors.dense()[0], inverse, factors.dense()[0])
+    torch.testing.assert_close(eigen.lengths(factors, same)[0], lengths)
+    shares = eigen.dampings(0.5)
+    for name, part in passes.layout.slices().items():  # half of the mean eigenvalue of each block
+        assert shares[name] == pytest.approx(0.5 * float(newton[part, part].diagonal().mean()))
+
+
+def test_padding_turns_no_axes(toy):
+    """The axes of EK-FAC are the same in batches of texts of one length and in one batch that is padded."""
+    passes, texts, *_, rows = toy
+    damping = dict.fromkeys(passes.layout.shapes, 0.1)
+    together = Eigen.of(GaussNewton(passes, texts, GOLD)).solved(rows, damping)
+    with limited("examples", rows=1):
+        apart = Eigen.of(GaussNewton(passes, texts, GOLD)).solved(rows, damping)
+    torch.testing.assert_close(together, apart)
 
 
 def test_a_table_in_ek_fac():

@@ -9,7 +9,10 @@ import torch
 import exegesis
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import GaussNewton
+from exegesis.questions.sources.fast import FastInfluence, drawn_by, included, pull
+from exegesis.questions.sources.method import Training
 from exegesis.questions.sources.projected import in_span
+from exegesis.questions.sources.space import read
 from tests.support import torch_toys
 from tests.support.torch_toys import Shape
 
@@ -55,6 +58,45 @@ def test_fast_influence_stands_for_all(toy):
     assert seen.sum() == 4
     np.testing.assert_allclose(fast.scores[seen], full.scores[seen], rtol=1e-2, atol=1e-6)
     assert fast.details["residual"] < 1e-3
+
+
+def test_the_sample_is_right_in_the_mean(toy):
+    """Texts are drawn by what they add to the trace, and over draws each stands for itself once."""
+    pulls = torch.rand(40, generator=torch.Generator().manual_seed(0), dtype=torch.float64) ** 4
+    chances = included(pulls, 12)
+    assert float(chances.sum()) == pytest.approx(12)
+    assert float(chances.max()) == 1.0
+    free = chances < 1
+    ratios = (chances / pulls)[free]
+    torch.testing.assert_close(ratios, ratios[:1].expand_as(ratios))
+    assert float(pulls[~free].min()) >= float(pulls[free].max())
+    assert included(pulls, 40).eq(1).all()
+    total, draws = torch.zeros(40, dtype=torch.float64), 4000
+    for seed in range(draws):
+        rows = drawn_by(chances, seed)
+        assert len(rows) in (11, 12, 13)
+        total[rows] += 1 / chances[rows]
+    assert float(((total / draws - 1).abs() * chances.sqrt()).max()) < 0.08
+
+    model, train = toy
+    points, raw = read(model, [model.read(text) for text, _ in train])
+    gold = torch.tensor([float(label == "yes") for _, label in train])
+    p = raw.double().softmax(1)
+    plain = (p * (1 - p)).sum(1) * (1 + points.double().square().sum(1))
+    torch.testing.assert_close(pull(raw, gold, points, model.link), plain + 0.1 * plain.mean())
+    texts = Training.of(model, exegesis.api.training_texts.examples_of(train))
+    matrix, at = FastInfluence(sample=5).matrix(Passes(model), texts, torch.tensor([0, 3]), plain)
+    assert matrix.whole == len(train)
+    assert matrix.standing[at].tolist() == [1.0, 1.0]
+    assert float(matrix.standing.max()) > 1
+
+
+def test_neighbours_do_not_depend_on_the_weights(toy):
+    model, train = toy
+    options = {"k": 4, "damping": 0.05}
+    whole, some = (exegesis.influence(model, train, TEXTS[1], "fast-influence", weights=weights, **options)
+                   for weights in ("", "embedding"))  # fmt: skip
+    np.testing.assert_array_equal(np.isfinite(whole.scores), np.isfinite(some.scores))
 
 
 def test_projections_wider_than_the_weights(toy):
