@@ -431,6 +431,7 @@ def main() -> None:
             found = works()
         except Exception as error:
             report["missing"][package] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            print(package, report["missing"][package], flush=True)
             continue
         for title, work in found.items():
             alone, *texts_of = (module, *both) if package == "dattri" and "DataInf" not in title else (single, *floats)

@@ -42,9 +42,10 @@ class FastInfluence:
     texts that hurt would be missed. Then the inverse, where the paper has LiSSA with tuned batches, depth and scale: by
     conjugate gradients on the Gauss-Newton matrix of all texts, in which the k count as themselves (the curvature that
     a text adds changes its own score most) and ``sample`` others, drawn by ``seed``, stand for the rest. A text is
-    drawn with a chance that grows with what it adds to the matrix's trace in the last linear layer, tr Λ (1 + |r|²), r
-    its representation and Λ the curvature of its loss in the outputs, and stands for one over that chance: the matrix
-    is right in the mean over draws, and texts that a model is sure of, which add nothing, are seldom read.
+    drawn with a chance that grows with what it adds to the matrix's trace, and stands for one over that chance: the
+    matrix is right in the mean over draws, and texts that a model is sure of, which add nothing, are seldom read. What
+    a text adds is known from an index with gradients, else by the last linear layer alone: tr Λ (1 + |r|²), where r is
+    its representation and Λ the curvature of its loss in the outputs.
 
     The steps are tuned for each text: at 8, 16, 32 ... of them, at most ``iterations``, it is enough if the ranks of
     its scores agree with those of half the steps (Spearman, at least ``agreement``); ``details`` has what was taken,
@@ -73,7 +74,8 @@ class FastInfluence:
         kept = Store.of(self.index, model, training) if self.index else None
         points, raw = read(model, training.texts) if kept is None else (kept.states(())[0], kept.outputs())
         distances = torch.cdist(representations(model, queries.texts).to(points), points)
-        pulls = pull(raw, training.gold, points, model.link)
+        pulls = None if kept is None else kept.pulls()
+        pulls = lifted(at_last(raw, training.gold, points, model.link) if pulls is None else pulls)
         values = torch.full(distances.shape, torch.nan, dtype=torch.float64)
         details = list[dict[str, Any]]()
         for row, label in enumerate(queries.classes.tolist()):
@@ -139,18 +141,21 @@ class FastInfluence:
         return scores, told
 
 
-def pull(
+def at_last(
     raw: Float[Tensor, "n c"], gold: Float[Tensor, " n"], points: Float[Tensor, "n d"], link: Link
 ) -> Float[Tensor, " n"]:
-    """What each text adds to the trace of the curvature in the last linear layer; a tenth of the mean more for each,
-    as it may add more in other layers."""
+    """What each text adds to the trace of the curvature in the last linear layer."""
     step = max(1, AT_ONCE // raw.shape[1] ** 2)
     parts = [
         curvature(raw[start : start + step].double(), gold[start : start + step], link).diagonal(dim1=1, dim2=2).sum(1)
         for start in range(0, len(raw), step)
     ]
-    found = torch.cat(parts) * (1 + points.double().square().sum(1))
-    return found + 0.1 * found.mean() + torch.finfo(found.dtype).tiny
+    return torch.cat(parts) * (1 + points.double().square().sum(1))
+
+
+def lifted(pulls: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """The pulls with a tenth of their mean more for each, so that no text stands for very many."""
+    return pulls + 0.1 * pulls.mean() + torch.finfo(pulls.dtype).tiny
 
 
 def included(pulls: Float[Tensor, " n"], count: int) -> Float[Tensor, " n"]:

@@ -11,11 +11,14 @@ from exegesis.mech.curvature.projection import Projection
 from exegesis.protocols.loss import loss
 
 
-def features(losses: Losses, projection: Projection) -> tuple[Float[Tensor, "n f"], Float[Tensor, " n"]]:
-    """The projected gradients of the log odds of every training text, and 1 - p of its label."""
+def features(
+    losses: Losses, projection: Projection
+) -> tuple[Float[Tensor, "n f"], Float[Tensor, " n"], Float[Tensor, " n"]]:
+    """Of every training text: the projected gradient of its log odds, 1 - p of its label, and p (1 - p) times the
+    squared length of the gradient before it was projected, which of two labels is the trace of its curvature."""
     link = losses.passes.model.link
     rows: list[Tensor] = [torch.empty(0)] * losses.count
-    missed = torch.zeros(losses.count, dtype=torch.float64)
+    missed, pulls = (torch.zeros(losses.count, dtype=torch.float64) for _ in range(2))
     for number, (numbers, batch) in enumerate(losses.parts):
         gold = losses.golds(number)
         kept: list[Tensor] = []
@@ -28,7 +31,9 @@ def features(losses: Losses, projection: Projection) -> tuple[Float[Tensor, "n f
             return torch.autograd.grad(odds.sum(), leaf)[0][None].to(raw)
 
         _, factors = losses.passes.factors(batch, slopes)
-        missed[numbers] = kept[-1].cpu()
+        chance = kept[-1].cpu()
+        missed[numbers] = chance
+        pulls[numbers] = chance * (1 - chance) * factors.squares()[0].double().cpu()
         for at, row in zip(numbers.tolist(), projection.of(factors)[0], strict=True):
             rows[at] = row.cpu()
-    return torch.stack(rows).double(), missed
+    return torch.stack(rows).double(), missed, pulls

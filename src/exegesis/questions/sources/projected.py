@@ -95,7 +95,7 @@ class RandomProjections:
         for weights in kept:
             passes = Passes(model, self.weights.split(), by=weights)
             projection = Projection(passes.layout, self.width, self.seed)
-            rows, missed = features(Losses(passes, training.texts, training.gold), projection)
+            rows, missed, _ = features(Losses(passes, training.texts, training.gold), projection)
             yield rows, missed, _asked(passes, projection, queries), None
 
 

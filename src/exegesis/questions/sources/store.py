@@ -39,7 +39,7 @@ from exegesis.questions.sources.space import read, states
 FORMAT, VERSION = "exegesis.index", 1
 BLOCK = 512  # texts that are read and written together
 LAST = "last linear"  # the name of the vectors that the last linear layer reads
-OUTPUTS, GRADIENTS, MISSED = "outputs", "gradients", "missed"
+OUTPUTS, GRADIENTS, MISSED, PULLS = "outputs", "gradients", "missed", "pulls"
 
 
 @checked
@@ -148,6 +148,10 @@ class Store:
         """The model's outputs for all texts."""
         return torch.from_numpy(np.asarray(self.array(OUTPUTS)))
 
+    def pulls(self) -> Float[Tensor, " n"] | None:
+        """The trace of each text's curvature (see ``features``), as far as gradients were asked for."""
+        return torch.from_numpy(np.asarray(self.array(PULLS)))[:, 0].double() if self.wanted.width else None
+
     def remembered(self, parts: Sequence[object], make: Callable[[], Float[Tensor, " n"]]) -> Float[Tensor, " n"]:
         """Numbers that are made once: those kept under a name of these parts, or made now and kept."""
         name = hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
@@ -220,8 +224,8 @@ class Store:
         if self.wanted.width:
             passes = Passes(model, self.wanted.weights.split())
             projection = Projection(passes.layout, self.wanted.width, self.wanted.seed)
-            gradients, missed = features(Losses(passes, training.texts, training.gold), projection)
-            made |= {GRADIENTS: gradients, MISSED: missed[:, None]}
+            gradients, missed, pulls = features(Losses(passes, training.texts, training.gold), projection)
+            made |= {GRADIENTS: gradients, MISSED: missed[:, None], PULLS: pulls[:, None]}
         return made
 
     def _write(self, name: str, start: int, rows: Float[Tensor, "b d"]) -> None:

@@ -9,7 +9,9 @@ import torch
 import exegesis
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import GaussNewton
-from exegesis.questions.sources.fast import FastInfluence, drawn_by, included, pull
+from exegesis.mech.curvature.projection import Projection
+from exegesis.questions.sources.fast import FastInfluence, at_last, drawn_by, included, lifted
+from exegesis.questions.sources.features import features
 from exegesis.questions.sources.method import Training
 from exegesis.questions.sources.projected import in_span
 from exegesis.questions.sources.space import read
@@ -83,7 +85,12 @@ def test_the_sample_is_right_in_the_mean(toy):
     gold = torch.tensor([float(label == "yes") for _, label in train])
     p = raw.double().softmax(1)
     plain = (p * (1 - p)).sum(1) * (1 + points.double().square().sum(1))
-    torch.testing.assert_close(pull(raw, gold, points, model.link), plain + 0.1 * plain.mean())
+    torch.testing.assert_close(at_last(raw, gold, points, model.link), plain)
+    torch.testing.assert_close(lifted(plain), plain + 0.1 * plain.mean())
+    passes = Passes(model)
+    whole = GaussNewton(passes, [model.read(text) for text, _ in train], gold.double())
+    pulls = features(whole, Projection(passes.layout, 4, 0))[2]
+    assert float(pulls.mean()) == pytest.approx(whole.trace())  # of two labels, each text's part of the trace
     texts = Training.of(model, exegesis.api.training_texts.examples_of(train))
     matrix, at = FastInfluence(sample=5).matrix(Passes(model), texts, torch.tensor([0, 3]), plain)
     assert matrix.whole == len(train)
@@ -126,8 +133,6 @@ def test_projections_wider_than_the_weights(toy):
 
 def test_projections_keep_products(toy):
     """Projected to few numbers, products of gradients are right in the mean over seeds."""
-    from exegesis.mech.curvature.projection import Projection
-
     model, _ = toy
     passes = Passes(model, ["embedding", "rnn"])
     ((_, batch),) = list(passes.batches([model.read(text) for text in TEXTS[:3]]))

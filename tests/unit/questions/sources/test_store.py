@@ -37,7 +37,7 @@ def files(folder):
     [
         ("nearest", {"k": 3}),
         ("nearest", {"k": 3, "layers": "pooled, layer 1"}),
-        ("fast-influence", {"k": 4, "sample": 2, "damping": 0.1}),
+        ("fast-influence", {"k": 4, "sample": 99, "damping": 0.1}),
         ("random-projections", {"width": 4, "damping": 0.5}),
     ],
 )
