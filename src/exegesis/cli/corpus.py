@@ -23,7 +23,8 @@ class Run(Command, LabelledCorpus, opt.Model):
     \b
     exegesis run reviews.tsv --store explained -M lrp -M reat --processes 4
     exegesis run reviews.parquet --store explained --level all --estimate
-    exegesis run reviews.tsv --store explained -M lrp --measures usual --influence nearest --train train.tsv
+    exegesis run reviews.tsv --store explained --measures usual
+    exegesis run reviews.tsv --store explained --influence nearest --train t.tsv
     """
 
     store: Path = option("The folder of the results.", "--store", "-o", metavar="FOLDER", default=..., **opt.OUTPUT)

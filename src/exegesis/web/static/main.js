@@ -3,7 +3,7 @@
 import { ask, download, get } from "./ask.js";
 import { $, el, insert, options } from "./dom.js";
 import { address, keep, read } from "./state.js";
-import { available, body, choices, prediction, show, VIEWS } from "./views.js";
+import { available, body, choices, prediction, reach, show, VIEWS } from "./views.js";
 import { strip } from "./words.js";
 
 const SLOW = 300; // milliseconds after which work is shown
@@ -119,6 +119,7 @@ function draw() {
   const parts = found.results[0]?.words;
   const words = parts && state.view === "words" ? strip(parts, state.changes, altered) : null;
   show($("drawn"), state.view, found, words);
+  requestAnimationFrame(() => reach($("drawn")));
   const placed = words && words.isConnected;
   $("strip").className = words && !placed ? $("drawn").firstElementChild?.className ?? "" : "";
   $("strip").replaceChildren(...(words && !placed ? [words] : []));
@@ -148,6 +149,7 @@ async function again() {
   const undo = el("button", { type: "button", class: "quiet", onclick: () => change({ changes: {} }) }, "Put everything back");
   $("changed").replaceChildren(el("section", { class: "after", "aria-label": "After the changes" },
     el("h2", {}, "After your changes"), ...prediction(found.results, original.found.results), inner, undo));
+  requestAnimationFrame(() => reach($("changed")));
   say(`after the changes, ${found.results[0]?.model} says ${found.results[0]?.label}`, "hidden");
 }
 

@@ -53,7 +53,7 @@ export function body(state, model) {
 }
 
 export function choices(place, state, model, chosen) {
-  const parts = [el("p", { class: "what help" }, HELP[state.view])];
+  const parts = [el("h2", { class: "hidden" }, VIEWS[state.view]), el("p", { class: "what help" }, HELP[state.view])];
   const select = (label, entries, value, put) => {
     const made = el("select", { onchange: (event) => put(event.target.value) });
     options(made, entries, value);
@@ -105,6 +105,16 @@ export function prediction(results, before = null) {
     return el("figure", {}, el("figcaption", {}, el("span", { class: "what" }, `${name} says `), el("strong", {}, el("bdi", {}, results[at].label))),
       el("table", { class: "bars" }, el("tbody", {}, ...rows)));
   });
+}
+
+// What scrolls sideways can be reached by the keyboard.
+export function reach(place) {
+  for (const one of place.querySelectorAll(".scroll, .lines")) {
+    if (one.scrollWidth <= one.clientWidth) continue;
+    one.tabIndex = 0;
+    one.setAttribute("role", "region");
+    one.setAttribute("aria-label", "scrolls sideways");
+  }
 }
 
 export function show(place, view, found, words) {
