@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from argparse import ArgumentParser
 from pathlib import Path
@@ -58,6 +59,15 @@ def started(models: list[str], folder: Path) -> tuple[subprocess.Popen[str], str
     return server, found[1]
 
 
+def loaded(address: str) -> list[dict[str, Any]]:
+    """What the server says of its models once each is ready or failed."""
+    while True:
+        told = json.loads(urllib.request.urlopen(f"{address}api/models", timeout=60).read())["models"]
+        if all(one["state"] != "loading" for one in told):
+            return told
+        time.sleep(0.5)
+
+
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
@@ -79,11 +89,8 @@ def main() -> None:
                 page.set_default_timeout(240_000)
                 page.on("console", lambda message: said.append(message.text))
                 page.on("pageerror", lambda error: said.append(str(error)))
-                page.goto(address)
-                page.wait_for_function("fetch('/api/models').then(a => a.json()).then("
-                                       "a => a.models.every(m => m.state !== 'loading'))")  # fmt: skip
-                told = json.loads(urllib.request.urlopen(f"{address}api/models", timeout=60).read())["models"]
-                for number, state in enumerate([{}, *states([one for one in told if one["state"] == "ready"])]):
+                served = [one for one in loaded(address) if one["state"] == "ready"]
+                for number, state in enumerate([{}, *states(served)]):
                     page.goto(f"{address}?{urlencode(state)}")
                     if state:
                         page.wait_for_function("!document.querySelector('#answer').hidden")

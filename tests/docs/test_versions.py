@@ -32,3 +32,9 @@ def test_the_lowest_versions_are_those_of_the_bounds():
     found = lowest.lowest(PROJECT)
     assert set(found) == {line.replace(">=", "==") for line in bounds() if not line.startswith("torch>")}
     assert "typer==0.16" in found
+
+
+def test_the_base_package_asks_for_nine_packages():
+    """Runs, the page, reports and the site are extras: what a plain installation brings along stays what it was."""
+    names = [re.match(r"[\w-]+", line)[0] for line in PROJECT["dependencies"]]
+    assert names == ["numpy", "scipy", "torch", "safetensors", "jaxtyping", "typer", "rich", "jinja2", "matplotlib"]
