@@ -25,6 +25,9 @@ class Trust(opt.Measures, panel="Measures"):
     sanity: bool = option(
         "Also test whether explanations change with shuffled weights, or labels.", "--sanity", default=False
     )
+    sensitivity: bool = option(
+        "Also measure how far scores move when the word vectors move a little.", "--sensitivity", default=False
+    )
     train: str | None = option(
         "For --sanity: training texts, to train a model of the same kind on them with shuffled labels.", metavar="DATA"
     )
@@ -87,6 +90,9 @@ class Evaluate(Command, opt.Report, Trust, opt.Recommended, opt.Collection):
                 results.append(api.randomisation(model, raws, list(parameters), **options))
             if other is not None or trained is not None:  # shuffled labels
                 results.append(api.randomisation(model, raws, list(parameters), train=trained, other=other, **options))
+        if self.sensitivity:
+            del options["progress"]
+            results.append(api.sensitivity(model, raws, list(parameters), **options))
         if not self.quiet:
             sys.stdout.write("\n".join(result.table(width=width()) for result in results))
         save(results, self.files(), quiet=self.quiet)

@@ -51,7 +51,7 @@ evaluate "a fine film" "a dull film" --how pad -t positive --seed 2 --device cpu
 evaluate "a fine film" "a dull film" --marks marks.jsonl --words plus.txt,minus.txt,positive --json out.json
 evaluate "a fine film" "a dull film" --explanations own.jsonl --measures deletion --report out.html
 evaluate "a fine film" "a dull film" -M best --recommendation best.json --measures deletion
-evaluate "a fine film" "a dull film" --measures deletion --sanity --other bundled
+evaluate "a fine film" "a dull film" --measures deletion --sanity --other bundled --sensitivity
 evaluate "a fine film" "a dull film" --measures deletion --sanity --train three.tsv -m small
 evaluate -m pairs "Two dogs run." --pair "Dogs move." -M leave-one-out --measures deletion
 evaluate -f t.tsv --delimiter tab -M lrp --measures deletion

@@ -112,7 +112,7 @@ export function reach(place) {
   for (const one of place.querySelectorAll(".scroll, .lines")) {
     if (one.scrollWidth <= one.clientWidth) continue;
     one.tabIndex = 0;
-    one.setAttribute("role", "region");
+    one.setAttribute("role", "group");
     one.setAttribute("aria-label", "scrolls sideways");
   }
 }
