@@ -57,6 +57,11 @@ EXPLANATION, EVALUATION, INFLUENCE = KINDS = ("explanation", "evaluation", "infl
 TEXTS = ("key", "asked", "kind", "text_id", "text", "pair", "name", "gold", "model", "fingerprint", "device", "version",
          "method", "parameters", "setting", "level", "wish", "target", "label", "details", "error")  # fmt: skip
 NUMBERS = ("explained", "probability", "gap")
+_WORDS = ("labels", "words", "account.name", "spans.level", "measures.name", "measures.method", "sources.text",
+          "sources.label")  # fmt: skip
+REPEATED = [*(name for name in TEXTS if name not in ("key", "text_id", "text")),
+            *(f"{name}.list.element{'.' * bool(part)}{part}"
+              for name, _, part in (entry.partition(".") for entry in _WORDS))]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from exegesis.core.disk.checksums import checksum
 from exegesis.core.disk.files import as_path, clear, lock, read_text, write_whole
 from exegesis.core.disk.folders import sync
 from exegesis.core.errors import FileError, UsageError
-from exegesis.jobs.rows import FORM, arrow, schema
+from exegesis.jobs.rows import FORM, REPEATED, arrow, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -165,8 +165,8 @@ class Store:
 
 
 def written(table: pa.Table) -> bytes:
-    """The bytes of a shard: the same for the same rows."""
+    """The bytes of a shard: the same for the same rows. What repeats is written once (a dictionary of parquet)."""
     sink = io.BytesIO()
     package: Any = arrow()
-    package.parquet.write_table(table, sink, compression="zstd")
+    package.parquet.write_table(table, sink, compression="zstd", use_dictionary=REPEATED)
     return sink.getvalue()
