@@ -42,6 +42,8 @@ function tabs() {
     type: "button", role: "tab", id: `tab-${view}`, "aria-selected": String(view === state.view), "aria-controls": "panel",
     tabindex: view === state.view ? "0" : "-1", onclick: () => change({ view }),
   }, VIEWS[view])));
+  const strip = $("tabs"), chosen = $(`tab-${state.view}`); // on a phone it may lie outside
+  strip.scrollLeft = chosen.offsetLeft - strip.offsetLeft - (strip.clientWidth - chosen.offsetWidth) / 2;
   $("panel").dataset.view = state.view;
   $("panel").setAttribute("aria-labelledby", `tab-${state.view}`);
 }
@@ -107,7 +109,9 @@ async function explain() {
   const found = await request(asked);
   if (!found) { if (!original) $("answer").hidden = true; return; }
   original = { found, asked };
+  const first = $("answer").hidden;
   $("answer").hidden = false;
+  if (first) tabs(); // now that they have places
   document.title = `${state.text.slice(0, 50)} · Exegesis`;
   draw();
   if (Object.keys(state.changes).length) await again();
