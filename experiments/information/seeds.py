@@ -72,23 +72,24 @@ def main() -> None:
     parser.add_argument("models", nargs="+")
     parser.add_argument("--data", required=True)
     parser.add_argument("--texts", type=int, default=20)
+    parser.add_argument("--longest", type=int, default=20, help="words of a text")
     parser.add_argument("--rate", type=float, help="K λ; by default that of the measure")
     parser.add_argument("--layers", default="all")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     lines, own = asked.out.with_suffix(".jsonl"), {} if asked.rate is None else {"rate": asked.rate}
-    texts = [str(one.text) for one in exegesis.read_examples(asked.data)][: max(asked.texts, 100)]
+    every = [str(one.text) for one in exegesis.read_examples(asked.data)]
+    texts, reference = [raw for raw in every if len(raw.split()) <= asked.longest][: asked.texts], every[:100]
     rows = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
     for folder in asked.models:
         name, model = Path(folder).name, exegesis.load(folder)
         done = {row["text"] for row in rows if row["model"] == name}
-        for number in range(asked.texts):
+        for number, raw in enumerate(texts):
             if number in done:
                 continue
             start = time.process_time()
             a, b = (
-                exegesis.information(model, texts[number], asked.layers, reference=texts[:100], seed=seed, **own)
-                for seed in (1, 2)
+                exegesis.information(model, raw, asked.layers, reference=reference, seed=seed, **own) for seed in (1, 2)
             )
             fine = [
                 [x == y == "minimum" for x, y in zip(*both, strict=True)]

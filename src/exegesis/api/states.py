@@ -50,7 +50,7 @@ def information(
     results are compared.
 
     ``parameters`` are those of ``exegesis.questions.inside.information.Measure`` (rate, samples, pairs, most, probes,
-    steps, tolerance, seed). ``target`` only names a number in the header.
+    steps, tolerance, seed, rows). ``target`` only names a number in the header.
 
     Raises the errors of ``explain``; UnsupportedError for a model whose states are out of sight.
     """

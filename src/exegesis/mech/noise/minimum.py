@@ -26,9 +26,9 @@ MEMORY = 4  # earlier steps that accelerate the next
 FRESH = 7919  # added to the seed for the draws of the certificate
 SIGMAS = 3.0  # standard errors within which a certificate is 1
 AGREED = 0.1  # the error of log σ over the spread of log σ over words at which two seeds correlate by 0.99
-FINEST = 0.25  # times the tolerance, below which no error is asked for
+FINEST = 0.5  # times the tolerance, below which no error is asked for
 CLOSE = 0.5  # the distance of a certificate from 1, over fixed draws, in errors of log σ that are asked for
-PROVEN = 512  # pairs of fresh draws at most
+PROVEN = 256  # pairs of fresh draws at most
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Search:
     """How minima are sought: pairs of draws at first and at most, probes, steps, the tolerated error of log σ.
 
     Where the words of a text hardly differ, so that errors of ``tolerance`` would turn their order, the error is to be
-    a tenth of the spread of log σ over the words, but no less than a quarter of the tolerance.
+    a tenth of the spread of log σ over the words, but no less than half the tolerance.
     """
 
     pairs: int = 64
-    most: int = 1024
+    most: int = 512
     probes: int = 2048
     steps: int = 24
     tolerance: float = 0.02

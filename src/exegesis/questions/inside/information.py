@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple, cast
 
@@ -17,6 +18,7 @@ from exegesis.engine.answer import Task, answer, array, finite
 from exegesis.mech.noise.minimum import Minimum, Search, minima
 from exegesis.mech.noise.spread import components, pieces_of, variances
 from exegesis.mech.noise.states import Texts
+from exegesis.protocols.budget import limited
 from exegesis.protocols.insides import Layered, Site, site_of
 from exegesis.protocols.model import Classifier, missing
 from exegesis.protocols.target import Ask
@@ -51,8 +53,10 @@ class Measure:
     σ_S² is the total variance of the state, the sum over its dimensions, over ``samples`` texts in which each piece of
     a word is one of the reference's. ``pairs`` of draws ±ε are taken at first, and up to ``most`` until the standard
     error of every log σ is below ``tolerance``, or below a tenth of the spread of log σ over the text's words where
-    that is less (but for a quarter of the tolerance), so that two seeds order the words alike; the Jacobian's norm
+    that is less (but for half the tolerance), so that two seeds order the words alike; the Jacobian's norm
     takes up to ``probes`` backward passes. ``steps`` is the most steps towards a minimum. ``seed`` gives other draws.
+    ``rows`` bounds the memory: so many texts with noise run at a time (or one for each text of a batch), by default
+    what fits the device; it changes no result.
 
     Words of several pieces have one σ; pieces of no word, such as [CLS], bear no noise (the released code gives each
     piece, these included, a σ of its own).
@@ -61,11 +65,17 @@ class Measure:
     rate: Annotated[float, above(0)] = 0.0001
     samples: Annotated[int, at_least(2)] = 64
     pairs: Annotated[int, at_least(2)] = 64
-    most: Annotated[int, at_least(2)] = 1024
+    most: Annotated[int, at_least(2)] = 512
     probes: Annotated[int, at_least(2)] = 2048
     steps: Annotated[int, at_least(1)] = 24
     tolerance: Annotated[float, above(0)] = 0.02
     seed: int = 0
+    rows: Annotated[int, at_least(1)] | None = None
+
+    @property
+    def bounded(self) -> AbstractContextManager[None]:
+        """The block in which no more than ``rows`` run at a time."""
+        return nullcontext() if self.rows is None else limited("gradients", rows=self.rows)
 
     @property
     def search(self) -> Search:
@@ -137,7 +147,8 @@ class Held:
     def _alike(self, task: Task, rows: Tensor) -> Iterator[_Body]:
         texts, sites, states, spread = self.seen(task, rows)
         cap = SPREADS * components(texts, self.drawn)
-        found = minima(texts, sites, self.measure.rate * spread, cap, self.measure.search)
+        with self.measure.bounded:
+            found = minima(texts, sites, self.measure.rate * spread, cap, self.measure.search)
         for row, text in enumerate(texts.batch.texts):
             count = len(text.words)
             yield _Body(
@@ -160,7 +171,9 @@ class Held:
             states = [state.detach() for state in texts.states(sites, texts.vectors, torch.arange(len(texts.batch)))]
         for site, state in zip(sites, states, strict=True):
             finite(state, model, f"states at {site.place}")
-        return texts, sites, states, variances(texts, sites, self.drawn, self.measure.samples, self.measure.seed)
+        with self.measure.bounded:
+            spread = variances(texts, sites, self.drawn, self.measure.samples, self.measure.seed)
+        return texts, sites, states, spread
 
     def result(self, subject: Subject, origin: Origin, body: _Body) -> Information:
         """The information of one text."""

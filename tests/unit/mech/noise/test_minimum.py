@@ -174,14 +174,14 @@ def test_float32_agrees_with_float64() -> None:
 
 def test_where_words_hardly_differ_the_error_is_a_tenth_of_their_spread() -> None:
     state = bent(drawn(12) * torch.tensor([1.0, 1.4, 1.9, 2.6, 3.6]).repeat_interleave(K))
-    search = Search(pairs=16, most=4096, tolerance=0.08)
+    search = Search(pairs=16, most=4096, tolerance=0.06)
     found = [solved(state, allowed=0.3, search=replace(search, seed=seed)) for seed in (0, 1)]
     logs = [one.sigma[0].log() for one in found]
     for one, log in zip(found, logs, strict=True):
         assert bool(one.settled.all())
         goal = 0.1 * float(log.std(correction=0))
-        assert 0.25 * search.tolerance < goal < search.tolerance
-        assert 16 < int(one.pairs) < search.most
+        assert 0.5 * search.tolerance < goal < search.tolerance
+        assert 16 <= int(one.pairs) < search.most
         assert float(one.error.max()) <= goal * 1.01
     assert float(torch.corrcoef(torch.stack(logs))[0, 1]) > 0.97
     fine = solved(state, allowed=0.3, search=replace(search, tolerance=0.02))

@@ -48,6 +48,21 @@ def test_a_text_in_a_batch_is_the_text_alone(lstm, results):
     np.testing.assert_allclose(turned[0].sigma, results[2].sigma, rtol=1e-6)
 
 
+def test_rows_bound_what_runs_at_a_time_and_change_nothing(lstm, results, monkeypatch):
+    seen, plain = [], lstm.states_from
+
+    def watched(embeds, batch, sites):
+        seen.append(len(embeds))
+        return plain(embeds, batch, sites)
+
+    monkeypatch.setattr(lstm, "states_from", watched)
+    found = exegesis.information(lstm, RAWS[0], reference=RAWS, rows=7, **QUICK)
+    assert max(seen) <= 7
+    np.testing.assert_allclose(found.sigma, results[0].sigma, rtol=1e-5)
+    with pytest.raises(UsageError, match="rows"):
+        exegesis.information(lstm, RAWS[0], rows=0)
+
+
 def test_sites_by_name_by_step_and_by_path(lstm, results):
     names = ["pooled", "layer 1 step 2", "layer 2 reverse", "rnn", "word vectors"]
     found = exegesis.information(lstm, RAWS[0], names, reference=RAWS, **QUICK)
