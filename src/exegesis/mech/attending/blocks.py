@@ -24,6 +24,7 @@ from exegesis.protocols.batch import Batch
 from exegesis.protocols.budget import budget_for
 from exegesis.protocols.model import Classifier
 
+ROUNDED = 32  # times the precision of the weights: a turn of directions that is rounding
 NEAR = 1e-4  # relative difference within which two vectors are the same one
 
 
@@ -125,6 +126,13 @@ def blocks_of(model: Classifier, batch: Batch, name: str) -> list[Block]:
     return blocks
 
 
+def _turned(moved: Float[Tensor, "*#b d"], whole: Float[Tensor, "*#b d"]) -> Float[Tensor, "*b"]:
+    """1 - cos of two vectors, as half the square of the difference of their directions: 0 where that is rounding."""
+    directions = [torch.nn.functional.normalize(one.double(), dim=-1) for one in (moved, whole)]
+    apart = (directions[0] - directions[1]).norm(dim=-1)
+    return torch.where(apart > ROUNDED * torch.finfo(moved.dtype).eps, apart.square() / 2, torch.zeros_like(apart))
+
+
 @torch.no_grad()
 def zeroed(model: Classifier, batch: Batch) -> list[Float[Tensor, "t t"]]:
     """How far the vector of piece i moves, by cosine, if the value of piece j is zero, in each block alone."""
@@ -133,9 +141,8 @@ def zeroed(model: Classifier, batch: Batch) -> list[Float[Tensor, "t t"]]:
     with frozen(model.module):  # type: ignore[attr-defined]
         for block in blocks:
             moved = block.without_values()
-            whole = block.output.expand_as(moved).double()
-            cosine = torch.nn.functional.cosine_similarity(moved.double(), whole, dim=-1)
-            found.append((1 - cosine).clamp_min(0.0).T)
+            whole = block.output.expand_as(moved)
+            found.append(_turned(moved, whole).T)
     return found
 
 
