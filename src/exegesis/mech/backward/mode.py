@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -43,19 +43,10 @@ from exegesis.core.errors import UnsupportedError
 Rule = Callable[["Call"], Any]
 Constants = Callable[[Tensor, Tensor, str], Tensor]
 Namer = Callable[[str, tuple[Any, ...], dict[str, Any]], "str | None"]
-PLAIN = (
-    "shape",
-    "dtype",
-    "device",
-    "ndim",
-    "requires_grad",
-    "is_cuda",
-    "layout",
-    "size",
-    "dim",
-    "numel",
-    "is_floating_point",
-)
+PLAIN = frozenset(
+    ("shape", "dtype", "device", "ndim", "requires_grad", "is_cuda", "layout", "size", "dim", "numel",
+     "is_floating_point")
+)  # fmt: skip
 LOOKING_UP = ("embedding", "__getitem__", "narrow", "select")
 IN_PLACE = ("iadd", "isub", "imul", "itruediv", "idiv")
 ALIASES = {
@@ -85,13 +76,14 @@ class Shadow:
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """A call of a torch function that touches live tensors."""
+    """A call of a torch function that touches live tensors; ``sources`` are its arguments with a gradient."""
 
     mode: Mode
     func: Callable[..., Any]
     name: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    sources: Sequence[Tensor]
 
     def native(self) -> Any:
         """The result of the function itself."""
@@ -142,6 +134,7 @@ class Mode(TorchFunctionMode):
         self._names: dict[int, tuple[Tensor, str]] = {}
         self.single: Tensor | None = None
         self._single_rows: dict[torch.Size, Tensor] = {}
+        self._plain: dict[torch.Size, Shadow] = {}
         self._refusal: UnsupportedError | None = None
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
@@ -188,6 +181,23 @@ class Mode(TorchFunctionMode):
             self._shadows[id(value)] = (value, shadow)
         return value
 
+    def noted(self, value: Tensor) -> Tensor:
+        """``note`` of a tensor of a run of one text of which nothing else is to be known."""
+        if value.requires_grad:
+            self._shadows[id(value)] = (value, self.plain(value.shape))
+        return value
+
+    def unmarked(self, values: Sequence[Tensor]) -> bool:
+        """True in a run of one text if of live tensors nothing is to be known but that they are."""
+        return self.single is not None and all(self.shadow(value) is self._plain.get(value.shape) for value in values)
+
+    def plain(self, shape: torch.Size) -> Shadow:
+        """The shadow of such a tensor; all of one shape share it."""
+        found = self._plain.get(shape)
+        if found is None:
+            found = self._plain[shape] = Shadow(self.single_rows(shape))
+        return found
+
     def single_rows(self, shape: torch.Size) -> Int[Tensor, "*shape"]:
         """The rows of a tensor of a run of one text."""
         assert self.single is not None
@@ -219,24 +229,25 @@ class Mode(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         options = kwargs or {}
-        raw = getattr(func, "__name__", "")
-        if raw in PLAIN or (raw == "__get__" and func.__self__.__name__ in PLAIN):
+        name, in_place, plain = canonical(func)
+        if plain:
             return func(*args, **options)
         present = given(args, options)
-        live = any(value.requires_grad and self._comes_from_words(value) for value in present)
+        sources = [value for value in present if value.requires_grad]
+        live = sources and any(map(self._comes_from_words, sources))
         if not live or not torch.is_grad_enabled():  # what a module computes without gradients is a constant
-            return self._constant(func, raw, present, args, options)
+            return self._constant(func, present, args, options)
         try:
-            return self._live(func, args, options)
+            if (in_place or options.get("inplace") is True) and name not in ("requires_grad", "detach"):
+                return self._in_place(func, name, args, options)
+            return self._answer(Call(self, func, name, args, options, sources))
         except UnsupportedError as error:
             self._refusal = error
             raise
 
-    def _constant(
-        self, func: Any, raw: str, present: list[Tensor], args: tuple[Any, ...], options: dict[str, Any]
-    ) -> Any:
+    def _constant(self, func: Any, present: list[Tensor], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """The result of a function of constants, under the name of those that have one."""
-        result = func(*args, **options)
+        result, raw = func(*args, **options), getattr(func, "__name__", "")
         if self._namer is None or (not self._names and raw not in LOOKING_UP):
             return result
         if not isinstance(result, Tensor) or not result.is_floating_point():
@@ -247,17 +258,12 @@ class Mode(TorchFunctionMode):
 
     def _comes_from_words(self, value: Tensor) -> bool:
         """Tell live tensors from weights that a module makes while it runs, which have gradients too."""
-        return not isinstance(value, torch.nn.Parameter) or id(value) in self._shadows
-
-    def _live(self, func: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        name, in_place = canonical(func)
-        if (in_place or options.get("inplace") is True) and name not in ("requires_grad", "detach"):
-            return self._in_place(func, name, args, options)
-        return self._answer(Call(self, func, name, args, options))
+        return id(value) in self._shadows or not isinstance(value, torch.nn.Parameter)  # which is slow to ask
 
     def _answer(self, call: Call) -> Any:
-        if call.name in self.table:
-            return self.table[call.name](call)
+        rule = self.table.get(call.name)
+        if rule is not None:
+            return rule(call)
         result = call.native()
         if any(value.requires_grad for value in tensors(result)):
             raise UnsupportedError(
@@ -270,7 +276,8 @@ class Mode(TorchFunctionMode):
         """Compute beside, then write over the first argument."""
         target = args[0] if args else kwargs["input"]
         if name == "setitem":
-            return self._answer(Call(self, func, name, args, kwargs))
+            sources = [value for value in given(args, kwargs) if value.requires_grad]
+            return self._answer(Call(self, func, name, args, kwargs, sources))
         old = target.clone()
         if target.requires_grad:
             self.note(old, self.shadow(target))
@@ -292,17 +299,17 @@ class Mode(TorchFunctionMode):
                 self._shadows[key] = (value, replace(shadow, before=None, gate=False))
 
 
-def canonical(func: Any) -> tuple[str, bool]:
-    """A function's name without the marks of its variants, and whether it writes over its first argument."""
+@lru_cache(4096)
+def canonical(func: Any) -> tuple[str, bool, bool]:
+    """A function's name without the marks of its variants; whether it writes over its first argument; whether it only
+    tells a tensor's type or size."""
     raw = getattr(func, "__name__", "")
-    return (str(func.__self__.__name__), False) if raw == "__get__" else _canonical(raw)
-
-
-@cache
-def _canonical(raw: str) -> tuple[str, bool]:
+    if raw == "__get__":
+        attribute = str(func.__self__.__name__)
+        return attribute, False, attribute in PLAIN
     name = raw.strip("_")
     written = name in IN_PLACE or name == "setitem" or (raw.endswith("_") and not raw.endswith("__"))
-    return ALIASES.get(name, name), written
+    return ALIASES.get(name, name), written, raw in PLAIN
 
 
 def named(func: Any) -> str:

@@ -15,7 +15,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
-from exegesis.mech.backward.mode import Call, Rule, Shadow, given, merged, named, same_memory, tensors
+from exegesis.mech.backward.mode import Call, Rule, Shadow, merged, named, same_memory, tensors
 
 
 def reduced(rows: Int[Tensor, "*shape"], dims: Sequence[int], *, keep: bool = True) -> Int[Tensor, "*less"]:
@@ -34,13 +34,12 @@ def broadcast(*values: object) -> torch.Size:
 
 def moved(call: Call) -> Any:
     """Elements are only moved: views, transposes, selections, copies."""
-    result = call.native()
-    sources = [call.shadow(value) for value in given(call.args, call.kwargs) if value.requires_grad]
-    plain = all(source.before is None and source.baseline is None for source in sources)
-    if plain and call.mode.single is not None:
+    result, mode = call.native(), call.mode
+    if mode.unmarked(call.sources):
         for value in (result,) if isinstance(result, Tensor) else tensors(result):
-            call.mode.note(value, Shadow(call.mode.single_rows(value.shape)))
+            mode.noted(value)
         return result
+    sources = [call.shadow(value) for value in call.sources]
     rows = _rows(call, result)
     before = baseline = None
     if any(source.before is not None for source in sources):
@@ -108,7 +107,7 @@ def _or(value: Tensor | None, default: Tensor) -> Tensor:
 
 def scaled(call: Call) -> Any:
     """Multiplied by a constant or unchanged: linear, and the constant has no share. A masked gate remains a gate."""
-    sources = [value for value in given(call.args, call.kwargs) if value.requires_grad]
+    sources = call.sources
     if call.name == "to" and len(sources) > 1:
         return typed(call)
     if len(sources) > 1:

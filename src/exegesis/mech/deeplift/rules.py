@@ -106,7 +106,7 @@ def einsum(call: Call) -> Any:
         return torch.einsum(equation, *parts)
 
     factors = tuple(operands[number] for number in live)
-    return bilinear(contracted)(Call(call.mode, call.func, "einsum", factors, {}))
+    return bilinear(contracted)(Call(call.mode, call.func, "einsum", factors, {}, factors))
 
 
 def divided_by_live(call: Call) -> Any:

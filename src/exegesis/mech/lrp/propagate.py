@@ -7,12 +7,13 @@ Gradients carry relevance over activation, so that a word's relevance is the pro
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 
 from exegesis.core.errors import ExegesisError, UnsupportedError
 from exegesis.core.place import Place
@@ -43,18 +44,23 @@ def propagate(
     """
     guess = _guess(model)
     options = settle(guess)
-    raw, leaf, ledger, found = _run(model, batch, options, states)
+    raw, state, found = _run(model, batch, options, states)
     found = guess if found is None else found
     if found != guess:
         _remember(model, found)
         if settle(found) != options:
-            raw, leaf, ledger, _ = _run(model, batch, settle(found), states)
+            raw, state, _ = _run(model, batch, settle(found), states)
+    leaf, ledger = state.anchor, state.ledger
     values, accounts, noted = [], [], dict[Place, Tensor]()
     for number in range(target.shape[1]):
         ledger.clear()
         seed = target[:, number].to(raw)
-        (slope,) = torch.autograd.grad(raw, leaf, seed, retain_graph=number + 1 < target.shape[1], allow_unused=True)
+        again = number + 1 < target.shape[1]
+        places = [get_gradient_edge(leaf), *(edge for edge, _ in state.terms)]
+        slope, *slopes = torch.autograd.grad(raw, places, seed, retain_graph=again, allow_unused=True)
         slope = torch.zeros_like(leaf) if slope is None else slope
+        if state.terms:
+            ledger.add("biases", _received([bias for _, bias in state.terms], slopes))
         values.append(apart(leaf.detach()) * slope)
         accounts.append(ledger.parts)
         noted = ledger.states or {}
@@ -78,10 +84,8 @@ def _remember(model: Differentiable, transformer: bool) -> None:
         _transformers[model] = transformer
 
 
-def _run(
-    model: Differentiable, batch: Batch, options: LrpOptions, states: bool
-) -> tuple[Tensor, Tensor, Ledger, bool | None]:
-    """The outputs of a run by the rules, its word vectors and ledger, and whether the model is a transformer (None if
+def _run(model: Differentiable, batch: Batch, options: LrpOptions, states: bool) -> tuple[Tensor, State, bool | None]:
+    """The outputs of a run by the rules, its state, and whether the model is a transformer (None if
     the texts of the run do not tell).
     """
     leaf = model.embed(batch).detach().requires_grad_(True)
@@ -100,7 +104,20 @@ def _run(
             )
         mode.shadow(raw)  # refuses outputs of functions that are invisible to torch
     mode.forget()
-    return raw, leaf, ledger, found
+    return raw, state, found
+
+
+def _received(biases: Sequence[Tensor], slopes: Sequence[Tensor | None]) -> Float[Tensor, " 1"]:
+    """What biases along the last dimension receive together, in a run of one text; those of one width at a time."""
+    total = biases[0].new_zeros(1)
+    widths: dict[int, list[tuple[Tensor, Tensor]]] = {}
+    for bias, slope in zip(biases, slopes, strict=True):
+        if slope is not None:
+            widths.setdefault(len(bias), []).append((bias, slope.reshape(-1, len(bias)).sum(0)))
+    for pairs in widths.values():
+        rows, arriving = (torch.cat(part) for part in zip(*pairs, strict=True))
+        total = total + torch.dot(rows.to(arriving), arriving)
+    return total
 
 
 def trial(model: Differentiable, settle: Settle) -> str | None:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import GradientEdge
 
 from exegesis.core.place import DIRECTIONS, STATES, Place
 from exegesis.mech.backward.ledger import Ledger
@@ -22,7 +23,8 @@ class State:
     """The state of a run: the rules' options, the ledger, and the word vectors as the anchor of constants.
 
     ``attends`` and ``recurs``: the run met attention or a norm, or a recurrent layer; ``unclear``: it met weights that
-    in a text of one piece may be either of attention or of a pooling.
+    in a text of one piece may be either of attention or of a pooling. ``terms``: in a run of one text,
+    where biases were added, and the biases.
     """
 
     options: LrpOptions
@@ -31,6 +33,7 @@ class State:
     attends: bool = False
     recurs: bool = False
     unclear: bool = False
+    terms: list[tuple[GradientEdge, Tensor]] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
     _later: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     _masks: dict[int, tuple[Tensor, Tensor | None, Tensor | None]] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from jaxtyping import Int
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.mech.backward.attention import ATTENTION
@@ -55,16 +56,11 @@ def _of_one_text(state: State, call: Call) -> Tensor:
     bias = call.argument(2, "bias")
     _refuse_live(call, call.argument(1, "weight"), bias)
     call.shadow(call.argument(0, "input"))  # refuses what is out of sight
+    if bias is None:
+        return call.mode.noted(call.native())
     z: Tensor = call.native()
-    if bias is not None:
-        ledger = state.ledger
-
-        def hook(arriving: Tensor | None) -> None:
-            if arriving is not None:
-                ledger.add("biases", (arriving @ bias.to(arriving)).sum().reshape(1))
-
-        z.register_hook(hook)  # type: ignore[no-untyped-call]
-    return call.mode.note(z, Shadow(call.mode.single_rows(z.shape)))
+    state.terms.append((get_gradient_edge(z), bias.detach()))
+    return call.mode.noted(z)
 
 
 def _refuse_live(call: Call, weight: Any, bias: Any) -> None:
