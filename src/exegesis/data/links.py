@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from exegesis.core.disk.files import read_text
 from exegesis.core.errors import FileError
-from exegesis.data.treebank import COLUMNS, HEAD, WORD
+from exegesis.data.treebank import COLUMNS, HEAD, WORD, characters
 
 MISC = 9
 CUE, SCOPE = "negcue", "neg"  # tags of the columns of the SFU corpus, behind B_ and I_
@@ -53,11 +53,7 @@ class Linked(NamedTuple):
 
     def characters(self) -> list[tuple[int, int]]:
         """The range of characters of each word in ``text``."""
-        ends, at = [], 0
-        for word in self.words:
-            ends.append((at, at + len(word)))
-            at += len(word) + 1
-        return ends
+        return characters(self.words)
 
 
 class Mention(NamedTuple):

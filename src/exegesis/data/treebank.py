@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,11 +32,13 @@ class Sentence(NamedTuple):
 
     def characters(self) -> list[tuple[int, int]]:
         """The range of characters of each word in ``text``."""
-        ends, at = [], 0
-        for word in self.words:
-            ends.append((at, at + len(word)))
-            at += len(word) + 1
-        return ends
+        return characters(self.words)
+
+
+def characters(words: Sequence[str]) -> list[tuple[int, int]]:
+    """The range of characters of each of some words with blanks between."""
+    stops = list(accumulate((len(word) + 1 for word in words), initial=0))
+    return [(start, stop - 1) for start, stop in pairwise(stops)]
 
 
 def read_treebank(path: str | os.PathLike[str]) -> list[Sentence]:

@@ -12,7 +12,7 @@ from exegesis.cli.inputs import listed, load, read_training
 from exegesis.cli.options import Command, argument, option
 from exegesis.cli.outputs import Files, progress, say
 from exegesis.cli.studies.output import Output
-from exegesis.cli.training.train import Shape, Training, network_config, train_options
+from exegesis.cli.training.options import Shape, Training, network_config, train_options
 from exegesis.core.errors import UsageError
 
 NUMBER = partial(option, metavar="N")

@@ -9,7 +9,6 @@ Which of the calls are attention over the pieces of a text is found out in ``lay
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from exegesis.core.errors import UnsupportedError
+from exegesis.nn.many_headed import arguments_of, mask_of, projections, refuse_extras
 
 Change = Callable[[int, Tensor], Tensor | None]  # the number of a call and its weights -> other weights, None: as is
 SAME = ("dropout", "to", "type_as", "contiguous", "float", "double", "half", "bfloat16", "clone")
@@ -140,12 +139,9 @@ class Watch(TorchFunctionMode):
         return result
 
     def _many_headed(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        bound = inspect.signature(functional.multi_head_attention_forward).bind(*args, **kwargs)
-        bound.apply_defaults()
-        given = bound.arguments
+        given = arguments_of(args, kwargs)
         query, key, value = _projected(given)
-        mask = _mask(given, query)
-        weights = _weights(query, key, mask, False, None)
+        weights = _weights(query, key, mask_of(given, query.dtype), False, None)
         changed = self._changed(weights)
         projection = given["out_proj_weight"]
         if changed is not None:
@@ -199,42 +195,8 @@ def _weights(query: Tensor, key: Tensor, mask: Tensor | None, causal: bool, scal
 
 
 def _projected(given: dict[str, Any]) -> list[Tensor]:
-    """Queries, keys and values of nn.MultiheadAttention, ``[n, h, t, width]``.
-
-    Raises UnsupportedError for what adds keys, and for a text without an axis of texts.
-    """
-    added = any(given[name] is not None for name in ("bias_k", "bias_v", "static_k", "static_v"))
-    if added or given["add_zero_attn"]:
-        raise UnsupportedError(
-            "the module's attention adds keys of its own (add_bias_kv, add_zero_attn), which are no pieces of the text"
-        )
-    if given["query"].ndim != 3:
-        raise UnsupportedError("the module calls nn.MultiheadAttention on one text without a batch dimension: add one")
-    if given["use_separate_proj_weight"]:
-        weights = [given[f"{letter}_proj_weight"] for letter in "qkv"]
-    else:
-        weights = list(given["in_proj_weight"].chunk(3))
-    biases = [None] * 3 if given["in_proj_bias"] is None else list(given["in_proj_bias"].chunk(3))
+    """Queries, keys and values of nn.MultiheadAttention, ``[n, h, t, width]``. Raises as ``refuse_extras``."""
+    refuse_extras(given, "which are no pieces of the text")
     with torch.no_grad():
-        wide = [
-            functional.linear(given[name], weight, bias)
-            for name, weight, bias in zip(("query", "key", "value"), weights, biases, strict=True)
-        ]
+        wide = [functional.linear(part, weight, bias) for part, weight, bias in projections(given)]
     return [part.reshape(*part.shape[:2], given["num_heads"], -1).permute(1, 2, 0, 3) for part in wide]
-
-
-def _mask(given: dict[str, Any], query: Tensor) -> Tensor | None:
-    """The sum of both masks of nn.MultiheadAttention as a term of the scores, None without masks."""
-    total: Tensor | None = None
-    for name in ("attn_mask", "key_padding_mask"):
-        mask = given[name]
-        if mask is None:
-            continue
-        if mask.dtype == torch.bool:
-            mask = torch.zeros(mask.shape, dtype=query.dtype, device=mask.device).masked_fill(mask, -torch.inf)
-        if name == "key_padding_mask":
-            mask = mask[:, None, None]
-        elif mask.ndim == 3:
-            mask = mask.reshape(query.shape[0], query.shape[1], *mask.shape[1:])
-        total = mask if total is None else total + mask
-    return total

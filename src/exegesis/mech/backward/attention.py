@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from exegesis.core.errors import UnsupportedError
 from exegesis.mech.backward.mode import Call, Rule
+from exegesis.nn.many_headed import arguments_of, mask_of, projections, refuse_extras
 
 
 def dot_product(call: Call) -> Any:
@@ -42,22 +40,19 @@ def dot_product(call: Call) -> Any:
 
 def many_headed(call: Call) -> tuple[Tensor, Tensor | None]:
     """multi_head_attention_forward: nn.MultiheadAttention and the transformer layers of torch."""
-    bound = inspect.signature(functional.multi_head_attention_forward).bind(*call.args, **call.kwargs)
-    bound.apply_defaults()
-    arguments, run = bound.arguments, call.mode.run
-    _refuse_extras(arguments)
-    heads, weights, biases = arguments["num_heads"], _projections(arguments), [None] * 3
-    if arguments["in_proj_bias"] is not None:
-        biases = arguments["in_proj_bias"].detach().chunk(3)
-    parts = []
-    for name, weight, bias in zip(("query", "key", "value"), weights, biases, strict=True):
-        wide = run(torch.nn.functional.linear, arguments[name], weight, bias)
+    arguments, run = arguments_of(call.args, call.kwargs), call.mode.run
+    refuse_extras(arguments, "without a rule")
+    heads, parts = arguments["num_heads"], []
+    for given, weight, bias in projections(arguments):
+        wide = run(functional.linear, given, weight, bias)
         split = run(torch.reshape, wide, (len(wide), wide.shape[1] * heads, -1))
         parts.append(run(torch.transpose, split, 0, 1))
     query, key, value = parts
     scores = run(torch.mul, run(torch.bmm, query, run(torch.transpose, key, 1, 2)), query.shape[-1] ** -0.5)
-    mask = _mask(arguments, heads, scores)
-    attention = run(torch.softmax, scores if mask is None else run(torch.add, scores, mask), -1)
+    mask = mask_of(arguments, scores.dtype)
+    if mask is not None:
+        scores = run(torch.add, scores, mask.expand(len(scores) // heads, heads, -1, -1).flatten(0, 1))
+    attention = run(torch.softmax, scores, -1)
     joined = run(torch.transpose, run(torch.bmm, attention, value), 0, 1)
     joined = run(torch.reshape, joined, arguments["query"].shape)
     weight, bias = arguments["out_proj_weight"].detach(), arguments["out_proj_bias"]
@@ -66,38 +61,6 @@ def many_headed(call: Call) -> tuple[Tensor, Tensor | None]:
         return output, None
     by_head = run(torch.reshape, attention, (-1, heads, *attention.shape[1:]))
     return output, run(torch.mean, by_head, 1) if arguments["average_attn_weights"] else by_head
-
-
-def _refuse_extras(arguments: dict[str, Any]) -> None:
-    added = any(arguments[name] is not None for name in ("bias_k", "bias_v", "static_k", "static_v"))
-    if added or arguments["add_zero_attn"]:
-        raise UnsupportedError(
-            "the module's attention adds keys of its own (add_bias_kv, add_zero_attn), without a rule"
-        )
-    if arguments["query"].ndim != 3:
-        raise UnsupportedError("the module calls nn.MultiheadAttention on one text without a batch dimension: add one")
-
-
-def _projections(arguments: dict[str, Any]) -> list[Tensor]:
-    if arguments["use_separate_proj_weight"]:
-        return [arguments[f"{letter}_proj_weight"].detach() for letter in "qkv"]
-    return list(arguments["in_proj_weight"].detach().chunk(3))
-
-
-def _mask(arguments: dict[str, Any], heads: int, scores: Float[Tensor, "n t s"]) -> Float[Tensor, "#n #t s"] | None:
-    """The sum of both masks as a term of the scores, None without masks."""
-    total: Tensor | None = None
-    for name in ("attn_mask", "key_padding_mask"):
-        mask = arguments[name]
-        if mask is None:
-            continue
-        if mask.dtype == torch.bool:
-            mask = torch.zeros(mask.shape, dtype=scores.dtype, device=mask.device).masked_fill(mask, -torch.inf)
-        if name == "key_padding_mask":
-            mask = mask.repeat_interleave(heads, 0)[:, None]
-        mask = mask if mask.ndim == 3 else mask[None]
-        total = mask if total is None else total + mask
-    return total
 
 
 ATTENTION: dict[str, Rule] = {

@@ -19,6 +19,8 @@ from exegesis.models.huggingface.text import Reader, pad_id, widened
 from exegesis.models.huggingface.vectors import Lookup, find_lookups, replaced, word_vectors
 from exegesis.models.huggingface.windows import marked, windowed
 from exegesis.models.moved import moved_outputs
+from exegesis.models.parts import in_order
+from exegesis.models.profiled import Profiled
 from exegesis.models.sites import found_sites, read_states
 from exegesis.nn.context import ability
 from exegesis.nn.kept import Kept, Watch
@@ -65,7 +67,7 @@ class Profile:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class HuggingFaceClassifier:
+class HuggingFaceClassifier(Profiled):
     """A Hugging Face sequence classifier as a model, with the members of every ability that one may have.
 
     It holds the user's module and puts it back as it was after each call: training mode, ``requires_grad``, hooks,
@@ -108,23 +110,6 @@ class HuggingFaceClassifier:
     def __repr__(self) -> str:
         labels = f"{list(self.labels[:NAMED])}" if len(self.labels) <= NAMED else f"{len(self.labels)} words"
         return f"{type(self).__name__}({self.name!r}, labels={labels})"
-
-    @property
-    def name(self) -> str:
-        return self.profile.name
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self.profile.labels
-
-    @property
-    def link(self) -> Link:
-        return self.profile.link
-
-    @property
-    def lacks(self) -> Mapping[str, str]:
-        """The abilities that this model does not have, by name, each with the reason in words."""
-        return self.profile.lacks
 
     @property
     def tokens(self) -> Mapping[str, int]:
@@ -229,8 +214,7 @@ class HuggingFaceClassifier:
         for rows in parts:
             part = batch.take(rows)
             runs.append(read_states(self.module, lambda e, b: self._forward(b, e), embeds[rows], part, sites))
-        order = torch.argsort(torch.cat(parts))
-        return [torch.cat(states)[order] for states in zip(*runs, strict=True)]
+        return [in_order(parts, states) for states in zip(*runs, strict=True)]
 
     @ability
     def outputs_moved(
@@ -248,7 +232,7 @@ class HuggingFaceClassifier:
             own = [shift.to(self.device)[rows] for shift in shifts]
             part = self._filled(batch.take(rows))
             runs.append(moved_outputs(self.module, lambda e, b: self._forward(b, e), embeds[rows], part, sites, own))
-        return torch.cat(runs)[torch.argsort(torch.cat(parts))]
+        return in_order(parts, runs)
 
     def _whole(self, batch: Batch, what: str) -> None:
         """Raise UnsupportedError for a batch with a text that is read in windows."""
@@ -267,15 +251,12 @@ class HuggingFaceClassifier:
                 return found.merged(self._run(self._filled(found.batch), found.taken(embeds)))
             first, back = found.distinct()
             return found.merged(self._run(self._filled(found.batch.take(first)), None)[back])
-        parts = self._parts(batch)
+        parts = [torch.tensor(rows, device=self.device) for rows in self._parts(batch)]
         outputs = []
         for rows in parts:
-            index = torch.tensor(rows, device=self.device)
-            part = batch.take(index)
-            vectors = None if embeds is None else embeds[index, : part.ids.shape[1]]
-            outputs.append(self._answers(part, vectors))
-        order = torch.tensor([row for rows in parts for row in rows], device=self.device)
-        return torch.cat(outputs)[order.argsort()]
+            part = batch.take(rows)
+            outputs.append(self._answers(part, None if embeds is None else embeds[rows, : part.ids.shape[1]]))
+        return in_order(parts, outputs)
 
     def _parts(self, batch: Batch) -> list[list[int]]:
         """Split a batch into rows that share a call of the module."""

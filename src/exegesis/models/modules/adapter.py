@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -18,9 +18,12 @@ from exegesis.core.text import Text
 from exegesis.models.modules.answers import logits
 from exegesis.models.modules.calls import Plan
 from exegesis.models.modules.hooks import join, readouts, unroll, watching
-from exegesis.models.modules.lookups import Lookup, Reading, bagged, gathered, placed, reads, replacing
-from exegesis.models.modules.readout import Readout, settle
+from exegesis.models.modules.lookups import Reading, bagged, gathered, placed, reads, replacing
+from exegesis.models.modules.profile import Profile, Recurrence
+from exegesis.models.modules.readout import settle
 from exegesis.models.moved import moved_outputs
+from exegesis.models.parts import in_order
+from exegesis.models.profiled import Profiled
 from exegesis.models.sites import COPIES, found_sites, read_states
 from exegesis.models.text.reader import Reader
 from exegesis.nn.alone import alone
@@ -44,47 +47,8 @@ MOVING = (
 FORGETTING = {"lstm": "f", "gru": "z"}  # the gate of each cell that keeps or forgets
 
 
-@dataclass(frozen=True)
-class Recurrence:
-    """The way from a module's recurrent states to its outputs, learned once on texts that tell poolings apart.
-
-    (On a single short text a maximum may be the last state, and any initial state is the same for all.) ``folded`` is
-    the number of linear parts that are folded into the last one; ``same_start`` and ``blind`` as in ``Unrolled``;
-    ``forgetting`` is the letter of the gate that keeps or forgets, empty for a plain RNN.
-    """
-
-    readout: Readout
-    folded: int
-    same_start: bool = False
-    blind: bool = False
-    forgetting: str = ""
-
-
-@dataclass(frozen=True)
-class Profile:
-    """The findings of the trials of a module.
-
-    ``blank`` is the id for an empty text if the module cannot take a pad token alone (because it drops pads itself, for
-    instance), else None. ``lookups`` are the places at which it looks its words up. Word vectors are shown in the type
-    of its outputs, ``dtype``, and handed over in that type too if the module takes them so (``casts`` if not: then each
-    in its table's own). ``recurrence`` describes its recurrent layer. ``lacks`` has the reason for each ability that
-    the trials deny.
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    link: Link
-    plan: Plan
-    blank: int | None = None
-    lookups: tuple[Lookup, ...] = ()
-    dtype: torch.dtype = torch.float32
-    casts: bool = False
-    recurrence: Recurrence | None = None
-    lacks: Mapping[str, str] = field(default_factory=dict)
-
-
 @dataclass(eq=False, repr=False)
-class TorchClassifier:
+class TorchClassifier(Profiled):
     """A torch module as a model, with the members of every ability that a module may have.
 
     ``lacks`` names the abilities that this module does not have, with the reasons; their members raise
@@ -99,26 +63,9 @@ class TorchClassifier:
         return f"<{type(self).__name__} {self.name}: {', '.join(self.labels)}; {self.reader}>"
 
     @property
-    def name(self) -> str:
-        return self.profile.name
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self.profile.labels
-
-    @property
-    def link(self) -> Link:
-        return self.profile.link
-
-    @property
     def plan(self) -> Plan:
         """The way in which the module is called."""
         return self.profile.plan
-
-    @property
-    def lacks(self) -> Mapping[str, str]:
-        """The abilities that the trials deny to this module, by name, each with the reason in words."""
-        return self.profile.lacks
 
     @property
     def tokens(self) -> Mapping[str, int]:
@@ -144,8 +91,7 @@ class TorchClassifier:
             parts = self._parts(batch)
             if parts is None:
                 return self._call(batch)
-            outputs = torch.cat([self._call(batch.take(rows)) for rows in parts])
-            return outputs[torch.argsort(torch.cat(parts)).to(outputs.device)]
+            return in_order(parts, [self._call(batch.take(rows)) for rows in parts])
 
     @property
     def weights(self) -> Mapping[str, Tensor]:
@@ -188,7 +134,7 @@ class TorchClassifier:
         for rows in parts:
             part = batch.take(rows)
             outputs.append(self._call_from(embeds[rows.to(embeds.device), : part.ids.shape[1]], part))
-        return torch.cat(outputs)[torch.argsort(torch.cat(parts)).to(embeds.device)]
+        return in_order(parts, outputs)
 
     @ability
     def sites(self, batch: Batch) -> Mapping[Place, Site]:
@@ -211,8 +157,7 @@ class TorchClassifier:
         for rows in parts:
             vectors = embeds[rows.to(embeds.device)]
             runs.append(read_states(self.module, self._call_from, vectors, batch.take(rows), sites))
-        order = torch.argsort(torch.cat(parts)).to(embeds.device)
-        return [torch.cat(states)[order] for states in zip(*runs, strict=True)]
+        return [in_order(parts, states) for states in zip(*runs, strict=True)]
 
     @ability
     def outputs_moved(
@@ -229,7 +174,7 @@ class TorchClassifier:
             at = rows.to(embeds.device)
             own = [shift[at] for shift in shifts]
             runs.append(moved_outputs(self.module, self._call_from, embeds[at], batch.take(rows), sites, own))
-        return torch.cat(runs)[torch.argsort(torch.cat(parts)).to(embeds.device)]
+        return in_order(parts, runs)
 
     @ability
     def unroll(self, batch: Batch) -> Unrolled:
@@ -368,9 +313,8 @@ class TorchClassifier:
                     raise UnsupportedError(MOVING.format(type(self.profile.lookups[number].table).__name__))
                 vectors.append(seen[number])
         width = max(vectors.shape[1] for vectors in found[0])
-        order = torch.argsort(torch.cat(parts)).to(batch.device)
         filled = [[nn.functional.pad(part, (0, 0, 0, width - part.shape[1])) for part in vectors] for vectors in found]
-        return [torch.cat(vectors)[order] for vectors in filled]
+        return [in_order(parts, vectors) for vectors in filled]
 
     def _call_from(self, embeds: Tensor, batch: Batch) -> Tensor:
         short, batch = embeds.shape[1], self.plan.widened(batch)

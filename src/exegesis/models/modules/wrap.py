@@ -17,10 +17,11 @@ from exegesis.core.errors import ModelError, UsageError
 from exegesis.core.escapes import escaped
 from exegesis.core.text import text_of_words
 from exegesis.models.modules.abilities import changed, is_our_own, with_abilities
-from exegesis.models.modules.adapter import Profile, TorchClassifier
+from exegesis.models.modules.adapter import TorchClassifier
 from exegesis.models.modules.calls import Call
 from exegesis.models.modules.lookups import Table
 from exegesis.models.modules.outputs import advised, are_logs, check_outputs, labels_of, widths_of
+from exegesis.models.modules.profile import Profile
 from exegesis.models.modules.trials import find_plan
 from exegesis.models.modules.wrappers import see_through, unwrapped
 from exegesis.models.pipelines import is_estimator, is_pipeline, outputs_of

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import exegesis
-from exegesis.cli.training.train import Layers, Shape, network_config
+from exegesis.cli.training.options import Layers, Shape, network_config
 from exegesis.core.errors import ExegesisError, FileError, UsageError
 from exegesis.data.examples import Example
 from exegesis.models.trained.adversarial import Opponent

@@ -24,6 +24,9 @@ class _Rationale:
     how: Way = "drop"
     share: Annotated[float, above(0), at_most(1)] = 0.2
 
+    def score(self, case: Case, given: Given, answers: Answers) -> Score:
+        return Score(case.chance - float(answers.chance[0]))
+
 
 @measure("comprehensiveness", question="does the probability fall without the top words?", paper=DEYOUNG, higher=True)
 @dataclass(frozen=True)
@@ -35,9 +38,6 @@ class Comprehensiveness(_Rationale):
 
     def asks(self, case: Case, given: Given) -> list[int]:
         return [bits(given.order()[top_count(self.share, case.count) :])]
-
-    def score(self, case: Case, given: Given, answers: Answers) -> Score:
-        return Score(case.chance - float(answers.chance[0]))
 
 
 @measure("sufficiency", question="do the top words alone keep the probability?", paper=DEYOUNG, higher=False)
@@ -52,13 +52,13 @@ class Sufficiency(_Rationale):
     def asks(self, case: Case, given: Given) -> list[int]:
         return [bits(given.order()[: top_count(self.share, case.count)])]
 
-    def score(self, case: Case, given: Given, answers: Answers) -> Score:
-        return Score(case.chance - float(answers.chance[0]))
-
 
 @dataclass(frozen=True)
 class _Aopc:
     how: Way = "drop"
+
+    def score(self, case: Case, given: Given, answers: Answers) -> Score:
+        return Score(case.chance - float(answers.chance.mean()))
 
 
 @measure(
@@ -79,9 +79,6 @@ class AopcComprehensiveness(_Aopc):
     def asks(self, case: Case, given: Given) -> list[int]:
         return [bits(given.order()[top_count(share, case.count) :]) for share in SHARES]
 
-    def score(self, case: Case, given: Given, answers: Answers) -> Score:
-        return Score(case.chance - float(answers.chance.mean()))
-
 
 @measure(
     "aopc-sufficiency",
@@ -98,9 +95,6 @@ class AopcSufficiency(_Aopc):
 
     def asks(self, case: Case, given: Given) -> list[int]:
         return [bits(given.order()[: top_count(share, case.count)]) for share in SHARES]
-
-    def score(self, case: Case, given: Given, answers: Answers) -> Score:
-        return Score(case.chance - float(answers.chance.mean()))
 
 
 @measure(

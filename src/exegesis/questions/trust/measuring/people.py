@@ -97,6 +97,14 @@ class _Marks:
             raise UsageError("plausibility compares with what people marked: give marks")
         return []
 
+    def score(self, case: Case, given: Given, answers: Answers) -> Score:
+        marks = case.marks
+        return Score(math.nan if marks is None or not marks.any() else self.agreement(given, marks))
+
+    def agreement(self, given: Given, marks: Bool[np.ndarray, " words"]) -> float:
+        """How well an explanation agrees with the marks of a text that has some."""
+        raise NotImplementedError
+
     def top(self, given: Given, marks: Bool[np.ndarray, " words"]) -> Bool[np.ndarray, " words"]:
         """The top words of the explanation, as truth values."""
         count = top_count(self.share, len(marks)) if self.share else int(marks.sum())
@@ -127,12 +135,9 @@ class TokenF1(_Marks):
     text without marks.
     """
 
-    def score(self, case: Case, given: Given, answers: Answers) -> Score:
-        marks = _marked(case)
-        if marks is None:
-            return Score(math.nan)
+    def agreement(self, given: Given, marks: Bool[np.ndarray, " words"]) -> float:
         chosen = self.top(given, marks)
-        return Score(2 * float((chosen & marks).sum()) / float(chosen.sum() + marks.sum()))
+        return 2 * float((chosen & marks).sum()) / float(chosen.sum() + marks.sum())
 
 
 @measure(
@@ -153,15 +158,12 @@ class IouF1(_Marks):
     text without marks.
     """
 
-    def score(self, case: Case, given: Given, answers: Answers) -> Score:
-        marks = _marked(case)
-        if marks is None:
-            return Score(math.nan)
+    def agreement(self, given: Given, marks: Bool[np.ndarray, " words"]) -> float:
         mine, theirs = runs(self.top(given, marks)), runs(marks)
         hits = sum(any(_iou(run, marked) > MIN_OVERLAP for marked in theirs) for run in mine)
         met = sum(any(_iou(run, marked) > MIN_OVERLAP for run in mine) for marked in theirs)
         precision, recall = hits / len(mine), met / len(theirs)
-        return Score(2 * precision * recall / (precision + recall) if hits and met else 0.0)
+        return 2 * precision * recall / (precision + recall) if hits and met else 0.0
 
 
 @measure(
@@ -181,9 +183,8 @@ class Auprc(_Marks):
     is not used.
     """
 
-    def score(self, case: Case, given: Given, answers: Answers) -> Score:
-        marks = _marked(case)
-        return Score(math.nan if marks is None or marks.all() else average_precision(given.scores, marks))
+    def agreement(self, given: Given, marks: Bool[np.ndarray, " words"]) -> float:
+        return math.nan if marks.all() else average_precision(given.scores, marks)
 
 
 def average_precision(scores: Float[np.ndarray, " n"], marks: Bool[np.ndarray, " n"]) -> float:
@@ -207,7 +208,3 @@ def _iou(first: Span, second: Span) -> float:
     """The intersection of two spans over their union."""
     shared = max(0, min(first.stop, second.stop) - max(first.start, second.start))
     return shared / (first.width + second.width - shared)
-
-
-def _marked(case: Case) -> Bool[np.ndarray, " words"] | None:
-    return case.marks if case.marks is not None and case.marks.any() else None
