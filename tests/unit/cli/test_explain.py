@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -242,7 +243,7 @@ def test_many_texts_come_in_parts(call, tmp_path: Path, monkeypatch: pytest.Monk
     texts = [f"a {'fine ' * (n % 5)}film {n}" for n in range(23)]
     (tmp_path / "t.txt").write_text("\n".join(texts))
     whole = call("explain", "--file", tmp_path / "t.txt", "-M", "reat,leave-one-out", "--json", tmp_path / "w.jsonl")
-    monkeypatch.setattr(sys.modules["exegesis.cli.explain"], "PART", 4)
+    monkeypatch.setattr(import_module("exegesis.cli.explain"), "PART", 4)
     given = ["--json", tmp_path / "p.jsonl", "--html", tmp_path / "p.html"]
     parts = call("explain", "--file", tmp_path / "t.txt", "-M", "reat,leave-one-out", *given)
     for first, second in zip(exegesis.read(tmp_path / "w.jsonl"), exegesis.read(tmp_path / "p.jsonl"), strict=True):

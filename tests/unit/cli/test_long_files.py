@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -42,7 +42,7 @@ def test_a_run_that_ended_early_goes_on(call, reviews: Path, tmp_path: Path, mon
         return explain(self, part, advance)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["exegesis.cli.explain"], "PART", 2)
+        patch.setattr(import_module("exegesis.cli.explain"), "PART", 2)
         patch.setattr(exegesis.api.Plan, "explain", failing)
         said = call(*given)
     assert said == (

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -50,11 +51,10 @@ def test_a_full_disk(call, tmp_path: Path, monkeypatch, option: str, ending: str
 
 @pytest.mark.parametrize(("option", "ending"), ENDINGS)
 def test_work_that_fails_midway(call, tmp_path: Path, monkeypatch, option: str, ending: str) -> None:
-    import sys
 
     import exegesis.api
 
-    monkeypatch.setattr(sys.modules["exegesis.cli.explain"], "PART", 2)
+    monkeypatch.setattr(import_module("exegesis.cli.explain"), "PART", 2)
     explain, calls = exegesis.api.Plan.explain, []
 
     def failing(self, texts, advance):
