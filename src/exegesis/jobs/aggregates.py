@@ -23,16 +23,15 @@ SAMPLES = 1000  # of the bootstrap
 def judged(name: str, shards: Sequence[Shard], by: str) -> list[Judged]:
     """The mean of each measure in each slice, for the method of a question, or the controls of one (whose names are
     their own). Of the rows only numbers are kept."""
-    import exegesis.questions.trust.measuring  # noqa: F401 - registers the measures
-    from exegesis.questions.trust.measure import MEASURES
-
     numbers: defaultdict[str, defaultdict[tuple[str, str], dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    higher: dict[str, bool] = {}
     sizes, own = Counter[str](), ""
     for table, values in _answered(shards, by, ("measures", "method")):
         own = table["method"][0].as_py() if len(table) else own
         for value, entries in zip(values, table["measures"].to_pylist(), strict=True):
             for entry in entries:
                 numbers[value][entry["method"], entry["name"]][sizes[value]] = entry["value"]
+                higher[entry["name"]] = entry["higher"]
             sizes[value] += 1
     found = []
     for value, of_slice in sorted(numbers.items()):
@@ -40,10 +39,9 @@ def judged(name: str, shards: Sequence[Shard], by: str) -> list[Judged]:
         for row, by_text in zip(rows, of_slice.values(), strict=True):
             row[list(by_text)] = list(by_text.values())
         for (method, measure), row, (low, high) in zip(of_slice, rows, mean_intervals(rows, SAMPLES), strict=True):
-            card = MEASURES[measure.partition(" (")[0]]
             texts = int(np.isfinite(row).sum())
             said = name if method == own else method
-            found.append(Judged(said, value, measure, float(np.nanmean(row)), low, high, texts, card.higher))
+            found.append(Judged(said, value, measure, float(np.nanmean(row)), low, high, texts, higher[measure]))
     return found
 
 

@@ -143,11 +143,10 @@ def _measured(
     given = explained(model, texts, method, target, measures)
     found = evaluate(model, texts, [given], measures, controls=controls)
     own = [(k, one.name.removesuffix(" (control)")) for k, one in enumerate(found.methods) if one.control == controls]
-    names = [measure.name for measure in found.measures]
     return [
         Measured(result, tuple(
-            Number(names[m], name, float(found.values[m, k, i]))
-            for m in range(len(names)) for k, name in own if not math.isnan(found.values[m, k, i])
+            Number(measure.name, name, float(found.values[m, k, i]), measure.higher)
+            for m, measure in enumerate(found.measures) for k, name in own if not math.isnan(found.values[m, k, i])
         ))
         for i, result in enumerate(given.results) if result is not None
     ]  # fmt: skip

@@ -21,7 +21,7 @@ The schema (``schema``) is plain parquet, so that pandas, polars and DuckDB read
 | ``words``, ``starts``, ``stops``, ``scores`` | the words, their characters in the text, their scores: parallel lists |
 | ``spans`` | phrases, clauses, the text: a list of level, text, start, stop, score |
 | ``account``, ``gap`` | what no word carries, by name; what no term accounts for |
-| ``measures`` | of an evaluation: a list of name, method (a control, in the row of the controls) and value |
+| ``measures`` | of an evaluation: a list of name, method (or control), value, and whether higher is better |
 | ``sources`` | of an influence: a list of number, text, label and score of training texts, those that help first |
 | ``details`` | further plain values of the result, as JSON |
 | ``error`` | why the text could not be explained; then the numbers are missing |
@@ -92,11 +92,12 @@ class Asked:
 
 
 class Number(NamedTuple):
-    """What a measure says of the scores of a method, or of a control."""
+    """What a measure says of the scores of a method, or of a control; ``higher`` if higher is better."""
 
     name: str
     method: str
     value: float
+    higher: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +139,8 @@ def schema() -> pa.Schema:
     span = pa.struct([("level", pa.string()), ("text", pa.string()), ("start", pa.int32()), ("stop", pa.int32()),
                       ("score", pa.float64())])  # fmt: skip
     part = pa.struct([("name", pa.string()), ("value", pa.float64())])
-    measure = pa.struct([("name", pa.string()), ("method", pa.string()), ("value", pa.float64())])
+    measure = pa.struct([("name", pa.string()), ("method", pa.string()), ("value", pa.float64()),
+                         ("higher", pa.bool_())])  # fmt: skip
     source = pa.struct([("number", pa.int64()), ("text", pa.string()), ("label", pa.string()),
                         ("score", pa.float64())])  # fmt: skip
     lists = {"labels": strings, "probabilities": numbers, "words": strings, "starts": whole, "stops": whole,

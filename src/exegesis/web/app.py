@@ -121,6 +121,11 @@ class Server:
         desk.cancel(job)
         return True
 
+    def fragment(self, results: list[Any]) -> str:
+        """A fragment for a page."""
+        with self._drawing:
+            return str(drawn.view(results, "green-red")["html"])
+
     def _drawn(self, ask: Ask, results: list[Any]) -> dict[str, Any]:
         if ask.form == "results":
             return {"results": results}
@@ -244,10 +249,19 @@ def application(
             raise HTTPException(404, "no store is served here: start the server with --store FOLDER")
         return await asyncio.to_thread(shelf.page, max(0, start), find[:200])
 
+    async def store_told(by: str = "label") -> dict[str, Any]:
+        """What the store says as a whole, in slices of the column ``by``: the strongest words, agreement, measures,
+        training texts, failures; as a fragment for a page, and as JSON that ``exegesis.read`` reads."""
+        shelf = server().shelf
+        if shelf is None:
+            raise HTTPException(404, "no store is served here: start the server with --store FOLDER")
+        found = await asyncio.to_thread(shelf.summary, by[:40])
+        return {"results": [found], "html": await asyncio.to_thread(server().fragment, [found])}
+
     for path, route, method in (
         ("/api/explain", explain, "POST"), ("/api/stream", stream, "POST"), ("/api/batch", batch, "POST"),
         ("/api/requests/{number}", cancel, "DELETE"), ("/api/models", models, "GET"), ("/api/health", health, "GET"),
-        ("/api/texts", texts, "GET"),
+        ("/api/texts", texts, "GET"), ("/api/store", store_told, "GET"),
     ):  # fmt: skip
         app.add_api_route(path, route, methods=[method], response_model=None)
     for path in ("/", "/style.css", *(f"/static/{name}" for name in STATIC)):

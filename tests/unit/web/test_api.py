@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 
@@ -199,6 +200,16 @@ def test_the_texts_of_a_store_can_be_picked(client):
     assert sorted(row["text"] for row in told["texts"]) == ["A dull film.", TEXT]
     assert [row["text"] for row in client.get("/api/texts?find=DULL").json()["texts"]] == ["A dull film."]
     assert client.get("/api/texts?start=1").json()["texts"][0]["text"] == told["texts"][1]["text"]
+
+
+def test_a_store_says_what_corpus_says(client, store):
+    told = client.get("/api/store").json()
+    summary = replace(exegesis.corpus(store, by="label"), store=store.name)
+    assert type(summary).from_dict(told["results"][0]) == summary
+    assert "leave-one-out" in told["html"]
+    assert "<style" not in told["html"]
+    refused = client.get("/api/store?by=colour")
+    assert (refused.status_code, refused.json()["error"][:23]) == (422, "unknown column 'colour'")
 
 
 def test_the_api_is_described(client):

@@ -202,6 +202,16 @@ $("pick").addEventListener("click", () => { $("texts").showModal(); shelved(0); 
 $("more").addEventListener("click", () => shelved(shelf.start));
 $("find").addEventListener("input", () => { clearTimeout(later); later = setTimeout(() => shelved(0), WAIT); });
 
+$("told").addEventListener("toggle", async () => {
+  const place = $("told").querySelector("div");
+  if (!$("told").open || place.childElementCount) return;
+  place.textContent = "reading the store …";
+  try {
+    insert(place, (await get("/api/store")).html);
+    reach(place);
+  } catch (error) { place.textContent = error.message; }
+});
+
 write();
 
 async function begin() {
