@@ -10,7 +10,7 @@ from exegesis.show import document as doc
 from exegesis.show.wording import clipped
 
 ROWS, CELL = 20, 80  # of a table, and characters of a cell
-_OPENING = re.compile(r"^([-+=:]|\d+[.)])")
+_OPENING = re.compile(r"^([-+=:]|\d+[.)](?=\s|$))")
 
 
 def plain(text: str) -> str:
@@ -26,10 +26,20 @@ def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def blocks(document: doc.Document) -> Iterator[str]:
-    """What a document says and its tables, without what a page folds away."""
+    """What a document says and its tables, without what a page folds away, and without headings of what is left out;
+    of the facts those of a section's beginning."""
     for section in document.sections:
+        heading, told = "", False
         for part in section.parts:
-            yield from _block(part)
+            if isinstance(part, doc.Heading):
+                heading = f"**{plain(part.text)}**" if part.level > 1 else ""
+                continue
+            found = [] if isinstance(part, doc.Facts) and told else list(_block(part))
+            told = told or isinstance(part, doc.Facts)
+            if heading and found:
+                yield heading
+                heading = ""
+            yield from found
 
 
 def _block(part: doc.Part) -> Iterator[str]:
@@ -38,8 +48,6 @@ def _block(part: doc.Part) -> Iterator[str]:
             yield plain(part.text)
         case doc.Facts():
             yield ", ".join(plain(text) for text, _ in part.texts)
-        case doc.Heading() if part.level > 1:
-            yield f"**{plain(part.text)}**"
         case doc.Table() if not part.fold and part.rows:
             kept = part.rows[:ROWS]
             rows = [[_cell(cell) for cell in row] for row in kept]

@@ -15,8 +15,10 @@ from exegesis.core.errors import UsageError
 from exegesis.core.escapes import code
 from exegesis.models.trained.folder import is_model_folder
 from exegesis.results.behaviour.report import Chapter, Rate, Report, Slice
+from exegesis.results.evaluation import Evaluation, Mean
 from exegesis.show import document_of
 from exegesis.show.markdown import blocks, plain, table
+from exegesis.show.wording import decimal
 
 TASK = ("text-classification", "Text Classification")
 _SLUG = re.compile(r"[^\w.-]+")
@@ -116,8 +118,28 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
         yield table(names, [_row(one) for one in chapter.slices])
     for result in chapter.results:
         yield from blocks(document_of(result))
+        if isinstance(result, Evaluation):
+            yield _measured(result)
     if chapter.command:
         yield "\n".join(f"- To repeat this: {code(command)}" for command in chapter.command.split("; "))
+
+
+def _measured(result: Evaluation) -> str:
+    """A table of the means of all measures, with their intervals, by method and control."""
+    rows = []
+    for measure in result.measures:
+        means = (result.mean(measure.name, name) for name in result.names)
+        rows.append(
+            [f"{plain(measure.name)} ({'higher' if measure.higher else 'lower'} is better)", *map(_mean, means)]
+        )
+    return table(["measure", *map(plain, result.names)], rows)
+
+
+def _mean(mean: Mean) -> str:
+    if math.isnan(mean.value):
+        return " "
+    between = "" if math.isnan(mean.low) else f" ({decimal(mean.low, 3)} to {decimal(mean.high, 3)})"
+    return decimal(mean.value, 3) + between
 
 
 def _row(one: Slice) -> list[str]:

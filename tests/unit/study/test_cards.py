@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -50,6 +51,11 @@ def test_the_hub_reads_the_numbers_of_the_report(report, tmp_path):
     assert card.text.strip().startswith("# ")
     assert "For *tests*." in card.text
     assert f"| all | {len(ROWS)} | {len(ROWS)} | {100 * whole.right.value:.1f} %" in card.text
+    (evaluation,) = report.chapters[1].results
+    for measure in evaluation.measures:
+        mean = evaluation.mean(measure.name, "lrp").value
+        (row,) = [line for line in card.text.splitlines() if line.startswith(f"| {measure.name} (")]
+        assert row.split(" | ")[1].startswith(f"{mean:.3f}".replace("-", "\N{MINUS SIGN}"))
     for chapter in report.chapters:
         for command in filter(None, chapter.command.split("; ")):
             assert command.replace("`", "") in card.text.replace("`", "")
@@ -63,7 +69,9 @@ def test_no_text_becomes_markup(report):
         if block.startswith("|"):
             assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1, block
     assert plain("- a\nb | <i>") == "\\- a b \\| &lt;i&gt;"
-    assert plain("12. x") == "12\\. x"
+    assert (plain("12. x"), plain("0.5")) == ("12\\. x", "0.5")
+    blocks = [block for block in text.split("\n\n") if block.strip()]
+    assert not any(one.startswith("**") and other.startswith(("**", "#")) for one, other in pairwise(blocks))
 
 
 def test_a_card_without_labels_names_no_accuracy():
