@@ -25,6 +25,7 @@ from exegesis.mech.noise.minimum import Search, minima
 from exegesis.mech.noise.spread import components, pieces_of, variances
 from exegesis.mech.noise.states import Texts
 from exegesis.protocols.insides import site_of
+from exegesis.questions.inside.information import Measure
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.reference.information import released
@@ -34,7 +35,7 @@ SENTENCES = (
     "A rare bird with more than enough charm to make it memorable .",
     "It is a dull and long film that never comes alive .",
 )
-RATE, CAP, STEPS = 0.01, 10.0, (150, 1500, 5000)
+RATE, CAP, STEPS = Measure().rate, 10.0, (150, 1500, 5000)
 
 
 def measured(texts: Texts, site: Any, allowed: torch.Tensor, cap: float, search: Search) -> tuple[torch.Tensor, float]:
@@ -50,9 +51,9 @@ def against_released(model: Any, read: list[Any], layer: str) -> dict[str, Any]:
         batch = model.encode([text])
         site = site_of(layer, model.sites(batch))
         texts, pool = Texts.of(model, batch), pieces_of(read)
-        allowed = RATE * variances(texts, [site], pool, 64, 0)[0]
+        allowed = RATE * variances(texts, [site], pool, 512, 0)[0][0]
         cap = CAP * components(texts, pool)
-        truth, _ = measured(texts, site, allowed, cap, Search(pairs=256, most=1024, tolerance=0.005, seed=99))
+        truth, _ = measured(texts, site, allowed, cap, Search(pairs=1024, most=4096, tolerance=0.005, seed=99))
         ours, took = measured(texts, site, allowed, cap, Search())
         errors["ours"].append(float((ours / truth).log().abs().max()))
         seconds["ours"].append(took)

@@ -36,7 +36,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from baselines import BASELINES, saliency
 
 METHODS = ("information", *BASELINES)
-DRAWS, LONGEST = 2000, 20
+DRAWS = 2000
 
 
 def maps(model: Any, raw: str, layers: str, reference: list[str], mean: torch.Tensor) -> dict[str, Any]:
@@ -93,11 +93,12 @@ def main() -> None:
     parser.add_argument("models", nargs="+")
     parser.add_argument("--data", required=True)
     parser.add_argument("--texts", type=int, default=10)
+    parser.add_argument("--longest", type=int, default=20, help="words of a text")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     every = [str(one.text) for one in exegesis.read_examples(asked.data)]
-    texts, reference = [raw for raw in every if 8 <= len(raw.split()) <= LONGEST][: asked.texts], every[:100]
+    texts, reference = [raw for raw in every if 8 <= len(raw.split()) <= asked.longest][: asked.texts], every[:100]
     lines = asked.out / f"{asked.kind}.jsonl"
     rows = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
     layers = "all" if asked.kind == "layers" else "pooled"

@@ -78,11 +78,12 @@ def main() -> None:
     parser.add_argument("models", nargs="+")
     parser.add_argument("--data", required=True)
     parser.add_argument("--texts", type=int, default=20)
+    parser.add_argument("--longest", type=int, default=20, help="words of a text")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     every = [str(one.text) for one in exegesis.read_examples(asked.data)]
-    texts, reference = [raw for raw in every if 8 <= len(raw.split()) <= 24][: asked.texts], every[:100]
+    texts, reference = [raw for raw in every if 8 <= len(raw.split()) <= asked.longest][: asked.texts], every[:100]
     lines, shown = asked.out / "words.jsonl", list[Any]()
     rows = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
     for folder in asked.models:

@@ -29,6 +29,7 @@ AGREED = 0.1  # the error of log σ over the spread of log σ over words at whic
 FINEST = 0.5  # times the tolerance, below which no error is asked for
 CLOSE = 0.5  # the distance of a certificate from 1, over fixed draws, in errors of log σ that are asked for
 PROVEN = 256  # pairs of fresh draws at most
+UNSEEN = 4  # times as many pairs are taken where the certificate is off by more than its error
 
 
 @dataclass(frozen=True)
@@ -126,18 +127,26 @@ def _minimum(
         u[at], gap[at], drawn, known = _solved(u[at], measure, free, top, search)
         free = free & (u[at] < top)
         goal, worst = search.goal(u[at], free), (0.5 * drawn).masked_fill(~free, 0.0).amax(1)
-        done = (worst <= goal).cpu() | (pairs >= search.most)
+        ready = ((worst <= goal).cpu() | (pairs >= search.most)).nonzero()[:, 0]
         error[at] = 0.5 * torch.hypot(drawn, known)
-        if bool(done.any()):
-            rows = left[done]
-            proven, ready = texts.take(rows), rows.to(u.device)
+        need = (worst / goal).square().cpu()
+        if len(ready):
+            rows = left[ready]
+            proven, there = texts.take(rows), rows.to(u.device)
             draws = changes(proven, site, proven.noise(min(pairs, PROVEN), search.seed + FRESH))
-            proof = _Measure(draws, (fresh[0][ready], fresh[1][ready]), room[ready], reach[ready])
-            certificate[ready], *doubts = proof(u[ready])
-            doubt[ready], taken[rows] = torch.hypot(*doubts), pairs
-        for row, need in zip(left[~done], (worst / goal).square()[~done.to(worst.device)].tolist(), strict=True):
-            more = min(search.most, pairs * 2 ** max(1, math.ceil(math.log2(need))))
-            waiting[more] = torch.cat([waiting.get(more, left[:0]), row[None]])
+            proof = _Measure(draws, (fresh[0][there], fresh[1][there]), room[there], reach[there])
+            certificate[there], *doubts = proof(u[there])
+            doubt[there], taken[rows] = torch.hypot(*doubts), pairs
+            off = (certificate[there] - 1).abs() - SIGMAS * torch.hypot(doubt[there], 2 * error[there])
+            far = (
+                (off > 2 * search.tolerance) & real[there] & (u[there] < top)
+            )  # rare draws that the search did not see
+            need[ready] = torch.where(far.any(1).cpu(), float(UNSEEN), 0.0).to(need)
+        if pairs < search.most:
+            for row, times in zip(left, need.tolist(), strict=True):
+                if times > 0:
+                    more = min(search.most, pairs * 2 ** max(1, math.ceil(math.log2(times))))
+                    waiting[more] = torch.cat([waiting.get(more, left[:0]), row[None]])
     within = (certificate - 1).abs() <= 2 * search.tolerance + SIGMAS * torch.hypot(doubt, 2 * error)
     settled = (gap <= search.tolerance) & within & (error <= SIGMAS * search.tolerance)
     error, certificate, doubt = (values.nan_to_num(0.0, 0.0, 0.0) for values in (error, certificate, doubt))

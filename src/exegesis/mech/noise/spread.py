@@ -15,6 +15,8 @@ from exegesis.protocols.batch import filled
 from exegesis.protocols.draws import generator
 from exegesis.protocols.insides import Site
 
+GROUPS = 8  # of draws, from whose differences the error of a variance is told
+
 
 def pieces_of(texts: Sequence[Text]) -> Int[Tensor, " n"]:
     """The ids of all pieces of words in some texts, as often as they occur, sorted: texts have no order."""
@@ -24,13 +26,22 @@ def pieces_of(texts: Sequence[Text]) -> Int[Tensor, " n"]:
 
 def variances(
     texts: Texts, sites: Sequence[Site], pool: Int[Tensor, " n"], samples: int, seed: int
-) -> Float[Tensor, "s b"]:
-    """σ_S² at every site for every text: the total variance of the state, the sum over its dimensions, when each piece
-    of a word of the text is one drawn from ``pool``; pieces of no word stay."""
+) -> tuple[Float[Tensor, "s b"], Float[Tensor, "s b"]]:
+    """σ_S² at every site for every text, and its standard error: the total variance of the state, the sum over its
+    dimensions, when each piece of a word of the text is one drawn from ``pool``; pieces of no word stay.
+
+    Over a Latin hypercube the mean hardly varies, so that sums of squares are divided by their number, not by one less.
+    ``samples`` are drawn in up to ``GROUPS`` independent groups of equal size (what is left over is not drawn). The
+    error of a single group, which has none, is the whole variance.
+    """
     count, width = texts.owner.shape
-    drawn = torch.stack([
-        pool[torch.randint(len(pool), (samples, width), generator=generator(text, seed))] for text in texts.batch.texts
-    ]).to(texts.batch.device)  # fmt: skip
+    groups = min(GROUPS, samples // 2)
+    size, samples = samples // groups, samples // groups * groups
+    every = []
+    for text in texts.batch.texts:
+        draws = generator(text, seed)
+        every.append(torch.cat([pool[_places(len(pool), size, width, draws)] for _ in range(groups)]))
+    drawn = torch.stack(every).to(texts.batch.device)
     words = texts.owner < texts.pieces.shape[1]
     ids = torch.where(words[:, None], drawn, texts.batch.ids[:, None])
     sums: list[list[Tensor]] = [[] for _ in sites]
@@ -40,7 +51,19 @@ def variances(
         found = texts.model.states_from(texts.model.embed(batch), batch, sites)
         for number, state in enumerate(found):
             sums[number].append(state.detach().flatten(1).double().reshape(count, len(index) // count, -1))
-    return torch.stack([torch.cat(states, 1).var(1).sum(1) for states in sums])
+    split = [torch.cat(states, 1).split(size, 1) for states in sums]
+    whole = torch.stack(
+        [torch.stack([part.var(1, correction=0).sum(1) for part in parts_of]) for parts_of in split]
+    )  # [site, group, text]
+    return whole.mean(1), whole.std(1) / groups**0.5 if groups > 1 else whole[:, 0].clone()
+
+
+def _places(size: int, samples: int, width: int, draws: torch.Generator) -> Int[Tensor, "m t"]:
+    """Places in a pool for every piece of every sample: a Latin hypercube, so that each piece is drawn about as often
+    at each place of a text as it stands in the pool, and the variance depends less on the draws."""
+    order = torch.stack([torch.randperm(samples, generator=draws) for _ in range(width)], 1)
+    within = torch.rand(samples, width, generator=draws, dtype=torch.float64)
+    return ((order + within) * (size / samples)).long().clamp_max(size - 1)
 
 
 def components(texts: Texts, pool: Int[Tensor, " n"]) -> float:

@@ -93,7 +93,7 @@ class Described:
 
     def answer(self, task: Task) -> list[_Body]:
         """The attributes of the word of the one text."""
-        texts, sites, states, spread = self.held.seen(task, torch.tensor([0]))
+        texts, sites, states, spread, _ = self.held.seen(task, torch.tensor([0]))
         every = torch.cat([*self.sets.values(), self.others])
         distances = self._distances(texts, sites, states, spread[:, 0], every)
         sizes = [len(ids) for ids in self.sets.values()]

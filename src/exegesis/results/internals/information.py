@@ -36,7 +36,8 @@ class Information(TextResult):
 
     ``rate`` is Kλ, so λ is ``rate`` over ``width``, the dimensions K of a word vector. ``variance`` is σ_S² at each
     layer: the total variance of its state, of ``dimensions`` numbers, when the words are drawn anew (``reference``
-    says from where). Layers and models can be compared at one ``rate`` only.
+    says from where); its standard error is ``variance_error`` (empty in files of before), and moves every log σ of a
+    layer alike, by half of it relative to σ_S². Layers and models can be compared at one ``rate`` only.
     """
 
     layers: tuple[str, ...]
@@ -52,6 +53,7 @@ class Information(TextResult):
     width: int
     cap: float
     reference: str
+    variance_error: tuple[float, ...] = ()
 
     form: ClassVar[str] = "exegesis.information"
     noun: ClassVar[str] = "result of exegesis.information"
@@ -70,7 +72,9 @@ class Information(TextResult):
             raise unknown("state", state, STATES)
         if not (len(self.variance) == len(self.dimensions) == shape[0]):
             raise UsageError(f"{shape[0]} layers need as many variances and dimensions")
-        require_finite("variance, rate and cap", *self.variance, self.rate, self.cap)
+        if len(self.variance_error) not in (0, shape[0]):
+            raise UsageError(f"{shape[0]} layers need as many errors of variances, or none")
+        require_finite("variance, rate and cap", *self.variance, *self.variance_error, self.rate, self.cap)
         if min(self.sigma.min(initial=1.0), self.cap, self.rate, self.width) <= 0:
             raise UsageError("sigma, cap, rate and width must be above 0")
 

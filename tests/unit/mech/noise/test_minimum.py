@@ -138,7 +138,7 @@ def test_scaled_moved_turned_and_doubled_states_leave_sigma(change: str) -> None
     sigmas = []
     for one in (state, other):
         held = texts_of(Toy(one), texts)
-        spread = variances(held, SITES, torch.arange(20), 50, 0)
+        spread, _ = variances(held, SITES, torch.arange(20), 50, 0)
         sigmas.append(minima(held, SITES, 0.1 * spread, 1e3, QUICK)[0].sigma)
     torch.testing.assert_close(sigmas[0], sigmas[1], rtol=1e-6, atol=0)
 
@@ -197,3 +197,35 @@ def test_at_matched_noise_the_minimum_is_that_of_a_plain_descent(monkeypatch) ->
     one = lambda vectors: state(vectors[None])[0]  # noqa: E731
     expected = plain.descended(one, texts.vectors[0], torch.cat([half, -half]), 0.5, found.linear[0])
     torch.testing.assert_close(found.sigma[0], expected, rtol=1e-4, atol=0)
+
+
+def test_variances_are_those_of_independent_draws_and_their_errors_are_honest() -> None:
+    weights, pool = drawn(6), torch.arange(5, 25)
+    texts = texts_of(Toy(linear(weights)), [WHOLE])
+    vectors = Toy(linear(weights)).table[pool]
+    exact = sum(  # a linear state: each word's part varies on its own
+        float((vectors @ weights[:, K * n : K * (n + 1)].T).var(0, correction=0).sum()) for n in range(5)
+    )
+    found = [variances(texts, SITES, pool, 128, seed) for seed in range(12)]
+    off = torch.tensor([float(mean[0, 0]) - exact for mean, _ in found])
+    errors = torch.tensor([float(error[0, 0]) for _, error in found])
+    assert float(off.mean().abs()) < 0.03 * exact
+    assert 0.4 < float((off / errors).square().mean()) < 3.0
+    few, doubt = variances(texts, SITES, pool, 3, 0)
+    assert torch.equal(few, doubt)
+
+
+def test_a_certificate_that_fails_asks_for_more_draws(monkeypatch) -> None:
+    usual, state = sensitivities, linear(drawn(30))
+    search = Search(pairs=8, most=64, tolerance=0.1)
+    assert int(solved(state, search=search).pairs) == 8
+
+    def doubled(texts, sites, probes, goal, seed):
+        found = usual(texts, sites, probes, goal, seed)
+        return [(2 * mean, error) for mean, error in found] if seed >= minimum.FRESH else found
+
+    monkeypatch.setattr(minimum, "sensitivities", doubled)
+    found = solved(state, search=search)
+    assert int(found.pairs) == 64
+    assert float(found.certificate.min()) > 1.5
+    assert not bool(found.settled.any())

@@ -67,6 +67,10 @@ def _remarks(result: Information) -> Iterator[str]:
         f"K λ = {number(result.rate)} (λ = {number(result.lam)}), at most {number(result.cap)} of noise, normalised by "
         f"the states of {visible(result.reference)}. Layers and models compare at one K λ only."
     )
+    spreads = zip(result.variance_error, result.variance, strict=False)
+    moved = max((0.5 * doubt / variance for doubt, variance in spreads if variance > 0), default=0.0)
+    if moved:
+        yield f"The normaliser is drawn, too: it may move all numbers of a layer alike, by about {number(moved)}."
     worst = float(result.error.max()) if result.error.size else 0.0
     yield (
         f"{'Every minimum is' if result.converged else 'Not every minimum is'} certified on fresh draws; the largest "
