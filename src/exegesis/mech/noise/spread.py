@@ -51,10 +51,8 @@ def variances(
         found = texts.model.states_from(texts.model.embed(batch), batch, sites)
         for number, state in enumerate(found):
             sums[number].append(state.detach().flatten(1).double().reshape(count, len(index) // count, -1))
-    split = [torch.cat(states, 1).split(size, 1) for states in sums]
-    whole = torch.stack(
-        [torch.stack([part.var(1, correction=0).sum(1) for part in parts_of]) for parts_of in split]
-    )  # [site, group, text]
+    split = [torch.cat(states, 1).unflatten(1, (groups, size)) for states in sums]
+    whole = torch.stack([part.var(2, correction=0).sum(2).T for part in split])  # [site, group, text]
     return whole.mean(1), whole.std(1) / groups**0.5 if groups > 1 else whole[:, 0].clone()
 
 
