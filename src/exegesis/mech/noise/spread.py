@@ -51,7 +51,7 @@ def variances(
         found = texts.model.states_from(texts.model.embed(batch), batch, sites)
         for number, state in enumerate(found):
             sums[number].append(state.detach().flatten(1).double().reshape(count, len(index) // count, -1))
-    split = [torch.cat(states, 1).unflatten(1, (groups, size)) for states in sums]
+    split = [torch.cat(states, 1).reshape(count, groups, size, -1) for states in sums]
     whole = torch.stack([part.var(2, correction=0).sum(2).T for part in split])  # [site, group, text]
     return whole.mean(1), whole.std(1) / groups**0.5 if groups > 1 else whole[:, 0].clone()
 
