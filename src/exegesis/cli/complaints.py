@@ -12,6 +12,7 @@ from exegesis.core.errors import ExegesisError, UsageError
 _SPOKEN = (  # what the functions of Python call an option, and what the command line calls it
     (r"\b(truncate|skip_blank)=True\b", lambda found: f"--{found[1].replace('_', '-')}"),
     (r"\bwindows=(\d+)", lambda found: f"--windows {found[1]}"),
+    (r"^(most|budget|share) must be", lambda found: f"--{found[0]}"),
     (r"\bmost=(\d*)", lambda found: f"--most {found[1]}".rstrip()),
     (r"^gpus belongs to engine='ray'", lambda found: "--gpus belongs to --engine ray"),
     (r"\bgive more as compared=$", lambda found: "give more as --compared FILE"),
@@ -22,7 +23,9 @@ _SPOKEN = (  # what the functions of Python call an option, and what the command
 )
 _INSTEAD = {  # commands that people look for
     "page": "a page is written by --html FILE, or served: exegesis serve",
-    "loo": "did you mean: exegesis explain -M leave-one-out?",
+    "loo": "did you mean exegesis explain -M leave-one-out?",
+    "version": "it is an option, exegesis --version",
+    "help": "it is an option, exegesis --help",
 }
 _NUMBERS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
@@ -44,14 +47,15 @@ def complaint(error: Any) -> str:
     errors = getattr(getattr(error, "__cause__", None), "errors", None)  # the check of a value by its type
     if option and callable(errors):
         detail = dict(errors()[0])
-        bound, number = (detail.get("ctx") or {}).get("ge"), _NUMBERS.get(str(detail["type"]).partition("_")[0])
-        wanted = number if bound is None else f"a number of {bound} or more"
+        bounds, number = detail.get("ctx") or {}, _NUMBERS.get(str(detail["type"]).partition("_")[0])
+        wanted = f"a number of {bounds['ge']} or more" if "ge" in bounds else number
+        wanted = f"a number of at most {bounds['le']}" if "le" in bounds else wanted
         if wanted is not None:
             return f"{option} {detail['input']}: give {wanted}"
     message = str(error.format_message())
     named = re.search(r"[Nn]o such command '([^']*)'", message)
     hint = _INSTEAD.get(named[1]) if named else None
-    return f"{message} {hint}" if hint else message
+    return f"{message.rstrip('.')}: {hint}" if hint else message
 
 
 class OnceEach(TyperCommand):

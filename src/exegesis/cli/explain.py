@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from exegesis.cli.inputs import assigned, chosen, load, noted, parameters_of, read_given
-from exegesis.cli.options import NUMBERS, OUTPUT, QUIET, TARGET, Command, Look, Recommended, Texts, option
+from exegesis.cli.options import LABEL, NUMBERS, OUTPUT, QUIET, TARGET, Command, Look, Recommended, Texts, option
 from exegesis.cli.outputs import JSON, PAGES, PICTURES, Files, check_files, progress, stream
 from exegesis.cli.resume import begun
 from exegesis.core.errors import UsageError, unknown
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 PART, FIRST, SECONDS = 2048, 32, 5.0  # texts explained before their results go out: at most, at first; as long takes
 ATTRIBUTES = "attributes"  # a kind of --inside
+ELSEWHERE = {
+    "attention": "attention has an option of its own: --attention attention",
+    "gates": "gates have an option of their own: --gates",
+}
 Run = Callable[["Sequence[Text]", Callable[..., object]], list[Any]]  # calls its second argument after each text
 
 
@@ -66,6 +70,7 @@ class Explain(Command, Output, Recommended, Texts):
         "See 'exegesis methods'; by default integrated-gradients.", "--method", "-M", metavar="METHOD"
     )
     target: str | None = TARGET()
+    label: str | None = LABEL(rich_help_panel="Texts")
     level: str = option("word, phrase, clause, text or all of them.", "--level", "-l", metavar="LEVEL", default="word")
     hierarchy: str | None = option(
         "A tree of phrases: acd, soc, scd, hedge, parse or owen. -M then names the method that scores phrases.",
@@ -122,7 +127,7 @@ class Explain(Command, Output, Recommended, Texts):
 
     def run(self) -> None:
         self.check()
-        examples = read_given(self)
+        examples = read_given(self, self.label)
         self.view()
         check_files(self.files(), [self.file, self.recommendation, self.reference])
 
@@ -288,6 +293,8 @@ def _inside(model: Classifier, kind: str, asked: Explain) -> Run:
     from exegesis.questions.inside.information import Measure, information
 
     if kind not in ("information", ATTRIBUTES):
+        if kind in ELSEWHERE:
+            raise UsageError(f"--inside {kind}: {ELSEWHERE[kind]}")
         raise unknown("kind of --inside", kind, ("information", ATTRIBUTES))
     owners = dict.fromkeys(hints(Measure), Measure)
     own = assigned(asked.param, {kind: owners})[kind]

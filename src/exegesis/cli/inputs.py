@@ -24,8 +24,11 @@ def read_texts(options: Texts) -> list[Raw]:
     return [example.text for example in read_given(options)]
 
 
-def read_given(options: Texts) -> list[Example]:
-    """The texts of the arguments, of a file, or of standard input. Raises UsageError if the options contradict."""
+def read_given(options: Texts, label: str | None = None) -> list[Example]:
+    """The texts of the arguments, of a file (with the labels of a column), or of standard input.
+
+    Raises UsageError if the options contradict.
+    """
     from exegesis.data.examples import Example, is_blank, say_skipped
 
     texts, file, columns = options.texts or [], options.file, (options.column, options.pair_column)
@@ -38,8 +41,9 @@ def read_given(options: Texts) -> list[Example]:
             raise UsageError("give texts as arguments or --file, not both")
         if options.pair is not None:
             raise UsageError("--pair belongs to a text argument; for a file name the --pair-column")
-        return _in_file(file, options)
-    for name, value in {"--column": columns[0], "--pair-column": columns[1], "--delimiter": options.delimiter}.items():
+        return _in_file(file, options, label)
+    given = {"--column": columns[0], "--pair-column": columns[1], "--label": label, "--delimiter": options.delimiter}
+    for name, value in given.items():
         if value is not None:
             raise UsageError(f"{name} belongs to --file")
     if not texts or texts == ["-"]:
@@ -65,13 +69,13 @@ def _names_file(text: str) -> bool:
     return False
 
 
-def _in_file(file: Path, options: Texts) -> list[Example]:
+def _in_file(file: Path, options: Texts, label: str | None) -> list[Example]:
     from exegesis.data.examples import read_examples
 
     if file.is_dir():
         raise UsageError(f"{file} is a folder; give a .txt, .tsv, .csv or .jsonl file")
     examples = read_examples(
-        file, options.column, pair=options.pair_column, skip_blank=options.skip_blank, encoding=options.encoding,
+        file, options.column, label, options.pair_column, skip_blank=options.skip_blank, encoding=options.encoding,
         separator=separator(options.delimiter),
     )  # fmt: skip
     return examples[: options.limit]
@@ -172,7 +176,7 @@ def assigned(param: list[str] | None, owners: Mapping[str, Mapping[str, type]]) 
         if not known:
             raise UsageError(f"--param {text}: no parameters belong to {' or '.join(owners)}; leave it out")
         if key not in known:
-            raise unknown("parameter", key, known)
+            raise unknown(f"parameter of {' or '.join(owners)}", key, known)
         for name, classes in owners.items():
             if key in classes:
                 values[name].update(fitted(classes[key], name, {key: Argument(value)}))

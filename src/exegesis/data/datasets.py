@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from exegesis.core import hub
 from exegesis.core.errors import FileError, MissingExtraError, UsageError
 from exegesis.data.tables import Cell, Table, as_cell
 
@@ -57,7 +60,8 @@ def hub_table(name: str, split: str | None) -> Table:
     repository, _, config = name.partition(":")
     load: Callable[..., Any] = datasets.load_dataset
     try:
-        splits = load(repository, config or None)
+        with _offline(not hub.answers(repository, "dataset", "README.md")):
+            splits = load(repository, config or None)
     except Exception as error:  # the package raises many kinds, network failures among them
         raise FileError(f"{name}: no such file, and no dataset to be had ({_line(error)}); check the name") from None
     wanted = _SPLITS.get(split, (split,)) if split else tuple(splits) if len(splits) == 1 else ()
@@ -67,6 +71,20 @@ def hub_table(name: str, split: str | None) -> Table:
     data = splits[chosen]
     names = {key: getattr(feature, "names", None) for key, feature in data.features.items()}
     return _build(f"{name}[{chosen}]", {key: list(data[key]) for key in data.column_names}, names)
+
+
+@contextmanager
+def _offline(wanted: bool) -> Iterator[None]:
+    """Load what is stored, and ask nobody, if ``wanted``."""
+    places = [sys.modules.get(name) for name in ("datasets.config", "huggingface_hub.constants")]
+    known = [(place, place.HF_HUB_OFFLINE) for place in places if wanted and hasattr(place, "HF_HUB_OFFLINE")]
+    try:
+        for place, _ in known:
+            place.HF_HUB_OFFLINE = True  # type: ignore[union-attr]
+        yield
+    finally:
+        for place, before in known:
+            place.HF_HUB_OFFLINE = before  # type: ignore[union-attr]
 
 
 def _build(source: str, columns: dict[str, list[object]], names: Mapping[str, Sequence[str] | None]) -> Table:

@@ -194,5 +194,7 @@ def _build(path: Path, rows: list[tuple[int, tuple[str, ...]]], *, header: bool)
         for cell in row:
             _check_length(f"{path}, line {n}", cell)
         if len(row) != width:
-            raise FileError(f"{path}, line {n}: {len(row)} cells where {width} are expected; mend this line")
+            raise FileError(
+                f"{path}, line {n}: {len(row)} cell{'s' * (len(row) != 1)} where {width} are expected; mend this line"
+            )
     return Table(str(path), columns, tuple(row for _, row in rows), tuple(n for n, _ in rows))

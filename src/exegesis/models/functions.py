@@ -268,7 +268,7 @@ class Function:
     def _drawn(self, first: np.ndarray, second: np.ndarray) -> ModelError:
         return ModelError(
             f"the function {self.name} gives the same text two answers ({first[:3]} and {second[:3]}): no number would "
-            "hold; fix its random choices"
+            "hold; fix its random choices (a torch module needs eval() first)"
         )
 
     def _wrong(self, what: str, rows: int, hint: str = "") -> ModelError:

@@ -64,13 +64,36 @@ def _of_pipeline(pipeline: Any, labels: Any) -> Asked:
 def _of_estimator(estimator: Any, labels: Any) -> Asked:
     kind, classes = type(estimator).__name__, getattr(estimator, "classes_", None)
     names = labels if labels is not None or classes is None else list(classes)
+    if isinstance(classes, list):  # several outputs, each with classes of its own
+        return _of_outputs(estimator, classes, labels)
     if hasattr(estimator, "predict_proba"):
         if names is None:
             raise UsageError(f"the {kind} names no classes (classes_): fit it first, or give labels=[...]")
-        return Asked(estimator.predict_proba, names, {})
+        return Asked(estimator.predict_proba, names, {"multilabel": True} if _several(estimator) else {})
     if classes is not None:
         raise UnsupportedError(
             f"the {kind} gives no probabilities: calibrate it (sklearn.calibration.CalibratedClassifierCV), or explain "
             "its margins: exegesis.blackbox(pipeline.decision_function, labels=[...], regression=True)"
         )
     return Asked(estimator.predict, ["prediction"] if labels is None else labels, {"regression": True})
+
+
+def _several(estimator: Any) -> bool:
+    """True for one against the rest where labels do not exclude each other."""
+    last = getattr(estimator, "steps", [("", estimator)])[-1][1]
+    return bool(getattr(getattr(last, "best_estimator_", last), "multilabel_", False))
+
+
+def _of_outputs(estimator: Any, classes: list[Any], labels: Any) -> Asked:
+    """A classifier of several outputs as one of labels that do not exclude each other: the second class of each."""
+    kind = type(estimator).__name__
+    if labels is None or any(len(own) != 2 for own in classes):
+        raise UnsupportedError(
+            f"the {kind} has {len(classes)} outputs with classes of their own: name them, labels=[...], if each says "
+            "yes or no; else explain a function that gives the probabilities of one"
+        )
+
+    def function(texts: list[str]) -> list[list[float]]:
+        return [[float(row[1]) for row in rows] for rows in zip(*estimator.predict_proba(texts), strict=True)]
+
+    return Asked(function, labels, {"multilabel": True})

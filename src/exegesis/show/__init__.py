@@ -121,10 +121,17 @@ def render(results: Shown | Sequence[Any], **options: Any) -> str:
     return str(written(results, "terminal", **options))
 
 
-def comparison(compared: Comparison, **options: Any) -> str:
+class Lines(str):
+    """Lines that a prompt and a notebook's cell show as they are."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def comparison(compared: Comparison, **options: Any) -> Lines:
     """The agreement of two explanations, and the ``limit`` words on which they differ most, as lines for a terminal;
     ``options`` are ``names`` of the two, ``limit``, and those of ``terminal.page.terminal``."""
-    return render(compared, **options)
+    return Lines(render(compared, **options))
 
 
 def register() -> None:

@@ -76,7 +76,7 @@ def test_a_repair_says_first_how_many_trainings_it_takes(call, data, tmp_path) -
         (["words", "nowhere.tsv"], 1, "nowhere.tsv"),
         (["words", "DATA", "--report", "a.pdf"], 2, "--html"),
         (["words", "DATA", "--tags", "x"], 2, "unknown choice of tags"),
-        (["words", "DATA", "--param", "x=1"], 2, "unknown parameter 'x'"),
+        (["words", "DATA", "--param", "x=1"], 2, "unknown parameter of"),
         (["word", "DATA", "zzz"], 2, "no text holds the word"),
         (["failures", "DATA", "--column", "2"], 2, "label"),
         (["substitute", "a fine film", "nothing"], 2, "does not hold"),

@@ -29,7 +29,7 @@ def refused(said, code: int, *parts: str) -> str:
     ("given", "code", "parts"),
     [
         (["--method", "raet"], 2, ["unknown method 'raet'", "did you mean 'reat'"]),
-        (["--method", "lime", "-p", "sample=3"], 2, ["unknown parameter 'sample'", "did you mean 'samples'"]),
+        (["--method", "lime", "-p", "sample=3"], 2, ["unknown parameter of lime 'sample'", "did you mean 'samples'"]),
         (["--method", "lime", "-p", "samples"], 2, ["write NAME=VALUE"]),
         (["--method", "lime", "-p", "samples=abc"], 2, ["lime: samples must be a whole number of", "not 'abc'"]),
         (["--method", "lime", "-p", "samples=2.5"], 2, ["samples must be a whole number of at least 2, not '2.5'"]),
@@ -112,7 +112,7 @@ def test_no_text(call, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ("t.txt", b"", ["t.txt: holds no rows; give at least one text"]),
         ("t.txt", b"  \n\n", ["t.txt: holds no rows"]),
         ("t.txt", b"a\nb\0c\n", ["t.txt, line 2", "NUL byte"]),
-        ("t.tsv", b"a\tb\nc\n", ["t.tsv, line 2: 1 cells where 2 are expected"]),
+        ("t.tsv", b"a\tb\nc\n", ["t.tsv, line 2: 1 cell where 2 are expected"]),
         ("t.tsv", b"text\tlabel\n\t1\n", ["t.tsv, line 2: the text is empty"]),
         ("t.tsv", b"a\tb\tc\n1\t2\t3\n", ["say which column holds the text"]),
         ("t.csv", b'text\n"a', ["t.csv, line 2: broken CSV"]),

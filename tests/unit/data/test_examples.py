@@ -87,7 +87,7 @@ def test_long_cells(tmp_path: Path) -> None:
         ("a.txt", " \n\n", "holds no rows"),
         ("a.jsonl", "\n", "holds no rows"),
         ("a.tsv", "a\t1\nb\t1\t2\n", "line 2: 3 cells where 2 are expected"),
-        ("a.csv", 'text,label\n"a\nb",1\nc\n', "line 4: 1 cells where 2 are expected"),
+        ("a.csv", 'text,label\n"a\nb",1\nc\n', "line 4: 1 cell where 2 are expected"),
         ("a.csv", 'text,label\na,1\n"b" c,1\n', "line 3: broken CSV"),
         ("a.csv", 'text,label\n"a,1\n', "line 2: broken CSV"),
         ("a.tsv", "a\t1\nb\0\t1\n", "line 2: holds a NUL byte"),

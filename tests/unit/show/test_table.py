@@ -78,3 +78,4 @@ def test_a_comparison_sends_no_control_character():
 def test_a_comparison_of_one_word_says_what_it_cannot():
     one = samples.result("fun", [1.0])
     assert "none" in comparison(one.compare(one), color=False)
+    assert repr(comparison(one.compare(one), color=False)) == comparison(one.compare(one), color=False)  # at a prompt

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from exegesis.core import hub
 from exegesis.core.errors import ExegesisError, FileError, MissingExtraError, UnsupportedError, out_of_memory
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.files import ADAPTER, CONFIG, PICKLES, WEIGHTS, Files, adapter, check_files
@@ -25,7 +26,6 @@ UNREACHED = (
     "there is no folder {!r}, and the hub cannot be reached to ask for a model of that name: check the name and the "
     "connection"
 )
-PATIENCE = 2.0  # seconds to wait for the hub's first answer
 TRIAL = (("a word",), ("a word", "and some more"))  # texts that a damaged tokenizer may break down at
 
 
@@ -108,7 +108,7 @@ def fetching(source: str | os.PathLike[str], local: bool = False) -> Iterator[tu
 
         _check_folder(name)
         with _one_line(name):
-            local = local or os.path.isdir(name) or not _hub_answers(name)
+            local = local or os.path.isdir(name) or not hub.answers(name)
             if local and not os.path.isdir(name) and not _is_stored(huggingface_hub, name):
                 raise FileError(UNREACHED.format(name))
         import transformers
@@ -142,22 +142,10 @@ def _check_folder(name: str) -> None:
         raise FileError(f"{name} holds no weights: {WEIGHTS} is missing")
 
 
-def _hub_answers(name: str) -> bool:
-    """True if the hub can be reached, by one short request; loading would ask again and again for a minute."""
-    import huggingface_hub
-
-    url = huggingface_hub.hf_hub_url(name, "config.json")  # refuses impossible names
-    try:
-        huggingface_hub.get_session().head(url, timeout=PATIENCE)
-    except Exception:  # whatever its HTTP library raises
-        return False
-    return True
-
-
-def _is_stored(hub: Any, name: str) -> bool:
+def _is_stored(package: Any, name: str) -> bool:
     """True if anything of a model of the hub is on this machine."""
-    folder = hub.file_download.repo_folder_name(repo_id=name, repo_type="model")
-    return os.path.isdir(os.path.join(hub.constants.HF_HUB_CACHE, folder))
+    folder = package.file_download.repo_folder_name(repo_id=name, repo_type="model")
+    return os.path.isdir(os.path.join(package.constants.HF_HUB_CACHE, folder))
 
 
 @contextmanager

@@ -32,7 +32,9 @@ def labels_of(labels: Labels | None, width: int, outputs: str | None) -> tuple[t
         return names, Link.PROBABILITY if outputs == "probabilities" else Link.BINARY
     if len(names) != width:
         advice = ": give [no, yes] for a sigmoid, one label for a regression" if width == 1 else ""
-        raise UsageError(f"{len(names)} labels are given, but the module has {width} outputs{advice}")
+        raise UsageError(
+            f"{len(names)} labels are given, but the module has {width} output{'s' * (width != 1)}{advice}"
+        )
     if outputs == "probabilities":
         return names, Link.PROBABILITY
     if outputs == "multi-label":

@@ -55,7 +55,8 @@ def wrap(
 ) -> TorchClassifier | HuggingFaceClassifier:
     """Explain your own trained module unchanged.
 
-    ``vocabulary``: words in the order of their ids, a dict from words to ids, or an object with ``stoi`` / ``itos``.
+    ``vocabulary``: words in the order of their ids, a dict from words to ids, or an object with ``stoi`` / ``itos``
+    or ``word_index`` (a tokenizer of Keras).
     ``tokenizer``: a function from a text to tokens, or a Hugging Face tokenizer. ``labels`` in the order of the
     outputs; two labels and one output make a sigmoid model whose output speaks for the second label, one label and one
     output a regression. ``call=lambda module, batch: ...`` says how to run the module if its signature does not

@@ -17,6 +17,7 @@ from exegesis.models.text.tokenizer import is_clustered, tokenize
 
 PAD, UNKNOWN = PADS[0], UNKNOWNS[0]
 PAIR, PAIR_NUMBER = "<pair>", 2  # stands between the texts of a pair, in vocabularies made of pairs
+HELD = ("itos", "stoi", "word_index", "token2id")  # what holds the words in objects of torchtext, Keras, gensim
 LONGEST = 40  # characters of an entry whose other forms are looked for
 _log = logging.getLogger("exegesis.vocabulary")
 
@@ -144,12 +145,13 @@ class Vocabulary:
     ) -> Self:
         """The vocabulary of a trained model, as its user has it.
 
-        ``source`` is a sequence of words in the order of their numbers, a mapping of words to numbers, or an
-        object with ``get_itos()``, ``itos`` or ``stoi`` (torchtext). ``pad`` and ``unknown`` are words or
-        numbers; by default the usual names are looked up (<pad>, [PAD], <unk>, [UNK], ...); without a pad word,
-        batches are padded with 0, which affects no result. ``lowercase`` defaults to true if the ordinary words are in
-        lower case; a warning names those that are not. With ``forms`` an entry that the built-in tokenizer gives in
-        another form (-LRB-, as "("; with such a default NASA, as nasa) is found under that too, unless it is listed.
+        ``source`` is a sequence of words in the order of their numbers, a mapping of words to numbers, or an object
+        with ``get_itos()``, ``itos`` or ``stoi`` (torchtext), ``word_index`` (Keras) or ``token2id``. ``pad`` and
+        ``unknown`` are words or numbers; by default the usual names are looked up (<pad>, [PAD], <unk>, [UNK], ...);
+        without a pad word, batches are padded with 0, which affects no result. ``lowercase`` defaults to true if the
+        ordinary words are in lower case; a warning names those that are not. With ``forms`` an entry that the built-
+        in tokenizer gives in another form (-LRB-, as "("; with such a default NASA, as nasa) is found under that too,
+        unless it is listed.
         """
         if isinstance(source, cls):
             return source
@@ -237,7 +239,7 @@ def _numbers(source: object) -> dict[str, int]:
     if callable(getattr(source, "get_itos", None)):
         source = source.get_itos()  # type: ignore[attr-defined]
     elif not isinstance(source, Mapping):
-        source = getattr(source, "itos", None) or getattr(source, "stoi", None) or source
+        source = next((found for name in HELD if (found := getattr(source, name, None))), source)
     if isinstance(source, Mapping):
         if source and all(isinstance(key, int) and isinstance(word, str) for key, word in source.items()):
             return {word: int(key) for key, word in sorted(source.items(), reverse=True)}

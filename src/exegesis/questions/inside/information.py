@@ -125,7 +125,7 @@ class Held:
         named = tuple(name.strip() for name in named if name.strip())
         if not named:
             raise UsageError("no layer is named; take layers='all', or names such as 'layer 1' and 'pooled'")
-        return cls(measure, named, drawn, f"words drawn from {len(reference)} texts")
+        return cls(measure, named, drawn, f"words drawn from {len(reference)} text{'s' * (len(reference) > 1)}")
 
     @property
     def name(self) -> str:

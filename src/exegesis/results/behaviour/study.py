@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.core.errors import UsageError, unknown
+from exegesis.core.escapes import escaped
 from exegesis.core.shown import drawn
 from exegesis.results.result import Result
 from exegesis.statistics.bootstrap import Spread
@@ -78,6 +79,15 @@ class Study(Result):
     aside: ClassVar[tuple[str, ...]] = ("study",)
     kind: ClassVar[str] = ""
     filled: ClassVar[tuple[str, ...]] = ()  # fields that are not empty in any study of this kind
+
+    def __init_subclass__(cls) -> None:
+        cls.__repr__ = Study.__repr__  # type: ignore[method-assign]  # else a dataclass writes all its fields
+        super().__init_subclass__()
+
+    def __repr__(self) -> str:
+        asked = getattr(self, "asked", None)
+        told = f" of {asked.texts} texts: {asked.name} of {asked.model}" if isinstance(asked, Asked) else ""
+        return f"<{type(self).__name__}{escaped(told)}>"
 
     def __post_init__(self) -> None:
         for name in self.filled:

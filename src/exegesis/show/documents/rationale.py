@@ -7,7 +7,7 @@ from typing import Any
 
 from exegesis.results.rationale import Rationale
 from exegesis.show import document as doc
-from exegesis.show.documents.header import assembled, facts, together
+from exegesis.show.documents.header import assembled, facts, labelled, together
 from exegesis.show.documents.header import section as text_section
 from exegesis.show.documents.passage import Strand, passage, scale_of, tables
 from exegesis.show.wording import decimal, many, percent, target_phrase, visible
@@ -28,7 +28,10 @@ def _section(results: Sequence[Rationale]) -> doc.Section:
     strands = [strand for result in results for strand in _strands(result, len(results) > 1)]
     words, asides = passage(strands, False)
     header = facts(results, [result.name for result in results])
-    legend = doc.Legend(scale_of(words), tuple(note for result in results for note in _notes(result, len(results) > 1)))
+    legend = doc.Legend(
+        labelled(scale_of(words), results),
+        tuple(note for result in results for note in _notes(result, len(results) > 1)),
+    )
     return text_section(results, (header, words, _table(results), legend, *tables(words, asides)))
 
 

@@ -160,8 +160,9 @@ WORDS = ["film", "[PAD]", "unk", "the"]
         SimpleNamespace(itos=WORDS),
         SimpleNamespace(stoi={word: number for number, word in enumerate(WORDS)}),
         SimpleNamespace(get_itos=lambda: WORDS),
+        SimpleNamespace(word_index={word: number for number, word in enumerate(WORDS)}),
     ],
-    ids=["list", "tuple", "word to number", "number to word", "itos", "stoi", "get_itos"],
+    ids=["list", "tuple", "word to number", "number to word", "itos", "stoi", "get_itos", "Keras"],
 )
 def test_vocabularies_of_users(source: object) -> None:
     vocabulary = Vocabulary.of(source)
