@@ -31,8 +31,8 @@ generate "a fine film" -m writer --continuation " and more" --contrast " good" -
 generate "a film" -m writer --chat --most-pieces 3 --device cpu --numbers --figure out.svg --palette blue-orange --color
 generate "a film" -m writer --sources s.txt --continuation " good" -p samples=8
 generate "a film" -m writer --continuation " good" --truncate --task text-generation --no-color --csv out.csv
-explain -f t.tsv --encoding utf-8 --column 1 --label 2 --limit 2 --skip-blank --json out.jsonl --html out.html --figure out.svg
-explain -f t.tsv --delimiter tab --json out.jsonl --resume --csv out.csv
+explain -f t.tsv --encoding utf-8 --column 1 --limit 2 --skip-blank --json out.jsonl --html out.html --figure out.svg
+explain -f t.tsv --label 2 --delimiter tab --json out.jsonl --resume --csv out.csv
 explain "a fine film" -m bundled -M lime -p samples=20 -t positive -l all --trust --device cpu TASK -n --no-color
 explain "a fine film" -m bundled --hierarchy acd --palette blue-orange --color
 explain "a fine film" -m bundled --interactions removal -q --figure out.png

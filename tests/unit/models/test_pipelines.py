@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -59,3 +60,24 @@ def test_a_pipeline_of_scikit_learn() -> None:
         unchecked(exegesis.load)(fitted)
     with pytest.raises(UsageError, match="needs labels="):
         exegesis.blackbox(len)
+
+
+def test_labels_of_scikit_learn_that_do_not_exclude_each_other() -> None:
+    pytest.importorskip("sklearn")
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.pipeline import make_pipeline
+
+    texts, golds = ["fun film", "slow film", "slow fun"], [[1, 0], [0, 1], [1, 1]]
+    own = make_pipeline(CountVectorizer(), OneVsRestClassifier(LogisticRegression())).fit(texts, golds)
+    found = exegesis.predict(exegesis.blackbox(own, ["fun", "slow"]), "slow fun")
+    np.testing.assert_allclose([*found.values()], own.predict_proba(["slow fun"])[0], atol=1e-6)
+    forest = make_pipeline(CountVectorizer(), RandomForestClassifier(5, random_state=0)).fit(texts, golds)
+    found = exegesis.predict(exegesis.blackbox(forest, ["fun", "slow"]), "slow fun")
+    np.testing.assert_allclose(
+        [*found.values()], [part[0, 1] for part in forest.predict_proba(["slow fun"])], atol=1e-6
+    )
+    with pytest.raises(UnsupportedError, match="has 2 outputs with classes of their own"):
+        exegesis.blackbox(forest)

@@ -55,6 +55,7 @@ def test_what_it_says(tmp_path):
     conformity = np.array([one.details["conformity"] for one in near])
     assert found.readings[2].brier == pytest.approx(np.mean((conformity - right) ** 2))
     assert sum(step.texts for step in found.readings[0].steps) == 8
+    assert repr(found) == f"<Calibrated of 8 texts: nearest of {model.name}>"  # not its fields, at a prompt
     assert exegesis.read(found.save(tmp_path / "a.json")) == found
     assert f"Fitted readings say little on {len(held)} held-out texts" in found.save(tmp_path / "a.html").read_text()
     with pytest.raises(exegesis.UsageError, match="unknown label 'maybe'"):
