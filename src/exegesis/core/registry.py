@@ -38,9 +38,11 @@ class Registry(Generic[C]):
     def add(self, card: C, **preset: Any) -> None:
         """Register a card, and make its class check its parameters (``core.parameters.checked``).
 
-        Raises UsageError if the name is taken or the class is not a frozen dataclass.
+        A class that is defined once more, as by a notebook's cell that runs again, takes the place of its former self.
+        Raises UsageError if the name is taken by another class or the class is not a frozen dataclass.
         """
-        if card.name in self._cards:
+        known = self._cards.get(card.name)
+        if known is not None and (known.cls is card.cls or _home(known.cls) != _home(card.cls)):
             raise UsageError(f"a {self.kind} named {card.name!r} is registered already")
         if not dataclasses.is_dataclass(card.cls) or not card.cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             raise UsageError(f"the {self.kind} {card.name!r} must be a frozen dataclass")
@@ -97,3 +99,8 @@ class Registry(Generic[C]):
         values = {**self._presets[card.name], **own, **(parameters or {})}
         check_complete(card.cls, card.name, values)
         return card.cls(**fitted(card.cls, card.name, values))
+
+
+def _home(cls: type) -> tuple[str, str]:
+    """Where a class is defined: its module, and its name there."""
+    return cls.__module__, cls.__qualname__

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from exegesis.core.errors import UsageError
 from exegesis.core.text import Span, Text
 from exegesis.engine.answer import ByMethod, Task, answer, array, finite
 from exegesis.engine.methods import Card, Method, Scores, require
+from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.target import Ask, Target
 from exegesis.results.attribution import Attribution
@@ -76,6 +78,7 @@ class Words(ByMethod):
         """The scores of each text. Raises ModelError if one, or a part of the account, is not finite."""
         model, batch, target = task.model, task.batch, task.target
         scores = self.method(model, batch, target)
+        _check_form(self.name, scores, batch, target)
         named = [tuple(self.spans(text)) if self.spans else () for text in task.texts]
         spans = [[span for _, span in row] for row in named]
         extra = score_spans(self.method, model, batch, target, scores, spans)
@@ -110,6 +113,16 @@ class Words(ByMethod):
         account = Account(body.parts, self.card.complete)
         told = replace(origin, details={**origin.details, **body.details})
         return Attribution(subject, told, body.spans, body.values, body.levels, remainder=account)
+
+
+def _check_form(name: str, scores: object, batch: Batch, target: Target) -> None:
+    """Raise UsageError for what a method returned that is not its answer."""
+    form = (len(batch), target.count, batch.ids.shape[1])
+    if not isinstance(scores, Scores):
+        raise UsageError(f"{name} must return Scores(values), not {type(scores).__name__}")
+    if tuple(scores.values.shape) != form:
+        given = list(scores.values.shape)
+        raise UsageError(f"{name} must return values of the shape [texts, numbers, pieces] = {list(form)}, not {given}")
 
 
 def score_spans(
