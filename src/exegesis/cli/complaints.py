@@ -67,5 +67,9 @@ class OnceEach(TyperCommand):
             twice = [word for word in given if word in parameter.opts and word.startswith("-")]
             single = getattr(parameter, "nargs", 1) == 1 and not getattr(parameter, "multiple", False)
             if single and not getattr(parameter, "is_flag", False) and len(twice) > 1:
-                raise UsageError(f"{twice[1]} is given twice and takes one value: give it once")
+                names = list(dict.fromkeys(twice))
+                told = (
+                    f"{names[0]} is given twice and" if len(names) == 1 else f"{' and '.join(names)} are one option, it"
+                )
+                raise UsageError(f"{told} takes one value: give it once")
         return super().parse_args(ctx, args)
