@@ -68,8 +68,6 @@ class OnceEach(TyperCommand):
             single = getattr(parameter, "nargs", 1) == 1 and not getattr(parameter, "multiple", False)
             if single and not getattr(parameter, "is_flag", False) and len(twice) > 1:
                 names = list(dict.fromkeys(twice))
-                told = (
-                    f"{names[0]} is given twice and" if len(names) == 1 else f"{' and '.join(names)} are one option, it"
-                )
+                told = " and ".join(names) + (" are one option, it" if len(names) > 1 else " is given twice and")
                 raise UsageError(f"{told} takes one value: give it once")
         return super().parse_args(ctx, args)
