@@ -42,8 +42,8 @@ def read_given(options: Texts, label: str | None = None) -> list[Example]:
         if options.pair is not None:
             raise UsageError("--pair belongs to a text argument; for a file name the --pair-column")
         return _in_file(file, options, label)
-    given = {"--column": columns[0], "--pair-column": columns[1], "--label": label, "--delimiter": options.delimiter}
-    for name, value in given.items():
+    owned = {"--column": columns[0], "--pair-column": columns[1], "--label": label, "--delimiter": options.delimiter}
+    for name, value in owned.items():
         if value is not None:
             raise UsageError(f"{name} belongs to --file")
     if not texts or texts == ["-"]:

@@ -76,15 +76,15 @@ def hub_table(name: str, split: str | None) -> Table:
 @contextmanager
 def _offline(wanted: bool) -> Iterator[None]:
     """Load what is stored, and ask nobody, if ``wanted``."""
-    places = [sys.modules.get(name) for name in ("datasets.config", "huggingface_hub.constants")]
+    places: list[Any] = [sys.modules.get(name) for name in ("datasets.config", "huggingface_hub.constants")]
     known = [(place, place.HF_HUB_OFFLINE) for place in places if wanted and hasattr(place, "HF_HUB_OFFLINE")]
     try:
         for place, _ in known:
-            place.HF_HUB_OFFLINE = True  # type: ignore[union-attr]
+            place.HF_HUB_OFFLINE = True
         yield
     finally:
         for place, before in known:
-            place.HF_HUB_OFFLINE = before  # type: ignore[union-attr]
+            place.HF_HUB_OFFLINE = before
 
 
 def _build(source: str, columns: dict[str, list[object]], names: Mapping[str, Sequence[str] | None]) -> Table:
