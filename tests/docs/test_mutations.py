@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_a_name_must_be_unique(tmp_path):
         mutations.mutations(table)
 
 
-def test_a_fault_is_put_into_a_copy_and_taken_out_again(tmp_path, monkeypatch):
+def test_a_fault_is_put_into_a_copy_and_taken_out_again(tmp_path):
     """The copy is whole after every row, also after one whose test cannot be run."""
     row = mutations.mutations()[0]
     path = tmp_path / mutations.SOURCE / row.file
@@ -52,16 +53,23 @@ def test_a_fault_is_put_into_a_copy_and_taken_out_again(tmp_path, monkeypatch):
     path.write_text(whole, "utf-8")
     seen = []
 
-    def run(test, root):
+    def run(tests):
+        assert tests == [row.test]
         seen.append(path.read_text("utf-8"))
-        if len(seen) == 3:
+        if len(seen) == 2:
             raise KeyboardInterrupt
-        return len(seen) - 1
+        return "an ending"
 
-    monkeypatch.setattr(mutations, "_run", run)
-    assert not mutations.falls(row, tmp_path)
-    assert mutations.falls(row, tmp_path)
+    assert mutations.planted(row, tmp_path, run) == "an ending"
     with pytest.raises(KeyboardInterrupt):
-        mutations.falls(row, tmp_path)
-    assert all(text == whole.replace(row.old, row.new) for text in seen)
+        mutations.planted(row, tmp_path, run)
+    assert seen == [whole.replace(row.old, row.new)] * 2
     assert path.read_text("utf-8") == whole
+
+
+def test_the_tests_that_do_not_pass_are_told_from_those_that_do():
+    def run(tests):
+        return SimpleNamespace(how=mutations.PASSED if "broken" not in tests else mutations.FELL)
+
+    assert mutations.failing(["one", "broken", "two", "three"], run) == ["broken"]
+    assert mutations.failing(["one", "two"], run) == []
