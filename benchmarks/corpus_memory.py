@@ -2,9 +2,10 @@
 
 python benchmarks/corpus_memory.py STORES TEXTS.tsv [TEXTS.tsv ...] [--method gradient] [--texts 10000,100000]
 
-The different texts of the files are explained into STORES/N for each number N of texts, each in a process of its own. A
-line says the peak of the process's resident memory, before the run (the model, the texts) and at its end, its processor
-time, and what the texts themselves take. It goes on where it was stopped: then the time is that of the rest.
+The different texts of the files are explained into STORES/N for each number N of texts, each in a process of its own.
+A line says the peak of the process's resident memory, before the run (the model, the texts) and at its end, its seconds
+and which share of them was estimated, its processor time, and what the texts themselves take. It goes on where it was
+stopped: then the time is that of the rest.
 """
 
 from __future__ import annotations
@@ -33,9 +34,13 @@ def one(store: Path, files: list[str], method: str, count: int) -> None:
     seconds = now.user + now.system - spent.user - spent.system
     size = sum(map(sys.getsizeof, texts))
     rows = sum(path.stat().st_size for path in (store / "rows").glob("*.parquet"))
-    print(f"{len(texts):8,} texts ({size / 2**20:.0f} MB): {before / 2**20:.0f} MB before, {after / 2**20:.0f} MB at "
-          f"the end; {ran.done:,} explained in {seconds:.0f} s of processor time, {ran.failed} failed; "
-          f"{rows / 2**20:.0f} MB on the disk", flush=True)  # fmt: skip
+    told = [
+        f"{len(texts):8,} texts ({size / 2**20:.0f} MB): {before / 2**20:.0f} MB before, {after / 2**20:.0f} MB at end",
+        f"{ran.done:,} explained in {ran.seconds:.0f} s ({ran.estimate.seconds / max(ran.seconds, 1e-9):.2f} of it "
+        f"estimated), {seconds:.0f} s of processor time, {ran.failed} failed",
+        f"{rows / 2**20:.0f} MB on the disk ({ran.estimate.bytes / max(rows, 1):.2f} of it estimated)",
+    ]  # fmt: skip
+    print("; ".join(told), flush=True)
 
 
 def texts_of(file: str) -> list[str]:

@@ -26,7 +26,7 @@ class Report(Command, opt.Look, opt.Model, Rows):
     exegesis report --data reviews.tsv --out report.html
     exegesis report -m mine --data test.tsv --words women.txt,men.txt --out r.html
     exegesis report -m mine --data sst2/ --split test --measured 200 --out r.html
-    exegesis report -m mine --data test.tsv --out r.html --card README.md --license apache-2.0
+    exegesis report -m mine --data test.tsv --out r.html --card README.md
     """
 
     data: str = option("Texts, with labels if they have any.", "--data", "--file", "-f", metavar="DATA", default=...)
