@@ -105,7 +105,11 @@ def copied(folder: Path) -> Path:
         else:
             shutil.copy(source, folder / name)
     for path in (ROOT / "src").rglob(LARGE):
-        (folder / path.relative_to(ROOT)).symlink_to(path)
+        target = folder / path.relative_to(ROOT)  # no symbolic link, which a model's folder refuses
+        try:
+            target.hardlink_to(path)
+        except OSError:  # another file system
+            shutil.copy(path, target)
     compileall.compile_dir(folder / "src", quiet=2, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
     return folder
 
