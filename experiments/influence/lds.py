@@ -33,14 +33,13 @@ from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 
 OTHERS = (100, 101, 102, 103)  # seeds of further models, none of which is among the judges'
-SHARES = (0.001, 0.01, 0.1, 1.0, 10.0)  # dampings that are tried, as shares of the mean eigenvalue
+SHARES = (0.01, 0.1, 1.0)  # dampings that are tried, as shares of the mean eigenvalue
 # title: name, parameters, how its damping is called if it is to be chosen, whether it is asked of every model
 METHODS: dict[str, tuple[str, dict[str, Any], bool, bool]] = {
     "influence-functions": ("influence-functions", {}, True, False),
-    "influence-functions x 5": ("influence-functions", {}, True, True),
     "influence-functions, EK-FAC": ("influence-functions", {"solver": "ek-fac"}, True, False),
     "influence-functions, EK-FAC x 5": ("influence-functions", {"solver": "ek-fac"}, True, True),
-    "fast-influence": ("fast-influence", {}, True, False),
+    "fast-influence": ("fast-influence", {"k": 500}, True, False),
     "random-projections": ("random-projections", {}, True, False),
     "random-projections, 5 models": ("random-projections", {"models": ""}, True, False),
     "gradient-similarity": ("gradient-similarity", {}, False, False),
@@ -132,7 +131,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--texts", type=int, default=500)
     parser.add_argument("--queries", type=int, default=20)
-    parser.add_argument("--halves", type=int, default=60)
+    parser.add_argument("--tuning", type=int, default=8)
+    parser.add_argument("--halves", type=int, default=48)
+    parser.add_argument("--only", default="", help="titles of methods, separated by semicolons")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--kept", type=Path, required=True)
@@ -141,7 +142,7 @@ def main() -> None:
     torch.set_num_threads(1)
     judge = Judge(given)
     truths = judge.truths()
-    tuning, test = range(given.queries), range(given.queries, 2 * given.queries)
+    tuning, test = range(min(given.tuning, given.queries)), range(given.queries, 2 * given.queries)
     mean = {name: truth.mean(0) for name, truth in truths.items()}
     here = {name: truth[:, test.start :] for name, truth in mean.items()}
     report: dict[str, Any] = {"texts": len(judge.examples), "queries": given.queries, "halves": given.halves,
@@ -161,10 +162,12 @@ def main() -> None:
     for title, values in plain.items():
         report["rows"].append(table(title, values, judge.halves, here))
     for title, (_, _, damped, _) in METHODS.items():
+        if given.only and title not in given.only.split(";"):
+            continue
         tried = {}
         for share in SHARES if damped else ():
             values = judge.scores(title, share, tuning)
-            tried[share] = float(np.mean(ranks(values, judge.halves, mean["margin"][:, : test.start])))
+            tried[share] = float(np.mean(ranks(values, judge.halves, mean["margin"][:, : tuning.stop])))
         best = max(tried, key=tried.__getitem__) if tried else None
         start = time.process_time()
         values = judge.scores(title, best, test)

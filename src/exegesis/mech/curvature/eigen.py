@@ -4,14 +4,15 @@ Of a weight whose gradient is a sum of products of inputs and output gradients, 
 of the inputs' and of the output gradients' second moments, one against each of the other (Martens and Grosse 2015);
 positions without a gradient, such as padding, count in neither. The eigenvalues are then those that fit the
 Gauss-Newton matrix best: its diagonal in these axes, which also makes up for positions of a text being added together,
-as in recurrent layers. A table of vectors needs axes for its columns alone. Scales, shifts, and weights without factors
+as in recurrent layers. The bias of a linear map is one more column of its matrix, whose input is 1 (Martens and Grosse
+2015, Sec. 2). A table of vectors needs axes for its columns alone. Scales, other shifts, and weights without factors
 have a diagonal. Blocks of different weights are taken to be independent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -26,7 +27,8 @@ from exegesis.mech.curvature.products import GaussNewton
 class Block:
     """The curvature of one weight: axes of its outputs and of its inputs (columns), and the eigenvalues [out, in].
 
-    A ``rows`` block has axes for the columns of a table only, a ``plain`` one has none.
+    A ``rows`` block has axes for the columns of a table only, a ``plain`` one has none. ``bias`` is the weight that is
+    the last column of a ``linear`` one.
     """
 
     kind: Literal["linear", "rows", "plain"]
@@ -34,6 +36,7 @@ class Block:
     outputs: Float[Tensor, "o o"] | None = None
     inputs: Float[Tensor, "i i"] | None = None
     transposed: bool = False
+    bias: str | None = None
 
     def turned(self, matrices: Float[Tensor, "q o i"], *, back: bool = False) -> Float[Tensor, "q o i"]:
         """Matrices in the block's axes, or back in their own."""
@@ -43,22 +46,27 @@ class Block:
             return self.outputs @ matrices @ self.inputs.t()
         return self.outputs.t() @ matrices @ self.inputs
 
-    def solved(self, vectors: Float[Tensor, "q ..."], damping: float) -> Float[Tensor, "q ..."]:
-        """Vectors times the inverse of the damped block."""
+    def solved(self, name: str, named: Mapping[str, Tensor], damping: float) -> dict[str, Tensor]:
+        """Vectors ``[q, *shape]`` of the block's weight and bias, by name, times the inverse of the damped block."""
+        vectors = named[name]
         if self.kind == "linear":
             flat = vectors.reshape(len(vectors), vectors.shape[1], -1)
             matrices = flat.transpose(1, 2) if self.transposed else flat
+            if self.bias is not None:
+                matrices = torch.cat([matrices, named[self.bias][..., None]], 2)
             made = self.turned(self.turned(matrices) / (self.values + damping), back=True)
-            return (made.transpose(1, 2) if self.transposed else made).reshape(vectors.shape)
+            last = {} if self.bias is None else {self.bias: made[..., -1]}
+            made = made if self.bias is None else made[..., :-1]
+            return {name: (made.transpose(1, 2) if self.transposed else made).reshape(vectors.shape), **last}
         if self.kind == "rows":
             assert self.outputs is not None
-            return (vectors @ self.outputs) / (self.values + damping) @ self.outputs.t()
-        return vectors / (self.values + damping)
+            return {name: (vectors @ self.outputs) / (self.values + damping) @ self.outputs.t()}
+        return {name: vectors / (self.values + damping)}
 
 
 @dataclass(frozen=True, eq=False)
 class Eigen:
-    """The curvature of all weights, block by block."""
+    """The curvature of all weights, block by block; a bias that is a column of a block has none of its own."""
 
     layout: Layout
     blocks: dict[str, Block]
@@ -67,27 +75,38 @@ class Eigen:
     def of(cls, matrix: GaussNewton) -> Eigen:
         """Fit blocks to a Gauss-Newton matrix, in two rounds over the texts: axes, then eigenvalues."""
         axes = _axes(matrix)
+        columns = {block.bias for block in axes.values()}
+        names = [name for name in matrix.passes.layout.shapes if name not in columns]
         values: dict[str, Tensor] = {}
         for factors in _roots(matrix):
-            for name in matrix.passes.layout.shapes:
+            for name in names:
                 added = _squares(factors, name, axes.get(name)) / matrix.count
                 values[name] = values[name] + added if name in values else added
         blocks = {}
-        for name in matrix.passes.layout.shapes:
-            block = axes.get(name, Block("plain", values[name]))
-            blocks[name] = Block(block.kind, values[name], block.outputs, block.inputs, block.transposed)
+        for name in names:
+            blocks[name] = replace(axes.get(name, Block("plain", values[name])), values=values[name])
         return cls(matrix.passes.layout, blocks)
 
     def dampings(self, share: float) -> dict[str, float]:
-        """A damping for each weight: a share of the mean eigenvalue of its block (Grosse et al. 2023, Sec. 2.2), or of
-        all blocks for a weight without curvature."""
+        """A damping for each block: a share of its mean eigenvalue (Grosse et al. 2023, Sec. 2.2), or of that of all
+        blocks for one without curvature."""
         whole = self.trace() / self.layout.size
         return {name: share * (float(block.values.mean()) or whole) for name, block in self.blocks.items()}
 
     def solved(self, vectors: Float[Tensor, "q p"], damping: Mapping[str, float]) -> Float[Tensor, "q p"]:
-        """Vectors times the inverse of the curvature, damped for each weight."""
-        named = self.layout.split(vectors)
-        return self.layout.joined({name: self.blocks[name].solved(part, damping[name]) for name, part in named.items()})
+        """Vectors times the inverse of the curvature, damped for each block."""
+        named, made = self.layout.split(vectors), dict[str, Tensor]()
+        for name, block in self.blocks.items():
+            made |= block.solved(name, named, damping[name])
+        return self.layout.joined(made)
+
+    def diagonal(self, damping: Mapping[str, float]) -> Float[Tensor, " p"]:
+        """The damping of every single weight."""
+        each = dict[str, Tensor]()
+        for name, block in self.blocks.items():
+            for own in (name, *([] if block.bias is None else [block.bias])):
+                each[own] = block.values.new_full((1, *self.layout.shapes[own]), damping[name])
+        return self.layout.joined(each)[0]
 
     def lengths(self, factors: Factors, dampings: Mapping[str, float]) -> Float[Tensor, "k b"]:
         """gᵀ (H + λ)⁻¹ g of every gradient g, without writing it out in all weights at once."""
@@ -121,22 +140,31 @@ def _roots(matrix: GaussNewton) -> Iterator[Factors]:
         yield factors.weighted(matrix.roots(number, raw))
 
 
+def _with_bias(part: Part, bias: str | None) -> Float[Tensor, "n i"]:
+    """The inputs of a linear map, with a column of ones for its bias."""
+    assert part.inputs is not None
+    return part.inputs if bias is None else torch.cat([part.inputs, torch.ones_like(part.inputs[:, :1])], 1)
+
+
 def _axes(matrix: GaussNewton) -> dict[str, Block]:
     """The axes of every weight that has some."""
     moments: dict[str, tuple[Part, Tensor, Tensor | None]] = {}
     kinds: dict[str, set[object]] = {}
+    added: dict[str, list[str | None]] = {}  # the biases that were added to the outputs of each linear map
+    shifts = list[str]()
     for factors in _roots(matrix):
         for name in factors.apart:
             kinds.setdefault(name, set()).add("apart")
         for part in factors.parts:
             kinds.setdefault(part.weight, set()).add((part.kind, part.transposed))
+            shifts += [part.weight] if part.kind == "shift" else []
             if part.kind not in ("linear", "rows"):
                 continue
             outer = torch.einsum("kno,knp->op", part.delta, part.delta)
             inner = None
             if part.kind == "linear":
-                assert part.inputs is not None
-                read = part.inputs * (part.delta != 0).any(2).any(0)[:, None]
+                added.setdefault(part.weight, []).append(part.bias)
+                read = _with_bias(part, part.weight) * (part.delta != 0).any(2).any(0)[:, None]
                 inner = read.t() @ read
             if part.weight in moments and moments[part.weight][1].shape == outer.shape:
                 _, before, under = moments[part.weight]
@@ -146,11 +174,24 @@ def _axes(matrix: GaussNewton) -> dict[str, Block]:
     for name, (part, outer, inner) in moments.items():
         if len(kinds[name]) == 1 and part.kind != "scale":
             outputs = torch.linalg.eigh(outer)[1]
+            bias = _column(name, added, shifts, kinds)
+            inner = inner if bias is not None or inner is None else inner[:-1, :-1]
             inputs = None if inner is None else torch.linalg.eigh(inner)[1]
             kind: Literal["linear", "rows"] = "rows" if inputs is None else "linear"
             shape = matrix.passes.layout.shapes[name] if inputs is None else (len(outputs), len(inputs))
-            blocks[name] = Block(kind, outer.new_zeros(shape), outputs, inputs, part.transposed)
+            blocks[name] = Block(kind, outer.new_zeros(shape), outputs, inputs, part.transposed, bias)
     return blocks
+
+
+def _column(
+    name: str, added: Mapping[str, list[str | None]], shifts: Sequence[str], kinds: Mapping[str, set[object]]
+) -> str | None:
+    """The bias that is a column of a matrix: one that is added to all its outputs, and to nothing else."""
+    found = added.get(name, [None])
+    bias = found[0]
+    if bias is None or found.count(bias) < len(found) or len(kinds[bias]) > 1 or shifts.count(bias) != len(found):
+        return None
+    return bias
 
 
 def _squares(factors: Factors, name: str, block: Block | None) -> Tensor:
@@ -174,9 +215,8 @@ def _rotated(parts: list[Part], block: Block, factors: Factors, root: int) -> Fl
     assert block.outputs is not None
     whole = block.values.new_zeros(factors.texts, *block.values.shape)
     for part in parts:
-        assert part.inputs is not None
         delta = part.padded(part.delta[root : root + 1] @ block.outputs, factors.texts)[0]
-        inputs = part.padded((part.inputs @ block.inputs)[None], factors.texts)[0]
+        inputs = part.padded((_with_bias(part, block.bias) @ block.inputs)[None], factors.texts)[0]
         whole += delta.transpose(1, 2) @ inputs
     return whole
 

@@ -49,8 +49,8 @@ class Layout:
 @dataclass(frozen=True, eq=False)
 class Part:
     """The factors of one use of a weight: ``delta[k, n, ...]`` the gradients of k numbers at n positions, ``owner[n]``
-    the row of the text that a position belongs to, ``inputs`` as in ``Use``; each position's gradient is their
-    product."""
+    the row of the text that a position belongs to, ``inputs`` and ``bias`` as in ``Use``; each position's gradient is
+    their product."""
 
     weight: str
     kind: Kind
@@ -58,6 +58,7 @@ class Part:
     delta: Float[Tensor, "k n ..."]
     inputs: Tensor | None = None
     transposed: bool = False
+    bias: str | None = None
 
     @property
     def size(self) -> float:

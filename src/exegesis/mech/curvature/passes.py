@@ -247,4 +247,4 @@ def _part(use: Use, deltas: Sequence[Tensor], owner: Int[Tensor, " n"]) -> Part:
     elif inputs is not None:
         inputs = inputs.detach()
         inputs = inputs.reshape(count, *(shape if use.kind == "scale" else inputs.shape[-1:]))
-    return Part(use.weight, use.kind, owner, delta, inputs, use.transposed)
+    return Part(use.weight, use.kind, owner, delta, inputs, use.transposed, use.bias)

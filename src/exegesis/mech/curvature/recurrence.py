@@ -122,6 +122,6 @@ def _direction(
         states.append(hidden)
     if reverse:
         before, states = before[::-1], states[::-1]
-    watch.note(w_h, "linear", apart, torch.stack(before))
+    watch.note(w_h, "linear", apart, torch.stack(before), bias=watch.name_of(b_h))
     watch.note(b_h, "shift", apart)
     return torch.stack(states), (hidden, memory)

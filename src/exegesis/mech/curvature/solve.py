@@ -18,11 +18,13 @@ Times = Callable[[Float[Tensor, "q p"]], Float[Tensor, "q p"]]
 @dataclass(frozen=True, eq=False)
 class Solved:
     """Solutions h of (H + λ)h = v for each vector v: ``residual[q]`` is |(H + λ)h - v| / |v|, measured;
-    ``products`` counts the products with H over all texts (parts of it for products over a few)."""
+    ``products`` counts the products with H over all texts (parts of it for products over a few); ``negative`` says that
+    H + λ was negative along some direction."""
 
     solutions: Float[Tensor, "q p"]
     residual: Float[Tensor, " q"]
     products: float
+    negative: bool = False
 
 
 def conjugate_gradients(
@@ -38,27 +40,33 @@ def conjugate_gradients(
     After each step ``enough`` may end the work, from the number of steps and the solutions so far.
 
     A vector is done where its residual is below ``tolerance``, or where the curvature along its direction is not above
-    zero (a Hessian away from a minimum): what is reached by then is kept, and its residual says how good that is.
+    zero (a Hessian away from a minimum): the last steps before that are far too long, so of what was reached by then
+    that of the smallest residual is kept, which says how good it is.
     """
     solutions, rest = torch.zeros_like(vectors), vectors.clone()
     direction, sizes = rest.clone(), vectors.square().sum(1)
     squares = sizes.clone()
+    best, least, fell = solutions.clone(), sizes.clone(), torch.zeros_like(sizes, dtype=torch.bool)
     count, open_rows = 0, sizes > 0
     while count < iterations and bool(open_rows.any()):
         made = times(direction) + damping * direction
         count += 1
         along = (direction * made).sum(1)
+        fell |= open_rows & (along <= 0)
         open_rows = open_rows & (along > 0)
         step = torch.where(open_rows, squares / along.where(along > 0, torch.ones_like(along)), 0.0)[:, None]
         solutions += step * direction
         rest -= step * made
         new = rest.square().sum(1)
+        better = (new < least)[:, None]
+        best, least = torch.where(better, solutions, best), torch.minimum(new, least)
         direction = torch.where(open_rows[:, None], rest + (new / squares.clamp_min(1e-300))[:, None] * direction, 0.0)
         squares = new
         open_rows = open_rows & (new > tolerance**2 * sizes)
         if enough(count, solutions):
             break
-    return Solved(solutions, residual(times, solutions, vectors, damping), count + 1)
+    solutions = torch.where(fell[:, None], best, solutions)
+    return Solved(solutions, residual(times, solutions, vectors, damping), count + 1, bool(fell.any()))
 
 
 def lissa(

@@ -32,7 +32,8 @@ class Use:
     weight, turned by ``transposed``, is a matrix; ``rows``: inputs are the numbers of rows, ``skipped`` is one without
     a gradient; ``scale``: inputs are multiplied number by number; ``shift``: no inputs. ``features`` is the number of
     last axes of ``out`` that are features. ``order`` has the texts in the order in which ``out`` seems to hold them, if
-    that is not the batch's (packed sequences are sorted).
+    that is not the batch's (packed sequences are sorted). ``bias`` is the weight that is added to the output of a
+    linear map.
     """
 
     weight: str
@@ -43,6 +44,7 @@ class Use:
     transposed: bool = False
     skipped: int | None = None
     order: Tensor | None = None
+    bias: str | None = None
 
 
 class Watch(TorchFunctionMode):
@@ -119,7 +121,7 @@ class Watch(TorchFunctionMode):
         """A linear map of the last axis, its weights noted."""
         matrix = self.at(weight)
         out = functional.linear(inputs, matrix.t() if transposed else matrix, self.at(bias))
-        self.note(weight, "linear", out, inputs, transposed=transposed)
+        self.note(weight, "linear", out, inputs, transposed=transposed, bias=self.name_of(bias))
         self.note(bias, "shift", out)
         return out
 
@@ -298,7 +300,7 @@ def _conv(axes: int) -> Callable[..., Tensor | None]:
         ).transpose(1, 2)
         flat = watch.at(weight).reshape(len(weight), -1)
         out = functional.linear(windows, flat, watch.at(bias))
-        watch.note(weight, "linear", out, windows)
+        watch.note(weight, "linear", out, windows, bias=watch.name_of(bias))
         watch.note(bias, "shift", out)
         sizes = [
             (input.shape[2 + n] + 2 * margins[n] - holes[n] * (kernel[n] - 1) - 1) // steps[n] + 1

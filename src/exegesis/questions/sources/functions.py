@@ -87,6 +87,7 @@ class InfluenceFunctions:
             scores = -matrix.products(vectors[-1])
             values.append(scores)
             told = {"damping": damping if eigen is None or self.damping is not None else each}
+            told |= {"negative": True} if solved.negative else {}
             details += [
                 {**told, "residual": residual, "products": solved.products, "sum": total}
                 for residual, total in zip(solved.residual.tolist(), scores.sum(1).tolist(), strict=True)
@@ -108,9 +109,7 @@ class InfluenceFunctions:
 def by_blocks(eigen: Eigen, matrix: GaussNewton, vectors: Float[Tensor, "q p"], damping: Mapping[str, float]) -> Solved:
     """The vectors times the inverse of the blocks; the residual is that to the whole damped matrix."""
     solutions = eigen.solved(vectors, damping)
-    shapes = eigen.layout.shapes
-    diagonal = eigen.layout.joined({name: vectors.new_full((1, *shapes[name]), damping[name]) for name in shapes})[0]
-    return Solved(solutions, residual(matrix.times, solutions, vectors, diagonal), 3.0)
+    return Solved(solutions, residual(matrix.times, solutions, vectors, eigen.diagonal(damping)), 3.0)
 
 
 def _notes(detail: dict[str, Any], passes: Passes, drift: float, texts: int) -> list[str]:
@@ -118,7 +117,10 @@ def _notes(detail: dict[str, Any], passes: Passes, drift: float, texts: int) -> 
     damping = detail["damping"]
     damped = "a share of each weight's mean eigenvalue" if isinstance(damping, dict) else f"{damping:.3g}"
     notes = [f"Damping {damped}, residual of the inverse {detail['residual']:.2g}."]
-    if detail["residual"] > ROUGH:
+    if detail.get("negative"):
+        notes.append("The curvature is negative along some direction, as the loss is at no minimum: the search for its "
+                     "inverse ended there. Give more damping, or take curvature=gauss-newton.")  # fmt: skip
+    elif detail["residual"] > ROUGH:
         notes.append("The inverse is rough: more iterations or more damping make it better.")
     if drift > AWAY and texts >= FEWEST:
         notes.append(

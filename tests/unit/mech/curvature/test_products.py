@@ -94,6 +94,12 @@ def test_no_vector_no_direction():
     down = conjugate_gradients(lambda v: -v, torch.ones(1, 3), 0.0, 5, 1e-6)
     assert not down.solutions.any()
     assert float(down.residual) == pytest.approx(1.0)
+    assert down.negative
+    both = torch.tensor([3.0, 1.0, 0.5, -0.3]).diag().double()  # the last step before negative curvature is too long
+    some = torch.tensor([[1.0, 1.0, 1.0, 0.3]], dtype=torch.float64)
+    short = conjugate_gradients(lambda v: v @ both, some, 0.0, 50, 1e-9)
+    assert short.negative
+    assert float(short.residual) < 0.39
 
 
 def test_blocks_of_ek_fac(toy):
@@ -102,23 +108,34 @@ def test_blocks_of_ek_fac(toy):
     eigen = Eigen.of(GaussNewton(passes, texts, GOLD))
     assert eigen.trace() == pytest.approx(float(newton.trace()), rel=1e-9)
     inverse = torch.zeros_like(newton)
-    for name, part in passes.layout.slices().items():
-        block, own = eigen.blocks[name], newton[part, part]
+    slices = passes.layout.slices()
+    for name, block in eigen.blocks.items():
+        places = torch.arange(len(newton))[slices[name]]
+        if block.bias is not None:  # it is the last column of the matrix
+            last = torch.arange(len(newton))[slices[block.bias]]
+            places = torch.cat([places.reshape(len(last), -1), last[:, None]], 1).reshape(-1)
+        own = newton[places][:, places]
         axes = torch.eye(len(own), dtype=own.dtype)
         if block.kind == "linear":
             axes = torch.kron(block.outputs.contiguous(), block.inputs.contiguous())
         torch.testing.assert_close(block.values.reshape(-1), (axes.t() @ own @ axes).diagonal())
-        inverse[part, part] = axes @ (1 / (block.values.reshape(-1) + 0.1)).diag() @ axes.t()
-    assert eigen.blocks["rnn.weight_hh_l0"].kind == "linear"
-    assert eigen.blocks["rnn.bias_hh_l0"].kind == "plain"
+        made = axes @ (1 / (block.values.reshape(-1) + 0.1)).diag() @ axes.t()
+        inverse[places[:, None], places] = made
+    found = {name: (block.kind, block.bias) for name, block in eigen.blocks.items()}
+    assert found["rnn.weight_hh_l0"] == ("linear", "rnn.bias_hh_l0")
+    assert found["out.weight"] == ("linear", "out.bias")
+    assert "rnn.bias_hh_l0" not in found
     same = dict.fromkeys(eigen.blocks, 0.1)
     torch.testing.assert_close(eigen.solved(rows, same), rows @ inverse)
     ((_, factors),) = list(Losses(passes, texts, GOLD).gradients())
     lengths = torch.einsum("np,pq,nq->n", factors.dense()[0], inverse, factors.dense()[0])
     torch.testing.assert_close(eigen.lengths(factors, same)[0], lengths)
     shares = eigen.dampings(0.5)
-    for name, part in passes.layout.slices().items():  # half of the mean eigenvalue of each block
-        assert shares[name] == pytest.approx(0.5 * float(newton[part, part].diagonal().mean()))
+    diagonal = eigen.diagonal(shares)
+    for name, block in eigen.blocks.items():  # half of the mean eigenvalue of each block
+        own = torch.cat([newton.diagonal()[slices[one]] for one in (name, block.bias) if one])
+        assert shares[name] == pytest.approx(0.5 * float(own.mean()))
+        assert diagonal[slices[name]].eq(shares[name]).all()
 
 
 def test_padding_turns_no_axes(toy):
