@@ -5,9 +5,9 @@
     python benchmarks/transformer_relevance.py --model FOLDER --lxt CHECKOUT
 
 FOLDER is a Hugging Face classifier or causal model (a next word is explained then), DATA has ``sst2/test.tsv``. Texts
-run one at a time and in batches. CHECKOUT is a checkout of https://github.com/rachtibat/LRP-eXplains-Transformers for
-a Llama-type model; its patches are undone after each call. Times are of the processor; only ratios are meant to be
-kept.
+run one at a time and in batches, or, with a CHECKOUT, one at a time beside LXT. CHECKOUT is a checkout of
+https://github.com/rachtibat/LRP-eXplains-Transformers for a Llama-type model; its patches are undone after each call.
+Times are of the processor; only ratios are meant to be kept.
 """
 
 from __future__ import annotations
@@ -128,11 +128,12 @@ def main() -> None:
     if options.data:
         texts = [str(example.text) for example in read_examples(Path(options.data) / "sst2" / "test.tsv")][:64]
     found: dict[str, Any] = {**heading(), "model": Path(options.model).name}
-    found["one text"] = beside_passes(model, texts[:1], options.runs)
-    found["a batch"] = beside_passes(model, texts, options.runs)
-    if options.lxt:
+    if not options.lxt:
+        found["one text"] = beside_passes(model, texts[:1], options.runs)
+        found["a batch"] = beside_passes(model, texts, options.runs)
+    else:
         found["beside LXT"] = beside_lxt(model, options.lxt, " ".join(texts[:1]), options.runs)
-        found["beside LXT, longer"] = beside_lxt(model, options.lxt, " ".join(texts[:8]), options.runs)
+        found["beside LXT, longer"] = beside_lxt(model, options.lxt, " ".join(texts[:4]), options.runs)
     report(found, options.out)
 
 
