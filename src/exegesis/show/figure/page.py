@@ -61,8 +61,9 @@ def _groups(parts: Sequence[doc.Part]) -> Iterator[list[doc.Part]]:
 
 
 def _beside(parts: Sequence[doc.Part], canvas: Canvas, y: float) -> float:
-    """Parts in two columns if there is width, those of a row beginning at one height."""
-    count = 2 if canvas.room >= BESIDE else 1
+    """Parts in two columns if there is width (three charts of curves in three), each row at one height."""
+    curves = all(isinstance(part, doc.Chart) and part.kind is doc.Curve for part in parts)
+    count = (3 if curves and len(parts) == 3 else 2) if canvas.room >= BESIDE else 1
     room = (canvas.room - GUTTER * (count - 1)) / count
     for start in range(0, len(parts), count):
         columns = [canvas.column(canvas.left + at * (room + GUTTER), room) for at in range(count)]
