@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import exegesis
 from exegesis.core.errors import FileError, TextError, UsageError
 from exegesis.data.concepts import read_concepts
+from exegesis.show.documents.networks.attributes import document
+from tests.support import matrix_samples
 from tests.support.every_model import MODELS
 
 RAW = "w1 w2 w3 w4"
@@ -72,3 +76,12 @@ def test_concepts_are_read_from_lists_and_indices(tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(FileError, match="holds no"):
         read_concepts(tmp_path / "none")
+
+
+def test_large_numbers_are_drawn_in_thousands_of_nats() -> None:
+    result = matrix_samples.attributes()
+    size = 5e4 / float(abs(result.remaining).max())
+    large = replace(result, alone=result.alone * size, shared=result.shared * size)
+    assert "thousands of nats" not in repr(document([result]))
+    assert "thousands of nats" in repr(document([large]))
+    assert "50.0 ±" in repr(document([large]))

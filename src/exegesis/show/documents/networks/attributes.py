@@ -12,6 +12,7 @@ from exegesis.show.wording import many, number, visible
 
 COLUMNS = ("example", "model", "word", "reading", "layer", "concept", "words", "alone", "shared", "remaining", "error")
 AXIS = "nats beyond the concept"
+UNITS = ((1e7, 1e6, "millions of "), (1e4, 1e3, "thousands of "))  # from where on, how many, their name
 
 
 def document(results: Sequence[Attributes]) -> Document:
@@ -20,23 +21,25 @@ def document(results: Sequence[Attributes]) -> Document:
 
 
 def _section(result: Attributes) -> Section:
-    rest, layers = result.remaining, tuple(map(visible, result.layers))
+    layers, most = tuple(map(visible, result.layers)), float(abs(result.remaining).max(initial=0.0))
+    unit, prefix = next(((unit, name) for start, unit, name in UNITS if most >= start), (1.0, ""))
+    rest, doubt = result.remaining / unit, result.error / unit
     names = [visible(concept) for concept in result.concepts]
     curves = tuple(
         Curve(name, tuple((at + 1.0, float(rest[at, column])) for at in range(len(layers))), hue=column)
         for column, name in enumerate(names)
     )
-    chart = Chart(f"What is left of “{visible(result.described)}”", AXIS, curves, across="layer", words=layers)
+    chart = Chart(f"What is left of “{visible(result.described)}”", prefix + AXIS, curves, across="layer", words=layers)
     rows = [
-        (layer, *(f"{number(float(rest[at, n]))} ± {number(float(result.error[at, n]))}" for n in range(len(names))))
+        (layer, *(f"{number(float(rest[at, n]))} ± {number(float(doubt[at, n]))}" for n in range(len(names))))
         for at, layer in enumerate(layers)
     ]
     used = ", ".join(f"{name} ({many(count, 'word')})" for name, count in zip(names, result.counts, strict=True))
     notes = sentences(
         [
             f"The text: {visible(' '.join(result.text.raw.split()))}",
-            "The log-likelihood of the word given the state, less the mean over the words of a concept: where little "
-            "is left, the state holds of the word hardly more than the concept.",
+            f"The log-likelihood of the word given the state, less the mean over the words of a concept, in {prefix}"
+            "nats: where little is left, the state holds of the word hardly more than the concept.",
             f"By the {visible(result.reading)} reading, at K λ = {number(result.rate)}; ± is the standard error over "
             f"the words: {used}.",
         ]
