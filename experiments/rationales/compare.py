@@ -1,11 +1,13 @@
 """Train every selector on data with known reasons, and measure what each of them keeps.
 
-    python compare.py DATA OUT.jsonl [--seeds N] [--selectors A B ...] [--limit WORDS] [--train N] [--test N]
+    python compare.py DATA OUT.jsonl [--seeds N] [--selectors A B ...] [--limit WORDS] [--train N] [--test N] [--unit U]
     python compare.py --table OUT.jsonl
 
-DATA is aspects, shortcuts (made by aspects.py), sst2 or movies (below the folder that EXEGESIS_DATA names). Each row of
-OUT is one training: a run that was stopped goes on with what is missing. --table prints means over seeds with 95 %
-intervals of the mean (Student's t), or the one number that there is.
+DATA is aspects, shortcuts (made by aspects.py), sst2, yelp or movies (below the folder that EXEGESIS_DATA names), pairs
+(e-SNLI, cut) or beer (a user's own BeerAdvocate, see beer.py; EXEGESIS_DATA/beer). Each row of OUT is one training: a
+run that was stopped goes on with what is missing. --table prints means over seeds with 95 % intervals of the mean
+(Student's t), or the one number that there is. "whole" reads all words: its sizes, options and seeds are those of the
+others, so that the difference in accuracy (column cost, by seed) is the price of selecting.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 import statistics
 import tempfile
 import time
@@ -23,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import aspects
+import beer
 import numpy as np
 from scipy import stats
 
@@ -33,16 +37,22 @@ from exegesis.models.modules.wrap import wrap
 from exegesis.models.rationale_models.model import RationaleClassifier
 from exegesis.models.rationale_models.shape import RationaleConfig
 from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.folder import save_folder
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.questions.trust.measuring.people import average_precision, runs
 from exegesis.results.rationale import Rationale
 from exegesis.study.reasons.rationales import collusion, train_selecting
 
+WARM = Path(tempfile.gettempdir()) / "exegesis-rationales"
 SIZE, ENCODER = 30, "gru"
-SHARES = {"aspects": 0.05, "shortcuts": 0.05, "sst2": 0.2, "movies": 0.1}  # the part of the words that is wanted
-WANTED = ("hardkuma", "bottleneck", "fresh", "class-wise", "introspective", "distribution-matching")
-PLAIN = ("lei", "lei:kind=sequential")
+SHARES = {  # the part of the words that is wanted
+    "aspects": 0.05, "shortcuts": 0.05, "sst2": 0.2, "yelp": 0.2, "movies": 0.1, "pairs": 0.3, "beer": 0.1
+}  # fmt: skip
+SELECTORS = ("whole", "lei", "lei:kind=sequential", "hardkuma", "bottleneck", "class-wise", "introspective",
+             "distribution-matching", "fresh:method=leave-one-out", "diffmask")  # fmt: skip
+PAIRED = ("matching:share=1.0", "matching:share=0.6", "matching:share=0.3")
+FREE = ("whole", "lei", "diffmask")  # that take no wanted share
 SPLITS, FILES = ("train", "dev", "test"), {"dev": "val"}
 Split = dict[str, list[Example]]
 
@@ -61,6 +71,13 @@ def data_of(name: str, asked: argparse.Namespace) -> tuple[Split, list[Any] | No
     if name == "sst2":
         parts = {split: read_examples(folder / "sst2" / f"{split}.tsv")[: sizes[split]] for split in SPLITS}
         return parts, None, None
+    if name == "yelp":
+        return yelp(folder / "yelp-polarity", sizes), None, None
+    if name == "pairs":
+        return paired(folder / "esnli", sizes), None, None
+    if name == "beer":
+        parts, found = beer.read(folder / "beer", beer.ASPECTS[0], sizes, asked.limit)
+        return parts, found, None
     both = {split: movies(folder / "movies-eraser", split, sizes[split], asked.limit) for split in SPLITS}
     return {split: rows for split, (rows, _) in both.items()}, both["test"][1], None
 
@@ -80,6 +97,34 @@ def movies(folder: Path, split: str, count: int, limit: int) -> tuple[list[Examp
     return found, marks
 
 
+def yelp(folder: Path, sizes: dict[str, int]) -> Split:
+    """Sentences of reviews, as many of each opinion, those of the dev files to train on."""
+    found: Split = {split: [] for split in SPLITS}
+    for end, label in (("0", "negative"), ("1", "positive")):
+        dev, test = ((folder / f"sentiment.{part}.{end}").read_text("utf-8").splitlines() for part in ("dev", "test"))
+        cut = {
+            "train": dev[: sizes["train"] // 2],
+            "dev": dev[-(sizes["dev"] // 2) :],
+            "test": test[: sizes["test"] // 2],
+        }
+        for split, lines in cut.items():
+            found[split] += [Example.of(line, label) for line in lines if line.strip()]
+    return found
+
+
+def paired(folder: Path, sizes: dict[str, int]) -> Split:
+    """Premises and hypotheses: those of the dev part to train on, its last for development, those of the test part."""
+    found = {}
+    for split in ("dev", "test"):
+        first, second, labels = (
+            (folder / f"{name}.{split}").read_text("utf-8").splitlines() for name in ("s1", "s2", "labels")
+        )
+        rows = zip(first, second, labels, strict=True)
+        found[split] = [Example.of((a, b), label) for a, b, label in rows if a.strip() and b.strip()]
+    return {"train": found["dev"][: sizes["train"]], "dev": found["dev"][-sizes["dev"] :],
+            "test": found["test"][: sizes["test"]]}  # fmt: skip
+
+
 def _marks(path: Path) -> list[list[bool]]:
     return [json.loads(line)["marks"] for line in path.read_text().splitlines()]
 
@@ -87,21 +132,31 @@ def _marks(path: Path) -> list[list[bool]]:
 def measured(selector: str, name: str, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
     """One training and its numbers."""
     parts, marks, shortcuts = data_of(name, asked)
-    options = TrainOptions(epochs=asked.epochs, batch=32, lr=5e-3, patience=6, seed=seed)
+    WARM.mkdir(exist_ok=True)
+    options = TrainOptions(epochs=asked.epochs, batch=32, lr=5e-3, patience=asked.patience, seed=seed)
     plain = RecurrentConfig(cell="gru", bidirectional=True, embedding=SIZE, hidden=SIZE)
     start = time.process_time()
-    if selector == "all words":
-        result = train(parts["train"], parts["dev"], parts["test"], config=plain, options=options)
-        assert result.test is not None
-        return {"accuracy": result.test.accuracy, "seconds": time.process_time() - start}
-    spec = f"{selector}:share={SHARES[name]}" if selector in WANTED else selector
-    config = RationaleConfig(selector=spec, encoder=ENCODER, embedding=SIZE, hidden=SIZE, dropout=0.1)
-    result = train_selecting(parts["train"], parts["dev"], parts["test"], config=config, options=options)
+    spec = selector if selector.split(":")[0] in FREE or "share=" in selector else f"{selector}:share={SHARES[name]}"
+    config = RationaleConfig(selector=spec, encoder=ENCODER, unit=asked.unit, embedding=SIZE, hidden=SIZE, dropout=0.1)
+    with tempfile.TemporaryDirectory() as made:
+        support, common = None, WARM / f"{name}-{asked.train}-{asked.limit}-{asked.epochs}-{asked.patience}-{seed}"
+        if common.is_file():  # what all selectors of a seed start from is trained once
+            shutil.copy(common, Path(made) / "state.warm")
+        if selector.startswith("diffmask"):
+            given = train(parts["train"], parts["dev"], config=plain, options=options).model
+            save_folder(Path(made) / "support", given, "A classifier to be masked.")
+            support = str(Path(made) / "support")
+        result = train_selecting(
+            parts["train"], parts["dev"], parts["test"], config=config, options=options, support=support,
+            checkpoint=Path(made) / "state", resume=True,
+        )  # fmt: skip
+        if (Path(made) / "state.warm").is_file():
+            shutil.copy(Path(made) / "state.warm", common)
     seconds = time.process_time() - start
     trained = result.model
     wrapped = wrap(trained.module, vocabulary=trained.vocabulary, labels=list(trained.labels), name=selector)
     model = RationaleClassifier.of(wrapped)  # type: ignore[arg-type]
-    found = exegesis.rationale(model, [str(one.text) for one in parts["test"]])
+    found = exegesis.rationale(model, [one.text for one in parts["test"]])
     assert result.test is not None
     row: dict[str, Any] = {
         "accuracy": result.test.accuracy,
@@ -120,7 +175,7 @@ def measured(selector: str, name: str, seed: int, asked: argparse.Namespace) -> 
     if shortcuts is not None:
         met = [any(given[n] for n in one.kept) for one, given in zip(found, shortcuts, strict=True)]
         row["shortcuts"] = float(np.mean(met))
-    if asked.collusion:
+    if asked.collusion and seed == 0:
         told = collusion(model, parts["train"], parts["dev"], parts["test"], config=plain, options=options)
         row |= {"reader": told.rationale, "complement": told.complement, "majority": told.majority}
     return row
@@ -159,8 +214,10 @@ def table(path: Path) -> str:
     lines = []
     for data in dict.fromkeys(row["data"] for row in rows):
         own = [row for row in rows if row["data"] == data]
-        names = [name for name in ("accuracy", "f1", "iou", "auprc", "share", "none", "shortcuts", "sufficiency",
-                                   "comprehensiveness", "reader", "complement", "seconds")
+        whole = {row["seed"]: row["accuracy"] for row in own if row["selector"].startswith("whole")}
+        own = [row | ({"cost": whole[row["seed"]] - row["accuracy"]} if row["seed"] in whole else {}) for row in own]
+        names = [name for name in ("accuracy", "cost", "f1", "iou", "auprc", "share", "none", "shortcuts",
+                                   "sufficiency", "comprehensiveness", "reader", "complement", "seconds")
                  if any(name in row for row in own)]  # fmt: skip
         lines += ["", f"### {data}", "", "| " + " | ".join(["selector", "seeds", *names]) + " |",
                   "|---|" + "--:|" * (len(names) + 1)]  # fmt: skip
@@ -188,11 +245,13 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--selectors", nargs="*", default=["all words", *PLAIN, *WANTED])
+    parser.add_argument("--selectors", nargs="*", default=None)
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--train", type=int, default=800)
     parser.add_argument("--test", type=int, default=400)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--patience", type=int, default=3)
+    parser.add_argument("--unit", default="word")
     parser.add_argument("--collusion", action="store_true")
     asked = parser.parse_args()
     if asked.table:
@@ -200,12 +259,16 @@ def main() -> None:
         return
     done = set()
     if asked.out.exists():
-        done = {(r["data"], r["selector"], r["seed"]) for r in map(json.loads, asked.out.read_text().splitlines())}
+        done = {
+            (r["data"], r["selector"], r["seed"], r["unit"])
+            for r in map(json.loads, asked.out.read_text().splitlines())
+        }
+    usual = ("whole:pairs=true", *PAIRED) if asked.data == "pairs" else SELECTORS
     for seed in range(asked.seeds):
-        for selector in asked.selectors:
-            if (asked.data, selector, seed) in done:
+        for selector in asked.selectors or usual:
+            if (asked.data, selector, seed, asked.unit) in done:
                 continue
-            sizes = {name: getattr(asked, name) for name in ("train", "test", "limit", "epochs")}
+            sizes = {name: getattr(asked, name) for name in ("train", "test", "limit", "epochs", "patience", "unit")}
             row = {"data": asked.data, "selector": selector, "seed": seed, **sizes,
                    **measured(selector, asked.data, seed, asked)}  # fmt: skip
             with asked.out.open("a") as stream:

@@ -40,6 +40,7 @@ from exegesis.results.behaviour.faults import (
     Unfaithful,
 )
 from exegesis.results.behaviour.mislabels import Cured, Mislabels, Sign, Suspect
+from exegesis.results.behaviour.said import Fact, Said, SaidText
 from exegesis.results.behaviour.study import Absent, Asked, Gap, Shown, Uses, Word, WordClass, WordClasses, WordUses
 from exegesis.results.behaviour.written import Exchanged, Simulated, WrittenStudy, WrittenText
 from exegesis.results.evaluation import Evaluation, Measurand, Measured
@@ -329,7 +330,18 @@ def explainer() -> WrittenStudy:
     )
 
 
+def said() -> Said:
+    """A text with words, facts and another label's explanation, and one of which nothing is written."""
+    facts = (Fact("fine", "is a", "quality"), Fact("film", "part of", "cinema"))
+    texts = (
+        SaidText("A fine film.", "positive", 0.75, "fine is good", ("fine", "film"), facts, (("negative", "dull"),)),
+        SaidText("A cat.", "negative", 0.5, ""),
+    )
+    return Said(ASKED, "label-specific", texts)
+
+
 STUDIES = (
     store, classes, uses, failures, right, summary, substitution, repair, untrained, suspects, amended, attention_test,
     heads, links, probes, information, concepts, excerpts, calibrated, explainer,
+    said,
 )  # fmt: skip

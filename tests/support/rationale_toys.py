@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +23,8 @@ FILLING = tuple(f"w{n}" for n in range(20))
 def shape(selector: str, size: int = 12, dropout: float = 0.0, **more: Any) -> RationaleConfig:
     """A small shape."""
     return RationaleConfig(
-        selector=selector, **{"encoder": "gru", "embedding": size, "hidden": size, "dropout": dropout, **more}
+        selector=selector,
+        **{"rehearsal": 0.0, "encoder": "gru", "embedding": size, "hidden": size, "dropout": dropout, **more},
     )
 
 
@@ -58,3 +61,26 @@ def model(selector: str = "bottleneck:share=0.4", encoder: str = "gru") -> Ratio
     module.embedding = torch.nn.Embedding(len(vocabulary), module.embedding.embedding_dim).double()
     torch.nn.init.normal_(module.embedding.weight)
     return RationaleClassifier.of(wrap(module, vocabulary=vocabulary, labels=["negative", "positive"], name="toy"))
+
+
+def pretrained(folder: Path, kind: str = "AutoModel") -> Path:
+    """A folder with a tiny BERT that reads these words, and its tokenizer; some words are two pieces."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import transformers
+
+    marks = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    words = (*marks, *FILLING, *GOOD, *BAD, ".", ",", "!", ")", "fi", "##lm", "##s")
+    config = transformers.BertConfig(
+        vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=24, num_labels=2, id2label={0: "negative", 1: "positive"},
+        label2id={"negative": 0, "positive": 1}, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    module = getattr(transformers, kind).from_config(config)
+    with torch.no_grad():
+        for weight in module.parameters():
+            if weight.dim() > 1:
+                weight.mul_(5.0)  # words tell
+    module.save_pretrained(folder)
+    transformers.BertTokenizer(vocab={word: number for number, word in enumerate(words)}).save_pretrained(folder)
+    return folder

@@ -63,6 +63,7 @@ STUDIES = {  # likewise
     "excerpts": "studies.excerpts.Excerpts",
     "links": "studies.links.Links",
     "written": "studies.written.Written",
+    "bridge": "studies.written.Bridge",
 }
 STUDY = "Study what the model has learned, over a corpus: word classes, words, failures, substitutions, repair."
 

@@ -13,6 +13,7 @@ from exegesis.cli.inputs import assigned, chosen, load, noted, parameters_of, re
 from exegesis.cli.options import LABEL, NUMBERS, OUTPUT, QUIET, TARGET, Command, Look, Recommended, Texts, option
 from exegesis.cli.outputs import JSON, PAGES, PICTURES, Files, check_files, progress, stream
 from exegesis.cli.resume import begun
+from exegesis.cli.studies.written import say_why
 from exegesis.core.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ ELSEWHERE = {
     "attention": "attention has an option of its own: --attention attention",
     "gates": "gates have an option of their own: --gates",
 }
+EXPLAINER = "explainer.json"  # in the folder of a model that writes why
 Run = Callable[["Sequence[Text]", Callable[..., object]], list[Any]]  # calls its second argument after each text
 
 
@@ -64,6 +66,7 @@ class Explain(Command, Output, Recommended, Texts):
     exegesis explain --file reviews.tsv --model my-model --json results.jsonl
     exegesis explain "Two dogs run." --pair "Dogs move." --model nli-model
     exegesis explain "Two dogs run." --attention attention-saliency -m my-encoder
+    exegesis explain "Two dogs run." --pair "Dogs move." -m my-explainer
     """
 
     method: list[str] | None = option(
@@ -127,6 +130,11 @@ class Explain(Command, Output, Recommended, Texts):
 
     def run(self) -> None:
         self.check()
+        if (Path(self.model) / EXPLAINER).is_file():
+            self.view()
+            check_files(self.files(), [self.file])
+            say_why(self)
+            return
         examples = read_given(self, self.label)
         self.view()
         check_files(self.files(), [self.file, self.recommendation, self.reference])

@@ -14,6 +14,7 @@ from exegesis.study.insides.probes import probe
 from exegesis.study.insides.relations import heads
 from exegesis.study.reasons.excerpts import excerpts
 from exegesis.study.reasons.rationales import collusion, train_selecting
+from exegesis.study.reasons.said import bridge, bridged, said
 from exegesis.study.reasons.written import written
 from exegesis.study.reports import report
 from exegesis.study.summaries import summary
@@ -25,6 +26,8 @@ from exegesis.study.vocabulary.uses import word
 __all__ = [
     "amend",
     "attention_test",
+    "bridge",
+    "bridged",
     "calibrate",
     "card",
     "collusion",
@@ -40,6 +43,7 @@ __all__ = [
     "read_synonyms",
     "repair",
     "report",
+    "said",
     "substitute",
     "summary",
     "train_selecting",

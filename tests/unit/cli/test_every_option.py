@@ -77,6 +77,8 @@ train t.tsv -o model --arch cnn --kernels 1,3 TINY
 train t.tsv -o model --adversarial 1 --adversary words TINY
 train t.tsv -o model --readout structured --hops 2 --attention-penalty 0.5 TINY
 train t.tsv -o model --arch rationale --selector lei:samples=1 --encoder cnn --marks marks.jsonl --supervision 2 TINY
+train t.tsv -o model --arch rationale --selector lei:samples=1 --rehearsal 0.5 TINY
+train t.tsv -o model --arch rationale --selector bottleneck --unit sentence --cold TINY
 train folder -o model --arch rationale --selector fresh:method=gradient --support bundled TINY
 train p.tsv -o model --arch rationale --selector matching --text premise --pair hypothesis --dev p.tsv TINY
 train t.tsv -o model --readout spans --span 2 --attention-penalty 0.5 TINY
@@ -167,6 +169,14 @@ study concepts p.tsv -m pairs --column premise --pair-column hypothesis --concep
 study concepts t.tsv --concepts w.txt --layers pooled --within -p sets=19 -p most=2 --figure out.svg ENC
 study written w.tsv -m teller --limit 4 --most 2 --seed 1 --json out.json --color --device cpu
 study written w.tsv -m teller --column text --label label --explanation explanation --report out.html -q --no-color
+explain "a fine film" -m sayer --device cpu --json out.json --html out.html --csv out.csv
+explain -f t.tsv --column text --limit 2 -m sayer --json out.jsonl --figure out.svg --palette blue-orange
+study bridge "a fine film" --resource facts.tsv -m bundled -M lrp --share 0.4 --most 1 --json out.json --html out.html
+study bridge -f t.tsv --column text --encoding utf-8 --limit 2 --skip-blank --resource facts.json -M lrp --color -q
+study bridge -f t.tsv --delimiter tab --resource facts.tsv -M lrp --figure out.svg --palette blue-orange
+study bridge "a fine film" --resource facts.json -M lrp --writer writes --device cpu TASK --no-color
+study bridge "Two dogs run." --pair "Dogs move." -m pairs --resource facts.tsv -M leave-one-out
+study bridge -f p.tsv --column premise --pair-column hypothesis -m pairs --resource facts.tsv -M leave-one-out
 study written w.tsv -m teller --split test --pair-column text --figure out.svg --palette blue-orange
 study repair t.tsv --swap film=movie --test x.tsv --dev t.tsv --column text --label label --most 2 --seeds 1 SMALL
 study repair folder --swap fine=good --vectors v.txt --lr 0.01 --device cpu --seeds 1 --new new.tsv SMALL
@@ -291,6 +301,11 @@ def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, pairs: Path) -
         f"{text} {n}\t{('bad', 'good')[label]}\tsome more {n}\n" for n, (text, label) in enumerate(rows)))  # fmt: skip
     shutil.copytree(here / "writer", here / "teller")
     (here / "teller" / "explainer.json").write_text('{"order": "explain-predict"}')
+    for name, order in (("sayer", "explain-predict"), ("writes", "predict-explain")):
+        shutil.copytree(here / "writer", here / name)
+        (here / name / "explainer.json").write_text(json.dumps({"order": order, "choices": ["bad", "good"]}))
+    (here / "facts.tsv").write_text("# WordNet\nfine\tis a\tquality, good thing\nfilm\tis a\tmovie\n")
+    (here / "facts.json").write_text('{"fine film": {"is a": ["work of art"]}}')
     shutil.copytree(pairs, here / "pairs")
     return here
 

@@ -118,7 +118,7 @@ def test_masks_of_a_trained_model_leave_what_its_prediction_rests_on(tmp_path: P
     ids = torch.where(kept | ~batch.mask, batch.ids, 2 + (batch.ids + 5) % 20)
     other = dataclasses.replace(batch, ids=ids, texts=())
     assert torch.equal(model.outputs_of(batch, kept), model.outputs_of(other, kept))
-    with pytest.raises(exegesis.UsageError, match="name the folder of 'exegesis train'"):
+    with pytest.raises(exegesis.UsageError, match="name its folder"):
         train_selecting(TRAIN, DEV, config=config)
     other_labels = [exegesis.Example.of("w1 good", "a"), exegesis.Example.of("w1 bad", "b")]
     with pytest.raises(exegesis.UsageError, match="the data have the labels a, b, the model negative, positive"):

@@ -28,7 +28,7 @@ from exegesis.cli.training.options import (
     network_config,
     train_options,
 )
-from exegesis.cli.training.selecting import Selecting, fit_selecting, selecting_config
+from exegesis.cli.training.selecting import RATE, Selecting, fit_selecting, selecting_config
 from exegesis.cli.training.writing import EXPLAINER, Writing, fit_explainer
 from exegesis.core.errors import FileError, UsageError
 from exegesis.core.escapes import escaped
@@ -60,6 +60,7 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
     exegesis train sst2/ --arch bigru --out my-model
     exegesis train sst2/ --arch transformer --layers 2 --lr 2e-4 --out my-model
     exegesis train sst2/ --arch rationale --selector hardkuma:share=0.2 -o mine
+    exegesis train sst2/ --arch rationale --encoder hf:my-encoder --out mine
     exegesis train sst2/ --arch concepts --concepts 8 --lr 0.01 --out my-model
     exegesis train sst2/ --arch hf:my-encoder --epochs 3 --out my-model
     exegesis train esnli/ --arch explainer:my-t5 --order predict-explain -o mine
@@ -106,6 +107,8 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
         through = self.arch == CONCEPTS
         config = selecting_config(self) if selects else deciding_config(self) if through else network_config(self)
         options = train_options(self, lowercase=not self.cased)
+        if selects and self.lr is None and self.encoder.startswith(HF):
+            options = replace(options, lr=RATE)
         parts, origins = _read(self)
         if not (selects or through) and isinstance(parts["train"][0].text, tuple) and not config.pairs:
             config = replace(config, paired=True)

@@ -25,12 +25,16 @@ HEAD = ("head for language", "train it with exegesis train --arch explainer:FOLD
 
 @dataclass(frozen=True, eq=False)
 class Explainer:
-    """A language model that tells a label and writes why, in an ``order`` (see ``orders``)."""
+    """A language model that tells a label and writes why, in an ``order`` (see ``orders``).
+
+    ``choices`` are the labels of all texts that it was trained on; none if these had labels of their own.
+    """
 
     writer: Writer
     order: str
     name: str
     most: int = 40  # pieces of an explanation
+    choices: tuple[str, ...] = ()
 
     def explain(self, rows: Sequence[Written]) -> list[dict[str, str]]:
         """What it writes for each text before the label: one explanation under the empty name, of label-specific one
@@ -86,10 +90,11 @@ def load_explainer(folder: str | Path, device: str | None = None) -> Explainer:
     if not is_explainer(path):
         raise FileError(f"{path} is no explainer (it holds no {SETTINGS}); train one with --arch explainer:FOLDER")
     try:
-        order = checked_order(json.loads((path / SETTINGS).read_bytes())["order"])
-    except (OSError, ValueError, LookupError, TypeError, UsageError) as error:
+        settings = json.loads((path / SETTINGS).read_bytes())
+        order, choices = checked_order(settings["order"]), tuple(map(str, settings.get("choices", ())))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, UsageError) as error:
         raise FileError(f"{path / SETTINGS} is damaged ({' '.join(str(error).split())}); train again") from None
-    return Explainer(read_writer(str(path), device), order, path.name)
+    return Explainer(read_writer(str(path), device), order, path.name, choices=choices)
 
 
 def read_writer(source: str, device: str | None = None) -> Writer:

@@ -81,7 +81,9 @@ def _trained(
         with replacing(out) as fresh:
             writer.module.cpu().save_pretrained(fresh)
             writer.tokenizer.save_pretrained(fresh)
-            (fresh / SETTINGS).write_text(json.dumps({"order": order}) + "\n", "utf-8")
+            every = {one.choices for one in parts["train"]}
+            settings = {"order": order, "choices": list(every.pop()) if len(every) == 1 else []}
+            (fresh / SETTINGS).write_text(json.dumps(settings) + "\n", "utf-8")
             (fresh / "README.md").write_text(card(result), "utf-8")
             fresh.chmod(0o755)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -29,6 +30,7 @@ class MaskedNetwork(RationaleNetwork):
         self.base = RecurrentClassifier(config.frozen)
         self.chooser = config.chosen.build(config)
         self.blank = nn.Parameter(torch.zeros(config.frozen.embedding, dtype=torch.float32))
+        self._group()
         self.base.requires_grad_(False)
         self.base.eval()
 
@@ -52,14 +54,18 @@ class MaskedNetwork(RationaleNetwork):
         self.base.eval()
         return self
 
+    def vectors(self, ids: Int[Tensor, "b t"], width: int) -> tuple[Float[Tensor, "b w d"], Float[Tensor, "b w d"]]:
+        found = self.base.embedding(ids)[:, :width]
+        return found, found
+
     def look(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> Look:
-        vectors = self.base.embedding(ids)[:, : int(lengths.max())]
+        vectors = self.vectors(ids, int(lengths.max()))[0]
         states = self.base._run(vectors, lengths)[0]
         if isinstance(states, PackedSequence):
             states = pad_packed_sequence(states, batch_first=True, total_length=vectors.shape[1])[0]
         there = real(vectors, lengths)
         both = torch.cat([vectors, states], -1).masked_fill(~there[..., None], 0.0)
-        return Look(both, vectors, there, torch.zeros_like(there), lengths)
+        return self.seen(both, vectors, ids, lengths)
 
     def represent(
         self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], lengths: Int[Tensor, " b"]
@@ -69,6 +75,14 @@ class MaskedNetwork(RationaleNetwork):
         if not gate.requires_grad:
             masked = torch.where(share == 0, self.blank.expand_as(masked), masked)  # no trace of what is gone
         return self.base._read(masked, lengths)
+
+    def read(
+        self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b c"]:
+        return self.decide(self.represent(vectors, gate, lengths))
+
+    def begin(self, texts: Sequence[Int[Tensor, " _"]], classes: Sequence[int]) -> None:
+        """The classifier knows the labels already."""
 
     def decide(self, vector: Float[Tensor, "b h"]) -> Float[Tensor, "b c"]:
         return cast(Tensor, self.base.output(self.base.dropout(vector)))

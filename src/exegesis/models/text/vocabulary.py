@@ -61,6 +61,11 @@ class Vocabulary:
         return numbers
 
     @property
+    def special(self) -> frozenset[int]:
+        """The numbers of the pieces that stand around texts; words have none."""
+        return frozenset()
+
+    @property
     def pairs(self) -> bool:
         """True for the vocabulary of a model of pairs, which lists what stands between two texts."""
         return self.tokens[PAIR_NUMBER : PAIR_NUMBER + 1] == (PAIR,)
@@ -219,6 +224,10 @@ class Vocabulary:
         """The inverse of ``to_json``. Raises FileError for anything else."""
         try:
             data = json.loads(content)
+            if "tokenizer" in data:
+                from exegesis.models.text.pieces import PieceVocabulary
+
+                return PieceVocabulary.from_parts(data)  # type: ignore[return-value]
             tokens, lowercase, pad, unknown = (data[key] for key in ("tokens", "lowercase", "pad", "unknown"))
             aliases = tuple((word, number) for word, number in data["aliases"])
             words = [*tokens, *(word for word, _ in aliases)]

@@ -29,9 +29,12 @@ class Epoch:
     fits: bool = True
 
     @property
-    def rank(self) -> tuple[bool, float, float]:
-        """What is larger for a better epoch: one that fits, is more accurate, says less by silence."""
-        return self.fits, self.dev_accuracy, 0.0 if self.shares is None else -self.shares.none
+    def rank(self) -> tuple[bool, float, float, float, float]:
+        """What is larger for a better epoch: one that fits, and is more accurate; of two that select words and are
+        alike in this, the one that says less by silence, then the one that keeps less, then that of the lower loss."""
+        if self.shares is None:
+            return self.fits, self.dev_accuracy, 0.0, 0.0, 0.0
+        return self.fits, self.dev_accuracy, -self.shares.none, -self.shares.selected, -self.dev_loss
 
 
 @dataclass(frozen=True)

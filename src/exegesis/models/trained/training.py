@@ -133,6 +133,7 @@ def train(
         with torch.no_grad():
             for word, vector in vectors.items():
                 module.start(vocabulary.numbers[word], torch.from_numpy(vector))
+        module.meet(vocabulary.tokens, vocabulary.special)
         module.begin(corpora["train"].texts, corpora["train"].classes)
         if prepared is not None:
             prepared(module)

@@ -1,15 +1,16 @@
-"""The section of written explanations: scores beside their controls, tests of faithfulness, and some texts."""
+"""The sections of written explanations: those of single texts, and scores with controls and tests of faithfulness."""
 
 from __future__ import annotations
 
 import math
 
+from exegesis.results.behaviour.said import Said, SaidText
 from exegesis.results.behaviour.written import WrittenStudy
 from exegesis.show import document as doc
 from exegesis.show.documents.corpora import corpus
 from exegesis.show.wording import clipped, decimal, percent, visible
 
-LONG = 160
+LONG, SAID = 160, 300
 READ = (
     "If a decision follows its explanation, it changes when the explanation is taken away, and becomes the label whose "
     "explanation is put in its place. Simulators are linear classifiers of words that tell the model's label; the "
@@ -65,3 +66,39 @@ def _lead(study: WrittenStudy) -> str:
 
 def _number(value: float, digits: int) -> str:
     return "not measured" if math.isnan(value) else decimal(value, digits)
+
+
+ORDERS = {
+    "predict-explain": "The label is told first and reads nothing of the explanation, which may be true of anything.",
+    "explain-predict": "The label is told from the explanation alone.",
+    "explain-answer": "The label is told from the text, the choices and the explanation.",
+    "label-specific": "The label is told from the text and the explanations that were written for every label.",
+    "bridge": "The words are those on which the decision rests; the facts are the resource's and say nothing of the "
+              "model; the sentence is made of both.",
+}  # fmt: skip
+
+
+def said(study: Said) -> doc.Section:
+    """Every text with its label and explanation."""
+    parts: list[doc.Part] = [doc.facts({"order": study.order})]
+    for one in study.texts:
+        parts += _text(one)
+    parts.append(doc.Prose(ORDERS.get(study.order, ""), "muted"))
+    return corpus.section(f"What {visible(study.asked.model)} says", corpus.facts(study.asked), parts)
+
+
+def _text(one: SaidText) -> list[doc.Part]:
+    label = f"{visible(one.label)} ({percent(one.probability)})"
+    said = clipped(visible(one.explanation), SAID) or "nothing is written"
+    parts: list[doc.Part] = [
+        doc.Heading(clipped(visible(one.text), SAID)),
+        doc.facts({"label": label, **({"words": ", ".join(map(visible, one.words))} if one.words else {})}),
+        doc.Prose(said, "lead"),
+    ]
+    if one.facts:
+        rows = [(visible(fact.word), visible(fact.relation), visible(fact.phrase)) for fact in one.facts]
+        parts.append(doc.table(("word", "relation", "fact"), rows, words=3))
+    if one.others:
+        others = [(visible(other), clipped(visible(text), SAID) or "nothing is written") for other, text in one.others]
+        parts.append(doc.table(("other label", "its explanation"), others, words=2))
+    return parts

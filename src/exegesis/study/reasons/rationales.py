@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from exegesis.api import as_model
 from exegesis.api.rationales import rationale
 from exegesis.core.errors import UsageError
 from exegesis.data.examples import Example
 from exegesis.engine.methods import make
-from exegesis.models.rationale_models.masked import MaskedNetwork
 from exegesis.models.rationale_models.selectors.diffmask import DiffMask
 from exegesis.models.rationale_models.selectors.fresh import Fresh
-from exegesis.models.rationale_models.shape import RationaleConfig
+from exegesis.models.rationale_models.shape import HF, RationaleConfig
 from exegesis.models.trained.architectures.config import RecurrentConfig
-from exegesis.models.trained.architectures.network import TextClassifier
-from exegesis.models.trained.corpus import find_labels, single, split_off
-from exegesis.models.trained.folder import TrainedClassifier, load_folder
+from exegesis.models.trained.corpus import single, split_off
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import TrainResult, Watcher, train
 from exegesis.nn.context import entry
 from exegesis.protocols.model import Classifier
 from exegesis.results.rationale import Rationale
+from exegesis.study.reasons.starts import masking, pretrained, starts_warm, warmed, whole_reader
 
 Ranges = list[list[int]]  # half-open ranges of characters
 
@@ -41,6 +37,7 @@ def train_selecting(
     options: TrainOptions | None = None,
     marks: Sequence[Any] | None = None,
     support: Classifier | str | None = None,
+    warm: bool = True,
     checkpoint: Path | None = None,
     resume: bool = False,
     keep: Path | None = None,
@@ -53,8 +50,14 @@ def train_selecting(
     ``supervision`` of ``config`` says, whatever share of the texts has marks. For the selector fresh, texts without
     marks get those that its method makes of the ``support`` model; without one, an ordinary classifier of the same
     sizes is trained first, on the same texts, with a checkpoint of its own beside ``checkpoint``. For diffmask
-    ``support`` is the folder of the trained classifier that is masked as it is. The other arguments and the errors are
-    those of ``models.trained.training.train``.
+    ``support`` is the folder of the trained classifier, or of a Hugging Face one, that is masked as it is. An encoder
+    ``hf:FOLDER`` is read first, and both parts start from it.
+
+    With ``warm`` selector and classifier start from a classifier that was trained before on random parts of the texts
+    (``Whole`` with ``drawn``; with its own checkpoint too), so that it knows of any words what they say, before a
+    selector chooses them. Started together from nothing, both soon agree on a code (``collusion``). Selectors that
+    learn marks or read pairs (fresh, matching), and diffmask, start as in their papers. The other arguments and the
+    errors are those of ``models.trained.training.train``.
     """
     options = options or TrainOptions()
     config = RationaleConfig(selector=config) if isinstance(config, str) else config
@@ -65,40 +68,24 @@ def train_selecting(
         by_id = dict(zip((id(one) for one in examples), given or [None] * len(examples), strict=True))
         examples, dev = split_off(examples, options.development, options.seed)
         given = None if given is None else [by_id[id(one)] for one in examples]
-    if isinstance(config.chosen, Fresh) and (given is None or any(one is None for one in given)):
-        if support is None:
-            support = _support(examples, dev, config, options, checkpoint, resume)
-        made = marks_by(support, [single(one) for one in examples], config.chosen)
-        given = [new if old is None else old for old, new in zip(given or [None] * len(made), made, strict=True)]
     more: dict[str, Any] = {}
     if isinstance(config.chosen, DiffMask):
-        config, options, more = _masking(config, options, support, examples)
+        config, options, more = masking(config, options, support, examples)
+    elif config.encoder.startswith(f"{HF}:"):
+        config, more = pretrained(config)
+    if isinstance(config.chosen, Fresh) and (given is None or any(one is None for one in given)):
+        if support is None:
+            support = whole_reader(examples, dev, config, options, checkpoint, resume, more)
+        made = marks_by(support, [single(one) for one in examples], config.chosen)
+        given = [new if old is None else old for old, new in zip(given or [None] * len(made), made, strict=True)]
+    if not (warm and starts_warm(config)):
+        config = replace(config, rehearsal=0.0)
+    else:
+        more = warmed(examples, dev, config, options, checkpoint, resume, more)
     return train(
         examples, dev, test, config=config, options=options, marks=given, checkpoint=checkpoint, resume=resume,
         keep=keep, watcher=watcher, **more,
     )  # fmt: skip
-
-
-def _masking(
-    config: RationaleConfig, options: TrainOptions, support: object, examples: Sequence[Example]
-) -> tuple[RationaleConfig, TrainOptions, dict[str, Any]]:
-    """The shape, the options and further arguments for masks of a trained classifier, which stays as it is."""
-    if not isinstance(support, str | os.PathLike):
-        raise UsageError("diffmask masks a trained model as it is: name the folder of 'exegesis train' (--support)")
-    trained = load_folder(Path(support))
-    frozen = trained.module.config
-    if not isinstance(frozen, RecurrentConfig) or frozen.pairs:
-        raise UsageError(f"{support}: diffmask masks recurrent classifiers of single texts; give one")
-    labels = find_labels(examples, options.neutral)
-    if labels != frozen.labels:
-        raise UsageError(f"the data have the labels {', '.join(labels)}, the model {', '.join(frozen.labels)}")
-
-    def prepared(module: TextClassifier) -> None:
-        cast(MaskedNetwork, module).base.load_state_dict(trained.module.state_dict())
-
-    config = replace(config, embedding=frozen.embedding, base=json.dumps(frozen.entries()))
-    options = replace(options, freeze=True, average=0.0, lowercase=trained.vocabulary.lowercase, vectors=None)
-    return config, options, {"vocabulary": trained.vocabulary, "prepared": prepared, "last": True}
 
 
 @entry
@@ -170,24 +157,3 @@ def _left(example: Example, found: Rationale, complement: bool) -> Example:
     kept = set(found.kept)
     words = [word for n, word in enumerate(found.text.word_strings()) if (n in kept) != complement]
     return Example.of(" ".join(words) or "nothing", example.label)
-
-
-def _support(
-    examples: Sequence[Example],
-    dev: Sequence[Example],
-    config: RationaleConfig,
-    options: TrainOptions,
-    checkpoint: Path | None,
-    resume: bool,
-) -> Classifier:
-    """An ordinary classifier of the sizes of the one to be trained."""
-    from exegesis.models.modules.wrap import wrap
-
-    cell: Any = "gru" if config.encoder == "cnn" else config.encoder
-    shape = RecurrentConfig(
-        cell=cell, bidirectional=True, embedding=config.embedding, hidden=config.hidden, dropout=config.dropout
-    )
-    place = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}.support")
-    result = train(examples, dev, config=shape, options=replace(options), checkpoint=place, resume=resume)
-    trained: TrainedClassifier = result.model
-    return wrap(trained.module, vocabulary=trained.vocabulary, labels=list(trained.labels), name="support")

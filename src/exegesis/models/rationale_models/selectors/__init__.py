@@ -10,4 +10,5 @@ from exegesis.models.rationale_models.selectors import (  # noqa: F401 - each re
     introspective,
     lei,
     matching,
+    whole,
 )

@@ -63,7 +63,7 @@ class BottleneckChooser(Scorer):
     def loss(self, network: Reads, look: Look, lesson: Lesson) -> Float[Tensor, ""]:
         logits = self.logits(look)
         drawn = relaxed(logits, self.given.temperature) * look.real
-        losses = lesson.losses(network.read(look.vectors, drawn, look.lengths))
+        losses = lesson.losses(network.read(*look.gated(drawn)))
         kept = (divergence(logits, self.given.share) * look.real).sum(1)
         return lesson.mean(losses + self.given.beta * kept)
 

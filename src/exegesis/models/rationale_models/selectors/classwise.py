@@ -74,9 +74,7 @@ class ClassWiseChooser(Chooser):
     def answer(self, network: Reads, look: Look) -> tuple[Float[Tensor, "b c"], Selection]:
         chances = torch.sigmoid(self.factual(look.states)) * look.real[..., None]
         each = [Selection(chances[..., t], chances[..., t] > 0.5) for t in range(self.classes)]
-        logits = torch.stack(
-            [network.read(look.vectors, own.gates, look.lengths)[:, t] for t, own in enumerate(each)], 1
-        )
+        logits = torch.stack([network.read(*look.gated(own.gates))[:, t] for t, own in enumerate(each)], 1)
         best, rows = logits.argmax(1), torch.arange(len(logits), device=logits.device)
         kept = torch.stack([own.kept for own in each])[best, rows]
         return logits, Selection(chances[rows, :, best], kept, labelled=tuple(each))
@@ -91,10 +89,10 @@ class ClassWiseChooser(Chooser):
                 factual[:, None], self.factual(look.states)[..., label], self.counterfactual(look.states)[..., label]
             )
             z = straight(logits, given.temperature) * look.real
-            believed = network.read(look.vectors, z.detach(), look.lengths)[:, label]
+            believed = network.read(*look.gated(z.detach()))[:, label]
             told = functional.binary_cross_entropy_with_logits(believed, factual.to(believed), reduction="none")
             with still(network):
-                persuaded = torch.sigmoid(network.read(look.vectors.detach(), z, look.lengths)[:, label])
+                persuaded = torch.sigmoid(network.read(*look.gated(z, still=True))[:, label])
             many = torch.relu(share_of(z, look.real) - given.share)
             runs = transitions_of(z, look.real) / look.lengths.to(z)
             total = total + told - persuaded + given.sparsity * many + given.coherence * runs

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from exegesis.core.errors import UsageError
-from exegesis.core.parameters import above, at_least, at_most
+from exegesis.core.parameters import above, at_least
 from exegesis.models.rationale_models.gates import HardConcrete
 from exegesis.models.rationale_models.selectors.selector import Chooser, Constraint, Look, Reads, Sizes, selector
 from exegesis.models.trained.taught import Lesson
@@ -30,22 +30,23 @@ OPEN = 2.0  # the logit of a gate at first, so that nearly all words are there
 class DiffMask:
     """Gates for the words of a given, frozen classifier, told by probes from its hidden states (De Cao et al. 2020).
 
-    A probe for the word vectors (layer 0) and one for the states of the top recurrent layer (``layer`` 1) look at the
-    states of the whole text, each beside the word's own vector (Sec. 2.2). The gate of a word is the product of the
-    hard concrete gates of the layers up to ``layer``; a word's vector x becomes z x + (1 - z) b with a learned vector b
-    (Eq. 2). With y the classifier's distribution on the whole text and y~ that on the masked one, the objective is
+    A probe for the word vectors (layer 0) and one for the states of each layer up to ``layer`` look at the whole text,
+    each state beside the word's own vector (Sec. 2.2); a recurrent classifier shows its top layer alone, as layer 1, a
+    Hugging Face one all of its layers. The gate of a word is the product of the hard concrete gates of the layers up
+    to ``layer``; a word's vector x becomes z x + (1 - z) b with a learned vector b (Eq. 2). With y the classifier's
+    distribution on the whole text and y~ that on the masked one, the objective is
 
         min E[L0] / T,  subject to  KL(y || y~) <= margin,
 
     E[L0] the sum over words of P(z > 0), by a multiplier (Eq. 5). No label is used. When the model is used a word is
     kept if P(z > 0) is above 1/2, and its chance is that probability (the published code returns its logarithm). It
     deviates from the paper in these: the multiplier grows by a factor instead of a step, one multiplier serves the mask
-    of the chosen layer, layers below the top one are not looked at, and the temperature of the gates is 1/3 (0.2 in the
-    published code). Words are blanked, so that their number is seen.
+    of the chosen layer, and the temperature of the gates is 1/3 (0.2 in the published code). Words are blanked before
+    places are added, so that their number and places are seen.
     """
 
     margin: Annotated[float, above(0)] = 0.1
-    layer: Annotated[int, at_least(0), at_most(1)] = 1
+    layer: Annotated[int, at_least(0)] = 1
     rate: Annotated[float, above(0)] = 0.05
 
     apart = False
@@ -62,8 +63,10 @@ class MaskingChooser(Chooser):
         super().__init__()
         if not shape.base:
             raise UsageError("diffmask needs a trained model whose words are to be masked: give it (--support FOLDER)")
-        self.given, self.width = given, shape.embedding
-        widths = [shape.embedding, shape.states][: given.layer + 1]
+        if given.layer > len(shape.depths):
+            raise UsageError(f"layer is {given.layer}, and of this model up to {len(shape.depths)} can be looked at")
+        self.given, self.parts = given, (shape.embedding, *shape.depths)
+        widths = [shape.embedding, *(shape.embedding + depth for depth in shape.depths)][: given.layer + 1]
         self.probes = nn.ModuleList(
             nn.Sequential(nn.Linear(width, shape.hidden), nn.Tanh(), nn.Linear(shape.hidden, 1)) for width in widths
         )
@@ -73,7 +76,8 @@ class MaskingChooser(Chooser):
 
     def gates(self, look: Look) -> list[HardConcrete]:
         """The distribution of the gates of each layer."""
-        seen = (look.states[..., : self.width], look.states)
+        own, *layers = torch.split(look.states, list(self.parts), -1)
+        seen = (own, *(torch.cat([own, layer], -1) for layer in layers))
         return [HardConcrete(probe(part).squeeze(-1)) for probe, part in zip(self.probes, seen, strict=False)]
 
     def chances(self, look: Look) -> Float[Tensor, "b t"]:
@@ -91,8 +95,8 @@ class MaskingChooser(Chooser):
         for gate in self.gates(look):
             z = z * gate.draw()
         with torch.no_grad():
-            whole = network.read(look.vectors, look.real.to(look.vectors), look.lengths).log_softmax(1)
-        masked = network.read(look.vectors, z * look.real, look.lengths).log_softmax(1)
+            whole = network.read(*look.gated(look.real.to(look.vectors))).log_softmax(1)
+        masked = network.read(*look.gated(z * look.real)).log_softmax(1)
         away = lesson.mean((whole.exp() * (whole - masked)).sum(1))
         few = lesson.mean(self.chances(look).sum(1) / look.lengths.to(z))
         total: Tensor = few + self.near(away)

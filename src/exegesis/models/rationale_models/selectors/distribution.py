@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from exegesis.core.parameters import above, at_least, at_most
 from exegesis.models.rationale_models.discrete import top_words
-from exegesis.models.rationale_models.encoders import encoder
 from exegesis.models.rationale_models.gates import share_of, straight, transitions_of
 from exegesis.models.rationale_models.selectors.selector import Look, Reads, Scorer, Sizes, selector
 from exegesis.models.trained.taught import Lesson
@@ -39,7 +38,8 @@ class DistributionMatching:
     CMD_K the central moment discrepancy over the texts of a batch (see ``central_moments``) and H the cross-entropy.
     The guide follows its own cross-entropy alone, whatever the matching asks. When the model is used the ``share`` of
     the words with the largest probabilities is kept, at least one. It deviates from the paper in these: gradients go
-    straight through the draws with noise of their own (with a bias), and the features of a convolution are their tanh.
+    straight through the draws with noise of their own (with a bias), and the features of a convolution, or of an
+    encoder of transformers, are their tanh.
     """
 
     share: Annotated[float, above(0), at_most(1)] = 0.2
@@ -63,9 +63,14 @@ class MatchingChooser(Scorer):
     def __init__(self, given: DistributionMatching, shape: Sizes) -> None:
         super().__init__(shape.states)
         self.given, self.wanted = given, given.share
-        self.bounded = shape.encoder != "cnn"
-        self.guide = encoder(shape.encoder, shape.embedding, shape.hidden)
+        self.bounded = shape.encoder in ("lstm", "gru")
+        self.guide = shape.new_encoder()
         self.verdict = nn.Linear(shape.states, shape.classes)
+
+    def begin(self, network: Reads) -> None:
+        """The guide starts as the classifier does."""
+        for own, other in zip((self.guide, self.verdict), network.players, strict=True):
+            own.load_state_dict(other.state_dict())
 
     def choose(self, look: Look) -> Selection:
         chance = self.chances(look)
@@ -74,8 +79,8 @@ class MatchingChooser(Scorer):
     def loss(self, network: Reads, look: Look, lesson: Lesson) -> Float[Tensor, ""]:
         given = self.given
         z = straight(self.logits(look), given.temperature) * look.real
-        kept = network.represent(look.vectors, z, look.lengths)
-        whole = self.guide.read(look.vectors, look.real.to(look.vectors), look.lengths)
+        kept = network.represent(*look.gated(z))
+        whole = self.guide.read(*look.gated(look.real.to(look.vectors)))
         logits, guided = network.decide(kept), self.verdict(whole)
         own, full = (kept, whole.detach()) if self.bounded else (torch.tanh(kept), torch.tanh(whole.detach()))
         outputs = -(guided.detach().softmax(1) * logits.log_softmax(1)).sum(1)

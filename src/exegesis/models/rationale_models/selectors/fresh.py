@@ -72,5 +72,5 @@ class FreshChooser(Scorer):
         if lesson.marks is None:
             raise UsageError("fresh learns from marked words: give a support model (--support) or marks (--marks)")
         kept = self.choose(look).kept.to(look.vectors)
-        logits = network.read(look.vectors, kept, look.lengths)
+        logits = network.read(*look.gated(kept))
         return lesson.cross_entropy(logits) + supervised(self.chances(look), lesson.marks, look)

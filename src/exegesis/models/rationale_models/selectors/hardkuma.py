@@ -17,6 +17,7 @@ from exegesis.models.trained.taught import Lesson
 from exegesis.protocols.selective import Selection
 
 FLOOR = 0.05  # added to both parameters, which are above it
+FIRST, MOST = 1.0, 5.0  # of the multipliers; far above, a word costs more than it can tell
 
 
 @selector(
@@ -66,8 +67,8 @@ class HardKumaChooser(Chooser):
         super().__init__()
         self.wanted = given.share
         self.score = nn.Linear(states, 2)
-        self.few = Constraint(given.share, given.rate)
-        self.calm = Constraint(given.changes, given.rate) if given.changes < 1 else None
+        self.few = Constraint(given.share, given.rate, first=FIRST, most=MOST)
+        self.calm = Constraint(given.changes, given.rate, first=FIRST, most=MOST) if given.changes < 1 else None
 
     def gates(self, look: Look) -> HardKumaraswamy:
         """The distribution of the gate of each word."""
@@ -87,7 +88,7 @@ class HardKumaChooser(Chooser):
 
     def loss(self, network: Reads, look: Look, lesson: Lesson) -> Float[Tensor, ""]:
         gates = self.gates(look)
-        logits = network.read(look.vectors, gates.draw() * look.real, look.lengths)
+        logits = network.read(*look.gated(gates.draw() * look.real))
         total: Tensor = lesson.cross_entropy(logits) + self.few(self.expected_share(gates, look))
         if self.calm is not None:
             total = total + self.calm(self.expected_changes(gates, look))

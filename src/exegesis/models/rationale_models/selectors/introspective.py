@@ -10,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from exegesis.core.parameters import above, at_least, at_most
-from exegesis.models.rationale_models.encoders import encoder
 from exegesis.models.rationale_models.gates import share_of, straight, transitions_of
 from exegesis.models.rationale_models.selectors.selector import Chooser, Look, Reads, Sizes, selector, still
 from exegesis.models.trained.taught import Lesson
@@ -63,7 +62,7 @@ class IntrospectiveChooser(Chooser):
         self.given, self.wanted = given, given.share
         self.score = nn.Linear(shape.states, shape.classes)
         self.introspector = nn.Linear(shape.states, shape.classes)
-        self.complement = encoder(shape.encoder, shape.embedding, shape.hidden)
+        self.complement = shape.new_encoder()
         self.verdict = nn.Linear(shape.states, shape.classes)
 
     def guesses(self, look: Look) -> Float[Tensor, "b c"]:
@@ -88,18 +87,18 @@ class IntrospectiveChooser(Chooser):
         given, guesses = self.given, self.guesses(look)
         z = straight(self.logits(look, guesses.argmax(1)), given.temperature) * look.real
         hard, rest = z.detach(), (1 - z) * look.real
-        players = lesson.losses(guesses) + lesson.losses(network.read(look.vectors, hard, look.lengths))
-        players = players + lesson.losses(self._judged(look.vectors.detach(), rest.detach(), look))
+        players = lesson.losses(guesses) + lesson.losses(network.read(*look.gated(hard)))
+        players = players + lesson.losses(self._judged(look, rest.detach()))
         with still(network, self.complement, self.verdict):
-            told = lesson.losses(network.read(look.vectors.detach(), z, look.lengths))
-            left = lesson.losses(self._judged(look.vectors.detach(), rest, look))
+            told = lesson.losses(network.read(*look.gated(z, still=True)))
+            left = lesson.losses(self._judged(look, rest))
         control = torch.relu(told - left + given.margin)
         many = torch.relu(share_of(z, look.real) - given.share)
         runs = transitions_of(z, look.real) / look.lengths.to(z)
         selector = told + given.control * control + given.sparsity * many + given.coherence * runs
         return lesson.mean(players + selector)
 
-    def _judged(self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], look: Look) -> Float[Tensor, "b c"]:
+    def _judged(self, look: Look, gate: Float[Tensor, "b t"]) -> Float[Tensor, "b c"]:
         """The third player's logits of what a gate leaves."""
-        logits: Tensor = self.verdict(self.complement.read(vectors, gate, look.lengths))
+        logits: Tensor = self.verdict(self.complement.read(*look.gated(gate, still=True)))
         return logits

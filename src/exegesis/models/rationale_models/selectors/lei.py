@@ -13,7 +13,7 @@ from torch.nn import functional
 from exegesis.core.parameters import at_least
 from exegesis.models.rationale_models.gates import transitions_of
 from exegesis.models.rationale_models.selectors.selector import Look, Reads, Scorer, Sizes, selector
-from exegesis.models.trained.taught import Lesson
+from exegesis.models.trained.taught import Lesson, Shares
 from exegesis.protocols.selective import Selection
 
 MEMORY = 30  # width of the state that remembers what was selected
@@ -41,19 +41,20 @@ class Lei:
     draw a moving average of the costs of earlier batches (nothing in the first one); neither depends on the draw, so
     the estimate has no bias. The paper has no baseline.
 
-    The penalties grow from nothing to their full weight over the first ``warm`` batches (0: they have it at once, as in
-    the paper): words that are given up before the encoder knows them do not come back.
+    The penalties have their full weight at once, as in the paper, or (``warm``) grow to it over so many batches:
+    where generator and encoder start together from nothing, words that are given up before the encoder knows them do
+    not come back. Where the encoder knows them before, growing penalties do harm, as probabilities near 1 stay there.
 
     ``kind`` independent: p(z|x) is a product over words; sequential: p(z_t | x, z_1 ... z_{t-1}) through a recurrent
     state (Eq. 22). When the model is used a word is kept if its probability is above 1/2, in sequence after the words
     chosen before it; a word's chance is that probability.
     """
 
-    sparsity: Annotated[float, at_least(0)] = 0.01
+    sparsity: Annotated[float, at_least(0)] = 0.03
     coherence: Annotated[float, at_least(0)] = 0.005
     kind: Literal["independent", "sequential"] = "independent"
     samples: Annotated[int, at_least(1)] = 4
-    warm: Annotated[int, at_least(0)] = 200
+    warm: Annotated[int, at_least(0)] = 0
 
     apart = False
     pairs = False
@@ -87,9 +88,7 @@ class LeiChooser(Scorer):
     def loss(self, network: Reads, look: Look, lesson: Lesson) -> Float[Tensor, ""]:
         samples, texts = self.given.samples, len(look.real)
         z, log_p = self.drawn(look, samples)
-        vectors = look.vectors.expand(samples, *look.vectors.shape).flatten(0, 1)
-        gate = z.to(look.vectors).flatten(0, 1)
-        logits = network.read(vectors, gate, look.lengths.repeat(samples))
+        logits = network.read(*look.gated(z.to(look.vectors).flatten(0, 1)))
         losses = torch.stack([lesson.losses(part) for part in torch.split(logits, texts)])
         cost = losses.detach() + self._warmth() * self.penalty(z, look)
         learned = losses.mean(0) + ((cost - self._baseline(cost)) * log_p).mean(0)
@@ -100,6 +99,10 @@ class LeiChooser(Scorer):
         """The penalties of draws (survey, Eq. 24)."""
         gate = z.to(look.vectors)
         return self.given.sparsity * gate.sum(-1) + self.given.coherence * transitions_of(gate, look.real)
+
+    def fits(self, shares: Shares) -> bool:
+        """An epoch may be the best one only where the penalties have their full weight."""
+        return float(self.batches) >= self.given.warm and super().fits(shares)
 
     def _warmth(self) -> Float[Tensor, ""]:
         """The weight of the penalties at this batch, 0 to 1."""

@@ -71,7 +71,7 @@ class AligningChooser(Chooser):
         return (plan.sum(2) + plan.sum(1)).clamp(max=1.0) + look.border
 
     def loss(self, network: Reads, look: Look, lesson: Lesson) -> Float[Tensor, ""]:
-        return lesson.cross_entropy(network.read(look.vectors, self.chances(look), look.lengths))
+        return lesson.cross_entropy(network.read(*look.gated(self.chances(look))))
 
     def plan(self, look: Look) -> Float[Tensor, "b t t"]:
         """The plan between all words of a row: zero unless the one is of the first text and the other of the second."""

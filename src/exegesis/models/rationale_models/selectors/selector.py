@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from exegesis.core.registry import Registry
+from exegesis.models.rationale_models.encoders import Encoder
+from exegesis.models.rationale_models.units import Units
 from exegesis.models.trained.taught import WHOLE, Lesson, Shares
 from exegesis.protocols.selective import Selection
 
@@ -22,16 +24,40 @@ SLACK, ROOM = 1.25, 0.02  # a share of words may be so much above the wanted one
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What a selector sees of a batch: its states ``[b, t, h]``, and the vectors that the classifier would read.
+    """What a selector sees of a batch: its states ``[b, u, h]``, and the vectors ``[b, t, d]`` that are to be read.
 
-    ``real`` is true on pieces, ``border`` on that between the texts of a pair, which is always kept.
+    ``real`` is true on units, ``border`` on that between the texts of a pair, which is always kept; ``lengths`` counts
+    the units of each text. A unit is a piece, or what ``units`` says; ``pieces`` then counts the pieces of each text.
     """
 
-    states: Float[Tensor, "b t h"]
+    states: Float[Tensor, "b u h"]
     vectors: Float[Tensor, "b t d"]
-    real: Bool[Tensor, "b t"]
-    border: Bool[Tensor, "b t"]
+    real: Bool[Tensor, "b u"]
+    border: Bool[Tensor, "b u"]
     lengths: Int[Tensor, " b"]
+    pieces: Int[Tensor, " b"] | None = None
+    units: Units | None = None
+
+    def gated(
+        self, gate: Float[Tensor, "n u"], *, still: bool = False
+    ) -> tuple[Float[Tensor, "n t d"], Float[Tensor, "n t"], Int[Tensor, " n"]]:
+        """What a reader is given of texts with these gates of units: vectors, gates of pieces, and lengths.
+
+        With several gates for each text n is a multiple of b: all texts once, then all again. ``still`` vectors take no
+        gradient.
+        """
+        times = len(gate) // len(self.vectors)
+        vectors = self.vectors.detach() if still else self.vectors
+        if times > 1:
+            vectors = vectors.expand(times, *vectors.shape).flatten(0, 1)
+        spread = gate if self.units is None else self.units.spread(gate)
+        return vectors, spread, (self.lengths if self.pieces is None else self.pieces).repeat(times)
+
+    def marked(self, marks: Float[Tensor, "b t"]) -> Float[Tensor, "b u"]:
+        """The marks of units, from those of pieces; NaN in texts without any."""
+        if self.units is None:
+            return marks[:, : self.real.shape[1]]
+        return self.units.marked(marks[:, : self.units.numbers.shape[1]])
 
 
 class Reads(Protocol):
@@ -71,7 +97,10 @@ class Chooser(nn.Module):
     def answer(self, network: Reads, look: Look) -> tuple[Float[Tensor, "b c"], Selection]:
         """The logits of texts and what is kept of them; the logits are those of the kept words alone."""
         selection = self.choose(look)
-        return network.read(look.vectors, selection.gates, look.lengths), selection
+        return network.read(*look.gated(selection.gates)), selection
+
+    def begin(self, network: Reads) -> None:
+        """Take from a classifier that can read already what the selector needs of one."""
 
     def fits(self, shares: Shares) -> bool:
         """True if texts are not kept whole, most are not lost, and the selection is about as small as wanted."""
@@ -109,6 +138,9 @@ class Sizes(Protocol):
     def classes(self) -> int: ...
     @property
     def base(self) -> str: ...
+    @property
+    def depths(self) -> tuple[int, ...]: ...
+    def new_encoder(self) -> Encoder: ...
 
 
 @dataclass(frozen=True)
@@ -156,17 +188,19 @@ class Constraint(nn.Module):
     """A Lagrange multiplier that holds a number at or below a wanted value (Bastings et al. 2019, Sec. 4.2).
 
     With v the violation (the number of the batch less the wanted value) and m its moving average, the multiplier is
-    ``lambda <- lambda exp(rate m)`` after each batch, within bounds, and the loss gets ``lambda v``: its value is that
-    of the average, its gradient that of the batch. The multiplier takes no gradient, and starts small, so that words
-    are told apart before they are counted. Both are part of the saved state.
+    ``lambda <- lambda exp(rate m)`` after each batch, from ``first`` and up to ``most``, and the loss gets
+    ``lambda v``: its value is that of the average, its gradient that of the batch. The multiplier takes no gradient.
+    Both are part of the saved state.
     """
 
     multiplier: Tensor
     average: Tensor
 
-    def __init__(self, wanted: float, rate: float = 0.01, keep: float = 0.99, first: float = 0.01) -> None:
+    def __init__(
+        self, wanted: float, rate: float = 0.01, keep: float = 0.99, first: float = 0.01, most: float = 100.0
+    ) -> None:
         super().__init__()
-        self.wanted, self.rate, self.keep = wanted, rate, keep
+        self.wanted, self.rate, self.keep, self.most = wanted, rate, keep, most
         self.register_buffer("multiplier", torch.tensor(first, dtype=torch.float32))
         self.register_buffer("average", torch.zeros((), dtype=torch.float32))
 
@@ -175,7 +209,7 @@ class Constraint(nn.Module):
         violation = value - self.wanted
         with torch.no_grad():
             self.average.mul_(self.keep).add_(violation.detach().to(self.average) * (1 - self.keep))
-            self.multiplier.mul_(torch.exp(self.rate * self.average)).clamp_(1e-5, 100.0)
+            self.multiplier.mul_(torch.exp(self.rate * self.average)).clamp_(1e-5, self.most)
         return self.multiplier * (violation + (self.average - violation.detach()))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from exegesis.models.trained.architectures.config import (
     ConvolutionalConfig,
     LandmarkConfig,
@@ -10,6 +12,9 @@ from exegesis.models.trained.architectures.config import (
     TransformerConfig,
 )
 from exegesis.models.trained.architectures.network import TextClassifier
+
+if TYPE_CHECKING:
+    from exegesis.models.rationale_models.shape import RationaleConfig
 
 FAMILIES = ("recurrent", "transformer", "convolutional", "rationale", "concepts", "landmark")
 
@@ -63,13 +68,24 @@ def _explaining(config: NetworkConfig) -> TextClassifier:
     from exegesis.models.rationale_models.shape import RationaleConfig
 
     if isinstance(config, RationaleConfig):
-        from exegesis.models.rationale_models.masked import MaskedNetwork
-        from exegesis.models.rationale_models.network import RationaleNetwork
-
-        return MaskedNetwork(config) if config.base else RationaleNetwork(config)
+        return _selecting(config)
     if isinstance(config, ConceptConfig):
         from exegesis.models.concept_models.conrat import Conrat
         from exegesis.models.concept_models.educe import Educe
 
         return Educe(config) if config.form == EDUCE else Conrat(config)
     raise TypeError(f"there is no network for a {type(config).__name__}")
+
+
+def _selecting(config: RationaleConfig) -> TextClassifier:
+    """The network of a config that selects what it reads."""
+    from exegesis.models.rationale_models.shape import HF
+
+    if HF in (config.base, config.encoder):
+        from exegesis.models.rationale_models.fine_tuned import FineTunedNetwork, MaskedFineTuned
+
+        return MaskedFineTuned(config) if config.base else FineTunedNetwork(config)
+    from exegesis.models.rationale_models.masked import MaskedNetwork
+    from exegesis.models.rationale_models.network import RationaleNetwork
+
+    return MaskedNetwork(config) if config.base else RationaleNetwork(config)

@@ -57,6 +57,9 @@ class TextClassifier(nn.Module):
         """Give a word a vector from which its training starts."""
         self.embedding.weight[number] = vector
 
+    def meet(self, tokens: Sequence[str], special: frozenset[int]) -> None:
+        """Take from the vocabulary what a network must know of its pieces; ``special`` ones stand around texts."""
+
     def begin(self, texts: Sequence[Int[Tensor, " _"]], classes: Sequence[int]) -> None:
         """Take from the training texts what a network must know of them before its first step."""
 

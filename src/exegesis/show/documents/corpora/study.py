@@ -11,6 +11,7 @@ from exegesis.results.behaviour.calibrated import Calibrated
 from exegesis.results.behaviour.corpus import CorpusSummary
 from exegesis.results.behaviour.faults import Failures, Repair, Substitution, Summary
 from exegesis.results.behaviour.mislabels import Mislabels
+from exegesis.results.behaviour.said import Said
 from exegesis.results.behaviour.study import Study, WordClasses, WordUses
 from exegesis.results.behaviour.written import WrittenStudy
 from exegesis.results.internals.attention_test import AttentionTest
@@ -33,7 +34,7 @@ from exegesis.show.documents.networks.heads import heads
 from exegesis.show.documents.networks.information_study import information_study
 from exegesis.show.documents.networks.links import links
 from exegesis.show.documents.networks.probes import probes
-from exegesis.show.documents.written import written
+from exegesis.show.documents.written import said, written
 from exegesis.show.wording import visible
 
 # a kind of study -> the function that makes its section, and the attribute whose values are the rows of its table
@@ -55,6 +56,7 @@ SECTIONS: dict[type[Study], tuple[Callable[[Any], Section], str]] = {
     ConceptStudy: (concepts, "rows"),
     ConceptPage: (excerpts, "concepts"),
     WrittenStudy: (written, "texts"),
+    Said: (said, "texts"),
     InformationStudy: (information_study, "rows"),
 }
 
