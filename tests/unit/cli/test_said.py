@@ -9,8 +9,8 @@ import pytest
 import exegesis
 from exegesis import study
 from exegesis.core.errors import FileError, UsageError
-from exegesis.data.resources import Resource, read_resource, resource_of
 from exegesis.results.behaviour.said import Fact
+from exegesis.study.reasons.resources import Resource, read_resource, resource_of
 
 pytest.importorskip("accelerate")
 from exegesis.models.explainers.explainer import SETTINGS, load_explainer

@@ -11,7 +11,6 @@ from typing import Any
 from exegesis.api import as_model
 from exegesis.api.rationales import rationale
 from exegesis.core.errors import UsageError
-from exegesis.data.resources import Resource, Told, resource_of
 from exegesis.data.written import Written
 from exegesis.models.explainers.explainer import Explainer, load_explainer
 from exegesis.models.explainers.orders import PREDICT, SPECIFIC, read
@@ -20,6 +19,7 @@ from exegesis.protocols.model import Classifier
 from exegesis.results.behaviour.said import Fact, Said, SaidText
 from exegesis.results.behaviour.study import Asked
 from exegesis.results.rationale import Rationale
+from exegesis.study.reasons.resources import Resource, Told, resource_of
 
 Raw = str | tuple[str, str]
 Facts = Resource | str | Path | Mapping[str, Told] | Callable[[str], Told]
