@@ -17,7 +17,11 @@ from safetensors.torch import load_file, save_file
 from exegesis.core.errors import ExegesisError, FileError
 from exegesis.core.text import text_of_words
 from exegesis.data.examples import Example, read_examples
+from exegesis.data.links import read_coreference, read_negation
 from exegesis.data.marks import marks_of, read_marks
+from exegesis.data.tagged import read_tagged, tags_of
+from exegesis.data.treebank import read_treebank
+from exegesis.data.written import read_written
 from exegesis.models.language_models.bundled import ClozeLanguageModel, load_language, save_language
 from exegesis.models.language_models.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
 from exegesis.models.tagger import load_tagger
@@ -116,6 +120,48 @@ def test_bytes_of_texts(tmp_path: Path, name: str) -> None:
     for seed in seeds(100):
         path.write_bytes(flipped(data, f"{name} {seed}"))
         used(lambda: read(path), path.read_bytes())
+
+
+TREEBANK = "".join(
+    f"{at}\t{word}\t_\t{tag}\t_\t_\t{head}\t{kind}\t_\t{more}\n"
+    for at, word, tag, head, kind, more in (
+        (1, "He", "PRON", 2, "nsubj", "Entity=(e1-person)"), (2, "saw", "VERB", 0, "root", "_"),
+        (3, "himself", "PRON", 2, "obj", "Entity=(e1-person)"),
+    )
+)  # fmt: skip
+SCOPES = "".join(f"b\t0\t{at}\t{word}\t_\t_\t_\t{cue}\t{scope}\t_\n" for at, (word, cue, scope) in enumerate(
+    (("He", "_", "He"), ("never", "never", "_"), ("left", "_", "left"))))  # fmt: skip
+ANNOTATED: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "t.conllu": (TREEBANK, lambda path: ([one.characters() for one in read_treebank(path)], read_coreference(path))),
+    "n.tsv": (SCOPES, read_negation),
+    "g.tsv": ("He\tPRON\nleft\tVERB\n\nGo\tVERB\n", lambda path: tags_of(read_tagged(path))),
+    "g.jsonl": ('{"words": ["He", "left"], "tags": ["PRON", "VERB"]}\n', lambda path: tags_of(read_tagged(path))),
+}
+
+
+@pytest.mark.parametrize("name", ANNOTATED)
+def test_annotated_sentences(tmp_path: Path, name: str) -> None:
+    data, read = ANNOTATED[name]
+    path = tmp_path / name
+    path.write_text(data)
+    read(path)
+    for seed in seeds(40):
+        path.write_bytes(flipped(data.encode(), f"{name} {seed}"))
+        used(lambda: read(path), path.read_bytes())
+
+
+def test_explanations_of_people(tmp_path: Path) -> None:
+    """Numbers and lists in the place of the texts of CoS-E, whole parts that are not there."""
+    choices = [{"label": "A", "text": "here"}, {"label": "B", "text": "there"}]
+    lines = {
+        "dev_rand_split.jsonl": {"id": "1", "question": {"stem": "Where?", "choices": choices}, "answerKey": "A"},
+        "cose_dev_v1.0.jsonl": {"id": "1", "explanation": {"open-ended": "it is here"}},
+    }
+    for seed in seeds(60):
+        for number, (name, line) in enumerate(lines.items()):
+            made, where = damaged(line, f"{name} {seed}") if seed % 2 == number else (line, ())
+            (tmp_path / name).write_text(json.dumps(made) + "\n")
+        used(lambda: [f"{one.label} {one.text}" for one in read_written(tmp_path, "dev")], where or seed)
 
 
 def test_numbers_that_no_file_should_hold(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from exegesis.core.containers import shown
 from exegesis.core.disk.files import read_text
 from exegesis.core.errors import FileError, UsageError
 from exegesis.data.tables import read_table
@@ -78,16 +79,23 @@ def _cose(folder: Path, split: str) -> list[Written]:
     if not questions.is_file() or not told:
         raise FileError(f"{folder}: holds neither e-SNLI nor CoS-E of the part {split!r}")
     try:
-        said = {row["id"]: row["explanation"]["open-ended"] for row in map(json.loads, _lines(told[0]))}
+        said = {_text(row["id"]): _text(row["explanation"]["open-ended"]) for row in map(json.loads, _lines(told[0]))}
         found = []
         for row in map(json.loads, _lines(questions)):
-            choices = {one["label"]: one["text"] for one in row["question"]["choices"]}
+            choices = {_text(one["label"]): _text(one["text"]) for one in row["question"]["choices"]}
             if row["id"] in said:
                 label, texts = choices[row["answerKey"]], tuple(choices.values())
-                found.append(Written(row["question"]["stem"], label, texts, (said[row["id"]],)))
-    except (ValueError, LookupError, TypeError) as error:
+                found.append(Written(_text(row["question"]["stem"]), label, texts, (said[row["id"]],)))
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise FileError(f"{folder}: damaged ({' '.join(str(error).split())}); copy it again") from None
     return found
+
+
+def _text(value: object) -> str:
+    """A value of CoS-E that must be a text. Raises TypeError for any other."""
+    if not isinstance(value, str):
+        raise TypeError(f"{shown(value)} in the place of a text")
+    return value
 
 
 def _table(path: Path, text: str, pair: str | None, label: str, explanation: str) -> list[Written]:
