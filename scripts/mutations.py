@@ -22,6 +22,7 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from planting import BROKEN, ENDLESS, FELL, PASSED, Ending, Nursery
@@ -40,7 +41,6 @@ COPIED = (
     "README.md",
     "CONTRIBUTING.md",
 )
-LARGE = "*.safetensors"  # linked, not copied
 CAUGHT = (FELL, ENDLESS)
 WORDS = {FELL: "fell    ", PASSED: "SURVIVED", ENDLESS: "endless ", BROKEN: "NOT RUN "}
 TOGETHER = 16  # rows whose tests are first run without a fault, in one process
@@ -101,15 +101,9 @@ def copied(folder: Path) -> Path:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", LARGE))
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder / name)
-    for path in (ROOT / "src").rglob(LARGE):
-        target = folder / path.relative_to(ROOT)  # no symbolic link, which a model's folder refuses
-        try:
-            target.hardlink_to(path)
-        except OSError:  # another file system
-            shutil.copy(path, target)
     compileall.compile_dir(folder / "src", quiet=2, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
     return folder
 
@@ -176,12 +170,14 @@ def _planted_all(rows: Sequence[Mutation], root: Path, outcomes: Path | None) ->
     caught = 0
     for begin in range(0, len(rows), TOGETHER):
         some = rows[begin : begin + TOGETHER]
-        unsound = failing(sorted({row.test for row in some}), nursery.run)
+        fresh = failing(sorted({row.test for row in some}), nursery.run)
+        anew = partial(nursery.run, fresh=True)
+        unsound = [test for test in fresh if anew([test]).how != PASSED]
         for row in some:
             if row.test in unsound:
                 print(f"NO PROOF  {row.name}: {row.test} does not pass without the fault", flush=True)
                 continue
-            ending = planted(row, root, nursery.run)
+            ending = planted(row, root, anew if row.test in fresh else nursery.run)
             caught += ending.how in CAUGHT
             print(f"{WORDS[ending.how]}  {row.name}: {row.test}", flush=True)
             if outcomes is not None:

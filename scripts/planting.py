@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 LIBRARIES = (
     "numpy",
@@ -63,18 +64,21 @@ class Nursery:
     libraries: Sequence[str] = LIBRARIES
     _ready: bool = field(default=False, init=False)
 
-    def run(self, tests: Sequence[str]) -> Ending:
+    def run(self, tests: Sequence[str], *, fresh: bool = False) -> Ending:
         """Run tests under ``tests/`` of the copy, until the first that fails.
 
         ``fell`` if one failed, ``endless`` if the run took more processor time than allowed or waits for ever,
-        ``broken`` if pytest could not run them at all, which says nothing about a fault.
+        ``broken`` if pytest could not run them at all, or skipped them, which says nothing about a fault. A ``fresh``
+        run imports the libraries anew, for tests that look at what is imported or at what is left open.
         """
         self._import()
         output = self.root / "planted.txt"
         begun = time.monotonic()
         child = os.fork()
         if not child:
-            _live_alone(lambda: _tested(self.root, tests), output, PROCESSOR * len(tests))
+            anew = [sys.executable, __file__, str(self.root), *tests]
+            work = (lambda: os.execv(sys.executable, anew)) if fresh else lambda: _tested(self.root, tests)
+            _live_alone(work, output, PROCESSOR * len(tests))
         status = _awaited(child, begun + WALL)
         text = output.read_text("utf-8", "replace")
         how = _how(status)
@@ -123,12 +127,29 @@ def _tested(root: Path, tests: Sequence[str]) -> int:
     os.chdir(root)
     os.environ["PYTHONPATH"] = source
     sys.path.insert(0, source)
-    code = int(pytest.main([*OPTIONS, *(f"tests/{test}" for test in tests)]))
+    counted = _Counted()
+    try:
+        code = int(pytest.main([*OPTIONS, *(f"tests/{test}" for test in tests)], [counted]))
+    except Exception:  # what is found at the very end, such as a process that was left alone
+        traceback.print_exc()
+        return 1
+    if code == 0 and not counted.passed:
+        print("no test passed: all were skipped")
+        return 70
     ours = sys.modules.get("exegesis")
     if ours is not None and not str(ours.__file__).startswith(source):
         print(f"the tests imported {ours.__file__}, not the copy")
         return 70
     return code
+
+
+class _Counted:
+    """A plugin of pytest that counts the tests that pass."""
+
+    passed = 0
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self.passed += report.when == "call" and report.passed
 
 
 def _awaited(child: int, until: float) -> int:
@@ -159,3 +180,7 @@ def _complaint(text: str) -> str:
     """The first line of pytest's complaint: it tells a fall by a wrong name from one by a wrong number."""
     lines = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
     return lines[0][:200] if lines else ""
+
+
+if __name__ == "__main__":
+    sys.exit(_tested(Path(sys.argv[1]), sys.argv[2:]))

@@ -17,8 +17,11 @@ from exegesis.core import errors
 from exegesis.core.errors import ExegesisError
 from exegesis.core.escapes import code, escaped, markdown
 from exegesis.data.examples import read_examples
+from exegesis.jobs.estimate import Estimate
+from exegesis.jobs.runs import Ran
 from exegesis.results.result import restored
 from exegesis.show import written
+from exegesis.study.cards import _yaml
 from tests.support import every_result
 
 HOSTILE = "so\x1b[31m\u202e<script>alert(1)</script>\n\x9b2J|`*_$\\\\x{}&\x07\ud800"
@@ -96,6 +99,15 @@ def test_a_model_of_hostile_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "<script>" not in re.sub(r"(`+).*?\1", "", card.replace("\\`", ""))
     assert "b\\_\\[a\\](x)" in card
     assert "so\\\\x1b\\[31m\\\\x202e&lt;script&gt;\\|\\`x\\`\\*" in card
+
+
+def test_a_store_and_a_model_card() -> None:
+    """What a run says of its store; names in the lines of a card that no page escapes."""
+    assert not acts(str(Ran(HOSTILE, 1, 1, 0, 1, 0, 0, 0.1, Estimate(0, 1, 0, 0, 1, 1, {}))))
+    lines = "\n".join(_yaml({"name": HOSTILE, "more": [{"label": HOSTILE}]}))
+    assert not acts(lines)
+    assert "<" not in lines
+    assert lines.count("\\u003cscript>") == 2
 
 
 def test_escapes() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -58,12 +62,12 @@ def test_a_fault_is_put_into_a_copy_and_taken_out_again(tmp_path):
         seen.append(path.read_text("utf-8"))
         if len(seen) == 2:
             raise KeyboardInterrupt
-        return "an ending"
+        return "ended"
 
-    assert mutations.planted(row, tmp_path, run) == "an ending"
+    assert mutations.planted(row, tmp_path, run) == "ended"
     with pytest.raises(KeyboardInterrupt):
         mutations.planted(row, tmp_path, run)
-    assert seen == [whole.replace(row.old, row.new)] * 2
+    assert all(text == whole.replace(row.old, row.new) for text in seen)
     assert path.read_text("utf-8") == whole
 
 
@@ -73,3 +77,72 @@ def test_the_tests_that_do_not_pass_are_told_from_those_that_do():
 
     assert mutations.failing(["one", "broken", "two", "three"], run) == ["broken"]
     assert mutations.failing(["one", "two"], run) == []
+
+
+PLANTS = """
+import sys
+from pathlib import Path
+from planting import Nursery
+
+root = Path(sys.argv[1])
+nursery, source = Nursery(root, ("pytest",)), root / "src" / "exegesis" / "__init__.py"
+for text in ("VALUE = 1", "VALUE = 20", "VALUE = 1 /", "while True: pass", "import time; time.sleep(99)", "VALUE = 1"):
+    source.write_text(text)
+    print(nursery.run(["test_value.py::test_value"]).how)
+for test in ("test_value", "test_skipped", "test_missing"):
+    print(nursery.run([f"test_value.py::{test}"], fresh=True).how)
+"""
+
+
+TESTS = """
+import pytest
+
+
+def test_value():
+    import exegesis
+
+    assert exegesis.VALUE == 1
+
+
+@pytest.mark.skip
+def test_skipped():
+    pass
+"""
+
+
+def test_forks_see_the_fault_and_nothing_of_the_one_before(tmp_path):
+    """A test that falls, and none that cannot be imported, is skipped or missing; what loops or waits is ended."""
+    for place, text in {
+        "src/exegesis/__init__.py": "",
+        "tests/test_value.py": TESTS,
+        "plants.py": PLANTS,
+    }.items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(text, "utf-8")
+    limits = "import planting; planting.PROCESSOR, planting.WALL = 3, 8; "
+    command = [sys.executable, "-c", f"{limits}exec(open('plants.py').read())", str(tmp_path)]
+    given = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
+    done = subprocess.run(command, env=given, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=True)
+    fates = ["passed", "fell", "fell", "endless", "endless", "passed", "passed", "broken", "broken"]
+    assert done.stdout.split() == fates, done.stderr
+    nursery = from_scripts("planting").Nursery(tmp_path, ())
+    with pytest.raises(RuntimeError, match="is imported already, so that forks would not see its faults"):
+        nursery.run(["test_value.py"])
+
+
+def test_outcomes_hold_while_their_files_do(tmp_path):
+    row, file = mutations.mutations()[0], tmp_path / "outcomes.jsonl"
+    for place in (f"{mutations.SOURCE}/{row.file}", f"tests/{row.test.partition('::')[0]}"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text((ROOT / place).read_text("utf-8"), "utf-8")
+    first = mutations.fingerprint(row, tmp_path)
+    assert mutations.remembered(file) == set()
+    file.write_text(
+        json.dumps({"fingerprint": first, "how": "fell"}) + "\n" + '{"fingerprint": "x", "how": "passed"}\n'
+    )
+    assert mutations.remembered(file) == {first}
+    assert first != mutations.fingerprint(replace(row, new="other"), tmp_path)
+    for place in (f"{mutations.SOURCE}/{row.file}", f"tests/{row.test.partition('::')[0]}"):
+        (tmp_path / place).write_text("# more\n" + (tmp_path / place).read_text("utf-8"), "utf-8")
+        assert mutations.fingerprint(row, tmp_path) != first
+        first = mutations.fingerprint(row, tmp_path)

@@ -16,6 +16,7 @@ from exegesis.api.models import as_model
 from exegesis.api.training_texts import Training
 from exegesis.core.containers import items, shown
 from exegesis.core.errors import UsageError, unknown
+from exegesis.core.escapes import escaped
 from exegesis.core.parameters import at_least, fitting
 from exegesis.core.progress import tell
 from exegesis.data.examples import Example, read_examples
@@ -56,8 +57,8 @@ class Ran:
         rate = f", {self.done / self.seconds:,.1f} a second" if self.done and self.seconds > 0 else ""
         broken = f", {self.damaged} damaged shards replaced" if self.damaged else ""
         return (
-            f"{self.store}: {self.present:,} of {self.present + self.done:,} texts x methods were there, {self.done:,} "
-            f"are new ({self.failed:,} failed{rate}){broken}"
+            f"{escaped(self.store)}: {self.present:,} of {self.present + self.done:,} texts x methods were there, "
+            f"{self.done:,} are new ({self.failed:,} failed{rate}){broken}"
         )
 
 

@@ -94,7 +94,7 @@ def _yaml(value: Any, depth: int = 0) -> Iterator[str]:
             yield head
             yield from _yaml(one, depth + 1)
         else:
-            yield f"{head} {json.dumps(one)}"
+            yield f"{head} {json.dumps(one)}".replace("<", "\\u003c")  # also for what shows the lines as they stand
 
 
 def _text(report: Report, about: str) -> Iterator[str]:
