@@ -46,8 +46,10 @@ def test_there_is_a_file_of_every_kind() -> None:
         "excerpts",
         "heads",
         "information",
+        "links",
         "mislabels",
         "probe",
+        "said",
         "written",
     }
     assert {one["version"] for one in values} == {1}
