@@ -1,10 +1,11 @@
 """Where the truth is known: a small causal model that looks values up, and the pair that each answer comes from.
 
-    python experiments/transformers/lookup.py --out FOLDER [--steps 3000] [--prompts 100]
+    python experiments/transformers/lookup.py --out FOLDER [--steps 1500] [--prompts 30]
 
 A prompt has six pairs of a key and a value, drawn at random, and a key that is asked for; nothing but the pair of that
 key says the answer. A two-layer Llama learns it, is kept in FOLDER, and is asked about new prompts. ``lookup.json``
-says how often each method puts the true pair first, of the prompts that are answered rightly.
+says how often each method puts the true pair first, of the prompts that are answered rightly; it is written after every
+prompt. A step takes 0.05 s of one core, and training ends before ``--steps`` when nearly all answers are right.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ def trained(folder: Path, steps: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--prompts", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--prompts", type=int, default=30)
     options = parser.parse_args()
     torch.set_num_threads(1)
     folder = options.out / "model"
@@ -88,8 +89,9 @@ def main() -> None:
     model, draws = exegesis.load(folder), np.random.default_rng(SEED + 1)
     first: dict[str, int] = dict.fromkeys(METHODS, 0)
     seconds: dict[str, float] = dict.fromkeys(METHODS, 0.0)
-    right = 0
-    for _ in range(options.prompts):
+    right, about = 0, {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), "seed": SEED}
+    trained_so = json.loads((folder / "training.json").read_text())
+    for number in range(1, options.prompts + 1):
         pairs, order = drawn(draws)
         true = int(order[0])
         sources, question = [f"k{key} v{value} ." for key, value in pairs], f"? k{pairs[true][0]}"
@@ -103,17 +105,16 @@ def main() -> None:
                 break
             right += method == METHODS[0]
             first[method] += int(np.argmax(found.values[0])) == true
-    about = {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), "seed": SEED}
-    told = {
-        **about,
-        **json.loads((folder / "training.json").read_text()),
-        "prompts": options.prompts,
-        "answered rightly": right,
-        "chance": round(1 / PAIRS, 3),
-        "true pair first": first,
-        "seconds a prompt": {name: round(value / options.prompts, 3) for name, value in seconds.items()},
-    }
-    (options.out / "lookup.json").write_text(json.dumps(told, indent=1) + "\n")
+        told = {
+            **about,
+            **trained_so,
+            "prompts": number,
+            "answered rightly": right,
+            "chance": round(1 / PAIRS, 3),
+            "true pair first": first,
+            "seconds a prompt": {name: round(value / number, 3) for name, value in seconds.items()},
+        }
+        (options.out / "lookup.json").write_text(json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":
