@@ -18,7 +18,7 @@ import layers
 
 import exegesis
 from exegesis.core.disk.files import write_whole
-from exegesis.engine.methods import Card
+from exegesis.engine.methods import NEEDS, Card
 from exegesis.results.attribution import Attribution
 from exegesis.results.hierarchy import Hierarchy
 from exegesis.show import written
@@ -35,16 +35,6 @@ FIGURE_5 = ("gru", "lstm", "bigru")
 PAPER = {"gru": ("81.9 %", "51.6 %"), "lstm": ("80.4 %", "96.2 %"), "bigru": ("80.9 %", "37.3 %")}
 FIGURE_6 = ("leave-one-out", "reat")
 WIDE = 9.0  # inches: a whole sentence on a line
-
-NEEDS = {  # of a model, by the name of the ability
-    "Classifier": "any model",
-    "Differentiable": "gradients",
-    "Recurrent": "an LSTM, GRU or RNN",
-    "Gated": "an LSTM or GRU",
-    "Selective": "a selector of its own",
-    "Conceptual": "concepts of its own",
-    "Spanned": "attention over spans",
-}
 
 
 def methods() -> str:

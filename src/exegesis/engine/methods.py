@@ -108,7 +108,21 @@ class Card:
         """The needed abilities as words before "model": recurrent, "layered and attentive"."""
         return " and ".join(name.lower() for name in self.abilities)
 
+    @property
+    def needed(self) -> str:
+        """The needed abilities in the words of users: gradients, "an LSTM or GRU"; those of others by their names."""
+        return " and ".join(NEEDS.get(name, name.lower()) for name in self.abilities)
 
+
+NEEDS = {  # of a model, in the words of users, by the name of the ability
+    "Classifier": "any model",
+    "Differentiable": "gradients",
+    "Recurrent": "an LSTM, GRU or RNN",
+    "Gated": "an LSTM or GRU",
+    "Selective": "a selector of its own",
+    "Conceptual": "concepts of its own",
+    "Spanned": "attention over spans",
+}
 BEST = "best"  # the method that a saved recommendation names (``api.recommended``)
 KNOWN_AS = {  # the names that other tools have, or that say what somebody looks for
     **dict.fromkeys(("shap", "kernelshap", "kernel-shap"), "did you mean 'shapley'?"),

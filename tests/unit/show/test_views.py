@@ -111,3 +111,7 @@ def test_a_catalogue_lists_cards_and_a_single_one_its_parameters(capsys: pytest.
     assert "samples   1000 (a whole number of at" in out
     assert "how       drop (drop, zero, pad, unknown" in out
     assert "``" not in out
+    cards.show(width=40)
+    out = capsys.readouterr().out
+    assert "contextual-decomposition\n" in out  # a name is never cut
+    assert "an LSTM or GRU" in " ".join(out.split())

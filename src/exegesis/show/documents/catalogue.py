@@ -38,7 +38,7 @@ def _page(card: Any) -> list[Any]:
 
 def _facts(card: Any) -> dict[str, str]:
     if hasattr(card, "summary"):
-        return {"method": card.name, "question": card.question, "needs": card.wanted, "year": str(card.year),
+        return {"method": card.name, "question": card.question, "needs": card.needed, "year": str(card.year),
                 "what a score is": card.summary}  # fmt: skip
     better = "more" if card.higher else "less"
     return {"measure": card.name, "question": card.question, "better": better, "paper": card.paper}

@@ -90,13 +90,16 @@ def _heading(heading: doc.Heading, look: Look) -> list[Line]:
 
 
 def _legend(legend: doc.Legend, picture: doc.Part | None, look: Look) -> list[Line]:
-    """The keys, the scale, and the sentences, those with names aligned after them."""
+    """The keys, the scale, and the sentences, those with names aligned after them; a long name has its own line."""
     lines = look.muted(" · ".join(key.name for key in legend.keys))
     if legend.scale is not None:
         lines += _scale(legend.scale, look) if look.color else look.muted(_signs(legend.scale, picture))
     room = min(max((cell_len(note.name) for note in legend.notes), default=0), look.width // 2)
     for name, text in legend.notes:
         start = padded(name, room) + "  " if name else ""
+        if cell_len(name) > room:
+            lines += [[Segment(line, MUTED)] for line in fold(name, look.width)]
+            start = " " * cell_len(start)
         for i, part in enumerate(fold(text, look.width - cell_len(start))):
             lines.append([Segment((" " * cell_len(start) if i else start) + part, MUTED)])
     return lines
