@@ -39,7 +39,7 @@ def _section(result: Interactions, lines: bool) -> doc.Section:
     limit = doc.largest(np.abs(result.values).ravel().tolist())
     matrix: doc.Matrix | doc.Alignment = doc.Matrix(words, words, result.values, limit, half=True)
     if lines:
-        matrix = _alignment(result, words, limit)
+        matrix = _alignment(result, words)
     pairs = [pair for pair in result.top(LISTED + 1) if pair.strength]
     faint = bool((np.abs(result.values[np.tril_indices(len(words), -1)]) < doc.FAINT * limit).any())
     scale = doc.scale_to(limit, True, False, faint=faint)
@@ -57,15 +57,16 @@ def _section(result: Interactions, lines: bool) -> doc.Section:
     return section([result], (header, matrix, *([table] if rows else []), legend))
 
 
-def _alignment(result: Interactions, words: Sequence[str], limit: float) -> doc.Alignment:
-    """The interactions between the words of a pair's two texts."""
+def _alignment(result: Interactions, words: Sequence[str]) -> doc.Alignment:
+    """The interactions between the words of a pair's two texts, on a scale of their own."""
     if len(result.text.segments) != 2:
         raise UsageError("lines stand between the words of two texts, and this is one text: leave lines out")
     first, second = (
         [at for at, word in enumerate(result.text.words) if part.covers(word)] for part in result.text.segments
     )
     names = [tuple(words[at] for at in places) for places in (first, second)]
-    return doc.Alignment(names[0], names[1], result.values[np.ix_(first, second)], limit)
+    between = result.values[np.ix_(first, second)]
+    return doc.Alignment(names[0], names[1], between, doc.largest(between.ravel().tolist()))
 
 
 def records(results: Sequence[Interactions]) -> Iterator[Sequence[Any]]:

@@ -110,6 +110,7 @@ def test_interactions_of_a_pair_are_lines_between_its_texts():
     count = len(part.upper)
     assert part.upper + part.lower == result.words
     np.testing.assert_array_equal(part.values, result.values[:count, count:])
+    assert part.limit == np.abs(part.values).max()  # whatever words of one text do together
     assert "polyline" in written(result, ".html", lines=True)
     with pytest.raises(UsageError, match="lines stand between the words of two texts"):
         document_of(made.pairs(), lines=True)
