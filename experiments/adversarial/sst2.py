@@ -1,6 +1,6 @@
 """Plain, adversarial and interpretable adversarial training on SST-2, from several seeds.
 
-    python experiments/adversarial/sst2.py --data sst2 --out sst2.jsonl [--texts 2000] [--seeds 5]
+    python experiments/adversarial/sst2.py --data sst2 --out sst2.jsonl [--size 5] [--texts 2000] [--seeds 5]
 
 A small CNN (kernels 1 and 3, 24 filters each) is trained plainly, with word vectors moved to any side (Miyato et al.
 2017) and with moves towards other words (Sato et al. 2018). Every training is written to OUT at once, and the same
@@ -24,7 +24,7 @@ from exegesis.models.trained.architectures.config import ConvolutionalConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 
-KINDS = {"plain": (0.0, "any"), "any side": (5.0, "any"), "towards words": (5.0, "words")}
+KINDS = {"plain": "any", "any side": "any", "towards words": "words"}
 
 
 def interval(values: np.ndarray) -> str:
@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--texts", type=int, default=2000, help="of the training part, the first")
     parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--size", type=float, default=5.0, help="how far the word vectors of a text move")
     parser.add_argument("--seeds", type=int, default=5)
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -48,8 +49,9 @@ def main() -> None:
     rows = [json.loads(line) for line in asked.out.read_text().splitlines()] if asked.out.exists() else []
     config = ConvolutionalConfig(kernels=(1, 3), embedding=32, hidden=24)
     for seed in range(asked.seeds):
-        for kind, (size, adversary) in KINDS.items():
-            if any((row["seed"], row["kind"]) == (seed, kind) for row in rows):
+        for kind, adversary in KINDS.items():
+            size = 0.0 if kind == "plain" else asked.size
+            if any((row["seed"], row["kind"], row["size"]) == (seed, kind, size) for row in rows):
                 continue
             start = time.process_time()
             options = TrainOptions(epochs=asked.epochs, lr=2e-3, patience=asked.epochs, minimum_count=2, seed=seed,
@@ -57,11 +59,17 @@ def main() -> None:
             result = train(parts["train"], parts["dev"], parts["test"], config=config, options=options)
             accuracy = {"dev": result.dev.accuracy, "test": result.test.accuracy if result.test else None}
             took = time.process_time() - start
-            rows.append({"seed": seed, "kind": kind, "texts": asked.texts, **accuracy, "processor": took})
+            rows.append({"seed": seed, "kind": kind, "size": size, "texts": asked.texts, **accuracy, "processor": took})
             with asked.out.open("a") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
     scores = {
-        kind: np.array([row["test"] for row in sorted(rows, key=lambda row: row["seed"]) if row["kind"] == kind])
+        kind: np.array(
+            [
+                row["test"]
+                for row in sorted(rows, key=lambda row: row["seed"])
+                if row["kind"] == kind and row["size"] in (0.0, asked.size)
+            ]
+        )
         for kind in KINDS
     }
     for kind, values in scores.items():
