@@ -274,6 +274,7 @@ def bergson_works() -> dict[str, Work]:
             losses = torch.nn.functional.cross_entropy(raw, gold, reduction="none")
             losses.sum().backward()  # type: ignore[no-untyped-call]
             collector.process_batch(list(range(len(gold))), losses=losses)
+        collector.teardown()
         module.zero_grad()
         return {name: value.double() for name, value in collector.gradients.items()}, len(gold)
 
@@ -326,7 +327,7 @@ def seen(work: Work, module: nn.Module, train: TensorDataset, asked: TensorDatas
     values = [torch.autograd.grad(cross(module(text), label), list(weights.values())) for text, label in first]
     parts = {key: float((a * b).sum()) for key, a, b in zip(weights, *values, strict=True)}
     whole, told = sum(parts.values()), float(before[0, 0])
-    if "TracIn" in name or "dot" in name:
+    if "TracIn" in name or "gradients, dot" in name:
         some = {"all": whole, "all but the recurrent ones": sum(v for k, v in parts.items() if "lstm" not in k),
                 "the output layer": parts["output.weight"] + parts["output.bias"]}  # fmt: skip
         near = min(some, key=lambda key: abs(some[key] - told))
@@ -410,6 +411,8 @@ def main() -> None:
         found = np.zeros((len(texts), len(train)))
         for label in ("0", "1"):
             rows = [row for row, one in enumerate(said.tolist()) if str(one) == label]
+            if not rows:
+                continue
             made = exegesis.influence(model, train, [texts[row] for row in rows], name, target=label, **extra)
             found[rows] = np.nan_to_num([one.scores for one in made])
         return found

@@ -140,6 +140,8 @@ def main() -> None:
             found = np.zeros((len(asked), len(examples)))
             for label in against:
                 rows = [row for row, one in enumerate(labels) if one == label]
+                if not rows:
+                    continue
                 target = label if kind == "log-probability" else f"margin:{label},{against[label]}"
                 made = exegesis.influence(model, examples, [asked[row] for row in rows], name, target=target, **extra)
                 found[rows] = np.nan_to_num([one.scores for one in made])

@@ -149,3 +149,22 @@ def test_errors(logistic):
         exegesis.influence(
             exegesis.blackbox(lambda texts: np.full((len(texts), 2), 0.5), ["a", "b"]), [("w", "a")], "w"
         )
+
+
+def test_copies_score_alike(logistic):
+    """Copies of a text have the same score, as the method sees them apart."""
+    model, train, _, _ = logistic
+    few = [*train[:20], train[3]]
+    for method, options in (("influence-functions", {"damping": STRENGTH}), ("gradient-similarity", {})):
+        found = exegesis.influence(model, few, ASKED[0], method, target="yes", **options)
+        assert found.scores[20] == pytest.approx(found.scores[3], rel=1e-9), method
+
+
+def test_other_training_texts_are_noticed(logistic):
+    """Texts that the model was not trained on: their mean gradient is far from zero, and a note says so."""
+    model, train, _, _ = logistic
+    strange = [(f"w{n} w{n} w{(n + 1) % 6}", ["yes", "no", "no", "yes", "no", "yes"][n]) for n in range(6)] * 5
+    told = exegesis.influence(model, strange, ASKED[0], damping=STRENGTH).notes
+    known = exegesis.influence(model, train, ASKED[0], damping=STRENGTH).notes
+    assert any("training stopped early, or had other texts or other labels" in note for note in told)
+    assert not any("at no minimum" in note for note in known)
