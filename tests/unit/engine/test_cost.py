@@ -178,6 +178,22 @@ def test_the_announced_time_is_right_within_a_factor_of_two(method, options, mon
     assert 0.5 < float(found[1]) / took < 2
 
 
+def test_no_special_piece_is_left_out_to_measure_the_time(monkeypatch):
+    """UMT5 refuses a text without its end."""
+    pytest.importorskip("transformers")
+    from tests.support.hf_toys import bert, wordpiece
+
+    kept, compact = [], cost.compact
+    monkeypatch.setattr(cost, "LONG", 0.0)
+    monkeypatch.setattr(cost, "compact", lambda batch, keep, pad: kept.append(keep) or compact(batch, keep, pad))
+    model = exegesis.wrap(bert(2), tokenizer=wordpiece())
+    text = model.read("a good film")
+    explain(model, "a good film", "leave-one-out")
+    (rows,) = kept
+    assert rows[:, torch.tensor(text.special)].all()
+    assert (~rows).sum(1).tolist() == [1] * len(rows)
+
+
 def test_short_work_is_not_announced(caplog):
     explain(box(), [TEXT, "w"], "leave-one-out")
     assert not caplog.messages
