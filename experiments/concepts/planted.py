@@ -37,7 +37,7 @@ PLANTED = (
 )
 FILLING = [f"f{number}" for number in range(60)]
 SEEDS, COUNTS, FORMS = range(5), (3, 6), ("educe", "conrat")
-OPTIONS = {"epochs": 30, "lr": 0.01, "batch": 32, "patience": 12}
+OPTIONS = {"epochs": 30, "lr": 0.01, "batch": 32, "patience": 30}  # penalties act on after all labels are told
 
 
 def texts(count: int, seed: int) -> tuple[list[Example], np.ndarray]:
@@ -80,7 +80,7 @@ def main(folder: Path) -> None:
             continue
         start = time.process_time()
         shape = ConceptConfig(form=form, concepts=count, longest=2, share=0.06, embedding=32, hidden=32)
-        result = train(training, tests[:150], config=shape, options=TrainOptions(seed=seed, **OPTIONS))
+        result = train(training, tests[:150], config=shape, options=TrainOptions(seed=seed, **OPTIONS), last=True)
         wrapped = wrap(result.model.module, vocabulary=result.model.vocabulary, labels=result.model.labels, name=name)
         model = ConceptClassifier.of(wrapped)
         page, present = study.excerpts(model, tests[150:]), presences(model, tests)

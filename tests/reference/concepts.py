@@ -81,16 +81,22 @@ def conrat(network: torch.nn.Module, ids: list[int]) -> dict[str, object]:
     count, hidden = network.config.concepts, network.config.hidden
     excerpts, reads, numbers = [], [], []
     for k in range(count):
-        kept = [t for t in range(len(ids)) if h[t] @ network.generator.weight[k] + network.generator.bias[k] > 0]
+        detector, offset = network.attention.weight[k], network.attention.bias[k]
+        kept = []
+        for t in range(len(ids)):
+            chosen = torch.tanh(h[t] @ network.generator.weight[k] + network.generator.bias[k])
+            said = torch.tanh(network.reader(x[t])) @ detector + offset
+            if chosen + 2 * said > 0:
+                kept.append(t)
         mean = sum((x[t] for t in kept), torch.zeros_like(x[0])) / max(1, len(kept))
         read = torch.tanh(network.reader(mean))
         excerpts.append(kept)
         reads.append(read)
-        numbers.append(network.attention(read)[0])
-    attention = torch.softmax(torch.stack(numbers), 0)
+        numbers.append(read @ detector + offset)
+    attention = torch.sigmoid(torch.stack(numbers))
     logits = network.output.bias.clone()
     for k in range(count):
-        if attention[k] >= 0.5 / count:
+        if attention[k] > 0.5:
             logits = logits + attention[k] * network.output.weight[:, k * hidden : (k + 1) * hidden] @ reads[k]
     return {"excerpts": excerpts, "chances": attention.tolist(), "logits": logits.tolist()}
 
@@ -110,11 +116,12 @@ def conrat_penalties(masks: np.ndarray, vectors: np.ndarray, lengths: list[int],
     pairs = [(i, j) for i in range(count) for j in range(count) if i != j]
     overlap = sum(max(0.0, masks[b, :, t].sum() - 1) for b in range(texts) for t in range(lengths[b])) / words
     within = np.mean([cosine(vectors[b, i], vectors[b, j]) ** 2 for b in range(texts) for i, j in pairs])
-    means = vectors.mean(0)
-    across = np.mean([cosine(means[i], means[j]) ** 2 for i, j in pairs])
+    shares = attention / attention.sum(0)
+    across = np.mean([sum(shares[a, i] * shares[b, j] * cosine(vectors[a, i], vectors[b, j]) ** 2
+                          for a in range(texts) for b in range(texts)) for i, j in pairs])  # fmt: skip
     changes = sum(abs(masks[b, k, t + 1] - masks[b, k, t]) for b in range(texts) for k in range(count)
                   for t in range(masks.shape[2] - 1)) / (words * count)  # fmt: skip
     size = np.mean([divergence(share, chances[:, k].sum() / words) for k in range(count)])
-    usage = np.mean([divergence(1 / count, attention[:, k].mean()) for k in range(count)])
-    return {"overlap": overlap, "cosine": within, "orthogonality": across, "size": 10 * size + 0.1 * changes,
+    usage = np.mean([divergence(0.3, attention[:, k].mean()) for k in range(count)])
+    return {"overlap": overlap, "cosine": within, "orthogonality": 5 * across, "size": 10 * size + 0.1 * changes,
             "usage": usage}  # fmt: skip

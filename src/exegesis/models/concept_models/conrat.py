@@ -7,37 +7,45 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from exegesis.models.concept_models.network import ConceptNetwork, bernoulli, usual
+from exegesis.models.concept_models.network import TINY, ConceptNetwork, bernoulli, usual
 from exegesis.models.concept_models.shape import ConceptConfig
 from exegesis.models.trained.taught import Lesson
 from exegesis.protocols.conceptual import Decision
 
-PRUNED = 0.5  # a concept with less than so much of an equal share of attention is not present
+WEIGHT = 5.0  # of orthogonality among the penalties
+SHARP = 2.0  # how much what a word says of its concept counts in the choice of words
+OFTEN = 0.3  # the share of texts in which a concept is usually present
 
 
 class Conrat(ConceptNetwork):
     """The parts of ConRAT (Sun et al. 2021, Sec. 4.3.2): a generator chooses words for each concept, a selector says
     which concepts are present, and the logits are a linear sum of them.
 
-    The generator gives every word a probability for every concept. A concept is read as the mean of its words' vectors
-    through a tanh layer; attention over the concepts is a softmax of one number of each, and a concept of less than
-    half an equal share is pruned. It then adds attention x W_k read_k to the logits, or nothing. The loss is the
-    cross-entropy plus ``consistency`` times
+    The generator gives every word a probability for every concept, which rises with what the concept's own detector
+    says of the word by itself. A concept is read as the mean of its words' vectors through a tanh layer; its attention
+    is the sigmoid of its detector, a linear function of what is read, and a concept whose attention is below a half is
+    pruned. It then adds attention x W_k read_k to the logits, or nothing. The loss is the cross-entropy plus
+    ``consistency`` times
 
     - ``overlap``: how many concepts beyond one have a word, in the mean over words;
     - ``cosine``: the mean squared cosine of the vectors of two concepts of a text;
-    - ``orthogonality``: the mean squared cosine of the mean vectors of two concepts over the batch;
+    - ``orthogonality``: the mean squared cosine of an excerpt of one concept with one of another, of any two texts of
+      the batch, five times;
     - ``size``: how far a concept's expected share of a batch's words lies from ``share`` (``usual``), ten times; and
       a tenth of the changes from one word to the next;
-    - ``usage``: how far the mean attention of each concept lies from an equal share (``usual``).
+    - ``usage``: how far the mean attention of each concept lies from 0.3 (``usual``).
 
-    Deviations: words are drawn by the straight-through binary concrete estimator; the further techniques of the paper
-    are left out; these penalties are named after its two, and their forms are this package's.
+    Deviations: words and presence are drawn by the straight-through binary concrete estimator; attention is a number
+    for each concept, not a softmax over them, by which all would be present in most texts; the further techniques of
+    the paper are left out; these penalties are named after its two, and their forms are this package's. As a concept
+    adds a vector, it can still stand for several things.
     """
 
     def __init__(self, config: ConceptConfig) -> None:
         super().__init__(config, 1)
-        self.attention = nn.Linear(config.hidden, 1, bias=False)
+        self.attention = nn.Linear(config.hidden, config.concepts)
+        nn.init.constant_(self.attention.bias, -1.0)
+        nn.init.normal_(self.attention.weight, std=0.5)
 
     def decide(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> Decision:
         """The concepts of texts: the words that are likelier than not, and the concepts that are not pruned."""
@@ -67,25 +75,25 @@ class Conrat(ConceptNetwork):
         """The penalties by name, weighted."""
         count = lengths.sum()
         changes = (masks[:, :, 1:] - masks[:, :, :-1]).abs().sum() / (count * masks.shape[1])
-        means = functional.normalize(vectors.mean(0), dim=-1)
         return {
             "overlap": (masks.sum(1) - 1).clamp(min=0).sum() / count,
             "cosine": _apart(functional.normalize(vectors, dim=-1)),
-            "orthogonality": _apart(means[None]),
+            "orthogonality": WEIGHT * _alike(functional.normalize(vectors, dim=-1), attention),
             "size": 10 * usual(chances.sum((0, 2)) / count, self.config.share) + 0.1 * changes,
-            "usage": usual(attention.mean(0), 1 / attention.shape[1]) if attention.shape[1] > 1 else count * 0.0,
+            "usage": usual(attention.mean(0), OFTEN),
         }
 
     def _concepts(self, ids: Tensor, lengths: Tensor, *, drawn: bool) -> tuple[Tensor, ...]:
         """Masks ``[b, k, t]``, mean vectors, what is read of them, attention, presence, and the words' chances."""
         words, states, real = self.seen(ids, lengths)
         logits = self.generator(states).transpose(1, 2)
+        own = torch.tanh(self.reader(words)) @ self.attention.weight.t() + self.attention.bias
+        logits = torch.tanh(logits) + SHARP * own.transpose(1, 2)
         masks, chances = bernoulli(logits, drawn) * real[:, None], torch.sigmoid(logits) * real[:, None]
         vectors = masks @ words / masks.sum(2).clamp(min=1.0)[..., None]  # 0 x a word leaves no trace of it
         read = torch.tanh(self.reader(vectors))
-        attention = torch.softmax(self.attention(read)[..., 0], 1)
-        present = (attention >= PRUNED / attention.shape[1]).to(attention)
-        return masks, vectors, read, attention, present, chances
+        scores = (read * self.attention.weight).sum(-1) + self.attention.bias
+        return masks, vectors, read, torch.sigmoid(scores), bernoulli(scores, drawn), chances
 
 
 def _apart(vectors: Float[Tensor, "b k d"]) -> Float[Tensor, ""]:
@@ -96,3 +104,17 @@ def _apart(vectors: Float[Tensor, "b k d"]) -> Float[Tensor, ""]:
     cosines = vectors @ vectors.transpose(1, 2)
     off = cosines.masked_fill(torch.eye(count, dtype=torch.bool, device=vectors.device), 0.0)
     return off.square().sum((1, 2)).mean() / (count * (count - 1))
+
+
+def _alike(vectors: Float[Tensor, "b k d"], attention: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
+    """The mean squared cosine of an excerpt of one concept with one of another, of any two texts of the batch.
+
+    Excerpts weigh their attention. It is the product of the concepts' mean outer products, over pairs of concepts.
+    """
+    count = vectors.shape[1]
+    if count < 2:
+        return vectors.new_zeros(())
+    share = attention / attention.sum(0, keepdim=True).clamp(min=TINY)
+    moments = torch.einsum("bk,bki,bkj->kij", share, vectors, vectors).flatten(1)
+    products = moments @ moments.t()
+    return (products.sum() - products.diagonal().sum()) / (count * (count - 1))

@@ -44,7 +44,7 @@ def test_a_word_outside_the_excerpts_changes_no_bit(form):
     module, text, same = toys.network(form, seed=1), torch.tensor([[3, 4, 5, 6, 7, 8, 9]]), 0
     lengths = torch.tensor([7])
     if form == "conrat":
-        module.generator.bias.data -= 2.0  # few words of each concept
+        module.attention.bias.data -= 3.0  # few words of each concept
     with torch.no_grad():
         before, logits = module.decide(text, lengths), module(text, lengths)
         for place in range(7):
