@@ -13,7 +13,6 @@ from exegesis.cli.inputs import assigned, chosen, load, noted, parameters_of, re
 from exegesis.cli.options import LABEL, NUMBERS, OUTPUT, QUIET, TARGET, Command, Look, Recommended, Texts, option
 from exegesis.cli.outputs import JSON, PAGES, PICTURES, Files, check_files, progress, stream
 from exegesis.cli.resume import begun
-from exegesis.cli.studies.written import say_why
 from exegesis.core.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -131,6 +130,8 @@ class Explain(Command, Output, Recommended, Texts):
     def run(self) -> None:
         self.check()
         if (Path(self.model) / EXPLAINER).is_file():
+            from exegesis.cli.studies.written import say_why
+
             self.view()
             check_files(self.files(), [self.file])
             say_why(self)

@@ -91,7 +91,7 @@ def test_a_command_loads_no_more_than_its_answer_needs() -> None:
     assert done.returncode == 0, done.stderr
     loaded, _, count = done.stdout.splitlines()[-1].rpartition(" ")
     assert loaded == "[]"
-    assert int(count) < 260  # modules of the package
+    assert int(count) < 290  # modules of the package, of more than 600
 
 
 def test_a_reader_that_leaves(folder: Path, texts: Path) -> None:
