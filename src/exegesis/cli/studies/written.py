@@ -58,8 +58,8 @@ class Bridge(Command, Output, Model, Texts):
     The resource is a file with lines of a word, a relation and phrases, tabs between them, or a .json of that.
 
     \b
-    exegesis study bridge "A fine film." --resource wordnet.tsv -M lime --share 0.4
-    exegesis study bridge "A fine film." --resource facts.json -m my-model --writer my-explainer
+    exegesis study bridge "A fine film." --resource w.tsv -M lime --share 0.4
+    exegesis study bridge "A fine film." --resource f.json --writer my-explainer
     """
 
     resource: Path = option("The facts.", "--resource", metavar="FILE", default=...)
