@@ -191,11 +191,11 @@ def _judged(rows: Sequence[ROW], owners: Any, samples: int, seed: int) -> tuple[
         return Tested(name, question, *found, said, *mean(beside), *apart[1:], bool(passed), decides, count)
 
     values["ceiling"] = np.where(np.isfinite(values["adversary"]), CEILING, math.nan)
-    found = mean(values["adversary"])
+    found, searched = mean(values["adversary"]), int(np.isfinite(values["adversary"]).sum())
     apart = (ENOUGH * CEILING - found[2], ENOUGH * CEILING - found[1])
     adversary = Tested(
         "adversary", "How far are other weights that keep the prediction?", *found, "largest divergence",
-        CEILING, CEILING, CEILING, *apart, bool(apart[0] > 0), True, int(np.isfinite(values["adversary"]).sum()),
+        CEILING, CEILING, CEILING, *apart, bool(apart[0] > 0), searched > 0, searched,
     )  # fmt: skip
     gone = "one word left out"
     return (
