@@ -243,3 +243,11 @@ def test_bare_names() -> None:
     assert all(map(bare, ("model.safetensors", "a b.safetensors", "café", "model-00001-of-00002.safetensors")))
     wrong = ("", ".", "..", ".hidden", "a/b", "/a", "a\\b", "c:a", "a\nb", "a\0", "a/", "\u202ea")
     assert not any(map(bare, wrong))
+
+
+def test_an_explainer_is_taken_for_a_language_model_only_if_its_task_is_named(tmp_path: Path) -> None:
+    (tmp_path / "explainer.json").write_text('{"order": "predict-explain"}')
+    with pytest.raises(exegesis.UsageError, match=r"tells a label and writes why: .* name its task"):
+        exegesis.load(tmp_path)
+    with pytest.raises(FileError, match=r"no config\.json"):
+        exegesis.load(tmp_path, task="text2text-generation")
