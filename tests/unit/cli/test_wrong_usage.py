@@ -211,7 +211,8 @@ def test_a_text_for_which_memory_does_not_do(call, monkeypatch: pytest.MonkeyPat
 def test_an_option_of_one_value_is_not_given_twice(call) -> None:
     for first, second in (("--figure", "--figure"), ("--model", "-m"), ("--html", "--report")):
         said = call("explain", TEXT, first, "a.svg", f"{second}=b.svg" if second[1] == "-" else second, "b.svg")
-        refused(said, 2, f"{second} is given twice and takes one value: give it once")
+        told = f"{second} is given twice and" if first == second else f"{first} and {second} are one option, it"
+        refused(said, 2, f"{told} takes one value: give it once")
     refused(call("methods", "--", "--for", "--for"), 2)  # texts after the two dashes are no options
 
 
