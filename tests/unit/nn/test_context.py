@@ -37,7 +37,7 @@ WITHOUT_TORCH = {  # public functions that run no model: they look up, read, wri
     *("measures", "comparison", "levels", "read", "read_examples", "save", "default_tagger", "spacy_tagger"),
     *("read_synonyms", "as_model", "bar", "best", "bundled_folder", "candidates", "chosen", "each_chosen"),
     *("each_method", "preferred", "read_text", "refuse_best", "bag_of_words", "recurrent_model"),
-    *("influence_methods", "lengths_of", "corpus"),
+    *("influence_methods", "lengths_of", "corpus", "card"),
 }
 
 
