@@ -173,8 +173,9 @@ explain "a fine film" -m sayer --device cpu --json out.json --html out.html --cs
 explain -f t.tsv --column text --limit 2 -m sayer --json out.jsonl --figure out.svg --palette blue-orange
 study bridge "a fine film" --resource facts.tsv -m bundled -M leave-one-out --share 0.4 --most 1 --json out.json
 study bridge -f t.tsv --column text --encoding utf-8 --limit 2 --skip-blank --resource facts.json -M leave-one-out -q
-study bridge -f t.tsv --delimiter tab --resource facts.tsv -M leave-one-out --figure out.svg --palette blue-orange --report out.html --color
+study bridge -f t.tsv --delimiter tab --resource facts.tsv -M leave-one-out --figure out.svg --report out.html --color
 study bridge "a fine film" --resource facts.json -M leave-one-out --writer writes --device cpu TASK --no-color
+study bridge "a fine film" --resource facts.json -M leave-one-out --palette blue-orange
 study bridge "Two dogs run." --pair "Dogs move." -m pairs --resource facts.tsv -M leave-one-out
 study bridge -f p.tsv --column premise --pair-column hypothesis -m pairs --resource facts.tsv -M leave-one-out
 study written w.tsv -m teller --split test --pair-column text --figure out.svg --palette blue-orange
