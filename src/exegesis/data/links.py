@@ -112,8 +112,9 @@ def read_coreference(path: str | os.PathLike[str], sentences: int = 3) -> list[L
 
     The file is in CoNLL-U with ``Entity=`` in the last column, as in GUM and CorefUD: ``(e1-person`` opens a mention of
     e1, ``e1)`` closes the latest open one. Mentions in several parts (``e1[1/2]``) are left out. A mention is headed by
-    its first word whose own head lies outside. Rules: the nearest earlier mention, and the nearest one whose words are
-    the same (else the nearest). Raises FileError for rows of another form, brackets that do not close, and a file
+    its first word whose own head lies outside. Antecedents, rivals and what the rules find are mentions that begin and
+    are headed before it: of "his" in "his house" the house is none. Rules: the nearest such mention, and the nearest
+    one whose words are the same (else the nearest). Raises FileError for rows of another form, brackets that do not close, and a file
     without an antecedent.
     """
     found, window = [], list[tuple[list[str], list[Mention]]]()
@@ -206,13 +207,13 @@ def _window(sentences: Sequence[tuple[list[str], list[Mention]]]) -> list[Linked
     said = {one: " ".join(words[one.start : one.stop]).lower() for one in mentions}
     links = []
     for number, one in enumerate(mentions):
-        before = [other for other in mentions[:number] if other.head != one.head]
+        before = [other for other in mentions[:number] if other.head < one.head]
         goals = sorted({other.head for other in before if other.entity == one.entity})
         if not goals:
             continue
-        nearest = max(before, key=lambda other: (other.stop, other.start))
+        nearest = max(before, key=lambda other: other.head)
         same = [other for other in before if said[other] == said[one]]
-        matched = max(same, key=lambda other: other.stop) if same else nearest
+        matched = max(same, key=lambda other: other.head) if same else nearest
         rivals = tuple(sorted({other.head for other in before} - set(goals)))
         rules = (("nearest mention", nearest.head), ("same words, else nearest", matched.head))
         links.append(Link("antecedent", one.head, tuple(goals), rivals, rules))

@@ -73,7 +73,7 @@ def test_antecedents_are_read_beside_rules(tmp_path) -> None:
     assert found.words == ("Dr.", "Who", "saw", "his", "house", "He", "sold", "it")
     nearest, same = "nearest mention", "same words, else nearest"
     assert found.links == (
-        Link("antecedent", 3, (1,), (4,), ((nearest, 4), (same, 4))),  # "his" stands inside "his house"
+        Link("antecedent", 3, (1,), (), ((nearest, 1), (same, 1))),  # "his house" around "his" is not before it
         Link("antecedent", 5, (1, 3), (4,), ((nearest, 4), (same, 4))),
         Link("antecedent", 7, (4,), (1, 3, 5), ((nearest, 5), (same, 5))),
     )

@@ -22,12 +22,12 @@ NO_MASK = "its attention takes no mask of numbers, or its places do not follow f
 class PretrainedEncoder(Encoder):
     """An encoder of transformers. Pieces that are gone are **removed**: the others move together, places and all.
 
-    A text is summed up by the state of its first piece ([CLS], which is always kept). With hard gates the pieces that
-    are left are run as a shorter text, so that nothing of the others is in the calculation, neither their number nor
-    where they stood. With gates that have a gradient, or lie between 0 and 1, all pieces are run: as keys of every
-    attention they weigh their gate (log(gate + 1e-6) is added to its scores), and the place of a piece is the number of
-    pieces before it whose gate is above a half. For gates of 0 and 1 that is removal but for the 1e-6, by which the
-    gradient reaches gates of 0.
+    A text is summed up by the state of its first piece ([CLS], which is always kept). With gates of no gradient the
+    pieces that are left are run as a shorter text, so that nothing of the others is in the calculation, neither their
+    number nor where they stood. Gates between 0 and 1 weigh: as a key of every attention a piece counts as its gate
+    says (log(gate + 1e-6) is added to its scores), and the place of a piece is the number of pieces before it whose
+    gate is above a half. With gates that have a gradient all pieces are run so: for gates of 0 and 1 that is removal
+    but for the 1e-6, by which the gradient reaches gates of 0.
     """
 
     def __init__(self, stated: str, kind: str = "AutoModel") -> None:
@@ -50,7 +50,7 @@ class PretrainedEncoder(Encoder):
         self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b h"]:
         left = gate != 0
-        if gate.requires_grad or bool((left & (gate != 1)).any()):
+        if gate.requires_grad:
             return self.weighed(vectors, gate)
         counts = left.sum(1)
         width = max(int(counts.max()), 1)
@@ -58,16 +58,27 @@ class PretrainedEncoder(Encoder):
         rest = vectors.gather(1, order[..., None].expand(-1, -1, vectors.shape[2]))
         there = torch.arange(width, device=vectors.device) < counts[:, None]
         rest = torch.where(there[..., None], rest, torch.zeros_like(rest))
-        there = there | (counts == 0)[:, None]  # no row without a key
-        return self._run(rest, there)[:, 0].masked_fill((counts == 0)[:, None], 0.0)
+        if bool((left & (gate != 1)).any()):
+            found = self.weighed(rest, gate.gather(1, order) * there, there)
+        else:
+            found = self._run(rest, there | (counts == 0)[:, None])[:, 0]  # no row without a key
+        return found.masked_fill((counts == 0)[:, None], 0.0)
 
-    def weighed(self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"]) -> Float[Tensor, "b h"]:
-        """The state of the first piece that is left, where pieces weigh their gate as keys."""
-        there = gate > 0.5
-        places = (there.cumsum(1) - 1).clamp(min=0) + self.offset
-        scores = torch.log(gate + LEAK)[:, None, None].expand(-1, -1, gate.shape[1], -1)
+    def weighed(
+        self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], there: Bool[Tensor, "b t"] | None = None
+    ) -> Float[Tensor, "b h"]:
+        """The state of the first piece that is left, where pieces weigh their gate as keys; of those ``there`` alone.
+
+        That of a text without any piece means nothing.
+        """
+        above = gate > 0.5
+        places = (above.cumsum(1) - 1).clamp(min=0) + self.offset
+        scores = torch.log(gate + LEAK)
+        if there is not None:
+            scores = scores.masked_fill(~there, torch.finfo(scores.dtype).min)
+        scores = scores[:, None, None].expand(-1, -1, gate.shape[1], -1)
         found = self.module(inputs_embeds=vectors, attention_mask=scores, position_ids=places).last_hidden_state
-        first = there.to(torch.uint8).argmax(1)
+        first = above.to(torch.uint8).argmax(1)
         return cast(Tensor, found[torch.arange(len(found), device=found.device), first])
 
     def _run(self, vectors: Float[Tensor, "b t d"], there: Bool[Tensor, "b t"]) -> Float[Tensor, "b t h"]:

@@ -56,6 +56,24 @@ def test_no_bit_depends_on_a_piece_that_is_gone(encoder: PretrainedEncoder) -> N
 
 
 @pytest.mark.quick
+@torch.no_grad()
+def test_no_bit_depends_on_a_piece_that_is_gone_where_others_weigh(encoder: PretrainedEncoder) -> None:
+    """Gates between 0 and 1, as hardkuma has in use: what is gone, and a batch's padding, leave no trace."""
+    gate = torch.tensor([[1.0, 0, 0.3, 1, 0, 0.7], [1, 1, 0.9, 0, 0, 0], [0, 0, 0, 0, 0, 0]])
+    one, other = ids(0), ids(1)
+    mixed = torch.where(gate == 0, other, one)
+    first, second = (encoder.read(encoder.table(part), gate, LENGTHS) for part in (one, mixed))
+    assert torch.equal(first, second)
+    assert torch.equal(first[2], torch.zeros(16))
+    for row in (0, 1):
+        left = gate[row] != 0
+        own = encoder.weighed(encoder.table(one[row : row + 1, left]), gate[row : row + 1, left])
+        torch.testing.assert_close(first[row : row + 1], own)
+    everything = encoder.weighed(encoder.table(one), gate)
+    torch.testing.assert_close(first[:2], everything[:2], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.quick
 def test_gates_that_weigh_are_removal_and_have_the_slope_of_differences(encoder: PretrainedEncoder) -> None:
     vectors = encoder.table(ids(0)).detach()
     with torch.no_grad():
