@@ -114,8 +114,8 @@ def read_coreference(path: str | os.PathLike[str], sentences: int = 3) -> list[L
     e1, ``e1)`` closes the latest open one. Mentions in several parts (``e1[1/2]``) are left out. A mention is headed by
     its first word whose own head lies outside. Antecedents, rivals and what the rules find are mentions that begin and
     are headed before it: of "his" in "his house" the house is none. Rules: the nearest such mention, and the nearest
-    one whose words are the same (else the nearest). Raises FileError for rows of another form, brackets that do not close, and a file
-    without an antecedent.
+    one whose words are the same (else the nearest). Raises FileError for rows of another form, brackets that do not
+    close, and a file without an antecedent.
     """
     found, window = [], list[tuple[list[str], list[Mention]]]()
     for where, rows in _blocks(path, keep=("# newdoc",)):
