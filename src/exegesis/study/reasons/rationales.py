@@ -56,8 +56,9 @@ def train_selecting(
     With ``warm`` selector and classifier start from a classifier that was trained before on random parts of the texts
     (``Whole`` with ``drawn``; with its own checkpoint too), so that it knows of any words what they say, before a
     selector chooses them. Started together from nothing, both soon agree on a code (``collusion``). Selectors that
-    learn marks or read pairs (fresh, matching), and diffmask, start as in their papers. The other arguments and the
-    errors are those of ``models.trained.training.train``.
+    learn marks or read pairs (fresh, matching), and diffmask, start as in their papers. A run that is resumed with more
+    epochs keeps what was trained before it. The other arguments and the errors are those of
+    ``models.trained.training.train``.
     """
     options = options or TrainOptions()
     config = RationaleConfig(selector=config) if isinstance(config, str) else config

@@ -49,6 +49,7 @@ def warmed(
     The classifier takes all of its weights, and the selector's encoder those of its encoder.
     """
     place = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}.warm")
+    options = _first(options, checkpoint, resume)
     shape = replace(config, selector="whole:drawn=true", unit="word", supervision=0.0, rehearsal=0.0)
     found = train(examples, dev, config=shape, options=options, checkpoint=place, resume=resume, **more)
     reader = cast(RationaleNetwork, found.model.module)
@@ -65,6 +66,13 @@ def warmed(
         own.chooser.begin(own)
 
     return {**more, "vocabulary": found.model.vocabulary, "prepared": prepared}
+
+
+def _first(options: TrainOptions, checkpoint: Path | None, resume: bool) -> TrainOptions:
+    """The options of a training before the main one: once that has begun, no more epochs of the first are made, also
+    if the main one is to have more."""
+    begun = resume and checkpoint is not None and checkpoint.exists()
+    return replace(options, epochs=1) if begun else options
 
 
 def whole_reader(
@@ -88,7 +96,8 @@ def whole_reader(
         shape = RecurrentConfig(
             cell=cell, bidirectional=True, embedding=config.embedding, hidden=config.hidden, dropout=config.dropout
         )
-    result = train(examples, dev, config=shape, options=replace(options), checkpoint=place, resume=resume, **more)
+    first = _first(options, checkpoint, resume)
+    result = train(examples, dev, config=shape, options=first, checkpoint=place, resume=resume, **more)
     trained: TrainedClassifier = result.model
     return wrap(trained.module, vocabulary=trained.vocabulary, labels=list(trained.labels), name="support")
 

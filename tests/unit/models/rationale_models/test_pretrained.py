@@ -111,11 +111,22 @@ def test_training_is_saved_loaded_resumed_and_reads_what_it_keeps(folder: Path, 
         options = TrainOptions(epochs=epochs, batch=16, lr=2e-3)
         return train_selecting(examples, examples, config=config, options=options, **more).model  # type: ignore
 
+    class Stop:
+        def step(self, *_: object) -> None:
+            """Heard of each batch."""
+
+        def epoch(self, *_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
     whole = run(2)
-    run(1, checkpoint=tmp_path / "state")
+    with pytest.raises(KeyboardInterrupt):
+        run(2, checkpoint=tmp_path / "state", watcher=Stop())
+    start = (tmp_path / "state.warm").read_bytes()
     resumed = run(2, checkpoint=tmp_path / "state", resume=True)
     for name, weight in whole.module.state_dict().items():
         assert torch.equal(weight, resumed.module.state_dict()[name]), name
+    run(3, checkpoint=tmp_path / "state", resume=True)
+    assert (tmp_path / "state.warm").read_bytes() == start  # what the run began with gets no more epochs
     save_folder(tmp_path / "model", whole, "card")
     again = load_folder(tmp_path / "model")
     text = again.vocabulary.read("good films w1, w2")
