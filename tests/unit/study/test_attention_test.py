@@ -60,6 +60,18 @@ def test_a_planted_adversary_is_flagged(reports) -> None:
     assert "does not explain" not in faithful.verdict
 
 
+def test_copies_of_texts_are_no_more_evidence(reports) -> None:
+    """With every text twice, means and intervals are those of the texts once."""
+    data = texts([6, 7, 8, 5, 9, 7, 6, 8, 7, 9])
+    once = study.attention_test(planted(False), data, permutations=20, searched=0)
+    twice = study.attention_test(planted(False), [*data, *data], permutations=20, searched=0)
+    for one in once.tests:
+        if one.texts:
+            other = twice.of(one.name)
+            for name in ("value", "low", "high", "control", "apart_low", "apart_high"):
+                assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-9), (one.name, name)
+
+
 def test_the_report_is_saved_and_drawn(reports, tmp_path) -> None:
     assert exegesis.read(reports[0].save(tmp_path / "t.json")) == reports[0]
     drawn = render(reports[1], color=False, width=120)

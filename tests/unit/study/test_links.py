@@ -130,6 +130,7 @@ def test_a_planted_head_follows_its_links() -> None:
     assert row.confusion == pytest.approx(math.log1p(math.exp(-9)), rel=1e-6)
     assert row.chance == pytest.approx(math.log(2))
     assert row.better == all(rule.apart_low > 0 for rule in row.rules)
+    assert study.links(model, [*texts, *texts[:9]], samples=200).of("run") == row  # copies are no more evidence
     shown = render(found, color=False, width=120)
     assert "1 of 1 kinds of link are found by a head better than by every rule: run" in shown
     assert "confusion" in shown

@@ -170,14 +170,13 @@ def _tau(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]) -> flo
 def _judged(rows: Sequence[ROW], owners: Any, samples: int, seed: int) -> tuple[Tested, ...]:
     """The tests from the numbers of all texts."""
     values = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    distinct = len(set(owners.tolist()))
-    draws = draw_texts(len(rows), samples, seed)
+    draws = draw_texts(int(owners.max()) + 1, samples, seed)[:, owners]  # copies of a text are drawn together
 
     def mean(numbers: Float[np.ndarray, " texts"]) -> tuple[float, float, float]:
         finite = np.isfinite(numbers)
         if not finite.any():
             return math.nan, math.nan, math.nan
-        low, high = interval(resampled_means(numbers[None], draws)[0], min(distinct, int(finite.sum())))
+        low, high = interval(resampled_means(numbers[None], draws)[0], len(np.unique(owners[finite])))
         return float(numbers[finite].mean()), low, high
 
     def test(name: str, question: str, value: str, control: str, said: str, share: float = 1.0, decides: bool = True,

@@ -77,7 +77,7 @@ def links(
         texts = reflexives(seed=seed)
     found: dict[str, list[Followed]] = defaultdict(list)
     read_texts = words = 0
-    texts = texts[:limit]
+    texts = list(dict.fromkeys(texts))[:limit]  # a text that stands twice is evidence once
     with bar(progress, len(texts), "links") as advance:
         for number, linked in enumerate(texts):
             advance()

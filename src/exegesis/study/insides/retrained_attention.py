@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
@@ -79,7 +79,7 @@ def retrained_tests(
     values |= {"adversary": _apart(own, adversary), "its predictions": _moved(own, adversary)}
     values["ceiling"] = np.full(len(asked), CEILING)
     owners = owners_of([str(one.text) for one in texts])
-    return _judged(values, len(set(owners.tolist())), samples, seed)
+    return _judged(values, owners, samples, seed)
 
 
 def _attention(module: RecurrentClassifier, corpus: Corpus) -> list[tuple[Tensor, Tensor]]:
@@ -112,10 +112,11 @@ def _shuffled(weights: Float[Tensor, " t"], ids: Tensor, seed: int) -> float:
 
 
 def _judged(
-    values: dict[str, Float[np.ndarray, " texts"]], distinct: int, samples: int, seed: int
+    values: dict[str, Float[np.ndarray, " texts"]], owners: Int[np.ndarray, " texts"], samples: int, seed: int
 ) -> tuple[Tested, ...]:
     count = len(values["seeds"])
-    draws = draw_texts(count, samples, seed)
+    distinct = int(owners.max()) + 1
+    draws = draw_texts(distinct, samples, seed)[:, owners]  # copies of a text are drawn together
 
     def mean(numbers: Float[np.ndarray, " texts"]) -> tuple[float, float, float]:
         return float(numbers.mean()), *interval(resampled_means(numbers[None], draws)[0], distinct)
