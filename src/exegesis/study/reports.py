@@ -28,7 +28,7 @@ from exegesis.results.recommendation import Recommendation
 from exegesis.study.corpus import Corpus, Data, read_data, texts_of
 from exegesis.study.failing.faults import failures
 from exegesis.study.predictions import predict_all
-from exegesis.study.slices import distinct, holding, slices
+from exegesis.study.slices import holding, numbered, slices
 from exegesis.study.summaries import summary
 from exegesis.study.vocabulary.classes import words
 
@@ -139,7 +139,7 @@ class _Maker:
         every = {"all": np.ones(len(predicted), dtype=bool)}
         every |= {f"gold {label}": np.array([gold == label for gold in golds]) for label in labels[:10]
                   if any(gold == label for gold in golds)}  # fmt: skip
-        copies = len(self.texts) - distinct(self.texts)
+        copies = len(self.texts) - len(set(numbered(self.texts).tolist()))
         said = [
             f"{copies:,} texts stand in the data more than once." if copies else "No text stands in the data twice."
         ]
@@ -150,7 +150,7 @@ class _Maker:
         if not self.labelled:
             said.append("The texts have no labels, so that no accuracy is known.")
         found = tuple(one._replace(difference=one.difference._replace(value=math.nan)) for one in slices(
-            golds, predicted, labels, every, seed=self.seed))  # fmt: skip
+            golds, predicted, labels, every, seed=self.seed, owners=numbered(self.texts)))  # fmt: skip
         return Chapter("Data and accuracy", "What was the model asked, and how often was it right?", slices=found,
                        sentences=tuple(said), command=self.named.get("command", ""))  # fmt: skip
 
@@ -219,7 +219,8 @@ class _Maker:
     def fairness(self) -> Chapter:
         inside = {name: holding(self.texts, given) for name, given in self.groups.items()}
         predicted = [one.label for one in self.predicted]
-        found = tuple(slices(self.corpus.golds, predicted, self.classifier.labels, inside, seed=self.seed))
+        found = tuple(slices(self.corpus.golds, predicted, self.classifier.labels, inside, seed=self.seed,
+                             owners=numbered(self.texts)))  # fmt: skip
         empty = [one.group for one in found if not one.texts]
         said = [f"No text holds a word of {', '.join(empty)}."] if empty else []
         said.append("A difference says that texts with these words fare otherwise, not that the words are the reason: "

@@ -117,6 +117,21 @@ def test_a_slice_is_counted_as_by_hand():
     assert (one.shift.low, one.shift.high) == pytest.approx(interval(moved, 3), nan_ok=True)
 
 
+@pytest.mark.quick
+def test_copies_of_texts_make_a_slice_no_surer():
+    """With every text twice, the intervals are those of the texts once."""
+    draws = np.random.default_rng(0)
+    golds, predicted = (draws.choice(["a", "b"], 20).tolist() for _ in range(2))
+    inside = np.arange(20) < 12
+    (one,) = slices(golds, predicted, ["a", "b"], {"g": inside}, samples=200)
+    (two,) = slices(golds * 2, predicted * 2, ["a", "b"], {"g": np.tile(inside, 2)}, samples=200,
+                    owners=np.tile(np.arange(20), 2))  # fmt: skip
+    assert two.texts == 2 * one.texts
+    for name in ("right", "difference", "shift"):
+        assert getattr(two, name) == pytest.approx(getattr(one, name))
+        assert getattr(one, name).low < getattr(one, name).high
+
+
 def test_a_group_is_found_in_whatever_case():
     model = exegesis.load()
     texts = [model.read(text) for text, _ in ROWS]
