@@ -13,6 +13,7 @@ from exegesis.cli.options import Command, argument, choice, option
 from exegesis.cli.outputs import progress
 from exegesis.cli.studies.output import Output
 from exegesis.cli.studies.texts import LabelledCorpus
+from exegesis.core.errors import UsageError
 
 EVERY = 60.0  # seconds between two lines about progress where there is no bar
 
@@ -40,7 +41,7 @@ class Run(Command, LabelledCorpus, opt.Model):
         "Methods that score the training texts, such as nearest:k=50.", metavar="METHOD"
     )
     train: str | None = option("The training texts of --influence, with labels.", metavar="DATA")
-    top: int = option("Training texts kept that help, and that hurt.", metavar="N", min=1, default=5)
+    top: int | None = option("Training texts kept that help, and that hurt: 5.", metavar="N", min=1)
     target: str | None = opt.TARGET()
     level: str = option(
         "word, phrase, clause, text or all of them; or a tree of phrases: acd, soc, scd, hedge, parse, owen.",
@@ -58,11 +59,14 @@ class Run(Command, LabelledCorpus, opt.Model):
     quiet: bool = opt.QUIET()
 
     def run(self) -> None:
+        if self.top is not None and not self.influence:
+            raise UsageError("--top belongs to --influence; leave it out, or say --influence METHOD")
         examples = self.read()["data"]
         trained = read_training(self.train, self.column, self.label, self.pair_column)
 
         from exegesis.api import each_method
         from exegesis.core.progress import heard
+        from exegesis.jobs.inquiry import TOP
         from exegesis.jobs.runs import run
 
         measures = listed(*self.measures or [])
@@ -75,7 +79,7 @@ class Run(Command, LabelledCorpus, opt.Model):
                 self.model, examples, self.store, parameters_of(self.param, names), self.target, level=self.level,
                 processes=self.processes, unit=self.unit, retry=self.retry, only_estimate=self.estimate, options=loaded,
                 said=lambda found: None if self.quiet else print(found, file=sys.stderr, flush=True), progress=bar,
-                measures=measures, influence=self.influence, train=trained, top=self.top,
+                measures=measures, influence=self.influence, train=trained, top=TOP if self.top is None else self.top,
                 most=self.most, engine=self.engine, gpus=self.gpus,  # type: ignore[arg-type]
             )  # fmt: skip
         if not self.quiet:

@@ -36,7 +36,8 @@ def choice(text: str, names: Sequence[str], default: str | None, prefix: str | t
 
     def check(_: Any, param: Any, value: str | None) -> str | None:  # Typer also hands over its context
         if value is not None and value not in names and not (prefix and value.startswith(prefix)):
-            raise unknown(param.opts[0], value, names)
+            begun = (prefix,) if isinstance(prefix, str) else prefix
+            raise unknown(param.opts[0], value, [*names, *(f"{beginning}FOLDER" for beginning in begun if beginning)])
         return value
 
     return option(text, metavar=f"<{'|'.join(names)}>", callback=check, default=default)

@@ -77,7 +77,9 @@ def _cose(folder: Path, split: str) -> list[Written]:
     questions, told = folder / f"{split}_rand_split.jsonl", sorted(folder.glob(f"cose_{split}_*_processed.jsonl"))
     told = told or sorted(folder.glob(f"cose_{split}_*.jsonl"))
     if not questions.is_file() or not told:
-        raise FileError(f"{folder}: holds neither e-SNLI nor CoS-E of the part {split!r}")
+        raise FileError(
+            f"{folder}: holds neither e-SNLI nor CoS-E of the part {split!r}; of a table of your own name the file"
+        )
     try:
         said = {_text(row["id"]): _text(row["explanation"]["open-ended"]) for row in map(json.loads, _lines(told[0]))}
         found = []

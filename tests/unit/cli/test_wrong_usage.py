@@ -222,6 +222,16 @@ def test_what_people_look_for_is_named(call) -> None:
     refused(call("methods", "nolime"), 2, "did you mean 'lime'?")
 
 
+def test_options_of_runs_and_selectors_that_would_do_nothing(call, tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    refused(call("run", "x.tsv", "--store", store, "--top", "3"), 2, "--top belongs to --influence")
+    given = ["--arch", "rationale", "--encoder", "bert", "--out", store]
+    refused(call("train", "x.tsv", *given), 2, "unknown --encoder 'bert' (known: lstm, gru, cnn, hf:FOLDER)")
+    together = spoken("influence=METHOD and train=DATA belong together: name both, or none")
+    assert spoken("and this is one text: leave lines out") == "and this is one text: leave --lines out"
+    assert together.startswith("--influence METHOD and --train DATA belong")
+
+
 def test_errors_speak_of_the_options_of_the_command_line() -> None:
     assert spoken("give truncate=True, or encoding='cp1252'") == "give --truncate, or --encoding cp1252"
     assert spoken("most=12, unless most= says; how='pad'") == "--most 12, unless --most says; --param how=pad"

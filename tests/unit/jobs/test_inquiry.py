@@ -170,6 +170,12 @@ def test_the_summary_has_means_of_measures_and_counts_of_training_texts(model, s
     assert exegesis.read(found.save(store.parent / "summary.json")) == found
     page = found.save(store.parent / "summary.html").read_text()
     assert "a warm , good film" in page
+    assert "helps and hurts: for how many texts" not in page
+    alone = store.parent / "alone"
+    run(model, alone, methods=[], influence="nearest", train=TRAIN)
+    page = exegesis.corpus(alone).save(store.parent / "alone.html").read_text()
+    assert "helps and hurts: for how many texts" in page
+    assert "all uses in a slice" not in page
     run(model, store, methods=["gradient"], measures=["deletion"])
     with pytest.raises(UsageError, match=r"several questions.*Deletion"):
         exegesis.corpus(store)

@@ -114,6 +114,8 @@ def test_what_is_refused(lstm, tmp_path) -> None:
         study.probe(lstm, sentences(), "tag", "layer 9")
     with pytest.raises(UsageError, match="probe"):
         study.probe(lstm, sentences(), probes="lines")
+    with pytest.raises(UsageError, match="leave properties out"):
+        study.probe(lstm, sentences(), "depth", probes="attention")
     with pytest.raises(UsageError, match="at least ten"):
         study.probe(lstm, sentences()[:4])
     with pytest.raises(ExegesisError, match="penalty"):

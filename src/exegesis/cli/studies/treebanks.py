@@ -47,7 +47,9 @@ class Probe(Command, Output, opt.Model):
     limit: int | None = opt.LIMIT()
     properties: str = option("tag,relation,depth,length,tense,content, or all.", metavar="A,B", default="all")
     layers: str = option("all, or names such as 'layer 1,pooled'.", metavar="NAMES", default="all")
-    probes: str = option("linear,mlp,structure, or all; attention, if named.", metavar="A,B", default="all")
+    probes: str = option(
+        "linear,mlp,structure, or all; attention, if named: of arcs and relations.", metavar="A,B", default="all"
+    )
     param: list[str] | None = opt.PARAM()
     seed: int = opt.SEED("Seed of the split, the control tasks and the probes.")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -21,6 +21,8 @@ from exegesis.core.text import Span, Text
 from exegesis.mech.attending.watch import Seen, Watch
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Classifier, Differentiable, missing, offers
+from exegesis.protocols.spanned import Spanned
+from exegesis.protocols.trained import Trained
 
 COPIES = 3
 LONGEST, PLAINLY = 64, 2.0  # pieces of a text on which places are tried; times more slope that is plain
@@ -147,6 +149,10 @@ def learned(model: Classifier, batch: Batch) -> Layout:
     outside = _outside_encoder(model, row)
     calls = [None if n in outside else axes for n, axes in enumerate(calls)]
     if not any(axes is not None for axes in calls):
+        if offers(model, Spanned):
+            raise UnsupportedError(f"the model {model.name} attends to spans, not to words: its method is spans")
+        if offers(model, Trained):
+            cast(Trained, model).calls(row)  # says so of a text that is read in windows
         raise UnsupportedError(f"the model {model.name} shows no attention: {UNSEEN}")
     found = Layout(tuple(calls))
     if offers(model, Differentiable):

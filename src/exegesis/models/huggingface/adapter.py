@@ -162,7 +162,7 @@ class HuggingFaceClassifier(Profiled):
     @ability
     def calls(self, batch: Batch) -> list[Int[Tensor, " n"]]:
         """Return the rows of a batch that the module takes in one call each."""
-        self._whole(batch, "its weights")
+        self._whole(batch, "attention and gradients")
         return [torch.tensor(rows) for rows in self._parts(self._filled(batch))]
 
     @ability

@@ -57,7 +57,7 @@ class Reader:
         if self.limit is not None and self.windows is None and len(encoding.ids) > self.limit:
             raise TextError(
                 f"the text has {len(encoding.ids)} pieces and model {self.name} takes at most {self.limit}: "
-                "shorten it, or load the model with truncate=True or windows=64"
+                f"shorten it, or load the model with truncate=True or windows={min(64, self.limit // 4)}"
             )
         parts_seen = encoding.sequence_ids
         offsets: list[tuple[int, int]] = [(0, 0)] * len(parts_seen)

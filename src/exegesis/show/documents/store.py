@@ -50,6 +50,8 @@ def summary(result: CorpusSummary) -> doc.Section:
     note = f"Means are over all uses in a slice, of at least {result.minimum}; words in lower case."
     if not result.strong and any(row.kind == "explanation" for row in result.answered):
         note = f"No {noun} asked for has {result.minimum} uses in a slice: ask for fewer (--minimum), or for others."
+    elif not result.strong and result.leading:
+        note = "helps and hurts: for how many texts the training text is kept; its mean score is over these."
     chart = [_chart(result.strong, noun)] if result.strong else []
     return corpus.section(
         "What a store of explanations says", facts, [*chart, *filter(None, parts), doc.Prose(note, "muted")]

@@ -89,6 +89,8 @@ def probe(
     """
     classifier, how = as_model(model), Probing(**fitted(Probing, "probe", parameters))
     names, kinds = _listed(properties, tuple(PROPERTIES), "property"), _listed(probes, PROBES, "probe", (ATTENTION,))
+    if list(kinds) == [ATTENTION] and properties != "all":
+        raise UsageError(f"the probe {ATTENTION} reads arcs and relations, no properties: leave properties out")
     for name, reason in missing(classifier, Layered).items():
         raise UnsupportedError(f"the model {classifier.name} is not {name.lower()}: {reason}")
     sentences = list(read_treebank(data) if isinstance(data, str | os.PathLike) else data)[:limit]

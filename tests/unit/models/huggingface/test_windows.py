@@ -249,6 +249,11 @@ def test_what_windows_do_not_serve(module: Any, model: Any) -> None:
         with pytest.raises(UnsupportedError, match="reads a text of this length in windows"):
             ask(batch)
     assert model.calls(model.encode([model.read("a film")]))
+    with pytest.raises(UnsupportedError, match="in windows, which have attention and gradients each of their own"):
+        exegesis.attention(model, SENTENCE * 2)
+    limit = model.reader.limit
+    with pytest.raises(TextError, match=f"truncate=True or windows={limit // 4}$"):  # a number that it takes
+        wrap_huggingface(module, tokenizer).read(SENTENCE * 2)
     with pytest.raises(UnsupportedError, match="reads other positions than the text's pieces"):
         exegesis.explain(model, SENTENCE * 2, "attention-relevance")
 

@@ -90,6 +90,8 @@ def test_words_share_what_their_spans_add(model) -> None:
         exegesis.explain(model, TEXTS[0], "spans", target="probability:good")
     with pytest.raises(UnsupportedError, match="spans needs a spanned model"):
         exegesis.explain("bundled", TEXTS[0], "spans")
+    with pytest.raises(UnsupportedError, match="attends to spans, not to words: its method is spans"):
+        exegesis.attention(model, TEXTS[0])
 
 
 def phrases(count: int) -> list[Example]:
