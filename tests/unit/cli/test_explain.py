@@ -227,7 +227,7 @@ def test_methods(call, folder: Path, pairs: Path) -> None:
     every = [row["name"] for row in lines(call("methods", "--json"))]
     assert {"reat", "naive-reat", "gradient", "leave-one-out", "lime", "input-reduction"} <= set(every)
     able = [row["name"] for row in lines(call("methods", "--json", "--for", folder))]
-    others = {"attention-relevance", "concepts", "rationale"}  # the model does not attend, nor select what it reads
+    others = {"attention-relevance", "concepts", "rationale", "spans"}  # the model neither attends nor selects
     assert able == [name for name in every if name not in others]
     served = [row["name"] for row in lines(call("methods", "--json", "--for", pairs))]
     assert "reat" not in served

@@ -55,7 +55,7 @@ def test_a_folder_is_named_by_its_last_part_alone(call, monkeypatch, tmp_path):
     [
         (["--token", "short"], "a token is at least 16 letters, digits, - or _ that nobody guesses"),
         (["-m", "bundled", "-m", "bundled"], "a model is named twice; name it once"),
-        (["--port", "70000"], "'--port'"),
+        (["--port", "70000"], "--port 70000: give a number of at most 65535"),
         (["--store", "nowhere"], "nowhere is no store of explanations"),
     ],
 )

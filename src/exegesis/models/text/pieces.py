@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
-from exegesis.core.errors import UnsupportedError, UsageError
+from exegesis.core.errors import FileError, UnsupportedError, UsageError
 from exegesis.core.text import Span, Text
 from exegesis.models.text.vocabulary import Vocabulary
 
@@ -42,20 +41,20 @@ class PieceVocabulary(Vocabulary):
         )  # fmt: skip
 
     @classmethod
-    def from_parts(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of ``to_json``. Raises KeyError, TypeError or ValueError for what is damaged."""
-        roles = tuple((str(role), str(name)) for role, name in data["roles"])
-        limit = data["limit"]
-        if limit is not None and type(limit) is not int:
-            raise TypeError("the limit must be a whole number")
-        if any(role not in ROLES for role, _ in roles):
-            raise TypeError("a role of a special piece is not known")
+    def from_json(cls, content: str) -> Self:
+        """The inverse of ``to_json``. Raises FileError for anything else."""
         try:
+            data = json.loads(content)
+            roles = tuple((str(role), str(name)) for role, name in data["roles"])
+            limit = data["limit"]
+            if limit is not None and type(limit) is not int:
+                raise TypeError("the limit must be a whole number")
+            if any(role not in ROLES for role, _ in roles):
+                raise TypeError("a role of a special piece is not known")
             return cls.of_tokenizer(_tokenizer(json.dumps(data["tokenizer"]), roles), limit)
-        except (UnsupportedError, UsageError) as error:
-            raise ValueError(str(error)) from None
-        except Exception as error:  # of the tokenizers package, which has no class of its own
-            raise ValueError(" ".join(str(error).split())[:200]) from None
+        except Exception as error:  # the tokenizers package has no class of errors of its own
+            said = " ".join(str(error).split())[:200]
+            raise FileError(f"not a vocabulary ({type(error).__name__}: {said})") from None
 
     def to_json(self) -> str:
         """Write the tokenizer and its special pieces as a JSON object."""
@@ -109,3 +108,8 @@ def _tokenizer(stated: str, roles: tuple[tuple[str, str], ...]) -> Any:
     inner.no_truncation()
     inner.no_padding()
     return transformers.PreTrainedTokenizerFast(tokenizer_object=inner, **dict(roles))
+
+
+def read_vocabulary(content: str) -> Vocabulary:
+    """The vocabulary, of words or of pieces, that its ``to_json`` wrote. Raises FileError for anything else."""
+    return (PieceVocabulary if '"tokenizer"' in content[:20] else Vocabulary).from_json(content)

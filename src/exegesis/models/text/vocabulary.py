@@ -224,10 +224,6 @@ class Vocabulary:
         """The inverse of ``to_json``. Raises FileError for anything else."""
         try:
             data = json.loads(content)
-            if "tokenizer" in data:
-                from exegesis.models.text.pieces import PieceVocabulary
-
-                return PieceVocabulary.from_parts(data)  # type: ignore[return-value]
             tokens, lowercase, pad, unknown = (data[key] for key in ("tokens", "lowercase", "pad", "unknown"))
             aliases = tuple((word, number) for word, number in data["aliases"])
             words = [*tokens, *(word for word, _ in aliases)]

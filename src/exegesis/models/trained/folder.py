@@ -24,6 +24,7 @@ from exegesis.core.disk.checksums import check_checksums, checksum, checksums, w
 from exegesis.core.disk.files import inside, try_writing
 from exegesis.core.disk.folders import replacing
 from exegesis.core.errors import ExegesisError, FileError, ModelError, UsageError
+from exegesis.models.text.pieces import read_vocabulary
 from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.models.trained.architectures.config import NetworkConfig
 from exegesis.models.trained.architectures.kinds import FAMILIES, config_of, network
@@ -217,7 +218,7 @@ def _entry(field: Field[Any], value: Any) -> Any:
 def _read_vocabulary(folder: Path) -> Vocabulary:
     path = _file(folder, WORDS)
     try:
-        return Vocabulary.from_json(path.read_text("utf-8"))
+        return read_vocabulary(path.read_text("utf-8"))
     except (OSError, ValueError, ExegesisError) as error:
         raise FileError(f"{path} is damaged ({error}); train or copy the model again") from None
 

@@ -18,7 +18,7 @@ from exegesis.cli import run
 from exegesis.core.errors import FileError, UsageError
 from exegesis.data.tagged import Tagged, read_tagged, read_tagged_splits, tags_of
 
-SHAPE = ("--epochs", "4", "--batch", "8", "--lr", "0.005")
+SHAPE = ("--epochs", "8", "--batch", "8", "--lr", "0.005")
 
 
 @pytest.fixture(scope="module")
