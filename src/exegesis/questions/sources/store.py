@@ -166,7 +166,8 @@ class Store:
         """An array, mapped. Raises FileError if it is not of its size."""
         path, width = self.folder / _file(name), self.head["widths"].get(name)
         if width is None or not path.is_file() or path.stat().st_size != 4 * width * self.count:
-            raise FileError(f"{path} is missing or damaged: delete {self.folder} and index again")
+            state = "damaged" if path.is_file() else "missing, as in an index of an older version, or deleted"
+            raise FileError(f"{path} is {state}: delete {self.folder} and index again")
         return np.memmap(path, "<f4", "c", shape=(self.count, width))
 
     def _refuse_others(self, own: str, texts: str) -> None:
