@@ -151,7 +151,7 @@ def test_what_is_refused() -> None:
 def test_an_arc_is_read_off_the_planted_head() -> None:
     model = exegesis.wrap(Planted(), vocabulary=WORDS, labels=["a", "b"])
     treebank = sentences(30)
-    found = study.probe(model, treebank, "tag", probes="attention", minimum=5, samples=100)
+    found = study.probe(model, treebank, probes="attention", minimum=5, samples=100)
     arc, relation = found.of("arc", "all attention"), found.of("relation", "all attention")
     assert (arc.level, arc.classes, relation.classes) == ("pair", 2, 2)
     assert arc.accuracy > 0.9
