@@ -61,6 +61,10 @@ class MissingExtraError(ExegesisError, ImportError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs the package {package}: pip install 'exegesis[{extra}]'")
+        self._said = (package, extra, purpose)
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
+        return type(self), self._said
 
 
 for _error in (ExegesisError, UsageError, TextError, SpanError, UnsupportedError, ModelError, CapacityError, FileError,

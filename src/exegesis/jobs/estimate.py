@@ -24,9 +24,9 @@ FIRST, GROWTH = 8, 2  # texts of the first sample, and the factor to the next
 class Estimate:
     """What the rest of a run takes.
 
-    ``seconds`` of all processes together side by side, ``bytes`` of new shards, ``memory`` in bytes of all processes,
-    for ``rows`` texts times methods; ``sample`` is how many texts were measured, ``by_method`` the seconds of each
-    method in one process.
+    ``seconds`` of all processes together side by side, ``bytes`` of new shards, ``memory`` in bytes of all processes as
+    if they shared nothing, for ``rows`` texts times methods; ``sample`` is how many texts were measured, ``by_method``
+    the seconds of each method in one process.
     """
 
     rows: int

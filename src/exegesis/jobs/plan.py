@@ -49,7 +49,7 @@ class Question:
             try:
                 read.append((number, read_text(self.model, one.text)))
             except Exception as error:
-                found[number] = _reason(error)
+                found[number] = reason(error)
                 advance(number)
         waiting = [read] if read else []
         while waiting:
@@ -62,7 +62,7 @@ class Question:
                 if len(part) > 1:
                     waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
                     continue
-                results = [_reason(error)]
+                results = [reason(error)]
             for (number, _), result in zip(part, results, strict=True):
                 found[number] = result
                 advance(number)
@@ -94,7 +94,7 @@ def units(texts: Mapping[str, Example], size: int) -> Iterator[tuple[str, dict[s
         yield digest(part, size=8), {name: texts[name] for name in part}
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """An error as one line; that of another package with its kind."""
     line = " ".join(str(error).split())[:500]
     kind = (

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -24,7 +24,7 @@ from exegesis.engine.cost import allowed
 from exegesis.engine.methods import Method
 from exegesis.jobs.estimate import Estimate, estimate
 from exegesis.jobs.inquiry import TOP, Inquiry
-from exegesis.jobs.local import Done, Recipe, explain_unit, in_processes
+from exegesis.jobs.local import Done, Recipe, Workers, explain_unit
 from exegesis.jobs.plan import Question, Task, unique, units
 from exegesis.jobs.store import SHORT, Store
 from exegesis.nn.context import entry
@@ -112,8 +112,9 @@ def run(
     text that cannot be explained has a row with the reason; ``retry`` explains the units that hold such rows again.
 
     First the run is measured on a sample: ``said`` is called with the ``Estimate``, and ``only_estimate`` ends there.
-    With several ``processes``, each loads the model, given as a name or folder, with ``options`` of ``load``, and
-    computes in an equal share of the cores. ``most`` is that of ``explain``.
+    Several ``processes`` load the model, given as a name or folder, with ``options`` of ``load``, once (each its own
+    where the system cannot copy a process, or the model starts threads, as on a GPU), and each computes in an equal
+    share of the cores. ``most`` is that of ``explain``.
 
     ``engine="ray"`` lets the processes be workers of a Ray cluster: that which ``RAY_ADDRESS`` names, else one that is
     started on this machine for the run. Each takes ``gpus`` GPUs, and loads the model where it runs; shards come back
@@ -142,10 +143,11 @@ def run(
         top), fingerprint=fingerprint,
     )  # fmt: skip
     examples = _examples(data)
-    if isinstance(model, str | os.PathLike):
+    named = os.fspath(model) if isinstance(model, str | os.PathLike) else ""
+    if named:
         from exegesis.api import load
 
-        classifier = load(model, **(options or {}))
+        classifier = load(named, **(options or {}))
     else:
         classifier = as_model(model)
     asked = inquiry.questions(classifier)
@@ -156,30 +158,32 @@ def run(
         missing = [_missing(place, question, texts) for question in asked]
         _warn_of_others(place, asked)
         todo = {n: [texts[name] for name in texts if name in left] for n, left in enumerate(missing)}
-        expected = estimate(asked, todo, unit, processes)
-        if said is not None:
-            said(expected)
-        rows = len(texts) * len(asked)
-        ran = partial(Ran, str(place.folder), len(examples), len(texts), rows - expected.rows, damaged=damaged,
-                      estimate=expected)  # fmt: skip
-        if only_estimate or not expected.rows:
-            return ran(done=0, failed=0, seconds=0.0)
-        tasks = _tasks(texts, missing, unit)
-        ids = [question.asked.id for question in asked]
-        start = time.monotonic()
-        if processes > 1 or engine == "ray":
-            threads = max(1, (os.cpu_count() or 1) // processes)
-            recipe = Recipe(os.fspath(model), dict(options or {}), inquiry, ids, threads)  # type: ignore[arg-type]
+        threads = max(1, (os.cpu_count() or 1) // processes)
+        recipe = Recipe(named, dict(options or {}), inquiry, [one.asked.id for one in asked], threads)
+        several = engine == "local" and processes > 1 and any(missing) and not only_estimate
+        with Workers(recipe, place, processes) if several else nullcontext() as workers:  # they load while it estimates
+            expected = estimate(asked, todo, unit, processes)
+            if said is not None:
+                said(expected)
+            present = len(texts) * len(asked) - expected.rows
+            ran = partial(
+                Ran, str(place.folder), len(examples), len(texts), present, damaged=damaged, estimate=expected
+            )
+            if only_estimate or not expected.rows:
+                return ran(done=0, failed=0, seconds=0.0)
+            start = time.monotonic()
+            tasks = _tasks(texts, missing, unit)
+            found: Iterator[Done]
             if engine == "ray":
                 from exegesis.jobs.cluster import on_cluster
 
                 found = on_cluster(recipe, place, tasks, processes, gpus)
+            elif workers is not None:
+                found = workers.explain(tasks)
             else:
-                found = in_processes(recipe, place, tasks, processes)
-        else:
-            found = (explain_unit(asked, place, task) for task in tasks)
-        done = _counted(found, expected.rows, ", ".join(question.name for question in asked), progress)
-        return ran(done=done.texts, failed=done.failed, seconds=time.monotonic() - start)
+                found = (explain_unit(asked, place, task) for task in tasks)
+            done = _counted(found, expected.rows, ", ".join(question.name for question in asked), progress)
+            return ran(done=done.texts, failed=done.failed, seconds=time.monotonic() - start)
 
 
 def _examples(data: Any) -> list[Example]:

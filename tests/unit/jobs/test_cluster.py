@@ -4,6 +4,7 @@ also after a worker was lost."""
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -35,8 +36,9 @@ def test_wrong_engines_are_refused(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="load the model themselves"):
         exegesis.run(exegesis.load(), TEXTS, tmp_path / "s", "lrp", engine="ray")
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingExtraError, match=r"needs the package ray: pip install 'exegesis\[ray\]'"):
+    with pytest.raises(MissingExtraError, match=r"needs the package ray: pip install 'exegesis\[ray\]'") as missing:
         exegesis.run("bundled", TEXTS[:2], tmp_path / "s", "lrp", engine="ray")
+    assert str(pickle.loads(pickle.dumps(missing.value))) == str(missing.value)  # as it comes from a worker
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ import torch
 
 import exegesis
 from exegesis.core.disk import files
-from exegesis.core.errors import FileError, TextError, UnsupportedError, UsageError
+from exegesis.core.errors import FileError, ModelError, TextError, UnsupportedError, UsageError
 from exegesis.data.examples import Example
+from exegesis.jobs import local
 from exegesis.jobs.inquiry import Inquiry
-from exegesis.jobs.plan import unique, units
+from exegesis.jobs.plan import Task, unique, units
 from exegesis.jobs.rows import rows_of, schema
 from exegesis.jobs.store import Store
 from exegesis.models.text.vocabulary import Vocabulary
@@ -191,6 +193,26 @@ def test_processes_leave_the_same_bytes(folder, quiet, tmp_path, monkeypatch):
     ran = run(folder, tmp_path / "s", processes=2)
     assert (ran.done, ran.estimate.processes) == (11, 2)
     assert content(tmp_path / "s") == content(quiet)
+
+
+@pytest.mark.skipif(not local.THREADS.is_dir(), reason="only Linux lists the threads of a process")
+@pytest.mark.parametrize("alone", [True, False])
+def test_processes_share_a_model_that_started_no_threads(folder, model, quiet, tmp_path, monkeypatch, alone):
+    if not alone:
+        monkeypatch.setattr(local, "ONE_THREAD", {})
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    inquiry = Inquiry.of("leave-one-out", None, None, None)
+    asked = [question.asked.id for question in inquiry.questions(model)]
+    recipe = local.Recipe(str(folder), {}, inquiry, asked, torch.get_num_threads())
+    texts, store = unique([Example.of(text) for text in TEXTS]), Store.open(tmp_path / "s", new=True)
+    with local.Workers(recipe, store, 1) as workers:
+        done = list(workers.explain(Task(0, name, tuple(unit.values())) for name, unit in units(texts, 4)))
+    assert (workers.shared, [one.texts for one in done]) == (alone, [4, 4, 3])
+    assert content(tmp_path / "s") == content(quiet)
+    if alone:
+        other = replace(recipe, ids=["other"])
+        with local.Workers(other, store, 1) as workers, pytest.raises(ModelError, match="changed"):
+            next(workers.explain(iter(())))
 
 
 def test_what_fails_has_a_row_with_the_reason(model, tmp_path):
