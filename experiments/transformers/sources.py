@@ -18,15 +18,14 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from shares import about
 
 import exegesis
-from exegesis.models.trained.card import machine
 
 PLACES = ("Vell", "Arden", "Lowick", "Brack", "Hollin", "Quay", "Teal", "Norrin", "Osper", "Dunmere")
 FIRST = ("Marta", "Ivo", "Selma", "Tomas", "Greta", "Anton", "Lidia", "Oskar", "Petra", "Viktor")
@@ -124,8 +123,7 @@ def main() -> None:
         if not file.exists():
             file.write_text(json.dumps(asked(model, number, options.method, prompts)))
         rows.append(json.loads(file.read_text()))
-        about = {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), "seed": SEED}
-        told = {**about, "model": Path(options.model).name, "method": options.method, **summary(rows)}
+        told = {**about(seed=SEED), "model": Path(options.model).name, "method": options.method, **summary(rows)}
         (options.out / f"{kind}sources {options.method}.json").write_text(json.dumps(told, indent=1) + "\n")
 
 

@@ -1,12 +1,14 @@
-"""Which method for a fine-tuned encoder? Every method on test sentences of SST-2, beside its controls.
+r"""Which method for a fine-tuned encoder? Every method on test texts, beside its controls.
 
-    python experiments/transformers/trust.py --model FOLDER --data DATA/sst2 --out FOLDER2 [--texts 48] [--seeds 3]
+    python experiments/transformers/trust.py --model FOLDER --data DATA/sst2/test.tsv --out FOLDER2 \
+        [--texts 48] [--seeds 3] [--methods NAME ...]
 
-FOLDER is a classifier with two labels (fine-tuned as ``experiments/transformers/README.md`` says), DATA/sst2 has
-``test.tsv``. The number that is explained is the margin of the predicted label over the other. Each seed draws
-sentences of its own, the random explanations, and the noise of SmoothGrad. Sentences are evaluated in portions; what is
-finished is kept in FOLDER2, and the same command goes on. It ends with ``trust.json``: for every measure and method the
-mean over all sentences with its 95 % interval, the means of each seed, and the processor's seconds per sentence.
+FOLDER is an encoder that ``finetune.sh`` makes. DATA is its test file: sentences, pairs (with a column ``sentence2``),
+or, of a tagger, sentences with a word and its tag in each line. The number that is explained is the margin of the
+predicted label over the next one; for tags that of an entity's tag, where the model tells it rightly, over ``O``. Each
+seed draws texts of its own, the random explanations, and the noise of SmoothGrad. Texts are evaluated in portions; what
+is finished is kept in FOLDER2, and the same command goes on. It ends with ``trust.json``: for every measure and method
+the mean over all texts with its 95 % interval, the means of each seed, and the processor's seconds per text.
 """
 
 from __future__ import annotations
@@ -16,19 +18,20 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from shares import about
 
 import exegesis
 from exegesis.authoring import SCORES, Answers, Case, Given, Score, Way, bits, measure
 from exegesis.data.examples import read_examples
-from exegesis.models.trained.card import machine
+from exegesis.data.tagged import read_tagged
 from exegesis.statistics.bootstrap import spread
 
+OUTSIDE = "O"  # the tag of no entity
 METHODS = (
     "lrp",
     "lrp:attention=constant",
@@ -59,25 +62,56 @@ class Masked:
         return Score(case.chance - float(answers.chance.mean()))
 
 
-def portion(model: Any, texts: Sequence[str], seed: int) -> dict[str, Any]:
-    """The numbers of sentences by measure and method, and what each method took."""
-    labels = [max(told, key=lambda label: told[label]) for told in exegesis.predict(model, list(texts))]
+Raw = str | tuple[str, str]
+SHORTEST = 4  # words of a text
+
+
+def texts_of(file: Path) -> list[Raw]:
+    """Sentences, or pairs of them, without the shortest."""
+    with file.open(encoding="utf-8") as lines:
+        paired = "sentence2" in next(lines).rstrip().split("\t")
+    rows = read_examples(file, text="sentence1", pair="sentence2", header=True) if paired else read_examples(file)
+    parts = [(row.text, row.text if isinstance(row.text, tuple) else (row.text,)) for row in rows]
+    return [text for text, own in parts if min(len(part.split()) for part in own) >= SHORTEST]
+
+
+def entities(file: Path, model: Any, draws: np.random.Generator, count: int) -> list[Raw]:
+    """Sentences with a word that belongs to an entity and is tagged so, in drawn order."""
+    found: list[Raw] = []
+    rows = [row for row in read_tagged(file) if len(row.words) >= SHORTEST and set(row.tags) != {OUTSIDE}]
+    for row in (rows[n] for n in draws.permutation(len(rows))):
+        text, words = " ".join(row.words), [n for n, tag in enumerate(row.tags) if tag != OUTSIDE]
+        word = words[int(draws.integers(len(words)))]
+        start = len(" ".join(row.words[:word])) + bool(word)
+        read = model.read((text, "#0"))
+        places = [n for n, own in enumerate(read.words) if read.characters(own)[0] == start]
+        if len(found) < count and places and top(model, (text, f"#{places[0]}"))[0] == row.tags[word]:
+            found.append((text, f"#{places[0]}"))
+    return found
+
+
+def top(model: Any, text: Raw) -> tuple[str, str]:
+    """The predicted label and the one it is held against: ``O`` for a tag, the next most probable one otherwise."""
+    (told,) = exegesis.predict(model, [text])
+    first, second = sorted(told, key=lambda label: -told[label])[:2]
+    return first, OUTSIDE if OUTSIDE in told and first != OUTSIDE else second
+
+
+def portion(model: Any, texts: Sequence[Raw], seed: int, methods: Sequence[str]) -> dict[str, Any]:
+    """The numbers of texts by measure and method, and what each method took."""
     numbers: dict[str, dict[str, list[float]]] = {}
-    for label in model.labels:
-        own = [text for text, told in zip(texts, labels, strict=True) if told == label]
-        if not own:
-            continue
-        other = next(name for name in model.labels if name != label)
-        result = exegesis.evaluate(
-            model, own, list(METHODS), list(MEASURES), target=f"margin:{label},{other}", seed=seed
-        )
-        names = [*METHODS, *(control.name for control in result.methods[len(METHODS) :])]
+    tops = [top(model, text) for text in texts]
+    for labels in sorted(set(tops)):
+        own = [text for text, told in zip(texts, tops, strict=True) if told == labels]
+        target = f"margin:{labels[0]},{labels[1]}"
+        result = exegesis.evaluate(model, own, list(methods), list(MEASURES), target=target, seed=seed)
+        names = [*methods, *(control.name for control in result.methods[len(methods) :])]
         for told in result.measures:
             for name, method in zip(names, result.methods, strict=True):
                 found = result.of(told.name, method.name).tolist()
                 numbers.setdefault(told.name, {}).setdefault(name, []).extend(found)
     seconds = {}
-    for method in METHODS:
+    for method in methods:
         start = time.process_time()
         exegesis.explain(model, list(texts), method)
         seconds[method] = (time.process_time() - start) / len(texts)
@@ -100,8 +134,9 @@ def summary(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
                 "mean": [round(number, 4) for number in (found.mean, found.mean_low, found.mean_high)],
                 "of seeds": [round(float(np.nanmean(own)), 4) for own in of_seeds.values()],
             }
-    seconds = {method: round(float(np.median([part["seconds"][method] for part in parts])), 4) for method in METHODS}
-    return {"means": told, "seconds per sentence": seconds, "texts": sum(part["texts"] for part in parts)}
+    methods = parts[0]["seconds"]
+    seconds = {method: round(float(np.median([part["seconds"][method] for part in parts])), 4) for method in methods}
+    return {"means": told, "seconds per text": seconds, "texts": sum(part["texts"] for part in parts)}
 
 
 def main() -> None:
@@ -111,21 +146,27 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--texts", type=int, default=48)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS))
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
-    model = exegesis.load(options.model)
-    rows = [str(row.text) for row in read_examples(options.data / "test.tsv") if len(str(row.text).split()) > 3]
-    drawn = [[rows[n] for n in np.random.default_rng(seed).permutation(len(rows))] for seed in range(options.seeds)]
-    each, parts = options.texts // options.seeds, []
+    model, each, parts = exegesis.load(options.model), options.texts // options.seeds, []
+    tagged = OUTSIDE in model.labels
+    rows = [] if tagged else texts_of(options.data)
+    drawn: list[list[Raw]] = []
+    for seed in range(options.seeds):
+        draws = np.random.default_rng(seed)
+        drawn.append(
+            entities(options.data, model, draws, each) if tagged else [rows[n] for n in draws.permutation(len(rows))]
+        )
     for at in range(0, each, PORTION):
         for seed, texts in enumerate(drawn):
             file = options.out / f"seed {seed}, portion {at}.json"
             if not file.exists():
-                file.write_text(json.dumps(portion(model, texts[at : min(at + PORTION, each)], seed)))
+                found = portion(model, texts[at : min(at + PORTION, each)], seed, options.methods)
+                file.write_text(json.dumps(found))
             parts.append(json.loads(file.read_text()))
-            about = {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), "seeds": options.seeds}
-            told = {**about, "model": Path(options.model).name, **summary(parts)}
+            told = {**about(seeds=options.seeds), "model": Path(options.model).name, **summary(parts)}
             (options.out / "trust.json").write_text(json.dumps(told, indent=1) + "\n")
 
 
