@@ -42,15 +42,15 @@ for task in ${*:-sst2 nli cola wnut17 ewt mrpc}; do
     cola) train cola 3 5e-5 rows "$data/cola/train.tsv" "$data/cola/val.tsv" "$data/cola/dev.tsv" \
         --no-header --column 4 --label 2 --names unacceptable,acceptable ;;
     mrpc) mrpc="$data/pairs/MRPC/msr_paraphrase"
-        train mrpc 2 5e-5 header "${mrpc}_train.txt" "" "${mrpc}_test.txt" \
+        train mrpc 1 1e-4 header "${mrpc}_train.txt" "" "${mrpc}_test.txt" \
             --column "#1 String" --pair-column "#2 String" --label Quality --names different,paraphrase ;;
     nli) nli="$data/counterfactual/NLI/all_combined"
-        train nli 2 5e-5 header "$nli/train.tsv" "$nli/dev.tsv" "$nli/test.tsv" \
+        train nli 1 1e-4 header "$nli/train.tsv" "$nli/dev.tsv" "$nli/test.tsv" \
             --column sentence1 --pair-column sentence2 --label gold_label ;;
     ewt) ewt="$data/ewt/en_ewt-ud"
         train ewt 1 1e-4 rows "$ewt-train.conllu" "$ewt-dev.conllu" "$ewt-test.conllu" --tags ;;
     wnut17) wnut="$data/wnut17"
-        train wnut17 3 1e-4 rows "$wnut/wnut17train.conll" "$wnut/emerging.dev.conll" "$wnut/emerging.test.annotated" \
+        train wnut17 2 1e-4 rows "$wnut/wnut17train.conll" "$wnut/emerging.dev.conll" "$wnut/emerging.test.annotated" \
             --tags ;;
     *) echo "unknown task $task" >&2 && exit 2 ;;
     esac

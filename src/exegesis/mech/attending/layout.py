@@ -217,12 +217,16 @@ def which_part(lengths: Sequence[int], sizes: Sequence[Sequence[int]]) -> tuple[
 
 
 def varied(row: Batch, span: Span, number: int) -> tuple[Batch, list[int]]:
-    """The text with one piece less in a segment (of a single piece: one more), and the sizes of its parts."""
+    """The text with one piece less in a segment (of a single piece: one more), and the sizes of its parts.
+
+    The pieces at which a model is read stay: it reads a stand-in for one that is gone (``Text.places``).
+    """
     text = row.texts[0]
     free = [at for at in range(span.start, span.stop) if not text.special[at]]
     if not free:
         raise UnsupportedError("attention is found on texts with a word in each part: this one has an empty side")
-    at, more = free[-1], len(free) == 1
+    gone = [at for at in free if not any(place.start <= at < place.stop for place in text.places)]
+    at, more = (gone or free)[-1], len(free) == 1 or not gone
     keep = [*range(at + 1), at, *range(at + 1, len(text))] if more else [n for n in range(len(text)) if n != at]
     index = torch.tensor(keep, device=row.device)
     other = replace(row, ids=row.ids[:, index], mask=row.mask[:, index], segments=row.segments[:, index], texts=())

@@ -51,11 +51,11 @@ class AttentionRelevance:
         """The reason why a model cannot be served, found by a few short runs; None if it can."""
         if getattr(getattr(getattr(model, "module", None), "config", None), "is_encoder_decoder", False):
             return "it has a decoder, whose attention to the encoder this method has no rule for"
-        tokens = model.tokens
+        tokens, probes = model.tokens, getattr(model, "probes", None)
         token = tokens.get("unknown", tokens.get("mask", tokens["pad"] + 1))
-        try:
-            batch = model.encode([text_of_words("", [("", 0, 0)] * 6, [token] * 6)])
-            refuse_unless_square(NAME, model, layout_of(model, batch))
+        try:  # a model that is read at a place needs a text with one
+            text = model.read(probes()[-1]) if probes else text_of_words("", [("", 0, 0)] * 6, [token] * 6)
+            refuse_unless_square(NAME, model, layout_of(model, model.encode([text])))
         except UnsupportedError as error:
             return str(error)
         except ExegesisError:  # this short text does not suit the model; its own texts will tell

@@ -18,6 +18,7 @@ from torch import Tensor
 import exegesis
 import tests.support.hf_toys as hf_toys
 from exegesis.core.errors import TextError, UnsupportedError, UsageError
+from exegesis.mech.attending.layout import learned
 from exegesis.mech.removal.perturbed import outputs_without
 from exegesis.models.huggingface.adapter import HuggingFaceClassifier
 from exegesis.models.huggingface.load import load_huggingface
@@ -199,6 +200,12 @@ def test_methods_hierarchies_and_measures_work_unchanged(views: dict[str, Huggin
         same = exegesis.explain(model, raw, "leave-one-out", target)
         assert len(same.scores) == len(same.text.words)
         assert type(same).from_dict(same.to_dict()) == same
+    for task in ("token-classification", "question-answering", "fill-mask"):
+        target = "answer" if task == "question-answering" else None
+        ways = exegesis.explain(views[task], raws(task)[0], "attention-relevance", target)
+        assert ways.scores.max() > 0, task
+    last = views["token-classification"].read(("a fine film", "#2"))  # read where the text ends
+    assert len(learned(views["token-classification"], views["token-classification"].encode([last])).places) == 2
     tags = exegesis.evaluate(views["token-classification"], [(text, "#1") for text in TEXTS],
                              ["leave-one-out"], measures=["comprehensiveness"])  # fmt: skip
     assert tags.values.shape[-1] == len(TEXTS)
