@@ -118,10 +118,13 @@ def announce(
 
 
 def spoken(seconds: float) -> str:
-    """A long time in words: about 40 seconds, 3 minutes, 5 hours, 12 days."""
+    """A time in words: less than a second, about 40 seconds, 3 minutes, 5 hours, 12 days."""
+    if seconds < 0.5:
+        return "less than a second"
     for unit, size, below in (("second", 1, 90), ("minute", 60, 5400), ("hour", 3600, 2 * 86400)):
         if seconds < below:
-            return f"about {round(seconds / size)} {unit}s"
+            count = round(seconds / size)
+            return f"about {count} {unit}{'s' if count > 1 else ''}"
     return f"about {math.ceil(seconds / 86400):,} days"
 
 

@@ -203,7 +203,7 @@ def test_work_without_an_end_is_refused_unless_it_is_allowed(monkeypatch):
     monkeypatch.setattr(cost, "LONG", 0.0)
     monkeypatch.setattr(cost, "ENDLESS", 0.0)
     with pytest.raises(
-        UsageError, match=r"^leave-one-out would take about 0 seconds here, for 9 passes .* most=9 runs"
+        UsageError, match=r"^leave-one-out would take less than a second here, for 9 passes .* most=9 runs"
     ):
         explain(box(), TEXT, "leave-one-out")
     assert len(explain(box(), TEXT, "leave-one-out", most=9).scores) == 8
@@ -211,7 +211,14 @@ def test_work_without_an_end_is_refused_unless_it_is_allowed(monkeypatch):
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(31, "31 seconds"), (100, "2 minutes"), (7300, "2 hours"), (86400 * 2.5, "3 days"), (1e9, "11,575 days")],
+    [
+        (1.2, "1 second"),
+        (31, "31 seconds"),
+        (100, "2 minutes"),
+        (7300, "2 hours"),
+        (86400 * 2.5, "3 days"),
+        (1e9, "11,575 days"),
+    ],
 )
 def test_times_in_words(seconds, words):
     assert cost.spoken(seconds) == f"about {words}"
