@@ -3,7 +3,9 @@
     python benchmarks/index_of_texts.py --model FOLDER --train FILE --texts 2000,10000 [--gradients 0] --out FILE
 
 Each number of texts is indexed in a process of its own, whose peak memory is that of the system's account. Memory is
-said to be a + b · texts by the two largest runs.
+said to be a + b · texts by the two largest runs. With ``--kept FOLDER`` indexes stay there, and a run that was ended
+goes on with them: ``texts_before`` says how many texts an earlier run had indexed, ``build_seconds`` are of the others.
+A file with fewer texts is repeated. Seconds are of the processor.
 """
 
 from __future__ import annotations
@@ -19,20 +21,25 @@ from pathlib import Path
 from typing import Any
 
 
-def once(model: str, train: str, texts: int, gradients: int) -> dict[str, Any]:
+def once(model: str, train: str, texts: int, gradients: int, kept: Path | None = None) -> dict[str, Any]:
     import exegesis
+    from exegesis.questions.sources.store import BLOCK
 
     loaded = exegesis.load(model)
     examples = exegesis.read_examples(train)
     examples = (examples * -(-texts // len(examples)))[:texts]
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     with tempfile.TemporaryDirectory() as folder:
+        where = (kept or Path(folder)) / f"{texts}-{gradients}"
+        marks = where / "done"
+        before = min(texts, BLOCK * sum(marks.read_bytes())) if marks.is_file() else 0
         start = time.process_time()
-        where = exegesis.index(loaded, examples, Path(folder) / "kept", gradients=gradients)
+        exegesis.index(loaded, examples, where, gradients=gradients)
         built = time.process_time() - start
         size = sum(one.stat().st_size for one in where.iterdir()) / 1e6
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        found: dict[str, Any] = {"texts": texts, "gradients": gradients, "build_seconds": built, "megabytes": size,
+        found: dict[str, Any] = {"texts": texts, "gradients": gradients, "texts_before": before,
+                                 "build_seconds": built, "megabytes": size,
                                  "mib_before": base, "mib_building": peak}  # fmt: skip
         for method in ("nearest", *(["random-projections"] if gradients else [])):
             start = time.process_time()
@@ -51,16 +58,18 @@ def main() -> None:
     parser.add_argument("--train", required=True)
     parser.add_argument("--texts", default="2000,10000")
     parser.add_argument("--gradients", type=int, default=0)
+    parser.add_argument("--kept", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--once", type=int)
     given = parser.parse_args()
     if given.once:
-        print(json.dumps(once(given.model, given.train, given.once, given.gradients)))
+        print(json.dumps(once(given.model, given.train, given.once, given.gradients, given.kept)))
         return
     rows = []
     for texts in map(int, given.texts.split(",")):
         command = [sys.executable, __file__, "--model", given.model, "--train", given.train,
                    "--gradients", str(given.gradients), "--once", str(texts)]  # fmt: skip
+        command += ["--kept", str(given.kept)] if given.kept else []
         rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
         print(json.dumps(rows[-1]), flush=True)
     report: dict[str, Any] = {"rows": rows}

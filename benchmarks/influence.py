@@ -1,21 +1,22 @@
 """fast-influence beside influence functions of the whole training set, in one run, on one thread, in processor time.
 
-    python benchmarks/influence.py --train TRAIN --dev DEV --asked TEST --texts 6920,67349 --out FILE
+    python benchmarks/influence.py --train TRAIN --dev DEV --asked TEST --texts 6920,67349 --kept FOLDER --out FILE
 
 For each number of texts an LSTM is trained on so many phrases of SST-2 (50 wide, four epochs) and its training texts
-are indexed, with gradients (``exegesis index --gradients 4``: ``index_seconds``, once for all queries). Then each query
-is asked alone, at several dampings (shares of the mean eigenvalue, the same number for both): by conjugate gradients on
-the whole training set, by fast-influence with the index, and by fast-influence without one. For each: seconds, the rank
-correlation and the correlation with the full run over the texts that both scored, and how many of the ten strongest of
-the full run are among those that fast-influence looked at. ``times_faster`` is that with the index. What FILE has is
-kept: the same command goes on.
+are indexed, with gradients (``exegesis index --gradients 4``: ``index_seconds``, once for all queries). Then some texts
+are asked about in one call, at several dampings (shares of the mean eigenvalue, the same number for both): by conjugate
+gradients on the whole training set, and by fast-influence with the index, with several numbers of candidates (``k``)
+and of texts that stand for the rest (``sample``). For each: seconds a query, ``times_faster``, and means over queries
+of the rank correlation and the correlation with the full run over the candidates, and of the share of the ten strongest
+of the full run that are among them. ``products_alone`` is the rank correlation of the products of gradients without any
+inverse, over the same candidates: what the inverse has to beat. FOLDER keeps models, indexes and full runs, and FILE
+what was measured: the same command goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,75 @@ from exegesis.data.examples import Example, read_examples
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import GaussNewton
 from exegesis.models.trained.architectures.config import RecurrentConfig
+from exegesis.models.trained.folder import save_folder
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.questions.sources.method import Training
+
+SETTINGS = ((200, 1000), (50, 1000), (1000, 1000), (200, 250), (200, 4000))  # k and sample; the first is the default
+
+
+class Case:
+    """A model trained on so many texts, its index, and the queries."""
+
+    def __init__(self, texts: int, given: argparse.Namespace) -> None:
+        self.kept: Path = given.kept / str(texts)
+        self.examples = read_examples(str(given.train))[:texts]
+        self.asked = [str(one.text) for one in read_examples(str(given.asked))[: given.queries]]
+        if not (self.kept / "model").is_dir():
+            config = RecurrentConfig("lstm", embedding=50, hidden=50)
+            made = train(self.examples, read_examples(str(given.dev)), config=config, options=TrainOptions(epochs=4))
+            save_folder(self.kept / "model", made.model, f"An LSTM trained on {texts} phrases of SST-2.")
+        self.model = exegesis.load(str(self.kept / "model"))
+        where = self.kept / "head.json"
+        if not where.is_file():
+            _, seconds = timed(lambda: exegesis.index(self.model, self.examples, self.kept / "index", gradients=4))
+            training, passes = Training.of(self.model, self.examples), Passes(self.model)
+            mean = GaussNewton(passes, training.texts, training.gold).mean_eigenvalue()
+            head = {"parameters": passes.layout.size, "index_seconds": seconds, "mean_eigenvalue": mean}
+            where.write_text(json.dumps(head))
+        self.head: dict[str, float] = json.loads(where.read_text())
+
+    def full(self, share: float) -> dict[str, Any]:
+        """The scores of all texts for all queries, with seconds a query and what the solver says."""
+        where = self.kept / f"full-{share}-{len(self.asked)}.npz"
+        if not where.is_file():
+            damping = share * self.head["mean_eigenvalue"]
+            made, seconds = timed(lambda: exegesis.influence(self.model, self.examples, self.asked, damping=damping))
+            told = {name: [one.details[name] for one in made] for name in ("residual", "products")}
+            np.savez(where, scores=[one.scores for one in made], seconds=seconds / len(made), **told)
+        return dict(np.load(where))
+
+    def fast(self, share: float, full: dict[str, Any], k: int, sample: int) -> dict[str, float]:
+        """What fast-influence with a setting makes of the same queries."""
+        damping = share * self.head["mean_eigenvalue"]
+        options = {"damping": damping, "k": k, "sample": sample, "index": str(self.kept / "index")}
+        made, seconds = timed(
+            lambda: exegesis.influence(self.model, self.examples, self.asked, "fast-influence", **options)
+        )
+        seconds /= len(made)
+        rows = [self._held(text, one, whole) for text, one, whole in zip(self.asked, made, full["scores"], strict=True)]
+        means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        least = min(row["rank_correlation"] for row in rows)
+        return {"damping_share": share, "k": k, "sample": sample, "queries": len(rows),
+                "full_seconds": float(full["seconds"]), "fast_seconds": seconds,
+                "times_faster": float(full["seconds"]) / seconds, **means, "least_rank_correlation": least,
+                "full_residual": float(np.max(full["residual"])), "full_products": float(np.max(full["products"])),
+                }  # fmt: skip
+
+    def _held(self, text: str, fast: Any, whole: np.ndarray) -> dict[str, float]:
+        seen = np.flatnonzero(np.isfinite(fast.scores))
+        few: list[Example] = [self.examples[number] for number in seen]
+        target = fast.subject.targets[0]
+        plain = exegesis.influence(self.model, few, text, "gradient-similarity", target=target).scores
+        strongest = np.argsort(-np.abs(whole))[:10]
+        return {
+            "steps": fast.details["steps"],
+            "rank_correlation": float(stats.spearmanr(whole[seen], fast.scores[seen])[0]),
+            "correlation": float(np.corrcoef(whole[seen], fast.scores[seen])[0, 1]),
+            "products_alone": float(stats.spearmanr(whole[seen], plain)[0]),
+            "recall_of_10": float(np.isin(strongest, seen).mean()),
+        }
 
 
 def timed(work: Any) -> tuple[Any, float]:
@@ -39,65 +106,32 @@ def timed(work: Any) -> tuple[Any, float]:
     return work(), time.process_time() - start
 
 
-def one_query(model: Any, examples: list[Example], text: str, damping: float, folder: str) -> dict[str, float]:
-    full, slow = timed(lambda: exegesis.influence(model, examples, text, damping=damping))
-    fast, quick = timed(
-        lambda: exegesis.influence(model, examples, text, "fast-influence", damping=damping, index=folder)
-    )
-    alone, whole = timed(lambda: exegesis.influence(model, examples, text, "fast-influence", damping=damping))
-    strongest = np.argsort(-np.abs(full.scores))[:10]
-    found = {"full_seconds": slow, "fast_seconds": quick, "alone_seconds": whole,
-             "residual_of_full": full.details["residual"], "steps": fast.details["steps"]}  # fmt: skip
-    for name, made in (("", fast), ("alone_", alone)):
-        seen = np.isfinite(made.scores)
-        found[f"{name}rank_correlation"] = float(stats.spearmanr(full.scores[seen], made.scores[seen])[0])
-        found[f"{name}correlation"] = float(np.corrcoef(full.scores[seen], made.scores[seen])[0, 1])
-    found["recall_of_10"] = float(np.isfinite(fast.scores)[strongest].mean())
-    return found
-
-
-def measured(report: dict[str, Any], texts: int, given: argparse.Namespace) -> None:
-    """Fill in what is missing of the rows of one number of texts."""
-    held: dict[str, Any] = report.setdefault(f"{texts} texts", {"rows": []})
-    shares = [share for share in map(float, given.shares.split(",")) if share not in
-              {row["damping_share"] for row in held["rows"]}]  # fmt: skip
-    if not shares:
-        return
-    examples = read_examples(str(given.train))[:texts]
-    config = RecurrentConfig("lstm", embedding=50, hidden=50)
-    result = train(examples, read_examples(str(given.dev)), config=config, options=TrainOptions(epochs=4))
-    model = exegesis.wrap(result.model.module, vocabulary=result.model.vocabulary, labels=result.model.labels)
-    asked = [str(one.text) for one in read_examples(str(given.asked))[: given.queries]]
-    with tempfile.TemporaryDirectory() as kept:
-        folder, seconds = timed(lambda: exegesis.index(model, examples, Path(kept) / "index", gradients=4))
-        training = Training.of(model, examples)
-        passes = Passes(model)
-        mean = GaussNewton(passes, training.texts, training.gold).mean_eigenvalue()
-        held |= {"texts": len(examples), "parameters": passes.layout.size, "index_seconds": seconds}
-        for share in shares:
-            rows = [one_query(model, examples, text, share * mean, str(folder)) for text in asked]
-            means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-            means["times_faster"] = means["full_seconds"] / means["fast_seconds"]
-            means["times_faster_alone"] = means["full_seconds"] / means["alone_seconds"]
-            held["rows"].append({"damping_share": share, "queries": len(asked), **means})
-            print(texts, json.dumps(held["rows"][-1]), flush=True)
-            if given.out:
-                given.out.write_text(json.dumps(report, indent=1) + "\n")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("--train", "--dev", "--asked"):
+    for name in ("--train", "--dev", "--asked", "--kept"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--texts", default="6920,67349")
     parser.add_argument("--queries", type=int, default=2)
     parser.add_argument("--shares", default="10,1,0.1")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--prepare-only", action="store_true", help="stop when models are trained and texts indexed")
+    parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    report = json.loads(given.out.read_text("utf-8")) if given.out and given.out.exists() else {}
+    report: dict[str, Any] = json.loads(given.out.read_text("utf-8")) if given.out.exists() else {}
     for texts in map(int, given.texts.split(",")):
-        measured(report, texts, given)
+        case = Case(texts, given)
+        if given.prepare_only:
+            continue
+        held = report.setdefault(f"{texts} texts", {"texts": len(case.examples), **case.head, "rows": []})
+        for share in map(float, given.shares.split(",")):
+            full = case.full(share)
+            done = {(row["damping_share"], row["k"], row["sample"]) for row in held["rows"]}
+            for k, sample in SETTINGS:
+                if (share, k, sample) in done:
+                    continue
+                held["rows"].append(case.fast(share, full, k, sample))
+                print(texts, json.dumps(held["rows"][-1]), flush=True)
+                given.out.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -10,15 +10,15 @@ the accuracy on the half of the test texts that nobody asked about. Methods that
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from judging import arguments, sst2
 
-from exegesis.data.examples import Example, read_examples
+from exegesis.data.examples import Example
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.study import amend
@@ -39,17 +39,9 @@ def yelp(folder: Path, part: str, count: int) -> list[Example]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--texts", type=int, default=1500)
-    parser.add_argument("--pool", type=int, default=1000)
-    parser.add_argument("--test", type=int, default=600)
-    parser.add_argument("--count", type=int, default=50)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, required=True)
-    given = parser.parse_args()
+    given = arguments(__doc__, texts=1500, pool=1000, test=600, count=50, seeds=3).parse_args()
     torch.set_num_threads(1)
-    films = read_examples(str(given.data / "sst2" / "train.tsv"))[: given.texts]
+    films = sst2(given.data, "train", given.texts)
     pool, test = (yelp(given.data / "yelp-polarity", part, count)
                   for part, count in (("dev", given.pool), ("test", given.test)))  # fmt: skip
     report: dict[str, Any] = json.loads(given.out.read_text("utf-8")) if given.out.exists() else {}

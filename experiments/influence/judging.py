@@ -1,17 +1,75 @@
-"""What the two experiments share: BM25, the halves, and the linear datamodelling score with its intervals."""
+"""What the experiments share: their texts and arguments, how methods are asked, BM25, the halves, and the linear
+datamodelling score with its intervals and its rows."""
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from exegesis.data.examples import Example
+import exegesis
+from exegesis.data.examples import Example, read_examples
 from exegesis.statistics.bootstrap import spread
+
+
+def arguments(words: str | None, **sizes: int) -> argparse.ArgumentParser:
+    """The arguments of an experiment: the data, the file for results, and sizes by name, with their defaults."""
+    parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    for name, size in sizes.items():
+        parser.add_argument(f"--{name}", type=int, default=size)
+    return parser
+
+
+def sst2(data: Path, part: str, count: int, fits: Callable[[Example], bool] = lambda _: True) -> list[Example]:
+    """The first sentences of a part of SST-2, of those that fit."""
+    return [one for one in read_examples(str(data / "sst2" / f"{part}.tsv")) if fits(one)][:count]
+
+
+def scored(
+    model: Any,
+    examples: Sequence[Example],
+    asked: Sequence[str],
+    labels: Sequence[str],
+    method: str,
+    parameters: Mapping[str, Any],
+    number: Callable[[str], str] = lambda label: label,
+) -> np.ndarray:
+    """What a method gives the training texts for each query, ``[queries, texts]``, about the ``number`` of its label;
+    0 where it did not look."""
+    found = np.zeros((len(asked), len(examples)))
+    for label in sorted(set(labels)):
+        rows = [row for row, one in enumerate(labels) if one == label]
+        texts = [asked[row] for row in rows]
+        made = exegesis.influence(model, examples, texts, method, target=number(label), **parameters)
+        found[rows] = np.nan_to_num([one.scores for one in made])
+    return found
+
+
+class Rows:
+    """The rows of a report, one for each method; what the file has is kept, unless it is of other sizes."""
+
+    def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
+        self.path, self.report = path, {**head, "rows": []}
+        before = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        if {name: before.get(name) for name in head} == json.loads(json.dumps(head)):
+            self.report = before
+
+    def has(self, title: str) -> bool:
+        return any(row["method"] == title for row in self.report["rows"])
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        self.report["rows"].append(dict(row))
+        print(json.dumps(row), flush=True)
+        self.path.write_text(json.dumps(self.report, indent=1) + "\n")
 
 
 def bm25(examples: Sequence[Example], query: str, label: str) -> np.ndarray:
@@ -50,6 +108,13 @@ def table(
 ) -> dict[str, Any]:
     """The row of a method: its score by each number that models are asked for."""
     return {"method": title, **{name: interval(ranks(values, halves, truth)) for name, truth in truths.items()}}
+
+
+def agreement(said: np.ndarray) -> list[float]:
+    """For each query, the rank correlation of what the models of one half of the seeds say of the halves with what
+    those of the other say, of numbers ``[seeds, halves, queries]``: about what can be foretold at all."""
+    first, second = (said[side::2].mean(0) for side in (0, 1))
+    return [float(stats.spearmanr(first[:, q], second[:, q])[0]) for q in range(said.shape[2])]
 
 
 def noise(queries: int, halves: int) -> float:

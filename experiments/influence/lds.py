@@ -24,10 +24,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from judging import bm25, halves_of, interval, noise, ranks, table
+from judging import Rows, agreement, arguments, bm25, halves_of, interval, noise, ranks, scored, sst2, table
 
 import exegesis
-from exegesis.data.examples import read_examples
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
@@ -58,10 +57,10 @@ class Judge:
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.given = given
-        self.examples = read_examples(str(given.data / "sst2" / "train.tsv"))[: given.texts]
-        self.dev = read_examples(str(given.data / "sst2" / "dev.tsv"))
-        test = read_examples(str(given.data / "sst2" / "test.tsv"))
-        self.asked = [str(one.text) for one in (*self.dev[: given.queries], *test[: given.queries])]
+        self.examples = sst2(given.data, "train", given.texts)
+        self.dev = sst2(given.data, "dev", max(100, given.queries))
+        test = sst2(given.data, "test", given.queries)
+        self.asked = [str(one.text) for one in (*self.dev[: given.queries], *test)]
         self.halves = halves_of(len(self.examples), given.halves)
         self.options = TrainOptions(epochs=given.epochs, patience=given.epochs, batch=32, lr=3e-3)
         given.kept.mkdir(parents=True, exist_ok=True)
@@ -113,31 +112,18 @@ class Judge:
             extra["models"] = ",".join(str(self.given.kept / f"model-{seed}") for seed in OTHERS)
         if "checkpoints" in extra:
             extra["checkpoints"] = str(self.given.kept / "times")
-        found = np.zeros((len(rows), len(self.examples)))
-        for model in self.models if every else self.models[:1]:
-            by = self.halved if name == "turn-over-dropout" else model
-            if share is not None:
-                extra["share"] = share
-            for label in set(self.labels):
-                mine = [at for at, row in enumerate(rows) if self.labels[row] == label]
-                texts = [self.asked[rows[at]] for at in mine]
-                made = exegesis.influence(by, self.examples, texts, name, target=label, **extra) if mine else []
-                found[mine] += np.nan_to_num([one.scores for one in made]).reshape(len(mine), -1)
-        return found
+        if share is not None:
+            extra["share"] = share
+        asked, labels = self.asked[rows.start : rows.stop], self.labels[rows.start : rows.stop]
+        models = self.models if every else [self.halved if name == "turn-over-dropout" else self.models[0]]
+        total: np.ndarray = np.sum([scored(one, self.examples, asked, labels, name, extra) for one in models], axis=0)
+        return total
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--texts", type=int, default=500)
-    parser.add_argument("--queries", type=int, default=20)
-    parser.add_argument("--tuning", type=int, default=8)
-    parser.add_argument("--halves", type=int, default=48)
+    parser = arguments(__doc__, texts=500, queries=20, tuning=8, halves=48, seeds=4, epochs=8)
     parser.add_argument("--only", default="", help="titles of methods, separated by semicolons")
-    parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--kept", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)
     judge = Judge(given)
@@ -145,24 +131,21 @@ def main() -> None:
     tuning, test = range(min(given.tuning, given.queries)), range(given.queries, 2 * given.queries)
     mean = {name: truth.mean(0) for name, truth in truths.items()}
     here = {name: truth[:, test.start :] for name, truth in mean.items()}
-    report: dict[str, Any] = {"texts": len(judge.examples), "queries": given.queries, "halves": given.halves,
-                              "seeds": given.seeds, "judging_seconds": judge.seconds}  # fmt: skip
-    report["noise"] = noise(given.queries, given.halves)
-    first, second = (truths["margin"][side::2].mean(0)[:, test.start :] for side in (0, 1))
-    both = [
-        np.corrcoef(*(np.argsort(np.argsort(one[:, q])) for one in (first, second)))[0, 1] for q in range(len(test))
-    ]
-    report["ceiling"] = interval([float(one) for one in both])
-    report["rows"] = []
-    print(json.dumps(report), flush=True)
+    rows = Rows(given.out, {
+        "texts": len(judge.examples), "queries": given.queries, "halves": given.halves, "seeds": given.seeds,
+        "judging_seconds": judge.seconds, "noise": noise(given.queries, given.halves),
+        "ceiling": interval(agreement(truths["margin"][:, :, test.start :])),
+    })  # fmt: skip
+    print(json.dumps(rows.report), flush=True)
     control = np.random.default_rng(1)
     pairs = [(judge.asked[row], judge.labels[row]) for row in test]
     plain = {"random": control.standard_normal((len(test), len(judge.examples))),
              "BM25": np.array([bm25(judge.examples, *pair) for pair in pairs])}  # fmt: skip
     for title, values in plain.items():
-        report["rows"].append(table(title, values, judge.halves, here))
+        if not rows.has(title):
+            rows.add(table(title, values, judge.halves, here))
     for title, (_, _, damped, _) in METHODS.items():
-        if given.only and title not in given.only.split(";"):
+        if rows.has(title) or (given.only and title not in given.only.split(";")):
             continue
         tried = {}
         for share in SHARES if damped else ():
@@ -173,9 +156,7 @@ def main() -> None:
         values = judge.scores(title, best, test)
         seconds = (time.process_time() - start) / len(test)
         found = table(title, values, judge.halves, here)
-        report["rows"].append({**found, "share": best, "tuning": tried, "seconds_per_query": seconds})
-        print(json.dumps(report["rows"][-1]), flush=True)
-        given.out.write_text(json.dumps(report, indent=1) + "\n")
+        rows.add({**found, "share": best, "tuning": tried, "seconds_per_query": seconds})
 
 
 if __name__ == "__main__":

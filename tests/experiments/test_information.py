@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +14,6 @@ from tests.support.torch_toys import WORDS
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "information"
 RAW = "w1 w2 w3"
-
-
-@pytest.fixture(autouse=True)
-def _importable(monkeypatch):
-    """The scripts of the folder import each other by plain names."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(FOLDER)):
-            del sys.modules[name]
 
 
 class Weighted(nn.Module):

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "lrp-lstm"
-
-
-@pytest.fixture(autouse=True)
-def _importable(monkeypatch):
-    """The scripts of the folder import each other by plain names."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(FOLDER)):
-            del sys.modules[name]
 
 
 def test_table_11_2_in_little(tmp_path, capsys):

@@ -53,17 +53,6 @@ def models(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(autouse=True)
-def _importable(monkeypatch):
-    """The scripts of the folder import each other by plain names."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(FOLDER)):
-            del sys.modules[name]
-
-
 def test_figures_in_little(data, models, tmp_path, monkeypatch, capsys):
     import figures
     import figures_report

@@ -15,7 +15,8 @@ from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import GaussNewton
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.options import TrainOptions
-from exegesis.questions.sources.suspects import SIGNS
+from exegesis.questions.sources.method import Training
+from exegesis.questions.sources.suspects import SIGNS, suspicion
 from exegesis.study import mislabels
 from tests.support import torch_toys
 from tests.support.torch_toys import Shape
@@ -72,3 +73,14 @@ def test_self_influence_in_blocks():
         dense = factors.dense()[0]
         expected = (dense * eigen.solved(dense, damping)).sum(1)
         np.testing.assert_allclose(eigen.lengths(factors, damping)[0], expected, rtol=1e-9)
+
+
+def test_self_influence_is_that_of_influence_functions():
+    """What a text has taken away of its own loss is its influence on the log-probability of its own label (EK-FAC)."""
+    model = torch_toys.model(Shape("lstm", hidden=2, size=2))
+    texts = [Example.of(text, str(number % 2)) for number, text in enumerate(torch_toys.texts([4, 3, 5, 2]))]
+    texts = [Example.of(one.text, model.labels[int(str(one.label))]) for one in texts]
+    own = suspicion(model, Training.of(model, texts), 0)["self-influence"]
+    for number, one in enumerate(texts):
+        told = exegesis.influence(model, texts, one.text, solver="ek-fac", target=one.label)
+        assert told.scores[number] == pytest.approx(own[number], rel=1e-6)

@@ -19,8 +19,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from exegesis.core.errors import ModelError
 from exegesis.mech.curvature.factors import Factors, Layout, Part
-from exegesis.mech.curvature.products import GaussNewton
+from exegesis.mech.curvature.products import GaussNewton, curved
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +90,16 @@ class Eigen:
 
     def dampings(self, share: float) -> dict[str, float]:
         """A damping for each block: a share of its mean eigenvalue (Grosse et al. 2023, Sec. 2.2), or of that of all
-        blocks for one without curvature."""
-        whole = self.trace() / self.layout.size
+        blocks for one without curvature. Raises ModelError if none has any."""
+        whole = curved(self.trace()) / self.layout.size
         return {name: share * (float(block.values.mean()) or whole) for name, block in self.blocks.items()}
+
+    def even(self, damping: float) -> dict[str, float]:
+        """One damping for every block. Raises ModelError for none where an eigenvalue is zero."""
+        flat = [name for name, block in self.blocks.items() if damping == 0 and bool((block.values == 0).any())]
+        if flat:
+            raise ModelError(f"the curvature in {flat[0]} is zero along some direction: give a damping above 0")
+        return dict.fromkeys(self.blocks, damping)
 
     def solved(self, vectors: Float[Tensor, "q p"], damping: Mapping[str, float]) -> Float[Tensor, "q p"]:
         """Vectors times the inverse of the curvature, damped for each block."""

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from exegesis.core.errors import ModelError
 from exegesis.core.text import Text
 from exegesis.mech.curvature.factors import Factors
 from exegesis.mech.curvature.passes import Passes
@@ -145,9 +146,9 @@ class GaussNewton(Losses):
         return self._summed(number, vectors) * (len(self.parts) / self.whole)
 
     def mean_eigenvalue(self) -> float:
-        """The mean of the eigenvalues, of those that n texts can keep from being zero."""
+        """The mean of the eigenvalues, of those that n texts can keep from being zero. Raises ModelError if all are."""
         numbers = self.outputs(0)[1].count
-        return self.trace() / min(self.whole * numbers, self.passes.layout.size)
+        return curved(self.trace()) / min(self.whole * numbers, self.passes.layout.size)
 
     def trace(self) -> float:
         """The sum of the eigenvalues."""
@@ -167,6 +168,14 @@ class GaussNewton(Losses):
         raw, factors = self.outputs(number)
         bend = self.bend(number, raw)
         return factors.total(torch.einsum("bcd,qbd->qbc", bend, factors.times(vectors)))
+
+
+def curved(trace: float) -> float:
+    """The sum of the eigenvalues of a curvature, from which a damping can be taken. Raises ModelError if it is zero."""
+    if trace > 0:
+        return trace
+    raise ModelError("the loss on the training texts has no curvature in the weights that count (the model is sure of "
+                     "every text, or its outputs do not depend on them): give a damping above 0")  # fmt: skip
 
 
 class Hessian(GaussNewton):

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.errors import ModelError
-from exegesis.mech.curvature.products import Product
+from exegesis.mech.curvature.products import Product, curved
 
 Times = Callable[[Float[Tensor, "q p"]], Float[Tensor, "q p"]]
 
@@ -82,13 +82,14 @@ def lissa(
 
     λ is the damping itself. (In the recursion of Agarwal et al. as it is often coded, h ← v + (1 - d)h - H_B h/s with
     h/s read out, the damping is d·s.) It converges where s is above half of the largest eigenvalue; by default s
-    is that eigenvalue, of the batch where it is largest, by power iteration. Raises ModelError if it diverges.
+    is that eigenvalue, of the batch where it is largest, by power iteration. Raises ModelError if it diverges, or if
+    neither curvature nor damping is above zero.
     """
     draws = torch.Generator().manual_seed(seed)
     count, spent = product.batches(), 0.0
     if scale is None:
         scale, spent = largest(product, vectors, draws)
-        scale += damping
+        scale = curved(scale + damping)
     total = torch.zeros_like(vectors)
     for _ in range(repeats):
         solution = torch.zeros_like(vectors)

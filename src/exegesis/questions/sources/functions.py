@@ -54,6 +54,8 @@ class InfluenceFunctions:
     eigenvalue of each weight's own block, as Grosse et al. (2023) have it. ``details`` has the residual
     |(H + λ)h - v| / |v| of the solution.
 
+    Raises ModelError if the loss has no curvature and no damping was given.
+
     What the loss does not hold: weight decay, label smoothing, dropout. For a network stopped early the score speaks of
     training on from here, not of training anew.
     """
@@ -73,9 +75,8 @@ class InfluenceFunctions:
     def __call__(self, model: Trained, training: Training, queries: Queries) -> Scored:
         passes = Passes(model, self.weights.split())
         matrix = (Hessian if self.curvature == "hessian" else GaussNewton)(passes, training.texts, training.gold)
-        damping = self.damping
-        if damping is None:
-            damping = self.share * matrix.mean_eigenvalue()
+        mean = 0.0 if self.damping else matrix.mean_eigenvalue()
+        damping = self.share * mean if self.damping is None else self.damping
         eigen = Eigen.of(matrix) if self.solver == "ek-fac" else None
         each = {} if eigen is None else self.each(eigen)
         values, vectors, details = list[Tensor](), list[Tensor](), list[dict[str, Any]]()
@@ -97,7 +98,7 @@ class InfluenceFunctions:
 
     def each(self, eigen: Eigen) -> dict[str, float]:
         """The damping of each weight's block."""
-        return eigen.dampings(self.share) if self.damping is None else dict.fromkeys(eigen.blocks, self.damping)
+        return eigen.dampings(self.share) if self.damping is None else eigen.even(self.damping)
 
     def solved(self, matrix: GaussNewton, vectors: Float[Tensor, "q p"], damping: float) -> Solved:
         """The vectors times the inverse of the damped curvature."""

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from exegesis.core.errors import FileError, UnsupportedError, UsageError
+from exegesis.core.errors import FileError, ModelError, UnsupportedError, UsageError
 from exegesis.core.parameters import above, at_least
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import Losses
@@ -47,7 +47,8 @@ class RandomProjections:
     then means over them and over the model itself (the paper's Eq. 13), which names the number. ``damping`` λ, by
     default ``share`` of the mean eigenvalue of ΦᵀΦ. ``index`` is a folder that ``exegesis index --gradients`` wrote,
     whose width, weights and seed count: the training texts are not read again. Raises UnsupportedError for a
-    regression, UsageError for a folder without weights of this shape, FileError for a store of another model.
+    regression, UsageError for a folder without weights of this shape, FileError for a store of another model, ModelError
+    where gradients of no text, and no damping, leave something to invert.
     """
 
     width: Annotated[int, at_least(1)] = 64
@@ -111,14 +112,22 @@ def in_span(
     damping: float,
     gram: Float[Tensor, "f f"] | None = None,
 ) -> Float[Tensor, "q n"]:
-    """φ(x)ᵀ (ΦᵀΦ + λ)⁻¹ Φᵀ, by the smaller of the two matrices of products; ``gram`` is ΦᵀΦ where it is known."""
+    """φ(x)ᵀ (ΦᵀΦ + λ)⁻¹ Φᵀ, by the smaller of the two matrices of products; ``gram`` is ΦᵀΦ where it is known.
+
+    Raises ModelError if the matrix has no inverse.
+    """
     n, size = features.shape
     eye = torch.eye(min(n, size), dtype=asked.dtype, device=asked.device)
     if size <= n:
-        small: Tensor = torch.linalg.solve(
-            (features.t() @ features if gram is None else gram) + damping * eye, asked.t()
-        )
+        small = _solved((features.t() @ features if gram is None else gram) + damping * eye, asked.t())
         return (features @ small.to(features)).t().to(asked)
     features = features.to(asked)
-    turned: Tensor = torch.linalg.solve(features @ features.t() + damping * eye, features @ asked.t())
-    return turned.t()
+    return _solved(features @ features.t() + damping * eye, features @ asked.t()).t()
+
+
+def _solved(matrix: Float[Tensor, "m m"], sides: Float[Tensor, "m q"]) -> Float[Tensor, "m q"]:
+    made, failed = torch.linalg.solve_ex(matrix, sides)
+    if bool(failed.any()):
+        raise ModelError("the gradients of the training texts leave out some direction: give a damping above 0")
+    solved: Tensor = made
+    return solved

@@ -33,7 +33,7 @@ def suspicion(model: Trained, training: Training, seed: int) -> Mapping[str, Flo
     passes = Passes(model)
     matrix = GaussNewton(passes, training.texts, training.gold)
     eigen = Eigen.of(matrix)
-    damping = dict.fromkeys(eigen.blocks, LIFT * matrix.mean_eigenvalue())
+    damping = eigen.dampings(LIFT)
     own, lengths, losses = (np.zeros(len(training)) for _ in range(3))
     for number, (rows, factors) in enumerate(matrix.gradients()):
         own[rows] = eigen.lengths(factors, damping)[0].numpy() / len(training)

@@ -157,3 +157,24 @@ def test_a_table_in_ek_fac():
     block = Eigen.of(matrix).blocks["embedding.weight"]
     axes = torch.kron(torch.eye(len(block.values), dtype=torch.float64), block.outputs.contiguous())
     torch.testing.assert_close(block.values.reshape(-1), (axes.t() @ whole @ axes).diagonal())
+
+
+def test_a_loss_without_curvature():
+    """A model that is sure of every text has no curvature: no damping follows from it, and none is made up."""
+    model = torch_toys.model(Shape("lstm", hidden=2, size=2, outputs=3))
+    with torch.no_grad():
+        model.module.out.weight.mul_(1e6)
+    texts = [model.read(text) for text in TEXTS]
+    matrix = GaussNewton(Passes(model, ["out"]), texts, GOLD)
+    vectors = torch.ones(1, matrix.passes.layout.size, dtype=torch.float64)
+    eigen = Eigen.of(matrix)
+    none = "no curvature in the weights that count .* give a damping above 0"
+    works = (matrix.mean_eigenvalue, lambda: eigen.dampings(0.1), lambda: lissa(matrix, vectors, 0.0, 3, 1, None, 0))
+    for work in works:
+        with pytest.raises(ModelError, match=none):
+            work()
+    with pytest.raises(ModelError, match=r"the curvature in out\.weight is zero along some direction"):
+        eigen.even(0.0)
+    by_blocks, by_steps = eigen.solved(vectors, eigen.even(0.5)), lissa(matrix, vectors, 0.5, 3, 1, None, 0).solutions
+    for made in (by_blocks, by_steps, conjugate_gradients(matrix.times, vectors, 0.5, 5, 1e-9).solutions):
+        torch.testing.assert_close(made, 2 * vectors)

@@ -129,6 +129,8 @@ def test_projections_wider_than_the_weights(toy):
     tall = torch.randn(9, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     torch.testing.assert_close(in_span(tall, tall[:2], 0.1), in_span(torch.cat([tall, torch.zeros(9, 9)], 1),
                                torch.cat([tall[:2], torch.zeros(2, 9)], 1), 0.1))  # fmt: skip
+    with pytest.raises(exegesis.ModelError, match="leave out some direction: give a damping above 0"):
+        in_span(torch.zeros(4, 2, dtype=torch.float64), tall[:1, :2], 0.0)
 
 
 def test_projections_keep_products(toy):
