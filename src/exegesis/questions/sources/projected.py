@@ -47,8 +47,8 @@ class RandomProjections:
     then means over them and over the model itself (the paper's Eq. 13), which names the number. ``damping`` λ, by
     default ``share`` of the mean eigenvalue of ΦᵀΦ. ``index`` is a folder that ``exegesis index --gradients`` wrote,
     whose width, weights and seed count: the training texts are not read again. Raises UnsupportedError for a
-    regression, UsageError for a folder without weights of this shape, FileError for a store of another model, ModelError
-    where gradients of no text, and no damping, leave something to invert.
+    regression, UsageError for a folder without weights of this shape, FileError for a store of another model,
+    ModelError where neither gradients nor damping leave an inverse.
     """
 
     width: Annotated[int, at_least(1)] = 64
