@@ -12,7 +12,8 @@ predicted class, and K drawn cells are
 In each of the eight readings (input and inference LSTM, both texts, both directions) the step whose gates i, f and o
 have the largest norm, that with the largest norm of dS/d(i, f, o), and one drawn take the gates of another step of
 the same reading, drawn. OUT gets how often the decision flips and the Jensen-Shannon divergence of the probabilities,
-each with a 95 % bootstrap interval over pairs (means over models), and the range of the models' means.
+each with a 95 % bootstrap interval over pairs (means over models), and the range of the models' means. Every pair is
+written beside OUT (.jsonl) as soon as it is measured, and the same command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -163,6 +164,27 @@ def measured(model, pair, cells):
     return results, model.labels[int(own.argmax())]
 
 
+def kept(path, model, pairs, cells):
+    """The rows of one model: those that are kept in a file, the others measured and kept as they are ready."""
+    rows, name = {}, Path(model).name
+    for line in path.read_text().splitlines() if path.exists() else ():
+        one = json.loads(line)
+        if (one["model"], one["cells"]) == (name, cells):
+            rows[one["pair"]] = one
+    if all(pair.id in rows for pair in pairs):
+        return [(rows[pair.id]["results"], rows[pair.id]["label"]) for pair in pairs]
+    loaded = exegesis.load(model)
+    untouched(loaded, pairs[0].text)
+    with path.open("a") as file:
+        for pair in pairs:
+            if pair.id not in rows:
+                results, label = measured(loaded, pair.text, cells)
+                rows[pair.id] = {"model": name, "cells": cells, "pair": pair.id, "results": results, "label": label}
+                file.write(json.dumps(rows[pair.id]) + "\n")
+                file.flush()
+    return [(rows[pair.id]["results"], rows[pair.id]["label"]) for pair in pairs]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("models", nargs="+"), parser.add_argument("--pairs", required=True)
@@ -174,9 +196,7 @@ def main() -> None:
     distinct = len(set(owners_of([str(example.text) for example in examples]).tolist()))
     every, accuracy = [], []
     for folder in asked.models:
-        model = exegesis.load(folder)
-        untouched(model, examples[0].text)
-        rows = [measured(model, example.text, asked.cells) for example in examples]
+        rows = kept(asked.out.with_suffix(".jsonl"), folder, examples, asked.cells)
         accuracy.append(float(np.mean([label == one.label for (_, label), one in zip(rows, examples, strict=True)])))
         every.append([results for results, _ in rows])
     said = {"models": [Path(name).name for name in asked.models], "pairs": len(examples), "cells": asked.cells,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exegesis.show.parts.alignment import Alignment, Link
+from exegesis.show.parts.alignment import STANDS_OUT, Alignment, Link
 from exegesis.show.parts.chart import Bar, Box, Chart, Curve, Dot
 from exegesis.show.parts.legend import Dash, Key, Legend, Note, sentences
 from exegesis.show.parts.matrix import Matrix
@@ -20,8 +20,8 @@ from exegesis.show.parts.table import Column, Gauge, Table, table
 from exegesis.show.parts.tree import Node, Tree
 
 __all__ = [
-    "FAINT", "Alignment", "Bar", "Block", "Box", "Cell", "Chart", "Column", "Curve", "Dash", "Document", "Dot",
-    "Fact", "Facts", "Gauge", "Heading", "Key", "Legend", "Link", "Matrix", "Node", "Note", "Part", "Passage",
+    "FAINT", "STANDS_OUT", "Alignment", "Bar", "Block", "Box", "Cell", "Chart", "Column", "Curve", "Dash", "Document",
+    "Dot", "Fact", "Facts", "Gauge", "Heading", "Key", "Legend", "Link", "Matrix", "Node", "Note", "Part", "Passage",
     "Prose", "Row", "Scale", "Section", "Table", "Tree", "facts", "largest", "scale_to", "sentences", "share",
     "table",
 ]  # fmt: skip

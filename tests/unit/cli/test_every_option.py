@@ -86,6 +86,7 @@ train p.tsv -o model --readout aspect --text premise --pair hypothesis --dev p.t
 train p.tsv -o model --arch esim --text premise --pair hypothesis --dev p.tsv TINY
 train t.tsv -o small --overwrite --keep kept --information layers.json TINY
 train t.tsv -o model --turn-over TINY
+train t.tsv -o model --arch encoder-decoder --layers 2 TINY
 train t.tsv -o model --arch landmarks --kernel rbf --landmarks 2 TINY
 index t.tsv -o indexed --column text --label label --layers pooled --gradients 4 --weights output --seed 1 -m bundled
 index p.tsv --out indexed -m pairs --column premise --pair-column hypothesis -q --device cpu TASK ENC

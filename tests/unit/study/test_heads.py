@@ -77,6 +77,15 @@ def test_the_planted_head_is_found(found) -> None:
     assert found.special.shape == (1, 2)
 
 
+def test_copies_of_a_sentence_are_one(found) -> None:
+    model = exegesis.wrap(Planted(), vocabulary=WORDS, labels=["a", "b"])
+    twice = study.heads(model, [one for one in sentences(24) for _ in range(2)], minimum=10, tried=0, samples=200)
+    for relation in ("nsubj", "det"):
+        one, two = found.of(relation), twice.of(relation)
+        assert two.words == 2 * one.words
+        assert two._replace(words=one.words) == one  # the same head, chosen on the same half, and no narrower interval
+
+
 def test_a_head_that_is_not_used_costs_nothing(found) -> None:
     assert found.cost[0, 0] > 1e-3 > 1e-12 > found.cost[0, 1]
     assert found.importance[0, 0] > 1e-6 > 1e-12 > found.importance[0, 1]

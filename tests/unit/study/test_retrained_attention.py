@@ -15,6 +15,7 @@ from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.corpus import Corpus
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
+from exegesis.study.insides.retrained_attention import retrained_tests
 
 WORDS = ("the", "film", "that", "it", "was", "seen", "here", "now")
 
@@ -93,6 +94,18 @@ def test_the_report_has_the_three_tests(base) -> None:
     assert report.of("seeds").control > 0
     plain = study.attention_test(base, examples(8, 3), **options)
     assert str(plain.tests)[:-1] in str(report.tests)  # the other tests are as without training texts
+
+
+def test_copies_of_a_text_narrow_no_interval(base) -> None:
+    texts, how = examples(8, 3), {"seeds": 1, "epochs": 1, "apart": 0.5, "samples": 50, "seed": 0, "told": lambda: None}
+    once, twice = (retrained_tests(base, given, examples(32, 4), **how) for given in (texts, texts * 2))
+    for one, two in zip(once, twice, strict=True):
+        assert two.texts == 2 * one.texts
+        numbers = [
+            [one_of.value, one_of.low, one_of.high, one_of.apart_low, one_of.apart_high] for one_of in (one, two)
+        ]
+        np.testing.assert_allclose(*numbers, rtol=1e-12)
+        assert np.isfinite(numbers).all()
 
 
 def test_other_models_are_refused() -> None:

@@ -30,8 +30,8 @@ SHAPES = (
 )  # not of every network
 HF = "hf:"
 RECURRENT = ("lstm", "gru", "rnn", "bilstm", "bigru", "birnn", *_VARIANTS, *(f"bi{name}" for name in _VARIANTS))
-RATIONALE, CONCEPTS = "rationale", "concepts"
-ARCHS = ("esim", RATIONALE, CONCEPTS, "landmarks", "transformer", "cnn", *RECURRENT)
+RATIONALE, CONCEPTS, WRITES = "rationale", "concepts", "encoder-decoder"
+ARCHS = ("esim", WRITES, RATIONALE, CONCEPTS, "landmarks", "transformer", "cnn", *RECURRENT)
 ATTENTIONS = ("attention", "attention-dot", "attention-general", "attention-concat", "structured", "spans", "aspect")
 READOUTS = ("last", "first", "mean", "max", *ATTENTIONS)
 
@@ -55,8 +55,8 @@ class Data(Group, panel="Data"):
 class Shape(Group, panel="Model"):
     """The kind of a classifier and its widths; None is the default of the kind."""
 
-    arch: str = choice("Cell (bi- reads both ways), or a whole network; esim is made for pairs; rationale selects "
-                       "words; concepts decides through them; hf:FOLDER fine-tunes; "
+    arch: str = choice("Cell (bi- reads both ways), or a whole network; esim is made for pairs; encoder-decoder "
+                       "writes; rationale selects words; concepts decides through them; hf:FOLDER fine-tunes; "
                        "explainer:FOLDER writes why.", ARCHS, "gru", (HF, EXPLAINER))  # fmt: skip
     embedding: int | None = option("Width of the embeddings: 100, of transformer 256.", min=1, default=None)
     hidden: int | None = option("Width of one direction, or filters of each width: 150.", min=1, default=None)
@@ -134,8 +134,11 @@ def network_config(shape: Shape) -> NetworkConfig:
     own = common(kind, shape)
     if asked["kernels"] is not None:
         own["kernels"] = _widths(str(asked["kernels"]))
-    if shape.arch == "esim":
-        return RecurrentConfig(**{**own, "cell": "lstm", "bidirectional": True, "readout": "esim"})
+    if shape.arch in ("esim", WRITES):
+        if asked["readout"] is not None:
+            raise UsageError(f"--readout does not belong to --arch {shape.arch}, which has its own; leave it out")
+        esim = shape.arch == "esim"
+        return RecurrentConfig("lstm", esim, **{**own, "readout": "esim" if esim else "decoder"})
     if kind is RecurrentConfig:
         return RecurrentConfig(cast(Any, shape.arch.removeprefix("bi")), shape.arch.startswith("bi"), **own)
     return kind(**own)

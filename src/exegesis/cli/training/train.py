@@ -19,6 +19,7 @@ from exegesis.cli.training.options import (
     HF,
     RATIONALE,
     SHAPES,
+    WRITES,
     Data,
     Layers,
     Regularisation,
@@ -36,6 +37,7 @@ from exegesis.core.progress import tell
 
 if TYPE_CHECKING:
     from exegesis.data.examples import Example
+    from exegesis.models.trained.options import TrainOptions
     from exegesis.models.trained.scores import Epoch
     from exegesis.models.trained.training import TrainResult
 
@@ -50,8 +52,9 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
     transformer is an encoder (Vaswani et al. 2017), cnn has convolutions of several widths (Kim 2014).
     lstm-nondecreasing, lstm-markov and lstm-no-gates are the LSTMs made for relevance propagation by Arras et al.
     (2019, Sec. 11.4). esim is the model of pairs of Chen et al. (2017), for natural language inference; every other
-    network reads the two texts of a pair (--pair) one after the other. rationale reads
-    only the words that its --selector keeps; 'exegesis explain' shows them first. concepts adds up what its --concepts
+    network reads the two texts of a pair (--pair) one after the other. encoder-decoder learns to write the text in the
+    column of labels, word by word, with attention to the text that it reads. rationale reads only
+    the words that its --selector keeps; 'exegesis explain' shows them first. concepts adds up what its --concepts
     say, each of an excerpt of its own; 'exegesis rename' names them. landmarks compares a text with some of the
     training texts (Croce et al. 2017); 'exegesis influence -M landmarks' names them. The state is saved beside OUT
     after every epoch, and --resume goes on from there.
@@ -64,6 +67,7 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
     exegesis train sst2/ --arch concepts --concepts 8 --lr 0.01 --out my-model
     exegesis train sst2/ --arch hf:my-encoder --epochs 3 --out my-model
     exegesis train esnli/ --arch explainer:my-t5 --order predict-explain -o mine
+    exegesis train reversed.tsv --arch encoder-decoder --out my-writer
     exegesis train wnut17/ --arch hf:my-encoder --tags --out my-tagger
     """
 
@@ -110,6 +114,8 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
         if selects and self.lr is None and self.encoder.startswith(HF):
             options = replace(options, lr=RATE)
         parts, origins = _read(self)
+        if self.arch == WRITES:
+            parts = _steps(parts, options)
         if not (selects or through) and isinstance(parts["train"][0].text, tuple) and not config.pairs:
             config = replace(config, paired=True)
         make_parent(self.out)
@@ -236,6 +242,17 @@ def _read(data: Data) -> tuple[dict[str, list[Example]], dict[str, str]]:
         names = dict(zip(labels, new, strict=True))
         parts = {split: renamed(examples, names) for split, examples in parts.items()}
     return parts, origins
+
+
+def _steps(parts: dict[str, list[Example]], options: TrainOptions) -> dict[str, list[Example]]:
+    """Texts to write as the steps of writing them; a text set aside for development is set aside with all its steps."""
+    from exegesis.data.steps import steps_of
+    from exegesis.models.trained.corpus import split_off
+
+    if "dev" not in parts:
+        train, dev = split_off(parts["train"], options.development, options.seed)
+        parts = {**parts, "train": train, "dev": dev}
+    return {split: steps_of(examples) for split, examples in parts.items()}
 
 
 class _Watcher:

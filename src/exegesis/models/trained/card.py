@@ -21,7 +21,7 @@ from exegesis.models.trained.architectures.config import (
 from exegesis.models.trained.scores import Epoch, Score
 from exegesis.models.trained.training import TrainResult
 
-READOUTS = {"last": "last state", "first": "first state"}
+READOUTS = {"last": "last state", "first": "first state", "decoder": "attention of a decoder, the next word"}
 
 
 def card_text(

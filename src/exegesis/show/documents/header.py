@@ -84,5 +84,8 @@ def _numbered(section: Section, number: int) -> Section:
 
 
 def title_of(text: Text, start: int = 0) -> str:
-    """The beginning of a text, or its characters from ``start``, as a title."""
+    """The beginning of a text, or its characters from ``start``, as a title; a stroke between the texts of a pair."""
+    if len(text.segments) == 2 and not start:
+        both = (" ".join(text.surface(segment).split()) for segment in text.segments)
+        return wording.clipped(wording.visible(" / ".join(both)), TITLE)
     return wording.clipped(wording.visible(" ".join(text.raw[start : start + 4 * TITLE].split())), TITLE)

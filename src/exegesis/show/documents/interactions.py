@@ -22,7 +22,7 @@ MEANING = {
     "alone": "where all other words are left out",
 }
 CELLS = "A cell stands left of one word of its pair and below the other."
-LINES = "A line between two words is the wider and deeper the more they interact; it is dashed below zero."
+LINES = f"A line between two words is the wider and deeper the more they interact, dashed below zero. {doc.STANDS_OUT}"
 NAMED, PEEK, LISTED = 3, 6, 400  # pairs that a sentence names, that a short list holds, that a table holds
 
 

@@ -1,4 +1,7 @@
-"""Alignments as words and lines at places: two rows, or two columns where rows are too long."""
+"""Alignments as words and lines at places: two rows, or two columns where rows are too long.
+
+The words of a row that is written from right to left stand from right to left.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Sequence
 from exegesis.show.document import Alignment
 from exegesis.show.figure import fonts
 from exegesis.show.figure.scene import SIZE, Canvas, Line
+from exegesis.show.layout import Atom, Layout, leftward
 from exegesis.show.palette import blended, hue
 
 BLANK, HIGH, STEP = 11.0, 74.0, 15.0  # the least room between two words of a row; between the rows; between two lines
@@ -33,14 +37,20 @@ def _rows(part: Alignment, canvas: Canvas, y: float, long: float) -> float:
     ends = []
     for words, base, end in ((part.upper, y + SIZE, y + SIZE + 5), (part.lower, bottom + SIZE, bottom - 2)):
         free = (long - _length(words)) / (len(words) + 1)
-        x, places = canvas.left + free, list[Place]()
-        for word in words:
-            wide = canvas.write(x, base, word, SIZE, canvas.ground.ink)
-            places.append((x + wide / 2, end))
+        x, places = canvas.left + free, dict[int, Place]()
+        for number in _order(words):
+            wide = canvas.write(x, base, words[number], SIZE, canvas.ground.ink)
+            places[number] = (x + wide / 2, end)
             x += wide + BLANK + free
-        ends.append(places)
+        ends.append([places[number] for number in range(len(words))])
     _lines(part, canvas, *ends)
     return bottom + SIZE + 3
+
+
+def _order(words: Sequence[str]) -> list[int]:
+    """The numbers of the words of a row, from left to right."""
+    layout = Layout(tuple(Atom(word, True) for word in words), leftward(" ".join(words)))
+    return layout.visual(range(len(words)))
 
 
 def _columns(part: Alignment, canvas: Canvas, y: float) -> float:

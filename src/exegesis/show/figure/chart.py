@@ -235,6 +235,8 @@ def _curves(chart: Chart, canvas: Canvas, y: float) -> float:
             colour = hue(curve.hue, canvas.dark)
             canvas.on.lines.append(Line(points, colour, wide, curve.dash, visible(curve.name)))
     middle = (across.left + across.right) / 2
+    if not chart.across and chart.words:
+        return bottom + 8
     canvas.write(middle, bottom + 22, chart.across, TINY + 0.4, anchor=0.5, room=canvas.room)
     return bottom + 26
 

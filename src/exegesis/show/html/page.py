@@ -88,7 +88,10 @@ def _groups(parts: Sequence[Part], palette: Palette) -> Iterator[Markup]:
     """Parts in order: folded tables and matrices of one name in one fold, charts that stand beside each
     other in one grid."""
     for (kind, name), group in groupby(parts, _together):
-        inner = Markup("\n").join(drawn(part, palette) for part in group)
+        together = list(group)
+        inner = Markup("\n").join(drawn(part, palette) for part in together)
+        if kind == "grid" and len(together) == 3:  # as in a figure: one row of three, not a hole behind the third
+            kind = "grid three"
         if kind == "fold":
             yield Markup("<details><summary>{}</summary>\n{}\n</details>\n").format(name, inner)
         elif kind == "choice":

@@ -26,7 +26,8 @@ COLUMNS = 96  # of a line of text under a tree
 DEEPEST = 48  # rows of a line whose scores can be read
 Values = dict[str, Any]
 Box = tuple[doc.Node | None, int, int, int, int]  # a phrase or a bare atom, its first and last row, its atoms
-WIDE, NARROW = 9.0, 3.4  # inches of a chart as wide as the page, and of one that stands beside others
+WIDE, NARROW = 9.0, 3.4  # inches of a chart as wide as the page, and of one that stands beside others ...
+SLIM = 2.6  # ... or beside two others, with words under it
 
 
 def drawn(part: doc.Part, palette: Palette) -> Markup:
@@ -82,7 +83,7 @@ def _chart(chart: doc.Chart, palette: Palette) -> Values:
     from exegesis.show.figure import chart as charts  # with the fonts of matplotlib, which pages without charts spare
 
     bare = replace(chart, title="", note="", tag="")
-    width = NARROW if chart.beside else WIDE
+    width = WIDE if not chart.beside else SLIM if chart.words else NARROW
     said = f"{chart.title}: {_spoken(chart)}"
     return {"picture": _picture(said, palette, width, lambda canvas: charts.drawn(bare, canvas, 0.0))}
 

@@ -26,7 +26,7 @@ from exegesis.protocols.model import Classifier, Differentiable, offers
 from exegesis.protocols.target import Ask, Link
 from exegesis.results.behaviour.study import Asked
 from exegesis.results.internals.heads import HeadStudy, Relation
-from exegesis.statistics.bootstrap import draw_texts, interval, resampled_ratios
+from exegesis.statistics.bootstrap import draw_texts, interval, owners_of, resampled_ratios
 from exegesis.study.insides.treebanks import OFFSETS, between_words, owners
 
 DIRECTIONS = ("to head", "to dependent")
@@ -51,8 +51,8 @@ def heads(
     For each relation of at least ``minimum`` words: the head whose most attended word is most often the right one, from
     the dependent to its head or back, beside the fixed offset that is (Clark et al. 2019, Sec. 4.2; Htut et al. 2019).
     Both are chosen on every other sentence and measured on the others, so that the best of many heads has no luck on
-    its side. A word's attention is the mean over its pieces, attention to a word the sum over its pieces; special
-    pieces are never the most attended word.
+    its side; copies of a sentence stay together, in either half and in the intervals. A word's attention is the mean
+    over its pieces, attention to a word the sum over its pieces; special pieces are never the most attended word.
 
     Also, for each head: the share of attention to special pieces, to each part of speech, how often the most attended
     word is the previous one, the next or the word itself; and on the first ``tried`` sentences, what it is worth: the
@@ -65,6 +65,7 @@ def heads(
     classifier = as_model(model)
     decides = classifier.link is not Link.IDENTITY
     sentences = list(read_treebank(data) if isinstance(data, str | os.PathLike) else data)[:limit]
+    contents = owners_of([sentence.text for sentence in sentences]).tolist()
     hits: Hits = defaultdict(list)
     near: dict[str, list[np.ndarray]] = {name: [] for name in NEAR}
     special: list[np.ndarray] = []
@@ -90,7 +91,7 @@ def heads(
                 continue
             words += len(sentence.words)
             between = between_words(found, owned, len(sentence.words))
-            _count(sentence, number, between, hits, near, tags)
+            _count(sentence, contents[number], between, hits, near, tags)
             special.append(_to_special(found, text))
             if slopes:
                 worth.append(_importance(found))
@@ -122,7 +123,8 @@ def _count(
     sentence: Sentence, number: int, between: Float[np.ndarray, "l h w w"], hits: Hits,
     near: dict[str, list[np.ndarray]], tags: dict[str, list[np.ndarray]],
 ) -> None:  # fmt: skip
-    """Count, for every arc and every head, whether the most attended word is the other end of the arc."""
+    """Count, for every arc and every head, whether the most attended word is the other end of the arc; ``number`` is
+    that of the sentence's text."""
     most, size = between.argmax(-1), len(sentence.words)  # [l, h, w]
     for which, offset in NEAR.items():
         near[which].append((most == np.arange(size) + offset).mean(-1))

@@ -39,7 +39,7 @@ def test_a_line_joins_its_two_words(width):
     upright = len({word.y for word in scene.words}) > 2
     assert upright == (width == 2.0)  # two rows where they fit, else two columns
     places = middles(scene, upright)
-    assert len(scene.lines) == 6  # 0.03 and 0.02 are less than 5 % of the scale
+    assert len(scene.lines) == 4  # the others are less than 1.5 times the mean of their upper word
     for line in scene.lines:
         words, number = line.title.rsplit(": ", 1)
         names = words.split(" — ")
@@ -54,6 +54,34 @@ def test_a_line_joins_its_two_words(width):
         assert MARGIN - 0.01 <= word.x <= word.x + word.width <= scene.width - MARGIN + 0.01
 
 
+def test_only_what_stands_out_is_drawn():
+    even, peak = [0.24, 0.26, 0.25, 0.25], [0.1, 0.2, 0.3, 0.4]
+    part = Alignment(("even", "peak", "faint"), LOWER, np.array([even, peak, [0.0, 0.0, 0.0, 0.01]]), 0.4, False)
+    assert [(link.upper, link.lower) for link in part.links] == [(1, 3)]  # 0.4 is more than 1.5 times 0.25, 0.3 not
+    assert "none stands out" in part.listed().rows[0]
+    two = Alignment(("a", "b"), ("c", "d"), np.array([[0.5, 0.5], [0.7, 0.3]]), 0.7, False)
+    assert len(two.links) == 3  # of two columns, half of the sum is enough
+    legend = document_of(made.attention_of_pair(), lines=True).sections[0].parts[-1]
+    told = " ".join(note.text for note in legend.notes)
+    assert "1.5 times its mean" in told
+    assert "A line is the derivative of" in told
+    assert "A cell" not in told
+
+
+def test_words_written_from_right_to_left_stand_so():
+    words = ("هذا", "فيلم", "very", "good", "جدا")
+    scene = drawn(Alignment(words, ("a", "film", "b", "c", "d"), np.eye(5), 1.0, False))
+    places = middles(scene, False)
+    at = {word.text: word.x for word in scene.words}
+    order = sorted(at, key=lambda word: at[word])
+    upper = [word for word in order if word in words or word[::-1] in words]
+    assert [w if w in words else w[::-1] for w in upper] == ["جدا", "very", "good", "فيلم", "هذا"]
+    for line in scene.lines:  # a line still joins its own two words
+        above, below = line.title.split(": ")[0].split(" — ")
+        ends = [places.get(above, places.get(above[::-1])), places[below]]
+        np.testing.assert_allclose([point[0] for point in line.points], ends, atol=0.01)
+
+
 def test_long_words_in_columns_are_cut_to_the_page():
     part = Alignment(("w" * 90, "b"), ("c", "v" * 90), np.ones((2, 2)), 1.0, False)
     scene = drawn(part)
@@ -66,8 +94,8 @@ def test_a_terminal_lists_the_strongest_partners_of_each_word():
     shown = text(document).splitlines()
     assert [line.split() for line in shown] == [
         ["attention", "1", "its", "strongest", "lines"],
-        ["A", "The", "+0.80,", "child", "+0.15"],
-        ["kid", "child", "+0.90,", "The", "+0.10"],
+        ["A", "The", "+0.80"],
+        ["kid", "child", "+0.90"],
         ["sleeps", "asleep", "-0.60,", "is", "+0.40"],
     ]
 

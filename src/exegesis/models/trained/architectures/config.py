@@ -21,7 +21,9 @@ Readout = Literal[
     "spans",
     "esim",
     "aspect",
+    "decoder",
 ]
+PAIRED = ("esim", "aspect", "decoder")  # readouts that read pairs of texts
 Pooling = Literal["first", "mean", "max"]
 Kernel = Literal["overlap", "rbf"]
 LIBRARY = ("lstm", "gru", "rnn")  # cells that torch has
@@ -99,9 +101,10 @@ class RecurrentConfig(NetworkConfig):
     """The shape of a recurrent classifier.
 
     ``hidden`` is the width of one direction. A ``cell`` lstm-KIND is a variant of Arras et al. 2019, Sec. 11.4
-    (``nn.variants``). ``dropout`` acts between layers and on the readout. The readouts esim and aspect are networks of
-    their own, of pairs (``esim.Esim``, ``aspects.AspectClassifier``); ``hops`` is the number of rows of weights of the
-    readout structured, ``span`` the most words of one of the readout spans.
+    (``nn.variants``). ``dropout`` acts between layers and on the readout. The readouts esim, aspect and decoder are
+    networks of their own, of pairs (``esim.Esim``, ``aspects.AspectClassifier``, ``encoder_decoder.EncoderDecoder``);
+    ``hops`` is the number of rows of weights of the readout structured, ``span`` the most words of one of the readout
+    spans.
     """
 
     family = "recurrent"
@@ -126,6 +129,8 @@ class RecurrentConfig(NetworkConfig):
             raise UsageError(f"the readout aspect needs a cell of the library ({', '.join(LIBRARY)}), not {self.cell}")
         if self.readout == "esim" and (self.cell, self.bidirectional, self.layers) != ("lstm", True, 1):
             raise UsageError("the readout esim needs one bidirectional layer of an LSTM (--arch esim)")
+        if self.readout == "decoder" and (self.cell, self.bidirectional, self.turn_over) != ("lstm", False, False):
+            raise UsageError("the readout decoder needs an LSTM that reads one way, without turn_over")
 
     @property
     def states(self) -> int:
@@ -138,7 +143,7 @@ class RecurrentConfig(NetworkConfig):
 
     @property
     def pairs(self) -> bool:
-        return self.paired or self.readout in ("esim", "aspect")
+        return self.paired or self.readout in PAIRED
 
     @property
     def variant(self) -> Kind | None:

@@ -36,17 +36,7 @@ def config_of(family: str) -> type[NetworkConfig]:
 def network(config: NetworkConfig) -> TextClassifier:
     """The module of a config, with fresh weights."""
     if isinstance(config, RecurrentConfig):
-        if config.readout == "esim":
-            from exegesis.models.trained.architectures.esim import Esim
-
-            return Esim(config)
-        if config.readout == "aspect":
-            from exegesis.models.trained.architectures.aspects import AspectClassifier
-
-            return AspectClassifier(config)
-        from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
-
-        return RecurrentClassifier(config)
+        return _recurrent(config)
     if isinstance(config, TransformerConfig):
         from exegesis.models.trained.architectures.transformer import TransformerClassifier
 
@@ -60,6 +50,25 @@ def network(config: NetworkConfig) -> TextClassifier:
 
         return LandmarkClassifier(config)
     return _explaining(config)
+
+
+def _recurrent(config: RecurrentConfig) -> TextClassifier:
+    """The network of a config of recurrent layers; those of pairs have a class of their own."""
+    if config.readout == "esim":
+        from exegesis.models.trained.architectures.esim import Esim
+
+        return Esim(config)
+    if config.readout == "aspect":
+        from exegesis.models.trained.architectures.aspects import AspectClassifier
+
+        return AspectClassifier(config)
+    if config.readout == "decoder":
+        from exegesis.models.trained.architectures.encoder_decoder import EncoderDecoder
+
+        return EncoderDecoder(config)
+    from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
+
+    return RecurrentClassifier(config)
 
 
 def _explaining(config: NetworkConfig) -> TextClassifier:

@@ -16,22 +16,23 @@ from exegesis.show.wording import decimal, signed, target_phrase, visible
 COLUMNS = ("example", "model", "method", "target", "layer", "head", "row", "row_start", "row_stop", "column",
            "column_start", "column_stop", "value")  # fmt: skip
 MEANING = {
-    "attention": "A cell is how much its row takes of its column; each row sums to 1.",
-    "attention-saliency": "A cell is the derivative of the {} by the score of its row and column before the softmax",
-    "attention-x-gradient": "A cell is the weight of its row and column times the derivative of the {} by it.",
-    "rollout": "A cell is the share of its column of the input in its row, followed through all layers up to this one.",
-    "flow": "A cell is the largest flow from its row at the top to its column of the input, attention as capacity.",
-    "value-zeroing": "A cell is how far the vector of its row turns behind the block without the value of its column; "
+    "attention": "A {0} is how much its row takes of its column; each row sums to 1.",
+    "attention-saliency": "A {0} is the derivative of the {1} by the score of its row and column before the softmax",
+    "attention-x-gradient": "A {0} is the weight of its row and column times the derivative of the {1} by it.",
+    "rollout": "A {0} is the share of its column of the input in its row, followed through all layers up to this one.",
+    "flow": "A {0} is the largest flow from its row at the top to its column of the input, attention as capacity.",
+    "value-zeroing": "A {0} is how far the vector of its row turns behind the block without the value of its column; "
     "each row sums to 1.",
-    "norm-weighted": "A cell is the size of the vector that attention brings from its column to its row.",
-    "globenc": "A cell is the size of what its column brings to its row through attention, residual connections and "
+    "norm-weighted": "A {0} is the size of the vector that attention brings from its column to its row.",
+    "globenc": "A {0} is the size of what its column brings to its row through attention, residual connections and "
     "norms; each row sums to 1.",
 }
 FEW, PEEK, LISTED, BRIEF = 6, 8, 60, 2  # maps drawn apart; links of a short list, of a table; maps in a terminal
 LINES = (
-    "Here each cell is a line, from its row above to its column below, the wider and deeper the larger its number, and "
-    "dashed below zero."
+    "Rows stand above (or left), columns below (or right). A line is the wider and deeper the larger its number, and "
+    f"dashed below zero. {doc.STANDS_OUT}"
 )
+WAYS = {(0, 1): "first text to second", (1, 0): "second text to first"}  # by the numbers of the texts of a pair
 CELLS = 40_000  # of the folded maps of a page
 
 
@@ -66,7 +67,7 @@ def _section(result: AttentionMaps, layer: int | None, head: int | None, lines: 
     fold = "The strongest cells of all layers and heads"
     table = doc.table(("from → to", "place", "value"), rows, words=2, fold=fold, peek=PEEK, rest=rest)
     scale = doc.scale_to(limit, result.signed, not result.signed)
-    notes = [*_notes(result, chosen), *([LINES] if lines else [])]
+    notes = [*_notes(result, chosen, "line" if lines else "cell"), *([LINES] if lines else [])]
     legend = doc.Legend(None if lines else scale, doc.sentences(notes))
     header = facts([result], [result.kind])
     tables = (table,) if rows else ()
@@ -111,7 +112,7 @@ def _alignments(result: AttentionMaps, one: AttentionMap, limit: float) -> Itera
     if not whole:
         yield doc.Alignment(down, across, one.values, limit, result.signed, title)
         return
-    for (first, second), way in (((0, 1), "first text to second"), ((1, 0), "second text to first")):
+    for (first, second), way in WAYS.items():
         rows = [at for at, span in enumerate(one.rows) if parts[first].covers(span)]
         columns = [at for at, span in enumerate(one.columns) if parts[second].covers(span)]
         names = (tuple(down[at] for at in rows), tuple(across[at] for at in columns))
@@ -128,13 +129,21 @@ def _names(result: AttentionMaps, one: AttentionMap) -> tuple[tuple[str, ...], t
 
 def _title(result: AttentionMaps, one: AttentionMap) -> str:
     several = not one.head and len(result.heads(one.layer)) > 1
-    return f"{one.place}{', mean over heads' if several else ''}"
+    way = [
+        f", {name}"
+        for (first, second), name in WAYS.items()
+        if len(parts := result.text.segments) == 2
+        and one.rows
+        and all(map(parts[first].covers, one.rows))
+        and all(map(parts[second].covers, one.columns))
+    ]
+    return "".join([str(one.place), ", mean over heads" * several, *way])
 
 
-def _notes(result: AttentionMaps, chosen: Sequence[AttentionMap]) -> Iterator[str]:
-    """Sentences that say what a cell is."""
+def _notes(result: AttentionMaps, chosen: Sequence[AttentionMap], what: str) -> Iterator[str]:
+    """Sentences that say what a cell or a line is."""
     target = target_phrase(result.target)
-    meaning = MEANING.get(result.kind, "").format(target)
+    meaning = MEANING.get(result.kind, "").format(what, target)
     if result.kind == "attention-saliency":
         meaning += " (signed)." if result.signed else ", without its sign."
     yield meaning

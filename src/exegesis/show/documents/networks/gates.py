@@ -26,7 +26,7 @@ def _section(result: Gates) -> doc.Section:
     brief: list[doc.Part] = [*parts]
     for one in result.curves:
         names = tuple(visible(name) for name in result.names(one))
-        heading = doc.Heading(str(one.place), 3)
+        heading = doc.Heading(f"{one.place}{_side(result, one)}", 3)
         parts += [heading, *_charts(one, names)]
         brief += [heading, _matrix(one, names)]
     target = target_phrase(result.target)
@@ -42,6 +42,14 @@ def _section(result: Gates) -> doc.Section:
         ),
     )
     return doc.Section(title_of(result.text), (*parts, legend), (*brief, doc.Legend(notes=legend.notes)))
+
+
+def _side(result: Gates, one: GateCurves) -> str:
+    """Which text of a pair a layer reads, if it reads one of them alone."""
+    for segment, name in zip(result.text.segments, ("first", "second"), strict=False):
+        if len(result.text.segments) == 2 and all(map(segment.covers, one.pieces)):
+            return f", {name} text"
+    return ""
 
 
 def _charts(one: GateCurves, names: tuple[str, ...]) -> Iterator[doc.Chart]:
