@@ -5,16 +5,15 @@
 An encoder-decoder of two layers with attention (``exegesis train --arch encoder-decoder``) learns to reverse sequences
 of four letters. The word that each step of the decoder must look up is known, so a saliency map can be scored:
 ``largest`` is how often its largest value among the words that were read stands at that word, ``above`` how many of the
-other words have a smaller value (chance is 0.5). The information
-that the layer holds stands beside the paper's baselines (``baselines.py``), with 95 % intervals over sequences. Writes
-``reversal-RATE.json`` and the maps of one sequence as ``reversal-RATE.svg`` (Figure 2).
+other words have a smaller value (chance is 0.5). The information that the layer holds stands beside the paper's
+baselines (``baselines.py``), with 95 % intervals over sequences. Writes ``reversal-RATE.json`` and the maps of one
+sequence as ``reversal-RATE.svg`` (Figure 2).
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import random
 import sys
 from pathlib import Path
@@ -31,11 +30,12 @@ from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.folder import save_folder
 from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
-from exegesis.statistics.bootstrap import spread
 
 sys.path.insert(0, str(Path(__file__).parent))
 from baselines import BASELINES, saliency
-from coherence import draw, mean_vector
+from coherence import mean_vector
+from corpus import interval, write
+from drawings import draw_maps
 
 LETTERS, LENGTHS, SHOWN = "abcd", (3, 4, 5), 5
 
@@ -91,8 +91,7 @@ def main() -> None:
     scores: dict[str, dict[str, list[float]]] = {}
     for title, kinds in (("largest", largest), ("above", above)):
         for name, values_of in kinds.items():
-            one_spread = spread(np.array(values_of), np.array(owners), 2000, 0)
-            scores.setdefault(name, {})[title] = [one_spread.mean, one_spread.mean_low, one_spread.mean_high]
+            scores.setdefault(name, {})[title] = interval(values_of, owners)
     answer: dict[str, Any] = {
         "accuracy of the next letter": accuracy,
         "sequences": given.sequences,
@@ -101,11 +100,10 @@ def main() -> None:
         "found for words": {state: states.count(state) for state in sorted(set(states))},
         "rate": given.rate,
     }
-    (given.out / f"reversal-{given.rate:g}.json").write_text(json.dumps(answer, indent=1) + "\n")
+    write(given.out / f"reversal-{given.rate:g}.json", answer)
     words = " ".join(every[0][SHOWN - 1].text).split()
     maps = {name: np.stack(rows) for name, rows in first.items()}
-    draw(given.out / f"reversal-{given.rate:g}.svg", [f"step {step + 1}" for step in range(SHOWN)], words, maps)
-    print(json.dumps(answer, indent=1))
+    draw_maps(given.out / f"reversal-{given.rate:g}.svg", [f"step {step + 1}" for step in range(SHOWN)], words, maps)
 
 
 if __name__ == "__main__":

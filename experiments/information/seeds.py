@@ -1,16 +1,15 @@
 """How well two seeds of the information measure agree: rank correlations of σ over the words that have a certified
 minimum at both seeds, layer by layer and over the layer x word map of a text.
 
-    python experiments/information/seeds.py MODEL [MODEL ...] --data sst2/test.tsv --texts 20 --out seeds.json
+    python experiments/information/seeds.py MODEL [MODEL ...] --data sst2/test.tsv --texts 20 --out OUT
 
-Every text is measured twice and written to OUT's neighbour ``.jsonl`` at once; the same command goes on where it was
-interrupted. Intervals are 95 % of a bootstrap over texts.
+Every text is measured twice; OUT gets ``seeds.jsonl`` and ``seeds.json``. Intervals are 95 % of a bootstrap over
+texts.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,9 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import exegesis
+
+sys.path.insert(0, str(Path(__file__).parent))
+from corpus import Rows, arguments, sentences, write
 
 DRAWS = 1000
 
@@ -68,44 +70,32 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     """Measure each text twice and keep the correlations."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+")
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--texts", type=int, default=20)
-    parser.add_argument("--longest", type=int, default=20, help="words of a text")
+    parser = arguments(__doc__)
     parser.add_argument("--rate", type=float, help="K λ; by default that of the measure")
     parser.add_argument("--layers", default="all")
-    parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
-    lines, own = asked.out.with_suffix(".jsonl"), {} if asked.rate is None else {"rate": asked.rate}
-    every = [str(one.text) for one in exegesis.read_examples(asked.data)]
-    texts, reference = [raw for raw in every if len(raw.split()) <= asked.longest][: asked.texts], every[:100]
-    rows = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
+    texts, reference = sentences(asked)
+    own = {} if asked.rate is None else {"rate": asked.rate}
+    rows, found = Rows(asked.out / "seeds.jsonl"), dict[str, Any]()
     for folder in asked.models:
-        name, model = Path(folder).name, exegesis.load(folder)
-        done = {row["text"] for row in rows if row["model"] == name}
-        for number, raw in enumerate(texts):
-            if number in done:
-                continue
+        model = exegesis.load(folder)
+
+        def twice(raw: str, model: Any = model) -> dict[str, Any]:
             start = time.process_time()
             a, b = (
                 exegesis.information(model, raw, asked.layers, reference=reference, seed=seed, **own) for seed in (1, 2)
             )
-            fine = [
+            certified = [
                 [x == y == "minimum" for x, y in zip(*both, strict=True)]
                 for both in zip(a.states, b.states, strict=True)
             ]
-            rows.append({
-                "model": name, "text": number, "layers": a.layers, "rate": a.rate,
-                "sigma": [a.sigma.tolist(), b.sigma.tolist()], "error": a.error.tolist(), "certified": fine,
-                "seconds": time.process_time() - start,
-            })  # fmt: skip
-            with lines.open("a") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
-    names = dict.fromkeys(row["model"] for row in rows)
-    found = {name: summary([row for row in rows if row["model"] == name]) for name in names}
-    asked.out.write_text(json.dumps(found, indent=1) + "\n")
-    print(asked.out.read_text())
+            return {
+                "layers": a.layers, "rate": a.rate, "sigma": [a.sigma.tolist(), b.sigma.tolist()],
+                "error": a.error.tolist(), "certified": certified, "seconds": time.process_time() - start,
+            }  # fmt: skip
+
+        found[folder.name] = summary(rows.measure(folder.name, texts, twice))
+    write(asked.out / "seeds.json", found)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,39 @@ def test_baselines_of_a_linear_state_are_known():
         baselines.saliency(model, RAW, "seen", "x", 1.0, torch.zeros(4))
 
 
+def test_rows_go_on_where_they_were_interrupted(tmp_path):
+    import corpus
+
+    asked = list[str]()
+
+    def one(raw):
+        asked.append(raw)
+        if raw == "c" and len(asked) == 3:
+            raise KeyboardInterrupt
+        return {"value": raw * 2}
+
+    with pytest.raises(KeyboardInterrupt):
+        corpus.Rows(tmp_path / "rows.jsonl").measure("m", ["a", "b", "c"], one)
+    rows = corpus.Rows(tmp_path / "rows.jsonl")
+    assert [row["value"] for row in rows.measure("m", ["a", "b", "c"], one)] == ["aa", "bb", "cc"]
+    assert asked == ["a", "b", "c", "c"]
+    assert [row["number"] for row in rows.measure("m", ["a"], one)] == [0]
+    assert corpus.interval([1.0, float("nan"), 3.0])[0] == 2.0
+
+
+def test_changes_of_a_training_are_taken_text_by_text():
+    import flow
+
+    def epoch(shift):
+        return [
+            {"number": number, "log sigma": [number - shift, float("nan")], "held": [0.0, 0.0]} for number in (1, 0)
+        ]
+
+    changed = flow.changes([epoch(0.0), epoch(2.0)], "log sigma", -1.0)
+    assert changed[1, :, 0].tolist() == [2.0, 2.0]
+    assert np.isnan(changed[1, :, 1]).all()
+
+
 def test_numbers_of_coherence_are_those_of_planted_maps():
     import coherence
     import words

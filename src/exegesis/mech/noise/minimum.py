@@ -21,6 +21,7 @@ from exegesis.mech.noise.states import FIRST, Change, Texts, changes, sensitivit
 from exegesis.protocols.insides import Site
 
 LONGEST = 0.7  # the longest step in the logarithm of a σ
+BOUNCED = 0.9  # of the last step, from which a step back is as long: both are to be shorter
 LINEAR = 2.0  # times the closed form, up to which a tenth of the noise is taken to be a linear matter
 MEMORY = 4  # earlier steps that accelerate the next
 FRESH = 7919  # added to the seed for the draws of the certificate
@@ -29,6 +30,7 @@ AGREED = 0.1  # the error of log σ over the spread of log σ over words at whic
 FINEST = 0.5  # times the tolerance, below which no error is asked for
 CLOSE = 0.5  # the distance of a certificate from 1, over fixed draws, in errors of log σ that are asked for
 PROVEN = 256  # pairs of fresh draws at most
+HOPELESS = 1.5  # times the largest error that counts, expected with all draws: no more draws are taken
 UNSEEN = 4  # times as many pairs are taken where the certificate is off by more than its error
 
 
@@ -107,7 +109,11 @@ def _minimum(
     cap: float,
     search: Search,
 ) -> Minimum:
-    """The minimum of every text; each takes as many draws as its own words need, whatever its neighbours take."""
+    """The minimum of every text; each takes as many draws as its own words need, whatever its neighbours take.
+
+    Where rare draws change a saturated state at a stroke, the error is so large that ``search.most`` draws would not
+    bring it down: such a text ends unsettled with the draws it has.
+    """
     pieces, top = texts.pieces.double(), math.log(cap)
     real, room = pieces > 0, (pieces.clamp_min(1) * allowed[:, None])
     start = 0.5 * (room / (2 * slope[0])).log()
@@ -127,7 +133,8 @@ def _minimum(
         u[at], gap[at], drawn, known = _solved(u[at], measure, free, top, search)
         free = free & (u[at] < top)
         goal, worst = search.goal(u[at], free), (0.5 * drawn).masked_fill(~free, 0.0).amax(1)
-        ready = ((worst <= goal).cpu() | (pairs >= search.most)).nonzero()[:, 0]
+        hopeless = (worst * (pairs / search.most) ** 0.5 > HOPELESS * SIGMAS * search.tolerance).cpu()
+        ready = ((worst <= goal).cpu() | hopeless | (pairs >= search.most)).nonzero()[:, 0]
         error[at] = 0.5 * torch.hypot(drawn, known)
         need = (worst / goal).square().cpu()
         if len(ready):
@@ -138,10 +145,8 @@ def _minimum(
             certificate[there], *doubts = proof(u[there])
             doubt[there], taken[rows] = torch.hypot(*doubts), pairs
             off = (certificate[there] - 1).abs() - SIGMAS * torch.hypot(doubt[there], 2 * error[there])
-            far = (
-                (off > 2 * search.tolerance) & real[there] & (u[there] < top)
-            )  # rare draws that the search did not see
-            need[ready] = torch.where(far.any(1).cpu(), float(UNSEEN), 0.0).to(need)
+            far = (off > 2 * search.tolerance) & real[there] & (u[there] < top)  # the search did not see rare draws
+            need[ready] = torch.where(far.any(1).cpu() & ~hopeless[ready], float(UNSEEN), 0.0).to(need)
         if pairs < search.most:
             for row, times in zip(left, need.tolist(), strict=True):
                 if times > 0:
@@ -190,11 +195,15 @@ def _solved(
     and the standard errors of the certificates there."""
     points, steps = list[Tensor](), list[Tensor]()
     gap, drawn, known = (torch.zeros_like(u) for _ in range(3))
-    going = torch.ones(len(u), 1, dtype=torch.bool, device=u.device)
+    going, longest = torch.ones(len(u), 1, dtype=torch.bool, device=u.device), u.new_full((len(u), 1), LONGEST)
     for number in range(search.steps + 1):
         ratio, *errors = measure(u)
-        step = (-0.5 * ratio.clamp_min(1e-12).log()).clamp(-LONGEST, LONGEST).masked_fill(~free, 0.0)
-        step = torch.where((u >= top) & (step > 0), 0.0, step)
+        step = (-0.5 * ratio.clamp_min(1e-12).log()).masked_fill(~free | ((u >= top) & (ratio < 1)), 0.0)
+        step = torch.maximum(torch.minimum(step, longest), -longest)
+        if steps:  # back and forth, where the state jumps
+            back = ((step * steps[-1]).sum(1) < 0) & (step.norm(dim=1) > BOUNCED * steps[-1].norm(dim=1))
+            longest = torch.where(back[:, None], longest / 2, (1.5 * longest).clamp_max(LONGEST))
+            step = torch.maximum(torch.minimum(step, longest), -longest)
         left = (ratio - 1).abs().masked_fill(~free | ((u >= top) & (ratio < 1)), 0.0)
         gap = torch.where(going, left, gap)
         drawn, known = (torch.where(going, now, old) for now, old in zip(errors, (drawn, known), strict=True))
@@ -202,11 +211,13 @@ def _solved(
         if number == search.steps or not bool(going.any()):
             break
         points, steps = [*points[-MEMORY:], u], [*steps[-MEMORY:], step]
-        u = torch.where(going, _accelerated(points, steps).clamp_max(top), u)
+        u = torch.where(going, _accelerated(points, steps, longest).clamp_max(top), u)
     return u, gap, drawn, known
 
 
-def _accelerated(points: Sequence[Float[Tensor, "b w"]], steps: Sequence[Float[Tensor, "b w"]]) -> Float[Tensor, "b w"]:
+def _accelerated(
+    points: Sequence[Float[Tensor, "b w"]], steps: Sequence[Float[Tensor, "b w"]], longest: Float[Tensor, "b 1"]
+) -> Float[Tensor, "b w"]:
     """The next point by Anderson's method, text by text; a plain step if the method goes farther than is wise."""
     u, step = points[-1], steps[-1]
     plain = u + step
@@ -220,5 +231,5 @@ def _accelerated(points: Sequence[Float[Tensor, "b w"]], steps: Sequence[Float[T
         square / scale + 1e-8 * torch.eye(square.shape[-1], device=u.device).to(u), bent.mT @ step[..., None] / scale
     )
     wise = plain - ((moved + bent) @ weights)[..., 0]
-    far = ((wise - u).abs().amax(1) > 2 * LONGEST) | (step.abs().amax(1) >= LONGEST) | ~wise.isfinite().all(1)
-    return torch.where(far[:, None], plain, wise)
+    far = ((wise - u).abs() > 2 * longest) | (step.abs() >= longest) | ~wise.isfinite()
+    return torch.where(far.any(1, keepdim=True), plain, wise)

@@ -211,8 +211,20 @@ def test_variances_are_those_of_independent_draws_and_their_errors_are_honest() 
     errors = torch.tensor([float(error[0, 0]) for _, error in found])
     assert float(off.mean().abs()) < 0.03 * exact
     assert 0.4 < float((off / errors).square().mean()) < 3.0
-    few, doubt = variances(texts, SITES, pool, 3, 0)
+    few, doubt = variances(texts, SITES, pool, 2, 0)
     assert torch.equal(few, doubt)
+    two, _ = variances(texts_of(Toy(linear(weights)), [WHOLE, "a film it was fine"]), SITES, pool, 64, 0)
+    assert two[0, 0] == two[0, 1]  # chance moves the words of all texts alike
+
+
+def test_the_variance_of_words_that_act_only_together_is_not_low() -> None:
+    pool = torch.arange(5, 25)
+    mean = Toy(bent).table[pool].mean(0)
+    texts = texts_of(Toy(lambda x: (x[:, 0] - mean) * (x[:, 1] - mean)), ["a film"])
+    exact = float(Toy(bent).table[pool].var(0, correction=0).square().sum())
+    for drawn_texts in (16, 4):  # in groups of two, and one by one
+        found = torch.stack([variances(texts, SITES, pool, drawn_texts, seed)[0] for seed in range(300)])
+        assert float(found.mean()) == pytest.approx(exact, rel=0.12)
 
 
 def test_a_certificate_that_fails_asks_for_more_draws(monkeypatch) -> None:

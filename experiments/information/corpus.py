@@ -1,0 +1,76 @@
+"""What the scripts of this folder share: their arguments, the sentences they measure, and the rows that are kept.
+
+A row is written as soon as it is measured, so the same command goes on where it was interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import exegesis
+from exegesis.statistics.bootstrap import spread
+
+SHORTEST, REFERENCE, DRAWS = 8, 100, 2000
+
+
+def arguments(about: str | None, *, models: str = "+", texts: int = 20) -> argparse.ArgumentParser:
+    """The arguments of a script: its models (none where ``models`` is empty), its data, how many texts and of what
+    length, and the folder that it writes to."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if models:
+        parser.add_argument("models", nargs=models, type=Path)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--texts", type=int, default=texts)
+    parser.add_argument("--longest", type=int, default=20, help="words of a text")
+    parser.add_argument("--out", type=Path, required=True)
+    return parser
+
+
+def sentences(asked: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """The texts to measure, and those that normalise; from here on one thread runs."""
+    torch.set_num_threads(1)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    every = [str(one.text) for one in exegesis.read_examples(asked.data)]
+    return [raw for raw in every if SHORTEST <= len(raw.split()) <= asked.longest][: asked.texts], every[:REFERENCE]
+
+
+class Rows:
+    """The rows of a file of JSON lines, each of one text (``number``) and model (``model``)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def measure(self, model: str, texts: Sequence[str], one: Callable[[str], dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows of a model and these texts, those that are missing by ``one`` of the text."""
+        for number, raw in self.missing(model, texts):
+            self._rows.append({"model": model, "number": number, **one(raw)})
+            with self.path.open("a") as file:
+                file.write(json.dumps(self._rows[-1]) + "\n")
+        return [row for row in self._rows if row["model"] == model and row["number"] < len(texts)]
+
+    def missing(self, model: str, texts: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """The texts that have no row of this model."""
+        done = {row["number"] for row in self._rows if row["model"] == model}
+        return ((number, raw) for number, raw in enumerate(texts) if number not in done)
+
+
+def interval(values: Sequence[float], owners: Sequence[int] | None = None) -> list[float]:
+    """The mean over texts and its 95 % interval, of a bootstrap; those without a number (NaN) are left out. Values of
+    one text have the same number in ``owners``; without it each is of a text of its own."""
+    number, known = np.arange(len(values)) if owners is None else np.array(owners), ~np.isnan(values)
+    one = spread(np.array(values)[known], number[known], DRAWS, 0)
+    return [one.mean, one.mean_low, one.mean_high]
+
+
+def write(path: Path, answer: dict[str, Any]) -> None:
+    """Write the numbers of an experiment, and show them."""
+    path.write_text(json.dumps(answer, indent=1) + "\n")
+    print(json.dumps(answer, indent=1))
