@@ -53,10 +53,12 @@ class Measure:
     noise as small as that of the default: give a model in bfloat16 a ``rate`` of 0.01, or read it in float32.)
 
     σ_S² is the total variance of the state, the sum over its dimensions, over ``samples`` texts in which each piece of
-    a word is one of the reference's. ``pairs`` of draws ±ε are taken at first, and up to ``most`` until the standard
-    error of every log σ is below ``tolerance``, or below a tenth of the spread of log σ over the text's words where
-    that is less (but for half the tolerance), so that two seeds order the words alike; the Jacobian's norm
-    takes up to ``probes`` backward passes. ``steps`` is the most steps towards a minimum. ``seed`` gives other draws.
+    a word is one of the reference's, drawn alike for all texts. ``pairs`` of draws ±ε are taken at first, and up to
+    ``most`` until the standard error of every log σ is below ``tolerance``, or below a tenth of the spread of log σ
+    over the text's words where that is less (but for half the tolerance), so that two seeds order the words alike. A
+    text that ``most`` draws would not settle, because rare ones change a saturated state at a stroke, ends with those
+    it has, and its words are called unsettled. The Jacobian's norm takes up to ``probes`` backward passes. ``steps`` is
+    the most steps towards a minimum. ``seed`` gives other draws.
     ``rows`` bounds the memory: so many texts with noise run at a time (or one for each text of a batch), by default
     what fits the device; it changes no result.
 

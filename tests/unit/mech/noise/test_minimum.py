@@ -241,3 +241,29 @@ def test_a_certificate_that_fails_asks_for_more_draws(monkeypatch) -> None:
     assert int(found.pairs) == 64
     assert float(found.certificate.min()) > 1.5
     assert not bool(found.settled.any())
+
+
+def test_where_rare_draws_decide_the_search_ends_and_says_so() -> None:
+    matrix, side = drawn(12), torch.nn.functional.normalize(drawn(1, seed=4)[0], dim=0)
+    edge = float(texts_of(Toy(bent), [WHOLE]).vectors.flatten() @ side) + 0.3
+
+    def saturated(x: Tensor) -> Tensor:
+        jump = torch.sigmoid(60 * (x.flatten(1) @ side.to(x) - edge))[:, None]
+        return torch.cat([linear(matrix)(x), 40 * jump], 1)
+
+    found = solved(saturated, allowed=2.0, search=Search(pairs=64, most=1024))
+    assert int(found.pairs) == 64  # a thousand would not do
+    assert float(found.error.max()) > 0.1
+    assert not bool(found.settled.any())
+
+
+def test_steps_that_go_back_and_forth_are_shortened() -> None:
+    goal, steep = torch.tensor([[0.0, 0.35, -0.2]]).double(), 8.0  # plain steps would overshoot threefold
+
+    def measure(u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return (steep * (u - goal)).exp(), torch.zeros_like(u), torch.zeros_like(u)
+
+    start, free = goal + 0.35, torch.ones_like(goal, dtype=torch.bool)
+    found, gap, *_ = minimum._solved(start, measure, free, 9.0, QUICK)  # type: ignore[arg-type]
+    torch.testing.assert_close(found, goal, rtol=0, atol=0.01)
+    assert float(gap.max()) < QUICK.tolerance
