@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from exegesis.models.trained.training import TrainResult
 
 
+TENTH = "a seeded tenth of the training texts"  # the development texts without --dev
 HEARD = 16  # texts of the study of what layers hold
 
 
@@ -153,9 +154,11 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
         from exegesis.models.trained.folder import make_parent
 
         if self.tags:
-            tagged = read_tagged_splits(self.data, {"dev": self.dev, "test": self.test}, self.encoding)
+            others = {"dev": self.dev, "test": self.test}
+            tagged = read_tagged_splits(self.data, others, self.encoding)
             parts: dict[str, Any] = dict(tagged)
-            origins, labels = dict.fromkeys(parts, self.data), tags_of(tagged["train"])
+            origins = {"train": self.data, "dev": TENTH} | {split: others.get(split) or self.data for split in parts}
+            labels = tags_of(tagged["train"])
         else:
             parts, origins = _read(self)
             labels = find_labels(parts["train"])
@@ -228,7 +231,7 @@ def _read(data: Data) -> tuple[dict[str, list[Example]], dict[str, str]]:
     how: dict[str, Any] = {"header": data.header, "encoding": data.encoding}
     splits = read_splits(data.data, others, data.text, data.label, pair=data.pair, datasets=True, **how)
     parts = {split: part.examples for split, part in splits.items()}
-    origins = {"train": "", "dev": "a seeded tenth of the training texts"}
+    origins = {"train": "", "dev": TENTH}
     origins |= {split: part.origin for split, part in splits.items()}
     for source in data.extra or []:
         parts["train"] += read_examples(

@@ -99,10 +99,12 @@ def test_a_tagger_is_trained_and_viewed(encoder: Path, tmp_path: Path) -> None:
     pytest.importorskip("accelerate")
     lines = "a\tDET\nfine\tADJ\nfilm\tNOUN\n\nsome\tDET\ndull\tADJ\nplot\tNOUN\n\n"
     (tmp_path / "train.conll").write_text(lines * 32)
-    (tmp_path / "dev.conll").write_text(lines)
-    out = tmp_path / "tagger"
-    assert run(["train", str(tmp_path), "--arch", f"hf:{encoder}", "--tags", "--out", str(out), *SHAPE, "-q"]) == 0
-    model = exegesis.load(out)
+    other, out = tmp_path / "unseen.conll", tmp_path / "tagger"
+    other.write_text(lines)
+    given = ["train", str(tmp_path / "train.conll"), "--test", str(other), "--tags", "--out", str(out)]
+    assert run([*given, "--arch", f"hf:{encoder}", *SHAPE, "-q"]) == 0
+    model, card = exegesis.load(out), (out / "README.md").read_text()
+    assert "- test: " in card and "unseen.conll, 2 examples" in card and "dev: a seeded tenth" in card  # noqa: PT018
     assert model.labels == ("ADJ", "DET", "NOUN")
     assert exegesis.explain(model, ("a dull film", "film"), "leave-one-out").prediction.label == "NOUN"
 
