@@ -1,10 +1,11 @@
-"""What a small language model, trained from nothing, writes about e-SNLI, in two orders.
+"""What a small language model, trained from nothing, writes about e-SNLI and CoS-E, in four orders.
 
-python experiments/concepts/written.py DATA [FOLDER]
+python experiments/concepts/written.py DATA [FOLDER] [ORDER ...]
 
-DATA holds esnli (its dev and test parts). A T5 of two layers on each side, 128 wide, with whole words of the training
-texts; 400 texts of the dev part to train on, 60 to choose the epoch, 100 of the test part. Each order is trained and
-scored once; what is in FOLDER/written-ORDER.json is not done again, an interrupted training goes on.
+DATA holds esnli (its dev and test parts) and cos-e/v1.0 (train and dev). A T5 of two layers on each side, 128 wide,
+with whole words of the training texts. TRIED says how many texts train, choose the epoch and are scored: of
+label-specific fewer, as an explanation is written for every label of each. Each order is trained and scored once; what
+is in FOLDER/written-ORDER.json is not done again, an interrupted training goes on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -26,9 +28,15 @@ from exegesis.models.explainers.training import train_explainer
 from exegesis.models.huggingface.finetuning import FineTuning
 
 MARKS = ("[PAD]", "[UNK]", "[END]")
-TRAIN, DEV, TEST, COMMON = 400, 60, 100, 3
+COMMON = 3
 OPTIONS = FineTuning(epochs=6, batch=16, lr=2e-3, patience=6)
-TRIED = ("explain-predict", "predict-explain")
+ESNLI, COSE = ("esnli", "dev", "test"), ("cos-e/v1.0", "train", "dev")
+TRIED = {  # the data, their parts to train on and to be scored on, and how many texts train, choose and are scored
+    "explain-predict": (*ESNLI, 400, 60, 100),
+    "predict-explain": (*ESNLI, 400, 60, 100),
+    "explain-answer": (*COSE, 400, 60, 100),
+    "label-specific": (*ESNLI, 100, 20, 40),
+}
 
 
 def base(rows: list[Written], folder: Path) -> None:
@@ -57,29 +65,29 @@ def base(rows: list[Written], folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def main(data: Path, folder: Path) -> None:
-    rows = [
-        Written(one.text, one.label, one.choices, one.explanations[:1]) for one in read_written(data / "esnli", "dev")
-    ]
-    parts = {"train": rows[:TRAIN], "dev": rows[TRAIN : TRAIN + DEV]}
-    work = Path(tempfile.gettempdir()) / "exegesis-written"
-    if not (work / "base").exists():
-        base(parts["train"], work / "base")
-    for order in TRIED:
+def main(data: Path, folder: Path, orders: Sequence[str]) -> None:
+    for order in orders:
         path = folder / f"written-{order}.json"
         if path.exists():
             continue
+        place, learned, scored, train, dev, test = TRIED[order]
+        rows = [Written(one.text, one.label, one.choices, one.explanations[:1])
+                for one in read_written(data / place, learned)[: train + dev]]  # fmt: skip
+        parts = {"train": rows[:train], "dev": rows[train:]}
+        work = Path(tempfile.gettempdir()) / "exegesis-written" / f"{place.replace('/', '-')}-{train}"
+        if not (work / "base").exists():
+            base(parts["train"], work / "base")
         out = work / order
         if not out.exists():
             train_explainer(
                 str(work / "base"), parts, out, order, OPTIONS, state=work / f"{order}.state", resume=True,
                 card=lambda result: f"# {result.order}\n", told=partial(print, order, flush=True),
             )  # fmt: skip
-        found = study.written(out, data / "esnli", split="test", limit=TEST)
+        found = study.written(out, data / place, split=scored, limit=test)
         found.save(path)
         print(found.table(width=118), flush=True)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent)
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent, sys.argv[3:] or [*TRIED])

@@ -1,13 +1,15 @@
 """Train every selector on data with known reasons, and measure what each of them keeps.
 
-    python compare.py DATA OUT.jsonl [--seeds N] [--selectors A B ...] [--limit WORDS] [--train N] [--test N] [--unit U]
+    python compare.py DATA OUT.jsonl [--seeds N] [--first S] [--selectors A B ...] [--limit WORDS] [--train N]
+        [--test N] [--epochs N] [--patience N] [--silent P] [--unit U] [--collusion]
     python compare.py --table OUT.jsonl
 
-DATA is aspects, shortcuts (made by aspects.py), sst2, yelp or movies (below the folder that EXEGESIS_DATA names), pairs
-(e-SNLI, cut) or beer (a user's own BeerAdvocate, see beer.py; EXEGESIS_DATA/beer). Each row of OUT is one training: a
-run that was stopped goes on with what is missing. --table prints means over seeds with 95 % intervals of the mean
-(Student's t), or the one number that there is. "whole" reads all words: its sizes, options and seeds are those of the
-others, so that the difference in accuracy (column cost, by seed) is the price of selecting.
+DATA is aspects, shortcuts (made by aspects.py with each seed), sst2, yelp or movies (below the folder that
+EXEGESIS_DATA names), pairs (e-SNLI, cut) or beer (a user's own BeerAdvocate, see beer.py; EXEGESIS_DATA/beer). Each row
+of OUT is one training: a run that was stopped goes on with what is missing; --first is the first seed. --table prints
+means over seeds with 95 % intervals of the mean (Student's t), or the one number that there is. "whole" reads all
+words: its sizes, options and seeds are those of the others, so that the difference in accuracy (column cost, by seed)
+is the price of selecting.
 """
 
 from __future__ import annotations
@@ -57,13 +59,13 @@ SPLITS, FILES = ("train", "dev", "test"), {"dev": "val"}
 Split = dict[str, list[Example]]
 
 
-def data_of(name: str, asked: argparse.Namespace) -> tuple[Split, list[Any] | None, list[Any] | None]:
+def data_of(name: str, asked: argparse.Namespace, seed: int) -> tuple[Split, list[Any] | None, list[Any] | None]:
     """The texts by split, what is marked in the test texts, and the shortcuts in them."""
     folder = Path(os.environ.get("EXEGESIS_DATA", ""))
     if name in ("aspects", "shortcuts"):
         with tempfile.TemporaryDirectory() as made:
             place = Path(made)
-            aspects.write(place, 0, asked.train, 0.9 if name == "shortcuts" else None)
+            aspects.write(place, seed, asked.train, 0.9 if name == "shortcuts" else None, asked.silent)
             parts = {split: read_examples(place / f"{split}.tsv", header=False) for split in SPLITS}
             marks = {what: _marks(place / f"test.{what}.jsonl") for what in ("marks", "shortcuts")}
         return parts, marks["marks"], marks["shortcuts"] if name == "shortcuts" else None
@@ -131,7 +133,7 @@ def _marks(path: Path) -> list[list[bool]]:
 
 def measured(selector: str, name: str, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
     """One training and its numbers."""
-    parts, marks, shortcuts = data_of(name, asked)
+    parts, marks, shortcuts = data_of(name, asked, seed)
     WARM.mkdir(exist_ok=True)
     options = TrainOptions(epochs=asked.epochs, batch=32, lr=5e-3, patience=asked.patience, seed=seed)
     plain = RecurrentConfig(cell="gru", bidirectional=True, embedding=SIZE, hidden=SIZE)
@@ -139,7 +141,8 @@ def measured(selector: str, name: str, seed: int, asked: argparse.Namespace) -> 
     spec = selector if selector.split(":")[0] in FREE or "share=" in selector else f"{selector}:share={SHARES[name]}"
     config = RationaleConfig(selector=spec, encoder=ENCODER, unit=asked.unit, embedding=SIZE, hidden=SIZE, dropout=0.1)
     with tempfile.TemporaryDirectory() as made:
-        support, common = None, WARM / f"{name}-{asked.train}-{asked.limit}-{asked.epochs}-{asked.patience}-{seed}"
+        sizes = (asked.train, asked.limit, asked.epochs, asked.patience, asked.silent, seed)
+        support, common = None, WARM / "-".join(map(str, (name, *sizes)))
         if common.is_file():  # what all selectors of a seed start from is trained once
             shutil.copy(common, Path(made) / "state.warm")
         if selector.startswith("diffmask"):
@@ -175,7 +178,7 @@ def measured(selector: str, name: str, seed: int, asked: argparse.Namespace) -> 
     if shortcuts is not None:
         met = [any(given[n] for n in one.kept) for one, given in zip(found, shortcuts, strict=True)]
         row["shortcuts"] = float(np.mean(met))
-    if asked.collusion and seed == 0:
+    if asked.collusion:
         told = collusion(model, parts["train"], parts["dev"], parts["test"], config=plain, options=options)
         row |= {"reader": told.rationale, "complement": told.complement, "majority": told.majority}
     return row
@@ -212,8 +215,8 @@ def table(path: Path) -> str:
     """Means over seeds, each with its 95 % interval, as Markdown."""
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     lines = []
-    for data in dict.fromkeys(row["data"] for row in rows):
-        own = [row for row in rows if row["data"] == data]
+    for data in dict.fromkeys(map(_kind, rows)):
+        own = [row for row in rows if _kind(row) == data]
         whole = {row["seed"]: row["accuracy"] for row in own if row["selector"].startswith("whole")}
         own = [row | ({"cost": whole[row["seed"]] - row["accuracy"]} if row["seed"] in whole else {}) for row in own]
         names = [name for name in ("accuracy", "cost", "f1", "iou", "auprc", "share", "none", "shortcuts",
@@ -226,6 +229,11 @@ def table(path: Path) -> str:
             cells = [_cell([row[name] for row in mine if name in row], name) for name in names]
             lines.append("| " + " | ".join([selector, str(len(mine)), *cells]) + " |")
     return "\n".join(lines[1:]) + "\n"
+
+
+def _kind(row: dict[str, Any]) -> str:
+    """The data of a row, in words."""
+    return row["data"] + (f", --silent {row['silent']:g}" if "silent" in row else "")
 
 
 def _cell(values: list[float], name: str) -> str:
@@ -245,12 +253,14 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--selectors", nargs="*", default=None)
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--train", type=int, default=800)
     parser.add_argument("--test", type=int, default=400)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--patience", type=int, default=3)
+    parser.add_argument("--silent", type=float, default=aspects.SILENT)
     parser.add_argument("--unit", default="word")
     parser.add_argument("--collusion", action="store_true")
     asked = parser.parse_args()
@@ -260,15 +270,17 @@ def main() -> None:
     done = set()
     if asked.out.exists():
         done = {
-            (r["data"], r["selector"], r["seed"], r["unit"])
+            (r["data"], r["selector"], r["seed"], r["unit"], r.get("silent", asked.silent))
             for r in map(json.loads, asked.out.read_text().splitlines())
         }
     usual = ("whole:pairs=true", *PAIRED) if asked.data == "pairs" else SELECTORS
-    for seed in range(asked.seeds):
+    for seed in range(asked.first, asked.first + asked.seeds):
         for selector in asked.selectors or usual:
-            if (asked.data, selector, seed, asked.unit) in done:
+            if (asked.data, selector, seed, asked.unit, asked.silent) in done:
                 continue
             sizes = {name: getattr(asked, name) for name in ("train", "test", "limit", "epochs", "patience", "unit")}
+            if asked.data in ("aspects", "shortcuts"):
+                sizes["silent"] = asked.silent
             row = {"data": asked.data, "selector": selector, "seed": seed, **sizes,
                    **measured(selector, asked.data, seed, asked)}  # fmt: skip
             with asked.out.open("a") as stream:

@@ -78,26 +78,27 @@ def conrat(network: torch.nn.Module, ids: list[int]) -> dict[str, object]:
     """ConRAT's decision for one text, concept by concept."""
     x = network.embedding.weight[torch.tensor(ids)]
     h = network.encoder(x[None])[0][0]
-    count, hidden = network.config.concepts, network.config.hidden
-    excerpts, reads, numbers = [], [], []
+    count = network.config.concepts
+    excerpts, numbers = [], []
     for k in range(count):
         detector, offset = network.attention.weight[k], network.attention.bias[k]
-        kept = []
+        kept, told = [], []
         for t in range(len(ids)):
             chosen = torch.tanh(h[t] @ network.generator.weight[k] + network.generator.bias[k])
             said = torch.tanh(network.reader(x[t])) @ detector + offset
-            if chosen + 2 * said > 0:
+            told.append(float(chosen + 2 * said))
+            if told[t] > 0:
                 kept.append(t)
-        mean = sum((x[t] for t in kept), torch.zeros_like(x[0])) / max(1, len(kept))
+        kept = kept or [told.index(max(told))]
+        mean = sum((x[t] for t in kept), torch.zeros_like(x[0])) / len(kept)
         read = torch.tanh(network.reader(mean))
         excerpts.append(kept)
-        reads.append(read)
         numbers.append(read @ detector + offset)
     attention = torch.sigmoid(torch.stack(numbers))
     logits = network.output.bias.clone()
     for k in range(count):
         if attention[k] > 0.5:
-            logits = logits + attention[k] * network.output.weight[:, k * hidden : (k + 1) * hidden] @ reads[k]
+            logits = logits + attention[k] * network.output.weight[:, k]
     return {"excerpts": excerpts, "chances": attention.tolist(), "logits": logits.tolist()}
 
 
@@ -120,7 +121,7 @@ def conrat_penalties(masks: np.ndarray, vectors: np.ndarray, lengths: list[int],
     across = np.mean([sum(shares[a, i] * shares[b, j] * cosine(vectors[a, i], vectors[b, j]) ** 2
                           for a in range(texts) for b in range(texts)) for i, j in pairs])  # fmt: skip
     changes = sum(abs(masks[b, k, t + 1] - masks[b, k, t]) for b in range(texts) for k in range(count)
-                  for t in range(masks.shape[2] - 1)) / (words * count)  # fmt: skip
+                  for t in range(lengths[b] - 1)) / (words * count)  # fmt: skip
     size = np.mean([divergence(share, chances[:, k].sum() / words) for k in range(count)])
     usage = np.mean([divergence(0.3, attention[:, k].mean()) for k in range(count)])
     return {"overlap": overlap, "cosine": within, "orthogonality": 5 * across, "size": 10 * size + 0.1 * changes,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
+import importlib
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
 import exegesis
+from exegesis.core.errors import FileError
 from exegesis.models.rationale_models.model import RationaleClassifier
 from exegesis.models.rationale_models.selectors.fresh import Fresh
 from exegesis.models.rationale_models.shape import RationaleConfig
@@ -125,3 +130,67 @@ def test_masks_of_a_trained_model_leave_what_its_prediction_rests_on(tmp_path: P
         train_selecting(other_labels, other_labels, config=config, support=tmp_path / "base")
     with pytest.raises(exegesis.UsageError, match="diffmask needs a trained model"):
         train(TRAIN[:4], DEV[:4], config=config)
+
+
+def test_a_resumed_fresh_keeps_its_support_model(tmp_path: Path) -> None:
+    """An interrupted run goes on to the same numbers; more epochs are none of the support model's, whose marks stay."""
+    config = RationaleConfig(selector="fresh:share=0.2", encoder="gru", embedding=6, hidden=6, dropout=0.1)
+
+    def run(epochs: int, place: Path, *, resume: bool = False) -> TrainResult:
+        options = TrainOptions(epochs=epochs, batch=16, lr=0.02, patience=9)
+        return train_selecting(
+            TRAIN[:60], DEV[:20], config=config, options=options, checkpoint=place, resume=resume
+        )  # fmt: skip
+
+    whole = run(2, tmp_path / "state")
+    shutil.copy(tmp_path / "state.support", tmp_path / "other.support")  # as if it had ended behind the support model
+    resumed = run(2, tmp_path / "other", resume=True)
+    first, second = (result.model.module.state_dict() for result in (whole, resumed))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    start = (tmp_path / "state.support").read_bytes()
+    assert len(run(3, tmp_path / "state", resume=True).history) == 3
+    assert (tmp_path / "state.support").read_bytes() == start
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "experiments" / "rationales"))
+
+
+def test_reviews_of_beer_are_read_in_the_form_of_lei(tmp_path: Path, scripts: None) -> None:
+    beer = importlib.import_module("beer")
+    lines = ("0.5 0.9 0.1 0.2 0.7\tsmells fine and fresh", "0.9 0.5 0.9 0.9 0.9\tso so", "0 0.2 0 0 0\tstale",
+             "0 0.8 0 0 0\tlate")  # fmt: skip
+    (tmp_path / "reviews.aspect1.heldout.txt").write_text("\n".join(lines) + "\n")
+    with gzip.open(tmp_path / "reviews.aspect1.train.txt.gz", "wt") as file:
+        file.write("\n".join(reversed(lines)) + "\n")
+    rows = [{"x": ["it", "smells", "very", "fresh", "today"], "y": [0.1, 0.8, 0.1], "1": [[1, 4], [4, 5]], "0": []},
+            {"x": ["flat"], "y": [0.9, 0.5, 0.9], "1": []}]  # fmt: skip
+    (tmp_path / "annotations.json").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    parts, marks = beer.read(tmp_path, "smell", {"train": 2, "dev": 9, "test": 9}, 4)
+    read = {split: [(str(one.text), one.label) for one in part] for split, part in parts.items()}
+    assert read["dev"] == [("smells fine and fresh", "positive"), ("stale", "negative"), ("late", "positive")]
+    assert read["train"] == [("late", "positive"), ("stale", "negative")]
+    assert read["test"] == [("it smells very fresh", "positive")]
+    assert [read["test"][0][0][start:stop] for start, stop in marks[0]] == ["smells very fresh"]  # what is left of it
+    (tmp_path / "reviews.aspect1.heldout.txt").write_text("0.5 0.9\n")
+    with pytest.raises(FileError, match=r"line 1: five scores, a tab and the words"):
+        beer.read(tmp_path, "smell", {"train": 2, "dev": 9, "test": 9}, 4)
+    (tmp_path / "reviews.aspect1.heldout.txt").unlink()
+    with pytest.raises(FileError, match="is missing"):
+        beer.read(tmp_path, "smell", {"train": 2, "dev": 9, "test": 9}, 4)
+
+
+def test_absence_tells_no_label_of_planted_reviews(tmp_path: Path, scripts: None) -> None:
+    """A fifth of the training reviews have no reason and either label; all others, and all tests, have one."""
+    aspects = importlib.import_module("aspects")
+    aspects.write(tmp_path, 3, 400, 0.9)
+    silent = {split: [] for split in ("train", "dev", "test")}
+    for split, found in silent.items():
+        labels = [line.split("\t")[1] for line in (tmp_path / f"{split}.tsv").read_text().splitlines()]
+        rows = [json.loads(line)["marks"] for line in (tmp_path / f"{split}.marks.jsonl").read_text().splitlines()]
+        found += [label for label, marks in zip(labels, rows, strict=True) if not any(marks)]
+        assert all(sum(marks) <= 1 for marks in rows)
+    assert 50 < len(silent["train"]) < 110
+    assert 0.3 < silent["train"].count("good") / len(silent["train"]) < 0.7
+    assert silent["dev"] == silent["test"] == []

@@ -13,6 +13,7 @@ from exegesis.models.trained.taught import Lesson
 from exegesis.protocols.conceptual import Decision
 
 WEIGHT = 5.0  # of orthogonality among the penalties
+LIGHT = 0.1  # of all penalties beside the cross-entropy
 SHARP = 2.0  # how much what a word says of its concept counts in the choice of words
 OFTEN = 0.3  # the share of texts in which a concept is usually present
 
@@ -22,23 +23,25 @@ class Conrat(ConceptNetwork):
     which concepts are present, and the logits are a linear sum of them.
 
     The generator gives every word a probability for every concept, which rises with what the concept's own detector
-    says of the word by itself. A concept is read as the mean of its words' vectors through a tanh layer; its attention
+    says of the word by itself. An excerpt holds the words that are likelier than not, and the likeliest one always, so
+    that none is empty. It is read as the mean of its words' vectors through a tanh layer; a concept's attention
     is the sigmoid of its detector, a linear function of what is read, and a concept whose attention is below a half is
-    pruned. It then adds attention x W_k read_k to the logits, or nothing. The loss is the cross-entropy plus
-    ``consistency`` times
+    pruned. A concept then adds attention x w_k to the logits, or nothing. The loss is the cross-entropy plus
+    a tenth of ``consistency`` times
 
     - ``overlap``: how many concepts beyond one have a word, in the mean over words;
     - ``cosine``: the mean squared cosine of the vectors of two concepts of a text;
     - ``orthogonality``: the mean squared cosine of an excerpt of one concept with one of another, of any two texts of
       the batch, five times;
     - ``size``: how far a concept's expected share of a batch's words lies from ``share`` (``usual``), ten times; and
-      a tenth of the changes from one word to the next;
+      a tenth of the changes from one word of a text to the next;
     - ``usage``: how far the mean attention of each concept lies from 0.3 (``usual``).
 
-    Deviations: words and presence are drawn by the straight-through binary concrete estimator; attention is a number
-    for each concept, not a softmax over them, by which all would be present in most texts; the further techniques of
-    the paper are left out; these penalties are named after its two, and their forms are this package's. As a concept
-    adds a vector, it can still stand for several things.
+    Deviations: presence is drawn by the straight-through binary concrete estimator, and words are chosen with its
+    gradient, but not drawn; attention is a number for each concept, not a softmax over them, by which all would be
+    present in most texts; a concept adds a weight for each label, not a linear function of what is read of it: as a
+    vector it would tell labels apart while it stands for several things; the further techniques of the paper are left
+    out; these penalties are named after its two, and their forms are this package's.
     """
 
     def __init__(self, config: ConceptConfig) -> None:
@@ -48,21 +51,18 @@ class Conrat(ConceptNetwork):
         nn.init.normal_(self.attention.weight, std=0.5)
 
     def decide(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> Decision:
-        """The concepts of texts: the words that are likelier than not, and the concepts that are not pruned."""
-        masks, _, read, attention, present, _ = self._concepts(ids, lengths, drawn=False)
-        weights = self.output.weight.double().view(len(self.config.labels), self.config.concepts, -1)
-        amount = (attention.double() * present)[..., None]
-        parts = torch.einsum("bkh,ckh->bkc", read.double(), weights) * amount
+        """The concepts of texts: the words that are likelier than not or likeliest, and the concepts not pruned."""
+        masks, _, attention, present, _ = self._concepts(ids, lengths, drawn=False)
+        parts = (attention.double() * present)[..., None] * self.output.weight.double().t()
         excerpt = functional.pad(masks > 0.5, (0, ids.shape[1] - masks.shape[2]))
         return Decision(excerpt, attention, present > 0.5, parts, self.output.bias.double())
 
     def loss(self, lesson: Lesson) -> Float[Tensor, ""]:
         """The cross-entropy, and the penalties that keep concepts small and apart."""
-        masks, vectors, read, attention, present, chances = self._concepts(lesson.ids, lesson.lengths, drawn=True)
-        logits = self.output((read * (attention * present)[..., None]).flatten(1))
-        total = self.mean_loss(lesson, logits)
+        masks, vectors, attention, present, chances = self._concepts(lesson.ids, lesson.lengths, drawn=True)
+        total = self.mean_loss(lesson, self.output(attention * present))
         apart = self.penalties(masks, vectors, attention, chances, lesson.lengths)
-        return total + self.config.consistency * sum(apart.values(), total.new_zeros(()))
+        return total + LIGHT * self.config.consistency * sum(apart.values(), total.new_zeros(()))
 
     def penalties(
         self,
@@ -74,7 +74,8 @@ class Conrat(ConceptNetwork):
     ) -> dict[str, Float[Tensor, ""]]:
         """The penalties by name, weighted."""
         count = lengths.sum()
-        changes = (masks[:, :, 1:] - masks[:, :, :-1]).abs().sum() / (count * masks.shape[1])
+        inside = torch.arange(1, masks.shape[2], device=masks.device) < lengths.to(masks.device)[:, None]
+        changes = ((masks[:, :, 1:] - masks[:, :, :-1]).abs() * inside[:, None]).sum() / (count * masks.shape[1])
         return {
             "overlap": (masks.sum(1) - 1).clamp(min=0).sum() / count,
             "cosine": _apart(functional.normalize(vectors, dim=-1)),
@@ -84,16 +85,21 @@ class Conrat(ConceptNetwork):
         }
 
     def _concepts(self, ids: Tensor, lengths: Tensor, *, drawn: bool) -> tuple[Tensor, ...]:
-        """Masks ``[b, k, t]``, mean vectors, what is read of them, attention, presence, and the words' chances."""
+        """Masks ``[b, k, t]``, mean vectors, attention, presence, and the words' chances."""
         words, states, real = self.seen(ids, lengths)
-        logits = self.generator(states).transpose(1, 2)
         own = torch.tanh(self.reader(words)) @ self.attention.weight.t() + self.attention.bias
-        logits = torch.tanh(logits) + SHARP * own.transpose(1, 2)
-        masks, chances = bernoulli(logits, drawn) * real[:, None], torch.sigmoid(logits) * real[:, None]
-        vectors = masks @ words / masks.sum(2).clamp(min=1.0)[..., None]  # 0 x a word leaves no trace of it
-        read = torch.tanh(self.reader(vectors))
-        scores = (read * self.attention.weight).sum(-1) + self.attention.bias
-        return masks, vectors, read, torch.sigmoid(scores), bernoulli(scores, drawn), chances
+        logits = (torch.tanh(self.generator(states)) + SHARP * own).transpose(1, 2)
+        masks, chances = chosen(logits.masked_fill(~real[:, None], -torch.inf))
+        vectors = masks @ words / masks.sum(2)[..., None]  # 0 x a word leaves no trace of it
+        scores = (torch.tanh(self.reader(vectors)) * self.attention.weight).sum(-1) + self.attention.bias
+        return masks, vectors, torch.sigmoid(scores), bernoulli(scores, drawn), chances
+
+
+def chosen(logits: Float[Tensor, "b k t"]) -> tuple[Float[Tensor, "b k t"], Float[Tensor, "b k t"]]:
+    """Ones on the words that are likelier than not and on the likeliest, with the gradient of the chances; these."""
+    chances = torch.sigmoid(logits)
+    best = functional.one_hot(logits.argmax(2), logits.shape[2]).bool()
+    return ((logits > 0) | best).to(chances) + (chances - chances.detach()), chances
 
 
 def _apart(vectors: Float[Tensor, "b k d"]) -> Float[Tensor, ""]:

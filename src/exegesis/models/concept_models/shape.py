@@ -44,7 +44,7 @@ class ConceptConfig(NetworkConfig):
 
     @property
     def width(self) -> int:
-        return self.concepts * (1 if self.form == EDUCE else self.hidden)
+        return self.concepts
 
     def _inside(self) -> dict[str, tuple[int, ...]]:
         each = 2 if self.form == EDUCE else 1

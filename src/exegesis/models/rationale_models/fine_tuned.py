@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.models.rationale_models.encoders import real
+from exegesis.models.rationale_models.masked import Masked
 from exegesis.models.rationale_models.network import RationaleNetwork
 from exegesis.models.rationale_models.pretrained import PretrainedEncoder
 from exegesis.models.rationale_models.selectors.selector import Look
@@ -53,22 +54,13 @@ class FineTunedNetwork(RationaleNetwork):
         return read if self.encoder is None else self.encoder.table(ids)[:, :width], read
 
 
-class MaskedFineTuned(RationaleNetwork):
-    """A frozen classifier of transformers of which the kept words are the vectors of their own, all others one vector.
+class MaskedFineTuned(Masked):
+    """A frozen classifier of transformers behind a mask."""
 
-    Words that are not kept are **blanked**: no bit of the logits depends on which they are, but their number and
-    places are seen. The classifier's weights are part of the network and never trained.
-    """
+    base: PretrainedEncoder
 
     def __init__(self, config: RationaleConfig) -> None:
-        nn.Module.__init__(self)
-        self.config = config
-        self.base = PretrainedEncoder(config.pretrained, CLASSIFIER)
-        self.chooser = config.chosen.build(config)
-        self.blank = nn.Parameter(torch.zeros(config.embedding, dtype=torch.float32))
-        self._group()
-        self.base.requires_grad_(False)
-        self.base.eval()
+        super().__init__(config, PretrainedEncoder(config.pretrained, CLASSIFIER), config.embedding)
 
     @property
     def embedding(self) -> nn.Embedding:  # type: ignore[override]
@@ -79,20 +71,6 @@ class MaskedFineTuned(RationaleNetwork):
     def output(self) -> nn.Linear:  # type: ignore[override]
         """The last linear layer of the classifier that has as many outputs as there are labels."""
         return last_layer(self.base.module, len(self.config.labels))
-
-    @property
-    def players(self) -> tuple[nn.Module, ...]:
-        return (self.base,)
-
-    def train(self, mode: bool = True) -> MaskedFineTuned:
-        """Set the mode of the probes; the classifier stays in evaluation mode."""
-        super().train(mode)
-        self.base.eval()
-        return self
-
-    def vectors(self, ids: Int[Tensor, "b t"], width: int) -> tuple[Float[Tensor, "b w d"], Float[Tensor, "b w d"]]:
-        found = self.base.table(ids)[:, :width]
-        return found, found
 
     def look(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> Look:
         vectors = self.vectors(ids, int(lengths.max()))[0]
@@ -106,20 +84,12 @@ class MaskedFineTuned(RationaleNetwork):
         self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b h"]:
         """The logits of what gates leave of texts."""
-        share = gate[..., None]
-        masked = share * vectors + (1 - share) * self.blank
-        if not gate.requires_grad:
-            masked = torch.where(share == 0, self.blank.expand_as(masked), masked)  # no trace of what is gone
         there = real(vectors, lengths).long()
-        return cast(Tensor, self.base.module(inputs_embeds=masked, attention_mask=there).logits)
+        return cast(Tensor, self.base.module(inputs_embeds=self.blanked(vectors, gate), attention_mask=there).logits)
 
-    def read(
-        self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], lengths: Int[Tensor, " b"]
-    ) -> Float[Tensor, "b c"]:
-        return self.represent(vectors, gate, lengths)
-
-    def begin(self, texts: Sequence[Int[Tensor, " _"]], classes: Sequence[int]) -> None:
-        """The classifier knows the labels already."""
+    def decide(self, vector: Float[Tensor, "b h"]) -> Float[Tensor, "b c"]:
+        """The logits as they are."""
+        return vector
 
 
 def last_layer(module: nn.Module, outputs: int) -> nn.Linear:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Self, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -17,22 +17,64 @@ from exegesis.models.rationale_models.shape import RationaleConfig
 from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 
 
-class MaskedNetwork(RationaleNetwork):
-    """A frozen recurrent classifier of which the kept words are the vectors of their own, all others one vector.
+class Masked(RationaleNetwork):
+    """A frozen classifier of which the kept words are the vectors of their own, all others one learned vector.
 
     Words that are not kept are **blanked**: no bit of the logits depends on which they are, but their number and
-    places are seen. The classifier's weights are part of the network and never trained.
+    places are seen. The classifier's weights are part of the network and never trained; ``width`` is that of its word
+    vectors.
     """
 
-    def __init__(self, config: RationaleConfig) -> None:
+    base: nn.Module
+
+    def __init__(self, config: RationaleConfig, base: nn.Module, width: int) -> None:
         nn.Module.__init__(self)
         self.config = config
-        self.base = RecurrentClassifier(config.frozen)
+        self.base = base
         self.chooser = config.chosen.build(config)
-        self.blank = nn.Parameter(torch.zeros(config.frozen.embedding, dtype=torch.float32))
+        self.blank = nn.Parameter(torch.zeros(width, dtype=torch.float32))
         self._group()
-        self.base.requires_grad_(False)
+        base.requires_grad_(False)
+        base.eval()
+
+    @property
+    def players(self) -> tuple[nn.Module, ...]:
+        return (self.base,)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of the probes; the classifier stays in evaluation mode."""
+        super().train(mode)
         self.base.eval()
+        return self
+
+    def begin(self, texts: Sequence[Int[Tensor, " _"]], classes: Sequence[int]) -> None:
+        """The classifier knows the labels already."""
+
+    def vectors(self, ids: Int[Tensor, "b t"], width: int) -> tuple[Float[Tensor, "b w d"], Float[Tensor, "b w d"]]:
+        found = self.embedding(ids)[:, :width]
+        return found, found
+
+    def blanked(self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"]) -> Float[Tensor, "b t d"]:
+        """What gates leave of vectors, with the learned vector for the rest."""
+        share = gate[..., None]
+        masked = share * vectors + (1 - share) * self.blank
+        if gate.requires_grad:
+            return masked
+        return torch.where(share == 0, self.blank.expand_as(masked), masked)  # no trace of what is gone
+
+    def read(
+        self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b c"]:
+        return self.decide(self.represent(vectors, gate, lengths))
+
+
+class MaskedNetwork(Masked):
+    """A frozen recurrent classifier behind a mask."""
+
+    base: RecurrentClassifier
+
+    def __init__(self, config: RationaleConfig) -> None:
+        super().__init__(config, RecurrentClassifier(config.frozen), config.frozen.embedding)
 
     @property
     def embedding(self) -> nn.Embedding:  # type: ignore[override]
@@ -43,20 +85,6 @@ class MaskedNetwork(RationaleNetwork):
     def output(self) -> nn.Linear:  # type: ignore[override]
         """The classifier's own."""
         return self.base.output
-
-    @property
-    def players(self) -> tuple[nn.Module, ...]:
-        return (self.base,)
-
-    def train(self, mode: bool = True) -> MaskedNetwork:
-        """Set the mode of the probes; the classifier stays in evaluation mode."""
-        super().train(mode)
-        self.base.eval()
-        return self
-
-    def vectors(self, ids: Int[Tensor, "b t"], width: int) -> tuple[Float[Tensor, "b w d"], Float[Tensor, "b w d"]]:
-        found = self.base.embedding(ids)[:, :width]
-        return found, found
 
     def look(self, ids: Int[Tensor, "b t"], lengths: Int[Tensor, " b"]) -> Look:
         vectors = self.vectors(ids, int(lengths.max()))[0]
@@ -70,19 +98,7 @@ class MaskedNetwork(RationaleNetwork):
     def represent(
         self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b h"]:
-        share = gate[..., None]
-        masked = share * vectors + (1 - share) * self.blank
-        if not gate.requires_grad:
-            masked = torch.where(share == 0, self.blank.expand_as(masked), masked)  # no trace of what is gone
-        return self.base._read(masked, lengths)
-
-    def read(
-        self, vectors: Float[Tensor, "b t d"], gate: Float[Tensor, "b t"], lengths: Int[Tensor, " b"]
-    ) -> Float[Tensor, "b c"]:
-        return self.decide(self.represent(vectors, gate, lengths))
-
-    def begin(self, texts: Sequence[Int[Tensor, " _"]], classes: Sequence[int]) -> None:
-        """The classifier knows the labels already."""
+        return self.base._read(self.blanked(vectors, gate), lengths)
 
     def decide(self, vector: Float[Tensor, "b h"]) -> Float[Tensor, "b c"]:
         return cast(Tensor, self.base.output(self.base.dropout(vector)))

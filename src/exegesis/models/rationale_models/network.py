@@ -27,9 +27,9 @@ class RationaleNetwork(TextClassifier):
 
     Words that are not kept are removed before the classifier's recurrence or its attention, or blanked before its
     convolution (``encoders``, ``pretrained``), so that with one selection no bit of the logits depends on them, alone
-    or in a batch. Which words are kept does depend on the whole text. With nothing kept the logits are the logarithms
-    of the labels' shares of the training texts, so that silence says nothing (an encoder of transformers reads its
-    special pieces then). What is kept or gone as a whole is a word, a sentence or a span (``units``).
+    or in a batch. Which words are kept does depend on the whole text. With nothing kept the logits say the labels'
+    shares of the training texts (``Chooser.silence``), so that silence says nothing (an encoder of transformers reads
+    its special pieces then). What is kept or gone as a whole is a word, a sentence or a span (``units``).
     """
 
     config: RationaleConfig
@@ -50,7 +50,7 @@ class RationaleNetwork(TextClassifier):
 
     def begin(self, texts: Sequence[Int[Tensor, " _"]], classes: Sequence[int]) -> None:
         counts = torch.tensor([max(1, sum(one == label for one in classes)) for label in range(len(self.prior))])
-        self.prior.copy_(torch.log(counts / counts.sum()))
+        self.prior.copy_(self.chooser.silence(counts / counts.sum()))
 
     def _group(self) -> None:
         """Make room for what each piece of the vocabulary is to units, where these are not simply pieces."""

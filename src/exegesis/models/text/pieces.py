@@ -62,6 +62,9 @@ class PieceVocabulary(Vocabulary):
                    "limit": self.limit}  # fmt: skip
         return json.dumps(content, ensure_ascii=True)
 
+    def manner(self, cut: str = "its tokenizer") -> str:
+        return f"pieces cut by {cut}"
+
     @cached_property
     def tokenizer(self) -> Any:
         """The tokenizer."""

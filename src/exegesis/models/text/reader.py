@@ -58,12 +58,11 @@ class WordReader:
 
     def __str__(self) -> str:
         """How texts are read, in words: what was said and what was guessed."""
-        cut = "the built-in rules" if self.tokenize is None else self.manner
-        case = "in lower case" if self.vocabulary.lowercase else "as written"
+        how = self.vocabulary.manner() if self.tokenize is None else self.vocabulary.manner(self.manner)
         unknown = self.vocabulary.unknown
         pad = self.vocabulary.tokens[self.vocabulary.pad]
         return (
-            f"words cut by {cut}, looked up {case}; pad {self.vocabulary.pad}{f' ({pad})' if pad else ''}, "
+            f"{how}; pad {self.vocabulary.pad}{f' ({pad})' if pad else ''}, "
             f"unknown {'none' if unknown is None else unknown}"
         )
 

@@ -60,6 +60,10 @@ class Vocabulary:
                 numbers.setdefault(token, number)
         return numbers
 
+    def manner(self, cut: str = "the built-in rules") -> str:
+        """How texts are cut and looked up, in words."""
+        return f"words cut by {cut}, looked up {'in lower case' if self.lowercase else 'as written'}"
+
     @property
     def special(self) -> frozenset[int]:
         """The numbers of the pieces that stand around texts; words have none."""

@@ -29,6 +29,7 @@ from exegesis.results.rationale import Rationale
 
 NOTHING = "The selector kept no word, so the answer is that of a text of no words: a degenerate rationale."
 EVERYTHING = "The selector kept every word, so the rationale says nothing of which words matter."
+WEIGHED = "The selector kept every word, and the classifier reads them weighed by gates from {:.2f} to {:.2f}."
 
 
 class _Kept(NamedTuple):
@@ -76,7 +77,7 @@ class Own:
         bodies = []
         for row, text in enumerate(task.texts):
             words = _over_words(kept[row], text) > 0
-            notes = (NOTHING,) if not words.any() else (EVERYTHING,) if words.all() and len(words) > 1 else ()
+            notes = _notes(words, None if selection.labelled else selection.gate, row, batch.mask)
             chances = _over_words(chance[row], text, most=True)
             bodies.append(_Kept(words, chances, float(whole[row]), float(alone[row]), float(rest[row]), notes))
         return bodies
@@ -165,6 +166,19 @@ def rationales(
     card = require(model, chosen)
     question: Own | Extracted = Own() if own else Extracted(Words(chosen, card), share, contiguous)
     yield from answer(model, texts, question, choice)
+
+
+def _notes(
+    kept: Bool[np.ndarray, " words"], gate: Float[Tensor, "b t"] | None, row: int, mask: Bool[Tensor, "b t"]
+) -> tuple[str, ...]:
+    """What is to be said where a selector keeps nothing, or all."""
+    if not kept.any():
+        return (NOTHING,)
+    if not kept.all() or len(kept) == 1:
+        return ()
+    gates = torch.ones(1) if gate is None else gate[row][mask[row]]
+    low, high = float(gates.min()), float(gates.max())
+    return (EVERYTHING,) if low == high else (WEIGHED.format(low, high),)
 
 
 def probability_of(choice: Ask, link: Link) -> Ask:

@@ -69,10 +69,22 @@ def test_training_sums_over_excerpts():
             np.testing.assert_allclose(chances[row], reference.educe(module, ids)["marginal"], atol=1e-12)
 
 
+def test_no_excerpt_is_empty_however_unlikely_its_words_are():
+    """Else the biases alone would say of a concept of no words that it is present."""
+    module = toys.network("conrat", seed=1)
+    with torch.no_grad():
+        module.attention.bias.fill_(-50.0)
+        decision = module.decide(*PADDED)
+    assert decision.excerpt.sum(2).tolist() == [[1] * 3] * len(IDS)
+    for row, ids in enumerate(IDS):
+        assert not bool(decision.excerpt[row, :, len(ids) :].any())
+    assert not bool(decision.present.any())
+
+
 def test_penalties_are_the_plain_ones():
     module = toys.network("conrat", share=0.2)
     with torch.no_grad():
-        masks, vectors, _, attention, _, chances = module._concepts(*PADDED, drawn=False)
+        masks, vectors, attention, _, chances = module._concepts(*PADDED, drawn=False)
         vectors = torch.randn(vectors.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         found = module.penalties(masks, vectors, attention, chances, PADDED[1])
     plain = reference.conrat_penalties(

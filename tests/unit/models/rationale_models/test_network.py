@@ -46,6 +46,17 @@ def test_no_bit_depends_on_a_word_that_is_gone(kind: str, fraction: bool) -> Non
     assert torch.equal(moved[2], first[2])  # nothing is left of it
 
 
+@pytest.mark.quick
+@torch.no_grad()
+def test_nothing_says_the_shares_of_the_labels() -> None:
+    """A softmax of the logits of one classifier; the sigmoid of each of class-wise, whose labels have their own."""
+    for selector, chances in (("lei", lambda logits: logits.softmax(1)), ("class-wise", torch.sigmoid)):
+        network = toys.network(selector)
+        network.begin([], [0, 1, 1, 1])
+        said = chances(network.logits_of(ids(), torch.zeros(4, 7, dtype=torch.float64), LENGTHS))
+        torch.testing.assert_close(said, torch.tensor([[0.25, 0.75]] * 4, dtype=torch.float64), atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("selector", SELECTORS)
 @torch.no_grad()

@@ -136,6 +136,7 @@ def test_training_is_saved_loaded_resumed_and_reads_what_it_keeps(folder: Path, 
     with torch.no_grad():
         assert torch.equal(whole.module(row, length), again.module(row, length))
     model = exegesis.load(tmp_path / "model")
+    assert str(model.reader).startswith("pieces cut by its tokenizer; pad ")  # type: ignore[attr-defined]
     found = exegesis.rationale(model, "good films w1, w2")
     assert len(found.kept) == 1
     other = "good" if found.kept[0] else "w7"

@@ -14,7 +14,7 @@ from exegesis.core.text import Span
 from exegesis.engine.methods import make, require
 from exegesis.engine.run import Words
 from exegesis.models.rationale_models.model import RationaleClassifier
-from exegesis.questions.rationales.run import EVERYTHING, NOTHING, Extracted
+from exegesis.questions.rationales.run import EVERYTHING, NOTHING, WEIGHED, Extracted
 from exegesis.results.rationale import Rationale
 from tests.support import rationale_toys as toys
 
@@ -119,6 +119,17 @@ def test_nothing_and_everything_kept_are_answered_and_said(bias: float, note: st
     else:
         assert all(result.alone == pytest.approx(result.whole) for result in results)
     assert "nothing" in str(results[0]) or "no word" in repr(results[0]) or bias > 0
+
+
+def test_gates_between_are_said_where_every_word_is_kept() -> None:
+    model = toys.model("hardkuma")
+    with torch.no_grad():
+        model.network.chooser.score.bias.copy_(torch.tensor([3.0, 0.5]))
+    result = exegesis.rationale(model, TEXTS[0])
+    gates = model.select(model.encode([model.read(TEXTS[0])])).gates[0]
+    assert len(result.kept) == len(result.text.words) > 1
+    assert result.notes == (WEIGHED.format(float(gates.min()), float(gates.max())),)
+    assert 0 < gates.min() < gates.max() <= 1
 
 
 def test_evaluation_measures_the_own_rationale_beside_controls(model: RationaleClassifier) -> None:

@@ -79,6 +79,10 @@ class ClassWiseChooser(Chooser):
         kept = torch.stack([own.kept for own in each])[best, rows]
         return logits, Selection(chances[rows, :, best], kept, labelled=tuple(each))
 
+    def silence(self, shares: Float[Tensor, " c"]) -> Float[Tensor, " c"]:
+        """Of nothing each discriminator says the share of its own label."""
+        return torch.logit(shares.clamp(max=1 - 1e-6))
+
     def loss(self, network: Reads, look: Look, lesson: Lesson) -> Float[Tensor, ""]:
         given, own = self.given, lesson.targets.argmax(1)
         certain = (lesson.targets.amax(1) == 1).to(look.vectors)  # texts that speak for no label play no part

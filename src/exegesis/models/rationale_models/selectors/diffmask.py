@@ -70,7 +70,7 @@ class MaskingChooser(Chooser):
         self.probes = nn.ModuleList(
             nn.Sequential(nn.Linear(width, shape.hidden), nn.Tanh(), nn.Linear(shape.hidden, 1)) for width in widths
         )
-        self.near = Constraint(given.margin, given.rate)
+        self.near = Constraint(given.margin, given.rate, first=1.0)
         for probe in self.probes:
             nn.init.constant_(probe[-1].bias, OPEN)  # type: ignore[index]
 

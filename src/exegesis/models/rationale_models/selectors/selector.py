@@ -102,6 +102,10 @@ class Chooser(nn.Module):
     def begin(self, network: Reads) -> None:
         """Take from a classifier that can read already what the selector needs of one."""
 
+    def silence(self, shares: Float[Tensor, " c"]) -> Float[Tensor, " c"]:
+        """The logits of nothing: those that say the labels' ``shares`` of the training texts."""
+        return torch.log(shares)
+
     def fits(self, shares: Shares) -> bool:
         """True if texts are not kept whole, most are not lost, and the selection is about as small as wanted."""
         limit = 1.0 if self.wanted is None else self.wanted * SLACK + ROOM
