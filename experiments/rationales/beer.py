@@ -50,12 +50,12 @@ def _reviews(folder: Path, number: int, part: str, count: int, limit: int) -> li
     found = list[Example]()
     with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
         for at, line in enumerate(lines, 1):
-            scores, tab, words = line.partition("\t")
             try:
+                scores, words = line.split("\t", 1)
                 label = labelled(float(scores.split()[number]))
             except (ValueError, IndexError):
                 raise FileError(f"{path}, line {at}: five scores, a tab and the words are expected") from None
-            if tab and label is not None and words.split():
+            if label is not None and words.split():
                 found.append(Example.of(" ".join(words.split()[:limit]), label))
             if len(found) == count:
                 break

@@ -52,7 +52,7 @@ SHARES = {  # the part of the words that is wanted
     "aspects": 0.05, "shortcuts": 0.05, "sst2": 0.2, "yelp": 0.2, "movies": 0.1, "pairs": 0.3, "beer": 0.1
 }  # fmt: skip
 SELECTORS = ("whole", "lei", "lei:kind=sequential", "hardkuma", "bottleneck", "class-wise", "introspective",
-             "distribution-matching", "fresh:method=leave-one-out", "diffmask")  # fmt: skip
+             "distribution-matching", "fresh:method=leave-one-out", "diffmask", "diffmask:learned=false")  # fmt: skip
 PAIRED = ("matching:share=1.0", "matching:share=0.6", "matching:share=0.3")
 FREE = ("whole", "lei", "diffmask")  # that take no wanted share
 SPLITS, FILES = ("train", "dev", "test"), {"dev": "val"}

@@ -105,6 +105,10 @@ def test_masks_of_a_trained_model_leave_what_its_prediction_rests_on(tmp_path: P
     result = train_selecting(TRAIN, DEV, TEST, config=config, options=options, support=tmp_path / "base")
     masked, weights = result.model.module, base.module.state_dict()
     assert all(torch.equal(weights[name], value) for name, value in masked.base.state_dict().items())  # type: ignore[union-attr]
+    assert bool(masked.blank.any())  # type: ignore[operator]
+    still = type(masked)(dataclasses.replace(masked.config, selector="diffmask:learned=false"))  # type: ignore[arg-type]
+    assert not still.blank.requires_grad  # type: ignore[union-attr]
+    assert not bool(still.blank.any())  # type: ignore[operator]
     save_folder(tmp_path / "masks", result.model, "# A card")
     model = exegesis.load(tmp_path / "masks")
     assert isinstance(model, RationaleClassifier)

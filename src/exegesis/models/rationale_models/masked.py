@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from exegesis.models.rationale_models.encoders import real
 from exegesis.models.rationale_models.network import RationaleNetwork
+from exegesis.models.rationale_models.selectors.diffmask import DiffMask
 from exegesis.models.rationale_models.selectors.selector import Look
 from exegesis.models.rationale_models.shape import RationaleConfig
 from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
@@ -32,7 +33,8 @@ class Masked(RationaleNetwork):
         self.config = config
         self.base = base
         self.chooser = config.chosen.build(config)
-        self.blank = nn.Parameter(torch.zeros(width, dtype=torch.float32))
+        learned = cast(DiffMask, config.chosen).learned
+        self.blank = nn.Parameter(torch.zeros(width, dtype=torch.float32), requires_grad=learned)
         self._group()
         base.requires_grad_(False)
         base.eval()

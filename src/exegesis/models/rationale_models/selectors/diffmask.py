@@ -43,11 +43,15 @@ class DiffMask:
     deviates from the paper in these: the multiplier grows by a factor instead of a step, one multiplier serves the mask
     of the chosen layer, and the temperature of the gates is 1/3 (0.2 in the published code). Words are blanked before
     places are added, so that their number and places are seen.
+
+    The learned b is free to speak for a label, whose texts then need no word of their own: where that is no answer,
+    without ``learned`` b stays the vector of zeros.
     """
 
     margin: Annotated[float, above(0)] = 0.1
     layer: Annotated[int, at_least(0)] = 1
     rate: Annotated[float, above(0)] = 0.05
+    learned: bool = True
 
     apart = False
     pairs = False
