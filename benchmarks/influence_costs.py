@@ -1,10 +1,11 @@
 """What influence costs as training texts, weights and queries grow: seconds of the processor, on one thread.
 
-    python benchmarks/influence_costs.py --train TRAIN --out FILE [--methods 'NAME;NAME']
+    python benchmarks/influence_costs.py --train TRAIN --out FILE [--methods 'NAME;NAME'] [--curves texts,queries]
 
 An LSTM (embeddings and states equally wide, untrained: the work does not depend on what was learned) is asked about the
 first of some texts. One of three sizes is changed at a time, the others stay at 1,000 texts, 50 units and one query;
-the exponent b of seconds = a size^b is fitted to each curve. Each measurement is the least of three.
+the exponent b of seconds = a size^b is fitted to each curve. Each measurement is the least of ``--repeats``. The curves
+that FILE has are kept: the same command goes on.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--methods", default="")
+    parser.add_argument("--curves", default=",".join(CURVES))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
@@ -46,7 +48,13 @@ def main() -> None:
     examples = read_examples(str(given.train))
     names = [name for name in METHODS if not given.methods or name in given.methods.split(";")]
     report: dict[str, Any] = {"curves": []}
-    for curve, sizes in CURVES.items():
+    if given.out and given.out.exists():
+        report = json.loads(given.out.read_text("utf-8"))
+    done = {(one["method"], one["of"]) for one in report["curves"]}
+    wanted = names
+    for curve in given.curves.split(","):
+        sizes = CURVES[curve]
+        names = [name for name in wanted if (name, curve) not in done]
         seconds: dict[str, list[float]] = {name: [] for name in names}
         weights = []
         for size in sizes:

@@ -22,6 +22,7 @@ import copy
 import json
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -146,7 +147,10 @@ def seen(work: Any, module: nn.Module, train: TensorDataset, asked: TensorDatase
 
 
 def main() -> None:
-    given = arguments(__doc__, texts=1000, queries=40, tuning=16, halves=60, seeds=3).parse_args()
+    parser = arguments(__doc__, texts=1000, queries=40, tuning=16, halves=60, seeds=3)
+    parser.add_argument("--only", default="", help="titles of methods and names of packages, separated by semicolons")
+    parser.add_argument("--kept", type=Path, help="a file for the outputs of the models of the halves")
+    given = parser.parse_args()
     torch.set_num_threads(1)
     lines = (given.data / "word-vectors" / "glove.twitter.25d.11925.txt").read_text("utf-8").splitlines()
     known = {line.split(" ")[0]: [float(number) for number in line.split(" ")[1:]] for line in lines}
@@ -174,8 +178,14 @@ def main() -> None:
     kept = torch.zeros(len(halves), len(train), dtype=torch.bool)
     for row, half in enumerate(halves):
         kept[row, half] = True
-    each = margins(fitted(inputs, gold, kept, list(range(given.seeds))), asked) * (2 * said - 1)
-    each = each.reshape(given.seeds, len(halves), -1)
+    where = given.kept
+    if where is None or not where.is_file():
+        raw = margins(fitted(inputs, gold, kept, list(range(given.seeds))), asked)
+        if where is not None:
+            np.save(where, raw.numpy())
+    else:
+        raw = torch.from_numpy(np.load(where))
+    each = (raw * (2 * said - 1)).reshape(given.seeds, len(halves), -1)
     truth, tuning = each.mean(0).numpy(), given.tuning
     pairs = [stats.spearmanr(each[0, :, q], each[1:, :, q].mean(0))[0] for q in range(tuning, truth.shape[1])]
     rows = Rows(given.out, {
@@ -189,7 +199,8 @@ def main() -> None:
     def judged(title: str, settings: Sequence[Any], work: Callable[[Any], np.ndarray]) -> None:
         best: tuple[float, Any, np.ndarray, float] | None = None
         tried = {}
-        for setting in settings if not rows.has(title) else ():
+        wanted = not given.only or title in given.only.split(";") or title.split(" ")[0] in given.only.split(";")
+        for setting in settings if wanted and not rows.has(title) else ():
             start = time.process_time()
             try:
                 values = np.asarray(work(setting), dtype=np.float64)
@@ -228,6 +239,8 @@ def main() -> None:
     ids = torch.randint(2, 200, (24, 6), generator=torch.Generator().manual_seed(0))
     few = TensorDataset(ids[:20], torch.arange(20) % 2), TensorDataset(ids[20:], torch.arange(4) % 2)
     for package, works in PEERS.items():
+        if given.only and package not in given.only.split(";"):
+            continue
         try:
             found = works()
         except Exception as error:
