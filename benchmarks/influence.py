@@ -6,11 +6,11 @@ For each number of texts an LSTM is trained on so many phrases of SST-2 (50 wide
 are indexed, with gradients (``exegesis index --gradients 4``: ``index_seconds``, once for all queries). Then some texts
 are asked about in one call, at several dampings (shares of the mean eigenvalue, the same number for both): by conjugate
 gradients on the whole training set, and by fast-influence with the index, with several numbers of candidates (``k``)
-and of texts that stand for the rest (``sample``). For each: seconds a query, ``times_faster``, and means over queries
-of the rank correlation and the correlation with the full run over the candidates, and of the share of the ten strongest
-of the full run that are among them. ``products_alone`` is the rank correlation of the products of gradients without any
-inverse, over the same candidates: what the inverse has to beat. FOLDER keeps models, indexes and full runs, and FILE
-what was measured: the same command goes on.
+and of texts that stand for the rest (``sample``; the first pair is the default). For each: seconds a query,
+``times_faster``, and means over queries of the rank correlation and the correlation with the full run over the
+candidates, and of the share of the ten strongest of the full run that are among them. ``products_alone`` is the rank
+correlation of the products of gradients without any inverse, over the same candidates: what the inverse has to beat.
+FOLDER keeps models, indexes and full runs, and FILE what was measured: the same command goes on.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from exegesis.models.trained.options import TrainOptions
 from exegesis.models.trained.training import train
 from exegesis.questions.sources.method import Training
 
-SETTINGS = ((200, 1000), (50, 1000), (1000, 1000), (200, 250), (200, 4000))  # k and sample; the first is the default
+SETTINGS = ((200, 1000), (50, 1000), (1000, 1000), (200, 250), (200, 4000), (50, 2000), (200, 2000))  # k, sample
 
 
 class Case:

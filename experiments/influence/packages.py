@@ -229,7 +229,7 @@ def bergson_works() -> dict[str, Work]:
     return {
         "bergson gradients, dot": ((None,), products),
         "bergson gradients, cosine": ((None,), cosines),
-        "bergson gradients, autocorrelation": ((0.1, 0.03, 0.3, 1.0), autocorrelation),
+        "bergson gradients, autocorrelation": ((0.1, 0.01, 0.03, 0.3), autocorrelation),
     }
 
 
