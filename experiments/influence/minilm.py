@@ -36,11 +36,11 @@ TOP = "bert.pooler classifier"
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "nearest": ("nearest", {"k": 100_000}),
     "influence-functions, pooler and head": ("influence-functions", {"weights": TOP}),
-    "influence-functions, pooler and head, damping / 10": ("influence-functions", {"weights": TOP, "share": 0.01}),
+    "gradient-similarity": ("gradient-similarity", {"weights": ""}),
     "influence-functions, EK-FAC": ("influence-functions", {"weights": "", "solver": "ek-fac"}),
     "random-projections": ("random-projections", {"weights": "", "width": 16}),
-    "gradient-similarity": ("gradient-similarity", {"weights": ""}),
     "gradient-similarity, cosine": ("gradient-similarity", {"weights": "", "measure": "cosine"}),
+    "influence-functions, pooler and head, damping / 10": ("influence-functions", {"weights": TOP, "share": 0.01}),
     "fast-influence, pooler and head": ("fast-influence", {"weights": TOP, "k": 500}),
 }
 
