@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from shares import about
+from shares import about, share
 
 import exegesis
 from exegesis.questions.steps.cited import prompt_of
