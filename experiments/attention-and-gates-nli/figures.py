@@ -15,7 +15,7 @@ from pathlib import Path
 
 import exegesis
 from exegesis.show import MEDIA, document_of
-from exegesis.show.document import Document
+from exegesis.show.document import Document, Legend
 
 PREMISE = "A kid is playing in the garden"
 HYPOTHESES = (
@@ -36,6 +36,14 @@ def sections(model, pair, **options):
         yield from document_of(found, layer=1, **options).sections
 
 
+def explained_once(parts):
+    """The sections, the sentences under them only under the last two: one of attention, one of saliency."""
+    for section in parts[:-2]:
+        shown = [replace(one, notes=()) if isinstance(one, Legend) else one for one in section.picture or section.parts]
+        yield replace(section, parts=tuple(shown), picture=())
+    yield from parts[-2:]
+
+
 def main(model, other, folder: Path) -> None:
     maps = [part for text in HYPOTHESES for part in sections(model, (PREMISE, text), lines=True)]
     names = [part for name in ("John", "Mary") for one in (model, other)
@@ -43,8 +51,8 @@ def main(model, other, folder: Path) -> None:
     gates = exegesis.gates(model, (PREMISE, HYPOTHESES[0]))
     gates = replace(gates, curves=tuple(one for one in gates.curves if one.recurrent in OVER_HYPOTHESIS))
     documents = {
-        "maps": Document("Attention and saliency", "Inference", tuple(maps)),
-        "names": Document("Two models", "Inference", tuple(names)),
+        "maps": Document("Attention and saliency", "Inference", tuple(explained_once(maps))),
+        "names": Document("Two models", "Inference", tuple(explained_once(names))),
         "gates": document_of(gates),
     }
     folder.mkdir(parents=True, exist_ok=True)
