@@ -194,8 +194,8 @@ CALLS: dict[str, Callable[[Classifier], list[object]]] = {
         for search, more in {
             "acd": {},
             "hedge": {},
-            "soc": {"samples": 2, "neighbours": 1},
-            "scd": {"samples": 2, "neighbours": 1},
+            "soc": {"samples": 2, "neighbours": 1, "language": every_model.writer()},
+            "scd": {"samples": 2, "neighbours": 1, "language": every_model.writer()},
             "owen": {"tree": [(0, 2), (2, 5)]},
         }.items()
     },

@@ -14,8 +14,11 @@ import tests.support.text_cnns as text_cnns
 from exegesis.api import blackbox
 from exegesis.engine.methods import cards, make
 from exegesis.models.concept_models.model import ConceptClassifier
+from exegesis.models.language_models.bundled import ClozeLanguageModel
+from exegesis.models.language_models.cloze import BLANK, START, STOP, ClozeConfig, ClozeNetwork
 from exegesis.models.modules.wrap import wrap
 from exegesis.models.rationale_models.model import RationaleClassifier
+from exegesis.models.text.vocabulary import PAD, UNKNOWN, Vocabulary
 from exegesis.models.trained.architectures.config import RecurrentConfig
 from exegesis.models.trained.architectures.recurrent import RecurrentClassifier
 from exegesis.models.trained.spanned import SpanClassifier
@@ -153,8 +156,18 @@ OPTIONS: dict[str, dict[str, object]] = {
 }
 
 
+@lru_cache(None)
+def writer() -> ClozeLanguageModel:
+    """A small language model that draws the words of the models, which thus read what is drawn."""
+    torch.manual_seed(0)
+    words = Vocabulary((PAD, UNKNOWN, *WORDS[3:], BLANK, START, STOP))
+    network = ClozeNetwork(ClozeConfig(len(words), embedding=4, hidden=4)).eval().requires_grad_(False)
+    return ClozeLanguageModel(network, words, "writer")
+
+
 def made(method: str) -> object:
-    return make(method, OPTIONS.get(method, {}))
+    language = {"language": writer()} if method in ("soc", "scd") else {}
+    return make(method, OPTIONS.get(method, {}) | language)
 
 
 def target_of(seen: Classifier, method: str) -> str:

@@ -10,14 +10,13 @@ as it does by default, and they cannot be differentiated twice. Arithmetic is th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
-from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
 
 NAME = "elsewhere"
@@ -90,9 +89,10 @@ class There(Tensor):
 def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """An operation on the values, once all its tensors are found where they have to be."""
     name = func.name().removeprefix("aten::").split(".")[0]
-    _check(name, args, kwargs)
-    owners = {id(value.raw): value for value in tree_leaves((args, kwargs)) if isinstance(value, There)}
-    raw_args, raw_kwargs = tree_map(_raw, (args, kwargs))
+    given = list(_leaves((*args, *kwargs.values())))
+    _check(name, args, kwargs, given)
+    owners = {id(value.raw): value for value in given if isinstance(value, There)}
+    raw_args, raw_kwargs = _mapped(_raw, args), {key: _mapped(_raw, value) for key, value in kwargs.items()}
     to = raw_kwargs.get("device")
     if to is not None:
         raw_kwargs["device"] = torch.device("cpu")
@@ -103,7 +103,22 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         return args[0]
     if name in {"_pack_padded_sequence", "_pad_packed_sequence"}:
         return There(found[0]), found[1]
-    return tree_map(lambda value: _own(value, owners), found)
+    return _mapped(lambda value: _own(value, owners), found)
+
+
+def _leaves(values: Iterable[Any]) -> Iterator[Any]:
+    """What stands in lists and tuples, at any depth: operations take nothing else that holds tensors."""
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from _leaves(value)
+        else:
+            yield value
+
+
+def _mapped(change: Callable[[Any], Any], value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)([_mapped(change, one) for one in value])
+    return change(value)
 
 
 def _own(value: Any, owners: dict[int, There]) -> Any:
@@ -121,11 +136,10 @@ MOVES = {"copy_", "_to_copy"}
 SIZES_ON_CPU = {"_pack_padded_sequence", "_pad_packed_sequence", "_pack_padded_sequence_backward"}
 
 
-def _check(name: str, args: Any, kwargs: dict[str, Any]) -> None:
+def _check(name: str, args: Any, kwargs: dict[str, Any], given: list[Any]) -> None:
     generator = kwargs.get("generator")
     if generator is not None and generator.device.type == "cpu":
         raise RuntimeError(f"Expected a '{NAME}' device type for generator but found 'cpu'")
-    given: list[Any] = tree_leaves((args, kwargs))
     if name in MOVES:
         return
     if name == "_pack_padded_sequence" and isinstance(args[1], There):
