@@ -33,11 +33,11 @@ def words() -> Any:
 @pytest.fixture(scope="module")
 def plain(words: Any) -> dict[str, list[np.ndarray]]:
     """The scores of a model as it is."""
-    return {method: scores(hf_toys.bert(), words, method) for method in METHODS}
+    return {method: scores(wrap_huggingface(hf_toys.bert(), words), method) for method in METHODS}
 
 
-def scores(module: Any, words: Any, method: str, texts: Sequence[str] = TEXTS) -> list[np.ndarray]:
-    return [one.scores for one in exegesis.explain(wrap_huggingface(module, words), list(texts), method, target=0)]
+def scores(model: Any, method: str, texts: Sequence[str] = TEXTS) -> list[np.ndarray]:
+    return [one.scores for one in exegesis.explain(model, list(texts), method, target=0)]
 
 
 def parts_compiled(module: Any, backend: Any) -> Any:
@@ -66,8 +66,9 @@ def test_a_compiled_model_runs_as_it_is_written(
         return graph.forward
 
     module = compiled(hf_toys.bert(), backend)
+    model = wrap_huggingface(module, words)
     for method in METHODS:
-        for ours, own in zip(scores(module, words, method), plain[method], strict=True):
+        for ours, own in zip(scores(model, method), plain[method], strict=True):
             np.testing.assert_allclose(ours, own, rtol=0, atol=1e-12)
     assert not runs
     with torch.no_grad():
@@ -87,11 +88,11 @@ def test_offloaded_weights_come_when_they_are_needed(
         accelerate.cpu_offload(module, execution_device=here)
     else:
         accelerate.disk_offload(module, str(tmp_path), execution_device=here)
+    model = wrap_huggingface(module, words)
     for method in METHODS:
-        for ours, own in zip(scores(module, words, method), plain[method], strict=True):
+        for ours, own in zip(scores(model, method), plain[method], strict=True):
             np.testing.assert_allclose(ours, own, rtol=0, atol=1e-12)
     assert all(weight.device.type == "meta" for weight in module.parameters())
-    model = wrap_huggingface(module, words)
     with pytest.raises(UnsupportedError, match=r"offloaded.*without device_map"):
         exegesis.influence(model, [(TEXTS[0], "LABEL_0")], TEXTS[1])
     with pytest.raises(UnsupportedError, match="offloaded"):
@@ -203,10 +204,12 @@ def test_texts_padded_on_the_left() -> None:
     """A batch has the scores of its texts alone, whatever side the tokenizer pads and cuts on."""
     config = transformers.GPT2Config(vocab_size=330, n_embd=16, n_layer=2, n_head=2, n_positions=24, num_labels=2)
     module, tokenizer = hf_toys._made(transformers.GPT2ForSequenceClassification, config), hf_toys.byte_bpe()
-    alone = {method: [scores(module, tokenizer, method, [text])[0] for text in TEXTS] for method in METHODS[:3]}
+    model = wrap_huggingface(module, tokenizer)
+    alone = {method: [scores(model, method, [text])[0] for text in TEXTS] for method in METHODS[:3]}
     tokenizer.padding_side = tokenizer.truncation_side = "left"
+    model = wrap_huggingface(module, tokenizer)
     for method, own in alone.items():
-        for ours, one in zip(scores(module, tokenizer, method), own, strict=True):
+        for ours, one in zip(scores(model, method), own, strict=True):
             np.testing.assert_allclose(ours, one, rtol=0, atol=1e-12)
     cut = exegesis.explain(wrap_huggingface(module, tokenizer, truncate=True), "a film " * 30 + "good", "lrp")
     assert len(cut.text) == 24
