@@ -86,10 +86,7 @@ def main() -> None:
     answer: dict[str, Any] = {"texts": len(texts), "models": names}
     shown: dict[str, np.ndarray] = {}
     for method in METHODS:
-        stacks = [
-            np.concatenate([np.array(row[method]) for row in rows if row["number"] == number])
-            for number in range(len(texts))
-        ]
+        stacks = [np.concatenate([np.array(row[method]) for row in one]) for one in zip(*found.values(), strict=True)]
         answer[method], shown[method] = numbers(stacks), stacks[0]
         answer[method]["mean values"] = np.mean([stack.mean(1) for stack in stacks], 0).tolist()
     states = [state for row in rows for layer in row["states"] for state in layer]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,24 +42,21 @@ def sentences(asked: argparse.Namespace) -> tuple[list[str], list[str]]:
 
 
 class Rows:
-    """The rows of a file of JSON lines, each of one text (``number``) and model (``model``)."""
+    """The rows of a file of JSON lines, each of one text (``text``) and model (``model``)."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        self._rows = {(row["model"], row["text"]): row for row in rows}
 
     def measure(self, model: str, texts: Sequence[str], one: Callable[[str], dict[str, Any]]) -> list[dict[str, Any]]:
-        """The rows of a model and these texts, those that are missing by ``one`` of the text."""
-        for number, raw in self.missing(model, texts):
-            self._rows.append({"model": model, "number": number, **one(raw)})
-            with self.path.open("a") as file:
-                file.write(json.dumps(self._rows[-1]) + "\n")
-        return [row for row in self._rows if row["model"] == model and row["number"] < len(texts)]
-
-    def missing(self, model: str, texts: Sequence[str]) -> Iterator[tuple[int, str]]:
-        """The texts that have no row of this model."""
-        done = {row["number"] for row in self._rows if row["model"] == model}
-        return ((number, raw) for number, raw in enumerate(texts) if number not in done)
+        """The rows of a model for these texts, in their order; those that are missing are made by ``one``."""
+        for raw in texts:
+            if (model, raw) not in self._rows:
+                row = self._rows[model, raw] = {"model": model, "text": raw, **one(raw)}
+                with self.path.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+        return [self._rows[model, raw] for raw in texts]
 
 
 def interval(values: Sequence[float], owners: Sequence[int] | None = None) -> list[float]:

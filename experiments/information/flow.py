@@ -44,7 +44,7 @@ def held(model: Any, raw: str, reference: list[str]) -> dict[str, Any]:
 
 def changes(rows: list[list[dict[str, Any]]], name: str, sign: float) -> np.ndarray:
     """The change of a number since the first epoch, ``[epoch, text, layer]``; ``rows`` are those of each epoch."""
-    values = np.array([[row[name] for row in sorted(epoch, key=lambda row: row["number"])] for epoch in rows])
+    values = np.array([[row[name] for row in epoch] for epoch in rows])
     return sign * (values - values[:1])
 
 
@@ -58,7 +58,8 @@ def main() -> None:
     parser = arguments(__doc__, models="", texts=16)
     parser.add_argument("--epochs", type=int, default=6)
     asked = parser.parse_args()
-    splits = read_splits(asked.data)
+    splits = read_splits(asked.data, {"dev": None, "test": None})
+    parts = [splits[name].examples for name in ("train", "dev", "test")]
     asked.data = Path(asked.data) / "test.tsv"
     texts, reference = sentences(asked)
     kept, rows = Rows(asked.out / "flow.jsonl"), list[list[dict[str, Any]]]()
@@ -68,9 +69,9 @@ def main() -> None:
         rows.append(kept.measure(f"epoch {number}", texts, lambda raw: held(model, raw, reference)))
 
     options = TrainOptions(epochs=asked.epochs, patience=asked.epochs, minimum_count=2)
-    result = train(splits["train"], splits["dev"], splits["test"], config=CONFIG, options=options, each=each)
+    result = train(*parts, config=CONFIG, options=options, each=each)
     layers, since, beyond = rows[0][0]["layers"], changes(rows, "log sigma", -1.0), changes(rows, "held", 1.0)
-    answer: dict[str, Any] = {"texts": len(texts), "development accuracy": [one.accuracy for one in result.history]}
+    answer: dict[str, Any] = {"texts": len(texts), "development accuracy": [one.dev_accuracy for one in result.history]}
     for at, layer in enumerate(layers):
         answer[layer] = {
             "change": intervals(since[:, :, at]),

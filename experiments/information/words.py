@@ -98,13 +98,11 @@ def main() -> None:
         answer[folder.name], counts[folder.name] = summary(found[folder.name])
         example = asked.out / f"figure7-{folder.name}.json"
         if not example.exists():
-            exegesis.save(exegesis.information(model, EXAMPLE, "all", reference=reference), example)
+            exegesis.information(model, EXAMPLE, "all", reference=reference).save(example)
         shown.append(exegesis.read(example))
     write(asked.out / "words.json", answer)
-    draw_counts(asked.out / "figure6.svg", counts, min(one["texts"] for one in answer.values()))
-    by_number = {name: {row["number"]: row for row in own} for name, own in found.items()}
-    chosen = [number for number in range(DRAWN) if all(number in own for own in by_number.values())]
-    drawn = [{name: own[number] for name, own in by_number.items()} for number in chosen]
+    draw_counts(asked.out / "figure6.svg", counts, len(texts))
+    drawn = [dict(zip(found, one, strict=True)) for one in list(zip(*found.values(), strict=True))[:DRAWN]]
     draw_sentences(
         asked.out / "figure5.svg",
         [

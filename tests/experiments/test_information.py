@@ -66,7 +66,7 @@ def test_rows_go_on_where_they_were_interrupted(tmp_path):
     rows = corpus.Rows(tmp_path / "rows.jsonl")
     assert [row["value"] for row in rows.measure("m", ["a", "b", "c"], one)] == ["aa", "bb", "cc"]
     assert asked == ["a", "b", "c", "c"]
-    assert [row["number"] for row in rows.measure("m", ["a"], one)] == [0]
+    assert [row["text"] for row in rows.measure("m", ["c", "a"], one)] == ["c", "a"]
     assert corpus.interval([1.0, float("nan"), 3.0])[0] == 2.0
 
 
@@ -74,9 +74,7 @@ def test_changes_of_a_training_are_taken_text_by_text():
     import flow
 
     def epoch(shift):
-        return [
-            {"number": number, "log sigma": [number - shift, float("nan")], "held": [0.0, 0.0]} for number in (1, 0)
-        ]
+        return [{"log sigma": [number - shift, float("nan")]} for number in (1, 0)]
 
     changed = flow.changes([epoch(0.0), epoch(2.0)], "log sigma", -1.0)
     assert changed[1, :, 0].tolist() == [2.0, 2.0]
