@@ -100,9 +100,10 @@ def test_masks_of_a_trained_model_leave_what_its_prediction_rests_on(tmp_path: P
     shape = RecurrentConfig(cell="gru", bidirectional=True, embedding=12, hidden=12, dropout=0.1)
     base = train(TRAIN, DEV, config=shape, options=TrainOptions(epochs=5, batch=16, lr=0.01)).model
     save_folder(tmp_path / "base", base, "# A card")
-    options = TrainOptions(epochs=14, batch=16, lr=0.01, patience=20)
+    options = TrainOptions(epochs=14, batch=16, lr=0.01, patience=1)  # which ends no masks
     config = toys.shape("diffmask:margin=0.1:rate=0.2", 12)
     result = train_selecting(TRAIN, DEV, TEST, config=config, options=options, support=tmp_path / "base")
+    assert len(result.history) == 14
     masked, weights = result.model.module, base.module.state_dict()
     assert all(torch.equal(weights[name], value) for name, value in masked.base.state_dict().items())  # type: ignore[union-attr]
     assert bool(masked.blank.any())  # type: ignore[operator]

@@ -124,7 +124,10 @@ def pretrained(config: RationaleConfig) -> tuple[RationaleConfig, dict[str, Any]
 def masking(
     config: RationaleConfig, options: TrainOptions, support: object, examples: Sequence[Example]
 ) -> tuple[RationaleConfig, TrainOptions, dict[str, Any]]:
-    """The shape, the options and further arguments for masks of a trained classifier, which stays as it is."""
+    """The shape, the options and further arguments for masks of a trained classifier, which stays as it is.
+
+    Masks are trained for all epochs: the accuracy, by which others end early, is the classifier's own from the start.
+    """
     if not isinstance(support, str | os.PathLike):
         raise UsageError("diffmask masks a trained model as it is: name its folder (--support)")
     labels = find_labels(examples, options.neutral)
@@ -145,7 +148,7 @@ def masking(
         more = {"vocabulary": trained.vocabulary, "prepared": prepared, "last": True}
     if labels != own:
         raise UsageError(f"the data have the labels {', '.join(labels)}, the model {', '.join(own)}")
-    return config, replace(options, freeze=True, average=0.0, vectors=None), more
+    return config, replace(options, freeze=True, average=0.0, vectors=None, patience=options.epochs), more
 
 
 def _masking_pretrained(
