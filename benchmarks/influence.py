@@ -6,10 +6,11 @@ For each number of texts an LSTM is trained on so many phrases of SST-2 (50 wide
 are indexed, with gradients (``exegesis index --gradients 4``: ``index_seconds``, once for all queries). Then some texts
 are asked about in one call, at several dampings (shares of the mean eigenvalue, the same number for both): by conjugate
 gradients on the whole training set, and by fast-influence with the index, with several numbers of candidates (``k``)
-of texts that stand for the rest (``sample``), and steps until ranks agree so far with those of half as many
+and of texts that stand for the rest (``sample``), and steps until ranks agree so far with those of half as many
 (``agreement``). For each: seconds a query, ``times_faster``, and means over queries of the rank correlation and the
-correlation with the full run over the candidates, and of the share of the ten strongest of the full run that are among them. ``products_alone`` is the rank
-correlation of the products of gradients without any inverse, over the same candidates: what the inverse has to beat.
+correlation with the full run over the candidates, and of the share of the ten strongest of the full run that are among
+them. ``products_alone`` is the rank correlation of the products of gradients without any inverse, over the same
+candidates: what the inverse has to beat.
 FOLDER keeps models, indexes and full runs, and FILE what was measured: the same command goes on.
 """
 
