@@ -91,7 +91,7 @@ class Watch(TorchFunctionMode):
             if made is not None:
                 return made
         held = self._held((args, options))
-        if not held or name in ASIDE:
+        if (not held and (name != "embedding" or self.words is None)) or name in ASIDE:
             return func(*args, **options)
         handler = HANDLERS.get(name)
         before = len(self.uses)
@@ -194,6 +194,7 @@ def _embedding(
     watch.note(weight, "rows", out, input, skipped=skipped)
     if watch.words is not None and torch.equal(input.reshape(-1), watch.words.reshape(-1)):
         out = out * watch.shrink
+        out = out if out.requires_grad else out.requires_grad_()  # the table may be none of the live weights
         watch.vectors.append(out)
     return out
 

@@ -62,6 +62,10 @@ def test_which_texts_make_it_look_at_a_word(toy):
     slopes = saliency.gradients(passes, model.encode([text]), lambda raw: raw[:, 1], text.words, "x-input", 1)
     whole = saliency.gradients(passes, model.encode([text]), lambda raw: raw[:, 1], [exegesis_span(text)], "x-input", 1)
     torch.testing.assert_close(slopes.sum(0), whole[0])
+    above = Passes(model, ["rnn", "out"])  # the table is none of the weights that count
+    few = saliency.gradients(above, model.encode([text]), lambda raw: raw[:, 1], text.words, "x-input", 1)
+    named = passes.layout.split(slopes)
+    torch.testing.assert_close(few, above.layout.joined({name: named[name] for name in above.layout.shapes}))
     with pytest.raises(exegesis.UsageError, match="the text has no word 'w9'; its words are w1, w5, w2, w5"):
         exegesis.influence(model, train, TEXT, word="w9")
     with pytest.raises(exegesis.UsageError, match="word 4 lies outside the text"):
