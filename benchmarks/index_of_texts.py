@@ -4,9 +4,10 @@
 
 Each number of texts is indexed in a process of its own, whose peak memory is that of the system's account. Memory is
 said to be a + b · texts by the two largest runs. With ``--kept FOLDER`` indexes stay there, and a run that was ended
-goes on with them: ``texts_before`` says how many texts an earlier run had indexed, ``build_seconds`` are of the others.
-A file with fewer texts is repeated. ``--copies N`` reads the N-th part of the texts only and writes their rows N times:
-what an index of the texts N times over is, without reading every copy. Seconds are of the processor.
+goes on with them: ``texts_before`` says how many texts an earlier run had indexed, ``build_seconds`` are of the rest. A
+file with fewer texts is repeated. ``--copies N`` reads the N-th part of the texts only and writes their rows N times:
+what an index of the texts N times over is, without reading every copy. ``--calibration FILE`` has held-out texts for
+the first question, which by default holds 2,000 of the training texts against all. Seconds are of the processor.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def copied(small: Path, large: Path, examples: list[Any], copies: int) -> None:
 
 
 def once(
-    model: str, train: str, texts: int, gradients: int, kept: Path | None = None, copies: int = 1
+    model: str, train: str, texts: int, gradients: int, kept: Path | None, copies: int, calibration: str
 ) -> dict[str, Any]:
     import exegesis
     from exegesis.questions.sources.store import BLOCK
@@ -64,11 +65,12 @@ def once(
                                  "build_seconds": built, "megabytes": size,
                                  "mib_before": base, "mib_building": peak}  # fmt: skip
         for method in ("nearest", *(["random-projections"] if gradients else [])):
+            options = {"calibration": calibration} if method == "nearest" else {}
             start = time.process_time()
-            exegesis.influence(loaded, examples, "an amusing little film", method, index=str(where))
+            exegesis.influence(loaded, examples, "an amusing little film", method, index=str(where), **options)
             found[f"{method}_first_seconds"] = time.process_time() - start
             start = time.process_time()
-            exegesis.influence(loaded, examples, "a dull and lifeless film", method, index=str(where))
+            exegesis.influence(loaded, examples, "a dull and lifeless film", method, index=str(where), **options)
             found[f"{method}_seconds"] = time.process_time() - start
         found["mib_asking"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return found
@@ -82,17 +84,19 @@ def main() -> None:
     parser.add_argument("--gradients", type=int, default=0)
     parser.add_argument("--kept", type=Path)
     parser.add_argument("--copies", type=int, default=1)
+    parser.add_argument("--calibration", default="")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--once", type=int)
     given = parser.parse_args()
     if given.once:
-        print(json.dumps(once(given.model, given.train, given.once, given.gradients, given.kept, given.copies)))
+        sizes = given.once, given.gradients, given.kept, given.copies
+        print(json.dumps(once(given.model, given.train, *sizes, given.calibration)))
         return
     rows = []
     for texts in map(int, given.texts.split(",")):
         command = [sys.executable, __file__, "--model", given.model, "--train", given.train,
                    "--gradients", str(given.gradients), "--copies", str(given.copies),
-                   "--once", str(texts)]  # fmt: skip
+                   "--calibration", given.calibration, "--once", str(texts)]  # fmt: skip
         command += ["--kept", str(given.kept)] if given.kept else []
         rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
         print(json.dumps(rows[-1]), flush=True)
