@@ -5,8 +5,8 @@
 MiniLM (6 layers, 22 M weights) is fine-tuned on a cut of SST-2 (sentences of at most 15 words), then again on random
 halves of it, with the order and the time of each text unchanged: a text that is left out counts nothing in its batch.
 Its last ``--layers`` layers, pooler and head are trained, and the layers below them stay as they are, so that what
-these make of the texts is computed once: with one layer a fine-tuning takes a tenth of the time (``--layers 6`` trains
-all but the word vectors). The same weights are those that methods take for free. Each half is trained from several
+these make of the texts is computed once and a fine-tuning takes a fifth of the time (``--layers 6`` trains all but the
+word vectors). The same weights are those that methods take for free. Each half is trained from several
 seeds (of the head and of the order); methods see the model of the first seed and all texts. A method's score and
 ``ceiling`` are as in ``lds.py``. What is finished is kept in FOLDER and FILE, and the same command goes on. Times are
 of the processor, one thread.
