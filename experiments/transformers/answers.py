@@ -47,7 +47,7 @@ METHODS = (
 )
 RANDOM, DRAWS = "random", 3
 TESTED, WORDS, TOP, SEED = 10, 50, 5, 0  # articles of the test, words of a context, words that are looked at
-EPOCHS, BATCH, RATE = 4, 16, 2e-4
+EPOCHS, BATCH, RATE = 2, 8, 1.5e-4
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
