@@ -44,13 +44,15 @@ def from_scripts(name: str) -> ModuleType:
 
 
 def furnish(folder: Path) -> None:
-    """The files that the pages speak of: reviews as a table and as splits, and a Hugging Face classifier."""
+    """The files that the pages speak of: reviews, as a table and as splits, texts to write, a classifier."""
     rows = [("a fine film", "positive"), ("a dull , dull film", "negative"), ("not a fine story", "negative")]
     table = "".join(f"{text}\t{label}\n" for text, label in rows * 4)
     (folder / "reviews.tsv").write_text(f"text\tlabel\n{table}", "utf-8")
     (folder / "reviews").mkdir()
     for split in ("train", "dev", "test"):
         (folder / "reviews" / f"{split}.tsv").write_text(f"text\tlabel\n{table}", "utf-8")
+    letters = [f"{a} {b} {c}" for a in "abcd" for b in "abcd" for c in "abcd"]
+    (folder / "reversed.tsv").write_text("text\tlabel\n" + "".join(f"{text}\t{text[::-1]}\n" for text in letters))
     tiny_bert(folder / "distilbert" / "distilbert-base-uncased-finetuned-sst-2-english")
 
 

@@ -278,7 +278,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, pairs: Path) -
     tree = "\n".join(f"{n}\t{w}\t_\t{t}\t_\t_\t{h}\t{r}\t_\t_" for n, w, t, h, r in (
         (1, "two", "NUM", 2, "nummod"), (2, "dogs", "NOUN", 3, "nsubj"), (3, "run", "VERB", 0, "root")))  # fmt: skip
     (here / "u10.conllu").write_text("".join(tree.replace("dogs", f"dogs{n}") + "\n\n" for n in range(12)))
-    (here / "u.conllu").write_text(f"{tree}\n\n" * 4)
+    (here / "u.conllu").write_text("".join(tree.replace("dogs", f"dogs{n}") + "\n\n" for n in range(4)))
     (here / "plus.txt").write_text("fine\n")
     (here / "minus.txt").write_text("dull\n")
     (here / "w.txt").write_text("fine\nwarm\ngood\n")

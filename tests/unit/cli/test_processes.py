@@ -67,7 +67,7 @@ def start(*arguments: object, environment: dict[str, str] | None = None, **optio
 def texts(tmp_path: Path) -> Path:
     """More texts than are explained in a second or two."""
     path = tmp_path / "texts.txt"
-    path.write_text("\n".join(f"{TEXT} {n}" for n in range(50_000)))
+    path.write_text("\n".join(f"{TEXT} {n}" for n in range(20_000)))
     return path
 
 

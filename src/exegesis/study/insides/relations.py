@@ -100,13 +100,16 @@ def heads(
         raise UsageError("no sentence of the treebank can be read by the model word for word")
     frequent = [name for name, count in Counter({n: len(hits[n, DIRECTIONS[0]]) for n, _ in hits}).most_common()
                 if count >= minimum]  # fmt: skip
-    if not frequent:
-        raise UsageError(f"no relation occurs {minimum} times: give more sentences, or a smaller minimum")
-    relations = [_relation(name, hits, samples, seed) for name in frequent]
+    relations = [row for name in frequent if (row := _relation(name, hits, samples, seed)) is not None]
+    if not relations:
+        raise UsageError(
+            f"no relation occurs {minimum} times, and in two different sentences: give more sentences, or a smaller "
+            "minimum"
+        )
     nothing = np.zeros_like(special[0])
     name = Asked(classifier.name, "Heads()", "heads", "logit:predicted", len(special), words, False)
     return HeadStudy(
-        name, tuple(row for row in relations if row is not None), np.mean(special, 0),
+        name, tuple(relations), np.mean(special, 0),
         {which: np.mean(rows, 0) for which, rows in near.items()},
         {tag: np.mean(rows, 0) for tag, rows in sorted(tags.items()) if len(rows) >= minimum},
         np.mean(worth, 0) if worth else nothing, np.mean(cost, 0) if cost else nothing, len(worth),
