@@ -42,7 +42,8 @@ for task in ${*:-sst2 nli cola wnut17 ewt mrpc}; do
     cola) train cola 3 5e-5 rows "$data/cola/train.tsv" "$data/cola/val.tsv" "$data/cola/dev.tsv" \
         --no-header --column 4 --label 2 --names unacceptable,acceptable ;;
     mrpc) mrpc="$data/pairs/MRPC/msr_paraphrase"
-        train mrpc 1 1e-4 header "${mrpc}_train.txt" "" "${mrpc}_test.txt" \
+        for split in train test; do cp "${mrpc}_$split.txt" "$out/msr-$split.tsv"; done  # tables, whatever their name
+        train mrpc 2 1e-4 header "$out/msr-train.tsv" "" "$out/msr-test.tsv" \
             --column "#1 String" --pair-column "#2 String" --label Quality --names different,paraphrase ;;
     nli) nli="$data/counterfactual/NLI/all_combined"
         train nli 1 1e-4 header "$nli/train.tsv" "$nli/dev.tsv" "$nli/test.tsv" \

@@ -209,6 +209,8 @@ def _find(table: Table, column: Column, role: str) -> int:
         if len(str(column)) < 9 and 1 <= int(column) <= table.width:
             return int(column) - 1
         raise UsageError(f"{table.source}: no {role} column {column!s:.60}; it has {_columns(table)}, counted from 1")
+    if not names and str(table.source).lower().endswith(".txt"):
+        raise UsageError(f"{table.source}: a .txt file has one text per line, no columns; name a table .tsv or .csv")
     if not names:
         raise UsageError(f"{table.source}, line 1: no header with a column {column!r}; give the column's number")
     error = unknown("column", column, names)

@@ -128,6 +128,11 @@ def test_wrong_columns_are_refused(tmp_path: Path, options: dict[str, object], m
     assert message in str(caught.value)
 
 
+def test_a_text_file_has_no_columns(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"a\.txt: a \.txt file has one text per line, no columns; name a table"):
+        read_examples(write(tmp_path, "a.txt", "label\tsentence\n1\ta\n"), text="sentence")
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="cannot be read"):
         read_examples(tmp_path / "none.tsv")
