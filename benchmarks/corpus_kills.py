@@ -75,7 +75,7 @@ def main() -> None:
         count = finished = partial = 0
         while count < kills:
             store = Path(folder) / f"store-{finished}"
-            while killed(model, store, draw.uniform(0, whole / 2 if processes == 1 else 1.5 * whole), processes):
+            while killed(model, store, draw.uniform(0, 1.25 * whole), processes):
                 count += 1
                 found = content(store) if (store / "rows").is_dir() else {}
                 assert found.items() <= expected.items(), "a torn or a foreign shard"
