@@ -130,36 +130,38 @@ class Workers:
         return answer
 
 
-_state: dict[str, Any] = {}  # of a process: its questions and its store
+_state: dict[str, Any] = {}  # of a process: its questions, its store, whether it shares the model
 
 
 def _keep(connection: Connection, recipe: Recipe, store: Store, processes: int) -> None:
     """Be the keeper: load the model, copy this process, say whether that went, hand out units until the other end is
     closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
-    with suppress(EOFError, ConnectionError):
+    with suppress(EOFError, ConnectionError):  # the other end is closed, or gone
         try:
             torch.set_num_threads(1)
             pool = _pool(recipe, store, processes)
-            pool.submit(int).result()  # all copies are made here, before this process has threads
         except Exception as error:
             connection.send(error if isinstance(error, ExegesisError) else ModelError(reason(error)))
             return
-        connection.send(bool(_state))
-        end_with_parent()
 
-        def answer(done: Future[Done]) -> None:
-            with suppress(OSError):  # nobody listens any more
+        def answer(done: Future[Any]) -> None:
+            with suppress(OSError):
                 connection.send(done.exception() or done.result())
 
-        with pool:
+        with pool:  # which ends its workers, whatever ends this
+            started = pool.submit(_shared)
+            with suppress(BrokenProcessPool):
+                started.result()  # all copies are made by now, before this process has threads
+            end_with_parent()
+            answer(started)
             while True:
                 pool.submit(_work, connection.recv()).add_done_callback(answer)
 
 
 def _pool(recipe: Recipe, store: Store, processes: int) -> ProcessPoolExecutor:
     """Workers that share the model which is loaded here, or that load their own. Raises what loading it raises."""
-    _state.update(questions=recipe.questions(), store=store)
+    _state.update(questions=recipe.questions(), store=store, shared=True)
     if THREADS.is_dir() and len(list(THREADS.iterdir())) == 1:
         gc.collect()
         gc.freeze()  # a search for garbage writes to all objects, which would copy them
@@ -176,7 +178,11 @@ def _settle(threads: int) -> None:
 
 def _begin(recipe: Recipe, store: Store) -> None:
     _settle(recipe.threads)
-    _state.update(questions=recipe.questions(), store=store)
+    _state.update(questions=recipe.questions(), store=store, shared=False)
+
+
+def _shared() -> bool:
+    return bool(_state["shared"])
 
 
 def _work(task: Task) -> Done:

@@ -210,6 +210,11 @@ def test_processes_share_a_model_that_started_no_threads(folder, model, quiet, t
     assert (workers.shared, [one.texts for one in done]) == (alone, [4, 4, 3])
     assert content(tmp_path / "s") == content(quiet)
     if alone:
+        left = local.Workers(recipe, store, 1).__enter__()
+        left._connection.close()  # as if the process that asks had been killed while the model loads
+        left._keeper.join(60)
+        left._keeper.kill()
+        assert left._keeper.exitcode == 0
         other = replace(recipe, ids=["other"])
         with local.Workers(other, store, 1) as workers, pytest.raises(ModelError, match="changed"):
             next(workers.explain(iter(())))
