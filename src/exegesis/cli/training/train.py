@@ -181,7 +181,7 @@ class Train(Command, Regularisation, Training, Selecting, Deciding, Writing, Lay
             except KeyboardInterrupt:
                 raise Interrupted("interrupted; give the same command with --resume to go on") from None
         if not self.quiet:
-            told = ", ".join(f"{split} accuracy {share:.2%}" for split, share in result.accuracy.items())
+            told = ", ".join(f"{split} accuracy {score.accuracy:.2%}" for split, score in result.scores.items())
             print(f"{escaped(self.out)}: {escaped(result.base)} fine-tuned in {result.epochs} epochs, {told}")
 
     def check_arch(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import log_softmax
 
 from exegesis.core.disk.folders import replacing
 from exegesis.core.errors import FileError, MissingExtraError, TextError, UsageError
@@ -20,6 +21,7 @@ from exegesis.data.examples import Example
 from exegesis.data.tagged import Tagged
 from exegesis.models.huggingface.files import check_files
 from exegesis.models.huggingface.load import fetching
+from exegesis.models.trained.scores import Score
 from exegesis.nn.halves import halved, in_place_of_dropout
 from exegesis.protocols.model import usable_device
 
@@ -50,16 +52,15 @@ class FineTuning:
 
 @dataclass(frozen=True)
 class FineTuned:
-    """What came of it: the labels, how often each split's labels are told rightly, and the epochs that were run.
+    """What came of it: the labels, the scores on the texts of each split, and the epochs that were run.
 
-    ``accuracy`` and ``counts`` are by split; of tagged sentences words are counted. ``best`` is the number of the epoch
-    that was kept, by the development accuracy.
+    Of tagged sentences ``scores`` count words. ``best`` is the number of the epoch that was kept, by the development
+    accuracy.
     """
 
     base: str
     labels: tuple[str, ...]
-    accuracy: Mapping[str, float]
-    counts: Mapping[str, int]
+    scores: Mapping[str, Score]
     sizes: Mapping[str, int]
     epochs: int
     best: int
@@ -113,17 +114,16 @@ def finetune(
         data = {split: _encoded(tokenizer, rows, labels, module) for split, rows in _split(parts, options).items()}
         for rows in data.values():  # each text costs its own length, not that of the longest beside it
             rows.sort(key=lambda row: len(row["input_ids"]))
-        trainer = _trainer(transformers, module, tokenizer, data, options, state, device, told)
+        trainer = _trainer(transformers, module, tokenizer, data, labels, options, state, device, told)
         with _turned_over(trainer.model) if options.turn_over else nullcontext():
             trainer.train(resume_from_checkpoint=latest(state) if resume else None)
-        scores = {split: _accuracy(trainer, rows) for split, rows in data.items() if split != "train"}
+        scores = {split: _score(trainer, rows, labels) for split, rows in data.items() if split != "train"}
         history = [entry for entry in trainer.state.log_history if "eval_accuracy" in entry]
         best = max(history, key=lambda entry: entry["eval_accuracy"], default={"epoch": options.epochs})
         result = FineTuned(
             base=Path(base).name,
             labels=tuple(labels),
-            accuracy={split: share for split, (share, _) in scores.items()},
-            counts={split: count for split, (_, count) in scores.items()},
+            scores=scores,
             sizes={split: len(rows) for split, rows in data.items()},
             epochs=len(history),
             best=round(best["epoch"]),
@@ -161,8 +161,10 @@ def card_text(name: str, result: FineTuned, *, command: str, origins: Mapping[st
         "",
         "## Accuracy",
         "",
-        *(f"- {split}: {share:.2%} of {result.counts[split]:,} {unit}" for split, share in result.accuracy.items()),
+        *(f"- {split}: {score.accuracy:.2%} of {score.total:,} {unit}" for split, score in result.scores.items()),
     ]
+    if "test" in result.scores:
+        lines += ["", *result.scores["test"].table()]
     return "\n".join(lines) + "\n"
 
 
@@ -215,6 +217,7 @@ def _trainer(
     module: Any,
     tokenizer: Any,
     data: Mapping[str, list[dict[str, Any]]],
+    labels: Sequence[str],
     options: FineTuning,
     state: Path,
     device: Any,
@@ -254,7 +257,7 @@ def _trainer(
         eval_dataset=data["dev"],
         processing_class=tokenizer,
         data_collator=collator(tokenizer),
-        compute_metrics=lambda told: {"accuracy": _share(told.predictions, told.label_ids)[0]},
+        compute_metrics=lambda told: {"accuracy": _told(told.predictions, told.label_ids, labels).accuracy},
         callbacks=[Told(), transformers.EarlyStoppingCallback(options.patience)],
     )
     trainer.remove_callback(transformers.PrinterCallback)
@@ -282,17 +285,20 @@ def _turned_over(module: Any) -> Iterator[None]:
         del module.forward
 
 
-def _accuracy(trainer: Any, rows: list[dict[str, Any]]) -> tuple[float, int]:
+def _score(trainer: Any, rows: list[dict[str, Any]], labels: Sequence[str]) -> Score:
     told = trainer.predict(rows)
-    return _share(told.predictions, told.label_ids)
+    return _told(told.predictions, told.label_ids, labels)
 
 
-def _share(logits: Any, gold: Any) -> tuple[float, int]:
-    """The share of labels that are told rightly, and how many there are."""
-    logits = logits[0] if isinstance(logits, tuple) else logits
+def _told(logits: Any, gold: Any, labels: Sequence[str]) -> Score:
+    """Logits ``[..., labels]`` against the numbers of the right labels."""
+    logits = np.asarray(logits[0] if isinstance(logits, tuple) else logits)
     real = gold != IGNORED
-    right = (np.asarray(logits).argmax(-1) == gold) & real
-    return float(right.sum() / max(1, real.sum())), int(real.sum())
+    logits, gold = logits[real].astype(float), gold[real]
+    table = np.zeros((len(labels), len(labels)), int)
+    np.add.at(table, (gold, logits.argmax(-1)), 1)
+    loss = -log_softmax(logits, -1)[np.arange(len(gold)), gold].mean() if len(gold) else float("nan")
+    return Score(tuple(labels), tuple(map(tuple, table.tolist())), float(loss))
 
 
 def latest(state: Path) -> str | None:

@@ -18,7 +18,7 @@ from exegesis.models.trained.architectures.config import (
     RecurrentConfig,
     TransformerConfig,
 )
-from exegesis.models.trained.scores import Epoch, Score
+from exegesis.models.trained.scores import Epoch
 from exegesis.models.trained.training import TrainResult
 
 READOUTS = {"last": "last state", "first": "first state", "decoder": "attention of a decoder, the next word"}
@@ -54,7 +54,7 @@ def card_text(
         f"- Development: {result.dev.accuracy:.2%} of {result.dev.total:,} texts",
     ]
     if result.test is not None:
-        lines += [f"- Test: {result.test.accuracy:.2%} of {result.test.total:,} texts", "", *_table(result.test)]
+        lines += [f"- Test: {result.test.accuracy:.2%} of {result.test.total:,} texts", "", *result.test.table()]
     return "\n".join(lines) + "\n"
 
 
@@ -102,10 +102,3 @@ def _layers(count: int) -> str:
 def machine() -> str:
     """The platform, Python and torch of a run in a few words."""
     return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}"
-
-
-def _table(test: Score) -> list[str]:
-    labels = list(map(markdown, test.labels))
-    head = ["gold \\ predicted", *labels]
-    rows = [[label, *map(str, row)] for label, row in zip(labels, test.confusion, strict=True)]
-    return ["| " + " | ".join(row) + " |" for row in (head, ["---", *["---:"] * len(test.labels)], *rows)]

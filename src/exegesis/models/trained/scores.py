@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from exegesis.core.escapes import markdown
 from exegesis.models.trained.architectures.network import TextClassifier
 from exegesis.models.trained.corpus import NEUTRAL, Corpus
 from exegesis.models.trained.taught import Shares
@@ -56,6 +57,13 @@ class Score:
         """The share of texts on the diagonal; NaN if there are no texts."""
         right = sum(row[i] for i, row in enumerate(self.confusion))
         return right / self.total if self.total else float("nan")
+
+    def table(self) -> list[str]:
+        """The lines of a Markdown table of gold labels by predicted ones."""
+        labels = list(map(markdown, self.labels))
+        rows = [[label, *map(str, row)] for label, row in zip(labels, self.confusion, strict=True)]
+        head = ["gold \\ predicted", *labels]
+        return ["| " + " | ".join(row) + " |" for row in (head, ["---", *["---:"] * len(labels)], *rows)]
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("transformers")
@@ -41,16 +42,16 @@ def test_a_classifier_is_resumed_and_read_again(encoder: Path, tmp_path: Path, m
         )
     out = tmp_path / "film"
     command = ["train", str(tmp_path), "--arch", f"hf:{encoder}", "--out", str(out), *SHAPE, "-q"]
-    original = finetuning._accuracy
+    original = finetuning._score
 
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(finetuning, "_accuracy", stopped)
+    monkeypatch.setattr(finetuning, "_score", stopped)
     assert run(command) != 0
     assert not out.exists()
     assert list((tmp_path / "film.checkpoint").glob("checkpoint-*"))
-    monkeypatch.setattr(finetuning, "_accuracy", original)
+    monkeypatch.setattr(finetuning, "_score", original)
     assert run([*command, "--resume"]) == 0
     assert not (tmp_path / "film.checkpoint").exists()
     model = exegesis.load(out)
@@ -60,7 +61,28 @@ def test_a_classifier_is_resumed_and_read_again(encoder: Path, tmp_path: Path, m
     found = re.search(r"test: ([\d.]+)% of 16 texts", (out / "README.md").read_text())
     assert found
     assert float(found[1]) >= 75
+    told = [
+        max(answer.items(), key=lambda one: one[1])[0]
+        for answer in exegesis.predict(model, [r.split("\t")[0] for r in rows])
+    ]
+    for gold in model.labels:  # each text is twice among the test texts
+        counts = [
+            2 * sum(r.endswith(gold) and t == label for r, t in zip(rows, told, strict=True)) for label in model.labels
+        ]
+        assert f"| {gold} | {counts[0]} | {counts[1]} |" in (out / "README.md").read_text()
     assert run(command) == 1  # the folder exists
+
+
+def test_scores_count_gold_by_predicted_labels() -> None:
+    from exegesis.models.huggingface import finetuning
+
+    logits = np.log([[[0.2, 0.8], [0.5, 0.5]], [[0.1, 0.9], [0.4, 0.6]]]).astype(
+        "float32"
+    )  # [sentences, words, labels]
+    score = finetuning._told(logits, np.array([[0, finetuning.IGNORED], [1, 1]]), ["a", "b"])
+    assert score.confusion == ((0, 1), (0, 2))
+    assert score.loss == pytest.approx(-np.log([0.2, 0.9, 0.6]).mean())
+    assert score.table()[-2:] == ["| a | 0 | 1 |", "| b | 0 | 2 |"]
 
 
 def test_an_encoder_in_halves(encoder: Path, tmp_path: Path) -> None:
