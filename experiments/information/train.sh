@@ -35,5 +35,10 @@ for alpha in 1e-3 3e-3 1e-2; do
 done
 table cola "$data/cola/train.tsv" --dev "$data/cola/val.tsv" --test "$data/cola/dev.tsv" --no-header --text 4 --label 2
 if [ -n "$encoder" ]; then # half an hour of a core
-  train sst2-bert "$data/sst2" --arch "hf:$encoder" --epochs 2 --seed 0
+  bert=(--arch "hf:$encoder" --seed 0)
+  train sst2-bert "$data/sst2" --epochs 2 "${bert[@]}"
+  train mrpc-bert "$out/mrpc-train.tsv" --test "$out/mrpc-test.tsv" --header --text 4 --pair 5 --label 1 --epochs 2 \
+    --lr 1e-4 "${bert[@]}"
+  train cola-bert "$data/cola/train.tsv" --dev "$data/cola/val.tsv" --test "$data/cola/dev.tsv" --no-header --text 4 \
+    --label 2 --epochs 3 "${bert[@]}"
 fi
