@@ -146,6 +146,11 @@ def test_what_is_refused() -> None:
     ):
         with pytest.raises(UsageError, match=message):
             study.links(model, **given)
+    unread = [Linked(("", word), ()) for word in "ab"]  # of which the model reads one word
+    with pytest.raises(UsageError, match=r"at least two \(the first: of ' a' the model reads no piece of ''\)"):
+        study.links(model, unread)
+    with pytest.raises(UsageError, match=r"at least two \(the first: .*empty"):
+        study.links(model, [Linked((" ",), ())])
 
 
 def test_an_arc_is_read_off_the_planted_head() -> None:

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from exegesis.api import as_model, bar
-from exegesis.core.errors import ExegesisError, UsageError, unknown
+from exegesis.core.errors import UsageError, unknown
+from exegesis.core.text import Text
 from exegesis.data.links import Link, Linked, read_coreference, read_negation, reflexives
 from exegesis.mech.attending.layout import read, refuse_unless_square
 from exegesis.nn.context import entry
@@ -19,7 +20,7 @@ from exegesis.protocols.model import Classifier
 from exegesis.results.behaviour.study import Asked
 from exegesis.results.internals.links import Linking, LinkStudy, Rule
 from exegesis.statistics.bootstrap import draw_texts, interval, resampled_ratios
-from exegesis.study.insides.treebanks import OFFSETS, between_words, owners
+from exegesis.study.insides.treebanks import OFFSETS, because, between_words, owners, read_whole
 
 READERS = {"negation": read_negation, "coreference": read_coreference}
 KINDS = (*READERS, "reflexives")
@@ -77,37 +78,34 @@ def links(
         texts = reflexives(seed=seed)
     found: dict[str, list[Followed]] = defaultdict(list)
     read_texts = words = 0
+    complaints = list[str]()
     texts = list(dict.fromkeys(texts))[:limit]  # a text that stands twice is evidence once
     with bar(progress, len(texts), "links") as advance:
         for number, linked in enumerate(texts):
             advance()
-            between = _attention(classifier, linked)
-            if between is None:
+            text = read_whole(classifier, linked, complaints)
+            if text is None:
                 continue
+            between = _attention(classifier, linked, text)
             read_texts, words = read_texts + 1, words + len(linked.words)
             for link in linked.links:
                 found[link.name].append(_followed(number, link, between))
     rows = [row for name, own in found.items() if (row := _linking(name, own, samples, seed)) is not None]
     if not rows:
-        raise UsageError("too few texts with links can be read by the model word for word: give at least two")
+        raise UsageError(
+            f"too few texts with links can be read by the model word for word: give at least two{because(complaints)}"
+        )
     asked = Asked(classifier.name, f"Links(kind={kind!r})", "links", "attention", read_texts, words, False)
     return LinkStudy(asked, tuple(rows))
 
 
-def _attention(model: Classifier, linked: Linked) -> Float[np.ndarray, "l h w w"] | None:
-    """Attention from word to word; None for a text that the model does not read word for word."""
-    try:
-        text = model.read(linked.text)
-    except ExegesisError:  # longer than the model takes, or nothing that it reads
-        return None
-    owned = owners(linked, text)
-    if set(range(len(linked.words))) - set(owned):
-        return None
+def _attention(model: Classifier, linked: Linked, text: Text) -> Float[np.ndarray, "l h w w"]:
+    """Attention from word to word."""
     found = read(model, model.encode([text]))
     refuse_unless_square("the study of links", model, found.layout)
     if len({len(weights) for weights in found.weights}) > 1:
         raise UsageError(f"the layers of {model.name} have different numbers of heads")
-    return between_words(found, owned, len(linked.words))
+    return between_words(found, owners(linked, text), len(linked.words))
 
 
 def _followed(number: int, link: Link, between: Float[np.ndarray, "l h w w"]) -> Followed:

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from exegesis.api import as_model, bar
-from exegesis.core.errors import ExegesisError, UnsupportedError, UsageError, unknown
+from exegesis.core.errors import UnsupportedError, UsageError, unknown
 from exegesis.core.parameters import above, at_least, checked, fitted
 from exegesis.core.text import Text
 from exegesis.data.treebank import Sentence, read_treebank
@@ -30,7 +30,7 @@ from exegesis.results.internals.probes import Probed, ProbeStudy, Structure
 from exegesis.statistics.bootstrap import draw_texts, interval, resampled_ratios
 from exegesis.study.insides.attention_probe import attention_vectors, pairs_of, probed_pairs
 from exegesis.study.insides.properties import PROPERTIES, Labelled, labelled
-from exegesis.study.insides.treebanks import owners
+from exegesis.study.insides.treebanks import because, owners, read_whole
 from exegesis.study.insides.trees import structures as trees_of
 
 PROBES = ("linear", "mlp", "structure")
@@ -94,10 +94,15 @@ def probe(
     for name, reason in missing(classifier, Layered).items():
         raise UnsupportedError(f"the model {classifier.name} is not {name.lower()}: {reason}")
     sentences = list(read_treebank(data) if isinstance(data, str | os.PathLike) else data)[:limit]
-    pairs = [(sentence, text) for sentence in dict.fromkeys(sentences) for text in _read(classifier, sentence)]
+    complaints = list[str]()
+    pairs = [(sentence, text) for sentence in dict.fromkeys(sentences) if len(sentence.words) > 1
+             if (text := read_whole(classifier, sentence, complaints)) is not None]  # fmt: skip
     chosen = [sentence for sentence, _ in pairs]
     if len(pairs) < 10:
-        raise UsageError(f"{len(pairs)} different sentences can be read by the model word for word: give at least ten")
+        raise UsageError(
+            f"{len(pairs)} different sentences can be read by the model word for word: give at least "
+            f"ten{because(complaints)}"
+        )
     sites = _sites(cast(Layered, classifier), [text for _, text in pairs], layers)
     order = list(range(len(pairs)))
     random.Random(how.seed).shuffle(order)
@@ -156,16 +161,6 @@ def _attention(
         for name, given in tasks.items()
     ]
     return [row for row in rows if row is not None]
-
-
-def _read(model: Classifier, sentence: Sentence) -> list[Text]:
-    """The text of a sentence, if the model reads every word of it."""
-    try:
-        text = model.read(sentence.text)
-    except ExegesisError:  # longer than the model takes, or nothing that it reads
-        return []
-    every = set(range(len(sentence.words))) <= set(owners(sentence, text))
-    return [text] if len(sentence.words) > 1 and every else []
 
 
 def _sites(model: Layered, texts: Sequence[Text], layers: str | Sequence[str]) -> list[Site]:

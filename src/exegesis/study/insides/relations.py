@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.api import as_model, bar
-from exegesis.core.errors import ExegesisError, UsageError
+from exegesis.core.errors import UsageError
 from exegesis.core.text import Text
 from exegesis.data.treebank import Sentence, read_treebank
 from exegesis.engine.answer import array
@@ -27,7 +27,7 @@ from exegesis.protocols.target import Ask, Link
 from exegesis.results.behaviour.study import Asked
 from exegesis.results.internals.heads import HeadStudy, Relation
 from exegesis.statistics.bootstrap import draw_texts, interval, owners_of, resampled_ratios
-from exegesis.study.insides.treebanks import OFFSETS, between_words, owners
+from exegesis.study.insides.treebanks import OFFSETS, because, between_words, owners, read_whole
 
 DIRECTIONS = ("to head", "to dependent")
 NEAR = {"previous": -1, "same": 0, "next": 1}
@@ -71,12 +71,12 @@ def heads(
     special: list[np.ndarray] = []
     tags: dict[str, list[np.ndarray]] = defaultdict(list)
     worth, cost, words = list[np.ndarray](), list[np.ndarray](), 0
+    complaints = list[str]()
     with bar(progress, len(sentences), "heads") as advance:
         for number, sentence in enumerate(sentences):
             advance()
-            try:
-                text = classifier.read(sentence.text)
-            except ExegesisError:  # longer than the model takes, or nothing that it reads
+            text = read_whole(classifier, sentence, complaints)
+            if text is None or len(sentence.words) < 2:
                 continue
             batch = classifier.encode([text])
             slopes = number < tried and decides and offers(classifier, Differentiable)
@@ -87,8 +87,6 @@ def heads(
             if len({len(weights) for weights in found.weights}) > 1:
                 raise UsageError(f"the layers of {classifier.name} have different numbers of heads")
             owned = owners(sentence, text)
-            if len(sentence.words) < 2 or set(range(len(sentence.words))) - set(owned):
-                continue
             words += len(sentence.words)
             between = between_words(found, owned, len(sentence.words))
             _count(sentence, contents[number], between, hits, near, tags)
@@ -97,7 +95,7 @@ def heads(
                 worth.append(_importance(found))
                 cost.append(_cost(classifier, batch, found))
     if not special:
-        raise UsageError("no sentence of the treebank can be read by the model word for word")
+        raise UsageError(f"no sentence of the treebank can be read by the model word for word{because(complaints)}")
     frequent = [name for name, count in Counter({n: len(hits[n, DIRECTIONS[0]]) for n, _ in hits}).most_common()
                 if count >= minimum]  # fmt: skip
     relations = [row for name in frequent if (row := _relation(name, hits, samples, seed)) is not None]

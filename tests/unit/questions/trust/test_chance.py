@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.special import stdtrit
+from scipy.stats import norm, t
 
 import tests.support.evaluate_toys as toys
 from exegesis.questions.trust.recommendations import recommended
 from exegesis.results.evaluation import Evaluation, Measurand, Measured
-from exegesis.statistics.bootstrap import owners_of
+from exegesis.statistics import bootstrap
+from exegesis.statistics.bootstrap import draw_texts, mean_intervals, owners_of
 from exegesis.statistics.significance import certain, differences
 from tests.support.shape_checks import unchecked
 
@@ -189,6 +191,20 @@ def test_intervals_of_few_texts_are_those_of_t():
         one = made(values, seed=run, samples=2000).mean("x0", "m0")
         wide.append((one.high - one.low) / (2 * stdtrit(14, 0.975) * values[0, 0].std(ddof=1) / 15**0.5))
     assert np.mean(wide) == pytest.approx(0.99, abs=0.015)
+
+
+def test_intervals_of_rows_are_those_of_each_row_alone(monkeypatch):
+    values = np.random.default_rng(0).standard_normal((3, 9))
+    values[1, 2:4], values[2, 4:] = np.nan, np.nan
+    drawn = draw_texts(9, 300, 5)
+    monkeypatch.setattr(bootstrap, "MAX_CELLS", 70)  # a few draws at a time
+    found = mean_intervals(values, 300, 5)
+    for row, interval in zip(values[:2], found, strict=False):
+        own = np.isfinite(row)
+        means = [np.repeat(row[own], times[own]).mean() for times in drawn]
+        tail = float(norm.cdf(math.sqrt(own.sum() / (own.sum() - 1)) * t.ppf(0.025, own.sum() - 1)))
+        np.testing.assert_allclose(interval, np.quantile(means, [tail, 1 - tail]), rtol=1e-12)
+    assert np.isnan(found[2]).all()  # four texts
 
 
 def test_a_rank_is_a_share_of_the_comparisons_made():
