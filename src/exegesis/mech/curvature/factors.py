@@ -90,6 +90,19 @@ class Part:
         gradients = self._gradients().flatten(2)
         return torch.einsum("qkn,knf->qf", weights, gradients).reshape(len(weights), *shape)
 
+    def sliced(self, start: int, stop: int) -> Part:
+        """The factors of a slice of the weight's first axis."""
+        if self.kind == "rows":
+            assert self.inputs is not None
+            inside = (self.inputs >= start) & (self.inputs < stop)
+            own, inputs = self.owner[inside], self.inputs[inside] - start
+            return replace(self, owner=own, delta=self.delta[:, inside], inputs=inputs)
+        if self.kind == "linear" and self.transposed:
+            assert self.inputs is not None
+            return replace(self, inputs=self.inputs[:, start:stop])
+        inputs = self.inputs if self.inputs is None or self.kind == "linear" else self.inputs[:, start:stop]
+        return replace(self, delta=self.delta[:, :, start:stop], inputs=inputs)
+
     def each(self, texts: int, shape: Sequence[int]) -> Float[Tensor, "k b ..."]:
         """The gradient of each text, written out."""
         count = len(self.delta)
@@ -145,6 +158,11 @@ class Factors:
     apart: Mapping[str, Tensor]
 
     @property
+    def like(self) -> Tensor:
+        """One of the tensors held, for its type and device."""
+        return next(iter((*self.apart.values(), *(part.delta for part in self.parts))))
+
+    @property
     def numbers(self) -> int:
         """How many numbers are held."""
         held = {id(value): value for part in self.parts for value in (part.delta, part.inputs) if value is not None}
@@ -170,16 +188,23 @@ class Factors:
             named[name] += torch.einsum("qkb,kbf->qf", turned, gradients.flatten(2)).reshape(named[name].shape)
         return self.layout.joined(named)
 
-    def each(self, name: str) -> Float[Tensor, "k b ..."]:
-        """Every text's gradient to one weight, written out."""
-        if name in self.apart:
-            return self.apart[name]
+    def each(self, name: str, start: int = 0, stop: int | None = None) -> Float[Tensor, "k b ..."]:
+        """Every text's gradient to one weight, or to a slice of its first axis, written out."""
         shape = self.layout.shapes[name]
-        made = [part.each(self.texts, shape) for part in self.parts if part.weight == name]
+        part_of = bool(shape) and (start > 0 or (stop is not None and stop < shape[0]))
+        if name in self.apart:
+            return self.apart[name][:, :, start:stop] if part_of else self.apart[name]
+        parts = [part for part in self.parts if part.weight == name]
+        if part_of:
+            stop = min(shape[0], shape[0] if stop is None else stop)
+            shape = (stop - start, *shape[1:])
+            parts = [part.sliced(start, stop) for part in parts]
+        made = [part.each(self.texts, shape) for part in parts]
+        if len(made) == 1:
+            return made[0]
         if made:
             return torch.stack(made).sum(0)
-        values = next(iter((*self.apart.values(), *(part.delta for part in self.parts))))
-        return values.new_zeros(self.count, self.texts, *shape)
+        return self.like.new_zeros(self.count, self.texts, *shape)
 
     def dense(self) -> Float[Tensor, "k b p"]:
         """Every text's gradient as a vector of all weights."""
@@ -192,8 +217,10 @@ class Factors:
             parts = [part for part in self.parts if part.weight == name]
             if len(parts) == 1 and parts[0].kind == "linear":
                 found.append(self._gram(parts[0]))
-            elif len(parts) == 1 and parts[0].kind == "rows":
-                found.append(self._by_row(parts[0]))
+            elif parts and self.table(name):
+                owner, _, summed = self.by_row(name)
+                squares = summed.new_zeros(self.count, self.texts)
+                found.append(squares.index_add_(1, owner, summed.square().sum(-1)))
             else:
                 found.append(self.each(name).flatten(2).square().sum(2))
         return torch.stack(found).sum(0)
@@ -204,13 +231,23 @@ class Factors:
         delta, inputs = part.padded(part.delta, self.texts), part.padded(part.inputs[None], self.texts)
         return ((delta @ delta.transpose(2, 3)) * (inputs @ inputs.transpose(2, 3))).sum((2, 3))
 
-    def _by_row(self, part: Part) -> Float[Tensor, "k b"]:
-        """The squared length of a table's gradient, in which the rows that repeat in a text add up."""
-        assert part.inputs is not None
-        keys, at = torch.unique(part.owner * self.layout.shapes[part.weight][0] + part.inputs, return_inverse=True)
-        summed = part.delta.new_zeros(self.count, len(keys), part.delta.shape[-1]).index_add_(1, at, part.delta)
-        owner = torch.div(keys, self.layout.shapes[part.weight][0], rounding_mode="floor")
-        return summed.new_zeros(self.count, self.texts).index_add_(1, owner, summed.square().sum(-1))
+    def table(self, name: str) -> bool:
+        """True for a weight of which nothing but rows is read."""
+        return name not in self.apart and all(part.kind == "rows" for part in self.parts if part.weight == name)
+
+    def by_row(self, name: str) -> tuple[Int[Tensor, " m"], Int[Tensor, " m"], Float[Tensor, "k m d"]]:
+        """The gradients to the rows of a table that each text reads, those that repeat in a text added up: the text,
+        the row, and the gradient of each number."""
+        parts = [part for part in self.parts if part.weight == name]
+        if not parts:
+            none = torch.zeros(0, dtype=torch.long, device=self.like.device)
+            return none, none, self.like.new_zeros(self.count, 0, *self.layout.shapes[name][1:])
+        length = self.layout.shapes[name][0]
+        asked = torch.cat([part.owner * length + part.inputs for part in parts])
+        delta = torch.cat([part.delta for part in parts], 1)
+        keys, at = torch.unique(asked, return_inverse=True)
+        summed = delta.new_zeros(self.count, len(keys), delta.shape[-1]).index_add_(1, at, delta)
+        return torch.div(keys, length, rounding_mode="floor"), keys % length, summed
 
     def weighted(self, weights: Float[Tensor, "j b k"]) -> Factors:
         """The gradients of j sums of the k numbers of each text: Jᵀw without writing J out."""

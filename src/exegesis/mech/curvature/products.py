@@ -73,17 +73,20 @@ class Losses:
         whole = curvature(raw, self.golds(number), self.passes.model.link)
         return whole[:, :-1, :-1] if self.shifts else whole
 
+    def lead(self, number: int, raw: Float[Tensor, "b c"]) -> Float[Tensor, "b k"]:
+        """The slope of the loss of each text of a batch in its outputs (see the class)."""
+        whole = slope(raw, self.golds(number), self.passes.model.link)
+        return whole[:, :-1] if self.shifts else whole
+
     def gradients(self) -> Iterator[tuple[Int[Tensor, " b"], Factors]]:
         """The gradient of each text's loss, batch by batch, with the numbers of the texts."""
         link = self.passes.model.link
         for number, (rows, batch) in enumerate(self.parts):
-            gold = self.golds(number)
             if number in self._kept:
                 raw, factors = self._kept[number]
-                lead = slope(raw, gold, link)
-                yield rows, factors.weighted((lead[:, :-1] if self.shifts else lead)[None])
+                yield rows, factors.weighted(self.lead(number, raw)[None])
             else:
-                yield rows, self.passes.factors(batch, partial(_slopes, gold, link))[1]
+                yield rows, self.passes.factors(batch, partial(_slopes, self.golds(number), link))[1]
 
     def products(self, vectors: Float[Tensor, "q p"]) -> Float[Tensor, "q n"]:
         """The products of every text's gradient with vectors."""

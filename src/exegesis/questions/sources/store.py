@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -154,13 +155,30 @@ class Store:
 
     def remembered(self, parts: Sequence[object], make: Callable[[], Float[Tensor, " n"]]) -> Float[Tensor, " n"]:
         """Numbers that are made once: those kept under a name of these parts, or made now and kept."""
-        name = hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
-        path = self.folder / f"kept-{name}.f64"
+        path = self.folder / f"kept-{_hashed(parts)}.f64"
         if path.is_file() and path.stat().st_size % 8 == 0:
             return torch.from_numpy(np.fromfile(path, "<f8"))
         made = make()
         write_whole(path, made.double().numpy().astype("<f8").tobytes())
         return made
+
+    def products(
+        self, parts: Sequence[object], make: Callable[[], Float[Tensor, "a a"]]
+    ) -> tuple[Float[Tensor, "a a"], float]:
+        """A square matrix that is made once (see ``remembered``), as float32, and the seconds that it took."""
+        start, made = time.perf_counter(), list[Tensor]()
+
+        def seconds() -> Tensor:
+            made.append(make())
+            write_whole(path, made[0].cpu().float().numpy().astype("<f4").tobytes())
+            return torch.tensor([time.perf_counter() - start, len(made[0])], dtype=torch.float64)
+
+        path = self.folder / f"kept-{_hashed(parts)}.f32"
+        took, size = self.remembered(parts, seconds).tolist()
+        if not made and (not path.is_file() or path.stat().st_size != 4 * int(size) ** 2):
+            raise FileError(f"{path} is missing or damaged: delete the files kept-*.f64 in {self.folder}")
+        values = np.fromfile(path, "<f4").reshape(int(size), int(size))
+        return torch.from_numpy(values), float(took)
 
     def array(self, name: str) -> np.memmap:
         """An array, mapped. Raises FileError if it is not of its size."""
@@ -253,6 +271,10 @@ def content(examples: Sequence[Example]) -> str:
     for example in examples:
         seen.update(example.id.encode("ascii"))
     return seen.hexdigest()[:32]
+
+
+def _hashed(parts: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
 
 
 def _check_labels(model: Classifier, examples: Sequence[Example]) -> None:

@@ -7,14 +7,19 @@ import pytest
 import torch
 
 import exegesis
+from exegesis.mech.curvature import span as span_module
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import GaussNewton
 from exegesis.mech.curvature.projection import Projection
-from exegesis.questions.sources.fast import FastInfluence, at_last, drawn_by, included, lifted
+from exegesis.mech.curvature.solve import conjugate_gradients, residual
+from exegesis.protocols.budget import Budget
+from exegesis.questions.sources import fast as fast_module
+from exegesis.questions.sources.fast import ByProducts, Group, Sample, at_last, drawn_by, included, lifted
 from exegesis.questions.sources.features import features
 from exegesis.questions.sources.method import Training
 from exegesis.questions.sources.projected import in_span
 from exegesis.questions.sources.space import read
+from tests.reference.influence import fast_influence, gradient
 from tests.support import torch_toys
 from tests.support.torch_toys import Shape
 
@@ -30,11 +35,14 @@ def toy():
 def test_fast_influence_in_full(toy):
     model, train = toy
     options = {"damping": 0.05, "iterations": 40}
-    full = exegesis.influence(model, train, TEXTS[:2], tolerance=1e-4, **options)
-    fast = exegesis.influence(model, train, TEXTS[:2], "fast-influence", k=99, agreement=1, **options)
-    for one, other in zip(full, fast, strict=True):
-        np.testing.assert_allclose(other.scores, one.scores, rtol=1e-6, atol=1e-12)
-        assert other.details["sample"] == len(train)
+    for inverse, tolerance, close in (("steps", 1e-4, 1e-6), ("products", 1e-12, 1e-9)):
+        full = exegesis.influence(model, train, TEXTS[:2], tolerance=tolerance, **options)
+        own = {"k": 99, "agreement": 1, "inverse": inverse, **options}
+        fast = exegesis.influence(model, train, TEXTS[:2], "fast-influence", **own)
+        for one, other in zip(full, fast, strict=True):
+            np.testing.assert_allclose(other.scores, one.scores, rtol=close, atol=1e-12)
+            assert other.details["sample"] == len(train)
+            assert other.details["residual"] < 10 * tolerance
     few = exegesis.influence(model, train, TEXTS[0], "fast-influence", k=4, target="yes", **options)
     scored = np.flatnonzero(np.isfinite(few.scores))
     assert [train[n][1] for n in scored].count("yes") == 2  # candidates that may help, and that may hurt
@@ -60,6 +68,62 @@ def test_fast_influence_stands_for_all(toy):
     assert seen.sum() == 4
     np.testing.assert_allclose(fast.scores[seen], full.scores[seen], rtol=1e-2, atol=1e-6)
     assert fast.details["residual"] < 1e-3
+
+
+@pytest.mark.parametrize(("names", "slab"), [("a b c", 1 << 26), ("no yes", 40)])
+def test_the_inverse_by_products(names, slab, monkeypatch):
+    """It is that of the matrix written out, of all texts and of a few that stand for them."""
+    monkeypatch.setattr(span_module, "SLAB", slab)  # 40 numbers: gradients in slices
+    labels = names.split()
+    model = torch_toys.model(Shape("lstm", hidden=2, size=2, outputs=len(labels)), labels)
+    train = [(text, labels[n % len(labels)]) for n, text in enumerate(TEXTS)]
+    texts, module = Training.of(model, exegesis.api.training_texts.examples_of(train)), model.module.eval()
+    encoded = [model.encode([model.read(text)]) for text in TEXTS]
+    outputs = [lambda batch=batch: module(batch.ids, batch.lengths) for batch in encoded]
+    passes = Passes(model)
+    assert list(passes.weights) == [name for name, _ in module.named_parameters()]
+    asked = gradient(module, outputs[1], lambda raw: raw[0, 0])
+    chances = torch.tensor([1.0, 0.3] * 6, dtype=torch.float64)
+    for drawn, chosen in (([0, 2, 3, 5, 9], [3, 6, 7]), ([], [1, 2]), ([0, 4], [0, 4]), (range(12), range(12))):
+        own = torch.ones_like(chances) if len(drawn) == len(TEXTS) else chances
+        group = Group.of(torch.tensor(chosen), torch.tensor(drawn, dtype=torch.long), own)
+        sample = Sample.of(passes, texts, torch.tensor(drawn, dtype=torch.long), None)
+        span = group.span(sample, passes, texts)
+        span.whole = float(group.standing.sum())
+        work = ByProducts(span, asked[None], 0.05, group.at)
+        solved = conjugate_gradients(work.times, work.start, 0.05, 99, 1e-13)
+        found = -work.scores(solved.solutions) / span.whole
+        rows = group.rows.tolist()
+        plain = fast_influence(module, [outputs[n] for n in rows], [n % len(labels) for n in rows],
+                               group.standing.tolist(), 0.05, asked)  # fmt: skip
+        torch.testing.assert_close(found, torch.tensor(plain, dtype=torch.float64)[group.at], rtol=1e-8, atol=1e-12)
+        assert work.residual(solved) < 1e-8
+        early = conjugate_gradients(work.times, work.start, 0.05, 1, 1e-13)
+        matrix = group.matrix(passes, texts)
+        matrix.whole = span.whole
+        assert span.mean_eigenvalue() == pytest.approx(matrix.mean_eigenvalue())
+        first = conjugate_gradients(matrix.times, asked[None], 0.05, 99, 1e-13).solutions
+        torch.testing.assert_close(-matrix.products(first)[0][group.at] / span.whole, found, rtol=1e-8, atol=1e-12)
+        solution = (asked[None] - matrix_sum(matrix, span, early.solutions)) / 0.05
+        left = residual(matrix.times, solution, asked[None], 0.05)
+        assert work.residual(early) == pytest.approx(float(left), rel=1e-6)
+
+
+def matrix_sum(matrix, span, vectors):
+    """JᵀUy/N."""
+    weights = torch.einsum("nkr,qnr->qnk", span.roots, vectors.reshape(1, span.count, -1)) / span.whole
+    return sum(matrix.outputs(number)[1].total(weights[:, rows]) for number, (rows, _) in enumerate(matrix.parts))
+
+
+def test_a_sample_too_large(toy, monkeypatch):
+    model, train = toy
+    with pytest.raises(exegesis.UsageError, match="give one above 0, or take inverse=steps"):
+        exegesis.influence(model, train, TEXTS[0], "fast-influence", damping=0)
+    monkeypatch.setattr(fast_module, "budget_for", lambda _: Budget(numbers=100))
+    with pytest.raises(exegesis.UsageError, match="holds 12 times 12 products: take a sample of at most 10, or"):
+        exegesis.influence(model, train, TEXTS[0], "fast-influence")
+    assert exegesis.influence(model, train, TEXTS[0], "fast-influence", inverse="steps").scored == len(train)
+    assert exegesis.influence(model, train, TEXTS[0], "fast-influence", sample=0, k=3).scored == 3
 
 
 def test_the_sample_is_right_in_the_mean(toy):
@@ -92,9 +156,12 @@ def test_the_sample_is_right_in_the_mean(toy):
     pulls = features(whole, Projection(passes.layout, 4, 0))[2]
     assert float(pulls.mean()) == pytest.approx(whole.trace())  # of two labels, each text's part of the trace
     texts = Training.of(model, exegesis.api.training_texts.examples_of(train))
-    matrix, at = FastInfluence(sample=5).matrix(Passes(model), texts, torch.tensor([0, 3]), plain)
+    chances = included(plain, 5)
+    group = Group.of(torch.tensor([0, 3]), drawn_by(chances, 0), chances)
+    matrix = group.matrix(Passes(model), texts)
     assert matrix.whole == len(train)
-    assert matrix.standing[at].tolist() == [1.0, 1.0]
+    assert group.rows[group.at].tolist() == [0, 3]
+    assert matrix.standing[group.at].tolist() == [1.0, 1.0]
     assert float(matrix.standing.max()) > 1
 
 

@@ -51,6 +51,20 @@ def test_the_same_numbers(tmp_path, method, options):
         assert [source.text for source in one.sources] == [source.text for source in other.sources]
 
 
+def test_products_are_kept(tmp_path):
+    model = toy()
+    where = exegesis.index(model, TRAIN, tmp_path / "kept")
+    options = {"method": "fast-influence", "index": str(where), "k": 3}
+    first, again, other = (exegesis.influence(model, TRAIN, "w1 w2", sample=size, **options) for size in (6, 6, 5))
+    np.testing.assert_array_equal(first.scores, again.scores)
+    assert first.details["prepared"] == again.details["prepared"] != other.details["prepared"]
+    assert len(list(where.glob("kept-*.f32"))) == 2
+    for path in where.glob("kept-*.f32"):
+        path.write_bytes(path.read_bytes()[4:])
+    with pytest.raises(exegesis.FileError, match="is missing or damaged: delete the files kept-"):
+        exegesis.influence(model, TRAIN, "w1 w2", sample=6, **options)
+
+
 def test_calibration_is_kept(tmp_path, monkeypatch):
     from exegesis.questions.sources import nearest
 
