@@ -100,8 +100,10 @@ class Part:
         if self.kind == "linear" and self.transposed:
             assert self.inputs is not None
             return replace(self, inputs=self.inputs[:, start:stop])
-        inputs = self.inputs if self.inputs is None or self.kind == "linear" else self.inputs[:, start:stop]
-        return replace(self, delta=self.delta[:, :, start:stop], inputs=inputs)
+        delta = self.delta[:, :, start:stop]
+        if self.inputs is None or self.kind == "linear":
+            return replace(self, delta=delta)
+        return replace(self, delta=delta, inputs=self.inputs[:, start:stop])
 
     def each(self, texts: int, shape: Sequence[int]) -> Float[Tensor, "k b ..."]:
         """The gradient of each text, written out."""
@@ -231,6 +233,10 @@ class Factors:
         delta, inputs = part.padded(part.delta, self.texts), part.padded(part.inputs[None], self.texts)
         return ((delta @ delta.transpose(2, 3)) * (inputs @ inputs.transpose(2, 3))).sum((2, 3))
 
+    def uses(self, name: str) -> bool:
+        """True if the numbers depend on a weight."""
+        return name in self.apart or any(part.weight == name for part in self.parts)
+
     def table(self, name: str) -> bool:
         """True for a weight of which nothing but rows is read."""
         return name not in self.apart and all(part.kind == "rows" for part in self.parts if part.weight == name)
@@ -243,7 +249,7 @@ class Factors:
             none = torch.zeros(0, dtype=torch.long, device=self.like.device)
             return none, none, self.like.new_zeros(self.count, 0, *self.layout.shapes[name][1:])
         length = self.layout.shapes[name][0]
-        asked = torch.cat([part.owner * length + part.inputs for part in parts])
+        asked = torch.cat([part.owner * length + part.inputs for part in parts if part.inputs is not None])
         delta = torch.cat([part.delta for part in parts], 1)
         keys, at = torch.unique(asked, return_inverse=True)
         summed = delta.new_zeros(self.count, len(keys), delta.shape[-1]).index_add_(1, at, delta)

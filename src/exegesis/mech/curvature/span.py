@@ -111,7 +111,7 @@ class Span:
         """P U y."""
         made = vectors.reshape(len(vectors), self.count, -1)
         made = torch.einsum("nkr,qnr->qnk", self.roots, made).flatten(1)
-        first, second = made.split([len(self.known), len(self.corner)], 1)
+        first, second = made.tensor_split([len(self.known)], 1)
         upper = first @ self.known + second @ self.border
         lower = first @ self.border.t() + second @ self.corner
         return torch.cat([upper, lower], 1).reshape(len(vectors), self.count, self.numbers)
@@ -147,6 +147,8 @@ def of_factors(first: Sequence[Factors], second: Sequence[Factors]) -> Float[Ten
     counts = [sum(one.texts * one.count for one in side) for side in (first, second)]
     made = first[0].like.new_zeros(counts)
     for name, shape in first[0].layout.shapes.items():
+        if not all(any(one.uses(name) for one in side) for side in (first, second)):
+            continue
         if all(one.table(name) for one in (*first, *second)):
             _add_rows(made, _by_row(first, name), _by_row(second, name))
             continue
@@ -198,21 +200,23 @@ def _by_row(side: Sequence[Factors], name: str) -> Rows:
     return owners[order], rows[order], values[:, order]
 
 
-def _add_rows(made: Float[Tensor, "a b"], first: Rows, second: Rows) -> None:
+def _add_rows(made: Float[Tensor, "a b"], first: tuple[Tensor, ...], second: tuple[Tensor, ...]) -> None:
     """Add the products of the gradients to the rows that both sides read."""
     left, right = _runs(first, second[1]), _runs(second, first[1])
     for (place, values), (other, theirs) in zip(left, right, strict=True):
         made[place[:, None], other] += values @ theirs.t()
 
 
-def _runs(side: Rows, shared: Int[Tensor, " m"]) -> Iterator[tuple[Int[Tensor, " g"], Float[Tensor, "g d"]]]:
+def _runs(
+    side: tuple[Tensor, ...], shared: Int[Tensor, " n"]
+) -> Iterator[tuple[Int[Tensor, " g"], Float[Tensor, "g d"]]]:
     """The places and gradients of each row in turn, of those that are shared."""
     inside = torch.isin(side[1], shared)
     owners, rows, values = side[0][inside], side[1][inside], side[2][:, inside]
     count = len(values)
     sizes = torch.unique_consecutive(rows, return_counts=True)[1].tolist()
-    places = (owners[:, None] * count + torch.arange(count, device=owners.device)).split(sizes)
-    for place, value in zip(places, values.transpose(0, 1).split(sizes), strict=True):
+    places = torch.split(owners[:, None] * count + torch.arange(count, device=owners.device), sizes)
+    for place, value in zip(places, torch.split(values.transpose(0, 1), sizes), strict=True):
         yield place.flatten(), value.flatten(0, 1)
 
 
