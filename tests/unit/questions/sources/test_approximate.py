@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import exegesis
+from exegesis.api.training_texts import examples_of
 from exegesis.mech.curvature import span as span_module
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import GaussNewton
@@ -77,7 +78,7 @@ def test_the_inverse_by_products(names, slab, monkeypatch):
     labels = names.split()
     model = torch_toys.model(Shape("lstm", hidden=2, size=2, outputs=len(labels)), labels)
     train = [(text, labels[n % len(labels)]) for n, text in enumerate(TEXTS)]
-    texts, module = Training.of(model, exegesis.api.training_texts.examples_of(train)), model.module.eval()
+    texts, module = Training.of(model, examples_of(train)), model.module.eval()
     encoded = [model.encode([model.read(text)]) for text in TEXTS]
     outputs = [lambda batch=batch: module(batch.ids, batch.lengths) for batch in encoded]
     passes = Passes(model)
@@ -155,7 +156,7 @@ def test_the_sample_is_right_in_the_mean(toy):
     whole = GaussNewton(passes, [model.read(text) for text, _ in train], gold.double())
     pulls = features(whole, Projection(passes.layout, 4, 0))[2]
     assert float(pulls.mean()) == pytest.approx(whole.trace())  # of two labels, each text's part of the trace
-    texts = Training.of(model, exegesis.api.training_texts.examples_of(train))
+    texts = Training.of(model, examples_of(train))
     chances = included(plain, 5)
     group = Group.of(torch.tensor([0, 3]), drawn_by(chances, 0), chances)
     matrix = group.matrix(Passes(model), texts)
