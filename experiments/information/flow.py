@@ -1,13 +1,14 @@
 """How what every layer holds changes while a model is trained (Guan et al. 2019, Figure 9 and the third takeaway).
 
-    python experiments/information/flow.py --data sst2 --texts 16 --epochs 6 --out OUT
+    python experiments/information/flow.py --data sst2 --texts 16 --epochs 6 --out OUT [--train N]
 
 The four-layer LSTM of ``train.sh`` is trained anew, and ``exegesis.information`` measures the texts before the first
 epoch (0) and after each, by the hook that ``exegesis train --information`` uses. ``change`` is the mutual information
 of a text's words and a layer less that before the training, H₀(X|s) - H(X|s) of Eq. 2, in nats of a dimension of a
 word's vector, over the texts in which every word has a minimum at both. Word vectors are trained too, so that H(X) is
 not the constant that the paper has: ``beyond scale`` is the change of log(spread of the word vectors / σ), which their
-growth leaves alone. ``expansion`` is its change in the first epoch, ``compression`` its change from there to the last.
+growth leaves alone. With ``--train 704`` an epoch has that many texts, 22 steps, so that the very beginning is seen.
+``expansion`` is its change in the first epoch, ``compression`` its change from there to the last.
 
 OUT gets ``flow.jsonl``, ``flow.json`` and ``figure9.svg``; means over texts with 95 % intervals of a bootstrap.
 """
@@ -57,9 +58,11 @@ def main() -> None:
     """Train, measuring what is missing, then the numbers and the picture."""
     parser = arguments(__doc__, models="", texts=16)
     parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--train", type=int, default=None)
     asked = parser.parse_args()
     splits = read_splits(asked.data, {"dev": None, "test": None})
     parts = [splits[name].examples for name in ("train", "dev", "test")]
+    parts[0] = parts[0][: asked.train]
     asked.data = Path(asked.data) / "test.tsv"
     texts, reference = sentences(asked)
     kept, rows = Rows(asked.out / "flow.jsonl"), list[list[dict[str, Any]]]()
