@@ -1,6 +1,7 @@
 """How what every layer holds changes while a model is trained (Guan et al. 2019, Figure 9 and the third takeaway).
 
     python experiments/information/flow.py --data sst2 --texts 16 --epochs 6 --out OUT [--train N]
+    python experiments/information/flow.py --data sst2 --texts 4 --states BEFORE AFTER --out OUT
 
 The four-layer LSTM of ``train.sh`` is trained anew, and ``exegesis.information`` measures the texts before the first
 epoch (0) and after each, by the hook that ``exegesis train --information`` uses. ``change`` is the mutual information
@@ -8,6 +9,7 @@ of a text's words and a layer less that before the training, H₀(X|s) - H(X|s) 
 word's vector, over the texts in which every word has a minimum at both. Word vectors are trained too, so that H(X) is
 not the constant that the paper has: ``beyond scale`` is the change of log(spread of the word vectors / σ), which their
 growth leaves alone. With ``--train 704`` an epoch has that many texts, 22 steps, so that the very beginning is seen.
+With ``--states`` nothing is trained: folders of one model before and after (a fine-tuned encoder) are measured.
 ``expansion`` is its change in the first epoch, ``compression`` its change from there to the last.
 
 OUT gets ``flow.jsonl``, ``flow.json`` and ``figure9.svg``; means over texts with 95 % intervals of a bootstrap.
@@ -59,6 +61,7 @@ def main() -> None:
     parser = arguments(__doc__, models="", texts=16)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--train", type=int, default=None)
+    parser.add_argument("--states", nargs="*", type=Path, default=[])
     asked = parser.parse_args()
     splits = read_splits(asked.data, {"dev": None, "test": None})
     parts = [splits[name].examples for name in ("train", "dev", "test")]
@@ -67,14 +70,21 @@ def main() -> None:
     texts, reference = sentences(asked)
     kept, rows = Rows(asked.out / "flow.jsonl"), list[list[dict[str, Any]]]()
 
-    def each(number: int, trained: TrainedClassifier) -> None:
-        model = exegesis.wrap(trained.module, vocabulary=trained.vocabulary, labels=trained.labels, name=f"{number}")
-        rows.append(kept.measure(f"epoch {number}", texts, lambda raw: held(model, raw, reference)))
+    def take(name: str, model: Any) -> None:
+        rows.append(kept.measure(name, texts, lambda raw: held(model, raw, reference)))
 
-    options = TrainOptions(epochs=asked.epochs, patience=asked.epochs, minimum_count=2)
-    result = train(*parts, config=CONFIG, options=options, each=each)
+    def each(number: int, trained: TrainedClassifier) -> None:
+        labels, vocabulary = trained.labels, trained.vocabulary
+        take(f"epoch {number}", exegesis.wrap(trained.module, vocabulary=vocabulary, labels=labels, name=f"{number}"))
+
+    answer: dict[str, Any] = {"texts": len(texts)}
+    for folder in asked.states:
+        take(folder.name, exegesis.load(folder))
+    if not asked.states:
+        options = TrainOptions(epochs=asked.epochs, patience=asked.epochs, minimum_count=2)
+        result = train(*parts, config=CONFIG, options=options, each=each)
+        answer["development accuracy"] = [one.dev_accuracy for one in result.history]
     layers, since, beyond = rows[0][0]["layers"], changes(rows, "log sigma", -1.0), changes(rows, "held", 1.0)
-    answer: dict[str, Any] = {"texts": len(texts), "development accuracy": [one.dev_accuracy for one in result.history]}
     for at, layer in enumerate(layers):
         answer[layer] = {
             "change": intervals(since[:, :, at]),
