@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from exegesis.models.text.vocabulary import Vocabulary
 from exegesis.nn.offloaded import refuse_offloaded
 from exegesis.protocols.model import Classifier
 
+_SOURCES: WeakKeyDictionary[type, str] = WeakKeyDictionary()  # by class: to find the source of one takes long
 PROBES = ("A fine film, but it grows TEDIOUS.", "Not 3.5 % of naïve co-ops: don't!", "日本 ничего 🎬 zzyzx")
 
 
@@ -55,10 +57,12 @@ def _code(module: nn.Module) -> dict[str, str]:
     found = {}
     for cls in classes:
         if not cls.__module__.startswith("torch."):
-            try:
-                found[f"{cls.__module__}.{cls.__qualname__}"] = inspect.getsource(cls)
-            except (OSError, TypeError):
-                found[f"{cls.__module__}.{cls.__qualname__}"] = ""
+            if cls not in _SOURCES:
+                try:
+                    _SOURCES[cls] = inspect.getsource(cls)
+                except (OSError, TypeError):
+                    _SOURCES[cls] = ""
+            found[f"{cls.__module__}.{cls.__qualname__}"] = _SOURCES[cls]
     return found
 
 

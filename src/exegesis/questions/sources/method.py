@@ -52,10 +52,12 @@ class Training:
         """
         if not examples:
             raise UsageError(f"there are no {what}s; give at least one")
-        gold = []
+        known = dict[str | None, float]()
         for number, example in enumerate(examples):
-            with _named(f"{what} {number + first} of {len(examples) + first - 1}"):
-                gold.append(gold_of(example.label, model.labels, model.link))
+            if example.label not in known:
+                with _named(f"{what} {number + first} of {len(examples) + first - 1}"):
+                    known[example.label] = gold_of(example.label, model.labels, model.link)
+        gold = [known[example.label] for example in examples]
         texts = Texts(model, examples, what, first)
         names = [
             example.label or "" if model.link is Link.IDENTITY else model.labels[int(number)]

@@ -23,14 +23,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from exegesis.core.disk.files import lock, read_text, write_whole
-from exegesis.core.errors import FileError, TextError, UsageError
+from exegesis.core.errors import FileError, UsageError
 from exegesis.core.parameters import at_least, checked
 from exegesis.data.examples import Example
 from exegesis.mech.curvature.passes import Passes
 from exegesis.mech.curvature.products import Losses
 from exegesis.mech.curvature.projection import Projection
 from exegesis.models.fingerprint import fingerprint
-from exegesis.protocols.loss import gold_of
 from exegesis.protocols.model import Classifier
 from exegesis.protocols.trained import Trained
 from exegesis.questions.sources.features import features
@@ -102,7 +101,7 @@ class Store:
         path = Path(folder)
         if not examples:
             raise UsageError("there are no training texts; give at least one")
-        _check_labels(model, examples)
+        Training.of(model, examples, later=True)  # an unknown label is said at once, and not after hours
         own, texts = fingerprint(model), content(examples)
         if (path / "index.json").is_file():
             store = cls(path, _head(path))
@@ -275,15 +274,6 @@ def content(examples: Sequence[Example]) -> str:
 
 def _hashed(parts: Sequence[object]) -> str:
     return hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
-
-
-def _check_labels(model: Classifier, examples: Sequence[Example]) -> None:
-    """Say at once, and not after hours, that a label is unknown."""
-    for number, example in enumerate(examples, 1):
-        try:
-            gold_of(example.label, model.labels, model.link)
-        except (TextError, UsageError) as error:
-            raise type(error)(f"training text {number} of {len(examples)}: {error}") from error
 
 
 def _file(name: str) -> str:
