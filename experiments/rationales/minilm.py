@@ -24,6 +24,7 @@ from exegesis.models.modules.wrap import wrap
 from exegesis.models.rationale_models.model import RationaleClassifier
 from exegesis.models.rationale_models.shape import RationaleConfig
 from exegesis.models.trained.options import TrainOptions
+from exegesis.models.trained.scores import Epoch
 from exegesis.study.reasons.rationales import train_selecting
 
 
@@ -31,6 +32,15 @@ def wilson(right: int, count: int) -> list[float]:
     """The 95 % interval of a share."""
     found = stats.binomtest(right, count).proportion_ci(method="wilson")
     return [round(float(found.low), 4), round(float(found.high), 4)]
+
+
+class Told:
+    """Prints each epoch that is over."""
+
+    def step(self, epoch: int, done: int, total: int, loss: float) -> None: ...
+
+    def epoch(self, epoch: Epoch, *, best: bool) -> None:
+        print(epoch, flush=True)
 
 
 def main() -> None:
@@ -51,7 +61,7 @@ def main() -> None:
         parts["train"], parts["dev"], parts["test"], support=asked.support,
         config=RationaleConfig(selector=asked.selector, encoder=f"hf:{asked.encoder}", dropout=0.1),
         options=TrainOptions(epochs=asked.epochs, batch=16, lr=5e-5, patience=asked.epochs, seed=asked.seed),
-        checkpoint=asked.out.with_suffix(".state"), resume=True, watcher=lambda epoch: print(epoch, flush=True),
+        checkpoint=asked.out.with_suffix(".state"), resume=True, watcher=Told(),
     )  # fmt: skip
     trained, texts = result.model, [str(one.text) for one in parts["test"]]
     wrapped = wrap(trained.module, vocabulary=trained.vocabulary, labels=list(trained.labels), name=asked.selector)

@@ -139,6 +139,18 @@ def test_a_constraint_rises_while_it_is_violated_and_falls_when_it_holds() -> No
     assert float(constraint.average) < 0
 
 
+def test_hardkuma_keeps_no_fewer_words_than_wanted_for_the_constraint() -> None:
+    """Where the expected share is below the wanted one the multiplier has no say; above it has."""
+    slopes = {}
+    for share, multiplier in product((0.999, 0.001), (0.001, 5.0)):
+        module = toys.network(f"hardkuma:share={share}")
+        module.chooser.few.multiplier.fill_(multiplier)  # type: ignore[operator, union-attr]
+        torch.manual_seed(1)
+        (slopes[share, multiplier],) = torch.autograd.grad(module.loss(lesson()), module.chooser.score.weight)  # type: ignore[union-attr, arg-type]
+    assert torch.equal(slopes[0.999, 0.001], slopes[0.999, 5.0])
+    assert not torch.allclose(slopes[0.001, 0.001], slopes[0.001, 5.0])
+
+
 def test_the_divergence_is_that_of_two_coins_and_zero_at_the_prior() -> None:
     p = torch.tensor([0.05, 0.2, 0.7], dtype=torch.float64)
     plain = [a * torch.log(a / 0.2) + (1 - a) * torch.log((1 - a) / 0.8) for a in p]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -17,7 +18,7 @@ from exegesis.models.trained.taught import Lesson
 from exegesis.protocols.selective import Selection
 
 FLOOR = 0.05  # added to both parameters, which are above it
-FIRST, MOST = 1.0, 5.0  # of the multipliers; far above, a word costs more than it can tell
+FIRST, MOST = 0.5, 5.0  # of the multipliers; far above, a word costs more than it can tell
 
 
 @selector(
@@ -40,13 +41,14 @@ class HardKuma:
         (1 / T) sum_t P(z_t = 0) (1 - P(z_{t+1} = 0)) + (1 - P(z_t = 0)) P(z_{t+1} = 0),
 
     at most ``changes`` (1: no constraint). Both are closed forms, as the gates of a text are independent given it.
-    ``rate`` is that of the multipliers.
+    ``rate`` is that of the multipliers. A batch within a constraint is not pushed further by it: both are upper limits,
+    and a multiplier that goes on closes every gate for good, as a gate has no gradient at P(z = 0) = 1.
 
     When the model is used, a word is gone if z = 0 is likelier than z = 1 and than a value between; it counts fully
     if z = 1 is the likeliest, else as E[z]. The chance of a word is P(z > 0). It deviates from the paper in these: E[z]
     is that of the clipped gate (the published code takes the mean of K before stretching), gates act on the recurrence
-    as well as on the vectors, so that a zero removes the word, and parameters are softplus(.) + 0.05 rather than
-    clamped.
+    as well as on the vectors, so that a zero removes the word, parameters are softplus(.) + 0.05 rather than clamped,
+    multipliers start at 0.5, and constraints that hold have no gradient (in the published code a multiplier near zero).
     """
 
     share: Annotated[float, above(0), at_most(1)] = 0.2
@@ -67,8 +69,8 @@ class HardKumaChooser(Chooser):
         super().__init__()
         self.wanted = given.share
         self.score = nn.Linear(states, 2)
-        self.few = Constraint(given.share, given.rate, first=FIRST, most=MOST)
-        self.calm = Constraint(given.changes, given.rate, first=FIRST, most=MOST) if given.changes < 1 else None
+        hold = partial(Constraint, rate=given.rate, first=FIRST, most=MOST, eased=True)
+        self.few, self.calm = hold(given.share), hold(given.changes) if given.changes < 1 else None
 
     def gates(self, look: Look) -> HardKumaraswamy:
         """The distribution of the gate of each word."""

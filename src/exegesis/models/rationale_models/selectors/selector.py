@@ -194,17 +194,19 @@ class Constraint(nn.Module):
     With v the violation (the number of the batch less the wanted value) and m its moving average, the multiplier is
     ``lambda <- lambda exp(rate m)`` after each batch, from ``first`` and up to ``most``, and the loss gets
     ``lambda v``: its value is that of the average, its gradient that of the batch. The multiplier takes no gradient.
-    Both are part of the saved state.
+    Both are part of the saved state. With ``eased`` a batch that holds the constraint is not pushed further: its
+    gradient is zero (the multiplier falls slowly, and would push gates to where they have no gradient any more).
     """
 
     multiplier: Tensor
     average: Tensor
 
     def __init__(
-        self, wanted: float, rate: float = 0.01, keep: float = 0.99, first: float = 0.01, most: float = 100.0
-    ) -> None:
+        self, wanted: float, rate: float = 0.01, keep: float = 0.99, first: float = 0.01, most: float = 100.0,
+        eased: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.wanted, self.rate, self.keep, self.most = wanted, rate, keep, most
+        self.wanted, self.rate, self.keep, self.most, self.eased = wanted, rate, keep, most, eased
         self.register_buffer("multiplier", torch.tensor(first, dtype=torch.float32))
         self.register_buffer("average", torch.zeros((), dtype=torch.float32))
 
@@ -214,7 +216,8 @@ class Constraint(nn.Module):
         with torch.no_grad():
             self.average.mul_(self.keep).add_(violation.detach().to(self.average) * (1 - self.keep))
             self.multiplier.mul_(torch.exp(self.rate * self.average)).clamp_(1e-5, self.most)
-        return self.multiplier * (violation + (self.average - violation.detach()))
+        slope = violation.clamp(min=0) if self.eased else violation
+        return self.multiplier * (slope + (self.average - slope.detach()))
 
 
 @contextmanager
