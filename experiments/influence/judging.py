@@ -103,6 +103,11 @@ def interval(found: Sequence[float]) -> dict[str, float]:
     return {"lds": told.mean, "low": told.mean_low, "high": told.mean_high}
 
 
+def difference(first: Sequence[float], second: Sequence[float]) -> dict[str, float]:
+    """The mean over queries of a difference between two methods' scores of the same queries, with its interval."""
+    return interval([one - other for one, other in zip(first, second, strict=True)])
+
+
 def table(
     title: str, values: np.ndarray, halves: Sequence[np.ndarray], truths: Mapping[str, np.ndarray]
 ) -> dict[str, Any]:

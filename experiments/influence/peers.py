@@ -10,7 +10,8 @@ has a damping (or a number of directions) is run with several and judged at the 
 development part; ``tuning`` has these scores, the first being the package's own default where there is one. Scores of
 every package are turned so that texts with the query's label have the larger mean. Time is the processor's, of the
 whole call (what is prepared and all queries, those for the choice among them), on one thread, in double precision where
-a package takes it. What FILE has is kept: the same command goes on.
+a package takes it. What FILE has is kept: the same command goes on. ``each`` has the score of every query, and
+``differences`` the means over queries of their differences between two methods, with intervals by the bootstrap.
 
 Then the same packages are given an LSTM with trained embeddings: how many of its weights each of them saw, or what it
 said. A package that is not installed is named with its error, and the others are compared all the same.
@@ -27,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from judging import Rows, arguments, halves_of, noise, ranks, scored, sst2, table
+from judging import Rows, arguments, difference, halves_of, noise, ranks, scored, sst2, table
 from packages import DAMPINGS, DECAY, PEERS, cross
 from scipy import stats
 from torch import Tensor, nn
@@ -37,6 +38,7 @@ import exegesis
 from exegesis.data.examples import Example
 
 WIDTH, STEPS = 32, 400
+WITH_INVERSE = ("Arnoldi", "explicit", "CG", "EK-FAC", "DataInf", "autocorrelation")
 
 
 class Head(nn.Module):
@@ -217,7 +219,8 @@ def main() -> None:
                 best = tried[str(setting)], setting, values[tuning:], seconds
         if best is not None:
             found = table(title, best[2], halves, {"margin": truth[:, tuning:]})
-            rows.add({**found, "setting": best[1], "tuning": tried, "seconds": best[3]})
+            each = ranks(best[2], halves, truth[:, tuning:])
+            rows.add({**found, "setting": best[1], "tuning": tried, "seconds": best[3], "each": each})
 
     model = exegesis.wrap(Bag(vectors, module), vocabulary=words, labels=["0", "1"])
     texts, labels = [str(one.text) for one in queries], [str(one) for one in said.tolist()]
@@ -258,7 +261,20 @@ def main() -> None:
             if title not in report["lstm"]:
                 report["lstm"][title] = seen((settings, score), recurrent, *few, title)
                 print(title, "on an LSTM:", report["lstm"][title], flush=True)
+    report["differences"] = differences(report["rows"])
     given.out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def differences(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """What the inverses of ours have more than each other method with one, over the same queries; printed too."""
+    each = {row["method"]: row["each"] for row in rows}
+    found = {}
+    for mine in [title for title in each if title in OURS and title.startswith("influence-functions")]:
+        for other in each:
+            if other != mine and (other in OURS or any(word in other for word in WITH_INVERSE)):
+                made = found[f"{mine} - {other}"] = difference(each[mine], each[other])
+                print(f"{mine} - {other}: {made['lds']:+.3f} ({made['low']:.3f} to {made['high']:.3f})", flush=True)
+    return found
 
 
 if __name__ == "__main__":

@@ -25,6 +25,10 @@ def test_scores_that_made_the_truth_are_found(tmp_path):
     assert judging.ranks(true, halves, said) == pytest.approx([1.0] * 6)
     assert judging.ranks(-true, halves, said) == pytest.approx([-1.0] * 6)
     assert judging.table("it", true, halves, {"margin": said})["margin"]["low"] == pytest.approx(1.0)
+    first = [0.5, 0.7, 0.9, 0.4, 0.6, 0.8]
+    made = judging.difference(first, [one - gain for one, gain in zip(first, [0.1, 0.2, 0.3] * 2, strict=True)])
+    assert made["lds"] == pytest.approx(0.2)  # of pairs: far surer than either alone
+    assert 0.05 <= made["low"] <= 0.2 <= made["high"] <= 0.35
     other = draws.standard_normal((6, 40))
     assert abs(np.mean(judging.ranks(other, halves, said))) < 4 * judging.noise(6, 25)
     seeds = np.stack([said, said + 1e3, 2 * said, said])  # of two seeds each, with the same order

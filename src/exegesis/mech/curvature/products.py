@@ -19,6 +19,8 @@ from exegesis.protocols.budget import budget_for
 from exegesis.protocols.loss import curvature, loss, slope
 from exegesis.protocols.target import Link
 
+TOGETHER = 32  # vectors that a Hessian is multiplied with in one pass
+
 
 class Product(Protocol):
     """A symmetric matrix that can be multiplied with vectors, over all texts or over a few."""
@@ -192,7 +194,8 @@ class Hessian(GaussNewton):
         found = torch.autograd.grad(
             total, [watch.live[name] for name in names], create_graph=True, allow_unused=True, materialize_grads=True
         )
-        return torch.stack([second(self.passes, watch.live, names, found, vector) for vector in vectors])
+        parts = [vectors[start : start + TOGETHER] for start in range(0, len(vectors), TOGETHER)]
+        return torch.cat([second(self.passes, watch.live, names, found, part) for part in parts])
 
 
 def second(
@@ -200,21 +203,24 @@ def second(
     live: Mapping[str, Tensor],
     names: Sequence[str],
     gradients: Sequence[Tensor],
-    vector: Float[Tensor, " p"],
-) -> Float[Tensor, " p"]:
-    """The gradient of gradients' product with a vector."""
-    parts = passes.layout.split(vector[None])
-    product = sum((gradient * parts[name][0]).sum() for name, gradient in zip(names, gradients, strict=True))
-    assert isinstance(product, Tensor)
-    if not product.requires_grad:
-        return torch.zeros_like(vector)
+    vectors: Float[Tensor, "q p"],
+) -> Float[Tensor, "q p"]:
+    """The gradients of gradients' products with vectors, all in one pass."""
+    parts = passes.layout.split(vectors)
+    depend = [(one, parts[name]) for one, name in zip(gradients, names, strict=True) if one.requires_grad]
+    if not depend:
+        return torch.zeros_like(vectors)
+    outputs, slopes = zip(*depend, strict=True)
+    together = len(vectors) > 1
     found = torch.autograd.grad(
-        product, [live[name] for name in names], retain_graph=True, allow_unused=True, materialize_grads=True
-    )
-    made = {name: torch.zeros(1, *shape).to(vector) for name, shape in passes.layout.shapes.items()}
+        outputs, [live[name] for name in names], slopes if together else [slope[0] for slope in slopes],
+        retain_graph=True, allow_unused=True, is_grads_batched=together,
+    )  # fmt: skip
+    made = {name: torch.zeros(len(vectors), *shape).to(vectors) for name, shape in passes.layout.shapes.items()}
     for name, gradient in zip(names, found, strict=True):
-        made[name] = gradient[None]
-    return passes.layout.joined(made)[0]
+        if gradient is not None:
+            made[name] = gradient if together else gradient[None]
+    return passes.layout.joined(made)
 
 
 def gradient_of(passes: Passes, batch: Batch, cotangents: Float[Tensor, "k c"]) -> Float[Tensor, "k p"]:

@@ -51,7 +51,10 @@ def test_products_are_those_of_the_dense_matrices(toy):
     eye = torch.eye(passes.layout.size, dtype=torch.float64)
     mine = GaussNewton(passes, texts, GOLD)
     torch.testing.assert_close(mine.times(eye), newton)
-    torch.testing.assert_close(Hessian(passes, texts, GOLD).times(eye), hessian)
+    torch.testing.assert_close(Hessian(passes, texts, GOLD).times(eye), hessian)  # more vectors than go together
+    whole = Hessian(Passes(passes.model), texts, GOLD)  # with weights that this readout leaves alone
+    some = torch.randn(2, whole.passes.layout.size, dtype=torch.float64)
+    torch.testing.assert_close(whole.times(some), torch.cat([whole.times(one[None]) for one in some]))
     assert mine.trace() == pytest.approx(float(newton.trace()), rel=1e-9)
     torch.testing.assert_close(Losses(passes, texts, GOLD).products(eye), rows.t())
     torch.testing.assert_close(mine.products(eye), rows.t())  # from what is kept
