@@ -50,6 +50,7 @@ def influence(
     words: bool = False,
     word: int | str | None = None,
     saliency: str = "x-input",
+    pool: Training | None = None,
     progress: bool = False,
     **parameters: Any,
 ) -> Influence | list[Influence]:
@@ -67,6 +68,9 @@ def influence(
     (by default the logit),
     ``saliency`` one of ``x-input``, ``l2`` and ``integrated`` (survey of Sun et al. 2021, Sec. 5, Eqs. 28 to 31). Both
     need a method whose scores are products of gradients.
+
+    ``pool`` are labelled texts that the model was not trained on: they are scored in the place of the training texts,
+    by what training on them would do; the curvature of the loss stays that of ``train``. It needs such a method too.
 
     ``target`` is one number: by default the log-probability of each text's predicted label; a label means its
     log-probability; ``logit:LABEL``, ``probability:LABEL`` and ``margin:A,B`` are as for ``explain``.
@@ -87,10 +91,11 @@ def influence(
     count = fitting("top", Annotated[int, at_least(1)], top)
     training = Read.of(classifier, examples_of(train), later=bool(getattr(chosen, "index", "")))
 
+    others = None if pool is None else Read.of(classifier, examples_of(pool))
     salient = None if word is None else Word(cast(Any, word), cast(Any, saliency))
 
     def work(read: Sequence[Text], advance: Advance) -> list[Influence]:
-        found = influences(classifier, training, read, chosen, choice, count, salient, words)
+        found = influences(classifier, training, read, chosen, choice, count, salient, words, others)
         return in_order(found, advance)
 
     return answered(classifier, text, work, "influence", progress)

@@ -35,6 +35,7 @@ FIRST_STEPS = 4  # of the inverse, where tuning begins: a power of two
     unit="change of the explained number that the text is responsible for: leaving it out would take it away",
     paper="Guo et al., FastIF: Scalable Influence Functions for Efficient Model Interpretation and Debugging",
     year=2021,
+    inverse=True,
 )
 @dataclass(frozen=True)
 class FastInfluence:

@@ -32,6 +32,7 @@ LIFT = 0.1  # the share of the mean eigenvalue that is the damping by default
     paper="Koh and Liang, Understanding Black-box Predictions via Influence Functions",
     year=2017,
     products=True,
+    inverse=True,
 )
 @dataclass(frozen=True)
 class InfluenceFunctions:

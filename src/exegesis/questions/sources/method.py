@@ -166,7 +166,8 @@ class Card:
     """The public facts about a method: what its score is (``unit``), its paper, the ability that it needs.
 
     ``products``: it asks for nothing but gradients of the number, and its scores are products with them, so that it can
-    explain the saliency of a word, and score the words of training texts (``Scored.vectors``).
+    explain the saliency of a word, and score the words of training texts, and other texts (``Scored.vectors``).
+    ``inverse``: its scores hold the inverse of a matrix of all training texts.
     """
 
     name: str
@@ -177,13 +178,16 @@ class Card:
     needs: type
     cls: type
     products: bool = False
+    inverse: bool = False
 
 
 METHODS: Registry[Card] = Registry("method for training texts")
 T = TypeVar("T", bound=type)
 
 
-def method(name: str, *, summary: str, unit: str, paper: str, year: int, products: bool = False) -> Callable[[T], T]:
+def method(
+    name: str, *, summary: str, unit: str, paper: str, year: int, products: bool = False, inverse: bool = False
+) -> Callable[[T], T]:
     """Register a frozen dataclass as a method that scores training texts; the arguments are those of ``Card``.
 
     Raises UsageError if the name is taken, or if ``model`` is not annotated with a protocol.
@@ -193,7 +197,7 @@ def method(name: str, *, summary: str, unit: str, paper: str, year: int, product
         needs = typing.get_type_hints(cls.__call__).get("model")
         if not isinstance(needs, type) or not members(needs) >= members(Classifier):
             raise UsageError(f"method {name!r}: annotate model with Classifier, Trained or another such protocol")
-        METHODS.add(Card(name, summary, unit, paper, year, needs, cls, products))
+        METHODS.add(Card(name, summary, unit, paper, year, needs, cls, products, inverse))
         return cls
 
     return register

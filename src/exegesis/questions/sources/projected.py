@@ -33,6 +33,7 @@ Sides = tuple[Float[Tensor, "n f"], Float[Tensor, " n"], Float[Tensor, "q f"], F
     unit="change of the explained number that the text is responsible for, where the model is linear in its weights",
     paper="Park et al., TRAK: Attributing Model Behavior at Scale",
     year=2023,
+    inverse=True,
 )
 @dataclass(frozen=True)
 class RandomProjections:

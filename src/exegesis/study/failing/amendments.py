@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from exegesis.api import bar, influence
+from exegesis.api import bar, influence, influence_methods
 from exegesis.core.errors import UsageError
 from exegesis.data.examples import Example
 from exegesis.models.modules.wrap import wrap
@@ -55,11 +55,12 @@ def amend(
     Then classifiers are trained anew, from the same first weights and on the same development texts: without the
     ``count`` texts that hurt most, without as many drawn at random, with the ``count`` texts that help most added, and
     with as many random ones. Added texts come from ``pool``, labelled texts that were not trained on, such as those of
-    another domain; without a pool they are copies of training texts. What comes of it is the share of the queries
-    that are right then, and the change of the accuracy on the second half, which nobody asked about.
+    another domain, scored with the curvature of the training texts; without a pool they are copies of these. What comes
+    of it is the share of the queries that are right then, and the change of the accuracy on the second half, which
+    nobody asked about.
 
     Raises UsageError if nothing is predicted wrongly or for fewer texts than ``count``, and the errors of
-    ``exegesis.influence``.
+    ``exegesis.influence`` (UnsupportedError for a pool with fast-influence or random-projections).
     """
     examples, tested = read_data(train), read_data(test)
     labels = find_labels(examples)
@@ -98,7 +99,7 @@ def amend(
             before.append(float(accuracy))
             options_of = dict(parameters or {})
             sums = _sums(first, examples, lost, method, options_of)
-            pooled = sums if pool is None else _sums(first, others, lost, method, options_of)
+            pooled = sums if pool is None else _of_pool(first, examples, others, lost, method, options_of)
             draws = np.random.default_rng(seed)
             ways = {
                 ("remove", method): np.argsort(sums, kind="stable")[:count],
@@ -133,11 +134,26 @@ def _right(model: Classifier, examples: Sequence[Example]) -> Float[np.ndarray, 
     return np.array([float(p.label == one.label) for p, one in zip(predicted, examples, strict=True)])
 
 
+def _of_pool(
+    model: Classifier,
+    texts: list[Example],
+    pool: list[Example],
+    lost: Sequence[Example],
+    method: str,
+    parameters: dict[str, Any],
+) -> Float[np.ndarray, " n"]:
+    """The same of a pool: a matrix that a method inverts stays that of the texts that the model was trained on."""
+    card = next((card for card in influence_methods() if card.name == method), None)
+    if card is None or not card.inverse:
+        return _sums(model, pool, lost, method, parameters)
+    return _sums(model, texts, lost, method, {**parameters, "pool": pool})
+
+
 def _sums(
     model: Classifier, texts: list[Example], lost: Sequence[Example], method: str, parameters: dict[str, Any]
 ) -> Float[np.ndarray, " n"]:
     """The scores of texts for the right labels of some others, summed over these; what was not looked at counts 0."""
-    total = np.zeros(len(texts))
+    total = np.zeros(len(parameters.get("pool", texts)))
     for label in dict.fromkeys(one.label for one in lost):
         mine: list[Any] = [one.text for one in lost if one.label == label]
         results = influence(model, texts, mine, method, target=f"log-probability:{label}", top=1, **parameters)
