@@ -4,6 +4,9 @@
         --out benchmarks/results/transformer_relevance.json
     python benchmarks/transformer_relevance.py --model FOLDER --lxt CHECKOUT
 
+``passes`` are the model's forward and backward pass as every method of the package makes them (the module kept as it
+was, the vectors of words put in its place); ``own_call`` is the module's own call from vectors, and its backward pass.
+
 FOLDER is a Hugging Face classifier or causal model (a next word is explained then), DATA has ``sst2/test.tsv``. Texts
 run one at a time and in batches, or, with a CHECKOUT, one at a time beside LXT. CHECKOUT is a checkout of
 https://github.com/rachtibat/LRP-eXplains-Transformers for a Llama-type model; its patches are undone after each call.
@@ -61,7 +64,15 @@ def beside_passes(model: Any, texts: Sequence[str], runs: int) -> dict[str, floa
             vectors = model.embed(batch).requires_grad_(True)
             torch.autograd.grad(target.of(model.outputs_from(vectors, batch)).sum(), vectors)
 
+    def own() -> None:
+        with torch.enable_grad():
+            vectors = model.module.get_input_embeddings()(batch.ids).detach().requires_grad_(True)
+            logits = model.module(inputs_embeds=vectors, attention_mask=batch.mask.long()).logits
+            torch.autograd.grad(target.of(logits).sum(), vectors)
+
     found = ratios({"passes": passes, "lrp": lambda: Lrp()(model, batch, target)}, runs)
+    if model.module(batch.ids[:1]).logits.shape == raw[:1].shape:
+        found |= ratios({"own_call": own, "lrp": lambda: Lrp()(model, batch, target)}, runs)
     scores = Lrp()(model, batch, target)
     whole = scores.values.sum(-1) + sum(scores.account.values())
     found["gap"] = float((whole - target.of(raw)).abs().max())

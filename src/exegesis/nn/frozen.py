@@ -46,20 +46,20 @@ def frozen(module: nn.Module) -> Iterator[None]:
             f"the module {type(module).__name__} is being explained, and asks from its own code or hooks to be "
             "explained again: explain it after its forward pass"
         )
-    with alone(module), callers_device(module):
+    with alone(module, parts), callers_device(module):
         around, _running.parts = _running.parts, {**_running.parts, **parts}
         try:
-            with _frozen(module):
+            with _frozen([part for part in parts.values() if isinstance(part, nn.Module)]):
                 yield
         finally:
             _running.parts = around
 
 
 @contextmanager
-def _frozen(module: nn.Module) -> Iterator[None]:
+def _frozen(modules: list[nn.Module]) -> Iterator[None]:
+    kinds = {kind: _Kind(kind) for kind in set(map(type, modules))}
     with torch._C.DisableTorchFunction():  # a mode that watches the run has nothing to learn from this
-        modules = list(module.modules())
-        saved = [(part, dict(part.__dict__), _members(part)) for part in modules]
+        saved = [(part, kinds[type(part)], dict(part.__dict__), _members(part, kinds[type(part)])) for part in modules]
         tables = [part for part in modules if isinstance(part, nn.Embedding | nn.EmbeddingBag)]
         shortened = [table.weight.data for table in tables if table.max_norm is not None]
         before = [rows.clone() for rows in shortened]
@@ -69,9 +69,13 @@ def _frozen(module: nn.Module) -> Iterator[None]:
         with torch._C.DisableTorchFunction():
             for weight in trained:
                 weight.requires_grad_(False)
-            for part in modules:
-                part.training = False
-                _eager(part)
+            for part, kind, attributes, _ in saved:
+                if kind.direct and "training" in attributes:
+                    part.__dict__["training"] = False
+                else:
+                    part.training = False
+                if not kind.scripted:
+                    _eager(part)
                 if isinstance(part, nn.RNNBase) and torch.is_grad_enabled() and _off_cpu(part):
                     part.training, part.dropout = True, 0.0
         yield
@@ -81,14 +85,23 @@ def _frozen(module: nn.Module) -> Iterator[None]:
                 weight.requires_grad_(True)
             for rows, old in zip(shortened, before, strict=True):
                 rows.copy_(old)
-            for part, attributes, members in saved:
-                _restore(part, attributes, members)
+            for part, kind, attributes, members in saved:
+                _restore(part, kind, attributes, members)
+
+
+class _Kind:
+    """Facts about a class of modules, asked once for all modules of the class.
+
+    ``direct``: its modules' mode is an attribute like others, which may be written where it stands.
+    """
+
+    def __init__(self, kind: type[nn.Module]) -> None:
+        self.scripted = issubclass(kind, torch.jit.ScriptModule)
+        self.direct = kind.__setattr__ is nn.Module.__setattr__ and not hasattr(kind, "training")
 
 
 def _eager(part: nn.Module) -> None:
     """Let a part that was compiled run as it is written: what hooks and modes see of it is then all that it does."""
-    if isinstance(part, torch.jit.ScriptModule):
-        return
     if part.__dict__.get("_compiled_call_impl") is not None:  # module.compile()
         part.__dict__["_compiled_call_impl"] = None
     inside = part._modules.get("_orig_mod")
@@ -100,24 +113,27 @@ def _off_cpu(layer: nn.RNNBase) -> bool:
     return any(weight.device.type != "cpu" for weight in layer.parameters())
 
 
-def _members(part: nn.Module) -> list[dict[str, Any]]:
+def _members(part: nn.Module, kind: _Kind) -> tuple[dict[str, Any], ...]:
     """The buffers, parameters and submodules of a module, which ``forward`` may replace.
 
     A scripted module has none of these; its mode is the only attribute that is set here.
     """
-    if isinstance(part, torch.jit.ScriptModule):
-        return [{"training": part.training}]
-    return [dict(part._buffers), dict(part._parameters), dict(part._modules)]
+    if kind.scripted:
+        return ({"training": part.training},)
+    return part._buffers.copy(), part._parameters.copy(), part._modules.copy()
 
 
-def _restore(part: nn.Module, attributes: dict[str, object], members: list[dict[str, Any]]) -> None:
-    if isinstance(part, torch.jit.ScriptModule):
+def _restore(part: nn.Module, kind: _Kind, attributes: dict[str, object], members: tuple[dict[str, Any], ...]) -> None:
+    if kind.scripted:
         part.training = members[0]["training"]
         return
-    for name in part.__dict__.keys() - attributes.keys():
-        del part.__dict__[name]
-    part.__dict__.update(attributes)
-    names: list[dict[str, Any]] = [part._buffers, part._parameters, part._modules]
-    for now, before in zip(names, members, strict=True):
-        now.clear()
-        now.update(before)
+    now = part.__dict__
+    now.update(attributes)
+    if len(now) > len(attributes):
+        for name in now.keys() - attributes.keys():
+            del now[name]
+    places: list[dict[str, Any]] = [part._buffers, part._parameters, part._modules]
+    for held, before in zip(places, members, strict=True):
+        if held or before:
+            held.clear()
+            held.update(before)

@@ -34,7 +34,8 @@ def lookups(batch: Batch) -> Namer:
             return None
         ids = args[0] if args else options["input"]
         weight = args[1] if len(args) > 1 else options["weight"]
-        if ids.shape == batch.ids.shape and bool(((ids == batch.ids) | ~batch.mask).all()):
+        alike = ids.shape == batch.ids.shape
+        if alike and (torch.equal(ids, batch.ids) or bool(((ids == batch.ids) | ~batch.mask).all())):
             words.add(id(weight))
         return None if id(weight) in words else _looked_up(ids, len(weight), batch)
 

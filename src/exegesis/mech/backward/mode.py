@@ -9,6 +9,9 @@ A method builds its table from the tables of this folder and its own rules:
 
     {**STRUCTURAL, **COMPOUND, **own}
 
+A table of ``quick`` ways may answer the commonest calls first, with what their rules would answer, or None if it is not
+one of those that they know.
+
 ``STRUCTURAL`` leaves to autograd what moves, chooses, sums or scales numbers; ``COMPOUND``, ``NORMS`` and ``ATTENTION``
 take functions apart into others. Keys are canonical names (``relu`` stands for ``torch.relu``, ``relu_``, ``F.relu``
 and ``Tensor.relu``). A rule is called with a ``Call`` and returns what the function would return, usually through an
@@ -42,6 +45,7 @@ from exegesis.core.errors import UnsupportedError
 
 Rule = Callable[["Call"], Any]
 Constants = Callable[[Tensor, Tensor, str], Tensor]
+Quick = Callable[["Mode", Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 Namer = Callable[[str, tuple[Any, ...], dict[str, Any]], "str | None"]
 PLAIN = frozenset(
     ("shape", "dtype", "device", "ndim", "requires_grad", "is_cuda", "layout", "size", "dim", "numel",
@@ -126,11 +130,15 @@ class Mode(TorchFunctionMode):
     """
 
     def __init__(
-        self, table: Mapping[str, Rule], constants: Constants | None = None, namer: Namer | None = None
+        self,
+        table: Mapping[str, Rule],
+        constants: Constants | None = None,
+        namer: Namer | None = None,
+        quick: Mapping[Any, Quick] | None = None,
     ) -> None:
         super().__init__()
-        self.table, self._constants, self._namer = table, constants, namer
-        self._shadows: dict[int, tuple[Tensor, Shadow]] = {}
+        self.table, self._constants, self._namer, self._quick = table, constants, namer, quick or {}
+        self._shadows: dict[int, tuple[Tensor, Shadow | None]] = {}  # None: ``plain`` of the tensor's shape
         self._names: dict[int, tuple[Tensor, str]] = {}
         self.single: Tensor | None = None
         self._single_rows: dict[torch.Size, Tensor] = {}
@@ -178,18 +186,26 @@ class Mode(TorchFunctionMode):
                 shadow = shadow if rows is shadow.rows else replace(shadow, rows=rows)
             elif shadow.rows.shape != shape:
                 shadow = replace(shadow, rows=shadow.rows.expand(shape))
-            self._shadows[id(value)] = (value, shadow)
+            self._shadows[id(value)] = (value, None if shadow is self._plain.get(shape) else shadow)
         return value
 
     def noted(self, value: Tensor) -> Tensor:
         """``note`` of a tensor of a run of one text of which nothing else is to be known."""
         if value.requires_grad:
-            self._shadows[id(value)] = (value, self.plain(value.shape))
+            self._shadows[id(value)] = (value, None)
         return value
 
-    def unmarked(self, values: Sequence[Tensor]) -> bool:
-        """True in a run of one text if of live tensors nothing is to be known but that they are."""
-        return self.single is not None and all(self.shadow(value) is self._plain.get(value.shape) for value in values)
+    def knows(self, value: object) -> bool:
+        """True for a live tensor of a run of one text."""
+        return id(value) in self._shadows and self.single is not None
+
+    def unmarked(self, *values: object) -> bool:
+        """True in a run of one text if these are live tensors of which nothing else is to be known."""
+        for value in values:
+            entry = self._shadows.get(id(value))
+            if entry is None or entry[1] is not None:
+                return False
+        return True
 
     def plain(self, shape: torch.Size) -> Shadow:
         """The shadow of such a tensor; all of one shape share it."""
@@ -215,7 +231,7 @@ class Mode(TorchFunctionMode):
                 "attention or quantised layers; scripted code): write it in torch functions, or load the model with "
                 "attn_implementation='sdpa' and its weights as they were trained"
             )
-        return entry[1]
+        return self.plain(value.shape) if entry[1] is None else entry[1]
 
     def constant(self, value: Tensor, rows: Tensor, name: str = "fixed parts") -> Tensor:
         """The tensor that replaces a constant beside live values."""
@@ -229,6 +245,9 @@ class Mode(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         options = kwargs or {}
+        quick = self._quick.get(func)
+        if quick is not None and (answer := quick(self, func, args, options)) is not None:
+            return answer
         name, in_place, plain = canonical(func)
         if plain:
             return func(*args, **options)
@@ -295,7 +314,7 @@ class Mode(TorchFunctionMode):
         """After writing into a tensor: nothing that shares its memory is known to come from an activation."""
         memory = changed.untyped_storage().data_ptr()
         for key, (value, shadow) in self._shadows.items():
-            if shadow.before is not None and value.untyped_storage().data_ptr() == memory:
+            if shadow is not None and shadow.before is not None and value.untyped_storage().data_ptr() == memory:
                 self._shadows[key] = (value, replace(shadow, before=None, gate=False))
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
-from exegesis.mech.backward.mode import Call, Rule, Shadow, merged, named, same_memory, tensors
+from exegesis.mech.backward.mode import Call, Mode, Quick, Rule, Shadow, merged, named, same_memory, tensors
 
 
 def reduced(rows: Int[Tensor, "*shape"], dims: Sequence[int], *, keep: bool = True) -> Int[Tensor, "*less"]:
@@ -35,7 +35,7 @@ def broadcast(*values: object) -> torch.Size:
 def moved(call: Call) -> Any:
     """Elements are only moved: views, transposes, selections, copies."""
     result, mode = call.native(), call.mode
-    if mode.unmarked(call.sources):
+    if mode.unmarked(*call.sources):
         for value in (result,) if isinstance(result, Tensor) else tensors(result):
             mode.noted(value)
         return result
@@ -367,6 +367,17 @@ def written(call: Call) -> None:
     call.mode.note(target, Shadow(target_rows))
 
 
+def moved_at_once(mode: Mode, func: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """``moved`` for a function of one tensor, of one text."""
+    return mode.noted(func(*args, **options)) if args and mode.unmarked(args[0]) else None
+
+
+def kept_whole(mode: Mode, func: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """dropout in evaluation mode."""
+    idle = len(args) == 1 and options.get("training") is False and not options.get("inplace")
+    return args[0] if idle and mode.unmarked(args[0]) else None
+
+
 CASTS = ("to", "float", "double", "half", "bfloat16", "type", "cpu", "cuda")
 CHOOSING = ("getitem", "index_select", "gather", "take_along_dim")
 LINEAR = frozenset(("mul", "neg", "div", *CASTS))
@@ -393,4 +404,9 @@ STRUCTURAL: dict[str, Rule] = {
     "pad_packed_sequence": unpacked,
     "setitem": written,
     "iter": lambda call: iter(call.mode.run(torch.unbind, call.args[0], 0)),
+}
+ONE_TENSOR = ("view", "reshape", "transpose", "permute", "contiguous", "unsqueeze", "squeeze", "flatten")
+QUICK: dict[Any, Quick] = {
+    **{getattr(home, name): moved_at_once for home in (torch, Tensor) for name in ONE_TENSOR if hasattr(home, name)},
+    torch.nn.functional.dropout: kept_whole,
 }

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.core.place import Place
@@ -21,7 +22,7 @@ from exegesis.mech.backward.attention import dot_product
 from exegesis.mech.backward.mode import Call, Shadow, merged
 from exegesis.mech.backward.structural import constant_name
 from exegesis.mech.lrp.functions import Shared
-from exegesis.mech.lrp.state import State
+from exegesis.mech.lrp.state import State, Term
 
 SOFTMAX, WEIGHTS = "absorbed by softmax", "weights of attention"
 Heads = Float[Tensor, "*b t s"]
@@ -143,6 +144,8 @@ def scaled_dot_product(state: State, call: Call) -> Any:
     if not alike or call.live(mask) or not call.live(query) or not call.live(key) or not call.live(value):
         return dot_product(call)
     state.attends = True
+    if mask is None and call.mode.single is not None and state.exactly and state.options.through_attention:
+        return _of_one_text(state, call, query, key, value)
     added, closed, name = _masks(state, call, query, key, mask)
     scale = call.argument(6, "scale")
     through, notes = state.options.through_attention, None
@@ -160,6 +163,23 @@ def scaled_dot_product(state: State, call: Call) -> Any:
     kept_rows = rows.expand(output.shape)[..., 0]
     inputs = (query, key, value)
     return call.mode.note(state.propagated(rule, output, inputs, kept_rows), Shadow(rows.expand(output.shape)))
+
+
+def _of_one_text(state: State, call: Call, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """The attention of one text without a mask, by torch's own backward pass, of which each part is a multiple here.
+
+    Values receive half of it, queries and keys half of half. With the slopes G_O at the output O and G_Q at the queries
+    Q that torch computes, the relevance of the weights is ½ G_O O and that of the scores ½ G_Q Q.
+    """
+    shared, keys, values = (
+        torch.lerp(part.detach(), part, share) for part, share in ((query, 0.25), (key, 0.25), (value, 0.5))
+    )
+    output = torch.nn.functional.scaled_dot_product_attention(
+        shared, keys, values, is_causal=call.argument(5, "is_causal", False), scale=call.argument(6, "scale")
+    )
+    for place, sign in ((output, 0.5), (shared, -0.5)):
+        state.terms.append(Term(SOFTMAX, get_gradient_edge(place), place.detach(), sign))
+    return call.mode.noted(output)
 
 
 def _rows(call: Call, *inputs: Tensor) -> Int[Tensor, "*b t 1"]:

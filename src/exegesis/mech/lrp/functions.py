@@ -37,7 +37,10 @@ class Shared:
 
 
 class ShareRule(Protocol):
-    """The way in which one function shares the relevance of its output among its inputs."""
+    """The way in which one function shares the relevance of its output among its inputs.
+
+    A rule with an attribute ``reads`` of False is given neither inputs nor output again, which are not kept for it.
+    """
 
     def shared(self, arriving: Tensor, inputs: Sequence[Tensor], output: Tensor) -> Shared:
         """Share the value that arrives at ``output``, relevance over activation, among ``inputs``."""
@@ -57,13 +60,15 @@ class Propagated(torch.autograd.Function):
         output: Tensor,
         *inputs: Tensor,
     ) -> Tensor:
-        ctx.save_for_backward(output, *inputs)
         ctx.rule, ctx.ledger, ctx.rows, ctx.place = rule, ledger, rows, place
+        if not getattr(rule, "reads", True):
+            return output.detach()
+        ctx.save_for_backward(output, *inputs)
         return output.clone()
 
     @staticmethod
     def backward(ctx: Any, *arriving: Tensor) -> Any:
-        output, *inputs = ctx.saved_tensors
+        output, *inputs = ctx.saved_tensors or (None,)
         shared = ctx.rule.shared(arriving[0], inputs, output)
         if shared.relevance is not None and ctx.place is not None:
             ctx.ledger.note(ctx.place, shared.relevance)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from exegesis.core.errors import UnsupportedError
-from exegesis.mech.backward.mode import Call, Shadow, named
+from exegesis.mech.backward.mode import Call, Mode, Shadow, named
 from exegesis.mech.backward.structural import scaled
 from exegesis.mech.lrp.functions import Shared
 from exegesis.mech.lrp.state import State
@@ -23,24 +23,42 @@ from exegesis.mech.lrp.state import State
 
 @dataclass(frozen=True, eq=False)
 class Normalized:
-    """y = (x - mean x) / length * weight + bias over the last ``dims``; without ``centred``, no mean is taken away.
+    """y = (x - mean x) / length * weight + bias over the last dimensions, of ``shape``.
 
-    With the length constant this is linear, and x receives what the linear map's transpose returns. The bias keeps its
-    share.
+    With the length constant this is linear, and x receives what the linear map's transpose returns. It is torch's own
+    backward pass at an x that equals its mean everywhere (``blank``, whose mean is ``mean``), where the term of the
+    length is zero. The bias keeps its share; if it is an input too (``sloped``), by its slope.
     """
 
-    dims: Sequence[int]
+    reads: ClassVar[bool] = False
+    shape: Sequence[int]
     inverse: Tensor
     weight: Tensor | None
     bias: Tensor | None
-    centred: bool
+    blank: Tensor
+    mean: Tensor
+    sloped: bool
 
     def shared(self, arriving: Tensor, inputs: Sequence[Tensor], output: Tensor) -> Shared:
-        passed = (arriving if self.weight is None else arriving * self.weight) * self.inverse
-        if self.centred:
-            passed = passed - passed.mean(list(self.dims), keepdim=True)
-        kept = {} if self.bias is None else {"biases": arriving * self.bias}
-        return Shared([passed.to(inputs[0].dtype)], kept)
+        mask = [True, False, self.sloped]
+        passed, _, to_bias = torch.ops.aten.native_layer_norm_backward(
+            arriving, self.blank, self.shape, self.mean, self.inverse, self.weight, self.bias, mask
+        )
+        if self.sloped:
+            return Shared([passed, to_bias])
+        return Shared([passed], {} if self.bias is None else {"biases": arriving * self.bias})
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """y = x / length * weight over the last dimensions; with the length constant this scales."""
+
+    reads: ClassVar[bool] = False
+    inverse: Tensor
+    weight: Tensor | None
+
+    def shared(self, arriving: Tensor, inputs: Sequence[Tensor], output: Tensor) -> Shared:
+        return Shared([(arriving if self.weight is None else arriving * self.weight) * self.inverse])
 
 
 def layer_norm(state: State, call: Call) -> Tensor:
@@ -48,10 +66,30 @@ def layer_norm(state: State, call: Call) -> Tensor:
     names = ("input", "normalized_shape", "weight", "bias", "eps")
     x, shape, weight, bias, eps = (call.argument(position, name) for position, name in enumerate(names))
     _refuse_live(call, weight, bias)
+    return _centred(state, call.mode, x, list(shape), weight, bias, 1e-5 if eps is None else eps)
+
+
+def norm_at_once(
+    state: State, mode: Mode, func: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    """layer_norm of one text."""
+    if len(args) != 2 or len(options) != 3 or not mode.knows(args[0]) or not torch.is_grad_enabled():
+        return None
+    weight, bias = options["weight"], options["bias"]
+    if any(value is not None and value.requires_grad for value in (weight, bias)):
+        return None
+    return _centred(state, mode, args[0], list(args[1]), weight, bias, options["eps"])
+
+
+def _centred(
+    state: State, mode: Mode, x: Tensor, shape: list[int], weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
     with torch.no_grad():
-        y, _, inverse = torch.native_layer_norm(x, list(shape), weight, bias, 1e-5 if eps is None else eps)
-    rule = Normalized(range(-len(shape), 0), inverse, _plain(weight), _plain(bias), True)
-    return _normalized(state, call, x, y, rule)
+        y, _, inverse = torch.native_layer_norm(x, shape, weight, bias, eps)
+    sloped = [] if bias is None or mode.single is None or not state.exactly else [state.bias(bias)]
+    blanks = state.zeros(x), state.zeros(inverse)
+    rule = Normalized(shape, inverse, _plain(weight), _plain(bias), *blanks, bool(sloped))
+    return _normalized(state, mode, y, rule, x, *sloped)
 
 
 def rms_norm(state: State, call: Call) -> Tensor:
@@ -64,13 +102,14 @@ def rms_norm(state: State, call: Call) -> Tensor:
         y = call.native()
         eps = torch.finfo(x.dtype).eps if eps is None else eps
         inverse = (x.square().mean(list(dims), keepdim=True) + eps).rsqrt()
-    return _normalized(state, call, x, y, Normalized(dims, inverse, _plain(weight), None, False))
+    return _normalized(state, call.mode, y, Measured(inverse, _plain(weight)), x)
 
 
-def _normalized(state: State, call: Call, x: Tensor, y: Tensor, rule: Normalized) -> Tensor:
+def _normalized(state: State, mode: Mode, y: Tensor, rule: Normalized | Measured, *inputs: Tensor) -> Tensor:
     state.attends = True
-    rows = call.shadow(x).rows
-    return call.mode.note(state.propagated(rule, y, (x,), rows, state.spot("norm")), Shadow(rows))
+    rows = mode.shadow(inputs[0]).rows
+    result = state.propagated(rule, y, inputs, rows, state.spot("norm"))
+    return mode.note(result, Shadow(rows)) if mode.single is None else mode.noted(result)
 
 
 def _plain(value: Tensor | None) -> Tensor | None:

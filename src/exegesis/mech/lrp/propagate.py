@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -23,8 +24,8 @@ from exegesis.mech.backward.ledger import Ledger
 from exegesis.mech.backward.mode import Mode
 from exegesis.mech.lrp.places import layers_noted
 from exegesis.mech.lrp.shares import LrpOptions, apart
-from exegesis.mech.lrp.state import State
-from exegesis.mech.lrp.table import table
+from exegesis.mech.lrp.state import State, Term
+from exegesis.mech.lrp.table import quick, table
 from exegesis.protocols.batch import Batch
 from exegesis.protocols.model import Differentiable
 
@@ -56,11 +57,11 @@ def propagate(
         ledger.clear()
         seed = target[:, number].to(raw)
         again = number + 1 < target.shape[1]
-        places = [get_gradient_edge(leaf), *(edge for edge, _ in state.terms)]
+        places: list[Any] = [get_gradient_edge(leaf), *(term.place for term in state.terms)]
         slope, *slopes = torch.autograd.grad(raw, places, seed, retain_graph=again, allow_unused=True)
         slope = torch.zeros_like(leaf) if slope is None else slope
-        if state.terms:
-            ledger.add("biases", _received([bias for _, bias in state.terms], slopes))
+        for name, amount in _received(state.terms, slopes).items():
+            ledger.add(name, amount)
         values.append(apart(leaf.detach()) * slope)
         accounts.append(ledger.parts)
         noted = ledger.states or {}
@@ -91,7 +92,7 @@ def _run(model: Differentiable, batch: Batch, options: LrpOptions, states: bool)
     leaf = model.embed(batch).detach().requires_grad_(True)
     ledger = Ledger(len(batch), states={} if states else None)
     state = State(options, ledger, leaf)
-    mode = Mode(table(state), state.constant, lookups(batch))
+    mode = Mode(table(state), state.constant, lookups(batch), quick(state))
     with torch.enable_grad():
         with mode, layers_noted(model, mode, ledger):
             raw = model.outputs_from(mode.start(leaf), batch)
@@ -107,17 +108,22 @@ def _run(model: Differentiable, batch: Batch, options: LrpOptions, states: bool)
     return raw, state, found
 
 
-def _received(biases: Sequence[Tensor], slopes: Sequence[Tensor | None]) -> Float[Tensor, " 1"]:
-    """What biases along the last dimension receive together, in a run of one text; those of one width at a time."""
-    total = biases[0].new_zeros(1)
-    widths: dict[int, list[tuple[Tensor, Tensor]]] = {}
-    for bias, slope in zip(biases, slopes, strict=True):
+@torch.no_grad()
+def _received(terms: Sequence[Term], slopes: Sequence[Tensor | None]) -> dict[str, Float[Tensor, " 1"]]:
+    """What the terms of a run of one text receive, by name."""
+    found: dict[tuple[str, float], list[tuple[Tensor, Tensor]]] = {}
+    amounts: dict[str, Tensor] = {}
+    for term, slope in zip(terms, slopes, strict=True):
+        pairs = found.setdefault((term.name, term.share), [])
         if slope is not None:
-            widths.setdefault(len(bias), []).append((bias, slope.reshape(-1, len(bias)).sum(0)))
-    for pairs in widths.values():
-        rows, arriving = (torch.cat(part) for part in zip(*pairs, strict=True))
-        total = total + torch.dot(rows.to(arriving), arriving)
-    return total
+            pairs.append((term.value.reshape(-1), slope.reshape(-1)))
+    for (name, share), pairs in found.items():
+        amount = terms[0].value.new_zeros(1)
+        if pairs:
+            values, arriving = (torch.cat(part) for part in zip(*pairs, strict=True))
+            amount = share * torch.dot(values.to(arriving), arriving).reshape(1)
+        amounts[name] = amounts[name] + amount if name in amounts else amount
+    return amounts
 
 
 def trial(model: Differentiable, settle: Settle) -> str | None:

@@ -18,13 +18,26 @@ from exegesis.nn.recurrent import Way
 KINDS = {"h": STATES, "c": "cells", "above": "from above"}  # kinds of places in a recurrent layer, by stream
 
 
+@dataclass(eq=False, slots=True)
+class Term:
+    """A part of the account, in a run of one text: ``share`` times the sum of ``value`` times the slopes at ``place``.
+
+    It needs no Python in the backward pass.
+    """
+
+    name: str
+    place: Tensor | GradientEdge
+    value: Tensor
+    share: float = 1.0
+
+
 @dataclass(eq=False)
 class State:
     """The state of a run: the rules' options, the ledger, and the word vectors as the anchor of constants.
 
     ``attends`` and ``recurs``: the run met attention or a norm, or a recurrent layer; ``unclear``: it met weights that
-    in a text of one piece may be either of attention or of a pooling. ``terms``: in a run of one text,
-    where biases were added, and the biases.
+    in a text of one piece may be either of attention or of a pooling. ``terms``: what the account
+    receives beside what rules and hooks book, in a run of one text.
     """
 
     options: LrpOptions
@@ -33,10 +46,11 @@ class State:
     attends: bool = False
     recurs: bool = False
     unclear: bool = False
-    terms: list[tuple[GradientEdge, Tensor]] = field(default_factory=list)
+    terms: list[Term] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
     _later: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     _masks: dict[int, tuple[Tensor, Tensor | None, Tensor | None]] = field(default_factory=dict)
+    _zeros: dict[tuple[torch.Size, torch.dtype], Tensor] = field(default_factory=dict)
 
     @cached_property
     def exactly(self) -> bool:
@@ -65,12 +79,25 @@ class State:
             self._masks[id(value)] = (value, *found)
         return self._masks[id(value)][1:]
 
+    def zeros(self, like: Tensor) -> Tensor:
+        """Zeros in a tensor's shape."""
+        key = like.shape, like.dtype
+        if key not in self._zeros:
+            self._zeros[key] = torch.zeros_like(like, memory_format=torch.contiguous_format)
+        return self._zeros[key]
+
     def later(self, queries: int, keys: int, device: torch.device) -> Tensor:
         """The keys that stand behind each query."""
         if (queries, keys) not in self._later:
             every = torch.ones((queries, keys), dtype=torch.bool, device=device)
             self._later[queries, keys] = every.triu(1)
         return self._later[queries, keys]
+
+    def bias(self, value: Tensor) -> Tensor:
+        """A bias with a gradient, in a run of one text, which keeps its share."""
+        stand_in = value.detach().requires_grad_(True)
+        self.terms.append(Term("biases", stand_in, value))
+        return stand_in
 
     def kept(
         self,

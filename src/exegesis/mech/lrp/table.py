@@ -14,13 +14,14 @@ from typing import Any
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from torch.autograd.graph import get_gradient_edge
+from torch.nn import functional
 
 from exegesis.core.errors import UnsupportedError
 from exegesis.mech.backward.attention import ATTENTION
 from exegesis.mech.backward.compound import COMPOUND
-from exegesis.mech.backward.mode import Call, Rule, Shadow, merged, named
+from exegesis.mech.backward.mode import Call, Mode, Quick, Rule, Shadow, merged, named
 from exegesis.mech.backward.structural import (
+    QUICK,
     STRUCTURAL,
     added,
     broadcast,
@@ -30,9 +31,9 @@ from exegesis.mech.backward.structural import (
     scaled,
 )
 from exegesis.mech.lrp.attention import noted, scaled_dot_product, softmax
-from exegesis.mech.lrp.functions import Activation, Epsilon, EvenMap, EvenSum, Proportional
+from exegesis.mech.lrp.functions import TINY, Activation, Epsilon, EvenMap, EvenSum, Proportional
 from exegesis.mech.lrp.layers import cell, layers
-from exegesis.mech.lrp.norms import cosine, divided, layer_norm, length, normalize, power, rms_norm
+from exegesis.mech.lrp.norms import cosine, divided, layer_norm, length, norm_at_once, normalize, power, rms_norm
 from exegesis.mech.lrp.shares import apart
 from exegesis.mech.lrp.signed import SignedMap
 from exegesis.mech.lrp.state import State
@@ -42,8 +43,6 @@ Product = Callable[[Tensor, Tensor], Tensor]
 
 def linear(state: State, call: Call) -> Tensor:
     """Linear and convolution layers: input, weight, bias."""
-    if call.mode.single is not None and call.name == "linear" and state.exactly:
-        return _of_one_text(state, call)
     z, bias, rows = _weighted(call)
     if state.options.exact:
         state.kept(z, rows, bias, kind=call.name)
@@ -51,16 +50,21 @@ def linear(state: State, call: Call) -> Tensor:
     return _by_epsilon(state, call, z, rows, call.name, bias)
 
 
-def _of_one_text(state: State, call: Call) -> Tensor:
-    """A linear layer in a run of one text, the commonest of calls: its slopes are its own, its bias is booked."""
-    bias = call.argument(2, "bias")
-    _refuse_live(call, call.argument(1, "weight"), bias)
-    call.shadow(call.argument(0, "input"))  # refuses what is out of sight
-    if bias is None:
-        return call.mode.noted(call.native())
-    z: Tensor = call.native()
-    state.terms.append((get_gradient_edge(z), bias.detach()))
-    return call.mode.noted(z)
+def linear_at_once(
+    state: State, mode: Mode, func: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    """A linear layer of one text, the commonest of calls: its slopes are its own, its bias is booked."""
+    if len(args) != 3 or options or not torch.is_grad_enabled():
+        return None
+    x, weight, bias = args
+    plain = mode.knows(x) and not weight.requires_grad and not (bias is not None and bias.requires_grad)
+    return mode.noted(func(x, weight, None if bias is None else state.bias(bias))) if plain else None
+
+
+def summed_at_once(mode: Mode, func: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """A sum of two live tensors of one text."""
+    two = len(args) == 2 and not options and args[0] is not args[1] and mode.unmarked(*args)
+    return mode.noted(func(*args)) if two else None
 
 
 def _refuse_live(call: Call, weight: Any, bias: Any) -> None:
@@ -136,15 +140,23 @@ def activation(state: State, call: Call) -> Tensor:
     rest, options = call.args[1:], {key: value for key, value in call.kwargs.items() if key != "input"}
     if any(call.live(value) for value in (*rest, *options.values())):
         raise UnsupportedError(f"the module computes with {named(call.func)} whose parameters depend on the words")
-    with torch.no_grad():
-        y = call.native()
-    if state.options.spread:  # a neuron that is zero receives relevance too
-        y = torch.where((y == 0) & (x != 0), apart(y), y)
-    rule = Activation(lambda leaf: call.func(leaf, *rest, **options), state.options.epsilon == 0)
     shadow, gate = call.shadow(x), call.name in ("sigmoid", "hardsigmoid")
     length = call.name == "sqrt" or (shadow.length and call.name in LIMITS)
     source = x if shadow.source is None else shadow.source
-    return call.mode.note(state.propagated(rule, y, (x,)), Shadow(shadow.rows, x, gate, source=source, length=length))
+    with torch.no_grad():
+        y = call.native()
+        if state.exactly and x.dtype in (torch.float32, torch.float64) and x.numel():
+            least, most = map(float, x.abs().aminmax())
+            plain = y.div_(x) if least >= TINY and most < torch.inf else None
+        else:
+            plain = None
+    marked = Shadow(shadow.rows, x, gate, source=source, length=length)
+    if plain is not None:  # the quotient is a constant, and torch's own product is to the rounding what it was
+        return call.mode.note(x * plain, marked)
+    if state.options.spread:  # a neuron that is zero receives relevance too
+        y = torch.where((y == 0) & (x != 0), apart(y), y)
+    rule = Activation(lambda leaf: call.func(leaf, *rest, **options), state.options.epsilon == 0)
+    return call.mode.note(state.propagated(rule, y, (x,)), marked)
 
 
 def total(state: State, call: Call) -> Any:
@@ -371,3 +383,12 @@ def table(state: State) -> dict[str, Rule]:
     """The table of rules for a run, for ``backward.mode.Mode``."""
     rules = {**OWN, **(SIGNED if state.options.linear != "epsilon" else {}), **(EVEN if state.options.spread else {})}
     return {**STRUCTURAL, **COMPOUND, **ATTENTION, **{name: partial(rule, state) for name, rule in rules.items()}}
+
+
+def quick(state: State) -> dict[Any, Quick]:
+    """Quick ways for a run in which sums share in proportion, of what is commonest in transformers."""
+    if not state.exactly:
+        return {}
+    sums: dict[Any, Quick] = dict.fromkeys((torch.add, Tensor.add, Tensor.__add__), summed_at_once)
+    bound = {functional.linear: linear_at_once, functional.layer_norm: norm_at_once}
+    return {**QUICK, **sums, **{func: partial(rule, state) for func, rule in bound.items()}}

@@ -251,7 +251,10 @@ class HuggingFaceClassifier(Profiled):
                 return found.merged(self._run(self._filled(found.batch), found.taken(embeds)))
             first, back = found.distinct()
             return found.merged(self._run(self._filled(found.batch.take(first)), None)[back])
-        parts = [torch.tensor(rows, device=self.device) for rows in self._parts(batch)]
+        runs = self._parts(batch)
+        if runs == [[0]] and int(batch.lengths[0]) == batch.ids.shape[1]:  # one text, which is all that there is
+            return self._answers(batch, None if embeds is None else embeds[:, : batch.ids.shape[1]])
+        parts = [torch.tensor(rows, device=self.device) for rows in runs]
         outputs = []
         for rows in parts:
             part = batch.take(rows)

@@ -93,11 +93,12 @@ def test_an_encoder_of_torch_is_the_definition(attention):
 
 @pytest.mark.parametrize("attention", ATTENTION)
 def test_a_llama_is_the_definition(attention):
-    """Grouped queries, rotary positions, RMS norms and a gated map; a padded batch."""
+    """Grouped queries, rotary positions, RMS norms and a gated map; a padded batch, and alone."""
     model = family("llama")
     module, config = model.module, model.module.config
     assert config.num_key_value_heads == 2
-    for result in exegesis.explain(model, ["good", SHORT], Lrp(attention=attention), target=1):
+    asked = (["good", SHORT], [SHORT])
+    for result in (one for some in asked for one in exegesis.explain(model, some, Lrp(attention=attention), target=1)):
         x = plain(module.model.embed_tokens.weight)[list(result.text.ids)]
         backs, states = [], x
         for layer in module.model.layers:
@@ -124,12 +125,15 @@ def test_a_llama_is_the_definition(attention):
 
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_the_account_of_every_family_closes(kind):
-    """In a batch of texts of several lengths; and by the constant rule the softmax absorbs nothing."""
+    """In a batch of texts of several lengths, as alone; and by the constant rule the softmax absorbs nothing."""
     near = 1e-6 if kind in SINGLE else 1e-9
     model = family(kind)
     results = exegesis.explain(model, [SHORT, "good"], "lrp", target=0)
     assert any(abs(result.account["absorbed by softmax"]) > 1e-3 for result in results)
     held = exegesis.explain(model, [SHORT], Lrp(attention="constant"), target=0)
+    alone = exegesis.explain(model, SHORT, "lrp", target=0)
+    np.testing.assert_allclose(alone.scores, results[0].scores, rtol=0, atol=near)
+    assert alone.account == pytest.approx(dict(results[0].account), abs=near)
     assert "absorbed by softmax" not in held[0].account
     for result in (*results, *held):
         assert abs(result.gap) <= near * max(1.0, abs(result.explained))
