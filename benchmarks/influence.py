@@ -40,8 +40,8 @@ from exegesis.questions.sources.method import Training
 # k, sample and inverse; the first is the default
 SETTINGS = (
     (200, 1000, "products"), (200, 2000, "products"), (200, 4000, "products"), (50, 1000, "products"),
-    (50, 2000, "products"), (50, 4000, "products"), (1000, 4000, "products"), (200, 1000, "steps"),
-    (50, 2000, "steps"),
+    (50, 2000, "products"), (50, 4000, "products"), (50, 6000, "products"), (200, 6000, "products"),
+    (1000, 4000, "products"), (200, 1000, "steps"), (50, 2000, "steps"),
 )  # fmt: skip
 
 
@@ -148,7 +148,7 @@ def main() -> None:
         held = report.setdefault(f"{texts} texts", {"texts": len(case.examples), **case.head, "rows": []})
         for share in map(float, given.shares.split(",")):
             fulls = [case.full(share, query) for query in range(given.queries)]
-            done = {(row["damping_share"], row["k"], row["sample"], row["inverse"]) for row in held["rows"]}
+            done = {(row["damping_share"], row["k"], row["sample"], row.get("inverse")) for row in held["rows"]}
             for setting in SETTINGS:
                 if (share, *setting) in done:
                     continue
