@@ -1,6 +1,6 @@
 """LRP through a transformer beside its forward and backward pass, and beside LXT where that runs, in one run.
 
-    python benchmarks/transformer_relevance.py --model FOLDER --data DATA \
+    python benchmarks/transformer_relevance.py --model FOLDER --data DATA --texts 8 --runs 15 \
         --out benchmarks/results/transformer_relevance.json
     python benchmarks/transformer_relevance.py --model FOLDER --lxt CHECKOUT
 
@@ -131,13 +131,16 @@ def main() -> None:
     parser.add_argument("--data")
     parser.add_argument("--lxt")
     parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--texts", type=int, default=64, help="texts of the batch")
     parser.add_argument("--out")
     options = parser.parse_args()
     torch.set_num_threads(1)
     model = exegesis.load(options.model)
     texts = list(TEXTS)
     if options.data:
-        texts = [str(example.text) for example in read_examples(Path(options.data) / "sst2" / "test.tsv")][:64]
+        texts = [str(example.text) for example in read_examples(Path(options.data) / "sst2" / "test.tsv")][
+            : options.texts
+        ]
     found: dict[str, Any] = {**heading(), "model": Path(options.model).name}
     if not options.lxt:
         found["one text"] = beside_passes(model, texts[:1], options.runs)
