@@ -84,6 +84,9 @@ class Watch(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if self.twice and name == "scaled_dot_product_attention":
             return attention(*args, **options)
+        if self.twice and name == "multi_head_attention_forward" and options.get("need_weights") is False:
+            output, _ = self.__torch_function__(func, types, args, {**options, "need_weights": True})
+            return output, None  # torch computes it from parts where weights are asked for
         if name == "index_select" and len(args) > 2 and isinstance(args[2], Tensor) and args[2].numel() == self.rows:
             self.sorted = args[2]
         if name in RECURRENT:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
+import exegesis
 from exegesis.core.errors import ModelError
 from exegesis.mech.curvature.eigen import Eigen
 from exegesis.mech.curvature.passes import Passes
@@ -160,6 +163,34 @@ def test_a_table_in_ek_fac():
     block = Eigen.of(matrix).blocks["embedding.weight"]
     axes = torch.kron(torch.eye(len(block.values), dtype=torch.float64), block.outputs.contiguous())
     torch.testing.assert_close(block.values.reshape(-1), (axes.t() @ whole @ axes).diagonal())
+
+
+class Attending(nn.Module):
+    """Attention by torch's own layer, without weights of attention asked for."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(5)
+        self.emb, self.out = nn.Embedding(len(torch_toys.WORDS), 4), nn.Linear(4, 2)
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+
+    def forward(self, ids):
+        vectors = self.emb(ids)
+        return self.out(self.attention(vectors, vectors, vectors, need_weights=False)[0].mean(1))
+
+
+def test_attention_of_torch_has_a_second_derivative():
+    module = Attending().double().eval()
+    model = exegesis.wrap(module, vocabulary=torch_toys.WORDS, tokenizer=str.split)
+    passes = Passes(model, ["attention"])
+    texts, gold = [model.read("w1 w2 w3"), model.read("w4 w2")], torch.tensor([0.0, 1.0])
+    weights, total = [dict(module.named_parameters())[name] for name in passes.layout.shapes], 0
+    with sdpa_kernel(SDPBackend.MATH):  # which can be derived twice
+        for text, one in zip(texts, gold, strict=True):
+            total = total + loss(module(torch.tensor([text.ids])), one[None], model.link)[0] / 2
+        first = _flat(torch.autograd.grad(total, weights, create_graph=True))
+        hessian = torch.stack([_flat(torch.autograd.grad(one, weights, retain_graph=True)) for one in first])
+    torch.testing.assert_close(Hessian(passes, texts, gold).times(torch.eye(len(first), dtype=torch.float64)), hessian)
 
 
 def test_a_loss_without_curvature():
