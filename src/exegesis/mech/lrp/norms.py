@@ -39,7 +39,7 @@ class Normalized:
     mean: Tensor
     sloped: bool
 
-    def shared(self, arriving: Tensor, inputs: Sequence[Tensor], output: Tensor) -> Shared:
+    def shared(self, arriving: Tensor, inputs: Sequence[Tensor], output: Tensor | None) -> Shared:
         mask = [True, False, self.sloped]
         passed, _, to_bias = torch.ops.aten.native_layer_norm_backward(
             arriving, self.blank, self.shape, self.mean, self.inverse, self.weight, self.bias, mask
@@ -57,7 +57,7 @@ class Measured:
     inverse: Tensor
     weight: Tensor | None
 
-    def shared(self, arriving: Tensor, inputs: Sequence[Tensor], output: Tensor) -> Shared:
+    def shared(self, arriving: Tensor, inputs: Sequence[Tensor], output: Tensor | None) -> Shared:
         return Shared([(arriving if self.weight is None else arriving * self.weight) * self.inverse])
 
 
