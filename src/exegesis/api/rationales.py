@@ -56,7 +56,8 @@ def rationale(
     of as many words with the largest sum (Jain et al. 2020).
 
     The number explained is the probability of the predicted label, or of the label ``target``; of a regression its
-    output. Words are removed. ``most`` limits the passes of the model for a text, as for ``explain``. Raises the errors
+    output. A method that decomposes raw outputs (lrp, reat) scores the words by the label's logit, and the result says
+    so. Words are removed. ``most`` limits the passes of the model for a text, as for ``explain``. Raises the errors
     of ``explain``, and UnsupportedError without a method for a model that does not select its words.
     """
     classifier = as_model(model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -87,6 +87,9 @@ class Own:
         return _rationale(subject, origin, body, probable=True)
 
 
+BY_LOGIT = "The method decomposes the label's logit: the words are scored by it, the numbers are probabilities."
+
+
 @dataclass(frozen=True, eq=False)
 class Extracted:
     """The rationale that a method's scores make: the top ``share`` of the words, at least one, or the ``contiguous``
@@ -113,7 +116,7 @@ class Extracted:
 
     def answer(self, task: Task) -> list[_Kept]:
         """The rationale of each text of a batch."""
-        scored = self.words.answer(task)
+        scored, by_logit = self._scored(task)
         game = Game(task.model, task.batch, "drop")
         kept = [self._kept(torch.from_numpy(body.values[0, : len(text.words)].copy()))
                 for body, text in zip(scored, task.texts, strict=True)]  # fmt: skip
@@ -127,8 +130,18 @@ class Extracted:
             alone, rest = (float(target.of(part[None])[0, 0]) for part in raw[row])
             values = body.values[0, : len(words)]
             notes = ("Every word is in the rationale.",) if words.all() and len(words) > 1 else ()
-            bodies.append(_Kept(words, values, float(whole[row]), alone, rest, notes))
+            bodies.append(_Kept(words, values, float(whole[row]), alone, rest, (*notes, *([BY_LOGIT] * by_logit))))
         return bodies
+
+    def _scored(self, task: Task) -> tuple[Sequence[Any], bool]:
+        """The method's scores of the words, and whether they are of the label's logit: a method that decomposes raw
+        outputs has none of a probability."""
+        try:
+            return self.words.answer(task), False
+        except UnsupportedError:
+            if task.target.kind != "probability":
+                raise
+            return self.words.answer(replace(task, target=replace(task.target, kind="logit"))), True
 
     def _kept(self, scores: Float[Tensor, " words"]) -> Bool[np.ndarray, " words"]:
         values, count = scores.tolist(), top_count(self.share, len(scores))

@@ -14,7 +14,7 @@ from exegesis.core.text import Span
 from exegesis.engine.methods import make, require
 from exegesis.engine.run import Words
 from exegesis.models.rationale_models.model import RationaleClassifier
-from exegesis.questions.rationales.run import EVERYTHING, NOTHING, WEIGHED, Extracted
+from exegesis.questions.rationales.run import BY_LOGIT, EVERYTHING, NOTHING, WEIGHED, Extracted
 from exegesis.results.rationale import Rationale
 from tests.support import rationale_toys as toys
 
@@ -93,6 +93,11 @@ def test_any_methods_scores_make_a_rationale_of_any_model() -> None:
     assert run.compactness.runs == 1
     assert len(exegesis.rationale(model, text, "leave-one-out", share=0.3).kept) == round(0.3 * len(scores)) == 3
     label = top.prediction.label
+    by_logit = exegesis.rationale(model, text, "lrp", share=0.34)  # which decomposes no probability
+    scores = exegesis.explain(model, text, "lrp", "logit:" + label).scores
+    assert set(by_logit.kept) == set(np.argsort(-scores)[:3].tolist())
+    assert (by_logit.notes, by_logit.whole) == ((BY_LOGIT,), pytest.approx(top.whole))
+    assert not top.notes
     alone = exegesis.predict(model, " ".join(top.words))[label]
     rest = " ".join(word for n, word in enumerate(top.text.word_strings()) if n not in top.kept)
     assert top.alone == pytest.approx(alone, abs=1e-6)
