@@ -56,6 +56,7 @@ def shown(rows: list[Written]) -> str:
 
 
 def main(data: Path, model: str, count: int, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     plain = read_writer(model)
     writer = Prompted(plain.module, plain.tokenizer, shown(read_written(data / "esnli", "dev")))
     explainer = Explainer(writer, PREDICT, Path(model).name, MOST)
