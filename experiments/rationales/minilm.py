@@ -84,6 +84,7 @@ def main() -> None:
     with asked.out.open("a") as stream:
         stream.write(json.dumps(row) + "\n")
     print(json.dumps(row))
+    asked.out.with_suffix(".state").unlink(missing_ok=True)  # another selector begins anew
 
 
 if __name__ == "__main__":
